@@ -1,0 +1,1 @@
+"""Provision devices with Azure IoT Hub Device Provisioning Service (DPS)."""

@@ -1,0 +1,65 @@
+"""What a transport and the client may ask of an attestation."""
+
+from __future__ import annotations
+
+import enum
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+
+class KeyType(enum.Enum):
+    """The kind of private key: OpenSSL keeps one certificate slot for each."""
+
+    RSA = "rsa"
+    EC = "ec"
+    ED25519 = "ed25519"
+    ED448 = "ed448"
+
+
+@dataclass(frozen=True, slots=True)
+class NoCertificate:
+    """The device shows no certificate in TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """The device shows a certificate that is loaded into a context at the moment of wrapping."""
+
+    key_type: KeyType
+    """Which slot of the context it goes to; contexts are never shared across types."""
+    load: Callable[[ssl.SSLContext], None] = field(repr=False)
+    """Load certificate chain and key into a context; synchronous, raises `CredentialError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnContext:
+    """The caller brought an `SSLContext`; nothing is ever loaded into it."""
+
+    context: ssl.SSLContext
+
+
+TlsIdentity: TypeAlias = NoCertificate | ClientCertificate | OwnContext
+
+
+class Attestation(Protocol):
+    """How a device proves who it is. Implementations hold secrets and never show them."""
+
+    @property
+    def registration_id(self) -> str | None:
+        """The registration id the credential is for, or None if it does not say."""
+
+    def tls_identity(self) -> TlsIdentity:
+        """Return what the device shows in the TLS handshake."""
+
+    def check(self, *, registration_id: str, wall_time: float) -> None:
+        """Check everything that can be checked before dialling.
+
+        Args:
+            registration_id: The id the device is about to register with.
+            wall_time: Seconds since 1970, to judge validity by.
+
+        Raises:
+            CredentialError: If the service is sure to refuse the credential.
+        """

@@ -1,0 +1,21 @@
+"""The `aiodps` command: one file per subcommand, loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+
+EXTRA_MISSING = "the command line needs one more extra: pip install 'aiodps[cli]'"
+
+
+def main() -> None:
+    """Run the command line; the entry point of `aiodps` and of `python -m aiodps`."""
+    try:
+        from aiodps.cli.app import app  # noqa: PLC0415 (click comes with an extra)
+    except ModuleNotFoundError as exc:
+        if exc.name not in {"click", "rich"}:
+            raise
+
+        print(EXTRA_MISSING, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+    app()

@@ -1,0 +1,42 @@
+"""The command tree: names, one-line descriptions, and where each command lives."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "certs": "Make and show test certificates.",
+    "demo": "See it work: an emulator and six devices on this machine.",
+    "emulator": "Run a Device Provisioning Service on this machine.",
+    "provision": "Provision one device.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module (`aiodps.cli.NAME`, object `command`) when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        if cmd_name not in COMMANDS:
+            return None
+
+        command = importlib.import_module(f"aiodps.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="aiodps")
+def app() -> None:
+    """Provision devices with Azure IoT Hub Device Provisioning Service (DPS)."""

@@ -1,0 +1,1 @@
+"""A Device Provisioning Service on this machine."""

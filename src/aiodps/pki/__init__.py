@@ -1,0 +1,1 @@
+"""A test certificate authority: root, intermediate, device and verification certificates."""

@@ -1,0 +1,1 @@
+"""DPS on the wire: pure functions both ways, no policy, no input or output."""

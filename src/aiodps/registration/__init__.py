@@ -1,0 +1,1 @@
+"""The registration: a sans-IO machine and the driver that runs it."""

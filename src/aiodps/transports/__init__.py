@@ -1,0 +1,1 @@
+"""How a request travels to the service and an answer comes back."""
