@@ -23,7 +23,7 @@
     │   ├── RedirectRefusedError            the server asked to go elsewhere
     │   ├── UnknownStatusError              a registration status this version does not know
     │   └── UntrustedHubError               an assigned hub outside the allowed domains
-    ├── ServiceError                        the service said no: status_code, error_code, tracking_id
+    ├── ServiceError                        the service said no, with its codes
     │   ├── BadRequestError                 400 and its family
     │   ├── UnauthorizedError               401, or CONNACK 4 and 5
     │   ├── ForbiddenError                  403
@@ -43,7 +43,6 @@ is its `__cause__`. No message holds a secret.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from aiodps.models import Phase, RegistrationStatus
@@ -59,7 +58,7 @@ class ProvisioningError(Exception):
     transport: str | None = None
     """The transport in use: "rest", "mqtt", or None before one was chosen."""
     attempts: int = 0
-    """Requests sent, answered or not, when the error was raised."""
+    """Tries made when the error was raised: the first, and one more for each failure before."""
     elapsed: float = 0.0
     """Seconds since the registration began."""
     registration_id: str | None = None
@@ -130,7 +129,7 @@ def _revive(kind: type[ProvisioningError], args: Any, state: dict[str, Any]) -> 
 
 
 def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else value
+    return str(value) if isinstance(value, ProvisioningError) else value
 
 
 class _ReasonedError(ProvisioningError):

@@ -88,6 +88,47 @@ class Observer(Protocol):
         """Take note of one step."""
 
 
+class PhaseTimes:
+    """Adds up where the time of one registration went: an `Observer` ready to use.
+
+    Phases are those of `Phase`; `Phase.WAIT` is time that the service asked us to wait or that
+    passed before trying again.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[Phase, float] = {}
+        """Seconds by phase; a phase that did not happen is not there."""
+        self._asked: float | None = None
+        self._waiting_since: float | None = None
+
+    def __call__(self, step: Step, /) -> None:
+        """Take note of one step."""
+        if self._waiting_since is not None and step.kind in _ENDS_A_WAIT:
+            self._add(Phase.WAIT, step.at - self._waiting_since)
+            self._waiting_since = None
+
+        match step.kind:
+            case StepKind.REGISTERING | StepKind.POLLING:
+                self._asked = step.at
+            case StepKind.WAITING | StepKind.RETRYING:
+                self._answered(step)
+                self._waiting_since = step.at
+            case StepKind.ACCEPTED | StepKind.ASSIGNING | StepKind.ASSIGNED | StepKind.FAILED:
+                self._answered(step)
+            case _ if step.took is not None:
+                self._add(step.phase, step.took)
+
+    def _answered(self, step: Step) -> None:
+        if self._asked is not None:
+            self._add(step.phase, step.at - self._asked)
+            self._asked = None
+
+    def _add(self, phase: Phase, seconds: float) -> None:
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
+
+
+_ENDS_A_WAIT = frozenset(StepKind) - {StepKind.WAITING, StepKind.RETRYING, StepKind.IGNORED}
+
 _log = logging.getLogger("aiodps.registration")
 
 
@@ -129,7 +170,7 @@ class Reporter:
         )
         try:
             self.observer(step)
-        except Exception:
+        except Exception:  # noqa: BLE001 (an observer is not ours, whatever it raises)
             _log.exception("an observer failed on %s", kind)
 
 

@@ -1,0 +1,147 @@
+"""How commands talk: results to stdout, everything else to stderr, and what exit codes mean."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from aiodps.errors import (
+    ConfigurationError,
+    CredentialError,
+    ProvisioningError,
+    ProvisioningTimeoutError,
+    TlsError,
+    TransportError,
+    UsageError,
+)
+from aiodps.observe import Step, StepKind
+
+REFUSED = 1
+BAD_INPUT = 2
+UNREACHABLE = 3
+OUT_OF_TIME = 4
+INTERRUPTED = 130
+
+out = Console(highlight=False, markup=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def exit_code(error: ProvisioningError) -> int:
+    """Say what a shell script is told: see the commands' help."""
+    match error:
+        case CredentialError(reason="response"):
+            return REFUSED
+        case ConfigurationError() | CredentialError() | UsageError():
+            return BAD_INPUT
+        case ProvisioningTimeoutError():
+            return OUT_OF_TIME
+        case TransportError() | TlsError():
+            return UNREACHABLE
+        case _:
+            return REFUSED
+
+
+@contextmanager
+def errors_as_exit_codes(*, as_json: bool) -> Iterator[None]:
+    """Turn errors into a message on stderr (or JSON on stdout) and an exit code."""
+    try:
+        yield
+    except ProvisioningError as error:
+        if as_json:
+            print_json(error.facts())
+        else:
+            show_error(error)
+
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def show_error(error: ProvisioningError) -> None:
+    """Show what happened, where, and one next step."""
+    err.print(Text.assemble(("error: ", "bold red"), error.message))
+    details = {
+        name: value
+        for name, value in error.facts().items()
+        if name not in {"message", "hint"} and value not in {None, ""}
+    }
+    err.print(Text("  ".join(f"{name}={value}" for name, value in details.items()), "dim"))
+    err.print(Text.assemble(("next:  ", "bold"), error.hint))
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object to stdout, in one line."""
+    click.echo(json.dumps(value, default=str))
+
+
+class StepPrinter:
+    """Prints steps as they happen; with `wire`, everything that went over it too."""
+
+    def __init__(self, *, wire: bool = False, name_width: int = 0) -> None:
+        self._wire = wire
+        self._name_width = name_width
+        self._began: dict[str, float] = {}
+
+    def __call__(self, step: Step, /) -> None:
+        """Print one step."""
+        on_wire = step.kind in {StepKind.SENT, StepKind.RECEIVED, StepKind.IGNORED}
+        if on_wire and not self._wire:
+            return
+
+        began = self._began.setdefault(step.registration_id, step.at - (step.took or 0.0))
+        line = Text(f"{step.at - began:8.3f} s  ", "dim")
+        if self._name_width:
+            line.append(f"{step.registration_id:{self._name_width}} {step.transport:4}  ", "cyan")
+
+        line.append(_LABELS.get(step.kind, step.kind.value), _STYLES.get(step.kind, ""))
+        line.append(_detail(step))
+        err.print(line)
+        if on_wire:
+            arrow = ">" if step.kind is StepKind.SENT else "<"
+            for text in step.text.splitlines():
+                err.print(Text(f"            {arrow} {text}", "dim"))
+
+
+_LABELS = {
+    StepKind.RESOLVED: "name looked up",
+    StepKind.CONNECTED: "tcp connected",
+    StepKind.SECURED: "tls secured",
+    StepKind.SESSION_OPENED: "mqtt connected",
+    StepKind.SUBSCRIBED: "mqtt subscribed",
+    StepKind.REGISTERING: "register",
+    StepKind.ACCEPTED: "accepted, the service works on it",
+    StepKind.POLLING: "ask how it stands",
+    StepKind.ASSIGNING: "still assigning",
+    StepKind.WAITING: "wait",
+    StepKind.RETRYING: "trouble",
+    StepKind.CLOSED: "closed",
+}
+
+_STYLES = {
+    StepKind.ASSIGNED: "bold green",
+    StepKind.FAILED: "bold red",
+    StepKind.RETRYING: "yellow",
+    StepKind.SENT: "blue",
+    StepKind.RECEIVED: "magenta",
+}
+
+
+def _detail(step: Step) -> str:
+    parts = []
+    if step.text and step.kind in {StepKind.RETRYING, StepKind.FAILED}:
+        parts.append(f": {step.text}")
+
+    if step.took is not None:
+        parts.append(f" ({step.took * 1000:.1f} ms)")
+
+    if step.wait is not None:
+        parts.append(f", try again in {step.wait:.1f} s" if parts else f" {step.wait:.1f} s")
+
+    return "".join(parts)

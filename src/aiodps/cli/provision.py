@@ -1,0 +1,112 @@
+"""`aiodps provision`: one device, from the shell."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+from rich.table import Table
+from rich.text import Text
+
+from aiodps.cli.output import StepPrinter, err, errors_as_exit_codes, out, print_json
+from aiodps.client import ProvisioningClient
+from aiodps.errors import ConfigurationError
+from aiodps.models import Assignment, JsonObject
+from aiodps.registration.retry import RetryPolicy
+from aiodps.settings import Settings
+
+EPILOG = """\b
+Exit codes: 0 assigned, 1 the service said no, 2 bad input, 3 not reachable or TLS, 4 out of time.
+Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config."""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--id-scope", metavar="S", help="Id scope of the DPS instance, like 0ne00012ABC.")
+@click.option("--cert", metavar="FILE", help="Device certificate, with its intermediates if any.")
+@click.option("--key", metavar="FILE", help="Private key; not needed if it lies in --cert.")
+@click.option("--key-password-file", metavar="FILE", help="Password of the key, in the first line.")
+@click.option("--registration-id", metavar="R", help="Default: the certificate's CN.")
+@click.option("--transport", type=click.Choice(["auto", "mqtt", "rest"]), help="Default: auto.")
+@click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint.")
+@click.option("--port", type=int, metavar="N", help="Default: 8883 for mqtt, 443 for rest.")
+@click.option("--trust", metavar="FILE", help="CAs of the service; also: azure, certifi, system.")
+@click.option("--payload", metavar="JSON|@FILE", help="Object for the custom allocation webhook.")
+@click.option("--timeout", type=float, metavar="S", help="Seconds for everything. Default: 90.")
+@click.option(
+    "--attempts", type=int, default=5, show_default=True, help="Failures in a row to give up after."
+)
+@click.option(
+    "--hub-suffix", "hub_suffixes", multiple=True, metavar=".DOMAIN",
+    help="Domain a hub may lie in; repeatable. Default: Azure's.",
+)  # fmt: skip
+@click.option("--config", metavar="FILE", help="TOML file with settings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--trace", is_flag=True, help="Show everything that goes over the wire, as it does.")
+def command(
+    *,
+    payload: str | None,
+    attempts: int,
+    as_json: bool,
+    trace: bool,
+    cert: str | None,
+    key: str | None,
+    **options: Any,
+) -> None:
+    """Provision one device: register it, wait until it is assigned, say where."""
+    with errors_as_exit_codes(as_json=as_json):
+        settings = Settings.load(
+            **{name: value or None for name, value in options.items()},
+            certificate=cert,
+            private_key=key,
+        )
+        client = ProvisioningClient.from_settings(
+            settings, retry=RetryPolicy(max_failures=attempts)
+        )
+        on_step = StepPrinter(wire=trace) if trace or not as_json else None
+        assignment = anyio.run(
+            lambda: client.provision(payload=_payload(payload), on_step=on_step)
+        )
+        if as_json:
+            print_json(as_facts(assignment))
+        else:
+            show(assignment)
+
+
+def _payload(text: str | None) -> JsonObject | None:
+    if text is None:
+        return None
+
+    try:
+        source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+        payload = json.loads(source)
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(
+            "the payload cannot be read as JSON",
+            setting="payload",
+            hint="give a JSON object in quotes, or @FILE",
+        ) from exc
+
+    return payload  # type: ignore[no-any-return]  # checked by the client
+
+
+def as_facts(assignment: Assignment) -> dict[str, Any]:
+    """Return an assignment as plain data; what the service sent is not repeated."""
+    fields = dataclasses.fields(assignment)
+    facts = {field.name: getattr(assignment, field.name) for field in fields}
+    facts.pop("raw")
+    return facts
+
+
+def show(assignment: Assignment) -> None:
+    """Show an assignment to a person."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in as_facts(assignment).items():
+        if value not in {None, ()} if not isinstance(value, dict | list) else True:
+            table.add_row(Text(name.replace("_", " "), "dim"), Text(str(value)))
+
+    err.print()
+    out.print(table)

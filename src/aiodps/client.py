@@ -1,0 +1,330 @@
+"""The public face: `provision` and `ProvisioningClient` validate and compose, nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from aiodps.attestation.base import Attestation, OwnContext, TlsIdentity
+from aiodps.attestation.x509 import X509
+from aiodps.errors import ConfigurationError, ProvisioningError, UsageError
+from aiodps.models import Assignment, JsonObject
+from aiodps.observe import Observer, Reporter, Step, log_step
+from aiodps.protocol.identifiers import check_registration_id
+from aiodps.protocol.payloads import check_payload
+from aiodps.registration.driver import drive
+from aiodps.registration.machine import Plan, Registration
+from aiodps.registration.retry import RetryPolicy
+from aiodps.settings import Settings
+from aiodps.transports.base import Target, TransportFactory
+from aiodps.transports.mqtt import MQTT
+from aiodps.transports.rest import REST
+from aiodps.transports.trust import Trust
+
+_log = logging.getLogger("aiodps.registration")
+
+
+async def provision(
+    *,
+    id_scope: str | None = None,
+    attestation: Attestation | None = None,
+    registration_id: str | None = None,
+    payload: JsonObject | None = None,
+    transport: str | TransportFactory | None = None,
+    endpoint: str | None = None,
+    port: int | None = None,
+    trust: Trust | str | bytes | Path | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 (part of the registration, not of this call)
+    exchange_timeout: float | None = None,
+    retry: RetryPolicy | None = None,
+    hub_suffixes: tuple[str, ...] | None = None,
+    on_step: Observer | None = None,
+    config: str | Path | None = None,
+) -> Assignment:
+    """Provision one device: register it, wait until it is assigned, say where.
+
+    Every argument that is left out (None) is taken from `AIODPS_*` in the environment, else from
+    the settings file, else from its default; see `Settings`.
+
+    Args:
+        id_scope: Id scope of the DPS instance, like `0ne00012ABC`.
+        attestation: How the device proves who it is; None to load the files that the settings
+            `certificate`, `private_key` and `key_password_file` name.
+        registration_id: The device's registration id; None to take it from the certificate's CN.
+            If given, it has to match the CN.
+        payload: A JSON object for the custom allocation webhook; None to send none.
+        transport: "rest", "mqtt", "auto", or a value such as `aiodps.MQTT(port=18883)`.
+        endpoint: Host name of the service.
+        port: TCP port of the service, for a transport given by name.
+        trust: CAs the service's certificate may come from; see `Settings.trust`.
+        timeout: Seconds for everything together.
+        exchange_timeout: Seconds for one request and its answer.
+        retry: How patiently to try again; None for `RetryPolicy()`.
+        hub_suffixes: Domains in which the assigned hub may lie.
+        on_step: Called with each `Step` as it happens.
+        config: TOML file with settings.
+
+    Raises:
+        ConfigurationError: If an argument makes no sense. Nothing was sent.
+        CredentialError: If the device cannot prove who it is. Nothing was sent.
+        ProvisioningError: One of its classes for everything else; see `aiodps.errors`.
+    """
+    client = ProvisioningClient(
+        id_scope=id_scope,
+        transport=transport,
+        endpoint=endpoint,
+        port=port,
+        trust=trust,
+        timeout=timeout,
+        exchange_timeout=exchange_timeout,
+        retry=retry,
+        hub_suffixes=hub_suffixes,
+        config=config,
+    )
+    return await client.provision(
+        attestation=attestation, registration_id=registration_id, payload=payload, on_step=on_step
+    )
+
+
+class ProvisioningClient:
+    """The same, configured once for any number of devices.
+
+    A client holds settings and nothing else: no socket, task or thread. It needs no closing, may
+    be shared by any number of tasks, event loops and threads, and provisions any number of
+    devices at once; two registrations of the same registration id at once are refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        id_scope: str | None = None,
+        transport: str | TransportFactory | None = None,
+        endpoint: str | None = None,
+        port: int | None = None,
+        trust: Trust | str | bytes | Path | None = None,
+        timeout: float | None = None,
+        exchange_timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        hub_suffixes: tuple[str, ...] | None = None,
+        seed: int | None = None,
+        config: str | Path | None = None,
+    ) -> None:
+        """See `provision`; `seed` makes the jitter repeatable, None draws one."""
+        self._set_up(
+            Settings.load(
+                config=config,
+                id_scope=id_scope,
+                transport=transport,
+                endpoint=endpoint,
+                port=port,
+                trust=trust,
+                timeout=timeout,
+                exchange_timeout=exchange_timeout,
+                hub_suffixes=hub_suffixes,
+            ),
+            retry=retry,
+            seed=seed,
+        )
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, *, retry: RetryPolicy | None = None, seed: int | None = None
+    ) -> Self:
+        """Make a client from settings that are loaded already."""
+        client = cls.__new__(cls)
+        client._set_up(settings, retry=retry, seed=seed)
+        return client
+
+    def _set_up(self, settings: Settings, *, retry: RetryPolicy | None, seed: int | None) -> None:
+        self.settings = settings
+        self.retry = retry or RetryPolicy()
+        self.seed = secrets.randbits(64) if seed is None else seed
+        self._id_scope = _needed_id_scope(settings)
+        self._trust = Trust.of(settings.trust)
+        self._under_way: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        """Tell where the client goes, for debugging."""
+        settings = self.settings
+        return f"<ProvisioningClient {settings.endpoint} {self._id_scope} {settings.transport!r}>"
+
+    async def provision(
+        self,
+        *,
+        attestation: Attestation | None = None,
+        registration_id: str | None = None,
+        payload: JsonObject | None = None,
+        on_step: Observer | None = None,
+    ) -> Assignment:
+        """Provision one device; see `aiodps.provision` for arguments and errors."""
+        wanted = registration_id or self.settings.registration_id
+        try:
+            attestation = attestation or _attestation_from_files(self.settings)
+            name = _registration_id(attestation, wanted)
+            attestation.check(registration_id=name, wall_time=time.time())
+            checked = check_payload(payload)
+            identity = attestation.tls_identity()
+            self._check_trust(identity)
+            factory = _factory(self.settings)
+            report = Reporter(name, factory.name, _observer(on_step))
+            transport = factory.open(self._target(name, identity, report))
+        except ProvisioningError as error:
+            error.locate(registration_id=wanted)
+            raise
+
+        with self._alone(name):
+            machine = Registration(self._plan(name, checked, factory.name))
+            return await drive(machine, transport, report)
+
+    def _target(self, name: str, identity: TlsIdentity, report: Reporter) -> Target:
+        return Target(
+            endpoint=self.settings.endpoint,
+            id_scope=self._id_scope,
+            registration_id=name,
+            identity=identity,
+            trust=self._trust,
+            report=report,
+        )
+
+    def _plan(self, name: str, payload: JsonObject | None, transport: str) -> Plan:
+        return Plan(
+            registration_id=name,
+            transport=transport,
+            payload=payload,
+            timeout=self.settings.timeout,
+            exchange_timeout=self.settings.exchange_timeout,
+            retry=self.retry,
+            seed=self.seed,
+            hub_suffixes=self.settings.hub_suffixes,
+        )
+
+    def _check_trust(self, identity: TlsIdentity) -> None:
+        if isinstance(identity, OwnContext) and self.settings.trust is not None:
+            raise ConfigurationError(
+                "trust cannot be given together with an SSLContext, which has its own",
+                setting="trust",
+                hint="load the CA into the SSLContext instead",
+            )
+
+    @contextmanager
+    def _alone(self, registration_id: str) -> Iterator[None]:
+        """Keep a second registration of the same id out: it would take over the MQTT session."""
+        name = registration_id.casefold()
+        with self._lock:
+            if name in self._under_way:
+                raise UsageError(
+                    f"{registration_id!r} is being registered by this client already",
+                    hint="await the first registration, or give each device an id of its own",
+                ).locate(registration_id=registration_id)
+
+            self._under_way.add(name)
+
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.discard(name)
+
+
+def _needed_id_scope(settings: Settings) -> str:
+    if settings.id_scope is not None:
+        return settings.id_scope
+
+    raise ConfigurationError(
+        "no id scope was given",
+        setting="id_scope",
+        hint="give id_scope=, or set AIODPS_ID_SCOPE",
+    )
+
+
+def _attestation_from_files(settings: Settings) -> Attestation:
+    if settings.certificate is None:
+        raise ConfigurationError(
+            "the device has nothing to prove who it is with",
+            setting="attestation",
+            hint="give attestation=aiodps.X509.from_files(...), or set AIODPS_CERTIFICATE",
+        )
+
+    return X509.from_files(
+        settings.certificate, settings.private_key, password=_password(settings.key_password_file)
+    )
+
+
+def _password(file: Path | None) -> str | None:
+    if file is None:
+        return None
+
+    try:
+        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(
+            f"the password file {str(file)!r} cannot be read",
+            setting="key_password_file",
+            hint="it has to be a text file with the password in its first line",
+        ) from exc
+
+
+def _registration_id(attestation: Attestation, wanted: str | None) -> str:
+    name = wanted or attestation.registration_id
+    if name is None:
+        raise ConfigurationError(
+            "no registration id was given, and the SSLContext does not tell its certificate's",
+            setting="registration_id",
+            hint="give registration_id=, the CN of the certificate",
+        )
+
+    return check_registration_id(name)
+
+
+def _factory(settings: Settings) -> TransportFactory:
+    """Turn the config flag into a transport."""
+    port: dict[str, Any] = {} if settings.port is None else {"port": settings.port}
+    match settings.transport:
+        case "rest":
+            return REST(**port)
+        case "mqtt":
+            return MQTT(**port)
+        case str():
+            # MQTT needs asyncio, and is the lighter of the two where it runs.
+            return MQTT(**port) if _on_asyncio() else REST(**port)
+        case factory:
+            if port:
+                raise ConfigurationError(
+                    f"port is set, but the transport {factory!r} has a port of its own",
+                    setting="port",
+                    hint="give the port to the transport",
+                )
+
+            return factory
+
+
+def _on_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+
+    return True
+
+
+def _observer(on_step: Observer | None) -> Observer | None:
+    """Add logging to the caller's observer, if anybody reads the log."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return on_step
+
+    if on_step is None:
+        return log_step
+
+    def both(step: Step) -> None:
+        log_step(step)
+        on_step(step)
+
+    return both

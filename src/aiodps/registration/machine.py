@@ -1,0 +1,233 @@
+"""The registration itself: one event in, one action out. Read `states.py` first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never, final
+
+from aiodps.errors import (
+    NotFoundError,
+    ProvisioningError,
+    ProvisioningTimeoutError,
+    ServiceError,
+)
+from aiodps.models import Assignment, JsonObject, Phase, RegistrationStatus
+from aiodps.protocol.messages import QueryStatus, Register
+from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
+from aiodps.registration.answers import Pending, Question, read_answer
+from aiodps.registration.events import (
+    Connected,
+    Event,
+    ExchangeFailed,
+    ResponseReceived,
+    Started,
+    WaitElapsed,
+)
+from aiodps.registration.retry import RetryPolicy, Verdict, judge, unit_jitter
+from aiodps.registration.states import State, check_event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a registration depends on besides what happens."""
+
+    registration_id: str
+    transport: str
+    """The transport's name, for the assignment and for errors."""
+    payload: JsonObject | None = None
+    timeout: float = 90.0
+    """Seconds for everything together."""
+    exchange_timeout: float = 30.0
+    """Seconds for one request and its answer."""
+    retry: RetryPolicy = RetryPolicy()  # noqa: RUF009 (frozen)
+    seed: int = 0
+    """Where jitter comes from."""
+    hub_suffixes: Sequence[str] = ()
+    """Domains in which an assigned hub may lie."""
+
+
+@final
+class Registration:
+    """One device's way from nothing to assigned."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.state = State.IDLE
+        self.operation_id: str | None = None
+        """The operation to poll; None while there is none, or none any more."""
+        self.attempts = 0
+        """Tries so far: the first, and one more for each failure."""
+        self._began = 0.0
+        self._deadline = 0.0
+        self._failures = 0
+        self._forgotten = False
+        self._last_status: RegistrationStatus | None = None
+        self._last_error: ProvisioningError | None = None
+
+    def __repr__(self) -> str:
+        """Tell the state, for debugging."""
+        plan = self.plan
+        return f"<Registration {plan.registration_id!r} {self.state.value} {self.attempts=}>"
+
+    def receive(self, event: Event, *, now: float) -> Action:
+        """Take in what happened and say what to do next.
+
+        Args:
+            event: What happened.
+            now: Seconds of a clock that never goes back; the same clock in every call.
+
+        Raises:
+            IllegalEventError: If the event cannot happen in this state; nothing has changed.
+        """
+        check_event(self.state, event)
+        match event:
+            case Started():
+                return self._start(now)
+            case Connected():
+                return self._send(now)
+            case ResponseReceived(response):
+                return self._hear(read_answer(response, self._question()), now)
+            case ExchangeFailed(error):
+                return self._retry(error, now)
+            case WaitElapsed():
+                return self._connect(now)
+            case _:
+                assert_never(event)
+
+    def _start(self, now: float) -> Action:
+        self._began = now
+        self._deadline = now + self.plan.timeout
+        self.attempts = 1
+        return self._connect(now)
+
+    def _connect(self, now: float) -> Action:
+        if now >= self._deadline:
+            return self._out_of_time(now)
+
+        self.state = State.CONNECTING
+        return Connect(self._deadline)
+
+    def _send(self, now: float) -> Action:
+        if now >= self._deadline:
+            return self._out_of_time(now)
+
+        deadline = min(now + self.plan.exchange_timeout, self._deadline)
+        if self.operation_id is None:
+            self.state = State.REGISTERING
+            return Send(Register(self.plan.payload), deadline)
+
+        self.state = State.POLLING
+        return Send(QueryStatus(self.operation_id), deadline)
+
+    def _question(self) -> Question:
+        return Question(
+            registration_id=self.plan.registration_id,
+            transport=self.plan.transport,
+            hub_suffixes=self.plan.hub_suffixes,
+            operation_id=self.operation_id,
+        )
+
+    def _hear(self, answer: Pending | Assignment | ProvisioningError, now: float) -> Action:
+        match answer:
+            case Assignment():
+                self.state = State.ASSIGNED
+                return Finish(answer)
+            case Pending():
+                return self._wait_for_decision(answer, now)
+            case NotFoundError() if self._may_register_again():
+                return self._register_again(answer, now)
+            case ProvisioningError():
+                return self._retry(answer, now)
+            case _:
+                assert_never(answer)
+
+    def _wait_for_decision(self, answer: Pending, now: float) -> Action:
+        first = self.state is State.REGISTERING
+        self.operation_id = answer.operation_id
+        self._last_status = answer.status
+        self._failures = 0
+        until = now + self.plan.retry.poll_delay(answer.retry_after)
+        if until >= self._deadline:
+            return self._out_of_time(now)
+
+        self.state = State.WAITING
+        return Wait(until, WaitReason.ACCEPTED if first else WaitReason.ASSIGNING, None)
+
+    def _may_register_again(self) -> bool:
+        return self.state is State.POLLING and not self._forgotten
+
+    def _register_again(self, error: NotFoundError, now: float) -> Action:
+        """The service forgot the operation: the one case in which a known one is given up."""
+        self._forgotten = True
+        self.operation_id = None
+        return self._wait_to_retry(error, now)
+
+    def _retry(self, error: ProvisioningError, now: float) -> Action:
+        verdict = judge(error)
+        if verdict is Verdict.FINAL or self._tried_enough(error, verdict):
+            return self._fail(error, now)
+
+        return self._wait_to_retry(error, now)
+
+    def _tried_enough(self, error: ProvisioningError, verdict: Verdict) -> bool:
+        again = self._failures > 0 and type(self._last_error) is type(error)
+        if verdict is Verdict.ONCE_MORE and again:
+            return True
+
+        most = self.plan.retry.max_failures
+        return most is not None and self._failures + 1 >= most
+
+    def _wait_to_retry(self, error: ProvisioningError, now: float) -> Action:
+        if now >= self._deadline:
+            return self._out_of_time(now, error)
+
+        self._failures += 1
+        delay = self.plan.retry.retry_delay(
+            self._failures,
+            retry_after=error.retry_after if isinstance(error, ServiceError) else None,
+            unit_jitter=unit_jitter(self.plan.seed, self.plan.registration_id, self.attempts),
+            polling=self.operation_id is not None,
+        )
+        if now + delay >= self._deadline:
+            return self._fail(error, now)
+
+        self._locate(error, now)
+        self._last_error = error
+        self.attempts += 1
+        self.state = State.WAITING
+        return Wait(now + delay, WaitReason.TROUBLE, error)
+
+    def _out_of_time(self, now: float, error: ProvisioningError | None = None) -> Action:
+        last_error = error or self._last_error
+        status = f"last status {self._last_status}" if self._last_status else "no answer yet"
+        timeout = ProvisioningTimeoutError(
+            f"not assigned within {self.plan.timeout:g} s ({status})",
+            last_status=self._last_status,
+            last_error=last_error,
+            operation_id=self.operation_id,
+        )
+        timeout.__cause__ = last_error
+        if error is not None:
+            timeout.locate(phase=error.phase)
+
+        return self._fail(timeout, now)
+
+    def _fail(self, error: ProvisioningError, now: float) -> Action:
+        self._locate(error, now)
+        self.state = State.FAILED
+        return Fail(error)
+
+    def _locate(self, error: ProvisioningError, now: float) -> None:
+        phase = {
+            State.REGISTERING: Phase.REGISTER,
+            State.POLLING: Phase.POLL,
+            State.WAITING: Phase.WAIT,
+        }.get(self.state)
+        error.locate(
+            phase=phase,
+            transport=self.plan.transport,
+            attempts=self.attempts,
+            elapsed=now - self._began,
+            registration_id=self.plan.registration_id,
+        )

@@ -1,0 +1,417 @@
+"""The machine, told as transcripts; then its table walked and its laws tried at random."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aiodps import errors
+from aiodps.models import Phase, RegistrationStatus
+from aiodps.protocol.messages import QueryStatus, Register, Response
+from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
+from aiodps.registration.events import (
+    Connected,
+    Event,
+    ExchangeFailed,
+    ResponseReceived,
+    Started,
+    WaitElapsed,
+)
+from aiodps.registration.machine import Registration
+from aiodps.registration.retry import RetryPolicy
+from aiodps.registration.states import TRANSITIONS, IllegalEventError, State
+from tests.registration.talk import (
+    OPERATION_ID,
+    answer,
+    assigned,
+    assigning,
+    lost,
+    plan,
+    refused,
+    registering,
+)
+
+
+def test_a_good_day() -> None:
+    """Connect, register, wait as told, connect, poll, assigned."""
+    machine = Registration(plan(payload={"a": 1}))
+
+    assert machine.receive(Started(), now=100.0) == Connect(190.0)
+    assert machine.receive(Connected(), now=100.1) == Send(Register({"a": 1}), 130.1)
+    assert machine.receive(assigning(3.0), now=101.0) == Wait(104.0, WaitReason.ACCEPTED, None)
+    assert machine.receive(WaitElapsed(), now=104.0) == Connect(190.0)
+    assert machine.receive(Connected(), now=104.0) == Send(QueryStatus(OPERATION_ID), 134.0)
+    assert machine.receive(assigning(5.0), now=104.2) == Wait(109.2, WaitReason.ASSIGNING, None)
+    machine.receive(WaitElapsed(), now=109.2)
+    machine.receive(Connected(), now=109.2)
+    done = machine.receive(assigned(), now=109.3)
+    assert isinstance(done, Finish)
+    assert done.assignment.device_id == "dev-1"
+    assert machine.state is State.ASSIGNED
+    assert machine.attempts == 1
+
+
+def test_assigned_at_once() -> None:
+    """A service that decides at once is believed."""
+    machine = Registration(plan())
+    registering(machine)
+
+    assert isinstance(machine.receive(assigned(), now=1.0), Finish)
+
+
+def test_a_lost_register_is_sent_again() -> None:
+    """As long as no operation id is known, the register is what is sent again."""
+    machine = Registration(plan())
+    registering(machine)
+    wait = machine.receive(lost(), now=1.0)
+
+    assert isinstance(wait, Wait)
+    assert wait.reason is WaitReason.TROUBLE
+    machine.receive(WaitElapsed(), now=wait.until)
+    again = machine.receive(Connected(), now=wait.until)
+    assert isinstance(again, Send)
+    assert again.request == Register(None)
+    assert machine.attempts == 2
+
+
+def test_a_known_operation_is_polled_again() -> None:
+    """A register is billed: once an operation is known, trouble never sends another one."""
+    machine = Registration(plan(timeout=10_000))
+    registering(machine)
+    machine.receive(assigning(), now=1.0)
+    now = 4.0
+    for trouble in (lost(), refused(503, 503000), refused(429, 429001), damaged(), lost()):
+        machine.receive(WaitElapsed(), now=now)
+        send = machine.receive(Connected(), now=now)
+        wait = machine.receive(trouble, now=now)
+
+        assert isinstance(send, Send)
+        assert send.request == QueryStatus(OPERATION_ID)
+        assert isinstance(wait, Wait)
+        now = wait.until
+
+
+def test_a_forgotten_operation_is_registered_again_once() -> None:
+    """F33: a 404 to a poll means to register again, once; the second 404 is told."""
+    machine = Registration(plan())
+    registering(machine)
+    for round_ in (1, 2):
+        accepted = machine.receive(assigning(), now=1.0)
+        assert isinstance(accepted, Wait)
+        machine.receive(WaitElapsed(), now=4.0)
+        machine.receive(Connected(), now=4.0)
+        action = machine.receive(refused(404, 404203), now=5.0)
+        if round_ == 2:
+            break
+
+        assert isinstance(action, Wait)
+        assert machine.operation_id is None
+        machine.receive(WaitElapsed(), now=action.until)
+        again = machine.receive(Connected(), now=action.until)
+        assert isinstance(again, Send)
+        assert again.request == Register(None)
+
+    assert isinstance(action, Fail)
+    assert isinstance(action.error, errors.NotFoundError)
+    assert action.error.phase is Phase.POLL
+
+
+def test_not_found_on_register_is_final() -> None:
+    """A 404 to a register means that there is no such instance or enrollment."""
+    machine = Registration(plan())
+    registering(machine)
+
+    assert isinstance(machine.receive(refused(404, 404201), now=1.0), Fail)
+
+
+def test_damage_gets_one_more_try() -> None:
+    """A2: an answer that may be damaged is asked for once more, then told."""
+    machine = Registration(plan())
+    registering(machine)
+    wait = machine.receive(damaged(), now=1.0)
+    assert isinstance(wait, Wait)
+    machine.receive(WaitElapsed(), now=wait.until)
+    machine.receive(Connected(), now=wait.until)
+    failed = machine.receive(damaged(), now=wait.until)
+
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, errors.MalformedResponseError)
+    assert failed.error.attempts == 2
+
+
+def damaged() -> Event:
+    """An answer that is not JSON."""
+    return ExchangeFailed(errors.MalformedResponseError("not JSON", reason="json"))
+
+
+def test_throttled_waits_as_told() -> None:
+    """F16: a 429 waits at least as long as the service asked."""
+    machine = Registration(plan())
+    registering(machine)
+    wait = machine.receive(refused(429, 429001, retry_after=30.0), now=1.0)
+
+    assert isinstance(wait, Wait)
+    assert 31.0 <= wait.until <= 36.0
+
+
+def test_a_wait_that_does_not_fit_ends_at_once() -> None:
+    """H33: a Retry-After past the deadline is told at once, with what the service asked."""
+    machine = Registration(plan())
+    registering(machine)
+    failed = machine.receive(refused(429, 429001, retry_after=1e9), now=1.0)
+
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, errors.ThrottledError)
+    assert failed.error.retry_after == 1e9
+    assert failed.error.elapsed == 1.0
+
+
+def test_assigning_for_ever() -> None:
+    """J17: a service that never decides ends in a time-out that knows the last status."""
+    machine = Registration(plan(timeout=10.0))
+    registering(machine)
+    wait = machine.receive(assigning(3.0), now=0.0)
+    while isinstance(wait, Wait):
+        machine.receive(WaitElapsed(), now=wait.until)
+        machine.receive(Connected(), now=wait.until)
+        wait = machine.receive(assigning(3.0), now=wait.until)
+
+    assert isinstance(wait, Fail)
+    error = wait.error
+    assert isinstance(error, errors.ProvisioningTimeoutError)
+    assert error.last_status is RegistrationStatus.ASSIGNING
+    assert error.operation_id == OPERATION_ID
+    assert error.phase is Phase.POLL
+
+
+def test_the_deadline_in_an_exchange() -> None:
+    """An exchange never outlives the whole, and its time-out at the end is the whole's."""
+    machine = Registration(plan(timeout=10.0, exchange_timeout=30.0))
+    send = registering(machine)
+    assert isinstance(send, Send)
+    assert send.deadline == 10.0
+    late = errors.TransportTimeoutError("no answer came in time")
+    failed = machine.receive(ExchangeFailed(late), now=10.0)
+
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, errors.ProvisioningTimeoutError)
+    assert failed.error.last_error is late
+    assert failed.error.__cause__ is late
+
+
+@pytest.mark.parametrize("where", ["waiting", "connecting"])
+def test_the_deadline_between_exchanges(where: str) -> None:
+    """A clock that jumps past the deadline ends the registration wherever it is."""
+    machine = Registration(plan(timeout=10.0))
+    registering(machine)
+    machine.receive(assigning(3.0), now=1.0)
+    if where == "connecting":
+        machine.receive(WaitElapsed(), now=4.0)
+
+    event = WaitElapsed() if where == "waiting" else Connected()
+    failed = machine.receive(event, now=11.0)
+
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, errors.ProvisioningTimeoutError)
+
+
+def test_a_deadline_without_any_answer() -> None:
+    """A registration that never got through says so, with the last trouble."""
+    machine = Registration(plan(timeout=10.0))
+    machine.receive(Started(), now=0.0)
+    refused_ = errors.ConnectError("refused").locate(phase=Phase.TCP)
+    failed = machine.receive(ExchangeFailed(refused_), now=10.0)
+
+    assert isinstance(failed, Fail)
+    assert "no answer yet" in failed.error.message
+    assert failed.error.phase is Phase.TCP
+
+
+def test_final_wins_even_when_late() -> None:
+    """G7: an answer that decides is taken past the deadline too."""
+    machine = Registration(plan(timeout=10.0))
+    registering(machine)
+
+    assert isinstance(machine.receive(assigned(), now=11.0), Finish)
+
+
+def test_failures_in_a_row_are_counted() -> None:
+    """`max_failures` ends a row of failures; an answer in between begins a new row."""
+    machine = Registration(plan(retry=RetryPolicy(max_failures=2)))
+    registering(machine)
+    wait = machine.receive(lost(), now=1.0)
+    assert isinstance(wait, Wait)
+    machine.receive(WaitElapsed(), now=wait.until)
+    machine.receive(Connected(), now=wait.until)
+    pending = machine.receive(assigning(), now=wait.until)
+    assert isinstance(pending, Wait)
+    machine.receive(WaitElapsed(), now=pending.until)
+    machine.receive(Connected(), now=pending.until)
+    assert isinstance(machine.receive(lost(), now=20.0), Wait)
+    machine.receive(WaitElapsed(), now=25.0)
+    failed = machine.receive(lost(), now=25.0)
+
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, errors.ConnectionLostError)
+    assert failed.error.attempts == 3
+
+
+def test_an_error_knows_where_it_happened() -> None:
+    """Phase, attempts, time spent, transport and device are in every error."""
+    machine = Registration(plan(transport="mqtt"))
+    registering(machine, now=5.0)
+    failed = machine.receive(refused(401, 401002), now=6.5)
+
+    assert isinstance(failed, Fail)
+    error = failed.error
+    assert (error.phase, error.attempts, error.elapsed) == (Phase.REGISTER, 1, 1.5)
+    assert (error.transport, error.registration_id) == ("mqtt", "dev-1")
+
+
+def test_repr() -> None:
+    """The repr tells the state."""
+    assert "'dev-1' idle" in repr(Registration(plan()))
+
+
+EVENTS: list[Event] = [
+    Started(),
+    Connected(),
+    WaitElapsed(),
+    lost(),
+    ExchangeFailed(errors.ServerIdentityError("bad", reason="expired")),
+    ExchangeFailed(errors.TransportTimeoutError("late")),
+    damaged(),
+    assigning(3.0),
+    assigning(None),
+    assigning(1e9),
+    answer(202, operationId=OPERATION_ID, status="unassigned"),
+    assigned(),
+    answer(200, operationId=OPERATION_ID, status="failed"),
+    answer(200, operationId="", status="disabled"),
+    answer(200, operationId=OPERATION_ID, status="what"),
+    refused(401, 401002),
+    refused(404, 404203),
+    refused(429, 429001, retry_after=3.0),
+    refused(429, 429001),
+    refused(503, 503000),
+    ResponseReceived(Response(status_code=302, body=b"")),
+]
+
+
+def snapshot(machine: Registration) -> tuple[object, ...]:
+    """Take what decides the machine's future, without times."""
+    state = vars(machine)
+    return tuple(
+        (name, str(value))
+        for name, value in state.items()
+        if name not in {"plan", "attempts", "_began", "_failures", "_last_error"}
+    ) + (min(machine.attempts, 3),)
+
+
+def test_every_way_through_the_table() -> None:
+    """Walk every event from every state that can be reached: what happens is in the table, and
+    what is not in the table changes nothing."""
+    start = Registration(plan())
+    seen = {snapshot(start)}
+    todo = [(start, 0.0)]
+    walked: set[tuple[State, type[Event], State]] = set()
+    while todo:
+        machine, now = todo.pop()
+        for event in EVENTS:
+            for later in (now, now + 100.0):
+                step(machine, event, later, seen, todo, walked)
+
+    table = {
+        (before, event, after)
+        for before, row in TRANSITIONS.items()
+        for event, states in row.items()
+        for after in states
+    }
+    assert walked == table
+
+
+def step(
+    machine: Registration,
+    event: Event,
+    now: float,
+    seen: set[tuple[object, ...]],
+    todo: list[tuple[Registration, float]],
+    walked: set[tuple[State, type[Event], State]],
+) -> None:
+    """Try one event on a copy of the machine."""
+    twin = copy.copy(machine)
+    before = twin.state
+    if type(event) not in TRANSITIONS[before]:
+        with pytest.raises(IllegalEventError):
+            twin.receive(event, now=now)
+
+        assert vars(twin) == vars(machine)
+        return
+
+    twin.receive(event, now=now)
+    walked.add((before, type(event), twin.state))
+    if snapshot(twin) not in seen:
+        seen.add(snapshot(twin))
+        todo.append((twin, now))
+
+
+def next_event(action: Action, draw: st.DataObject) -> Event | None:
+    """Let the world answer an action, in any way it can."""
+    match action:
+        case Connect():
+            troubles = [event for event in EVENTS if isinstance(event, ExchangeFailed)]
+            return draw.draw(st.sampled_from([Connected(), *troubles]))
+        case Send():
+            kinds = (ResponseReceived, ExchangeFailed)
+            return draw.draw(st.sampled_from([e for e in EVENTS if isinstance(e, kinds)]))
+        case Wait():
+            return WaitElapsed()
+        case _:
+            return None
+
+
+@settings(max_examples=300)
+@given(data=st.data(), timeout=st.floats(1, 1000), seed=st.integers(0, 2**64))
+def test_laws(data: st.DataObject, timeout: float, seed: int) -> None:
+    """Whatever the world does: nothing points past the deadline, no wait is shorter than asked,
+    registers are sent only without an operation id, and it always ends."""
+    machine = Registration(plan(timeout=timeout, seed=seed))
+    now = 1000.0
+    deadline = now + timeout
+    action = machine.receive(Started(), now=now)
+    registers = lost_registers = 0
+    for _ in range(2000):
+        asked = 0.0
+        event = next_event(action, data)
+        if event is None:
+            break
+
+        if isinstance(action, Send) and isinstance(action.request, Register):
+            registers += 1
+            assert machine.operation_id is None
+
+        now = action.until if isinstance(action, Wait) else now + data.draw(st.floats(0, 40))
+        if isinstance(event, ResponseReceived):
+            asked = event.response.retry_after or 0.0
+
+        had_operation = machine.operation_id is not None
+        action = machine.receive(event, now=now)
+        if had_operation is False and machine.operation_id is None:
+            lost_registers += 1
+
+        match action:
+            case Connect(until) | Send(_, until):
+                assert now < deadline
+                assert until <= deadline
+            case Wait(until):
+                assert now + asked <= until < deadline
+            case _:
+                assert machine.state in {State.ASSIGNED, State.FAILED}
+
+    assert isinstance(action, Finish | Fail)
+    assert not math.isnan(now)
+    assert registers <= 2 + lost_registers
