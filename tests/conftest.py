@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", deadline=None, derandomize=True)
+settings.register_profile(
+    "fuzz",
+    deadline=None,
+    max_examples=20_000,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Run each asynchronous test on both event loops."""
     return str(request.param)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow sessions' tests out unless a session asks for them with `-m`."""
+    if config.option.markexpr:
+        return
+
+    slow = [item for item in items if {"scale", "interop"} & {m.name for m in item.iter_markers()}]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]

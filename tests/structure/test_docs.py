@@ -1,0 +1,35 @@
+"""What the documentation says is what the code does."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.joinpath("docs").rglob("*.md")])
+
+
+def test_the_state_diagram_is_fresh() -> None:
+    """The committed diagram is the one that the table gives."""
+    script = runpy.run_path(str(ROOT / "docs" / "make_state_diagram.py"))
+
+    assert (ROOT / "docs" / "states.md").read_text(encoding="utf-8") == script["page"]()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """A link to a file of ours leads to a file that exists."""
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_examples_are_python(page: Path) -> None:
+    """Every Python example can at least be compiled."""
+    for code in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        compile(code, page.name, "exec", flags=flags)

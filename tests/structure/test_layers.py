@@ -1,0 +1,104 @@
+"""Imports point down: the architecture as a test."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import aiodps
+
+PACKAGE = Path(aiodps.__file__).parent
+BOTTOM = {"errors", "models", "observe"}
+MAY_IMPORT = {
+    "models": set[str](),
+    "errors": {"models"},
+    "observe": {"models"},
+    "protocol": BOTTOM | {"protocol"},
+    "attestation": BOTTOM | {"protocol", "attestation"},
+    "registration": BOTTOM | {"protocol", "registration"},
+    "transports": BOTTOM | {"protocol", "attestation", "transports"},
+    "settings": BOTTOM | {"protocol", "attestation", "transports"},
+    "client": BOTTOM | {"protocol", "attestation", "registration", "transports", "settings"},
+    "pki": {"errors", "models", "pki"},
+    "emulator": {"errors", "models", "pki", "emulator"},
+    "__init__": BOTTOM | {"attestation", "registration", "transports", "settings", "client"},
+    "__main__": {"cli"},
+}
+"""Which part may import which; `cli` stands on top and may import all. The registration's driver
+alone may also see `transports.base`."""
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(module: str) -> str:
+    """Name the part of the package that a dotted name belongs to."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Name everything of ours that a module imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names if alias.name.startswith("aiodps"))
+            case ast.ImportFrom(module=str(module), level=0) if module.startswith("aiodps"):
+                yield module
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    """A module imports only what lies below its part."""
+    relative = path.relative_to(PACKAGE)
+    part = relative.parts[0].removesuffix(".py")
+    if part == "cli":
+        return
+
+    allowed = MAY_IMPORT[part]
+    for module in imports(path):
+        if relative.name == "driver.py" and module == "aiodps.transports.base":
+            continue
+
+        assert part_of(module) in allowed, f"{relative} imports {module}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "registration").glob("*.py")), ids=lambda path: path.name
+)
+def test_the_machine_is_sans_io(path: Path) -> None:
+    """Nothing but the driver knows of event loops, clocks, logs or chance."""
+    if path.name == "driver.py":
+        return
+
+    allowed = {"__future__", "collections", "dataclasses", "enum", "hashlib", "math", "typing"}
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        names: list[str] = []
+        match node:
+            case ast.Import(names=aliases):
+                names = [alias.name for alias in aliases]
+            case ast.ImportFrom(module=str(module)):
+                names = [module]
+            case ast.AsyncFunctionDef():
+                raise AssertionError(f"{path.name} has async code")
+
+        for name in names:
+            assert name.split(".")[0] in allowed | {"aiodps"}, f"{path.name} imports {name}"
+
+
+def test_only_our_words_for_the_wire() -> None:
+    """Wire names such as registrationId stay in the protocol, the emulator and its tools."""
+    for path in MODULES:
+        relative = path.relative_to(PACKAGE)
+        if relative.parts[0] in {"protocol", "emulator", "cli"}:
+            continue
+
+        code = [
+            node.value
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        for wire in ("registrationId", "assignedHub", "iotdps-register"):
+            assert wire not in code, f"{relative} has the wire name {wire}"

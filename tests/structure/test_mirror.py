@@ -1,0 +1,40 @@
+"""The tests mirror the source: what a module does is found where its name says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import aiodps
+
+PACKAGE = Path(aiodps.__file__).parent
+TESTS = Path(__file__).parents[1]
+TESTED_ELSEWHERE = {
+    "__main__.py": "tests/cli/test_app.py runs it",
+    "protocol/messages.py": "plain values",
+    "protocol/limits.py": "plain values; each limit is tested where it holds",
+    "registration/events.py": "plain values",
+    "registration/actions.py": "plain values",
+    "attestation/base.py": "contracts",
+    "transports/base.py": "a contract; tests/transports/conformance.py holds transports to it",
+    "emulator/wire.py": "plain values",
+}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py"))],
+    ids=str,
+)
+def test_each_module_has_its_test(path: Path) -> None:
+    """`src/aiodps/a/b.py` is tested by `tests/a/test_b.py`, or it is said why not."""
+    if path.name == "__init__.py" or str(path) in TESTED_ELSEWHERE:
+        return
+
+    assert (TESTS / path.parent / f"test_{path.name}").exists()
+
+
+def test_no_excuse_is_stale() -> None:
+    """Every module that is excused exists."""
+    assert all((PACKAGE / name).exists() for name in TESTED_ELSEWHERE)
