@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 import runpy
 from pathlib import Path
 
 import pytest
+
+from aiodps.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.joinpath("docs").rglob("*.md")])
@@ -33,3 +36,11 @@ def test_examples_are_python(page: Path) -> None:
     for code in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
         flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
         compile(code, page.name, "exec", flags=flags)
+
+
+def test_every_setting_is_documented() -> None:
+    """The table of settings has every setting and no other."""
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    listed = set(re.findall(r"^\| `(\w+)` \| `AIODPS_", page, re.MULTILINE))
+
+    assert listed == {field.name for field in dataclasses.fields(Settings)}

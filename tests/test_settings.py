@@ -1,0 +1,138 @@
+"""Argument, else environment, else file, else default; and every mistake by its name."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from aiodps.errors import ConfigurationError
+from aiodps.settings import GLOBAL_ENDPOINT, Settings
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take everything of ours out of the environment."""
+    for name in ("ID_SCOPE", "TRANSPORT", "CONFIG", "TIMEOUT", "PORT"):
+        monkeypatch.delenv(f"AIODPS_{name}", raising=False)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Write a settings file."""
+    path = tmp_path / "aiodps.toml"
+    path.write_text(
+        'id_scope = "0neFILE"\ntransport = "rest"\ntimeout = 60\ncertificate = "dev.pem"\n'
+        'trust = "certifi"\nhub_suffixes = [".example.test"]\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_defaults() -> None:
+    """Everything but the id scope has a default."""
+    settings = Settings.load()
+
+    assert (settings.id_scope, settings.endpoint) == (None, GLOBAL_ENDPOINT)
+    assert (settings.transport, settings.timeout, settings.port) == ("auto", 90.0, None)
+
+
+def test_file(file: Path) -> None:
+    """A file is read where an argument names it; its paths are meant from where it lies."""
+    settings = Settings.load(config=file)
+
+    assert (settings.id_scope, settings.transport, settings.timeout) == ("0neFILE", "rest", 60.0)
+    assert settings.certificate == file.parent / "dev.pem"
+    assert settings.trust == "certifi"
+    assert settings.hub_suffixes == (".example.test",)
+
+
+def test_precedence(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argument over environment over file."""
+    monkeypatch.setenv("AIODPS_CONFIG", str(file))
+    monkeypatch.setenv("AIODPS_ID_SCOPE", "0neENV")
+    monkeypatch.setenv("AIODPS_TIMEOUT", "30")
+    monkeypatch.setenv("AIODPS_HUB_SUFFIXES", ".a.test, .b.test")
+    settings = Settings.load(timeout=5)
+
+    assert (settings.id_scope, settings.transport, settings.timeout) == ("0neENV", "rest", 5.0)
+    assert settings.hub_suffixes == (".a.test", ".b.test")
+
+
+def test_unknown_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is no setting is an error that says where it stands and lists the known ones."""
+    file.write_text('id_scop = "x"\n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"aiodps.toml.*'id_scop'") as caught:
+        Settings.load(config=file)
+
+    assert "id_scope" in caught.value.hint
+    monkeypatch.setenv("AIODPS_SCOPE", "x")
+    with pytest.raises(ConfigurationError, match="AIODPS_SCOPE"):
+        Settings.load()
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    """A file that is not there or is not TOML is told."""
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Settings.load(config=tmp_path / "none.toml")
+
+    bad = tmp_path / "bad.toml"
+    bad.write_text("= 1", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        Settings.load(config=bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            pytest.param("timeout", value, id=f"C09-{value}")
+            for value in (0, -1, math.nan, math.inf, "30", 1e12, True)
+        ),
+        *(pytest.param("port", value, id=f"C07-{value}") for value in (0, 65536, "443", True)),
+        pytest.param("transport", "amqp", id="transport"),
+        pytest.param("transport", 7, id="transport-7"),
+        pytest.param("trust", 7, id="trust"),
+        pytest.param("trust", "", id="trust-empty"),
+        pytest.param("certificate", 7, id="certificate"),
+        pytest.param("hub_suffixes", ".a", id="suffix-text"),
+        pytest.param("hub_suffixes", [], id="suffix-empty"),
+        pytest.param("id_scope", "a/b", id="C01"),
+        pytest.param("registration_id", "a/b", id="C02"),
+        pytest.param("endpoint", "https://x", id="C05"),
+    ],
+)
+def test_nonsense(name: str, value: object) -> None:
+    """A value that makes no sense is refused by the setting's name."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(**{name: value})
+
+    assert caught.value.setting == name
+
+
+@pytest.mark.parametrize(("name", "text"), [("PORT", "https"), ("TIMEOUT", "soon")])
+def test_numbers_in_the_environment(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers in the environment are texts; what is no number is told by the variable's name."""
+    monkeypatch.setenv(f"AIODPS_{name}", text)
+    with pytest.raises(ConfigurationError, match=f"AIODPS_{name}"):
+        Settings.load()
+
+
+def test_nothing_else_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C15: proxies, certificate files, key logs and netrc are not looked at."""
+    for name in ("HTTPS_PROXY", "SSL_CERT_FILE", "SSLKEYLOGFILE", "NETRC"):
+        monkeypatch.setenv(name, "/nowhere")
+
+    assert Settings.load() == Settings()
+
+
+def test_replace() -> None:
+    """A copy can differ; None changes nothing; changes are checked."""
+    settings = Settings().replace(timeout=5, port=None)
+
+    assert (settings.timeout, settings.port) == (5.0, None)
+    with pytest.raises(ConfigurationError):
+        settings.replace(timeout=0)
