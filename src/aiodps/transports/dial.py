@@ -1,0 +1,227 @@
+"""The dialler under both transports: look-up, TCP, TLS, on asyncio and trio, without a thread.
+
+Sockets are non-blocking, and TLS is spoken on them directly: always the operation first, and a
+wait only when it asks for one, because TLS may hold decrypted bytes that the socket no longer
+shows. On Windows this needs an event loop that can wait for sockets (a selector loop).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+
+from aiodps.errors import TransportTimeoutError
+from aiodps.models import Phase
+from aiodps.observe import StepKind
+from aiodps.transports.base import Target
+from aiodps.transports.contexts import CONTEXTS
+from aiodps.transports.gate import PATIENCE, Place, current_gate
+from aiodps.transports.resolve import Address, resolve
+from aiodps.transports.tls_errors import classify
+
+TCP_TIMEOUT = 10.0
+"""Seconds for TCP, all addresses together."""
+TLS_TIMEOUT = 10.0
+"""Seconds for the TLS handshake."""
+HEAD_START = 0.25
+"""Seconds before the next address is tried as well (RFC 8305)."""
+
+T = TypeVar("T")
+
+
+class Connection:
+    """One TLS connection, handshake done; for one reader and one writer."""
+
+    def __init__(self, sock: ssl.SSLSocket, host: str) -> None:
+        self.socket = sock
+        """The non-blocking socket, for those who drive it themselves."""
+        self.host = host
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        """Return what has arrived, or b"" if the server has closed the connection.
+
+        Raises:
+            ConnectionLostError: If the connection broke.
+            ClientCertificateRejectedError: If the server refused the device's certificate, which
+                under TLS 1.3 is heard of only here.
+            TlsProtocolError: If TLS broke.
+        """
+        return await self._do(lambda: self.socket.recv(max_bytes))
+
+    async def send(self, data: bytes) -> None:
+        """Send everything.
+
+        Raises:
+            ConnectionLostError: If the connection broke.
+        """
+        rest = memoryview(data)
+        while rest:
+            sent = await self._do(lambda: self.socket.send(rest))  # noqa: B023 (awaited at once)
+            rest = rest[sent:]
+
+    async def _do(self, operation: Callable[[], T]) -> T:
+        try:
+            return await try_first(self.socket, operation)
+        except ssl.SSLZeroReturnError:
+            return b""  # type: ignore[return-value]  # only reading can hear of the end
+        except OSError as exc:
+            raise classify(exc, phase=Phase.SESSION, host=self.host) from exc
+
+    def close(self) -> None:
+        """Close at once; may be called more than once."""
+        self.socket.close()
+
+
+async def dial(target: Target, *, port: int) -> Connection:
+    """Make a connection to the service, as the device.
+
+    Time limits: 5 s to look the name up, then, from the moment the device gets its place in the
+    gate, 10 s for TCP and 10 s for TLS.
+
+    Raises:
+        TransportError: If there was no connection to be had.
+        TlsError: If one of the two sides did not believe the other.
+        CredentialError: If the device's key cannot be loaded.
+    """
+    addresses = await _timed(target, StepKind.RESOLVED, Phase.DNS, resolve(target.endpoint, port))
+    async with current_gate().place() as place:
+        sock = await _timed(
+            target, StepKind.CONNECTED, Phase.TCP, _connect(target, addresses, place)
+        )
+        return await _timed(target, StepKind.SECURED, Phase.TLS, _secure(target, sock, place))
+
+
+async def _timed(target: Target, kind: StepKind, phase: Phase, work: Awaitable[T]) -> T:
+    began = anyio.current_time()
+    result = await work
+    target.report(kind, phase, took=anyio.current_time() - began)
+    return result
+
+
+async def _connect(target: Target, addresses: tuple[Address, ...], place: Place) -> socket.socket:
+    """Open a TCP connection to the address that answers first."""
+    began = anyio.current_time()
+    try:
+        with anyio.fail_after(TCP_TIMEOUT):
+            sock = await _race(addresses, place)
+    except TimeoutError as exc:
+        raise TransportTimeoutError(
+            f"{target.endpoint!r} did not answer within {TCP_TIMEOUT:g} s"
+        ).locate(phase=Phase.TCP) from exc
+    except OSError as exc:
+        raise classify(exc, phase=Phase.TCP, host=target.endpoint) from exc
+
+    current_gate().note_round_trip(anyio.current_time() - began)
+    return sock
+
+
+async def _race(addresses: tuple[Address, ...], place: Place) -> socket.socket:
+    """Connect to the first address, and to the next ones if it takes long (happy eyeballs)."""
+    if len(addresses) == 1:
+        return await _connect_one(addresses[0], place)
+
+    connected: list[socket.socket] = []
+    losses: list[OSError] = []
+    try:
+        async with anyio.create_task_group() as tasks:
+
+            async def compete(address: Address, lost: anyio.Event) -> None:
+                try:
+                    connected.append(await _connect_one(address, place))
+                    tasks.cancel_scope.cancel()
+                except OSError as exc:
+                    losses.append(exc)
+                    lost.set()
+
+            for address in addresses:
+                lost = anyio.Event()
+                tasks.start_soon(compete, address, lost)
+                with anyio.move_on_after(HEAD_START):
+                    await lost.wait()
+
+        if not connected:
+            raise losses[0]
+
+        return connected.pop(0)
+    finally:
+        for sock in connected:
+            sock.close()
+
+
+async def _connect_one(address: Address, place: Place) -> socket.socket:
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        # Without this a small packet may wait 40 ms for the acknowledgement of the last one.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            sock.connect(address.sockaddr)
+        except BlockingIOError:
+            await _with_patience(lambda: anyio.wait_writable(sock), place)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise OSError(code, os.strerror(code)) from None
+    except BaseException:
+        sock.close()
+        raise
+
+    return sock
+
+
+async def _secure(target: Target, plain: socket.socket, place: Place) -> Connection:
+    """Shake hands."""
+    sock = plain
+    try:
+        sock = tls = CONTEXTS.wrap(
+            plain,
+            identity=target.identity,
+            trust=target.trust,
+            transport=target.report.transport,
+            server_hostname=target.endpoint,
+        )
+        with anyio.fail_after(TLS_TIMEOUT):
+            await try_first(tls, tls.do_handshake, place)
+    except BaseException as exc:
+        sock.close()
+        match exc:
+            case TimeoutError():
+                raise TransportTimeoutError(
+                    f"{target.endpoint!r} did not shake hands (TLS) within {TLS_TIMEOUT:g} s"
+                ).locate(phase=Phase.TLS) from exc
+            case OSError():
+                raise classify(exc, phase=Phase.TLS, host=target.endpoint) from exc
+            case _:
+                raise
+
+    return Connection(tls, target.endpoint)
+
+
+async def try_first(
+    sock: ssl.SSLSocket, operation: Callable[[], T], place: Place | None = None
+) -> T:
+    """Carry out a non-blocking TLS operation: try, and wait only as long as TLS asks for it."""
+    await anyio.lowlevel.checkpoint_if_cancelled()
+    while True:
+        try:
+            return operation()
+        except ssl.SSLWantReadError:
+            await _with_patience(lambda: anyio.wait_readable(sock), place)
+        except ssl.SSLWantWriteError:
+            await _with_patience(lambda: anyio.wait_writable(sock), place)
+
+
+async def _with_patience(wait: Callable[[], Awaitable[None]], place: Place | None) -> None:
+    """Wait; after a while of silence, without the place in the gate."""
+    if place is not None:
+        with anyio.move_on_after(PATIENCE):
+            await wait()
+            return
+
+        place.give_back()
+
+    await wait()
