@@ -80,3 +80,10 @@ def fuzz(session: nox.Session) -> None:
     """The properties and parsers with a hundred times as many examples."""
     session.install(".[all]", *group("test"))
     session.run("pytest", "-k", "any_bytes or laws or fuzz", env={"HYPOTHESIS_PROFILE": "fuzz"})
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """What a device costs, side by side with the libraries used plainly."""
+    session.install(".[all]")
+    session.run("python", "-m", "benchmarks.register", *session.posargs)

@@ -1,0 +1,44 @@
+"""aiodps itself."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import aiodps
+from benchmarks.baseline import Server
+
+AT_ONCE = aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0)
+"""Polls without waiting: the service under test answers `Retry-After: 0`."""
+
+
+@functools.cache
+def client(server: Server, transport: str) -> aiodps.ProvisioningClient:
+    """Make one client for all devices."""
+    return aiodps.ProvisioningClient(
+        id_scope=server.id_scope,
+        endpoint=server.host,
+        port=server.https_port if transport == "rest" else server.mqtt_port,
+        transport=transport,
+        trust=server.ca.encode(),
+        retry=AT_ONCE,
+    )
+
+
+async def rest(server: Server, registration_id: str, chain: Path, key: Path) -> str:
+    """Provision over REST."""
+    return await _provision(server, registration_id, chain, key, "rest")
+
+
+async def mqtt(server: Server, registration_id: str, chain: Path, key: Path) -> str:
+    """Provision over MQTT."""
+    return await _provision(server, registration_id, chain, key, "mqtt")
+
+
+async def _provision(
+    server: Server, registration_id: str, chain: Path, key: Path, transport: str
+) -> str:
+    assignment = await client(server, transport).provision(
+        attestation=aiodps.X509.from_files(chain, key), registration_id=registration_id
+    )
+    return assignment.assigned_hub
