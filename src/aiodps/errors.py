@@ -168,7 +168,7 @@ class CertificateError(CredentialError):
 
     Reasons: "unreadable", "empty", "not_pem", "truncated", "bad_base64", "utf16", "swapped",
     "not_regular", "too_large", "expired", "not_yet_valid", "missing_intermediate", "no_cn",
-    "wrong_password", "password_missing".
+    "not_a_ca", "wrong_password", "password_missing".
     """
 
 

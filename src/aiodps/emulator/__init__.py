@@ -1,1 +1,15 @@
 """A Device Provisioning Service on this machine."""
+
+from __future__ import annotations
+
+try:
+    from aiodps.emulator.app import Emulator
+except ModuleNotFoundError as exc:
+    if exc.name not in {"OpenSSL", "h11"}:
+        raise
+
+    raise ModuleNotFoundError(
+        "the emulator needs more packages: pip install 'aiodps[emulator]'", name=exc.name
+    ) from exc
+
+__all__ = ["Emulator"]

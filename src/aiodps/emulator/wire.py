@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,3 +52,8 @@ class Response:
     """A JSON object."""
     retry_after: int | None = None
     """Whole seconds, or None to say nothing: real clients cannot read fractions."""
+
+
+def encode_json(body: Mapping[str, Any]) -> bytes:
+    """Write a body as both fronts send it."""
+    return json.dumps(body, separators=(",", ":")).encode()

@@ -1,0 +1,275 @@
+"""`aiodps certs`: make and show test certificates."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aiodps.cli.certs_output import show_descriptions, tell
+from aiodps.cli.output import errors_as_exit_codes, print_json
+from aiodps.pki import Authority, KeyType
+from aiodps.pki.authority import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, VERIFICATION_DAYS
+from aiodps.pki.describe import describe
+from aiodps.pki.files import CredentialFiles, read, read_authority, read_password
+
+EPILOG = """\b
+NAME_cert.pem    the certificate alone
+NAME_key.pem     its private key; only you can read it
+NAME_chain.pem   the certificate, then its intermediates, without the root
+\b
+Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
+
+
+@click.group(epilog=EPILOG)
+def command() -> None:
+    """Make and show test certificates: a CA of your own, its devices, proofs of possession.
+
+    NAME is used exactly as given: as the certificate's CN, and in the names of the files. PARENT
+    is the NAME of a CA whose files lie in --out.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What each making command is told about its files."""
+
+    directory: Path
+    force: bool
+    as_json: bool
+
+    def files(self, name: str) -> CredentialFiles:
+        """Return where a credential goes, before it is made, so that nothing is made in vain."""
+        files = CredentialFiles(directory=self.directory, name=name)
+        if not self.force:
+            files.check_absent()
+
+        return files
+
+
+def saving_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where files go and how the command answers."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
+        click.option("--force", is_flag=True, help="Overwrite files that exist."),
+        click.option(
+            "--out", "directory", metavar="DIR", type=Path, default=".",
+            help="Where the files go, and PARENT is found. Default: here.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+
+    return function
+
+
+def key_options(days: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options that say what kind of key is made, and for how long."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        for option in (
+            click.option("--password-file", metavar="FILE", type=Path,
+                         help="Encrypt the private key; password in the first line."),
+            days_option(days),
+            click.option("--key-type", type=click.Choice(["ec", "rsa"]), default="ec",
+                         show_default=True, help="EC P-256 or RSA 2048."),
+        ):  # fmt: skip
+            function = option(function)
+
+        return function
+
+    return add
+
+
+def days_option(days: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add `--days`."""
+    return click.option(
+        "--days", type=int, default=int(days), show_default=True, metavar="N",
+        help="Validity; it ends with the issuer's at the latest.",
+    )  # fmt: skip
+
+
+ca_password_option = click.option(
+    "--ca-password-file",
+    metavar="FILE",
+    type=Path,
+    help="Password of the issuer's key, in the first line.",
+)
+
+
+@command.command()
+@click.argument("name")
+@key_options(ROOT_DAYS)
+@saving_options
+def root(
+    *, name: str, key_type: KeyType, days: int, password_file: Path | None, **saving: Any
+) -> None:
+    """Make a root CA called NAME."""
+    how = Saving(**saving)
+    with errors_as_exit_codes(as_json=how.as_json):
+        files, password = how.files(name), _password(password_file)
+        credential = Authority.root(name, key_type=key_type, days=days)
+        files.write(credential, password=password, overwrite=how.force)
+        next_step = _line(
+            "aiodps certs verification --nonce CODE_FROM_THE_PORTAL",
+            *("--ca", files.certificate, "--key", files.private_key),
+            *_option("--ca-password-file", password_file),
+            *_option("--out", how.directory),
+        )
+        uses = {
+            files.certificate: "root certificate: add it to the DPS instance (portal: Certificates"
+            " > Add), then choose it in an enrollment group",
+            files.private_key: "its private key: signs intermediates, devices and verification"
+            " codes; it stays with you",
+        }
+        tell(credential, uses, next_step=next_step, as_json=how.as_json)
+
+
+@command.command()
+@click.argument("name")
+@click.argument("parent")
+@key_options(INTERMEDIATE_DAYS)
+@ca_password_option
+@saving_options
+def intermediate(
+    *,
+    name: str,
+    parent: str,
+    key_type: KeyType,
+    days: int,
+    password_file: Path | None,
+    ca_password_file: Path | None,
+    **saving: Any,
+) -> None:
+    """Make an intermediate CA called NAME, issued by PARENT."""
+    how = Saving(**saving)
+    with errors_as_exit_codes(as_json=how.as_json):
+        files, password = how.files(name), _password(password_file)
+        issuer = _authority(how, parent, ca_password_file)
+        credential = issuer.intermediate(name, key_type=key_type, days=days)
+        files.write(credential, password=password, overwrite=how.force)
+        uses = {
+            files.certificate: "intermediate certificate: for an enrollment group of its own"
+            " (portal: Enrollment groups > Intermediate certificate)",
+            files.private_key: "its private key: signs devices and further intermediates",
+            files.chain: "it and the intermediates above: goes into each device's chain",
+        }
+        next_step = _line(
+            "aiodps certs device REGISTRATION_ID",
+            *(name, *_option("--ca-password-file", password_file)),
+            *_option("--out", how.directory),
+        )
+        tell(credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=how.as_json)
+
+
+@command.command()
+@click.argument("registration_id")
+@click.argument("parent")
+@key_options(LEAF_DAYS)
+@ca_password_option
+@saving_options
+def device(
+    *,
+    registration_id: str,
+    parent: str,
+    key_type: KeyType,
+    days: int,
+    password_file: Path | None,
+    ca_password_file: Path | None,
+    **saving: Any,
+) -> None:
+    """Make a device's certificate, issued by PARENT; its CN is REGISTRATION_ID."""
+    how = Saving(**saving)
+    with errors_as_exit_codes(as_json=how.as_json):
+        files, password = how.files(registration_id), _password(password_file)
+        issuer = _authority(how, parent, ca_password_file)
+        credential = issuer.device(registration_id, key_type=key_type, days=days)
+        files.write(credential, password=password, overwrite=how.force)
+        uses = {
+            files.certificate: "device certificate: for an individual enrollment (portal:"
+            " Individual enrollments > Primary certificate); groups do not need it",
+            files.private_key: "its private key: --key of aiodps provision, key_file of"
+            " azure-iot-device's X509",
+            files.chain: "certificate and intermediates: --cert of aiodps provision, cert_file of"
+            " azure-iot-device's X509",
+        }
+        next_step = _line(
+            "aiodps provision --id-scope ID_SCOPE",
+            *("--cert", files.chain, "--key", files.private_key),
+            *_option("--key-password-file", password_file),
+        )
+        tell(credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=how.as_json)
+
+
+@command.command()
+@click.option("--ca", required=True, type=Path, metavar="CERT", help="Certificate of the CA.")
+@click.option("--key", required=True, type=Path, metavar="KEY", help="Private key of the CA.")
+@click.option(
+    "--nonce", required=True, metavar="CODE", help="Verification code that the portal generated."
+)
+@days_option(VERIFICATION_DAYS)
+@ca_password_option
+@saving_options
+def verification(
+    *, ca: Path, key: Path, nonce: str, days: int, ca_password_file: Path | None, **saving: Any
+) -> None:
+    """Prove to the service that the CA's private key is yours.
+
+    Writes verification_cert.pem, whose CN is CODE, signed by the CA. Its own private key is
+    thrown away: nobody needs it.
+    """
+    how = Saving(**saving)
+    with errors_as_exit_codes(as_json=how.as_json):
+        files = how.files("verification")
+        issuer = read_authority(
+            certificate=ca, private_key=key, password=_password(ca_password_file)
+        )
+        credential = issuer.verification(nonce, days=days)
+        files.write_certificate(credential, overwrite=how.force)
+        uses = {
+            files.certificate: "proof of possession: upload it where the code came from (portal:"
+            f" Certificates > {issuer.name} > Verification certificate)"
+        }
+        next_step = f"upload {files.certificate}, then choose {issuer.name} in an enrollment group"
+        tell(credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=how.as_json)
+
+
+@command.command()
+@click.argument("file", type=Path)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
+def show(*, file: Path, as_json: bool) -> None:
+    """Show each certificate, request and key in FILE (PEM or DER), but never the key itself.
+
+    DPS finds individual enrollments by thumbprint, and groups by the certificates above.
+    """
+    with errors_as_exit_codes(as_json=as_json):
+        descriptions = describe(read(file), now=dt.datetime.now(dt.UTC))
+        if as_json:
+            contents = [{"kind": each.kind, **each.facts} for each in descriptions]
+            print_json({"file": str(file), "contents": contents})
+            return
+
+        show_descriptions(descriptions)
+
+
+def _authority(how: Saving, parent: str, password_file: Path | None) -> Authority:
+    files = CredentialFiles(directory=how.directory, name=parent)
+    return files.read_authority(password=_password(password_file))
+
+
+def _password(file: Path | None) -> bytes | None:
+    return None if file is None else read_password(file)
+
+
+def _option(name: str, value: Path | None) -> tuple[str | Path, ...]:
+    """Repeat an option for the next step, unless it was left out."""
+    return () if value in {None, Path()} else (name, value)
+
+
+def _line(start: str, *words: str | Path) -> str:
+    """Write a command that can be pasted into a shell."""
+    return " ".join([start, *(shlex.quote(str(word)) for word in words)])

@@ -1,0 +1,78 @@
+"""What `aiodps certs` says: what was made, what each file is for, and what a file holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rich.text import Text
+
+from aiodps.cli.output import out, print_json
+from aiodps.pki import Authority, Credential
+from aiodps.pki.describe import Description, Fact, describe
+
+
+def tell(
+    credential: Credential,
+    uses: Mapping[Path, str],
+    *,
+    next_step: str,
+    as_json: bool,
+    issuer: Authority | None = None,
+    days: int = 0,
+) -> None:
+    """Say what was made, what each file is for, and what to do next.
+
+    Args:
+        credential: What was made.
+        uses: The files written, and what each is for.
+        next_step: One thing to do now.
+        as_json: For machines.
+        issuer: Who issued it; None for roots.
+        days: The validity that was asked for.
+    """
+    ends = credential.certificate.not_valid_after_utc
+    facts = describe(credential.certificate_pem, now=dt.datetime.now(dt.UTC))[0].facts
+    del facts["chain"]  # says what else is in the file
+    cut = issuer is not None and ends == issuer.certificate.not_valid_after_utc
+    note = f"validity cut from {days} days: no certificate outlives its issuer" if cut else None
+    if as_json:
+        files = [{"path": str(path), "use": use} for path, use in uses.items()]
+        print_json({"files": files, "certificate": facts, "note": note, "next": next_step})
+        return
+
+    summary = f"  {facts['key_type']}, valid until {ends:%Y-%m-%d}"
+    out.print(Text.assemble((credential.name, "bold green"), summary))
+    if note:
+        out.print(Text(f"  {note}", "yellow"))
+
+    out.print(Text(f"  SHA-1 thumbprint {facts['sha1_thumbprint']}", "dim"))
+    for path, use in uses.items():
+        out.print(Text.assemble("  ", (str(path), "cyan"), f"\n      {use}"))
+
+    out.print(Text.assemble(("next:  ", "bold"), next_step))
+
+
+def show_descriptions(descriptions: Iterable[Description]) -> None:
+    """Show to a person what a file holds; things of a kind are counted from 1."""
+    seen: Counter[str] = Counter()
+    for description in descriptions:
+        seen[description.kind] += 1
+        out.print(Text(f"{description.kind} {seen[description.kind]}", "bold"))
+        for name, value in description.facts.items():
+            label = name.replace("_", " ")
+            out.print(Text.assemble((f"  {label:18}", "dim"), _in_words(value)))
+
+
+def _in_words(value: Fact) -> str:
+    match value:
+        case None:
+            return "cannot be told"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(value) or "-"
+        case _:
+            return str(value)

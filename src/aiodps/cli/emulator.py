@@ -1,0 +1,224 @@
+"""`aiodps emulator`: a Device Provisioning Service on this machine, from the shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+from rich.table import Table
+from rich.text import Text
+
+from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
+from aiodps.errors import ConfigurationError, ServiceError
+
+if TYPE_CHECKING:
+    from aiodps.emulator import Emulator
+    from aiodps.emulator.enrollments import Enrollment
+    from aiodps.emulator.journal import Exchange
+
+EPILOG = """\b
+Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--https-port", type=click.IntRange(0, 65535), default=8443, show_default=True)
+@click.option("--mqtt-port", type=click.IntRange(0, 65535), default=8883, show_default=True)
+@click.option("--id-scope", metavar="S", default="0ne00000000", show_default=True)
+@click.option(
+    "--hub", metavar="HOST", default="emulated-hub.azure-devices.net", show_default=True,
+    help="IoT hub of enrollments that name none.",
+)  # fmt: skip
+@click.option(
+    "--enrollments", "enrollments_file", metavar="FILE",
+    help="JSON list of enrollments and groups, as the service API writes them.",
+)  # fmt: skip
+@click.option(
+    "--verified-ca", "verified_cas", multiple=True, metavar="FILE",
+    help="CA certificate to begin with, taken as verified; repeatable.",
+)  # fmt: skip
+@click.option("--ca-out", metavar="FILE", help="Where to write the CA that clients must trust.")
+@click.option(
+    "--assign-after", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="S",
+    help="Seconds a registration takes.",
+)  # fmt: skip
+@click.option(
+    "--retry-after", type=click.IntRange(min=0), default=3, show_default=True, metavar="S",
+    help="Whole seconds devices are told to wait.",
+)  # fmt: skip
+@click.option("--ready-file", metavar="FILE", help="Gets one line of JSON when it is ready.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--i-know-this-is-not-secure", "beyond_loopback", is_flag=True,
+    help="Allow a --host that other machines can reach.",
+)  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Print no line for each request.")
+@click.option("--json", "as_json", is_flag=True, help="Print the line of --ready-file, no text.")
+def command(
+    *,
+    enrollments_file: str | None,
+    verified_cas: tuple[str, ...],
+    ca_out: str | None,
+    ready_file: str | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Run a Device Provisioning Service on this machine.
+
+    Port 0 takes any free port. Everything lives in memory and is gone at the end; the CA is made
+    anew at each start.
+    """
+    from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra: its absence is an error below)
+
+    with errors_as_exit_codes(as_json=as_json), _ca_path(ca_out) as ca_file:
+        dps = Emulator(
+            enrollments=_read_enrollments(enrollments_file),
+            on_exchange=None if quiet else print_exchange,
+            **options,
+        )
+        for name in verified_cas:
+            _trust(dps, name)
+
+        anyio.run(_run, dps, ca_file, ready_file, as_json)
+
+
+async def _run(dps: Emulator, ca_file: Path, ready_file: str | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)
+    """Serve until told to stop."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with dps:
+            _write(ca_file, dps.ca_pem)
+            facts = _facts(dps, ca_file)
+            if ready_file is not None:
+                _write(Path(ready_file), json.dumps(facts).encode() + b"\n")
+
+            if as_json:
+                print_json(facts)
+            else:
+                _welcome(dps, ca_file)
+
+            async for _ in signals:
+                return
+
+
+def _facts(dps: Emulator, ca_file: Path) -> dict[str, Any]:
+    return {
+        "host": dps.host,
+        "https_port": dps.https_port,
+        "mqtt_port": dps.mqtt_port,
+        "id_scope": dps.id_scope,
+        "ca_file": str(ca_file),
+        "hub": dps.hub,
+        "pid": os.getpid(),
+    }
+
+
+@contextmanager
+def _ca_path(ca_out: str | None) -> Iterator[Path]:
+    """Say where the CA is written: where told, or to a place that goes with the emulator."""
+    if ca_out is not None:
+        yield Path(ca_out).absolute()
+        return
+
+    with tempfile.TemporaryDirectory(prefix="aiodps-emulator-") as directory:
+        yield Path(directory, "ca.pem")
+
+
+def _read_enrollments(path: str | None) -> tuple[Enrollment, ...]:
+    from aiodps.emulator.enrollments import read_enrollments  # noqa: PLC0415 (an extra)
+
+    return () if path is None else read_enrollments(_read(path, setting="enrollments"))
+
+
+def _trust(dps: Emulator, path: str) -> None:
+    """Upload a CA certificate as one whose owner need not prove anything."""
+    pem = _read(path, setting="verified_ca")
+    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in Path(path).stem)
+    try:
+        dps.service.certificates.upload(name[:64], pem, verified=True, now=time.time())
+    except ServiceError as exc:
+        raise ConfigurationError(
+            f"{path!r} is no CA certificate the service would take: {exc.message}",
+            setting="verified_ca",
+            hint="give a certificate of a CA in PEM or DER",
+        ) from exc
+
+
+def _read(path: str, *, setting: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as exc:
+        raise ConfigurationError(
+            f"{path!r} cannot be read: {exc.strerror}",
+            setting=setting,
+            hint="check the path and its permissions",
+        ) from exc
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that nobody sees half of it."""
+    draft = path.parent / f".{path.name}.{os.getpid()}"
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as exc:
+        draft.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"{str(path)!r} cannot be written: {exc.strerror}",
+            setting="ready_file" if path.suffix != ".pem" else "ca_out",
+            hint="check the directory and its permissions",
+        ) from exc
+
+
+def print_exchange(exchange: Exchange) -> None:
+    """Print one line about a request; without rich, which takes longer than the request."""
+    who = exchange.registration_id or "", exchange.certificate or "no certificate"
+    fields = (exchange.what, *who, exchange.message or "")
+    what, *rest = ("".join(c if c.isprintable() else "?" for c in field) for field in fields)
+    colour = "green" if exchange.status_code < 400 else "red"  # noqa: PLR2004 (where errors begin)
+    status = click.style(str(exchange.status_code), colour)
+    head = f"{time.strftime('%H:%M:%S')}  {exchange.front:5}  {status}  {exchange.took * 1000:6.1f} ms  {what:16}"
+    click.echo("  ".join((head, *filter(None, rest))), err=True)
+
+
+def _welcome(dps: Emulator, ca_file: Path) -> None:
+    """Say what is there and what to type next."""
+    base = f"https://{dps.host}:{dps.https_port}"
+    table = Table.grid(padding=(0, 2))
+    for name, value in {
+        "HTTPS": base,
+        "MQTT": f"{dps.host}:{dps.mqtt_port} (TLS, MQTT 3.1.1)",
+        "id scope": dps.id_scope,
+        "hub": dps.hub,
+        "trust": f"{ca_file} (a CA for tests, valid for 7 days)",
+    }.items():
+        table.add_row(Text(name, "dim"), Text(value))
+
+    err.print(Text("A Device Provisioning Service on this machine", "bold"))
+    err.print(table)
+    out.print(
+        _NEXT.format(base=base, scope=dps.id_scope, ca=ca_file, host=dps.host, port=dps.https_port)
+    )
+    err.print(Text("Ctrl-C ends it.", "dim"))
+
+
+_NEXT = """
+Register an enrolled device with curl, as Microsoft's articles do:
+  curl --cacert {ca} --cert device_chain.pem --key device_key.pem -X PUT \\
+    -H 'Content-Type: application/json' -d '{{"registrationId": "DEVICE"}}' \\
+    '{base}/{scope}/registrations/DEVICE/register?api-version=2019-03-31'
+or with aiodps:
+  aiodps provision --id-scope {scope} --endpoint {host} --port {port} --transport rest \\
+    --trust {ca} --cert device_chain.pem --key device_key.pem
+Enroll devices with --enrollments FILE. A group's root CA is trusted with --verified-ca FILE, or
+uploaded and proved as in Azure, with PUT, POST .../generateVerificationCode and POST .../verify at
+  {base}/subscriptions/S/resourceGroups/G/providers/Microsoft.Devices/provisioningServices/D/certificates/NAME
+"""

@@ -1,0 +1,157 @@
+"""The emulator in one piece: `async with Emulator() as dps:`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from aiodps.emulator.desk import Desk
+from aiodps.emulator.enrollments import Enrollment
+from aiodps.emulator.http_front import HttpFront
+from aiodps.emulator.journal import Counts, Exchange, Note
+from aiodps.emulator.listener import Listener
+from aiodps.emulator.mqtt_front import MqttFront
+from aiodps.emulator.service import Service
+from aiodps.emulator.tls import server_context
+from aiodps.errors import ConfigurationError
+from aiodps.pki import Authority
+
+CA_NAME: Final = "aiodps emulator CA - for tests only"
+CA_DAYS: Final = 7.0
+"""A CA is made at each start and lives only in memory."""
+
+
+class Emulator:
+    """A Device Provisioning Service on this machine, with real ports and real TLS.
+
+        async with Emulator(enrollments=[...]) as dps:
+            ...  # dps.host, dps.https_port, dps.mqtt_port, dps.ca_pem
+
+    Runs in the task group of the block, on asyncio and trio; nothing is left after it.
+    """
+
+    def __init__(
+        self,
+        *,
+        id_scope: str = "0ne00000000",
+        hub: str = "emulated-hub.azure-devices.net",
+        host: str = "127.0.0.1",
+        https_port: int = 0,
+        mqtt_port: int = 0,
+        assign_after: float = 0.0,
+        retry_after: int = 3,
+        enrollments: Iterable[Enrollment] = (),
+        server_names: Sequence[str] = ("localhost",),
+        beyond_loopback: bool = False,
+        on_exchange: Note | None = None,
+    ) -> None:
+        """Set up; nothing runs yet.
+
+        Args:
+            id_scope: Devices must name it.
+            hub: IoT hub that devices are assigned to, unless their enrollment names another.
+            host: Address to listen on.
+            https_port: Port of HTTPS; 0 for any free one.
+            mqtt_port: Port of MQTT; 0 for any free one.
+            assign_after: Seconds between register and assignment; 0 still answers the register
+                with `assigning`, as the service always does.
+            retry_after: Whole seconds that devices are told to wait.
+            enrollments: Individual enrollments and groups to begin with; `read_enrollments` reads
+                them from JSON as the service API writes it.
+            server_names: Names and addresses in the server's certificate, beside the host's,
+                `localhost` and `127.0.0.1`.
+            beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
+                can register and upload certificates.
+            on_exchange: Called after each request, before it is answered.
+
+        Raises:
+            ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
+                or `retry_after` is no whole number.
+        """
+        _check_host(host, beyond_loopback=beyond_loopback)
+        self.host = host
+        """Address it listens on."""
+        self.https_port = https_port
+        """Port of HTTPS; once it runs, the real one."""
+        self.mqtt_port = mqtt_port
+        """Port of MQTT; once it runs, the real one."""
+        self.id_scope = id_scope
+        self.hub = hub
+        self.counts = Counts()
+        """What came so far."""
+        self.service = Service(
+            id_scope=id_scope,
+            linked_hubs=[hub],
+            assign_after=assign_after,
+            retry_after=retry_after,
+            enrollments=enrollments,
+        )
+        """The service itself, for enrollments and certificates."""
+        authority = Authority.root(CA_NAME, days=CA_DAYS)
+        self.ca_pem = authority.certificate_pem
+        """The CA that signed the server's certificate: what clients must trust."""
+        names = dict.fromkeys((*server_names, host, "localhost", "127.0.0.1"))
+        self._context = server_context(authority.server(tuple(names), days=CA_DAYS))
+        self._on_exchange = on_exchange
+        self._sockets = ExitStack()
+        self._tasks: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        """Take the ports and begin to serve.
+
+        Raises:
+            ConfigurationError: If a port cannot be had.
+        """
+        desk = Desk(self.service, self._note)
+        with ExitStack() as sockets:
+            https = Listener.bind(self.host, self.https_port, setting="https_port")
+            sockets.callback(https.close)
+            mqtt = Listener.bind(self.host, self.mqtt_port, setting="mqtt_port")
+            sockets.callback(mqtt.close)
+            self._tasks = await anyio.create_task_group().__aenter__()
+            self._sockets = sockets.pop_all()
+
+        self.https_port, self.mqtt_port = https.port, mqtt.port
+        self._tasks.start_soon(https.serve, self._context, HttpFront(desk).serve, self._tasks)
+        self._tasks.start_soon(mqtt.serve, self._context, MqttFront(desk).serve, self._tasks)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close every connection and give the ports back."""
+        assert self._tasks is not None  # noqa: S101 (entered before)
+        try:
+            self._tasks.cancel_scope.cancel()
+            # The block's exception is not told to the group, which would wrap it in another.
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            self._sockets.close()
+
+    def _note(self, exchange: Exchange) -> None:
+        self.counts.note(exchange)
+        if self._on_exchange is not None:
+            self._on_exchange(exchange)
+
+
+def _check_host(host: str, *, beyond_loopback: bool) -> None:
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+
+    if not loopback and not beyond_loopback:
+        raise ConfigurationError(
+            f"{host!r} can be reached from other machines, and the emulator is not secure",
+            setting="host",
+            hint="use 127.0.0.1, or allow it explicitly (beyond_loopback)",
+        )

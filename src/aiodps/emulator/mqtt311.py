@@ -1,0 +1,338 @@
+"""MQTT 3.1.1 as a server reads and writes it: bytes in, packets out, and back; no sockets.
+
+Only what DPS speaks: no QoS 2, and wills are read and forgotten. Whatever bytes come, a `Decoder`
+gives packets or raises one `ProtocolViolation`. Numbers in comments are requirements of the
+OASIS standard "MQTT Version 3.1.1".
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+MAX_PACKET: Final = 100 * 1024
+"""Bytes after the fixed header. DPS takes requests of 96 KB; the rest is for the topic."""
+PINGRESP: Final = b"\xd0\x00"
+FAILURE: Final = 0x80
+"""Return code of a SUBACK for a filter that is not granted."""
+PROTOCOL_LEVEL: Final = 4
+"""MQTT 3.1.1."""
+
+
+class ProtocolViolation(Exception):  # noqa: N818 (it is the peer's, not ours)
+    """The client broke the protocol; the server closes the connection (4.8.0-1)."""
+
+
+class ConnectCode(enum.Enum):
+    """Return codes of a CONNACK (3.2.2.3)."""
+
+    ACCEPTED = 0
+    WRONG_PROTOCOL_LEVEL = 1
+    CLIENT_ID_REJECTED = 2
+    BAD_USER_NAME = 4
+    NOT_AUTHORIZED = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """A client introduces itself."""
+
+    client_id: str
+    keep_alive: int
+    """Seconds; 0 for no limit."""
+    clean_session: bool
+    user_name: str | None = None
+    password: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherProtocol:
+    """A client introduces itself in another version of MQTT; what else it says is not read."""
+
+    level: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """A message."""
+
+    topic: str
+    payload: bytes = field(repr=False)
+    packet_id: int | None = None
+    """None at QoS 0."""
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PubAck:
+    """The client has received a message of QoS 1."""
+
+    packet_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """A wish for messages."""
+
+    packet_id: int
+    filters: tuple[tuple[str, int], ...]
+    """Topic filters, each with the highest QoS wished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """No more messages."""
+
+    packet_id: int
+    filters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PingReq:
+    """A sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """A polite end."""
+
+
+Packet: TypeAlias = (
+    Connect | OtherProtocol | Publish | PubAck | Subscribe | Unsubscribe | PingReq | Disconnect
+)
+
+
+class Decoder:
+    """Cuts a stream of bytes into packets."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes that have arrived."""
+        self._buffer += data
+
+    def next_packet(self) -> Packet | None:
+        """Return the next complete packet, or None if more bytes are needed.
+
+        Raises:
+            ProtocolViolation: If these bytes are no MQTT; the decoder is of no use afterwards.
+        """
+        buffer = self._buffer
+        if not buffer:
+            return None
+
+        kind, flags = buffer[0] >> 4, buffer[0] & 0x0F
+        if kind not in _READERS or (kind != _PUBLISH and flags != _FLAGS.get(kind, 0)):
+            raise ProtocolViolation(f"a packet that begins with byte 0x{buffer[0]:02x}")
+
+        length, begin = _remaining_length(buffer)
+        if length is None or len(buffer) < begin + length:
+            return None
+
+        body = _Body(bytes(buffer[begin : begin + length]))
+        del buffer[: begin + length]
+        packet = _READERS[kind](body, flags)
+        body.end()
+        return packet
+
+
+def connack(code: ConnectCode) -> bytes:
+    """Answer a CONNECT; there never is a session to be present."""
+    return bytes((0x20, 2, 0, code.value))
+
+
+def puback(packet_id: int) -> bytes:
+    """Acknowledge a message of QoS 1."""
+    return b"\x40\x02" + packet_id.to_bytes(2)
+
+
+def suback(packet_id: int, codes: tuple[int, ...]) -> bytes:
+    """Answer a SUBSCRIBE: for each filter the granted QoS, or `FAILURE`."""
+    return _packet(0x90, packet_id.to_bytes(2) + bytes(codes))
+
+
+def unsuback(packet_id: int) -> bytes:
+    """Answer an UNSUBSCRIBE."""
+    return b"\xb0\x02" + packet_id.to_bytes(2)
+
+
+def publish(topic: str, payload: bytes, *, packet_id: int | None) -> bytes:
+    """Write a message: QoS 1 with a packet id, QoS 0 without."""
+    name = topic.encode()
+    head = len(name).to_bytes(2) + name
+    if packet_id is None:
+        return _packet(0x30, head + payload)
+
+    return _packet(0x32, head + packet_id.to_bytes(2) + payload)
+
+
+class _Body:
+    """What follows a packet's fixed header, read from front to back."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def left(self) -> int:
+        return len(self._data) - self._at
+
+    def take(self, size: int) -> bytes:
+        if self.left < size:
+            raise ProtocolViolation("a packet that ends too early")
+
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def number(self) -> int:
+        return int.from_bytes(self.take(2))
+
+    def packet_id(self) -> int:
+        number = self.number()
+        if number == 0:  # 2.3.1-1
+            raise ProtocolViolation("a packet with packet id 0")
+
+        return number
+
+    def binary(self) -> bytes:
+        return self.take(self.number())
+
+    def text(self) -> str:
+        try:
+            text = self.binary().decode()
+        except UnicodeDecodeError as exc:  # 1.5.3-1
+            raise ProtocolViolation("a text that is not UTF-8") from exc
+
+        if "\0" in text:  # 1.5.3-2
+            raise ProtocolViolation("a text with a null character")
+
+        return text
+
+    def rest(self) -> bytes:
+        return self.take(self.left)
+
+    def end(self) -> None:
+        if self.left:
+            raise ProtocolViolation("a packet with bytes too many")
+
+
+def _remaining_length(buffer: bytearray) -> tuple[int | None, int]:
+    """Read the length of a packet's rest and where that begins; None if it is not all there."""
+    length = 0
+    for index, digit in enumerate(buffer[1:5]):
+        length |= (digit & 0x7F) << (7 * index)
+        if length > MAX_PACKET:
+            raise ProtocolViolation(f"a packet of over {MAX_PACKET} bytes")
+
+        if digit < 0x80:  # noqa: PLR2004 (the highest bit says that another digit follows)
+            return length, index + 2
+
+    if len(buffer) > 4:  # noqa: PLR2004 (2.2.3: four digits at most)
+        raise ProtocolViolation("a packet with a length of over four digits")
+
+    return None, 0
+
+
+def _connect(body: _Body, flags: int) -> Packet:
+    del flags
+    name, level = body.text(), body.byte()
+    if name not in {"MQTT", "MQIsdp"}:
+        raise ProtocolViolation("a CONNECT of another protocol")
+
+    if name != "MQTT" or level != PROTOCOL_LEVEL:
+        body.rest()
+        return OtherProtocol(level)
+
+    connect_flags = body.byte()
+    _check_connect_flags(connect_flags)
+    keep_alive, client_id = body.number(), body.text()
+    if connect_flags & 0x04:
+        body.text(), body.binary()  # a will: DPS knows none
+
+    return Connect(
+        client_id=client_id,
+        keep_alive=keep_alive,
+        clean_session=bool(connect_flags & 0x02),
+        user_name=body.text() if connect_flags & 0x80 else None,
+        password=body.binary() if connect_flags & 0x40 else None,
+    )
+
+
+def _check_connect_flags(flags: int) -> None:
+    will, will_options = flags & 0x04, flags & 0x38
+    user_name, password = flags & 0x80, flags & 0x40
+    broken = (
+        flags & 0x01  # 3.1.2-3: reserved
+        or (not will and will_options)  # 3.1.2-13, 3.1.2-15
+        or will_options & 0x18 == 0x18  # noqa: PLR2004 (3.1.2-14: no QoS 3)
+        or (password and not user_name)  # 3.1.2-22
+    )
+    if broken:
+        raise ProtocolViolation(f"a CONNECT with flags 0x{flags:02x}")
+
+
+def _publish(body: _Body, flags: int) -> Publish:
+    qos, duplicate = flags >> 1 & 0x03, bool(flags & 0x08)
+    if qos > 1 or (duplicate and qos == 0):  # 3.3.1-4, 3.3.1-2
+        raise ProtocolViolation(f"a PUBLISH with flags 0x{flags:x}; QoS is 0 or 1 here")
+
+    topic = body.text()
+    if not topic or "#" in topic or "+" in topic:  # 3.3.2-2
+        raise ProtocolViolation("a PUBLISH to no topic or to a filter")
+
+    packet_id = body.packet_id() if qos else None
+    return Publish(topic=topic, packet_id=packet_id, payload=body.rest(), duplicate=duplicate)
+
+
+def _subscribe(body: _Body, flags: int) -> Subscribe:
+    del flags
+    packet_id, filters = body.packet_id(), []
+    while body.left:
+        filters.append((body.text(), body.byte()))
+
+    if not filters or any(not topic or qos > 2 for topic, qos in filters):  # noqa: PLR2004
+        raise ProtocolViolation("a SUBSCRIBE without filters or with a QoS over 2")  # 3.8.3-3, -4
+
+    return Subscribe(packet_id, tuple(filters))
+
+
+def _unsubscribe(body: _Body, flags: int) -> Unsubscribe:
+    del flags
+    packet_id, filters = body.packet_id(), []
+    while body.left:
+        filters.append(body.text())
+
+    if not filters:  # 3.10.3-2
+        raise ProtocolViolation("an UNSUBSCRIBE without filters")
+
+    return Unsubscribe(packet_id, tuple(filters))
+
+
+def _packet(first: int, body: bytes) -> bytes:
+    length, digits = len(body), bytearray()
+    while True:
+        length, digit = divmod(length, 128)
+        digits.append(digit | 0x80 if length else digit)
+        if not length:
+            return bytes((first, *digits)) + body
+
+
+_PUBLISH = 3
+_READERS: Mapping[int, Callable[[_Body, int], Packet]] = {
+    1: _connect,
+    _PUBLISH: _publish,
+    4: lambda body, _: PubAck(body.packet_id()),
+    8: _subscribe,
+    10: _unsubscribe,
+    12: lambda _body, _: PingReq(),
+    14: lambda _body, _: Disconnect(),
+}
+"""Packet types a client may send; QoS 2 has four more, which DPS does not take."""
+_FLAGS: Mapping[int, int] = {8: 0x02, 10: 0x02}
+"""Flags other than 0 that belong to a packet type (2.2.2)."""

@@ -1,0 +1,61 @@
+"""How the service says no: its error codes, and errors that carry them.
+
+Microsoft publishes no table of the six-digit codes. Each one here was seen on the wire or in
+Microsoft's own clients; a code is the HTTP status times a thousand plus a detail.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from aiodps.errors import (
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    ServiceError,
+    UnauthorizedError,
+)
+
+
+class ErrorCode(enum.IntEnum):
+    """The service's `errorCode`."""
+
+    INVALID_REQUEST = 400000
+    """The request as a whole: api-version, registration id, size."""
+    BAD_REQUEST = 400004
+    """The body is not JSON or not what it should be (seen on the wire)."""
+    DESERIALIZATION = 400012
+    """A member that this api-version or instance does not take, such as `csr` (seen on the
+    wire)."""
+    CUSTOM_ALLOCATION = 400207
+    """The custom allocation webhook gave no hub (seen on the wire)."""
+    HUB_NOT_FOUND = 401001
+    """No linked IoT Hub can take the device (seen on the wire)."""
+    UNAUTHORIZED = 401002
+    """The device did not prove who it is (the most common one on the wire)."""
+    NOT_FOUND = 404000
+    """Nothing has this name, be it an id scope or a path; only its status is documented
+    (Microsoft Learn, "Troubleshoot with IoT Hub Device Provisioning Service")."""
+    REGISTRATION_NOT_FOUND = 404201
+    """No such enrollment or registration (seen on the wire)."""
+    OPERATION_NOT_FOUND = 404203
+    """No such operation (from a client's test)."""
+    NOT_ALLOWED = 405000
+    """The method does not fit the path; only its status is documented."""
+    PRECONDITION_FAILED = 412000
+    """The etag given is not the etag of the record; only its status is documented."""
+
+
+_KINDS: dict[int, type[ServiceError]] = {
+    400: BadRequestError,
+    401: UnauthorizedError,
+    404: NotFoundError,
+    405: BadRequestError,
+    412: ConflictError,
+}
+
+
+def refusal(code: ErrorCode, message: str) -> ServiceError:
+    """Make the error that says no with this code, in the service's words where they are known."""
+    status = code // 1000
+    return _KINDS[status](message, status_code=status, error_code=int(code))

@@ -1,0 +1,156 @@
+"""What certificates prove: names, thumbprints, signatures, and the path from a device to a CA.
+
+Certificates come from strangers, so reading one may fail anywhere; a certificate that cannot be
+read proves nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import functools
+import warnings
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+
+from aiodps.errors import CertificateError
+from aiodps.pki.credential import common_name, is_ca
+
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What reading a stranger's certificate may raise."""
+
+_PEM = b"-----BEGIN"
+_KNOWN_SIGNATURES = 4096
+"""Signatures remembered as good: about 3 MB of certificates."""
+
+
+def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certificate:
+    """Read a certificate in any of the forms that Azure's tools send.
+
+    Args:
+        certificate: PEM, DER, or base64 of either; of several PEM blocks the first counts.
+
+    Raises:
+        CertificateError: If it is nothing of the kind.
+    """
+    if isinstance(certificate, x509.Certificate):
+        return certificate
+
+    data = certificate.encode() if isinstance(certificate, str) else certificate
+    try:
+        return _load(_without_base64(data))
+    except UNREADABLE as exc:
+        raise CertificateError(
+            "not a certificate",
+            reason="unreadable",
+            hint="give PEM, DER, or base64 of either",
+        ) from exc
+
+
+def thumbprint(certificate: x509.Certificate) -> str:
+    """Return the SHA-256 of the certificate as upper-case hex digits."""
+    return certificate.fingerprint(hashes.SHA256()).hex().upper()
+
+
+def subject(certificate: x509.Certificate) -> str:
+    """Return the subject as text, like `CN=my-root`; empty if it cannot be read."""
+    with warnings.catch_warnings(action="ignore"):  # of names longer than X.509 allows
+        try:
+            return certificate.subject.rfc4514_string()
+        except UNREADABLE:
+            return ""
+
+
+def is_named(certificate: x509.Certificate, registration_id: str) -> bool:
+    """Whether the certificate's CN is the registration id; their casing does not count."""
+    try:
+        return common_name(certificate).lower() == registration_id.lower()
+    except UNREADABLE:
+        return False
+
+
+def is_valid_at(certificate: x509.Certificate, now: float) -> bool:
+    """Whether the certificate is valid at a time, given in seconds since 1970."""
+    time = dt.datetime.fromtimestamp(now, dt.UTC)
+    return certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc
+
+
+def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether the issuer's name and key stand behind the certificate."""
+    try:
+        _check_signature(certificate, issuer)
+    except (InvalidSignature, *UNREADABLE):
+        return False
+
+    return True
+
+
+def path_up(
+    leaf: x509.Certificate,
+    presented: Sequence[x509.Certificate],
+    anchors: Iterable[x509.Certificate],
+) -> tuple[x509.Certificate, ...]:
+    """Return the CAs above a leaf, nearest first, as far as they are known.
+
+    Every step is a certificate that the device presented; only the last one may be an anchor that
+    stayed at home. A missing intermediate is never filled in from elsewhere.
+    """
+    path: list[x509.Certificate] = []
+    top, unused = leaf, list(presented)
+    while (issuer := _issuer_of(top, unused)) is not None:
+        path.append(issuer)
+        unused.remove(issuer)
+        top = issuer
+
+    anchor = _issuer_of(top, anchors)
+    if anchor is not None and anchor not in path:
+        path.append(anchor)
+
+    return tuple(path)
+
+
+def _issuer_of(
+    certificate: x509.Certificate, candidates: Iterable[x509.Certificate]
+) -> x509.Certificate | None:
+    issuers = (each for each in candidates if is_signed_by(certificate, each) and _may_sign(each))
+    return next(issuers, None)
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    try:
+        return is_ca(certificate)
+    except UNREADABLE:
+        return False
+
+
+@functools.lru_cache(maxsize=_KNOWN_SIGNATURES)
+def _check_signature(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+    """Raise unless the issuer signed the certificate; only good signatures are remembered."""
+    certificate.verify_directly_issued_by(issuer)
+
+
+def _without_base64(data: bytes) -> bytes:
+    if _PEM in data:
+        return data
+
+    try:
+        return base64.b64decode(b"".join(data.split()), validate=True)
+    except binascii.Error:
+        return data
+
+
+def _load(data: bytes) -> x509.Certificate:
+    if _PEM in data:
+        return x509.load_pem_x509_certificate(data)
+
+    return x509.load_der_x509_certificate(data)

@@ -1,0 +1,295 @@
+"""Issue certificates: roots, intermediates, devices, proofs of possession and servers.
+
+All of them pass OpenSSL's strict verification, which Python 3.13 uses by default: subject and
+authority key identifiers, critical basic constraints and key usage. A leaf is for clients or for
+servers, never for both.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
+from aiodps.pki.credential import (
+    Credential,
+    KeyType,
+    PrivateKey,
+    is_ca,
+    is_root,
+    new_private_key,
+)
+from aiodps.pki.names import (
+    MAX_COMMON_NAME,
+    alternative_names,
+    check_common_name,
+    check_registration_id,
+)
+
+ROOT_DAYS = 3650.0
+INTERMEDIATE_DAYS = 1825.0
+LEAF_DAYS = 365.0
+VERIFICATION_DAYS = 7.0
+MAX_DAYS = 36_500.0
+
+CLOCK_SKEW = dt.timedelta(hours=1)
+"""How long ago a new certificate became valid, for devices and servers whose clock is slow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority(Credential):
+    """A credential that issues others.
+
+    No certificate outlives its issuer: an end beyond the issuer's is cut to it. In each method
+    `days` is the validity from now on, and `key_type` the kind of key to make.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse what could only issue certificates that nobody accepts.
+
+        Raises:
+            CertificateError: If the certificate is not a CA's.
+            PrivateKeyError: If the private key is of another certificate.
+        """
+        if not is_ca(self.certificate):
+            raise CertificateError(
+                f"the certificate {self.name!r} is not a CA",
+                reason="not_a_ca",
+                hint="issue from a root or an intermediate",
+            )
+
+        if self.certificate.public_key() != self.private_key.public_key():
+            raise PrivateKeyError(
+                f"the private key does not belong to the CA certificate {self.name!r}",
+                reason="mismatch",
+                hint="give the key that was made together with the certificate",
+            )
+
+    @classmethod
+    def root(cls, name: str, *, key_type: KeyType = "ec", days: float = ROOT_DAYS) -> Self:
+        """Make a self-signed CA; its CN is the name.
+
+        Raises:
+            ConfigurationError: If the name cannot be a CN or the days cannot be.
+        """
+        key = new_private_key(key_type)
+        subject = _subject(check_common_name(name))
+        builder = _builder(issuer=None, subject=subject, key=key, days=days)
+        return cls(certificate=_sign_ca(builder, key), private_key=key)
+
+    def intermediate(
+        self, name: str, *, key_type: KeyType = "ec", days: float = INTERMEDIATE_DAYS
+    ) -> Authority:
+        """Issue a CA below this one; its CN is the name.
+
+        Raises:
+            ConfigurationError: If the name cannot be a CN or the days cannot be.
+            CertificateError: If this CA has expired.
+        """
+        key = new_private_key(key_type)
+        subject = _subject(check_common_name(name))
+        builder = _builder(issuer=self, subject=subject, key=key, days=days)
+        return Authority(
+            certificate=_sign_ca(builder, self.private_key),
+            private_key=key,
+            intermediates=self._sent_below(),
+        )
+
+    def device(
+        self,
+        registration_id: str,
+        *,
+        key_type: KeyType = "ec",
+        days: float = LEAF_DAYS,
+        private_key: PrivateKey | None = None,
+    ) -> Credential:
+        """Issue a device's certificate; its CN is the registration id.
+
+        Args:
+            registration_id: 64 characters at most, or it does not fit into a CN.
+            key_type: The kind of key to make.
+            days: Validity from now on.
+            private_key: A key to certify, as in a renewal; None makes a new one.
+
+        Raises:
+            ConfigurationError: If the registration id or the days cannot be.
+            CertificateError: If this CA has expired.
+        """
+        key = private_key or new_private_key(key_type)
+        subject = _subject(check_registration_id(registration_id))
+        builder = _builder(issuer=self, subject=subject, key=key, days=days)
+        return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+
+    def verification(self, code: str, *, days: float = VERIFICATION_DAYS) -> Credential:
+        """Issue the proof of possession: a leaf whose CN is the verification code.
+
+        Source: Microsoft Learn, "How to verify X.509 CA certificates with DPS".
+
+        Raises:
+            ConfigurationError: If the code cannot be a CN or the days cannot be.
+            CertificateError: If this CA has expired.
+        """
+        key = new_private_key("ec")
+        subject = _subject(check_common_name(code))
+        builder = _builder(issuer=self, subject=subject, key=key, days=days)
+        return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+
+    def server(
+        self, names: Sequence[str], *, key_type: KeyType = "ec", days: float = LEAF_DAYS
+    ) -> Credential:
+        """Issue a server's certificate.
+
+        Args:
+            names: DNS names and IP addresses it is reached by. Clients look at nothing else; the
+                first becomes the CN too, cut to what a CN takes.
+            key_type: The kind of key to make.
+            days: Validity from now on.
+
+        Raises:
+            ConfigurationError: If there is no name, one is not ASCII, or the days cannot be.
+            CertificateError: If this CA has expired.
+        """
+        key = new_private_key(key_type)
+        alternatives = alternative_names(names)
+        subject = _subject(names[0][:MAX_COMMON_NAME])
+        builder = _builder(issuer=self, subject=subject, key=key, days=days)
+        builder = builder.add_extension(alternatives, critical=False)
+        return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.SERVER_AUTH)
+
+    def _sign_leaf(
+        self, builder: x509.CertificateBuilder, key: PrivateKey, *, usage: x509.ObjectIdentifier
+    ) -> Credential:
+        # RSA suites without forward secrecy encrypt with the key; all others only sign.
+        key_usage = _key_usage(
+            digital_signature=True, key_encipherment=isinstance(key, rsa.RSAPrivateKey)
+        )
+        builder = (
+            builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(key_usage, critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        )
+        certificate = builder.sign(self.private_key, _digest(self.private_key))
+        return Credential(
+            certificate=certificate, private_key=key, intermediates=self._sent_below()
+        )
+
+    def _sent_below(self) -> tuple[x509.Certificate, ...]:
+        """Return the intermediates of whatever this CA issues."""
+        return () if is_root(self.certificate) else (self.certificate, *self.intermediates)
+
+
+def _builder(
+    *, issuer: Authority | None, subject: x509.Name, key: PrivateKey, days: float
+) -> x509.CertificateBuilder:
+    """Begin a certificate; without an issuer, it is to be signed with its own key."""
+    if issuer is not None and issuer.certificate.subject == subject:
+        raise ConfigurationError(
+            f"the name {issuer.name!r} is its issuer's already",
+            setting="name",
+            hint="give each certificate of a chain a name of its own",
+        )
+
+    starts, ends = _validity(issuer, days=days)
+    public_key = key.public_key()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(starts)
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(_authority_key_identifier(issuer, key), critical=False)
+    )
+
+
+def _sign_ca(builder: x509.CertificateBuilder, signing_key: PrivateKey) -> x509.Certificate:
+    builder = builder.add_extension(
+        x509.BasicConstraints(ca=True, path_length=None), critical=True
+    ).add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+    return builder.sign(signing_key, _digest(signing_key))
+
+
+def _validity(issuer: Authority | None, *, days: float) -> tuple[dt.datetime, dt.datetime]:
+    if not 0 < days <= MAX_DAYS:
+        raise ConfigurationError(
+            f"a certificate cannot be valid for {days!r} days",
+            setting="days",
+            hint=f"give a number over 0, {MAX_DAYS:.0f} at most",
+        )
+
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    starts, ends = now - CLOCK_SKEW, now + dt.timedelta(days=days)
+    if issuer is None:
+        return starts, ends
+
+    certificate = issuer.certificate
+    if certificate.not_valid_after_utc <= now:
+        raise CertificateError(
+            f"the CA {issuer.name!r} expired on {certificate.not_valid_after_utc:%Y-%m-%d}",
+            reason="expired",
+            hint="make a new CA and enrol it; what an expired one issues is refused",
+        )
+
+    return max(starts, certificate.not_valid_before_utc), min(
+        ends, certificate.not_valid_after_utc
+    )
+
+
+def _authority_key_identifier(
+    issuer: Authority | None, key: PrivateKey
+) -> x509.AuthorityKeyIdentifier:
+    """Name the issuer's key as the issuer's own certificate does, which may be foreign."""
+    issuer_key = issuer.private_key if issuer else key
+    computed = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    if issuer is None:
+        return computed
+
+    try:
+        stated = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return computed
+
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(stated.value)
+
+
+def _digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
+    match key:
+        case ed25519.Ed25519PrivateKey() | ed448.Ed448PrivateKey():
+            return None
+        case ec.EllipticCurvePrivateKey(curve=ec.SECP384R1() | ec.SECP521R1()):
+            return hashes.SHA384()
+        case _:
+            return hashes.SHA256()
+
+
+def _key_usage(
+    *,
+    digital_signature: bool = False,
+    key_encipherment: bool = False,
+    key_cert_sign: bool = False,
+    crl_sign: bool = False,
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=key_encipherment,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _subject(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

@@ -1,0 +1,100 @@
+"""A certificate with its private key: what an authority issues and a TLS handshake needs."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, assert_never
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+
+KeyType: TypeAlias = Literal["ec", "rsa", "ed25519"]
+"""EC is P-256, RSA has 2048 bits; the service takes both. Ed25519 is for tests of TLS."""
+
+PrivateKey: TypeAlias = (
+    ec.EllipticCurvePrivateKey
+    | rsa.RSAPrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A certificate, its private key, and what must be sent along with it."""
+
+    certificate: x509.Certificate
+    private_key: PrivateKey = field(repr=False)
+    intermediates: tuple[x509.Certificate, ...] = ()
+    """The CAs between the certificate and the root, nearest first; empty directly under a root.
+    The root is never among them: whoever judges the certificate has it already."""
+
+    @property
+    def name(self) -> str:
+        """The subject's CN, empty if it has none; for a device, its registration id."""
+        return common_name(self.certificate)
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate alone."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def chain_pem(self) -> bytes:
+        """The certificate, then the intermediates: what is sent in a TLS handshake."""
+        chain = (self.certificate, *self.intermediates)
+        return b"".join(each.public_bytes(Encoding.PEM) for each in chain)
+
+    @property
+    def private_key_pem(self) -> bytes:
+        """The private key as PKCS#8, not encrypted."""
+        return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def encrypted_key_pem(self, *, password: bytes) -> bytes:
+        """Return the private key as PKCS#8, encrypted with a password."""
+        encryption = BestAvailableEncryption(password)
+        return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def new_private_key(key_type: KeyType) -> PrivateKey:
+    """Make a private key; RSA takes a thousand times as long as the others."""
+    match key_type:
+        case "ec":
+            return ec.generate_private_key(ec.SECP256R1())
+        case "rsa":
+            return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        case "ed25519":
+            return ed25519.Ed25519PrivateKey.generate()
+        case _:
+            assert_never(key_type)
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """Return the subject's first CN, empty if it has none."""
+    with warnings.catch_warnings(action="ignore"):  # of a foreign CN that is too long
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+
+    return str(names[0].value) if names else ""
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether the certificate says that it may issue others."""
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        return False
+
+    return constraints.value.ca
+
+
+def is_root(certificate: x509.Certificate) -> bool:
+    """Whether the certificate names itself as its issuer."""
+    return certificate.issuer == certificate.subject

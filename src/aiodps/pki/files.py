@@ -1,0 +1,298 @@
+"""What lies on disk: names, modes, and never a file overwritten by mistake.
+
+NAME_cert.pem    the certificate alone
+NAME_key.pem     its private key, PKCS#8, mode 0600 from its first moment on
+NAME_chain.pem   the certificate, then its intermediates, without the root; not made for roots
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from aiodps.errors import CertificateError, ConfigurationError, CredentialError, PrivateKeyError
+from aiodps.pki.authority import Authority
+from aiodps.pki.credential import Credential, PrivateKey, is_root
+from aiodps.pki.names import check_file_name
+
+MAX_BYTES = 1024 * 1024
+"""A file of certificates or keys with more than a megabyte is something else."""
+
+MAX_PASSWORD = 1023
+"""Bytes; OpenSSL takes no longer password for a private key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialFiles:
+    """Where the files of one credential lie."""
+
+    directory: Path
+    """Made when something is written, with the directories above it."""
+    name: str
+    """What the files' names begin with, exactly as given."""
+
+    def __post_init__(self) -> None:
+        """Refuse names that lead elsewhere.
+
+        Raises:
+            ConfigurationError: If files cannot be called so.
+        """
+        check_file_name(self.name)
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate alone."""
+        return self.directory / f"{self.name}_cert.pem"
+
+    @property
+    def private_key(self) -> Path:
+        """The private key."""
+        return self.directory / f"{self.name}_key.pem"
+
+    @property
+    def chain(self) -> Path:
+        """The certificate and its intermediates."""
+        return self.directory / f"{self.name}_chain.pem"
+
+    def check_absent(self) -> None:
+        """Look whether anything is in the way; worth doing before a key is made.
+
+        Raises:
+            ConfigurationError: If a file exists that belongs to this name.
+        """
+        for path in (self.certificate, self.private_key, self.chain):
+            if os.path.lexists(path):
+                raise _exists(path)
+
+    def write(
+        self, credential: Credential, *, password: bytes | None = None, overwrite: bool = False
+    ) -> list[Path]:
+        """Write a credential; return the files made: certificate, private key, chain if any.
+
+        Args:
+            credential: What to write.
+            password: Encrypts the private key; None leaves it readable to its owner.
+            overwrite: Replace files that exist, each in one step, whatever their modes were.
+
+        Raises:
+            ConfigurationError: If a file exists, or cannot be written.
+        """
+        if not overwrite:
+            self.check_absent()
+
+        if password is None:
+            key_pem = credential.private_key_pem
+        else:
+            key_pem = credential.encrypted_key_pem(password=password)
+
+        contents = {self.private_key: key_pem, self.certificate: credential.certificate_pem}
+        if not is_root(credential.certificate):
+            contents[self.chain] = credential.chain_pem
+
+        self._create(contents, overwrite=overwrite)
+        if overwrite and self.chain not in contents:
+            self.chain.unlink(missing_ok=True)
+
+        return sorted(contents, key=[self.certificate, self.private_key, self.chain].index)
+
+    def write_certificate(self, credential: Credential, *, overwrite: bool = False) -> list[Path]:
+        """Write the certificate alone; nobody will need the key.
+
+        Raises:
+            ConfigurationError: If the file exists, or cannot be written.
+        """
+        self._create({self.certificate: credential.certificate_pem}, overwrite=overwrite)
+        return [self.certificate]
+
+    def read_authority(self, *, password: bytes | None = None) -> Authority:
+        """Read a CA back, with the intermediates above it.
+
+        Args:
+            password: Opens the private key; None if it is not encrypted.
+
+        Raises:
+            CertificateError: If the certificate cannot be read or is not a CA's.
+            PrivateKeyError: If the private key cannot be read or is another's.
+        """
+        certificate = self.certificate
+        if os.path.lexists(self.chain):
+            certificate = self.chain
+
+        return read_authority(
+            certificate=certificate, private_key=self.private_key, password=password
+        )
+
+    def _create(self, contents: Mapping[Path, bytes], *, overwrite: bool) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            for path, data in contents.items():
+                mode = 0o600 if path == self.private_key else 0o644
+                _create(path, data, mode=mode, overwrite=overwrite)
+        except FileExistsError as exc:
+            raise _exists(Path(exc.filename)) from exc
+        except OSError as exc:
+            raise ConfigurationError(
+                f"{str(self.directory)!r} cannot be written to: {exc.strerror}",
+                setting="out",
+                hint="give a directory that you may write to",
+            ) from exc
+
+
+def read_authority(
+    *, certificate: Path, private_key: Path, password: bytes | None = None
+) -> Authority:
+    """Read a CA from two PEM files.
+
+    Args:
+        certificate: The CA's certificate, then the intermediates above it, if any.
+        private_key: The CA's private key.
+        password: Opens the private key; None if it is not encrypted.
+
+    Raises:
+        CertificateError: If the certificate cannot be read or is not a CA's.
+        PrivateKeyError: If the private key cannot be read or is another's.
+    """
+    first, *above = _load_certificates(certificate)
+    key = _load_private_key(private_key, password)
+    intermediates = tuple(each for each in above if not is_root(each))
+    return Authority(certificate=first, private_key=key, intermediates=intermediates)
+
+
+def read_password(path: Path) -> bytes:
+    """Read a password: the first line of a file, without its line end.
+
+    Raises:
+        ConfigurationError: If there is none, or it is too long for a private key.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the password file {str(path)!r} cannot be read: {exc.strerror}",
+            setting="password_file",
+        ) from exc
+
+    password = lines[0] if lines else b""
+    if not 0 < len(password) <= MAX_PASSWORD:
+        raise ConfigurationError(
+            f"the password file {str(path)!r} has {len(password)} bytes in its first line",
+            setting="password_file",
+            hint=f"write 1 to {MAX_PASSWORD} bytes into its first line",
+        )
+
+    return password
+
+
+def read(path: Path, *, kind: type[CredentialError] = CertificateError) -> bytes:
+    """Read a regular file of at most a megabyte; never wait for a FIFO.
+
+    Args:
+        path: The file.
+        kind: What to raise: `CertificateError` or `PrivateKeyError`.
+
+    Raises:
+        CredentialError: Of that kind, if it is anything else.
+    """
+    try:
+        stream = open(path, "rb", opener=_open_without_waiting)
+    except OSError as exc:
+        raise kind(
+            f"the file {str(path)!r} cannot be read: {exc.strerror}",
+            reason="unreadable",
+            hint="check the name, and the directory given with `--out`",
+        ) from exc
+
+    with stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise kind(
+                f"{str(path)!r} is not a regular file",
+                reason="not_regular",
+                hint="give a file of certificates or keys",
+            )
+
+        if status.st_size > MAX_BYTES:
+            raise kind(
+                f"{str(path)!r} has {status.st_size} bytes",
+                reason="too_large",
+                hint=f"give a file of {MAX_BYTES} bytes at most",
+            )
+
+        return stream.read(MAX_BYTES)
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no FIFOs in files
+
+
+def _create(path: Path, data: bytes, *, mode: int, overwrite: bool) -> None:
+    """Create a file with its mode; to overwrite is to put another file in its place."""
+    target = path.with_name(f".{path.name}.{secrets.token_hex(4)}") if overwrite else path
+    try:
+        with open(target, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as stream:
+            stream.write(data)
+
+        if overwrite:
+            target.replace(path)
+    except FileExistsError:
+        raise
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _exists(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"the file {str(path)!r} exists and is kept",
+        setting="out",
+        hint="choose another name or directory, or overwrite it with `--force`",
+    )
+
+
+def _load_certificates(path: Path) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(read(path))
+    except ValueError as exc:
+        raise CertificateError(
+            f"the file {str(path)!r} holds no certificate in PEM that can be read",
+            reason="not_pem",
+        ) from exc
+
+
+def _load_private_key(path: Path, password: bytes | None) -> PrivateKey:
+    data = read(path, kind=PrivateKeyError)
+    encrypted = b"ENCRYPTED" in data
+    if encrypted and password is None:
+        raise PrivateKeyError(
+            f"the private key in {str(path)!r} is encrypted",
+            reason="password_missing",
+            hint="give a file with its password in the first line: `--ca-password-file`",
+        )
+
+    try:
+        key = load_pem_private_key(data, password if encrypted else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise PrivateKeyError(
+            f"the password does not open the private key in {str(path)!r}"
+            if encrypted
+            else f"the file {str(path)!r} holds no private key in PEM that can be read",
+            reason="wrong_password" if encrypted else "not_pem",
+            hint="only the first line of the password file counts" if encrypted else None,
+        ) from exc
+
+    if not isinstance(key, PrivateKey):
+        raise PrivateKeyError(
+            f"the private key in {str(path)!r} is neither EC nor RSA nor Ed25519",
+            reason="weak",
+            hint="make a CA with `aiodps certs root`",
+        )
+
+    return key

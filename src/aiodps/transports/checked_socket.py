@@ -1,0 +1,117 @@
+"""The socket that paho reads and writes: TLS underneath, whole and checked packets above."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+from aiodps.errors import ConnectionLostError
+from aiodps.models import Phase
+from aiodps.protocol.mqtt_packets import Inbound
+from aiodps.transports.dial import Connection
+from aiodps.transports.tls_errors import classify
+
+_RECORD = 16 * 1024
+"""Bytes read at once: as much as one TLS record holds."""
+
+
+class CheckedSocket:
+    """A connection in the shape of a socket, for paho.
+
+    paho takes packets of any size, swallows what the operating system and TLS say, and knows no
+    rule about who may send what. So it never reads from the network: it is given whole packets
+    that have passed `Inbound` and `on_received`. What fails is raised as an error of ours, which
+    passes through paho untouched because paho catches only `OSError`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        on_received: Callable[[bytes], None],
+        on_sent: Callable[[bytes], None],
+    ) -> None:
+        """Take over a connection.
+
+        Args:
+            connection: Dialled and secured.
+            on_received: Called with each packet before paho sees it; may raise to refuse it.
+            on_sent: Called with each packet when its last byte is out.
+        """
+        self._connection = connection
+        self._socket = connection.socket
+        self._on_received = on_received
+        self._on_sent = on_sent
+        self._inbound = Inbound()
+        self._packet = b""
+        self._outgoing = b""
+
+    def recv(self, size: int) -> bytes:
+        """Return at most `size` bytes of one packet.
+
+        Raises:
+            SSLWantReadError: If no whole packet is there yet.
+            ProvisioningError: If the connection broke, or the packet must not be.
+        """
+        if not self._packet:
+            self._packet = self._next_packet()
+
+        chunk, self._packet = self._packet[:size], self._packet[size:]
+        return chunk
+
+    def pending(self) -> int:
+        """Tell whether `recv` has something to say although the socket shows nothing."""
+        return len(self._packet) or int(self._inbound.ready) or self._socket.pending()
+
+    def _next_packet(self) -> bytes:
+        while (packet := self._inbound.pop()) is None:
+            self._inbound.feed(self._receive())
+
+        self._on_received(packet)
+        return packet
+
+    def _receive(self) -> bytes:
+        try:
+            data = self._socket.recv(_RECORD)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError as exc:
+            raise classify(exc, phase=Phase.SESSION, host=self._connection.host) from exc
+
+        if not data:
+            where = " in the middle of a packet" if self._inbound.cut_short else ""
+            raise ConnectionLostError(f"the service closed the connection{where}")
+
+        return data
+
+    def send(self, data: bytes | bytearray) -> int:
+        """Send what remains of one packet, or a part of it; return how many bytes.
+
+        Raises:
+            SSLWantWriteError: If nothing can be sent now.
+            ConnectionLostError: If the connection broke.
+        """
+        try:
+            sent = self._socket.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError as exc:
+            raise classify(exc, phase=Phase.SESSION, host=self._connection.host) from exc
+
+        self._outgoing += data[:sent]
+        if sent == len(data):
+            packet, self._outgoing = self._outgoing, b""
+            self._on_sent(packet)
+
+        return sent
+
+    def fileno(self) -> int:
+        """Return the file descriptor, for the event loop to watch."""
+        return self._socket.fileno()
+
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 (a socket's own signature)
+        """Do nothing: the socket is non-blocking, and stays so."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()

@@ -1,0 +1,112 @@
+"""Reading whatever lies in a file."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    pkcs12,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from tests import certificates
+
+from aiodps.errors import CertificateError
+from aiodps.pki.contents import Key, Other, load
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+REQUEST = (
+    x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(KEY, hashes.SHA256())
+)
+ENCODINGS = pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+
+
+@ENCODINGS
+def test_certificates_and_requests(encoding: Encoding) -> None:
+    """Both come in PEM and in DER."""
+    certificate = certificates.root().certificate
+
+    assert load(certificate.public_bytes(encoding)) == [certificate]
+    assert load(REQUEST.public_bytes(encoding)) == [REQUEST]
+
+
+@ENCODINGS
+def test_keys(encoding: Encoding) -> None:
+    """A private key is known by its public half alone, an encrypted one not even by that."""
+    plain = KEY.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
+    locked = KEY.private_bytes(encoding, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
+    public = KEY.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
+
+    assert load(plain) == [Key("private key", KEY.public_key(), encrypted=False)]
+    assert load(locked) == [Key("private key", None, encrypted=True)]
+    assert load(public) == [Key("public key", KEY.public_key(), encrypted=None)]
+
+
+@pytest.mark.parametrize("password", [None, b"x"], ids=["plain", "encrypted"])
+def test_traditional_keys(password: bytes | None) -> None:
+    """`openssl ecparam -genkey` writes the curve first, and encrypts in an older way."""
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, encryption)
+    curve = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    parameters, key = load(curve + pem)
+
+    assert parameters == Other("ec parameters")
+    assert isinstance(key, Key)
+    assert key.encrypted is (password is not None)
+
+
+def test_text_around_blocks_is_no_matter() -> None:
+    """OpenSSL writes bag attributes and whole dumps around PEM."""
+    chain = certificates.intermediate().chain_pem.replace(
+        b"-----BEGIN", b"Bag Attributes\n  friendlyName: x\n-----BEGIN"
+    )
+
+    assert load(chain) == [certificates.intermediate().certificate]
+
+
+PEM = certificates.root().certificate_pem
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"hello", "not_pem"),
+        (PEM.decode().encode("utf-16"), "not_pem"),
+        (PEM[:200], "truncated"),
+        (PEM + PEM[:200], "truncated"),
+        (PEM[:100] + b"!" + PEM[101:], "bad_base64"),
+        (PEM.replace(b"CERTIFICATE", b"PUBLIC KEY"), "bad_base64"),
+        (
+            pkcs12.serialize_key_and_certificates(b"x", KEY, None, None, NoEncryption()),
+            "not_pem",
+        ),
+    ],
+    ids=["empty", "blank", "text", "utf16", "cut", "cut later", "base64", "label", "pkcs12"],
+)
+def test_unreadable_files(data: bytes, reason: str) -> None:
+    """What cannot be read is never passed over in silence."""
+    with pytest.raises(CertificateError) as caught:
+        load(data)
+
+    assert caught.value.reason == reason
+    assert caught.value.hint
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=60).map(lambda junk: PEM + junk + PEM))
+def test_any_bytes(data: bytes) -> None:
+    """Any bytes are read, or refused with our own error."""
+    try:
+        things = load(data)
+    except CertificateError:
+        return
+
+    assert things
