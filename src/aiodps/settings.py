@@ -189,7 +189,7 @@ def _trust(name: str, value: object) -> Trust | str | bytes | Path:
     if isinstance(value, Trust | str | bytes | Path) and value:
         return value
 
-    raise _nonsense(name, "it is none of 'azure', 'certifi', 'system', a file and PEM bytes", value)
+    raise _nonsense(name, "it is none of 'azure', 'certifi', 'system', a file, PEM bytes", value)
 
 
 def _path(name: str, value: object) -> Path:

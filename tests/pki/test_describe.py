@@ -195,6 +195,17 @@ def test_odd_certificates_are_described(make: Callable[[], Credential]) -> None:
     assert len(facts(make().certificate_pem)) == 1
 
 
+def test_a_certificate_that_is_broken_inside() -> None:
+    """What can be opened but not read is refused with our own error."""
+    names = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"junk")
+    broken = certificates.certify(extensions=[(names, False)])
+
+    with pytest.raises(CertificateError) as caught:
+        facts(broken.certificate_pem)
+
+    assert caught.value.reason == "unreadable"
+
+
 DER = certificates.root().device("device-1").certificate.public_bytes(Encoding.DER)
 
 

@@ -10,11 +10,11 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -25,6 +25,7 @@ from tests.protocol.mqtt_bytes import CONNACK, puback, publish, suback
 from aiodps.attestation.base import NoCertificate, TlsIdentity
 from aiodps.observe import Observer, Reporter
 from aiodps.transports.base import Target
+from aiodps.transports.mqtt import MQTT, MqttTransport
 from aiodps.transports.trust import Trust
 
 PATIENCE = 20.0
@@ -215,6 +216,36 @@ class Peer:
             trust=Trust.of(_certificate()[0]),
             report=Reporter(registration_id, "mqtt", observer),
         )
+
+
+@contextlib.asynccontextmanager
+async def open_to(
+    peer: Peer, observer: Observer | None = None, **settings: Any
+) -> AsyncIterator[MqttTransport]:
+    """Give a transport to the peer, not connected, and close it at the end."""
+    transport = MQTT(port=peer.port, **settings).open(peer.target(observer))
+    try:
+        yield transport
+    finally:
+        await transport.aclose()
+
+
+def assigning(line: Line) -> None:
+    """Take a session, answer every request with 202."""
+    line.accept()
+    while True:
+        line.send(line.request().answer(202, more="&retry-after=3"))
+
+
+def silent(line: Line) -> None:
+    """Never answer."""
+    line.drain()
+
+
+def reset(line: Line) -> None:
+    """Close with RST after CONNECT."""
+    line.expect(0x10)
+    line.reset()
 
 
 def server_context(*, client_certificate: bool = False) -> ssl.SSLContext:

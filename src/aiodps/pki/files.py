@@ -202,7 +202,7 @@ def read(path: Path, *, kind: type[CredentialError] = CertificateError) -> bytes
         CredentialError: Of that kind, if it is anything else.
     """
     try:
-        stream = open(path, "rb", opener=_open_without_waiting)
+        stream = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 (closed below)
     except OSError as exc:
         raise kind(
             f"the file {str(path)!r} cannot be read: {exc.strerror}",

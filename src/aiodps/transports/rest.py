@@ -181,10 +181,8 @@ class DialledTransport(httpx.AsyncBaseTransport):
                 )
             )
 
-        stream = answer.stream
-        assert isinstance(stream, httpcore.AsyncByteStream | AsyncIterator) or True  # noqa: S101, SIM222
         return httpx.Response(
-            answer.status, headers=answer.headers, stream=_AnswerStream(stream)
+            answer.status, headers=answer.headers, stream=_AnswerStream(answer.stream)
         )
 
     def close(self) -> None:
