@@ -29,9 +29,6 @@ from aiodps.transports.mqtt import MQTT
 
 pytestmark = pytest.mark.anyio
 
-AT_ONCE = 3.0
-"""Seconds; far below every time-out, far above what loopback needs."""
-
 RES = "$dps/registrations/res/"
 
 

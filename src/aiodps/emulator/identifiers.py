@@ -35,7 +35,7 @@ def operation_id(registration_id: str, *, chance: random.Random) -> str:
 
 
 def etag(*, chance: random.Random, now: float) -> str:
-    """Make an etag as seen on the wire: base64 of a quoted text like a guid, ending in the time."""
+    """Make an etag as on the wire: base64 of a quoted text like a guid that ends in the time."""
     mark = chance.getrandbits(32)
     text = f'"{mark:08x}-0000-0100-0000-{int(now) & 0xFFFF_FFFF:08x}0000"'
     return base64.b64encode(text.encode()).decode()

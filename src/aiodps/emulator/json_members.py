@@ -106,9 +106,10 @@ class Members:
         return value
 
     def fault(self, name: str, what: str) -> ConfigurationError:
-        """Make the error that says what is wrong with a member."""
+        """Make the error that says what is wrong with a member; an empty name is the object."""
+        member = f"{self.path}{name}".rstrip(".")
         return ConfigurationError(
-            f"{self.place}: {self.path}{name} {what}",
+            f"{self.place}: {member} {what}" if member else f"{self.place} {what}",
             setting="enrollments",
             hint="write enrollments as the service API does",
         )

@@ -46,8 +46,8 @@ def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certif
     if isinstance(certificate, x509.Certificate):
         return certificate
 
-    data = certificate.encode() if isinstance(certificate, str) else certificate
     try:
+        data = certificate.encode() if isinstance(certificate, str) else certificate
         return _load(_without_base64(data))
     except UNREADABLE as exc:
         raise CertificateError(

@@ -91,14 +91,14 @@ def _tell(report: Reporter, action: Action, began: float) -> None:
         case Wait(until, WaitReason.TROUBLE, error):
             phase = error.phase if error is not None else Phase.WAIT
             text = error.message if error is not None else ""
-            report(StepKind.RETRYING, phase, wait=until - now, text=text)
+            report(StepKind.RETRYING, phase, wait=max(until - now, 0.0), text=text)
         case Wait(until, reason):
             kind = {
                 WaitReason.ACCEPTED: StepKind.ACCEPTED,
                 WaitReason.ASSIGNING: StepKind.ASSIGNING,
             }[reason]
             report(kind, Phase.REGISTER if kind is StepKind.ACCEPTED else Phase.POLL)
-            report(StepKind.WAITING, Phase.WAIT, wait=until - now)
+            report(StepKind.WAITING, Phase.WAIT, wait=max(until - now, 0.0))
         case Finish():
             report(StepKind.ASSIGNED, Phase.POLL, took=now - began)
         case Fail(error):

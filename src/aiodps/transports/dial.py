@@ -21,7 +21,7 @@ from aiodps.observe import StepKind
 from aiodps.transports.base import Target
 from aiodps.transports.contexts import CONTEXTS
 from aiodps.transports.gate import PATIENCE, Place, current_gate
-from aiodps.transports.resolve import Address, resolve
+from aiodps.transports.resolve import Address, is_literal, resolve
 from aiodps.transports.tls_errors import classify
 
 TCP_TIMEOUT = 10.0
@@ -88,7 +88,12 @@ async def dial(target: Target, *, port: int) -> Connection:
         TlsError: If one of the two sides did not believe the other.
         CredentialError: If the device's key cannot be loaded.
     """
-    addresses = await _timed(target, StepKind.RESOLVED, Phase.DNS, resolve(target.endpoint, port))
+    if is_literal(target.endpoint):
+        addresses = await resolve(target.endpoint, port)
+    else:
+        look_up = resolve(target.endpoint, port)
+        addresses = await _timed(target, StepKind.RESOLVED, Phase.DNS, look_up)
+
     async with current_gate().place() as place:
         sock = await _timed(
             target, StepKind.CONNECTED, Phase.TCP, _connect(target, addresses, place)

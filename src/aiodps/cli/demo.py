@@ -1,0 +1,382 @@
+"""`aiodps demo`: the whole way on this machine, in seconds, to look at and to learn from."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+import click
+import httpx
+import rich.box
+from rich.table import Table
+from rich.text import Text
+
+from aiodps.attestation.x509 import X509
+from aiodps.cli.output import StepPrinter, err, errors_as_exit_codes, out, print_json
+from aiodps.client import ProvisioningClient
+from aiodps.errors import ConfigurationError, ProvisioningError
+from aiodps.models import Assignment, Phase
+from aiodps.observe import PhaseTimes, Step
+from aiodps.pki import Authority, Credential
+from aiodps.pki.files import CredentialFiles
+from aiodps.transports.contexts import fresh_context
+from aiodps.transports.trust import Trust
+
+STARTUP = 10.0
+"""Seconds the emulator may take to be ready."""
+
+_ARM = (
+    "/subscriptions/demo/resourceGroups/demo/providers/Microsoft.Devices"
+    "/provisioningServices/demo/certificates/demo-root"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device of the demo: a path into the service, by one transport."""
+
+    way: str
+    transport: str
+    credential: Credential
+
+    @property
+    def registration_id(self) -> str:
+        """The device's registration id."""
+        return self.credential.name
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a device."""
+
+    device: Device
+    assignment: Assignment
+    times: PhaseTimes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """The demo's certificates and the folder they lie in."""
+
+    folder: Path
+    root: Authority
+    intermediate: Authority
+    devices: tuple[Device, ...]
+
+    @classmethod
+    def make(cls, folder: Path) -> Bench:
+        """Make root, intermediate and six devices, and write their files."""
+        root = Authority.root("demo-root")
+        intermediate = root.intermediate("demo-intermediate")
+        issuers = {"individual": root, "root-ca": root, "intermediate-ca": intermediate}
+        devices = tuple(
+            Device(way, transport, issuer.device(f"{way}-{transport}"))
+            for way, issuer in issuers.items()
+            for transport in ("rest", "mqtt")
+        )
+        credentials = {
+            "demo-root": root,
+            "demo-intermediate": intermediate,
+            **{device.registration_id: device.credential for device in devices},
+        }
+        for name, credential in credentials.items():
+            CredentialFiles(directory=folder, name=name).write(credential, overwrite=True)
+
+        return cls(folder=folder, root=root, intermediate=intermediate, devices=devices)
+
+    def enrollments(self) -> list[dict[str, Any]]:
+        """Write enrollments as the service API does."""
+        individual = [
+            {
+                "registrationId": device.registration_id,
+                "attestation": _x509("clientCertificates", device.credential),
+            }
+            for device in self.devices
+            if device.way == "individual"
+        ]
+        # The root's group is found by the root, the intermediate's by the intermediate: the
+        # service goes up the chain and takes the first that it knows.
+        groups = [
+            {
+                "enrollmentGroupId": name,
+                "attestation": _x509("signingCertificates", authority),
+            }
+            for name, authority in (
+                ("root-ca", self.root),
+                ("intermediate-ca", self.intermediate),
+            )
+        ]
+        return [*individual, *groups]
+
+
+def _x509(kind: str, credential: Credential) -> dict[str, Any]:
+    certificate = {"certificate": credential.certificate_pem.decode()}
+    return {"type": "x509", "x509": {kind: {"primary": certificate}}}
+
+
+@click.command()
+@click.option("--out", metavar="DIR", help="Keep certificates and enrollments in this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(*, out: str | None, as_json: bool) -> None:
+    """See it work: an emulator in a process of its own, and six devices provisioned by it.
+
+    Makes a root, an intermediate and device certificates, proves possession of the root, enrols,
+    and provisions a device each way: {individual enrollment, group by root CA, group by
+    intermediate CA} x {rest, mqtt}.
+    """
+    with errors_as_exit_codes(as_json=as_json), _folder(out) as folder:
+        began = time.monotonic()
+        outcomes = anyio.run(_demo, folder, not as_json)
+        if as_json:
+            print_json(_facts(outcomes, time.monotonic() - began))
+        else:
+            _show(outcomes)
+            _next(folder, kept=out is not None)
+
+
+@contextlib.contextmanager
+def _folder(kept: str | None) -> Iterator[Path]:
+    if kept is not None:
+        path = Path(kept)
+        path.mkdir(parents=True, exist_ok=True)
+        yield path
+        return
+
+    path = Path(tempfile.mkdtemp(prefix="aiodps-demo-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+async def _demo(folder: Path, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
+    _say(talk, "certificates: a root, an intermediate, six devices (EC P-256)")
+    bench = Bench.make(folder)
+    _say(talk, "emulator: starting in a process of its own")
+    async with _emulator(bench) as server:
+        _say(
+            talk,
+            f"emulator: https on {server['https_port']}, mqtt on {server['mqtt_port']}, "
+            f"id scope {server['id_scope']}",
+        )
+        await _prove_possession(bench, server, talk=talk)
+        _say(talk, "devices: provisioning six at once\n")
+        return await _provision_all(bench, server, talk=talk)
+
+
+def _say(talk: bool, text: str) -> None:  # noqa: FBT001 (private, one caller's flag)
+    if talk:
+        err.print(Text(text, "bold"))
+
+
+@contextlib.asynccontextmanager
+async def _emulator(bench: Bench) -> AsyncIterator[dict[str, Any]]:
+    """Run `aiodps emulator`, as a user would."""
+    ready = bench.folder / "emulator.json"
+    ready.unlink(missing_ok=True)
+    enrollments = bench.folder / "enrollments.json"
+    enrollments.write_text(json.dumps(bench.enrollments(), indent=1), encoding="utf-8")
+    command = [
+        *(sys.executable, "-m", "aiodps", "emulator", "--quiet", "--json"),
+        *("--https-port", "0", "--mqtt-port", "0", "--retry-after", "2"),
+        *("--hub", "demo-hub.azure-devices.net"),
+        *("--enrollments", str(enrollments), "--ready-file", str(ready)),
+        *("--ca-out", str(bench.folder / "emulator-ca.pem")),
+    ]
+    async with await anyio.open_process(
+        command, stdout=asyncio.subprocess.DEVNULL, stderr=None
+    ) as process:
+        try:
+            yield await _ready(process, ready)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+
+
+async def _ready(process: anyio.abc.Process, file: Path) -> dict[str, Any]:
+    with anyio.move_on_after(STARTUP):
+        while process.returncode is None:
+            if file.exists():
+                return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]  # JSON
+
+            await anyio.sleep(0.02)
+
+    raise ConfigurationError(
+        "the emulator did not start",
+        setting="emulator",
+        hint="run `aiodps emulator` by itself to see why",
+    )
+
+
+async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool) -> None:
+    """Upload the root, take a verification code, and prove possession, as in Azure's portal."""
+    base = f"https://{server['host']}:{server['https_port']}{_ARM}"
+    trust = fresh_context(Trust.of(Path(server["ca_file"])))
+    async with httpx.AsyncClient(
+        verify=trust,
+        trust_env=False,
+        headers={"Authorization": "Bearer demo"},
+        params={"api-version": "2021-10-15"},
+    ) as http:
+        uploaded = await _call(http, "PUT", base, {"certificate": _b64(bench.root)})
+        code = await _call(
+            http, "POST", f"{base}/generateVerificationCode", etag=uploaded["etag"]
+        )
+        text = code["properties"]["verificationCode"]
+        _say(talk, f"root: uploaded, verification code {text[:8]}...")
+        proof = bench.root.verification(text)
+        verified = await _call(
+            http, "POST", f"{base}/verify", {"certificate": _b64(proof)}, etag=code["etag"]
+        )
+        _say(talk, f"root: possession proved, verified: {verified['properties']['isVerified']}")
+
+
+def _b64(credential: Credential) -> str:
+    return b64encode(credential.certificate_pem).decode()
+
+
+async def _call(
+    http: httpx.AsyncClient,
+    method: str,
+    url: str,
+    body: dict[str, str] | None = None,
+    *,
+    etag: str | None = None,
+) -> dict[str, Any]:
+    headers = {} if etag is None else {"If-Match": etag}
+    response = await http.request(method, url, json=body, headers=headers)
+    response.raise_for_status()
+    return response.json()  # type: ignore[no-any-return]  # JSON
+
+
+async def _provision_all(bench: Bench, server: dict[str, Any], *, talk: bool) -> list[Outcome]:
+    width = max(len(device.registration_id) for device in bench.devices)
+    printer = StepPrinter(name_width=width) if talk else None
+    outcomes: dict[str, Outcome] = {}
+    failures: list[ProvisioningError] = []
+
+    async def one(device: Device) -> None:
+        try:
+            outcomes[device.registration_id] = await _provision(bench, server, device, printer)
+        except ProvisioningError as error:
+            failures.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for device in bench.devices:
+            tasks.start_soon(one, device)
+
+    if failures:
+        raise failures[0]
+
+    return [outcomes[device.registration_id] for device in bench.devices]
+
+
+async def _provision(
+    bench: Bench, server: dict[str, Any], device: Device, printer: StepPrinter | None
+) -> Outcome:
+    files = CredentialFiles(directory=bench.folder, name=device.registration_id)
+    client = ProvisioningClient(
+        id_scope=server["id_scope"],
+        endpoint=server["host"],
+        port=server["https_port" if device.transport == "rest" else "mqtt_port"],
+        transport=device.transport,
+        trust=Path(server["ca_file"]),
+        timeout=12.0,
+    )
+    times = PhaseTimes()
+
+    def watch(step: Step) -> None:
+        times(step)
+        if printer is not None:
+            printer(step)
+
+    began = time.monotonic()
+    assignment = await client.provision(
+        attestation=X509.from_files(files.chain, files.private_key), on_step=watch
+    )
+    return Outcome(device, assignment, times, time.monotonic() - began)
+
+
+def _show(outcomes: list[Outcome]) -> None:
+    table = Table(
+        title="Every device is assigned; times in milliseconds",
+        title_style="bold green",
+        box=rich.box.SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("path\n  transport", "assigned hub\n  device id"):
+        table.add_column(name, no_wrap=True)
+
+    for name in (*_COLUMNS, "total"):
+        table.add_column(name, justify="right", no_wrap=True)
+
+    for one in outcomes:
+        times = [_spent(one, phases) for phases in _COLUMNS.values()]
+        table.add_row(
+            f"{one.device.way}\n  {one.device.transport}",
+            f"{one.assignment.assigned_hub}\n  {one.assignment.device_id}",
+            *(f"{seconds * 1000:.0f}" for seconds in (*times, one.seconds)),
+        )
+
+    err.print()
+    out.print(table)
+
+
+_COLUMNS = {
+    "connect": (Phase.DNS, Phase.TCP, Phase.TLS, Phase.SESSION),
+    "register": (Phase.REGISTER,),
+    "wait": (Phase.WAIT,),
+    "poll": (Phase.POLL,),
+}
+"""What the table adds up; `--json` has each phase by itself."""
+
+
+def _spent(one: Outcome, phases: tuple[Phase, ...]) -> float:
+    return sum(one.times.seconds.get(phase, 0.0) for phase in phases)
+
+
+def _next(folder: Path, *, kept: bool) -> None:
+    """Say what to type next."""
+    lines = [
+        "",
+        "next:  run the emulator yourself:       aiodps emulator --ca-out ca.pem",
+        "       make certificates of your own:   aiodps certs root my-root --out certs",
+        "       provision one device:            aiodps provision --help",
+    ]
+    if kept:
+        lines.append(f"       look at what was made:           ls {folder}")
+
+    out.print("\n".join(lines))
+
+
+def _facts(outcomes: list[Outcome], seconds: float) -> dict[str, Any]:
+    return {
+        "seconds": round(seconds, 3),
+        "devices": [
+            {
+                "path": one.device.way,
+                "transport": one.device.transport,
+                "registration_id": one.device.registration_id,
+                "assigned_hub": one.assignment.assigned_hub,
+                "device_id": one.assignment.device_id,
+                "seconds": round(one.seconds, 3),
+                "phases": {
+                    phase.value: round(took, 4) for phase, took in one.times.seconds.items()
+                },
+            }
+            for one in outcomes
+        ],
+    }

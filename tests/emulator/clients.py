@@ -1,0 +1,236 @@
+"""Clients of the emulator that share no code with it: TLS, HTTP and MQTT by hand."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import ByteStream
+
+from aiodps.emulator import Emulator
+from aiodps.emulator.enrollments import Enrollment, read_enrollments
+from aiodps.pki import Credential
+from tests import certificates
+
+SCOPE = "0ne00000000"
+PATIENCE = 20.0
+"""Seconds after which a test that waits in vain has failed."""
+REGISTER = "$dps/registrations/PUT/iotdps-register/?$rid=1"
+
+
+@cache
+def device(name: str = "device-1") -> Credential:
+    """Make a device below the intermediate."""
+    return certificates.intermediate().device(name)
+
+
+def fleet(**more: Any) -> tuple[Enrollment, ...]:
+    """Enroll everything below the test root."""
+    pem = certificates.root().certificate_pem.decode()
+    signing = {"x509": {"signingCertificates": {"primary": {"certificate": pem}}}}
+    group = {"enrollmentGroupId": "fleet", "attestation": {"type": "x509", **signing}, **more}
+    return read_enrollments(json.dumps([group]))
+
+
+@asynccontextmanager
+async def running(**options: Any) -> AsyncIterator[Emulator]:
+    """Run an emulator in which everything below the test root is enrolled."""
+    dps = Emulator(**{"enrollments": fleet(), "id_scope": SCOPE, **options})
+    root = certificates.root().certificate_pem
+    dps.service.certificates.upload("root", root, verified=True, now=time.time())
+    with anyio.fail_after(PATIENCE):
+        async with dps:
+            yield dps
+
+
+def client_context(dps: Emulator, credential: Credential | None = None) -> ssl.SSLContext:
+    """Trust the emulator and nobody else, as the device if one is given."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=dps.ca_pem.decode())
+    if credential is not None:
+        with tempfile.TemporaryDirectory() as directory:
+            context.load_cert_chain(*certificates.write(credential, Path(directory)))
+
+    return context
+
+
+async def connect(port: int, context: ssl.SSLContext) -> ByteStream:
+    """Open a TLS connection; its end need not be a proper one."""
+    return await anyio.connect_tcp(
+        "127.0.0.1",
+        port,
+        ssl_context=context,
+        tls_hostname="localhost",
+        tls_standard_compatible=False,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class HttpClient:
+    """HTTP/1.1 as far as these tests need it: chunked answers only."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self.stream = stream
+        self._buffer = b""
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Iterable[str] = ("Content-Type: application/json",),
+    ) -> Answer:
+        """Send one request and read its answer."""
+        lines = (f"{method} {path} HTTP/1.1", "Host: localhost", *headers)
+        length = f"Content-Length: {len(body)}\r\n" if body else ""
+        await self.stream.send(("\r\n".join(lines) + f"\r\n{length}\r\n").encode() + body)
+        return await self.answer()
+
+    async def answer(self) -> Answer:
+        """Read one answer."""
+        head = (await self._until(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in head[1:])
+        status = int(head[0].split()[1])
+        if "Transfer-Encoding" not in headers:
+            return Answer(status, headers, None)
+
+        content = b""
+        while size := int(await self._until(b"\r\n"), 16):
+            while len(self._buffer) < size + 2:
+                self._buffer += await self.stream.receive()
+
+            content, self._buffer = content + self._buffer[:size], self._buffer[size + 2 :]
+
+        await self._until(b"\r\n")
+        return Answer(status, headers, json.loads(content) if content else None)
+
+    async def _until(self, mark: bytes) -> bytes:
+        while mark not in self._buffer:
+            self._buffer += await self.stream.receive()
+
+        found, _, self._buffer = self._buffer.partition(mark)
+        return found
+
+
+@asynccontextmanager
+async def http(dps: Emulator, credential: Credential | None = None) -> AsyncIterator[HttpClient]:
+    """Connect to the HTTPS port."""
+    async with await connect(dps.https_port, client_context(dps, credential)) as stream:
+        yield HttpClient(stream)
+
+
+def text(value: str | bytes) -> bytes:
+    """Write a string as MQTT does."""
+    data = value.encode() if isinstance(value, str) else value
+    return len(data).to_bytes(2) + data
+
+
+def packet(first: int, body: bytes) -> bytes:
+    """Write a packet of up to 16 kB."""
+    length = len(body)
+    digits = (length,) if length < 128 else (length & 0x7F | 0x80, length >> 7)
+    return bytes((first, *digits)) + body
+
+
+def mqtt_connect(
+    registration_id: str = "device-1",
+    *,
+    user_name: str | None = None,
+    client_id: str | None = None,
+    keep_alive: int = 60,
+    level: int = 4,
+) -> bytes:
+    """Write a CONNECT."""
+    user = user_name or f"{SCOPE}/registrations/{registration_id}/api-version=2019-03-31"
+    body = text("MQTT") + bytes((level, 0x82)) + keep_alive.to_bytes(2)
+    body += text(registration_id if client_id is None else client_id) + text(user)
+    return packet(0x10, body)
+
+
+def mqtt_publish(topic: str, payload: bytes = b"{}", *, packet_id: int | None = 1) -> bytes:
+    """Write a PUBLISH, at QoS 1 if it has a packet id."""
+    body = text(topic) + (b"" if packet_id is None else packet_id.to_bytes(2)) + payload
+    return packet(0x30 if packet_id is None else 0x32, body)
+
+
+def mqtt_subscribe(name: str = "$dps/registrations/res/#", qos: int = 1) -> bytes:
+    """Write a SUBSCRIBE."""
+    body = b"\x00\x09" + text(name) + bytes((qos,))
+    return packet(0x82, body)
+
+
+class MqttClient:
+    """MQTT 3.1.1 as far as these tests need it."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self.stream = stream
+        self._buffer = b""
+
+    async def send(self, *packets: bytes) -> None:
+        """Send packets in one go."""
+        await self.stream.send(b"".join(packets))
+
+    async def take(self) -> tuple[int, bytes]:
+        """Read one packet: its first byte and its body."""
+        first = (await self._exactly(1))[0]
+        length, shift = 0, 0
+        while True:
+            digit = (await self._exactly(1))[0]
+            length |= (digit & 0x7F) << shift
+            shift += 7
+            if digit < 0x80:
+                return first, await self._exactly(length)
+
+    async def message(self) -> tuple[str, Any]:
+        """Read one PUBLISH at QoS 1: its topic and its JSON."""
+        first, body = await self.take()
+        assert first == 0x32
+
+        end = 2 + int.from_bytes(body[:2])
+        return body[2:end].decode(), json.loads(body[end + 2 :])
+
+    async def ended(self) -> bool:
+        """Wait until the server closes the connection; tell whether it said nothing before."""
+        try:
+            await self._exactly(1)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return True
+
+        return False
+
+    async def _exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._buffer += await self.stream.receive()
+
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+
+@asynccontextmanager
+async def mqtt(
+    dps: Emulator, credential: Credential | None = None, *packets: bytes
+) -> AsyncIterator[MqttClient]:
+    """Connect to the MQTT port and send packets."""
+    async with await connect(dps.mqtt_port, client_context(dps, credential)) as stream:
+        client = MqttClient(stream)
+        if packets:
+            await client.send(*packets)
+
+        yield client

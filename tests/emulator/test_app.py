@@ -1,0 +1,154 @@
+"""The emulator in one piece: it provisions, and it leaves nothing."""
+
+from __future__ import annotations
+
+import socket
+
+import anyio
+import psutil
+import pytest
+from cryptography import x509
+
+from aiodps.emulator import Emulator
+from aiodps.emulator.wire import Operation
+from aiodps.errors import ConfigurationError
+from tests.emulator.clients import (
+    REGISTER,
+    SCOPE,
+    device,
+    http,
+    mqtt,
+    mqtt_connect,
+    mqtt_publish,
+    running,
+)
+
+pytestmark = pytest.mark.anyio
+BASE = f"/{SCOPE}/registrations/device-1"
+VERSION = "api-version=2019-03-31"
+
+
+async def test_a_device_is_assigned_over_https() -> None:
+    """Register, poll, assigned; on one connection."""
+    async with running() as dps, http(dps, device()) as client:
+        accepted = await client.ask("PUT", f"{BASE}/register?{VERSION}", b"{}")
+        operation = accepted.body["operationId"]
+        done = await client.ask("GET", f"{BASE}/operations/{operation}?{VERSION}")
+        looked_up = await client.ask("POST", f"{BASE}?{VERSION}", b"{}")
+
+        assert (accepted.status, accepted.body["status"]) == (202, "assigning")
+        assert (done.status, done.body["status"]) == (200, "assigned")
+        assert done.body["registrationState"]["assignedHub"] == dps.hub
+        assert looked_up.body["deviceId"] == "device-1"
+        assert dps.counts.registers == {"device-1": 1}
+        assert dps.counts.operations[Operation.OPERATION_STATUS] == 1
+
+
+async def test_a_device_is_assigned_over_mqtt() -> None:
+    """The same over the other front."""
+    async with (
+        running() as dps,
+        mqtt(dps, device(), mqtt_connect(), mqtt_publish(REGISTER)) as client,
+    ):
+        connack, puback = await client.take(), await client.take()
+        topic, accepted = await client.message()
+        operation = accepted["operationId"]
+        poll = "$dps/registrations/GET/iotdps-get-operationstatus/"
+        await client.send(mqtt_publish(f"{poll}?$rid=2&operationId={operation}", b" "))
+        await client.take()
+        done_topic, done = await client.message()
+
+        assert connack == (0x20, b"\0\0")
+        assert puback == (0x40, b"\0\1")
+        assert topic == "$dps/registrations/res/202/?$rid=1&retry-after=3"
+        assert done_topic == "$dps/registrations/res/200/?$rid=2"
+        assert done["registrationState"]["assignedHub"] == dps.hub
+        assert dps.counts.registers == {"device-1": 1}
+
+
+async def test_assign_after_delays_the_assignment() -> None:
+    """Until then, polls are told to wait."""
+    async with running(assign_after=3600, retry_after=7) as dps, http(dps, device()) as client:
+        accepted = await client.ask("PUT", f"{BASE}/register?{VERSION}", b"{}")
+        operation = accepted.body["operationId"]
+        poll = await client.ask("GET", f"{BASE}/operations/{operation}?{VERSION}")
+
+        assert (poll.status, poll.body["status"]) == (202, "assigning")
+        assert poll.headers["Retry-After"] == "7"
+
+
+async def test_leaving_the_block_leaves_nothing() -> None:
+    """No socket, no task, whatever the connections were doing."""
+    before = psutil.Process().num_fds()
+    async with running() as dps:
+        ports = dps.https_port, dps.mqtt_port
+        sockets = [socket.create_connection((dps.host, port)) for port in ports]
+        async with http(dps) as client, mqtt(dps, device(), mqtt_connect()) as session:
+            await client.ask("GET", "/")
+            await session.take()
+            assert psutil.Process().num_fds() > before + 6
+
+    for sock in sockets:
+        sock.close()
+
+    assert psutil.Process().num_fds() == before
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+async def test_the_blocks_own_error_comes_out_as_it_is() -> None:
+    """Not wrapped into a group."""
+    with pytest.raises(ZeroDivisionError):
+        async with running():
+            raise ZeroDivisionError
+
+
+async def test_cancelling_the_block_ends_it() -> None:
+    """As any other block."""
+    with anyio.move_on_after(0.01) as scope:
+        async with Emulator():
+            await anyio.sleep_forever()
+
+    assert scope.cancelled_caught
+
+
+async def test_a_port_in_use_is_told_as_that() -> None:
+    """And the other port is given back."""
+    async with running() as dps:
+        before = psutil.Process().num_fds()
+        with pytest.raises(ConfigurationError, match="is in use") as caught:
+            async with Emulator(mqtt_port=dps.https_port):
+                pass
+
+        assert caught.value.setting == "mqtt_port"
+        assert psutil.Process().num_fds() == before
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 (it is refused)
+def test_only_loopback_without_two_words(host: str) -> None:
+    """A host that others can reach must be allowed explicitly."""
+    with pytest.raises(ConfigurationError, match="other machines") as caught:
+        Emulator(host=host)
+
+    assert caught.value.setting == "host"
+    assert Emulator(host=host, beyond_loopback=True).host == host
+
+
+async def test_the_server_has_its_own_short_lived_ca() -> None:
+    """Named so that nobody takes it for anything else, and good for all names asked for."""
+    one = Emulator(host="127.9.8.7", server_names=("dps.example",))
+    other = Emulator()
+    ca = x509.load_pem_x509_certificate(one.ca_pem)
+
+    assert "aiodps emulator CA" in ca.subject.rfc4514_string()
+    assert (ca.not_valid_after_utc - ca.not_valid_before_utc).days <= 7
+    assert one.ca_pem != other.ca_pem
+
+
+async def test_another_loopback_address_is_served() -> None:
+    """Clients with hard-coded ports need an address of their own."""
+    async with running(host="127.0.0.2") as dps:
+        assert dps.host == "127.0.0.2"
+        with socket.create_connection(("127.0.0.2", dps.mqtt_port)):
+            pass
