@@ -68,10 +68,22 @@ def test_a_quiet_log_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == []
 
 
-def step(kind: StepKind, at: float, phase: Phase, took: float | None = None) -> Step:
+def step(
+    kind: StepKind,
+    at: float,
+    phase: Phase,
+    took: float | None = None,
+    wait: float | None = None,
+) -> Step:
     """Make a step."""
     return Step(
-        kind=kind, at=at, registration_id="d", transport="rest", phase=phase, took=took
+        kind=kind,
+        at=at,
+        registration_id="d",
+        transport="rest",
+        phase=phase,
+        took=took,
+        wait=wait,
     )
 
 
@@ -85,10 +97,10 @@ def test_phase_times() -> None:
         step(StepKind.REGISTERING, 0.6, Phase.REGISTER),
         step(StepKind.SENT, 0.65, Phase.REGISTER),
         step(StepKind.ACCEPTED, 1.0, Phase.REGISTER),
-        step(StepKind.WAITING, 1.0, Phase.WAIT),
+        step(StepKind.WAITING, 1.0, Phase.WAIT, wait=3.0),
         step(StepKind.POLLING, 4.0, Phase.POLL),
         step(StepKind.ASSIGNING, 4.5, Phase.POLL),
-        step(StepKind.WAITING, 4.5, Phase.WAIT),
+        step(StepKind.WAITING, 4.5, Phase.WAIT, wait=1.0),
         step(StepKind.POLLING, 5.5, Phase.POLL),
         step(StepKind.ASSIGNED, 5.75, Phase.POLL, 5.75),
     ):

@@ -99,20 +99,15 @@ class PhaseTimes:
         self.seconds: dict[Phase, float] = {}
         """Seconds by phase; a phase that did not happen is not there."""
         self._asked: float | None = None
-        self._waiting_since: float | None = None
 
     def __call__(self, step: Step, /) -> None:
         """Take note of one step."""
-        if self._waiting_since is not None and step.kind in _ENDS_A_WAIT:
-            self._add(Phase.WAIT, step.at - self._waiting_since)
-            self._waiting_since = None
-
         match step.kind:
             case StepKind.REGISTERING | StepKind.POLLING:
                 self._asked = step.at
             case StepKind.WAITING | StepKind.RETRYING:
                 self._answered(step)
-                self._waiting_since = step.at
+                self._add(Phase.WAIT, step.wait or 0.0)
             case StepKind.ACCEPTED | StepKind.ASSIGNING | StepKind.ASSIGNED | StepKind.FAILED:
                 self._answered(step)
             case _ if step.took is not None:
@@ -126,8 +121,6 @@ class PhaseTimes:
     def _add(self, phase: Phase, seconds: float) -> None:
         self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
 
-
-_ENDS_A_WAIT = frozenset(StepKind) - {StepKind.WAITING, StepKind.RETRYING, StepKind.IGNORED}
 
 _log = logging.getLogger("aiodps.registration")
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import anyio
 from anyio.abc import ByteStream
+from tests import certificates
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.enrollments import Enrollment, read_enrollments
 from aiodps.pki import Credential
-from tests import certificates
 
 SCOPE = "0ne00000000"
 PATIENCE = 20.0

@@ -8,10 +8,6 @@ import anyio
 import psutil
 import pytest
 from cryptography import x509
-
-from aiodps.emulator import Emulator
-from aiodps.emulator.wire import Operation
-from aiodps.errors import ConfigurationError
 from tests.emulator.clients import (
     REGISTER,
     SCOPE,
@@ -22,6 +18,10 @@ from tests.emulator.clients import (
     mqtt_publish,
     running,
 )
+
+from aiodps.emulator import Emulator
+from aiodps.emulator.wire import Operation
+from aiodps.errors import ConfigurationError
 
 pytestmark = pytest.mark.anyio
 BASE = f"/{SCOPE}/registrations/device-1"

@@ -55,7 +55,14 @@ def test_user_names_are_read(text: str, expected: tuple[str, str, str | None]) -
 
 
 @pytest.mark.parametrize(
-    "text", ["", "dev", "hub.azure-devices.net/dev/?api-version=1", "/registrations/d/", "s/registrations//v"]
+    "text",
+    [
+        "",
+        "dev",
+        "hub.azure-devices.net/dev/?api-version=1",
+        "/registrations/d/",
+        "s/registrations//v",
+    ],
 )
 def test_other_user_names_are_none(text: str) -> None:
     """A user name of IoT Hub, for example, is not one of DPS."""

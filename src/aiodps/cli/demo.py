@@ -81,7 +81,7 @@ class Bench:
         """Make root, intermediate and six devices, and write their files."""
         root = Authority.root("demo-root")
         intermediate = root.intermediate("demo-intermediate")
-        issuers = {"individual": root, "root-ca": root, "intermediate-ca": intermediate}
+        issuers = {"individual": root, "root": root, "intermediate": intermediate}
         devices = tuple(
             Device(way, transport, issuer.device(f"{way}-{transport}"))
             for way, issuer in issuers.items()
@@ -115,8 +115,8 @@ class Bench:
                 "attestation": _x509("signingCertificates", authority),
             }
             for name, authority in (
-                ("root-ca", self.root),
-                ("intermediate-ca", self.intermediate),
+                ("root", self.root),
+                ("intermediate", self.intermediate),
             )
         ]
         return [*individual, *groups]
@@ -192,7 +192,7 @@ async def _emulator(bench: Bench) -> AsyncIterator[dict[str, Any]]:
     command = [
         *(sys.executable, "-m", "aiodps", "emulator", "--quiet", "--json"),
         *("--https-port", "0", "--mqtt-port", "0", "--retry-after", "2"),
-        *("--hub", "demo-hub.azure-devices.net"),
+        *("--hub", "demo.azure-devices.net"),
         *("--enrollments", str(enrollments), "--ready-file", str(ready)),
         *("--ca-out", str(bench.folder / "emulator-ca.pem")),
     ]

@@ -21,11 +21,9 @@ def shown_body(body: bytes) -> str:
     The custom `payload` is masked too: in factories it carries Wi-Fi passwords and the like.
     """
     try:
-        document = json.loads(body)
+        return json.dumps(_masked(json.loads(body)))[:_LONGEST]
     except (ValueError, RecursionError):
         return _shown_text(body)
-
-    return json.dumps(_masked(document))[:_LONGEST]
 
 
 def _shown_text(body: bytes) -> str:
