@@ -112,9 +112,7 @@ def test_nonsense(name: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(("name", "text"), [("PORT", "https"), ("TIMEOUT", "soon")])
-def test_numbers_in_the_environment(
-    name: str, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_numbers_in_the_environment(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers in the environment are texts; what is no number is told by the variable's name."""
     monkeypatch.setenv(f"AIODPS_{name}", text)
     with pytest.raises(ConfigurationError, match=f"AIODPS_{name}"):

@@ -80,7 +80,9 @@ class Settings:
             **_from_environment(os.environ),
             **{name: (value, "the argument") for name, value in given.items()},
         }
-        return cls(**{name: _check(name, value, source) for name, (value, source) in sources.items()})
+        return cls(
+            **{name: _check(name, value, source) for name, (value, source) in sources.items()}
+        )
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some settings changed; None stands for "leave as it is"."""

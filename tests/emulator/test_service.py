@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.certificates import certify, self_signed
+from tests.certificates import certify, root, self_signed
 from tests.emulator.instance import (
     GUID,
     HUB,
@@ -35,6 +35,7 @@ from aiodps.pki import Credential
 
 DEVICE = self_signed()
 KNOWN = shown(DEVICE)
+CHAIN = shown(certify()).certificates
 
 
 def enrolled(**more: Any) -> IndividualEnrollment:
@@ -339,12 +340,18 @@ def service() -> Service:
     return instance(enrolled())
 
 
-@given(request=REQUESTS, known=st.booleans(), authorization=st.none() | st.text())
+@given(
+    request=REQUESTS,
+    certificates=st.sampled_from([KNOWN.certificates, ()]),
+    authorization=st.none() | st.text(),
+)
 def test_every_request_is_answered(
-    service: Service, request: Request, known: bool, authorization: str | None
+    service: Service,
+    request: Request,
+    certificates: tuple[x509.Certificate, ...],
+    authorization: str | None,
 ) -> None:
     """Whatever is asked, there is an answer that can be put on a wire."""
-    certificates = KNOWN.certificates if known else ()
     identity = Identity(certificates=certificates, authorization=authorization)
     response = service.handle(request, identity=identity, now=NOW)
 
@@ -354,18 +361,28 @@ def test_every_request_is_answered(
     assert (response.retry_after is not None) == (response.status_code == 202)
 
 
+@pytest.fixture(scope="module")
+def judge() -> Service:
+    """Return an instance that judges signatures, not thumbprints."""
+    group = EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="all")
+    return instance(group, verified=[root()])
+
+
 @given(data=st.data())
-def test_every_certificate_is_judged(service: Service, data: st.DataObject) -> None:
-    """A certificate with bytes changed anywhere is refused or harmless, never an accident."""
-    der = bytearray(DEVICE.certificate.public_bytes(Encoding.DER))
+def test_every_certificate_is_judged(judge: Service, data: st.DataObject) -> None:
+    """A chain with a byte changed anywhere is refused, never an accident."""
+    chain = [each.public_bytes(Encoding.DER) for each in CHAIN]
+    which = data.draw(st.integers(0, len(chain) - 1))
+    der = bytearray(chain[which])
     at = data.draw(st.integers(0, len(der) - 1))
     der[at] ^= data.draw(st.integers(1, 255))
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            certificate = x509.load_der_x509_certificate(bytes(der))
-    except ValueError:
-        return
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            changed = x509.load_der_x509_certificate(bytes(der))
+        except ValueError:
+            return
 
-    response = register(service, shown(certificate))
+    presented = [*CHAIN[:which], changed, *CHAIN[which + 1 :]]
 
-    assert response.status_code == 401
+    assert register(judge, shown(*CHAIN)).status_code == 202
+    assert register(judge, shown(*presented)).status_code == 401

@@ -102,9 +102,7 @@ def test_meaning(event: object, error: type[errors.ProvisioningError] | None) ->
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_redirects_are_refused(code: int) -> None:
     """H20, H21, F35: a redirect is an error that names the host, and nothing is followed."""
-    meaning = read_answer(
-        Response(status_code=code, body=b"", location="evil.test"), REGISTERED
-    )
+    meaning = read_answer(Response(status_code=code, body=b"", location="evil.test"), REGISTERED)
     nowhere = read_answer(Response(status_code=code, body=b""), REGISTERED)
 
     assert isinstance(meaning, errors.RedirectRefusedError)

@@ -53,9 +53,7 @@ units = st.floats(0, 1, exclude_max=True)
 @given(failures=st.integers(1, 10_000), unit=units)
 def test_backoff_is_full_jitter(failures: int, unit: float) -> None:
     """Without Retry-After the wait lies between nothing and a bound that doubles up to 100 s."""
-    delay = RetryPolicy().retry_delay(
-        failures, retry_after=None, unit_jitter=unit, polling=False
-    )
+    delay = RetryPolicy().retry_delay(failures, retry_after=None, unit_jitter=unit, polling=False)
 
     assert 0 <= delay <= min(100.0, 2.0 ** min(failures - 1, 60))
 

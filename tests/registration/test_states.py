@@ -12,7 +12,9 @@ from aiodps.registration.states import TRANSITIONS, IllegalEventError, State, ch
 
 def test_every_state_has_a_row() -> None:
     """No state is left out, and every state but the first can be reached."""
-    reached = {state for row in TRANSITIONS.values() for states in row.values() for state in states}
+    reached = {
+        state for row in TRANSITIONS.values() for states in row.values() for state in states
+    }
 
     assert set(TRANSITIONS) == set(State)
     assert reached == set(State) - {State.IDLE}

@@ -94,7 +94,6 @@ async def test_steps() -> None:
     timed = {step.kind for step in steps if step.took is not None}
 
     assert [step for step in told if step[0] not in {"sent", "received"}] == [
-        ("resolved", "dns", []),
         ("connected", "tcp", []),
         ("secured", "tls", []),
         ("session-opened", "session", []),

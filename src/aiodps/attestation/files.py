@@ -48,16 +48,12 @@ def read(path: Path, *, kind: type[CredentialError], what: str) -> bytes:
         return stream.read(MOST_BYTES)
 
 
-def _check(
-    status: os.stat_result, path: Path, kind: type[CredentialError], what: str
-) -> None:
+def _check(status: os.stat_result, path: Path, kind: type[CredentialError], what: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise kind(f"the {what} file {str(path)!r} is not a regular file", reason="not_regular")
 
     if status.st_size > MOST_BYTES:
-        raise kind(
-            f"the {what} file {str(path)!r} has {status.st_size} bytes", reason="too_large"
-        )
+        raise kind(f"the {what} file {str(path)!r} has {status.st_size} bytes", reason="too_large")
 
     if not status.st_size:
         raise kind(f"the {what} file {str(path)!r} is empty", reason="empty")

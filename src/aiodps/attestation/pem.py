@@ -28,9 +28,7 @@ PrivateKey: TypeAlias = (
     | ed448.Ed448PrivateKey
 )
 
-_BLOCK = re.compile(
-    rb"-----BEGIN ([A-Z0-9 ]+)-----\s*(.*?)\s*-----END \1-----", re.DOTALL
-)
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s*(.*?)\s*-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"-\0", b"\0-")
 
@@ -163,9 +161,7 @@ def _unreadable_key(exc: Exception, source: str, *, encrypted: bool) -> PrivateK
     return PrivateKeyError(f"{source} holds no private key that can be read", reason="bad_base64")
 
 
-def _blocks(
-    data: bytes, kind: type[CredentialError], source: str
-) -> list[tuple[bytes, bytes]]:
+def _blocks(data: bytes, kind: type[CredentialError], source: str) -> list[tuple[bytes, bytes]]:
     """Find PEM blocks; tell why there are none."""
     blocks = [(match[1], match[2]) for match in _BLOCK.finditer(data)]
     if len(blocks) == len(_BEGIN.findall(data)) and blocks:

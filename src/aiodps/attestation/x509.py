@@ -84,7 +84,9 @@ class X509:
         chain_data = read(certificate_path, kind=CertificateError, what="certificate")
         key_data = read(key_path, kind=PrivateKeyError, what="private key")
         return cls._make(
-            load_certificates(chain_data, source=f"the certificate file {str(certificate_path)!r}"),
+            load_certificates(
+                chain_data, source=f"the certificate file {str(certificate_path)!r}"
+            ),
             load_private_key(
                 key_data, password=password, source=f"the private key file {str(key_path)!r}"
             ),

@@ -232,9 +232,7 @@ async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool)
         params={"api-version": "2021-10-15"},
     ) as http:
         uploaded = await _call(http, "PUT", base, {"certificate": _b64(bench.root)})
-        code = await _call(
-            http, "POST", f"{base}/generateVerificationCode", etag=uploaded["etag"]
-        )
+        code = await _call(http, "POST", f"{base}/generateVerificationCode", etag=uploaded["etag"])
         text = code["properties"]["verificationCode"]
         _say(talk, f"root: uploaded, verification code {text[:8]}...")
         proof = bench.root.verification(text)

@@ -28,7 +28,9 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 @click.option("--id-scope", metavar="S", help="Id scope of the DPS instance, like 0ne00012ABC.")
 @click.option("--cert", metavar="FILE", help="Device certificate, with its intermediates if any.")
 @click.option("--key", metavar="FILE", help="Private key; not needed if it lies in --cert.")
-@click.option("--key-password-file", metavar="FILE", help="Password of the key, in the first line.")
+@click.option(
+    "--key-password-file", metavar="FILE", help="Password of the key, in the first line."
+)
 @click.option("--registration-id", metavar="R", help="Default: the certificate's CN.")
 @click.option("--transport", type=click.Choice(["auto", "mqtt", "rest"]), help="Default: auto.")
 @click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint.")
@@ -37,7 +39,11 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 @click.option("--payload", metavar="JSON|@FILE", help="Object for the custom allocation webhook.")
 @click.option("--timeout", type=float, metavar="S", help="Seconds for everything. Default: 90.")
 @click.option(
-    "--attempts", type=int, default=5, show_default=True, help="Failures in a row to give up after."
+    "--attempts",
+    type=int,
+    default=5,
+    show_default=True,
+    help="Failures in a row to give up after.",
 )
 @click.option(
     "--hub-suffix", "hub_suffixes", multiple=True, metavar=".DOMAIN",

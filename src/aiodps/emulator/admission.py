@@ -22,7 +22,7 @@ from aiodps.emulator.enrollments import Enrollments
 from aiodps.emulator.mechanisms import ClientCertificates, SymmetricKeys
 from aiodps.emulator.refusals import ErrorCode, refusal
 from aiodps.emulator.wire import Identity
-from aiodps.emulator.x509_rules import UNREADABLE, is_named, is_valid_at, path_up, thumbprint
+from aiodps.emulator.x509_rules import is_named, is_valid_at, path_up, thumbprint
 from aiodps.errors import ServiceError
 
 MAX_PRESENTED = 10
@@ -111,13 +111,8 @@ def _leaf(registration_id: str, identity: Identity, *, now: float) -> x509.Certi
 
 
 def _check_dates(certificates: tuple[x509.Certificate, ...], *, now: float) -> None:
-    try:
-        if all(is_valid_at(each, now) for each in certificates):
-            return
-    except UNREADABLE as exc:
-        raise _unauthorized("Invalid certificate.") from exc
-
-    raise _unauthorized("Invalid certificate.")
+    if not all(is_valid_at(each, now) for each in certificates):
+        raise _unauthorized("Invalid certificate.")
 
 
 def _unauthorized(message: str) -> ServiceError:

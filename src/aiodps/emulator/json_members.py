@@ -30,10 +30,13 @@ class Members:
             ConfigurationError: If it is anything else, or empty.
         """
         value = self.document.get(name)
-        if value is None or (isinstance(value, str) and value.strip()):
-            return value
+        if value is not None and not isinstance(value, str):
+            raise self.fault(name, "is not a text")
 
-        raise self.fault(name, "is not a text" if value else "is empty")
+        if value is not None and not value.strip():
+            raise self.fault(name, "is empty")
+
+        return value
 
     def required_text(self, name: str) -> str:
         """Return a text that must be there.

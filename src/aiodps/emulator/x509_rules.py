@@ -82,7 +82,10 @@ def is_named(certificate: x509.Certificate, registration_id: str) -> bool:
 def is_valid_at(certificate: x509.Certificate, now: float) -> bool:
     """Whether the certificate is valid at a time, given in seconds since 1970."""
     time = dt.datetime.fromtimestamp(now, dt.UTC)
-    return certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc
+    try:
+        return certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc
+    except UNREADABLE:
+        return False
 
 
 def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

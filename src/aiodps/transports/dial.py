@@ -20,7 +20,7 @@ from aiodps.models import Phase
 from aiodps.observe import StepKind
 from aiodps.transports.base import Target
 from aiodps.transports.contexts import CONTEXTS
-from aiodps.transports.gate import PATIENCE, Place, current_gate
+from aiodps.transports.gate import Place, current_gate, round_trip
 from aiodps.transports.resolve import Address, is_literal, resolve
 from aiodps.transports.tls_errors import classify
 
@@ -110,7 +110,6 @@ async def _timed(target: Target, kind: StepKind, phase: Phase, work: Awaitable[T
 
 async def _connect(target: Target, addresses: tuple[Address, ...], place: Place) -> socket.socket:
     """Open a TCP connection to the address that answers first."""
-    began = anyio.current_time()
     try:
         with anyio.fail_after(TCP_TIMEOUT):
             sock = await _race(addresses, place)
@@ -121,7 +120,7 @@ async def _connect(target: Target, addresses: tuple[Address, ...], place: Place)
     except OSError as exc:
         raise classify(exc, phase=Phase.TCP, host=target.endpoint) from exc
 
-    current_gate().note_round_trip(anyio.current_time() - began)
+    current_gate().note_round_trip(round_trip(sock))
     return sock
 
 
@@ -167,7 +166,7 @@ async def _connect_one(address: Address, place: Place) -> socket.socket:
         try:
             sock.connect(address.sockaddr)
         except BlockingIOError:
-            await _with_patience(lambda: anyio.wait_writable(sock), place)
+            await place.wait(lambda: anyio.wait_writable(sock))
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, os.strerror(code)) from None
@@ -215,18 +214,11 @@ async def try_first(
         try:
             return operation()
         except ssl.SSLWantReadError:
-            await _with_patience(lambda: anyio.wait_readable(sock), place)
+            wait = anyio.wait_readable
         except ssl.SSLWantWriteError:
-            await _with_patience(lambda: anyio.wait_writable(sock), place)
+            wait = anyio.wait_writable
 
-
-async def _with_patience(wait: Callable[[], Awaitable[None]], place: Place | None) -> None:
-    """Wait; after a while of silence, without the place in the gate."""
-    if place is not None:
-        with anyio.move_on_after(PATIENCE):
-            await wait()
-            return
-
-        place.give_back()
-
-    await wait()
+        if place is None:
+            await wait(sock)
+        else:
+            await place.wait(lambda: wait(sock))  # noqa: B023 (awaited at once)

@@ -7,19 +7,27 @@ a device's time limits start when it gets its place, not while it queues.
 
 The rules:
 
-1. A place is for connections that make progress. One that has heard nothing for 250 ms goes on
-   without its place, so that silent peers cannot keep healthy devices waiting.
-2. On a long way, a connection spends most of its time waiting for the network without being any
-   trouble. The gate widens with the round trip, as the quickest of the recent TCP connects shows
-   it: the slower ones tell more about this machine's load than about the way.
-3. Each event loop has a gate of its own, since each has a thread of its own to be kept from
+1. A place is for connections that make progress. One that has waited for its peer for 250 ms, all
+   its waits together, goes on without its place, so that silent peers and peers that drip cannot
+   keep healthy devices waiting.
+2. But a peer that is only busy is no silent peer: if everybody who waited that long went on
+   without a place, the gate would be open just when it is needed. So the 250 ms become four times
+   what the connections that were made lately have waited, if that is more, up to 2.5 s.
+3. On a long way, a connection spends most of its time waiting for the network without being any
+   trouble. The gate widens with the round trip, the shortest of the recent ones. It is the
+   kernel's figure: one taken by the clock would grow with this machine's own load, and widen the
+   gate under load. Systems other than Linux do not tell, and there it does not widen.
+4. Each event loop has a gate of its own, since each has a thread of its own to be kept from
    drowning.
 """
 
 from __future__ import annotations
 
+import socket
+import statistics
+import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -29,26 +37,47 @@ PLACES = 32
 """Connections in the making at once, on a short way."""
 MOST_PLACES = 1024
 """The same on the longest way."""
-PATIENCE = 0.25
-"""Seconds of silence after which a connection gives its place back."""
 SHORT_WAY = 0.01
 """Seconds of round trip up to which the gate is not widened."""
+PATIENCE = 0.25
+"""Seconds a connection may wait for its peer before it gives its place back."""
+MOST_PATIENCE = 2.5
+"""The same when peers are busy."""
 _RECENT = 32
-"""TCP connects that the round trip is judged by."""
+"""Connections that round trip and patience are judged by."""
+_TCP_INFO_RTT = slice(68, 72)
+"""Where Linux's `struct tcp_info` has the smoothed round trip, in microseconds."""
 
 
 class Place:
-    """A place in the gate; given back once, early or at the end."""
+    """A place in the gate, for one connection; given back once, early or at the end."""
 
     def __init__(self, gate: Gate) -> None:
-        self._gate: Gate | None = gate
+        self._gate = gate
+        self._held = True
+        self.waited = 0.0
+        """Seconds the connection has waited for its peer so far."""
+
+    async def wait(self, for_peer: Callable[[], Awaitable[None]]) -> None:
+        """Wait for the peer; without the place as soon as patience has come to an end."""
+        began = anyio.current_time()
+        try:
+            if self._held:
+                with anyio.move_on_after(max(0.0, self._gate.patience - self.waited)):
+                    await for_peer()
+                    return
+
+                self.give_back()
+
+            await for_peer()
+        finally:
+            self.waited += anyio.current_time() - began
 
     def give_back(self) -> None:
         """Let the next one in; may be called more than once."""
-        gate = self._gate
-        if gate is not None:
-            self._gate = None
-            gate.leave()
+        if self._held:
+            self._held = False
+            self._gate.leave()
 
 
 class Gate:
@@ -58,15 +87,19 @@ class Gate:
         self._inside = 0
         self._queue: deque[anyio.Event] = deque()
         self._round_trips: deque[float] = deque(maxlen=_RECENT)
+        self._waits: deque[float] = deque(maxlen=_RECENT)
 
     @property
     def places(self) -> int:
         """How many may be inside now."""
-        if not self._round_trips:
-            return PLACES
-
-        stretch = min(self._round_trips) / SHORT_WAY
+        stretch = min(self._round_trips, default=0.0) / SHORT_WAY
         return max(PLACES, min(MOST_PLACES, int(PLACES * stretch)))
+
+    @property
+    def patience(self) -> float:
+        """Seconds that one inside may wait for its peer now."""
+        usual = statistics.median(self._waits) if self._waits else 0.0
+        return max(PATIENCE, min(MOST_PATIENCE, 4 * usual))
 
     @property
     def inside(self) -> int:
@@ -80,6 +113,7 @@ class Gate:
         place = Place(self)
         try:
             yield place
+            self._waits.append(place.waited)
         finally:
             place.give_back()
 
@@ -103,13 +137,31 @@ class Gate:
     def leave(self) -> None:
         """Give one place back and let as many in as there are places."""
         self._inside -= 1
-        while self._queue and self._inside < self.places:
+        self._admit()
+
+    def _admit(self) -> None:
+        places = self.places
+        while self._queue and self._inside < places:
             self._inside += 1
             self._queue.popleft().set()
 
     def note_round_trip(self, seconds: float) -> None:
-        """Take note of how long a TCP connect took."""
+        """Take note of how long the way to a peer is."""
         self._round_trips.append(seconds)
+        self._admit()
+
+
+def round_trip(sock: socket.socket) -> float:
+    """Return the round trip of a connected TCP socket in seconds; 0 if the system does not tell."""
+    if sys.platform != "linux":
+        return 0.0
+
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_RTT.stop)
+    except OSError:  # not every sandbox has it
+        return 0.0
+
+    return int.from_bytes(info[_TCP_INFO_RTT], sys.byteorder) / 1e6
 
 
 _gate: RunVar[Gate] = RunVar("aiodps_gate")

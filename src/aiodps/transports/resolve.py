@@ -1,31 +1,36 @@
 """Names are looked up once for all devices that ask at the same time, and kept for seconds.
 
-The system's look-up runs in a thread and cannot be cancelled; one that nobody waits for any more
-finishes alone. IP literals are not looked up.
+The system's look-up blocks and cannot be cancelled, so it runs in a thread, and it belongs to
+nobody: a device that is cancelled leaves it to the others, one that comes back joins it, and one
+that nobody waits for any more finishes alone. There is never more than one for the same name, and
+it does not keep the process from ending. IP literals are not looked up.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
+import math
 import socket
-from dataclasses import dataclass, field
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import anyio
-import anyio.to_thread
 from anyio.lowlevel import RunVar
 
-from aiodps.errors import DnsError, ProvisioningError, TransportTimeoutError
+from aiodps.errors import DnsError, ProvisioningError, ResourceError, TransportTimeoutError
 from aiodps.models import Phase
 from aiodps.transports.tls_errors import classify
 
 LOOKUP_TIMEOUT = 5.0
-"""Seconds for one look-up."""
+"""Seconds a device waits for a look-up."""
 KEEP = 5.0
 """Seconds an answer is used again."""
 KEEP_FAILURE = 1.0
 """Seconds a failure is used again, so that a fleet does not queue up to fail one by one."""
-_LOOKUPS_AT_ONCE = 4
-"""Threads in look-ups of different names, in each event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +41,98 @@ class Address:
     sockaddr: tuple[str, int] | tuple[str, int, int, int]
 
 
-@dataclass(slots=True)
-class _Entry:
-    """What is known about one name."""
+class LookUp:
+    """One look-up in the making, or its answer."""
 
-    lock: anyio.Lock = field(default_factory=anyio.Lock)
-    answer: tuple[Address, ...] | ProvisioningError | None = None
-    good_until: float = 0.0
+    def __init__(self, host: str, port: int) -> None:
+        self.answer: tuple[Address, ...] | Exception | None = None
+        """None as long as there is none."""
+        self._host = host
+        self._port = port
+        self._good_until = math.inf
+        self._answered = anyio.Event()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the answer is too old to be used."""
+        return time.monotonic() >= self._good_until
+
+    def start(self) -> None:
+        """Begin, in a thread that ends with the look-up.
+
+        Raises:
+            RuntimeError: If there cannot be another thread.
+        """
+        tell = _into_this_loop()
+        threading.Thread(
+            target=self._run, args=(tell,), name=f"look-up of {self._host}", daemon=True
+        ).start()
+
+    def _run(self, tell: Callable[[Callable[[], None]], object]) -> None:
+        answer: tuple[Address, ...] | Exception
+        try:
+            answer = _addresses(self._host, self._port)
+        except (OSError, ValueError) as exc:
+            answer = exc
+
+        # The event loop may have ended in the meantime.
+        with contextlib.suppress(RuntimeError):
+            tell(lambda: self._settle(answer))
+
+    def _settle(self, answer: tuple[Address, ...] | Exception) -> None:
+        self.answer = answer
+        keep = KEEP_FAILURE if isinstance(answer, Exception) else KEEP
+        self._good_until = time.monotonic() + keep
+        self._answered.set()
+
+    async def wait(self) -> None:
+        """Wait for the answer.
+
+        Raises:
+            TimeoutError: If it does not come within 5 s; the look-up goes on.
+        """
+        with anyio.fail_after(LOOKUP_TIMEOUT):
+            await self._answered.wait()
 
 
-@dataclass(slots=True)
-class _Names:
-    """What one event loop knows."""
+def _into_this_loop() -> Callable[[Callable[[], None]], object]:
+    """Return what runs a function in this event loop, from any thread, and does not wait."""
+    try:
+        return asyncio.get_running_loop().call_soon_threadsafe
+    except RuntimeError:
+        import trio  # noqa: PLC0415 (is there only if it is running)
 
-    entries: dict[tuple[str, int], _Entry] = field(default_factory=dict)
-    threads: anyio.CapacityLimiter = field(
-        default_factory=lambda: anyio.CapacityLimiter(_LOOKUPS_AT_ONCE)
-    )
+        return trio.lowlevel.current_trio_token().run_sync_soon
 
 
-_names: RunVar[_Names] = RunVar("aiodps_names")
+_look_ups: RunVar[dict[tuple[str, int], LookUp]] = RunVar("aiodps_look_ups")
+
+
+async def resolve(host: str, port: int) -> tuple[Address, ...]:
+    """Look a host up; the first address is the one to try first.
+
+    Raises:
+        DnsError: If there is no such name.
+        TransportTimeoutError: If the look-up takes longer than 5 s.
+        ResourceError: If this machine cannot look anything up now.
+    """
+    if is_literal(host):
+        return _literal(host, port)
+
+    look_up = _look_up(host, port)
+    try:
+        await look_up.wait()
+    except TimeoutError as exc:
+        raise TransportTimeoutError(
+            f"looking {host!r} up took over {LOOKUP_TIMEOUT:g} s",
+            hint="check this machine's name servers",
+        ).locate(phase=Phase.DNS) from exc
+
+    match look_up.answer:
+        case tuple(addresses):
+            return addresses
+        case error:
+            raise _not_found(error, host) from error
 
 
 def is_literal(host: str) -> bool:
@@ -68,70 +145,54 @@ def is_literal(host: str) -> bool:
     return True
 
 
-async def resolve(host: str, port: int) -> tuple[Address, ...]:
-    """Look a host up; the first address is the one to try first.
-
-    Raises:
-        DnsError: If there is no such name.
-        TransportTimeoutError: If the look-up takes longer than 5 s.
-    """
-    if is_literal(host):
-        return _addresses(host, port)
-
-    names = _names_of_this_loop()
-    entry = names.entries.setdefault((host, port), _Entry())
-    # Whoever comes first looks up; the others wait at the lock and find the answer there. If the
-    # first is cancelled, the next one looks up.
-    async with entry.lock:
-        if anyio.current_time() >= entry.good_until:
-            await _look_up(host, port, entry, names.threads)
-
-    match entry.answer:
-        case tuple(addresses):
-            return addresses
-        case error:
-            raise _again(error)
-
-
-def _names_of_this_loop() -> _Names:
+def _literal(host: str, port: int) -> tuple[Address, ...]:
     try:
-        return _names.get()
+        return _addresses(host, port, flags=socket.AI_NUMERICHOST)
+    except OSError as exc:  # an IPv6 scope that is no interface of this machine
+        raise _not_found(exc, host) from exc
+
+
+def _look_up(host: str, port: int) -> LookUp:
+    """Return the look-up to wait for: the one under way or done lately, or a new one."""
+    known = _known()
+    for key in [key for key, look_up in known.items() if look_up.stale]:
+        del known[key]
+
+    look_up = known.get((host, port))
+    if look_up is not None:
+        return look_up
+
+    look_up = LookUp(host, port)
+    try:
+        look_up.start()
+    except RuntimeError as exc:
+        raise ResourceError(f"{host!r} cannot be looked up: no more threads").locate(
+            phase=Phase.DNS
+        ) from exc
+
+    known[host, port] = look_up
+    return look_up
+
+
+def _known() -> dict[tuple[str, int], LookUp]:
+    try:
+        return _look_ups.get()
     except LookupError:
-        names = _Names()
-        _names.set(names)
-        return names
+        known: dict[tuple[str, int], LookUp] = {}
+        _look_ups.set(known)
+        return known
 
 
-async def _look_up(host: str, port: int, entry: _Entry, threads: anyio.CapacityLimiter) -> None:
-    try:
-        with anyio.fail_after(LOOKUP_TIMEOUT):
-            entry.answer = await anyio.to_thread.run_sync(
-                _addresses, host, port, abandon_on_cancel=True, limiter=threads
-            )
-        entry.good_until = anyio.current_time() + KEEP
-    except OSError as exc:
-        entry.answer = _failure(exc, host)
-        entry.answer.__cause__ = exc
-        entry.good_until = anyio.current_time() + KEEP_FAILURE
+def _not_found(error: Exception | None, host: str) -> ProvisioningError:
+    """Make an error for each device: errors are located, and one is not for two."""
+    if isinstance(error, OSError):
+        return classify(error, phase=Phase.DNS, host=host)
+
+    return DnsError(f"{host!r} cannot be a host name").locate(phase=Phase.DNS)
 
 
-def _failure(exc: OSError, host: str) -> ProvisioningError:
-    if isinstance(exc, TimeoutError):
-        late = TransportTimeoutError(f"looking {host!r} up took over {LOOKUP_TIMEOUT:g} s")
-        return late.locate(phase=Phase.DNS)
-
-    return classify(exc, phase=Phase.DNS, host=host)
-
-
-def _again(error: ProvisioningError | None) -> ProvisioningError:
-    """Make a fresh copy for each device: errors are located, and one is not for two."""
-    fresh = type(error)(error.message) if error is not None else DnsError("no answer")
-    fresh.__cause__ = error.__cause__ if error is not None else None
-    return fresh.locate(phase=Phase.DNS)
-
-
-def _addresses(host: str, port: int) -> tuple[Address, ...]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+def _addresses(host: str, port: int, *, flags: int = 0) -> tuple[Address, ...]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
     return _interleave([Address(family, sockaddr) for family, _, _, _, sockaddr in found])  # type: ignore[arg-type]  # stream sockets
 
 

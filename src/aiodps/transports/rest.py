@@ -197,13 +197,16 @@ class _AnswerStream(httpx.AsyncByteStream):
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _ours():
-            async for part in self._stream:
-                yield part
+        """Hand the body on: what `httpx.Response` wants to have."""
+        yield await self.read()
 
-    async def aclose(self) -> None:
+    async def read(self) -> bytes:
+        """Read to the end; the connection can be used again then."""
         with _ours():
+            parts = [part async for part in self._stream]
             await self._stream.aclose()
+
+        return b"".join(parts)
 
 
 class DialledStream(httpcore.AsyncNetworkStream):
@@ -228,7 +231,7 @@ class DialledStream(httpcore.AsyncNetworkStream):
         data = await self.connection.receive(min(max_bytes, 65536))
         self._left -= len(data)
         if self._left < 0:
-            raise ResponseTooLargeError("the answer is too large", reason="body")
+            raise _too_large("does not end")
 
         self._heads += data.count(b"HTTP/1.1 1")
         if self._heads > MAX_INTERIM_RESPONSES:
@@ -237,8 +240,15 @@ class DialledStream(httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109, ARG002 (httpcore's)
-        """Write."""
-        await self.connection.send(buffer)
+        """Write.
+
+        A server that has hung up may have said why: httpcore goes on to read after a `WriteError`,
+        and finds the alert or the early answer there.
+        """
+        try:
+            await self.connection.send(buffer)
+        except ConnectionLostError as exc:
+            raise httpcore.WriteError from exc
 
     async def aclose(self) -> None:
         """Close at once."""
@@ -305,7 +315,11 @@ def _translated(exc: Exception) -> ProvisioningError:
 
 
 async def _read(answer: httpx.Response, headers: list[Header]) -> bytes:
-    """Read the body up to the limit, and not a byte further."""
+    """Read the body whole.
+
+    What is told to be too large is refused unread. What turns out to be is stopped below, in
+    `DialledStream.read`: leaving this loop early would leave httpcore's generators behind.
+    """
     size = sum(len(name) + len(value) + 4 for name, value in headers)
     if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS:
         raise ResponseTooLargeError(
@@ -313,19 +327,23 @@ async def _read(answer: httpx.Response, headers: list[Header]) -> bytes:
         )
 
     check_framing(headers)
-    parts: list[bytes] = []
-    length = 0
+    told = answer.headers.get("content-length", "0")
+    if told.isdecimal() and int(told) > MAX_BODY:
+        raise _too_large(f"says it has {told[:20]} bytes")
+
     stream = answer.stream
-    assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 (ours)
-    async for part in stream:
-        length += len(part)
-        if length > MAX_BODY:
-            raise ResponseTooLargeError(f"the answer is over {MAX_BODY} bytes", reason="body")
+    assert isinstance(stream, _AnswerStream)  # noqa: S101 (made above)
+    body = await stream.read()
+    if len(body) > MAX_BODY:
+        raise _too_large(f"has {len(body)} bytes")
 
-        parts.append(part)
+    return body
 
-    await stream.aclose()
-    return b"".join(parts)
+
+def _too_large(size: str) -> ResponseTooLargeError:
+    return ResponseTooLargeError(
+        f"the answer {size}, {MAX_BODY} is the most that is taken", reason="body"
+    )
 
 
 def _authority(host: str, port: int) -> str:
