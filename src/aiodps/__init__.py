@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from aiodps.attestation.base import Attestation
-from aiodps.attestation.x509 import X509, InsecureKeyFileWarning
+from aiodps.attestation.x509 import X509
 from aiodps.client import ProvisioningClient, provision
+from aiodps.credential_files import InsecureKeyFileWarning
 from aiodps.errors import (
     BadRequestError,
     CertificateError,

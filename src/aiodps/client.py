@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from aiodps.attestation.base import Attestation, OwnContext, TlsIdentity
 from aiodps.attestation.x509 import X509
+from aiodps.credential_files import read_password
 from aiodps.errors import ConfigurationError, ProvisioningError, UsageError
 from aiodps.models import Assignment, JsonObject
 from aiodps.observe import Observer, Reporter, Step, log_step
@@ -253,23 +254,9 @@ def _attestation_from_files(settings: Settings) -> Attestation:
             hint="give attestation=aiodps.X509.from_files(...), or set AIODPS_CERTIFICATE",
         )
 
-    return X509.from_files(
-        settings.certificate, settings.private_key, password=_password(settings.key_password_file)
-    )
-
-
-def _password(file: Path | None) -> str | None:
-    if file is None:
-        return None
-
-    try:
-        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(
-            f"the password file {str(file)!r} cannot be read",
-            setting="key_password_file",
-            hint="it has to be a text file with the password in its first line",
-        ) from exc
+    file = settings.key_password_file
+    password = None if file is None else read_password(file, setting="key_password_file")
+    return X509.from_files(settings.certificate, settings.private_key, password=password)
 
 
 def _registration_id(attestation: Attestation, wanted: str | None) -> str:

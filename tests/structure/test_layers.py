@@ -11,18 +11,19 @@ import pytest
 import aiodps
 
 PACKAGE = Path(aiodps.__file__).parent
-BOTTOM = {"errors", "models", "observe"}
+BOTTOM = {"errors", "models", "observe", "credential_files"}
 MAY_IMPORT = {
     "models": set[str](),
     "errors": {"models"},
     "observe": {"models"},
+    "credential_files": {"errors"},
     "protocol": BOTTOM | {"protocol"},
     "attestation": BOTTOM | {"protocol", "attestation"},
     "registration": BOTTOM | {"protocol", "registration"},
     "transports": BOTTOM | {"protocol", "attestation", "transports"},
     "settings": BOTTOM | {"protocol", "attestation", "transports"},
     "client": BOTTOM | {"protocol", "attestation", "registration", "transports", "settings"},
-    "pki": {"errors", "models", "pki"},
+    "pki": {"errors", "models", "credential_files", "pki"},
     "emulator": {"errors", "models", "pki", "emulator"},
     "__init__": BOTTOM | {"attestation", "registration", "transports", "settings", "client"},
     "__main__": {"cli"},

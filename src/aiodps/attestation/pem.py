@@ -158,7 +158,7 @@ def _unreadable_key(exc: Exception, source: str, *, encrypted: bool) -> PrivateK
             reason="password_missing",
         )
 
-    return PrivateKeyError(f"{source} holds no private key that can be read", reason="bad_base64")
+    return PrivateKeyError(f"{source} holds no private key that can be read", reason="unreadable")
 
 
 def _blocks(data: bytes, kind: type[CredentialError], source: str) -> list[tuple[bytes, bytes]]:
@@ -194,7 +194,7 @@ def _wrong_content(
 ) -> CredentialError:
     labels = {label for label, _ in blocks}
     held = ", ".join(sorted(label.decode() for label in labels)).lower()
-    if any(label.endswith(b"PRIVATE KEY") or b"CERTIFICATE" == label for label in labels):
+    if any(label.endswith(b"PRIVATE KEY") or label == b"CERTIFICATE" for label in labels):
         return kind(
             f"{source} holds a {held}: certificate and key are swapped",
             reason="swapped",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +22,6 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from aiodps.attestation.base import ClientCertificate, KeyType, OwnContext, TlsIdentity
-from aiodps.attestation.files import InsecureKeyFileWarning, read
 from aiodps.attestation.memory_file import as_file
 from aiodps.attestation.pem import (
     Password,
@@ -30,14 +30,13 @@ from aiodps.attestation.pem import (
     load_private_key,
     resolve_password,
 )
+from aiodps.credential_files import read, warn_if_others_may_read
 from aiodps.errors import (
     CertificateError,
     ConfigurationError,
     IdentityMismatchError,
     PrivateKeyError,
 )
-
-__all__ = ["X509", "InsecureKeyFileWarning"]
 
 _LEAST_RSA_BITS = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
@@ -55,6 +54,7 @@ class X509:
     chain: tuple[x509.Certificate, ...] = field(repr=False)
     """What the device sends: leaf, then intermediates; the root is left out. Empty for a context
     of the caller's."""
+    _name: str
     _pem: bytes = field(repr=False)
     _key_type: KeyType | None
     _context: ssl.SSLContext | None = field(default=None, repr=False)
@@ -83,6 +83,7 @@ class X509:
         key_path = Path(certificate if private_key is None else private_key)
         chain_data = read(certificate_path, kind=CertificateError, what="certificate")
         key_data = read(key_path, kind=PrivateKeyError, what="private key")
+        warn_if_others_may_read(key_path)
         return cls._make(
             load_certificates(
                 chain_data, source=f"the certificate file {str(certificate_path)!r}"
@@ -125,11 +126,11 @@ class X509:
         except ValueError as exc:
             raise _bad_bundle(data, secret) from exc
 
-        if bundle.cert is None:
-            raise CertificateError("the PKCS#12 bundle holds no certificate", reason="empty")
-
         if not isinstance(bundle.key, PrivateKey):
             raise PrivateKeyError("the PKCS#12 bundle holds no usable key", reason="empty")
+
+        if bundle.cert is None:
+            raise CertificateError("the PKCS#12 bundle holds no certificate", reason="empty")
 
         others = [extra.certificate for extra in bundle.additional_certs]
         return cls._make([bundle.cert.certificate, *others], bundle.key)
@@ -149,7 +150,7 @@ class X509:
         if context.minimum_version < ssl.TLSVersion.TLSv1_2:
             raise _bad_context("allows TLS before 1.2")
 
-        return cls((), b"", None, context)
+        return cls((), "", b"", None, context)
 
     @classmethod
     def _make(cls, certificates: Sequence[x509.Certificate], key: PrivateKey) -> Self:
@@ -162,7 +163,7 @@ class X509:
                 key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
             ]
         )
-        return cls(chain, pem, _key_type(key))
+        return cls(chain, _common_name(leaf), pem, _key_type(key))
 
     def __repr__(self) -> str:
         """Tell whose certificate it is; never the key."""
@@ -178,7 +179,7 @@ class X509:
             raise TypeError("an X509 made from an SSLContext cannot be pickled")
 
         certificates = [one.public_bytes(Encoding.DER) for one in self.chain]
-        return _revive, (certificates, self._pem, self._key_type)
+        return _revive, (certificates, self._name, self._pem, self._key_type)
 
     @property
     def registration_id(self) -> str | None:
@@ -190,15 +191,14 @@ class X509:
         if not self.chain:
             return None
 
-        names = self.chain[0].subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        if len(names) != 1:
-            raise CertificateError(
-                f"the certificate has {len(names)} common names, one is needed",
-                reason="no_cn",
-                hint="the CN has to be the registration id",
-            )
+        if self._name:
+            return self._name
 
-        return str(names[0].value)
+        raise CertificateError(
+            "the certificate has no common name",
+            reason="no_cn",
+            hint="the CN has to be the registration id",
+        )
 
     def tls_identity(self) -> TlsIdentity:
         """Return what the device shows in TLS."""
@@ -252,9 +252,9 @@ class X509:
             )
 
 
-def _revive(certificates: list[bytes], pem: bytes, key_type: KeyType) -> X509:
+def _revive(certificates: list[bytes], name: str, pem: bytes, key_type: KeyType) -> X509:
     chain = tuple(x509.load_der_x509_certificate(der) for der in certificates)
-    return X509(chain, pem, key_type)
+    return X509(chain, name, pem, key_type)
 
 
 def _never_ask() -> str:
@@ -285,6 +285,14 @@ def _bad_bundle(data: bytes, secret: bytes | None) -> CertificateError | Private
 
 def _public_der(public_key: object) -> bytes:
     return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]  # every public key has it
+
+
+def _common_name(certificate: x509.Certificate) -> str:
+    """Return the first CN, empty if there is none."""
+    with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: told by `check`
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+
+    return str(names[0].value) if names else ""
 
 
 def _leaf(certificates: Sequence[x509.Certificate], key: PrivateKey) -> x509.Certificate:

@@ -13,10 +13,11 @@ import click
 
 from aiodps.cli.certs_output import show_descriptions, tell
 from aiodps.cli.output import errors_as_exit_codes, print_json
+from aiodps.credential_files import read, read_password
 from aiodps.pki import Authority, KeyType
 from aiodps.pki.authority import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, VERIFICATION_DAYS
 from aiodps.pki.describe import describe
-from aiodps.pki.files import CredentialFiles, read, read_authority, read_password
+from aiodps.pki.files import CredentialFiles, read_authority
 
 EPILOG = """\b
 NAME_cert.pem    the certificate alone

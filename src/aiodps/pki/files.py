@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +17,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from aiodps.errors import CertificateError, ConfigurationError, CredentialError, PrivateKeyError
+from aiodps.credential_files import read
+from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
 from aiodps.pki.authority import Authority
 from aiodps.pki.credential import Credential, PrivateKey, is_root
 from aiodps.pki.names import check_file_name
-
-MAX_BYTES = 1024 * 1024
-"""A file of certificates or keys with more than a megabyte is something else."""
-
-MAX_PASSWORD = 1023
-"""Bytes; OpenSSL takes no longer password for a private key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,73 +158,6 @@ def read_authority(
     key = _load_private_key(private_key, password)
     intermediates = tuple(each for each in above if not is_root(each))
     return Authority(certificate=first, private_key=key, intermediates=intermediates)
-
-
-def read_password(path: Path) -> bytes:
-    """Read a password: the first line of a file, without its line end.
-
-    Raises:
-        ConfigurationError: If there is none, or it is too long for a private key.
-    """
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as exc:
-        raise ConfigurationError(
-            f"the password file {str(path)!r} cannot be read: {exc.strerror}",
-            setting="password_file",
-        ) from exc
-
-    password = lines[0] if lines else b""
-    if not 0 < len(password) <= MAX_PASSWORD:
-        raise ConfigurationError(
-            f"the password file {str(path)!r} has {len(password)} bytes in its first line",
-            setting="password_file",
-            hint=f"write 1 to {MAX_PASSWORD} bytes into its first line",
-        )
-
-    return password
-
-
-def read(path: Path, *, kind: type[CredentialError] = CertificateError) -> bytes:
-    """Read a regular file of at most a megabyte; never wait for a FIFO.
-
-    Args:
-        path: The file.
-        kind: What to raise: `CertificateError` or `PrivateKeyError`.
-
-    Raises:
-        CredentialError: Of that kind, if it is anything else.
-    """
-    try:
-        stream = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 (closed below)
-    except OSError as exc:
-        raise kind(
-            f"the file {str(path)!r} cannot be read: {exc.strerror}",
-            reason="unreadable",
-            hint="check the name, and the directory given with `--out`",
-        ) from exc
-
-    with stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise kind(
-                f"{str(path)!r} is not a regular file",
-                reason="not_regular",
-                hint="give a file of certificates or keys",
-            )
-
-        if status.st_size > MAX_BYTES:
-            raise kind(
-                f"{str(path)!r} has {status.st_size} bytes",
-                reason="too_large",
-                hint=f"give a file of {MAX_BYTES} bytes at most",
-            )
-
-        return stream.read(MAX_BYTES)
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has no FIFOs in files
 
 
 def _create(path: Path, data: bytes, *, mode: int, overwrite: bool) -> None:
