@@ -28,7 +28,9 @@ def load(name: str) -> Client:
     return client
 
 
-async def run(client: Client, server: Server, devices: list[Path], concurrency: int) -> list[float]:
+async def run(
+    client: Client, server: Server, devices: list[Path], concurrency: int
+) -> list[float]:
     """Provision all devices, a number of them at a time; return seconds for each."""
     places = asyncio.Semaphore(concurrency)
     latencies: list[float] = []

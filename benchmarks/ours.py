@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-import aiodps
 from benchmarks.baseline import Server
+
+import aiodps
 
 AT_ONCE = aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0)
 """Polls without waiting: the service under test answers `Retry-After: 0`."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import aiomqtt
 import httpx
-
 from benchmarks.baseline import Server, context
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -34,7 +33,7 @@ async def stock_httpx(server: Server, registration_id: str, chain: Path, key: Pa
 
 
 async def stock_aiomqtt(server: Server, registration_id: str, chain: Path, key: Path) -> str:
-    """aiomqtt as its documentation shows it."""
+    """Use aiomqtt as its documentation shows it."""
     async with aiomqtt.Client(
         server.host,
         server.mqtt_port,

@@ -11,7 +11,7 @@ within each round: absolute milliseconds drift from day to day, ratios hardly.
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import platform
 import signal
@@ -27,8 +27,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from aiodps.pki import Authority
 from benchmarks.baseline import Server
+
+from aiodps.pki import Authority
 
 CLIENTS = [
     "baseline:rest",
@@ -103,9 +104,11 @@ def measure(client: str, server: Server, folder: Path, concurrency: int) -> dict
 
 def environment(arguments: argparse.Namespace) -> dict[str, Any]:
     """Say what was measured where."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "commit": commit.stdout.strip(),
         "command": f"python -m benchmarks.register {' '.join(sys.argv[1:])}".strip(),
         "python": platform.python_version(),

@@ -36,7 +36,7 @@ def page() -> str:
         [
             "# The registration as a state machine",
             "",
-            "<!-- Made by docs/make_state_diagram.py from registration/states.py: do not edit. -->",
+            "<!-- Made by docs/make_state_diagram.py from registration/states.py. -->",
             "",
             "```mermaid",
             "stateDiagram-v2",

@@ -53,7 +53,7 @@ def test_every_kind_has_a_hint_of_its_own(kind: type[errors.ProvisioningError]) 
 def test_pickling(kind: type[errors.ProvisioningError]) -> None:
     """Errors cross process borders whole."""
     error = make(kind)
-    twin = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own)
+    twin = pickle.loads(pickle.dumps(error))
 
     assert type(twin) is kind
     assert vars(twin) == vars(error)

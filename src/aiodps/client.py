@@ -140,7 +140,7 @@ class ProvisioningClient:
     ) -> Self:
         """Make a client from settings that are loaded already."""
         client = cls.__new__(cls)
-        client._set_up(settings, retry=retry, seed=seed)
+        client._set_up(settings, retry=retry, seed=seed)  # noqa: SLF001 (its own)
         return client
 
     def _set_up(self, settings: Settings, *, retry: RetryPolicy | None, seed: int | None) -> None:

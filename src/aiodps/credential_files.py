@@ -54,8 +54,9 @@ def read(
 
 def _check(status: os.stat_result, path: Path, kind: type[CredentialError], what: str) -> None:
     if not stat.S_ISREG(status.st_mode):
+        fault = "is a directory" if stat.S_ISDIR(status.st_mode) else "is not a regular file"
         raise kind(
-            f"the {what} file {str(path)!r} is not a regular file",
+            f"the {what} file {str(path)!r} {fault}",
             reason="not_regular",
             hint="give a file of certificates or keys",
         )

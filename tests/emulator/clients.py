@@ -84,7 +84,7 @@ class Answer:
 
 
 class HttpClient:
-    """HTTP/1.1 as far as these tests need it: chunked answers only."""
+    """HTTP/1.1 as far as these tests need it."""
 
     def __init__(self, stream: ByteStream) -> None:
         self.stream = stream
@@ -109,7 +109,8 @@ class HttpClient:
         headers = dict(line.split(": ", 1) for line in head[1:])
         status = int(head[0].split()[1])
         if "Transfer-Encoding" not in headers:
-            return Answer(status, headers, None)
+            rest = await self._to_the_end() if headers.get("Connection") == "close" else b""
+            return Answer(status, headers, json.loads(rest) if rest else None)
 
         content = b""
         while size := int(await self._until(b"\r\n"), 16):
@@ -120,6 +121,13 @@ class HttpClient:
 
         await self._until(b"\r\n")
         return Answer(status, headers, json.loads(content) if content else None)
+
+    async def _to_the_end(self) -> bytes:
+        try:
+            while True:
+                self._buffer += await self.stream.receive()
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return self._buffer
 
     async def _until(self, mark: bytes) -> bytes:
         while mark not in self._buffer:

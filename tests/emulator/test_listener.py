@@ -65,7 +65,7 @@ async def test_any_bytes_instead_of_tls_disturb_nobody(
     port: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Garbage ends its own connection, without a word in the log."""
-    dice = random.Random(1)
+    dice = random.Random(1)  # noqa: S311 (repeatable)
     async with running() as dps, http(dps, device()) as healthy:
         for _ in range(50):
             async with await anyio.connect_tcp("127.0.0.1", getattr(dps, port)) as stream:
@@ -81,12 +81,10 @@ async def test_fuzz_inside_tls_disturbs_nobody(
     port: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The same inside TLS: real beginnings with changed, cut and added bytes."""
-    dice = random.Random(2)
+    dice = random.Random(2)  # noqa: S311 (repeatable)
     seeds = [
-        b"PUT /s/registrations/r/register?api-version=2019-03-31 HTTP/1.1\r\nHost: a\r\n"
-        b"Content-Length: 2\r\n\r\n{}",
-        b"POST /s/registrations/r HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"2\r\n{}\r\n0\r\n\r\n",
+        b"PUT /s/registrations/r/register HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /s/registrations/r HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}",
         b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04dev1\x82\x06\x00\x01\x00\x01a\x01",
     ]
     async with running() as dps, http(dps, device()) as healthy:

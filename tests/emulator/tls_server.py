@@ -82,7 +82,11 @@ def _ask(
         sock.sendall(data)
         echo = b""
         while len(echo) < len(data):
-            echo += sock.recv(65536)
+            more = sock.recv(65536)
+            if not more:
+                raise ConnectionError("the server has closed the connection")
+
+            echo += more
 
         assert echo == data
         return Spoken(sock.session, sock.version(), sock.selected_alpn_protocol())

@@ -18,7 +18,7 @@ from tests import certificates
 
 from aiodps.errors import CertificateError, ConfigurationError, CredentialError, PrivateKeyError
 from aiodps.pki import Authority
-from aiodps.pki.files import CredentialFiles, read, read_authority, read_password
+from aiodps.pki.files import CredentialFiles, read_authority
 
 
 @pytest.fixture
@@ -230,41 +230,6 @@ def test_passwords_are_asked_for_in_the_error(
 
     assert caught.value.reason == reason
     assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "password"),
-    [(b"abc", b"abc"), (b"abc\n", b"abc"), (b"abc\r\nmore\n", b"abc"), (b" p w \n", b" p w ")],
-)
-def test_a_password_is_the_first_line(tmp_path: Path, content: bytes, password: bytes) -> None:
-    """Line ends do not count, blanks do."""
-    (tmp_path / "password").write_bytes(content)
-
-    assert read_password(tmp_path / "password") == password
-
-
-@pytest.mark.parametrize("content", [b"", b"\nabc", b"x" * 1024, None])
-def test_impossible_passwords_are_refused(tmp_path: Path, content: bytes | None) -> None:
-    """An empty first line, one that is too long, or no file."""
-    if content is not None:
-        (tmp_path / "password").write_bytes(content)
-
-    with pytest.raises(ConfigurationError) as caught:
-        read_password(tmp_path / "password")
-
-    assert caught.value.setting == "password_file"
-
-
-def test_only_regular_files_of_a_fair_size_are_read(tmp_path: Path) -> None:
-    """A FIFO is not waited for, a directory and a giant are refused by name."""
-    os.mkfifo(tmp_path / "fifo")
-    (tmp_path / "giant").write_bytes(b"x" * (1024 * 1024 + 1))
-    reasons = {"fifo": "not_regular", "": "unreadable", "giant": "too_large", "no": "unreadable"}
-    for name, reason in reasons.items():
-        with pytest.raises(PrivateKeyError) as caught:
-            read(tmp_path / name, kind=PrivateKeyError)
-
-        assert caught.value.reason == reason
 
 
 @given(st.text(min_size=1, max_size=64))

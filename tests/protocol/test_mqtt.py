@@ -217,7 +217,7 @@ def test_refused_sessions(code: int, kind: type[ProvisioningError], detail: obje
         check_connack(Connack(session_present=False, code=code))
 
     error = caught.value
-    told = error.status_code if isinstance(error, ServiceError) else getattr(error, "reason")  # noqa: B009 (of two classes)
+    told = error.status_code if isinstance(error, ServiceError) else getattr(error, "reason")
     assert told == detail
     assert str(code) in error.message
 

@@ -183,7 +183,7 @@ def test_too_large_packet() -> None:
 
 
 @given(st.binary(max_size=600), st.booleans())
-def test_reader_is_total(data: bytes, after_connack: bool) -> None:  # noqa: FBT001 (hypothesis gives it)
+def test_reader_is_total(data: bytes, after_connack: bool) -> None:
     """Whatever a server sends is read or refused by name."""
     inbound = greeted() if after_connack else Inbound()
     inbound.feed(data)

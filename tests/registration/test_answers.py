@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.registration.talk import OPERATION_ID, answer, assigned, assigning, refused
 
 from aiodps import errors
 from aiodps.models import Assignment, RegistrationStatus
 from aiodps.protocol.messages import Response
 from aiodps.registration.answers import Pending, Question, read_answer
-from tests.registration.talk import OPERATION_ID, answer, assigned, assigning, refused
 
 REGISTERED = Question(
     registration_id="dev-1",

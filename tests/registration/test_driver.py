@@ -7,6 +7,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 import trio.testing
+from tests.registration.talk import assigned, assigning, plan, refused
 
 from aiodps import errors
 from aiodps.models import Phase
@@ -16,7 +17,6 @@ from aiodps.registration.driver import drive
 from aiodps.registration.events import ResponseReceived
 from aiodps.registration.machine import Registration
 from aiodps.registration.retry import RetryPolicy
-from tests.registration.talk import assigned, assigning, plan, refused
 
 pytestmark = pytest.mark.anyio
 

@@ -8,6 +8,16 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.registration.talk import (
+    OPERATION_ID,
+    answer,
+    assigned,
+    assigning,
+    lost,
+    plan,
+    refused,
+    registering,
+)
 
 from aiodps import errors
 from aiodps.models import Phase, RegistrationStatus
@@ -24,16 +34,6 @@ from aiodps.registration.events import (
 from aiodps.registration.machine import Registration
 from aiodps.registration.retry import RetryPolicy
 from aiodps.registration.states import TRANSITIONS, IllegalEventError, State
-from tests.registration.talk import (
-    OPERATION_ID,
-    answer,
-    assigned,
-    assigning,
-    lost,
-    plan,
-    refused,
-    registering,
-)
 
 
 def test_a_good_day() -> None:
@@ -305,16 +305,18 @@ EVENTS: list[Event] = [
 def snapshot(machine: Registration) -> tuple[object, ...]:
     """Take what decides the machine's future, without times."""
     state = vars(machine)
-    return tuple(
-        (name, str(value))
-        for name, value in state.items()
-        if name not in {"plan", "attempts", "_began", "_failures", "_last_error"}
-    ) + (min(machine.attempts, 3),)
+    return (
+        *tuple(
+            (name, str(value))
+            for name, value in state.items()
+            if name not in {"plan", "attempts", "_began", "_failures", "_last_error"}
+        ),
+        min(machine.attempts, 3),
+    )
 
 
 def test_every_way_through_the_table() -> None:
-    """Walk every event from every state that can be reached: what happens is in the table, and
-    what is not in the table changes nothing."""
+    """From every state that can be reached, every event does what the table says, or nothing."""
     start = Registration(plan())
     seen = {snapshot(start)}
     todo = [(start, 0.0)]
@@ -377,8 +379,11 @@ def next_event(action: Action, draw: st.DataObject) -> Event | None:
 @settings(max_examples=300)
 @given(data=st.data(), timeout=st.floats(1, 1000), seed=st.integers(0, 2**64))
 def test_laws(data: st.DataObject, timeout: float, seed: int) -> None:
-    """Whatever the world does: nothing points past the deadline, no wait is shorter than asked,
-    registers are sent only without an operation id, and it always ends."""
+    """Whatever the world does, the registration keeps its laws.
+
+    Nothing points past the deadline, no wait is shorter than asked, registers are sent only
+    without an operation id, and it always ends.
+    """
     machine = Registration(plan(timeout=timeout, seed=seed))
     now = 1000.0
     deadline = now + timeout

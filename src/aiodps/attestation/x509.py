@@ -137,8 +137,9 @@ class X509:
 
     @classmethod
     def from_context(cls, context: ssl.SSLContext) -> Self:
-        """Use a TLS context of the caller's, with the device's certificate loaded: for keys that
-        only OpenSSL can reach. `registration_id` has to be given then, and `trust` cannot be.
+        """Use a TLS context of the caller's with the device's certificate, as for hardware keys.
+
+        `registration_id` has to be given then, and `trust` cannot be.
 
         Raises:
             ConfigurationError: If the context does not verify peer and host name, or allows
@@ -156,14 +157,17 @@ class X509:
     def _make(cls, certificates: Sequence[x509.Certificate], key: PrivateKey) -> Self:
         leaf = _leaf(certificates, key)
         _check_strength(key)
-        chain = (leaf, *_intermediates(leaf, certificates))
+        with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: see `check`
+            chain = (leaf, *_intermediates(leaf, certificates))
+            name = _common_name(leaf)
+
         pem = b"".join(
             [
                 *(certificate.public_bytes(Encoding.PEM) for certificate in chain),
                 key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
             ]
         )
-        return cls(chain, _common_name(leaf), pem, _key_type(key))
+        return cls(chain, name, pem, _key_type(key))
 
     def __repr__(self) -> str:
         """Tell whose certificate it is; never the key."""
@@ -289,9 +293,7 @@ def _public_der(public_key: object) -> bytes:
 
 def _common_name(certificate: x509.Certificate) -> str:
     """Return the first CN, empty if there is none."""
-    with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: told by `check`
-        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else ""
 
 

@@ -200,17 +200,17 @@ async def _emulator(bench: Bench) -> AsyncIterator[dict[str, Any]]:
         command, stdout=asyncio.subprocess.DEVNULL, stderr=None
     ) as process:
         try:
-            yield await _ready(process, ready)
+            yield await _ready(process, anyio.Path(ready))
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
 
 
-async def _ready(process: anyio.abc.Process, file: Path) -> dict[str, Any]:
+async def _ready(process: anyio.abc.Process, file: anyio.Path) -> dict[str, Any]:
     with anyio.move_on_after(STARTUP):
         while process.returncode is None:
-            if file.exists():
-                return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]  # JSON
+            if await file.exists():
+                return json.loads(await file.read_text())  # type: ignore[no-any-return]  # JSON
 
             await anyio.sleep(0.02)
 

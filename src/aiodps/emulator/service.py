@@ -1,10 +1,11 @@
 """What DPS decides about a device's request: pure, synchronous, without clock and sockets.
 
 A register request is always answered by 202 and `assigning`; what came of it is told to polls, 202
-while the operation works and 200 once it is finished. Who does not prove his identity is told 401,
-with the same error for an unknown device as for a wrong certificate. A disabled enrollment is no
-error of that kind: its device is told `disabled` by the poll, with 200, as the Azure CLI expects.
-The same goes for `failed`, if no linked hub can take the device.
+while the operation works and 200 once it is finished. A device that does not prove who it is gets
+401, an unknown one no less than one with a wrong certificate. A disabled enrollment is no error of
+that kind: its device is told `disabled` by the poll, with 200, as the Azure CLI's source expects;
+whether the live service gives 401 instead is not known. `failed` comes in the same way, if no
+linked hub can take the device.
 """
 
 from __future__ import annotations

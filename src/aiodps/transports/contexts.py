@@ -12,7 +12,8 @@ device costs no context of its own. The rules that make this safe:
   same contexts.
 - A context into which loading failed is thrown away: it may hold half of an identity.
 - Transports never share a context: httpcore writes ALPN into the one it is given.
-- A caller's own context is used as it is and never loaded into.
+- A caller's own context is used as it is and never loaded into, and it is not used at all if it
+  does not verify the server.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from aiodps.attestation.base import (
     OwnContext,
     TlsIdentity,
 )
+from aiodps.errors import ConfigurationError
 from aiodps.transports.trust import Trust
 
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
 """TLS 1.2 suites: ephemeral keys and authenticated encryption only. The service offers these
-first; older ones it only tolerates (Microsoft Learn, "TLS support in DPS")."""
+first; older ones it only tolerates (Microsoft Learn, "TLS support in DPS"). Security level 2 keeps
+RSA keys under 2048 bits and SHA-1 out of certificates, also under TLS 1.3."""
 
 _MOST_CONTEXTS = 256
 """Contexts kept; the one not used for longest goes first. One costs about 20 KiB."""
@@ -69,9 +72,11 @@ class Contexts:
 
         Raises:
             CredentialError: If certificate or key cannot be loaded.
+            ConfigurationError: If a context of the caller's does not verify the server.
         """
         match identity:
             case OwnContext(context):
+                _check_verifies(context)
                 return _wrap(context, sock, server_hostname)
             case NoCertificate():
                 with self._lock:
@@ -79,17 +84,20 @@ class Contexts:
                     return _wrap(context, sock, server_hostname)
             case ClientCertificate():
                 with self._lock:
-                    key = (trust, transport, identity.key_type)
-                    context = self._context(key)
-                    try:
-                        identity.load(context)
-                    except BaseException:
-                        del self._contexts[key]
-                        raise
-
+                    context = self._loaded((trust, transport, identity.key_type), identity)
                     return _wrap(context, sock, server_hostname)
             case _:
                 assert_never(identity)
+
+    def _loaded(self, key: _Key, identity: ClientCertificate) -> ssl.SSLContext:
+        context = self._context(key)
+        try:
+            identity.load(context)
+        except BaseException:
+            del self._contexts[key]
+            raise
+
+        return context
 
     def _context(self, key: _Key) -> ssl.SSLContext:
         context = self._contexts.get(key)
@@ -112,6 +120,16 @@ def fresh_context(trust: Trust) -> ssl.SSLContext:
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
     trust.load_into(context)
     return context
+
+
+def _check_verifies(context: ssl.SSLContext) -> None:
+    """Refuse a context that was made lax, or became so after it had been checked."""
+    if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
+        raise ConfigurationError(
+            "the SSLContext does not verify the server's certificate and host name",
+            setting="attestation",
+            hint="begin with ssl.create_default_context() and leave its checks on",
+        )
 
 
 def _wrap(context: ssl.SSLContext, sock: socket.socket, name: str) -> ssl.SSLSocket:

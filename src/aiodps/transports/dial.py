@@ -2,27 +2,34 @@
 
 Sockets are non-blocking, and TLS is spoken on them directly: always the operation first, and a
 wait only when it asks for one, because TLS may hold decrypted bytes that the socket no longer
-shows. On Windows this needs an event loop that can wait for sockets (a selector loop).
+shows.
+
+On Windows, asyncio's default (proactor) event loop cannot wait for sockets. anyio then waits in
+one helper thread of its own for all connections: the dialler works, slower than on a selector
+loop, and `select` there takes 512 sockets at most.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 import anyio
+import anyio.lowlevel
 
-from aiodps.errors import TransportTimeoutError
+from aiodps.errors import ConnectionLostError, TransportTimeoutError
 from aiodps.models import Phase
 from aiodps.observe import StepKind
 from aiodps.transports.base import Target
 from aiodps.transports.contexts import CONTEXTS
 from aiodps.transports.gate import Place, current_gate, round_trip
 from aiodps.transports.resolve import Address, is_literal, resolve
-from aiodps.transports.tls_errors import classify
+from aiodps.transports.tls_errors import classify, said_before
 
 TCP_TIMEOUT = 10.0
 """Seconds for TCP, all addresses together."""
@@ -30,6 +37,8 @@ TLS_TIMEOUT = 10.0
 """Seconds for the TLS handshake."""
 HEAD_START = 0.25
 """Seconds before the next address is tried as well (RFC 8305)."""
+
+_NOWHERE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 T = TypeVar("T")
 
@@ -41,40 +50,61 @@ class Connection:
         self.socket = sock
         """The non-blocking socket, for those who drive it themselves."""
         self.host = host
+        """Whom it leads to, as it was asked for."""
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Return what has arrived, or b"" if the server has closed the connection.
 
         Raises:
-            ConnectionLostError: If the connection broke.
+            ConnectionLostError: If the connection broke, or was closed here in the meantime.
             ClientCertificateRejectedError: If the server refused the device's certificate, which
                 under TLS 1.3 is heard of only here.
             TlsProtocolError: If TLS broke.
         """
-        return await self._do(lambda: self.socket.recv(max_bytes))
+        try:
+            return await self._try_first(lambda: self.socket.recv(max_bytes))
+        except ssl.SSLZeroReturnError:
+            return b""
+        except OSError as exc:
+            raise classify(exc, phase=Phase.SESSION, host=self.host) from exc
 
     async def send(self, data: bytes) -> None:
         """Send everything.
 
         Raises:
-            ConnectionLostError: If the connection broke.
+            ConnectionLostError: If the connection broke, or was closed here in the meantime.
+            ClientCertificateRejectedError: If it broke because the server refused the device's
+                certificate.
+            TlsProtocolError: If TLS broke.
         """
         rest = memoryview(data)
-        while rest:
-            sent = await self._do(lambda: self.socket.send(rest))  # noqa: B023 (awaited at once)
-            rest = rest[sent:]
+        try:
+            while rest:
+                sent = await self._try_first(lambda: self.socket.send(rest))  # noqa: B023 (awaited at once)
+                rest = rest[sent:]
+        except OSError as exc:
+            told = said_before(exc, self.socket)
+            raise classify(told, phase=Phase.SESSION, host=self.host) from told
 
-    async def _do(self, operation: Callable[[], T]) -> T:
+    async def _try_first(self, operation: Callable[[], T]) -> T:
         try:
             return await try_first(self.socket, operation)
-        except ssl.SSLZeroReturnError:
-            return b""  # type: ignore[return-value]  # only reading can hear of the end
-        except OSError as exc:
-            raise classify(exc, phase=Phase.SESSION, host=self.host) from exc
+        except anyio.ClosedResourceError as exc:
+            raise ConnectionLostError("the connection was closed here").locate(
+                phase=Phase.SESSION
+            ) from exc
 
     def close(self) -> None:
-        """Close at once; may be called more than once."""
-        self.socket.close()
+        """Close at once, without good-bye; may be called more than once, and raises nothing."""
+        if self.socket.fileno() < 0:
+            return
+
+        # Somebody may be waiting; outside an event loop nobody is.
+        with contextlib.suppress(RuntimeError):
+            anyio.notify_closing(self.socket)
+
+        with contextlib.suppress(OSError):
+            self.socket.close()
 
 
 async def dial(target: Target, *, port: int) -> Connection:
@@ -149,7 +179,8 @@ async def _race(addresses: tuple[Address, ...], place: Place) -> socket.socket:
                     await lost.wait()
 
         if not connected:
-            raise losses[0]
+            # An address of a family that leads nowhere from here tells less than a refusal.
+            raise next((one for one in losses if one.errno not in _NOWHERE), losses[0])
 
         return connected.pop(0)
     finally:
@@ -159,7 +190,7 @@ async def _race(addresses: tuple[Address, ...], place: Place) -> socket.socket:
 
 async def _connect_one(address: Address, place: Place) -> socket.socket:
     sock = socket.socket(address.family, socket.SOCK_STREAM)
-    try:
+    with _closed_on_error(sock):
         sock.setblocking(False)
         # Without this a small packet may wait 40 ms for the acknowledgement of the last one.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -170,39 +201,49 @@ async def _connect_one(address: Address, place: Place) -> socket.socket:
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, os.strerror(code)) from None
-    except BaseException:
-        sock.close()
-        raise
 
     return sock
 
 
 async def _secure(target: Target, plain: socket.socket, place: Place) -> Connection:
     """Shake hands."""
-    sock = plain
+    with _closed_on_error(plain):
+        sock = _wrap(target, plain)
+
+    with _closed_on_error(sock):
+        try:
+            with anyio.fail_after(TLS_TIMEOUT):
+                await try_first(sock, sock.do_handshake, place)
+        except TimeoutError as exc:
+            raise TransportTimeoutError(
+                f"{target.endpoint!r} did not shake hands (TLS) within {TLS_TIMEOUT:g} s"
+            ).locate(phase=Phase.TLS) from exc
+        except OSError as exc:
+            raise classify(exc, phase=Phase.TLS, host=target.endpoint, sock=sock) from exc
+
+    return Connection(sock, target.endpoint)
+
+
+def _wrap(target: Target, plain: socket.socket) -> ssl.SSLSocket:
     try:
-        sock = tls = CONTEXTS.wrap(
+        return CONTEXTS.wrap(
             plain,
             identity=target.identity,
             trust=target.trust,
             transport=target.report.transport,
             server_hostname=target.endpoint,
         )
-        with anyio.fail_after(TLS_TIMEOUT):
-            await try_first(tls, tls.do_handshake, place)
-    except BaseException as exc:
-        sock.close()
-        match exc:
-            case TimeoutError():
-                raise TransportTimeoutError(
-                    f"{target.endpoint!r} did not shake hands (TLS) within {TLS_TIMEOUT:g} s"
-                ).locate(phase=Phase.TLS) from exc
-            case OSError():
-                raise classify(exc, phase=Phase.TLS, host=target.endpoint) from exc
-            case _:
-                raise
+    except OSError as exc:
+        raise classify(exc, phase=Phase.TLS, host=target.endpoint) from exc
 
-    return Connection(tls, target.endpoint)
+
+@contextlib.contextmanager
+def _closed_on_error(sock: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise
 
 
 async def try_first(

@@ -152,7 +152,7 @@ class Gate:
 
 
 def round_trip(sock: socket.socket) -> float:
-    """Return the round trip of a connected TCP socket in seconds; 0 if the system does not tell."""
+    """Return the round trip to a TCP socket's peer in seconds; 0 if the system does not tell."""
     if sys.platform != "linux":
         return 0.0
 

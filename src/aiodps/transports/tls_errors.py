@@ -7,6 +7,7 @@ versions.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 
@@ -17,33 +18,37 @@ from aiodps.errors import (
     DnsError,
     ProvisioningError,
     ResourceError,
-    ServerIdentityError,
     TlsProtocolError,
 )
 from aiodps.models import Phase
+from aiodps.transports.server_identity import server_identity_error
+
+_ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?([A-Z_]+)")
+"""How OpenSSL calls an alert that the peer sent; some have no ALERT in their name."""
 
 _REFUSALS_OF_OUR_CERTIFICATE = {
-    "BAD_CERTIFICATE": "bad_certificate",
-    "UNSUPPORTED_CERTIFICATE": "unsupported_certificate",
-    "CERTIFICATE_REVOKED": "certificate_revoked",
-    "CERTIFICATE_EXPIRED": "certificate_expired",
-    "CERTIFICATE_UNKNOWN": "certificate_unknown",
-    "UNKNOWN_CA": "unknown_ca",
-    "ACCESS_DENIED": "access_denied",
-    "CERTIFICATE_REQUIRED": "certificate_required",
+    "bad_certificate",
+    "unsupported_certificate",
+    "certificate_revoked",
+    "certificate_expired",
+    "certificate_unknown",
+    "unknown_ca",
+    "access_denied",
+    "certificate_required",
 }
 """Alerts 42 to 46, 48, 49 and 116."""
 
-_PASSING_ALERTS = {"INTERNAL_ERROR", "USER_CANCELLED", "USER_CANCELED"}
+_PASSING_ALERTS = {"internal_error", "user_cancelled"}
 """Alerts 80 and 90: the server had trouble of its own."""
+
+_ALERT_REASONS = {"protocol_version": "version", "handshake_failure": "no_common_cipher"}
+"""Alerts 70 and 40, by what they mean in the answer to a hello."""
 
 _PROTOCOL_REASONS = {
     "UNSUPPORTED_PROTOCOL": "version",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "version",
     "WRONG_SSL_VERSION": "version",
     "NO_CIPHERS_AVAILABLE": "no_common_cipher",
     "WRONG_CIPHER_RETURNED": "no_common_cipher",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "no_common_cipher",
     "WRONG_VERSION_NUMBER": "not_tls",
     "HTTP_REQUEST": "not_tls",
     "HTTPS_PROXY_REQUEST": "not_tls",
@@ -53,111 +58,96 @@ _PROTOCOL_REASONS = {
     "EXCESS_HANDSHAKE_DATA": "too_large",
     "DATA_LENGTH_TOO_LONG": "too_large",
 }
+"""What OpenSSL finds wrong by itself."""
 
-_VERIFY_REASONS = {
-    3: "revocation_unknown",  # no CRL
-    9: "not_yet_valid",
-    10: "expired",
-    11: "revocation_unknown",  # CRL not yet valid
-    12: "revocation_unknown",  # CRL expired
-    18: "self_signed",
-    19: "untrusted_root",
-    20: "incomplete_chain",
-    21: "incomplete_chain",
-    22: "bad_chain",  # chain too long
-    23: "revoked",
-    24: "bad_chain",  # not a CA
-    25: "bad_chain",  # path length exceeded
-    26: "wrong_purpose",
-    32: "bad_chain",  # CA may not sign
-    34: "bad_chain",  # unknown critical extension
-    47: "name_constraint",
-    48: "name_constraint",
-    62: "wrong_host",
-    63: "wrong_host",
-    64: "wrong_host",
-    66: "weak_key",
-    67: "weak_key",
-    68: "weak_signature",
-    79: "bad_chain",  # invalid CA certificate
-    85: "bad_chain",  # no authority key identifier (strict)
+_HINTS = {
+    "not_tls": "is this port TLS? 443 for rest, 8883 for mqtt; a proxy may have answered",
+    "no_common_cipher": "the server may also want a client certificate, and was shown none",
+    "unrecognized_name": "the server does not know the endpoint's name: check its spelling",
 }
-"""OpenSSL's X509_V_ERR codes; a code that is not here is "bad_chain" from 24 on, else "other"."""
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 _GONE = {errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN}
 
 
-def classify(exc: OSError, *, phase: Phase, host: str) -> ProvisioningError:
+def classify(
+    exc: OSError, *, phase: Phase, host: str, sock: ssl.SSLSocket | None = None
+) -> ProvisioningError:
     """Make our error out of one of the operating system's or of OpenSSL's.
 
     Args:
         exc: What was raised while connecting, shaking hands, reading or writing.
         phase: Where that was.
         host: Whom we wanted to reach.
+        sock: The connection, to tell what the server showed; None if it is not at hand.
 
     Returns:
         The error, located at the phase; raise it `from exc`.
     """
-    return _translate(exc, phase, host).locate(phase=phase)
+    return _translate(exc, phase, host, sock).locate(phase=phase)
 
 
-def _translate(exc: OSError, phase: Phase, host: str) -> ProvisioningError:
+def said_before(exc: OSError, sock: ssl.SSLSocket) -> OSError:
+    """Return what the server had said before writing to it failed.
+
+    A server that refuses the device's certificate under TLS 1.3 sends an alert and closes. Writing
+    then fails without a reason, while the reason lies there to be read.
+    """
+    try:
+        sock.recv(1)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return exc
+    except ssl.SSLError as told:
+        return told
+    except (OSError, ValueError):
+        return exc
+
+    return exc
+
+
+def _translate(
+    exc: OSError, phase: Phase, host: str, sock: ssl.SSLSocket | None
+) -> ProvisioningError:
     match exc:
         case ssl.SSLCertVerificationError():
-            return _server_identity(exc, host)
+            return server_identity_error(exc, host=host, sock=sock)
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ssl.SSLSyscallError():
             return _closed(phase)
+        case ssl.SSLError(reason="UNEXPECTED_EOF_WHILE_READING"):
+            return _closed(phase)
         case ssl.SSLError():
-            return _tls(exc, phase)
+            return _tls(exc)
         case socket.gaierror():
             return DnsError(f"the name {host!r} was not found ({exc.strerror})")
         case _:
             return _system(exc, phase, host)
 
 
-def _server_identity(exc: ssl.SSLCertVerificationError, host: str) -> ServerIdentityError:
-    code = exc.verify_code
-    reason = _VERIFY_REASONS.get(code, "bad_chain" if code > 23 else "other")  # noqa: PLR2004 (table)
-    hint = None
-    if reason in {"expired", "not_yet_valid"}:
-        hint = "check this device's clock first, then the server's certificates"
-    elif reason == "wrong_host":
-        hint = f"the certificate is for other names than {host!r}: check the endpoint"
+def _tls(exc: ssl.SSLError) -> ProvisioningError:
+    said = exc.reason or "no reason given"
+    alert = _ALERT.fullmatch(said)
+    if alert is not None:
+        return _alert(alert[1].lower())
 
-    return ServerIdentityError(
-        f"the certificate of {host!r} is not acceptable: {exc.verify_message or reason}",
-        reason=reason,
-        hint=hint,
+    reason = _PROTOCOL_REASONS.get(said, said.lower() if exc.reason else "other")
+    return TlsProtocolError(
+        f"TLS could not be agreed on ({said.lower()})", reason=reason, hint=_HINTS.get(reason)
     )
 
 
-def _tls(exc: ssl.SSLError, phase: Phase) -> ProvisioningError:
-    reason = exc.reason or ""
-    _, is_alert, alert = reason.partition("_ALERT_")
-    if alert in _REFUSALS_OF_OUR_CERTIFICATE:
-        name = _REFUSALS_OF_OUR_CERTIFICATE[alert]
+def _alert(name: str) -> ProvisioningError:
+    if name in _REFUSALS_OF_OUR_CERTIFICATE:
         return ClientCertificateRejectedError(
             f"the server refused the device's certificate (TLS alert {name})", reason=name
         )
 
-    if alert in _PASSING_ALERTS:
-        return ConnectionLostError(f"the server gave up (TLS alert {alert.lower()})")
+    if name in _PASSING_ALERTS:
+        return ConnectionLostError(f"the server gave up (TLS alert {name})")
 
-    if reason in _PROTOCOL_REASONS:
-        kind = _PROTOCOL_REASONS[reason]
-        return TlsProtocolError(f"TLS could not be agreed on ({reason.lower()})", reason=kind)
-
-    if is_alert:
-        name = alert.lower()
-        return TlsProtocolError(f"the server refused TLS (alert {name})", reason=name)
-
-    if reason == "UNEXPECTED_EOF_WHILE_READING":
-        return _closed(phase)
-
+    reason = _ALERT_REASONS.get(name, name)
     return TlsProtocolError(
-        f"TLS broke ({reason.lower() or 'no reason given'})", reason=reason.lower() or "other"
+        f"the server refused TLS (alert {name})", reason=reason, hint=_HINTS.get(reason)
     )
 
 
@@ -179,7 +169,7 @@ def _system(exc: OSError, phase: Phase, host: str) -> ProvisioningError:
     if phase in {Phase.DNS, Phase.TCP}:
         return ConnectError(f"{host!r} did not take the connection: {said}")
 
-    if exc.errno in _GONE and phase is Phase.TLS:
+    if phase is Phase.TLS and exc.errno in _GONE:
         return _closed(phase)
 
     return ConnectionLostError(f"the connection to {host!r} broke: {said}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import ssl
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -25,6 +27,8 @@ AZURE_ROOTS = {
 Source: Microsoft Learn, "Migrate IoT Hub resources to a new TLS certificate root".
 """
 
+_HINT = "give a PEM file or PEM bytes, or one of 'azure', 'certifi', 'system'"
+
 _PEM_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -40,7 +44,7 @@ class Trust:
     """The certificates as DER, one after the other; None for those of the operating system."""
 
     @staticmethod
-    def of(value: Trust | str | bytes | Path | None) -> Trust:
+    def of(value: Trust | str | bytes | os.PathLike[str] | None) -> Trust:
         """Make a trust out of what a caller may give; reads files at once.
 
         Args:
@@ -59,18 +63,29 @@ class Trust:
             case "certifi":
                 return Trust("certifi", b"".join(_certifi()))
             case "system":
+                _system_paths()
                 return Trust("system", None)
             case bytes():
                 return Trust("the given PEM bytes", _read(value, "the given PEM bytes"))
+            case str() if "\0" in value or "-----BEGIN" in value:
+                raise _unusable("trust is a text that is no path")
+            case str() | os.PathLike():
+                path = Path(value)
+                return Trust(str(path), _read(_content(path), f"the CA file {str(path)!r}"))
             case _:
-                return Trust(str(value), _read_file(Path(value)))
+                raise _unusable(f"trust cannot be of type {type(value).__name__!r}")
 
     def load_into(self, context: ssl.SSLContext) -> None:
         """Make a fresh context trust these authorities and no other."""
-        if self.authorities is None:
+        if self.authorities is not None:
+            context.load_verify_locations(cadata=self.authorities)
+            return
+
+        paths = _system_paths()
+        if paths is None:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         else:
-            context.load_verify_locations(cadata=self.authorities)
+            context.load_verify_locations(*paths)
 
 
 @functools.cache
@@ -91,6 +106,30 @@ def _azure_roots() -> bytes:
     )
 
 
+def _system_paths() -> tuple[str | None, str | None] | None:
+    """Return where the operating system keeps its authorities; None if Windows keeps them.
+
+    These are the paths OpenSSL was built with. Its own function to load them is not used because
+    it lets SSL_CERT_FILE and SSL_CERT_DIR decide, and the environment has no say in whom a device
+    believes.
+    """
+    if sys.platform == "win32":
+        return None
+
+    paths = ssl.get_default_verify_paths()
+    file = paths.openssl_cafile if Path(paths.openssl_cafile).is_file() else None
+    directory = paths.openssl_capath if Path(paths.openssl_capath).is_dir() else None
+    if file is None and directory is None:
+        raise ConfigurationError(
+            "this Python's OpenSSL looks for the system's certificate authorities in "
+            f"{paths.openssl_cafile!r} and {paths.openssl_capath!r}, and neither is there",
+            setting="trust",
+            hint="install the package ca-certificates, or give trust='certifi'",
+        )
+
+    return file, directory
+
+
 def _certifi() -> list[bytes]:
     return _ders(Path(certifi.where()).read_bytes())
 
@@ -99,15 +138,15 @@ def _ders(pem: bytes) -> list[bytes]:
     return [ssl.PEM_cert_to_DER_cert(block.decode("ascii")) for block in _PEM_BLOCK.findall(pem)]
 
 
-def _read_file(path: Path) -> bytes:
+def _content(path: Path) -> bytes:
     try:
-        return _read(path.read_bytes(), f"the file {str(path)!r}")
+        # A pipe or a device could keep us waiting, or never end.
+        if path.exists() and not path.is_file():
+            raise _unusable(f"the CA file {str(path)!r} is not a regular file")
+
+        return path.read_bytes()
     except OSError as exc:
-        raise ConfigurationError(
-            f"the CA file {str(path)!r} cannot be read: {exc.strerror}",
-            setting="trust",
-            hint="give a PEM file, or one of 'azure', 'certifi', 'system'",
-        ) from exc
+        raise _unusable(f"the CA file {str(path)!r} cannot be read: {exc.strerror}") from exc
 
 
 def _read(pem: bytes, source: str) -> bytes:
@@ -122,3 +161,7 @@ def _read(pem: bytes, source: str) -> bytes:
         ) from exc
 
     return authorities
+
+
+def _unusable(fault: str) -> ConfigurationError:
+    return ConfigurationError(fault, setting="trust", hint=_HINT)

@@ -1,0 +1,102 @@
+"""Between fronts and service: each request is noted, and a bug is an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.emulator.clients import device
+
+from aiodps.emulator.desk import Desk
+from aiodps.emulator.http_routes import ArmRequest
+from aiodps.emulator.journal import Exchange
+from aiodps.emulator.service import Service
+from aiodps.emulator.wire import Identity, Operation, Request, Response
+
+REQUEST = Request(
+    operation=Operation.REGISTER, id_scope="s", registration_id="device-1", api_version=None
+)
+ARM = ArmRequest(
+    method="GET",
+    path="/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d/certificates",
+    api_version="2022-12-12",
+    authorization="Bearer t",
+    if_match=None,
+    body=b"",
+)
+
+
+@pytest.fixture
+def noted() -> list[Exchange]:
+    """Hold what was noted."""
+    return []
+
+
+@pytest.fixture
+def desk(noted: list[Exchange]) -> Desk:
+    """Make a desk before a service without enrollments."""
+    return Desk(Service(id_scope="s", linked_hubs=["h.azure-devices.net"]), noted.append)
+
+
+class BrokenService(Service):
+    """A service with a bug in every corner."""
+
+    def __init__(self) -> None:
+        """Set up nothing."""
+
+    def handle(self, request: Request, *, identity: Identity, now: float) -> Response:
+        """Fail."""
+        raise ZeroDivisionError
+
+
+def test_each_request_is_noted(desk: Desk, noted: list[Exchange]) -> None:
+    """Who asked for what, and what the answer was."""
+    response = desk.answer(REQUEST, identity=Identity((device().certificate,)), front="mqtt")
+
+    (exchange,) = noted
+    assert exchange.status_code == response.status_code
+    assert exchange.message == response.body["message"]
+    assert (exchange.front, exchange.what) == ("mqtt", "register")
+    assert (exchange.registration_id, exchange.certificate) == ("device-1", "CN=device-1")
+    assert 0 <= exchange.took < 1
+
+
+def test_the_resource_manager_is_noted_too(desk: Desk, noted: list[Exchange]) -> None:
+    """With a path that says enough."""
+    status_code, body = desk.answer_arm(ARM)
+
+    assert (status_code, body) == (200, {"value": []})
+    assert noted[0].what == "GET Microsoft.Devices/provisioningServices/d/certificates"
+
+
+def test_what_is_not_for_the_service_gets_an_error_body(desk: Desk, noted: list[Exchange]) -> None:
+    """Of the service's shape."""
+    response = desk.refuse(404, "nothing there", what="GET /", front="https", certificates=())
+
+    assert response.status_code == 404
+    assert dict(response.body) | {"trackingId": "", "timestampUtc": ""} == {
+        "errorCode": 404000,
+        "trackingId": "",
+        "message": "nothing there",
+        "timestampUtc": "",
+    }
+    assert (noted[0].message, noted[0].certificate) == ("nothing there", None)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda desk: desk.answer(REQUEST, identity=Identity(), front="https").status_code,
+        lambda desk: desk.answer_arm(ARM)[0],
+    ],
+    ids=["device", "resource manager"],
+)
+def test_a_bug_of_the_service_is_an_answer(
+    ask: Callable[[Desk], int], noted: list[Exchange], caplog: pytest.LogCaptureFixture
+) -> None:
+    """500, noted and logged; the connection goes on."""
+    desk = Desk(BrokenService(), noted.append)
+
+    assert ask(desk) == 500
+    assert noted[0].status_code == 500
+    assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -1,0 +1,154 @@
+"""Requests go out as the REST reference has them, and headers are read the careful way."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiodps.errors import ProtocolError
+from aiodps.protocol.messages import QueryStatus, Register
+from aiodps.protocol.rest import (
+    LONGEST_RETRY_AFTER,
+    HttpRequest,
+    build_request,
+    check_framing,
+    parse_response,
+    retry_after,
+)
+
+DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
+
+
+def built(request: Register | QueryStatus) -> HttpRequest:
+    """Build a request for the device dev-1."""
+    return build_request(
+        request,
+        host="global.azure-devices-provisioning.net",
+        id_scope="0ne00000000",
+        registration_id="dev:1",
+        api_version="2021-10-01",
+        user_agent="aiodps/0",
+    )
+
+
+def test_register() -> None:
+    """REST reference 2021-10-01, RuntimeRegistration_RegisterDevice."""
+    request = built(Register({"a": 1}))
+
+    assert request.method == "PUT"
+    assert request.path == ("/0ne00000000/registrations/dev%3A1/register?api-version=2021-10-01")
+    assert json.loads(request.body) == {"registrationId": "dev:1", "payload": {"a": 1}}
+    assert dict(request.headers) == {
+        "Host": "global.azure-devices-provisioning.net",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "aiodps/0",
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": str(len(request.body)),
+    }
+
+
+def test_query() -> None:
+    """REST reference 2021-10-01, RuntimeRegistration_OperationStatusLookup."""
+    request = built(QueryStatus("5.316a.b1e0"))
+
+    assert (request.method, request.body) == ("GET", b"")
+    assert request.path == (
+        "/0ne00000000/registrations/dev%3A1/operations/5.316a.b1e0?api-version=2021-10-01"
+    )
+
+
+def test_response() -> None:
+    """What matters is taken out of the headers, whatever their case."""
+    response = parse_response(
+        202,
+        [
+            ("Retry-After", "3"),
+            ("Content-Type", "Application/JSON; charset=utf-8"),
+            ("X-MS-Request-Id", "8ad0"),
+            ("LOCATION", "https://dps.test/x"),
+        ],
+        b"{}",
+    )
+
+    assert (response.status_code, response.body) == (202, b"{}")
+    assert (response.retry_after, response.request_id) == (3.0, "8ad0")
+    assert (response.content_type, response.location) == ("application/json", "dps.test")
+    assert parse_response(200, [], b"").content_type is None
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("http://evil.test:81/x?y", "evil.test"),
+        ("/register", "the same host"),
+        ("file:///etc/passwd", "the same host"),
+        ("https://[", "an unreadable address"),
+    ],
+)
+def test_of_a_redirect_only_the_host_is_told(location: str, host: str) -> None:
+    """H21: a redirect is not followed; its host is enough to know."""
+    assert parse_response(302, [("Location", location)], b"").location == host
+
+
+@pytest.mark.parametrize(
+    ("values", "wait"),
+    [
+        pytest.param(["3"], 3.0, id="H30"),
+        pytest.param(["0"], 0.0, id="H31"),
+        *(
+            pytest.param([value], None, id=f"H32-{value!a}")
+            for value in ("-5", "3.5", "", "abc", "3, 5", "0x10", "1_000", "٣", "NaN")
+        ),
+        pytest.param(["1" * 13], None, id="H32-1e12"),
+        pytest.param(["99999999999"], LONGEST_RETRY_AFTER, id="H33"),
+        pytest.param(["Mon, 23 Nov 2026 12:00:30 GMT"], 30.0, id="H34-future"),
+        pytest.param(["Mon, 23 Nov 2026 11:00:00 GMT"], 0.0, id="H34-past"),
+        pytest.param(["Mon, 23 Nov 99999 12:00:00 GMT"], None, id="H34-year"),
+        pytest.param(["Mon, 23 Nov 2026 12:00:30 -0000"], 30.0, id="H34-zone"),
+        pytest.param(["3", "5"], 5.0, id="H35"),
+        pytest.param(["abc", "5"], 5.0, id="H35-one-bad"),
+        pytest.param([], None, id="absent"),
+    ],
+)
+def test_retry_after(values: list[str], wait: float | None) -> None:
+    """H30 to H35: whole seconds, or a date against the answer's own; anything else is nothing."""
+    assert retry_after(values, date=DATE) == wait
+
+
+def test_a_date_needs_a_date() -> None:
+    """A date says nothing if the answer does not tell its own: this clock may be wrong."""
+    assert retry_after([DATE], date=None) is None
+
+
+@given(st.text(max_size=40))
+def test_any_text(text: str) -> None:
+    """Whatever the header holds, it is a wait that makes sense, or none."""
+    wait = retry_after([text], date=DATE)
+
+    assert wait is None or 0 <= wait <= LONGEST_RETRY_AFTER
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip", "x-unknown", "GZIP"])
+def test_packed_bodies_are_refused(coding: str) -> None:
+    """H10, H11, H12: nothing is unpacked."""
+    with pytest.raises(ProtocolError) as caught:
+        check_framing([("Content-Encoding", coding)])
+
+    assert caught.value.reason == "content_encoding"
+
+
+def test_two_lengths_are_refused() -> None:
+    """H16: a body with a length and chunks could be read in two ways."""
+    with pytest.raises(ProtocolError) as caught:
+        check_framing([("Content-Length", "3"), ("Transfer-Encoding", "chunked")])
+
+    assert caught.value.reason == "framing"
+
+
+def test_codings_that_mean_nothing() -> None:
+    """Microsoft's samples send `Content-Encoding: utf-8`, which packs nothing."""
+    check_framing([("Content-Encoding", "utf-8"), ("content-encoding", "identity")])
