@@ -205,10 +205,10 @@ async def test_a_drip_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(mqtt_front, "KEEP_ALIVE_FACTOR", 0.1)
     async with running() as dps, mqtt(dps, device(), mqtt_connect(keep_alive=1)) as client:
         await client.take()
-        await client.send(b"\x32")
+        await client.send(b"\x32\x7f")
         with pytest.raises(anyio.BrokenResourceError):  # noqa: PT012 (a drip needs a loop)
             while True:
-                await client.send(b"\x01")
+                await client.send(b"a")
                 await anyio.sleep(0.01)
 
 

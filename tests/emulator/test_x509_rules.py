@@ -38,6 +38,7 @@ from aiodps.pki import Credential
 DEVICE = certify()
 PEM = DEVICE.certificate_pem
 DER = DEVICE.certificate.public_bytes(Encoding.DER)
+VERSION_10 = DER.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09", 1)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,26 @@ def test_every_form_is_read(form: str | bytes) -> None:
 
 @pytest.mark.parametrize(
     "form",
-    ["", "text", "\ud800", b"\x30\x03\x02\x01\x01", PEM[:-60], DEVICE.private_key_pem, DER[:-1]],
-    ids=["empty", "text", "half a character", "other DER", "cut PEM", "key", "cut DER"],
+    [
+        "",
+        "text",
+        "\ud800",
+        b"\x30\x03\x02\x01\x01",
+        PEM[:-60],
+        DEVICE.private_key_pem,
+        DER[:-1],
+        VERSION_10,
+    ],
+    ids=[
+        "empty",
+        "text",
+        "half a character",
+        "other DER",
+        "cut PEM",
+        "key",
+        "cut DER",
+        "version 10",
+    ],
 )
 def test_anything_else_is_refused(form: str | bytes) -> None:
     """With an error that does not show it."""

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from cryptography import x509
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from tests.certificates import certify, root
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
@@ -322,14 +322,8 @@ def demanding(credential: Credential | None = None, *, version: int | None = Non
     store = context.get_cert_store()
     assert store is not None
 
-    store.add_cert(_legacy(root().certificate))
+    store.add_cert(crypto.X509.from_cryptography(root().certificate))
     context.set_verify(
         SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda _c, _x, _e, _d, good: bool(good)
     )
     return context
-
-
-def _legacy(certificate: x509.Certificate) -> object:
-    from OpenSSL import crypto  # noqa: PLC0415 (one call needs its old kind of certificate)
-
-    return crypto.X509.from_cryptography(certificate)

@@ -79,6 +79,40 @@ def constrained(*, permitted: Sequence[str] = (), excluded: Sequence[str] = ()) 
     return under(ca=True, extensions=[(constraints, True)])
 
 
+def weakly_signed(good: Credential, algorithm: int) -> Credential:
+    """Make a certificate say that it was signed with SHA-1 (5) or MD5 (4).
+
+    The algorithm is judged before the signature, so that need not be true.
+    """
+    der = good.certificate.public_bytes(Encoding.DER)
+    weak = der.replace(SHA256_WITH_RSA, SHA256_WITH_RSA[:-1] + bytes([algorithm]))
+    assert weak != der
+
+    return Credential(
+        certificate=x509.load_der_x509_certificate(weak),
+        private_key=good.private_key,
+        intermediates=good.intermediates,
+    )
+
+
+def weak_leaf(algorithm: int) -> Make:
+    """Make a leaf that is signed weakly."""
+    return lambda: weakly_signed(certify(issuer=rsa_ca(), names=[DPS]), algorithm)
+
+
+def weak_intermediate(algorithm: int) -> Make:
+    """Make a good leaf under an intermediate that is signed weakly."""
+    return lambda: certify(
+        issuer=weakly_signed(certify("weak", issuer=rsa_ca(), ca=True), algorithm), names=[DPS]
+    )
+
+
+def rsa_ca() -> Credential:
+    """Make a good intermediate that signs with RSA."""
+    return certify("rsa", issuer=root(), ca=True, key=certs.rsa_key(2048))
+
+
+SHA256_WITH_RSA = bytes.fromhex("2a864886f70d01010b")
 UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
 
 ROWS = [
@@ -116,6 +150,10 @@ ROWS = [
     Row("S21", lambda: certs.without_identifiers(names=[DPS]), "bad_chain"),
     Row("S23-leaf", lambda: certs.weak_rsa(names=[DPS]), "weak_key"),
     Row("S23-intermediate", under(ca=True, key=certs.rsa_key(1024)), "weak_key"),
+    Row("S24-leaf-sha1", weak_leaf(5), "weak_signature"),
+    Row("S24-leaf-md5", weak_leaf(4), "weak_signature"),
+    Row("S24-intermediate-sha1", weak_intermediate(5), "weak_signature"),
+    Row("S24-intermediate-md5", weak_intermediate(4), "weak_signature"),
 ]
 
 

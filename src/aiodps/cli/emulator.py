@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
-from rich.table import Table
 from rich.text import Text
 
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
@@ -95,10 +94,10 @@ async def _run(dps: Emulator, ca_file: Path, ready_file: str | None, as_json: bo
     """Serve until told to stop."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with dps:
-            _write(ca_file, dps.ca_pem)
+            _write(ca_file, dps.ca_pem, setting="ca_out")
             facts = _facts(dps, ca_file)
             if ready_file is not None:
-                _write(Path(ready_file), json.dumps(facts).encode() + b"\n")
+                _write(Path(ready_file), json.dumps(facts).encode() + b"\n", setting="ready_file")
 
             if as_json:
                 print_json(facts)
@@ -163,7 +162,7 @@ def _read(path: str, *, setting: str) -> bytes:
         ) from exc
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, *, setting: str) -> None:
     """Write a file so that nobody sees half of it."""
     draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
@@ -173,7 +172,7 @@ def _write(path: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
         raise ConfigurationError(
             f"{str(path)!r} cannot be written: {exc.strerror}",
-            setting="ready_file" if path.suffix != ".pem" else "ca_out",
+            setting=setting,
             hint="check the directory and its permissions",
         ) from exc
 
@@ -182,28 +181,29 @@ def print_exchange(exchange: Exchange) -> None:
     """Print one line about a request; without rich, which takes longer than the request."""
     who = exchange.registration_id or "", exchange.certificate or "no certificate"
     fields = (exchange.what, *who, exchange.message or "")
-    what, *rest = ("".join(c if c.isprintable() else "?" for c in field) for field in fields)
+    what, *rest = ("".join(c if c.isprintable() else "?" for c in field[:200]) for field in fields)
     colour = "green" if exchange.status_code < 400 else "red"  # noqa: PLR2004 (where errors begin)
     status = click.style(str(exchange.status_code), colour)
-    head = f"{time.strftime('%H:%M:%S')}  {exchange.front:5}  {status}  {exchange.took * 1000:6.1f} ms  {what:16}"
+    now = time.strftime("%H:%M:%S")
+    took = f"{exchange.took * 1000:6.1f} ms"
+    head = f"{now}  {exchange.front:5}  {status}  {took}  {what:16}"
     click.echo("  ".join((head, *filter(None, rest))), err=True)
 
 
 def _welcome(dps: Emulator, ca_file: Path) -> None:
     """Say what is there and what to type next."""
     base = f"https://{dps.host}:{dps.https_port}"
-    table = Table.grid(padding=(0, 2))
-    for name, value in {
+    facts = {
         "HTTPS": base,
         "MQTT": f"{dps.host}:{dps.mqtt_port} (TLS, MQTT 3.1.1)",
         "id scope": dps.id_scope,
         "hub": dps.hub,
-        "trust": f"{ca_file} (a CA for tests, valid for 7 days)",
-    }.items():
-        table.add_row(Text(name, "dim"), Text(value))
-
+        "trust": f"{ca_file} (for tests, valid for 7 days)",
+    }
     err.print(Text("A Device Provisioning Service on this machine", "bold"))
-    err.print(table)
+    for name, value in facts.items():
+        err.print(Text.assemble((f"{name:10}", "dim"), value))
+
     out.print(
         _NEXT.format(base=base, scope=dps.id_scope, ca=ca_file, host=dps.host, port=dps.https_port)
     )

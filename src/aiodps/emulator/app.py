@@ -153,5 +153,5 @@ def _check_host(host: str, *, beyond_loopback: bool) -> None:
         raise ConfigurationError(
             f"{host!r} can be reached from other machines, and the emulator is not secure",
             setting="host",
-            hint="use 127.0.0.1, or allow it explicitly (beyond_loopback)",
+            hint="use 127.0.0.1, or say beyond_loopback=True, --i-know-this-is-not-secure",
         )

@@ -1,0 +1,187 @@
+"""`aiodps emulator`, as it is typed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from tests import certificates
+
+from aiodps.cli.emulator import command, print_exchange
+from aiodps.emulator.journal import Exchange
+
+PORTS = ("--https-port", "0", "--mqtt-port", "0")
+PATIENCE = 30.0
+
+
+@contextmanager
+def started(*options: str | Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """Run the command until the block ends; give its ready line."""
+    words = [sys.executable, "-m", "aiodps", "emulator", *PORTS, "--json", *map(str, options)]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
+    """End the command and give exit code and stderr."""
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=PATIENCE)
+    return process.returncode, errors
+
+
+def group() -> list[dict[str, Any]]:
+    """Enroll everything below the test root."""
+    pem = certificates.root().certificate_pem.decode()
+    signing = {"signingCertificates": {"primary": {"certificate": pem}}}
+    return [{"enrollmentGroupId": "g", "attestation": {"type": "x509", "x509": signing}}]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_is_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
+    """The ready file and the line on stdout are the same; the CA lies where told."""
+    ready, ca = tmp_path / "ready.json", tmp_path / "ca.pem"
+    options = ("--ready-file", ready, "--ca-out", ca, "--id-scope", "0ne1", "--hub", "h.x")
+    with started(*options) as (process, facts):
+        assert json.loads(ready.read_text()) == facts
+        assert facts | {"https_port": 0, "mqtt_port": 0} == {
+            "host": "127.0.0.1",
+            "https_port": 0,
+            "mqtt_port": 0,
+            "id_scope": "0ne1",
+            "ca_file": str(ca),
+            "hub": "h.x",
+            "pid": process.pid,
+        }
+        assert b"CERTIFICATE" in ca.read_bytes()
+        assert ended(process, number) == (0, "")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.pem", "ready.json"]
+
+
+def test_it_serves_what_the_files_say(tmp_path: Path) -> None:
+    """Enrollments and a verified CA; one line for each request; the CA goes with it."""
+    (tmp_path / "enrollments.json").write_text(json.dumps(group()))
+    (tmp_path / "root.pem").write_bytes(certificates.root().certificate_pem)
+    device = certificates.intermediate().device("device-1")
+    options = (
+        *("--enrollments", tmp_path / "enrollments.json"),
+        *("--verified-ca", tmp_path / "root.pem"),
+        *("--assign-after", "3600", "--retry-after", "9"),
+    )
+    with started(*options) as (process, facts):
+        context = ssl.create_default_context(cafile=facts["ca_file"])
+        context.load_cert_chain(*certificates.write(device, tmp_path))
+        client = HTTPSConnection(
+            "localhost", facts["https_port"], context=context, timeout=PATIENCE
+        )
+        client.request(
+            "PUT", "/0ne00000000/registrations/device-1/register?api-version=2019-03-31", b"{}"
+        )
+        answer = client.getresponse()
+        assert (answer.status, answer.headers["Retry-After"]) == (202, "9")
+        client.close()
+        code, errors = ended(process, signal.SIGTERM)
+
+    assert code == 0
+    assert len(errors.splitlines()) == 1
+    assert "202" in errors
+    assert "register" in errors
+    assert "device-1" in errors
+    assert not Path(facts["ca_file"]).exists()
+
+
+def test_without_json_it_says_what_to_type_next(tmp_path: Path) -> None:
+    """Addresses, the CA, and a curl line."""
+    words = [sys.executable, "-m", "aiodps", "emulator", *PORTS, "--ca-out", str(tmp_path / "ca")]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        next_steps = iter(process.stdout.readline, "")
+        curl = next(line for line in next_steps if "curl" in line)
+        address = next(line for line in next_steps if "/register?api-version=" in line)
+        next(line for line in next_steps if "/certificates/NAME" in line)
+        code, errors = ended(process, signal.SIGTERM)
+
+    assert str(tmp_path / "ca") in curl
+    assert "https://127.0.0.1:" in address
+    assert "0ne00000000" in errors
+    assert code == 0
+
+
+def test_a_port_in_use_is_told_without_a_traceback() -> None:
+    """Exit code 2 and the next step."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(command, ["--https-port", port, "--mqtt-port", "0"])
+
+    assert result.exit_code == 2
+    assert f"port {port} on '127.0.0.1' is in use" in result.stderr
+    assert "next:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param(["--host", "0.0.0.0"], "other machines", id="host"),  # noqa: S104 (refused)
+        pytest.param(["--retry-after", "1.5"], "--retry-after", id="fraction"),
+        pytest.param(["--assign-after", "-1"], "--assign-after", id="negative"),
+        pytest.param(["--https-port", "65536"], "--https-port", id="port"),
+        pytest.param(["--enrollments", "FILE"], "enrollment 0 (registrationId 'x')", id="entry"),
+        pytest.param(["--enrollments", "MISSING"], "cannot be read", id="no file"),
+        pytest.param(["--verified-ca", "FILE"], "no CA certificate", id="no certificate"),
+        pytest.param([*PORTS, "--ready-file", "MISSING/x"], "cannot be written", id="ready file"),
+        pytest.param([*PORTS, "--ca-out", "MISSING/x"], "cannot be written", id="ca out"),
+    ],
+)
+def test_bad_input_is_told_in_words(options: list[str], message: str, tmp_path: Path) -> None:
+    """Exit code 2, and what is wrong."""
+    (tmp_path / "FILE").write_text('[{"registrationId": "x"}]')
+    files = {"FILE", "MISSING", "MISSING/x"}
+    words = [str(tmp_path / option) if option in files else option for option in options]
+
+    result = CliRunner().invoke(command, words)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_what_a_client_sends_cannot_play_with_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Control characters are not printed, and lines have an end."""
+    print_exchange(
+        Exchange(
+            front="mqtt",
+            what="register",
+            status_code=401,
+            took=0.001,
+            registration_id="\x1b[2J\n" + "x" * 1000,
+            certificate=None,
+            message="Unauthorized",
+        )
+    )
+    line = capsys.readouterr().err
+
+    assert "?[2J?xxx" in line
+    assert line.count("\n") == 1
+    assert len(line) < 400
+    assert "no certificate" in line

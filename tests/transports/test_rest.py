@@ -1,0 +1,276 @@
+"""Group H: what a server can answer over HTTPS, and what becomes of it."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+
+import anyio
+import pytest
+from tests.transports import peers
+from tests.transports.http_peer import Line, Peer, always, answer, held, once, open_to, state
+
+from aiodps.errors import (
+    ConfigurationError,
+    ConnectionLostError,
+    ProtocolError,
+    ProvisioningError,
+    ResponseTooLargeError,
+)
+from aiodps.observe import Step, StepKind
+from aiodps.protocol.limits import MAX_BODY, MAX_HEADERS
+from aiodps.protocol.messages import QueryStatus, Register
+from aiodps.transports.rest import REST
+
+pytestmark = pytest.mark.anyio
+AT_ONCE = 3.0
+
+
+def chunked(body: bytes, **headers: str) -> bytes:
+    """Write an answer in one chunk."""
+    head = answer(200, b"", Content_Length="", Transfer_Encoding="chunked", **headers)
+    return head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+
+
+def reset(line: Line) -> None:
+    """Take a request and close with RST."""
+    line.take()
+    peers.reset(line.sock)
+
+
+MANY = {f"X-{number}": "x" for number in range(MAX_HEADERS + 1)}
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "reason"),
+    [
+        pytest.param(once(), ConnectionLostError, None, id="H01"),
+        pytest.param(reset, ConnectionLostError, None, id="H02"),
+        pytest.param(
+            held(b"HTTP/1.1 100 Continue\r\n\r\n" * 9), ProtocolError, "interim", id="H06"
+        ),
+        pytest.param(
+            held(answer(200, X="x" * 200_000)), ResponseTooLargeError, "headers", id="H07"
+        ),
+        pytest.param(held(answer(200, **MANY)), ResponseTooLargeError, "headers", id="H08"),
+        pytest.param(
+            held(answer(200, X="x" * 70_000)), ResponseTooLargeError, "headers", id="H08-size"
+        ),
+        pytest.param(
+            held(answer(200, b"x" * (MAX_BODY + 1))), ResponseTooLargeError, "body", id="H09"
+        ),
+        pytest.param(
+            held(chunked(b"x" * (MAX_BODY + 1))), ResponseTooLargeError, "body", id="H09-chunked"
+        ),
+        pytest.param(
+            held(answer(200, gzip.compress(b"x" * 2**20), Content_Encoding="gzip")),
+            ProtocolError,
+            "content_encoding",
+            id="H10",
+        ),
+        pytest.param(
+            held(answer(200, Content_Encoding="gzip, gzip, br")),
+            ProtocolError,
+            "content_encoding",
+            id="H11",
+        ),
+        pytest.param(
+            held(answer(200, Content_Encoding="gzip")), ProtocolError, "content_encoding", id="H12"
+        ),
+        pytest.param(
+            once(answer(200, b"{}", Content_Length="10")), ConnectionLostError, None, id="H13"
+        ),
+        pytest.param(
+            once(answer(200, b"", Content_Length="", Transfer_Encoding="chunked"), b"5\r\n{}"),
+            ConnectionLostError,
+            None,
+            id="H13-chunk",
+        ),
+        pytest.param(
+            held(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"),
+            ProtocolError,
+            "framing",
+            id="H15-two",
+        ),
+        pytest.param(
+            held(answer(200, Content_Length="-1")), ProtocolError, "framing", id="H15-negative"
+        ),
+        pytest.param(
+            held(answer(200, Content_Length="9" * 21)), ProtocolError, "framing", id="H15-21"
+        ),
+        pytest.param(
+            held(answer(200, Content_Length="2", Transfer_Encoding="chunked")),
+            ProtocolError,
+            "framing",
+            id="H16",
+        ),
+        pytest.param(held(b"garbage\r\n\r\n"), ProtocolError, "framing", id="H17"),
+        pytest.param(held(b"HTTP/1.1 0200 OK\r\n\r\n"), ProtocolError, "framing", id="H17-0200"),
+        pytest.param(
+            held(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), ProtocolError, "framing", id="H17-h2"
+        ),
+        pytest.param(
+            held(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n"),
+            ProtocolError,
+            "framing",
+            id="H18-101",
+        ),
+    ],
+)
+async def test_broken_answers(
+    script: peers.Script, error: type[ProvisioningError], reason: str | None
+) -> None:
+    """An answer that breaks HTTP ends in its error, at once, and closes the connection."""
+    with Peer([script]) as peer:
+        async with open_to(peer) as transport:
+            await transport.connect()
+            with anyio.fail_after(AT_ONCE), pytest.raises(error) as caught:
+                await transport.exchange(Register())
+
+            with pytest.raises(ConnectionLostError):
+                await transport.exchange(Register())
+
+    assert type(caught.value) is error
+    assert vars(caught.value).get("reason") == reason
+    assert caught.value.hint
+
+
+async def test_the_largest_answers_are_taken() -> None:
+    """Limits are limits: what just fits is taken, whole or in chunks."""
+    body = b"x" * MAX_BODY
+    few = {f"X-{number}": "x" for number in range(MAX_HEADERS - 2)}
+    with Peer([always(answer(200, body, **few)), always(chunked(body))]) as peer:
+        for _ in range(2):
+            async with open_to(peer) as transport:
+                await transport.connect()
+                assert (await transport.exchange(Register())).body == body
+
+
+def dripping(*parts: bytes) -> peers.Script:
+    """Send bytes one at a time, for ever."""
+
+    def script(line: Line) -> None:
+        line.take()
+        line.send(parts[0])
+        while True:
+            line.send(parts[1])
+            time.sleep(0.01)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(lambda line: line.drain(), id="H03"),
+        pytest.param(dripping(answer(200, b"", Content_Length="999"), b"x"), id="H04"),
+        pytest.param(dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="H05"),
+    ],
+)
+async def test_answers_that_never_end(script: peers.Script) -> None:
+    """Whatever drips in, the caller's deadline ends the exchange; nothing is left."""
+    with Peer([script]) as peer:
+        async with open_to(peer) as transport:
+            await transport.connect()
+            with anyio.move_on_after(0.2) as scope:
+                await transport.exchange(Register())
+
+    assert scope.cancelled_caught
+
+
+async def test_no_cookie_comes_back() -> None:
+    """H39: a cookie that is set is forgotten."""
+    heads: list[bytes] = []
+
+    def script(line: Line) -> None:
+        while True:
+            heads.append(line.take()[0])
+            line.send(answer(200, Set_Cookie="a=b"))
+
+    with Peer([script]) as peer:
+        async with open_to(peer) as transport:
+            await transport.connect()
+            await transport.exchange(Register())
+            await transport.exchange(QueryStatus("op"))
+
+    assert len(heads) == 2
+    assert not any(b"cookie" in head.lower() for head in heads)
+
+
+async def test_what_goes_out() -> None:
+    """The request is what the REST reference says, and nothing that was not put there."""
+    seen: list[tuple[bytes, bytes]] = []
+
+    def script(line: Line) -> None:
+        seen.append(line.take())
+        line.send(answer(202, state("assigning"), Retry_After="3"))
+
+    with Peer([script]) as peer:
+        async with open_to(peer) as transport:
+            await transport.connect()
+            response = await transport.exchange(Register({"a": 1}))
+
+    head, body = seen[0]
+    lines = head.decode().split("\r\n")
+    assert lines[0] == (
+        "PUT /0ne00000000/registrations/dev1/register?api-version=2021-10-01 HTTP/1.1"
+    )
+    assert sorted(line.partition(":")[0].lower() for line in lines[1:]) == [
+        "accept",
+        "accept-encoding",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+    ]
+    assert body == b'{"registrationId": "dev1", "payload": {"a": 1}}'
+    assert response.retry_after == 3.0
+
+
+async def test_early_answers_are_heard() -> None:
+    """A server that refuses without reading the request is heard all the same."""
+    done = threading.Event()
+
+    def script(line: Line) -> None:
+        line.sock.recv(1)
+        line.send(answer(413, b'{"errorCode":400000}'))
+        done.wait(AT_ONCE)
+
+    with Peer([script]) as peer:
+        async with open_to(peer) as transport:
+            await transport.connect()
+            response = await transport.exchange(Register({"a": "x" * 90_000}))
+
+        done.set()
+
+    assert response.status_code == 413
+
+
+async def test_steps() -> None:
+    """Request and answer are told as curl would show them, with the payload masked."""
+    steps: list[Step] = []
+    with Peer([always(answer(200, state("assigned", payload="canary")))]) as peer:
+        async with open_to(peer, steps.append) as transport:
+            await transport.connect()
+            await transport.exchange(Register({"wifi": "canary"}))
+
+    texts = {step.kind: step.text for step in steps}
+    assert [step.kind for step in steps] == [
+        StepKind.CONNECTED,
+        StepKind.SECURED,
+        StepKind.SENT,
+        StepKind.RECEIVED,
+    ]
+    assert texts[StepKind.SENT].startswith("PUT /0ne00000000/registrations/dev1/register?")
+    assert texts[StepKind.RECEIVED].startswith("HTTP/1.1 200\n")
+    assert not any("canary" in text for text in texts.values())
+
+
+@pytest.mark.parametrize("port", [0, 65536, "443", True])
+def test_ports(port: object) -> None:
+    """C07: a port that does not exist is refused."""
+    with pytest.raises(ConfigurationError) as caught:
+        REST(port=port)  # type: ignore[arg-type]  # that is the point
+
+    assert caught.value.setting == "port"
