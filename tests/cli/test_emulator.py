@@ -26,18 +26,25 @@ PATIENCE = 30.0
 
 
 @contextmanager
-def started(*options: str | Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """Run the command until the block ends; give its ready line."""
-    words = [sys.executable, "-m", "aiodps", "emulator", *PORTS, "--json", *map(str, options)]
+def spawned(*options: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the command until the block ends."""
+    words = [sys.executable, "-m", "aiodps", "emulator", *PORTS, *map(str, options)]
     with subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            assert process.stdout is not None
-
-            yield process, json.loads(process.stdout.readline())
+            yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def started(*options: str | Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """Run the command until the block ends; give its ready line."""
+    with spawned("--json", *options) as process:
+        assert process.stdout is not None
+
+        yield process, json.loads(process.stdout.readline())
 
 
 def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
@@ -110,15 +117,12 @@ def test_it_serves_what_the_files_say(tmp_path: Path) -> None:
 
 def test_without_json_it_says_what_to_type_next(tmp_path: Path) -> None:
     """Addresses, the CA, and a curl line."""
-    words = [sys.executable, "-m", "aiodps", "emulator", *PORTS, "--ca-out", str(tmp_path / "ca")]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with spawned("--ca-out", tmp_path / "ca") as process:
         assert process.stdout is not None
-        next_steps = iter(process.stdout.readline, "")
-        curl = next(line for line in next_steps if "curl" in line)
-        address = next(line for line in next_steps if "/register?api-version=" in line)
-        next(line for line in next_steps if "/certificates/NAME" in line)
+        lines = iter(process.stdout.readline, "")
+        curl = next(line for line in lines if "curl --cacert" in line)
+        address = next(line for line in lines if "/register?api-version=" in line)
+        next(line for line in lines if "/certificates/NAME" in line)
         code, errors = ended(process, signal.SIGTERM)
 
     assert str(tmp_path / "ca") in curl

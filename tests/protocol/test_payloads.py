@@ -86,7 +86,7 @@ def test_symmetric_key_group() -> None:
 
 def test_odd_details_are_kept() -> None:
     """J22, J23, J24: details that are odd do not cost the device its assignment."""
-    odd = {
+    odd: dict[str, Any] = {
         "substatus": "somethingNew",
         "createdDateTimeUtc": "yesterday",
         "lastUpdatedDateTimeUtc": "2020-04-10T03:11:13",
@@ -173,7 +173,7 @@ def test_state_has_to_be_an_object() -> None:
     ],
 )
 def test_assignments_that_cannot_be_right(
-    change: dict[str, object], error: type[ProvisioningError], reason: str
+    change: dict[str, Any], error: type[ProvisioningError], reason: str
 ) -> None:
     """A hub or a device id that cannot be right is not handed on."""
     with pytest.raises(error) as caught:

@@ -368,8 +368,8 @@ def next_event(action: Action, draw: st.DataObject) -> Event | None:
             troubles = [event for event in EVENTS if isinstance(event, ExchangeFailed)]
             return draw.draw(st.sampled_from([Connected(), *troubles]))
         case Send():
-            kinds = (ResponseReceived, ExchangeFailed)
-            return draw.draw(st.sampled_from([e for e in EVENTS if isinstance(e, kinds)]))
+            outcomes = [e for e in EVENTS if isinstance(e, ResponseReceived | ExchangeFailed)]
+            return draw.draw(st.sampled_from(outcomes))
         case Wait():
             return WaitElapsed()
         case _:

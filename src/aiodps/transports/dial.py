@@ -233,6 +233,11 @@ def _wrap(target: Target, plain: socket.socket) -> ssl.SSLSocket:
             transport=target.report.transport,
             server_hostname=target.endpoint,
         )
+    except ssl.SSLError as exc:
+        # Python looks whether the peer is still there, and calls it this if not.
+        raise ConnectionLostError("the server closed the connection before TLS began").locate(
+            phase=Phase.TLS
+        ) from exc
     except OSError as exc:
         raise classify(exc, phase=Phase.TLS, host=target.endpoint) from exc
 

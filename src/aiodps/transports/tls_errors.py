@@ -125,12 +125,13 @@ def _translate(
 
 
 def _tls(exc: ssl.SSLError) -> ProvisioningError:
-    said = exc.reason or "no reason given"
+    # Python has no names for what is newer than itself.
+    said = getattr(exc, "reason", None) or "OTHER"
     alert = _ALERT.fullmatch(said)
     if alert is not None:
         return _alert(alert[1].lower())
 
-    reason = _PROTOCOL_REASONS.get(said, said.lower() if exc.reason else "other")
+    reason = _PROTOCOL_REASONS.get(said, said.lower())
     return TlsProtocolError(
         f"TLS could not be agreed on ({said.lower()})", reason=reason, hint=_HINTS.get(reason)
     )
