@@ -220,7 +220,7 @@ async def test_the_same_device_twice_at_once() -> None:
                 refused.append(error)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: one.provision(attestation=identity))  # type: ignore[arg-type, return-value]  # its result is not needed
+            tasks.start_soon(lambda: one.provision(attestation=identity))
             await anyio.lowlevel.checkpoint()
             tasks.start_soon(second)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.certificates import certify, root, self_signed
 from tests.emulator.instance import (
@@ -381,6 +381,10 @@ def test_every_certificate_is_judged(judge: Service, data: st.DataObject) -> Non
             changed = x509.load_der_x509_certificate(bytes(der))
         except (ValueError, x509.InvalidVersion):
             return
+
+    if changed.signature == CHAIN[which].signature:
+        # A bit string may call its last zero bit unused; the content is the same.
+        assume(changed.tbs_certificate_bytes != CHAIN[which].tbs_certificate_bytes)
 
     presented = [*CHAIN[:which], changed, *CHAIN[which + 1 :]]
 

@@ -365,10 +365,13 @@ def next_event(action: Action, draw: st.DataObject) -> Event | None:
     """Let the world answer an action, in any way it can."""
     match action:
         case Connect():
-            troubles = [event for event in EVENTS if isinstance(event, ExchangeFailed)]
-            return draw.draw(st.sampled_from([Connected(), *troubles]))
+            ways: list[Event] = [Connected()]
+            ways += [event for event in EVENTS if isinstance(event, ExchangeFailed)]
+            return draw.draw(st.sampled_from(ways))
         case Send():
-            outcomes = [e for e in EVENTS if isinstance(e, ResponseReceived | ExchangeFailed)]
+            outcomes: list[Event] = [
+                event for event in EVENTS if isinstance(event, ResponseReceived | ExchangeFailed)
+            ]
             return draw.draw(st.sampled_from(outcomes))
         case Wait():
             return WaitElapsed()

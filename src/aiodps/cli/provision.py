@@ -65,7 +65,7 @@ def command(
     """Provision one device: register it, wait until it is assigned, say where."""
     with errors_as_exit_codes(as_json=as_json):
         settings = Settings.load(
-            **{name: value or None for name, value in options.items()},
+            **{name: None if value == () else value for name, value in options.items()},
             certificate=cert,
             private_key=key,
         )

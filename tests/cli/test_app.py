@@ -1,0 +1,54 @@
+"""The command tree: everything is there, and helps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from aiodps.cli.app import COMMANDS, app
+
+
+def test_module() -> None:
+    """`python -m aiodps` is the command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "aiodps", "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.startswith("aiodps, version ") or "version" in done.stdout
+
+
+def test_help_lists_the_commands() -> None:
+    """The help names every command with a line of its own."""
+    said = CliRunner().invoke(app, ["--help"]).output
+
+    assert all(f"  {name} " in said and text in said for name, text in COMMANDS.items())
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_each_command_helps(name: str) -> None:
+    """Each command can be loaded, and its help begins with what it does."""
+    result = CliRunner().invoke(app, [name, "--help"])
+
+    assert result.exit_code == 0
+    assert "Options:" in result.output
+
+
+def test_unknown_command() -> None:
+    """A command that does not exist is bad input."""
+    assert CliRunner().invoke(app, ["provisoin"]).exit_code == 2
+
+
+def test_without_the_extra() -> None:
+    """Without click, one sentence names what to install."""
+    code = "import sys; sys.modules['click'] = None; from aiodps.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "the command line needs one more extra: pip install 'aiodps[cli]'"
+    )

@@ -1,0 +1,46 @@
+"""`aiodps demo`: the README's first command, as it stands there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+
+def demo(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the demo."""
+    return subprocess.run(
+        [sys.executable, "-m", "aiodps", "demo", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_for_people() -> None:
+    """Six devices, each step as it happens, a table, what to type next, and 0."""
+    done = demo()
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("demo.azure-devices.net") == 6
+    assert done.stderr.count("assigned (") == 6
+    assert "possession proved, verified: True" in done.stderr
+    assert "next:" in done.stdout
+
+
+def test_for_machines(tmp_path: Path) -> None:
+    """--json gives the same as one object, in under 15 s; --out keeps what was made."""
+    done = demo("--json", "--out", str(tmp_path / "kept"))
+    facts = json.loads(done.stdout)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert facts["seconds"] < 15
+    assert {(one["path"], one["transport"]) for one in facts["devices"]} == {
+        (way, transport)
+        for way in ("individual", "root", "intermediate")
+        for transport in ("rest", "mqtt")
+    }
+    assert all(1.9 < one["phases"]["wait"] <= 2.0 for one in facts["devices"])
+    assert (tmp_path / "kept" / "demo-root_cert.pem").exists()

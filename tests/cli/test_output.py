@@ -1,0 +1,117 @@
+"""How commands talk: exit codes, errors for people and machines, steps as they happen."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aiodps import errors
+from aiodps.cli.output import StepPrinter, errors_as_exit_codes, exit_code
+from aiodps.models import Phase
+from aiodps.observe import Step, StepKind
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UnauthorizedError("x", status_code=401), 1),
+        (errors.RegistrationFailedError("x", status_code=200), 1),
+        (errors.UntrustedHubError("x", reason="y"), 1),
+        (errors.IdentityMismatchError("x", reason="response"), 1),
+        (errors.ConfigurationError("x", setting="y"), 2),
+        (errors.PrivateKeyError("x", reason="y"), 2),
+        (errors.UsageError("x"), 2),
+        (errors.ConnectError("x"), 3),
+        (errors.TransportTimeoutError("x"), 3),
+        (errors.ServerIdentityError("x", reason="y"), 3),
+        (errors.ProvisioningTimeoutError("x"), 4),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+def test_exit_codes(error: errors.ProvisioningError, code: int) -> None:
+    """1 the service said no, 2 bad input, 3 not reachable or TLS, 4 out of time."""
+    assert exit_code(error) == code
+
+
+def test_errors_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """What happened, the facts, and what to do next, on stderr."""
+    with pytest.raises(SystemExit) as caught, errors_as_exit_codes(as_json=False):
+        raise errors.UnauthorizedError("no", status_code=401, error_code=401002)
+
+    said = capsys.readouterr()
+    assert caught.value.code == 1
+    assert not said.out
+    assert [line.split()[0] for line in said.err.splitlines()] == [
+        "error:",
+        "error=UnauthorizedError",
+        "next:",
+    ]
+    assert "error_code=401002" in said.err
+
+
+def test_errors_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    """One JSON object on stdout, and nothing on stderr."""
+    with pytest.raises(SystemExit), errors_as_exit_codes(as_json=True):
+        raise errors.ConnectError("refused")
+
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"] == "ConnectError"
+    assert not said.err
+
+
+def test_interrupted() -> None:
+    """Ctrl-C ends with 130, as shells have it."""
+    with pytest.raises(SystemExit) as caught, errors_as_exit_codes(as_json=False):
+        raise KeyboardInterrupt
+
+    assert caught.value.code == 130
+
+
+def step(kind: StepKind, at: float, *, text: str = "", wait: float | None = None) -> Step:
+    """Make a step."""
+    return Step(
+        kind=kind,
+        at=at,
+        registration_id="dev-1",
+        transport="rest",
+        phase=Phase.REGISTER,
+        took=0.002 if kind is StepKind.SECURED else None,
+        wait=wait,
+        text=text,
+    )
+
+
+STEPS = [
+    step(StepKind.SECURED, 10.002),
+    step(StepKind.SENT, 10.1, text="PUT /x\nHost: y"),
+    step(StepKind.RECEIVED, 10.2, text="202"),
+    step(StepKind.IGNORED, 10.3, text="somebody else's"),
+    step(StepKind.RETRYING, 10.4, text="refused", wait=1.5),
+    step(StepKind.WAITING, 10.5, wait=3.0),
+]
+
+
+def test_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    """Steps are told with times since the beginning; the wire is left out."""
+    printer = StepPrinter()
+    for each in STEPS:
+        printer(each)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "   0.002 s  tls secured (2.0 ms)",
+        "   0.400 s  trouble: refused, try again in 1.5 s",
+        "   0.500 s  wait 3.0 s",
+    ]
+
+
+def test_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the wire, every line that went over it."""
+    printer = StepPrinter(wire=True, name_width=6)
+    for each in STEPS:
+        printer(each)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "   0.002 s  dev-1  rest  tls secured (2.0 ms)"
+    assert "            > PUT /x" in lines
+    assert "            < 202" in lines

@@ -1,0 +1,151 @@
+"""`aiodps provision` as a person types it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from tests.certificates import root, write
+from tests.emulated import DEVICES
+
+Run: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Run `aiodps emulator` in a process of its own."""
+    folder = tmp_path_factory.mktemp("emulator")
+    (folder / "root.pem").write_bytes(root().certificate_pem)
+    pem = root().certificate_pem.decode()
+    group = {
+        "enrollmentGroupId": "by-root",
+        "attestation": {
+            "type": "x509",
+            "x509": {"signingCertificates": {"primary": {"certificate": pem}}},
+        },
+    }
+    (folder / "enrollments.json").write_text(json.dumps([group]), encoding="utf-8")
+    command = [
+        *(sys.executable, "-m", "aiodps", "emulator", "--json", "--quiet"),
+        *("--https-port", "0", "--mqtt-port", "0", "--retry-after", "1"),
+        *("--enrollments", "enrollments.json", "--verified-ca", "root.pem"),
+        *("--ca-out", "ca.pem", "--ready-file", "ready.json"),
+    ]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        facts = json.loads(process.stdout.readline())
+        assert facts == json.loads((folder / "ready.json").read_text(encoding="utf-8"))
+        yield facts
+        process.terminate()
+        process.communicate(timeout=10)
+
+    assert process.returncode == 0
+
+
+@pytest.fixture
+def run(server: dict[str, Any], tmp_path: Path) -> Run:
+    """Return a function that runs the command with a good device against the emulator."""
+    write(DEVICES["root"], tmp_path)
+
+    def provision(*words: str, transport: str = "rest") -> subprocess.CompletedProcess[str]:
+        port = server["https_port" if transport == "rest" else "mqtt_port"]
+        command = [
+            *(sys.executable, "-m", "aiodps", "provision", "--transport", transport),
+            *("--id-scope", server["id_scope"], "--endpoint", server["host"]),
+            *("--port", str(port), "--trust", server["ca_file"]),
+            *("--cert", "device_chain.pem", "--key", "device_key.pem", *words),
+        ]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return provision
+
+
+@pytest.mark.parametrize("transport", ["rest", "mqtt"])
+def test_assigned(run: Run, transport: str) -> None:
+    """0: assigned; the steps on stderr, the assignment on stdout."""
+    done = run(transport=transport)
+
+    assert done.returncode == 0, done.stderr
+    assert "emulated-hub.azure-devices.net" in done.stdout
+    assert "by-root-1" in done.stdout
+    assert "tls secured" in done.stderr
+    assert "assigned" in done.stderr
+
+
+def test_json(run: Run) -> None:
+    """--json prints one object and nothing else."""
+    done = run("--json", "--payload", '{"a": 1}')
+    facts = json.loads(done.stdout)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert facts["assigned_hub"] == "emulated-hub.azure-devices.net"
+    assert facts["enrollment_group_id"] == "by-root"
+
+
+@pytest.mark.parametrize(
+    ("transport", "shown"),
+    [
+        ("rest", ("PUT /0ne00000000/registrations/by-root-1/register?", "HTTP/1.1 202")),
+        ("mqtt", ("CONNECT client id 'by-root-1'", "$dps/registrations/res/202/?$rid=")),
+    ],
+)
+def test_trace(run: Run, transport: str, shown: tuple[str, ...], tmp_path: Path) -> None:
+    """--trace shows everything that goes over the wire, without the payload."""
+    (tmp_path / "payload.json").write_text('{"wifi": "canary"}', encoding="utf-8")
+    done = run("--trace", "--payload", "@payload.json", transport=transport)
+
+    assert done.returncode == 0
+    assert all(text in done.stderr for text in shown)
+    assert "canary" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--id-scope", "0neFFFFFFFF"), 1, "ServiceError|UnauthorizedError|NotFoundError"),
+        (("--registration-id", "another"), 2, "IdentityMismatchError"),
+        (("--cert", "nowhere.pem"), 2, "CertificateError"),
+        (("--payload", "{"), 2, "ConfigurationError"),
+        (("--payload", "@nowhere.json"), 2, "ConfigurationError"),
+        (("--timeout", "0"), 2, "ConfigurationError"),
+        (("--endpoint", "https://x"), 2, "ConfigurationError"),
+        (("--config", "nowhere.toml"), 2, "ConfigurationError"),
+        (("--trust", "azure"), 3, "ServerIdentityError"),
+        (("--timeout", "1.2"), 4, "ProvisioningTimeoutError"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_exit_codes(run: Run, words: tuple[str, ...], code: int, said: str) -> None:
+    """Each way to fail has its exit code, its error and one next step; never a traceback."""
+    done = run(*words)
+
+    assert done.returncode == code, done.stderr
+    assert not done.stdout
+    assert any(f"error={name}" in done.stderr for name in said.split("|"))
+    assert "next:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nobody_there(run: Run) -> None:
+    """3: a closed port is tried as often as told, and each try is shown."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        done = run("--port", str(taken.getsockname()[1]), "--attempts", "2")
+
+    assert done.returncode == 3
+    assert "error=ConnectError" in done.stderr
+    assert "attempts=2" in done.stderr
+    assert "try again in" in done.stderr
+
+
+def test_usage(run: Run) -> None:
+    """2: an option that does not exist."""
+    assert run("--transprot", "rest").returncode == 2
