@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import tempfile
@@ -76,6 +77,11 @@ def command(
     Port 0 takes any free port. Everything lives in memory and is gone at the end; the CA is made
     anew at each start.
     """
+    if not quiet:
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S"
+        )
+
     from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra: its absence is an error below)
 
     with errors_as_exit_codes(as_json=as_json), _ca_path(ca_out) as ca_file:

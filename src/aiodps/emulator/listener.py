@@ -101,7 +101,7 @@ async def _converse(
         with Patience() as patience:
             stream = TlsStream(sock, context, patience)
             try:
-                await stream.handshake()
+                await _shake_hands(stream)
                 await front(stream)
             finally:
                 stream.close()
@@ -113,6 +113,15 @@ async def _converse(
     finally:
         with suppress(OSError):
             sock.close()
+
+
+async def _shake_hands(stream: TlsStream) -> None:
+    """Shake hands; what TLS says of a failure is worth reading: a device is misconfigured."""
+    try:
+        await stream.handshake()
+    except PeerLostError as exc:
+        log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)
+        raise
 
 
 def _not_ours(host: str, port: int, setting: str, exc: OSError) -> ConfigurationError:

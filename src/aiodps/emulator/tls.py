@@ -36,6 +36,11 @@ T = TypeVar("T")
 class PeerLostError(Exception):
     """The peer has gone, or what it sends is no TLS."""
 
+    def __init__(self, reason: str, *, told: bool) -> None:
+        super().__init__(reason)
+        self.told = told
+        """Whether TLS says why: an alert of the peer's, or what we could not take."""
+
 
 def server_context(credential: Credential) -> SSL.Context:
     """Make the context of the server: TLS 1.2 and 1.3, a certificate asked for but not needed."""
@@ -139,7 +144,7 @@ class TlsStream:
             except SSL.ZeroReturnError:
                 raise
             except (SSL.Error, OSError) as exc:
-                raise PeerLostError(_reason(exc)) from exc
+                raise _lost(exc) from exc
 
             # Not while handling the exception, whose traceback would be kept for as long.
             await wait(self._socket)
@@ -155,11 +160,9 @@ def _peer_chain(connection: SSL.Connection) -> tuple[x509.Certificate, ...]:
     return (leaf, *(connection.get_peer_cert_chain(as_cryptography=True) or ()))
 
 
-def _reason(error: Exception) -> str:
+def _lost(error: Exception) -> PeerLostError:
     match error:
-        case SSL.SysCallError():
-            return "the peer has gone"
         case SSL.Error(args=(list() as errors,)) if errors:
-            return f"TLS: {errors[-1][2]}"
+            return PeerLostError(errors[-1][2], told=True)
         case _:
-            return str(error) or type(error).__name__
+            return PeerLostError("the peer has gone", told=False)

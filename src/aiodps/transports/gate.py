@@ -60,18 +60,20 @@ class Place:
 
     async def wait(self, for_peer: Callable[[], Awaitable[None]]) -> None:
         """Wait for the peer; without the place as soon as patience has come to an end."""
-        began = anyio.current_time()
+        began = anyio.current_time() - self.waited
         try:
-            if self._held:
-                with anyio.move_on_after(max(0.0, self._gate.patience - self.waited)):
+            while self._held:
+                # Others may have shown in the meantime that peers are only busy.
+                with anyio.move_on_at(began + self._gate.patience):
                     await for_peer()
                     return
 
-                self.give_back()
+                if anyio.current_time() - began >= self._gate.patience:
+                    self.give_back()
 
             await for_peer()
         finally:
-            self.waited += anyio.current_time() - began
+            self.waited = anyio.current_time() - began
 
     def give_back(self) -> None:
         """Let the next one in; may be called more than once."""

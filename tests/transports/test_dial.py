@@ -1,0 +1,588 @@
+"""The dialler: connections that stand, time limits, silence, cancellation, and nothing left."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import socket
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from OpenSSL import SSL
+from tests.transports.scripted_peer import (
+    HOST,
+    Line,
+    Peer,
+    answers,
+    drips,
+    resets,
+    secures,
+    serving,
+    silent,
+)
+
+from aiodps.errors import (
+    ConnectError,
+    ConnectionLostError,
+    CredentialError,
+    PrivateKeyError,
+    ProvisioningError,
+    ResourceError,
+    TransportTimeoutError,
+)
+from aiodps.attestation.base import ClientCertificate, KeyType
+from aiodps.models import Phase
+from aiodps.observe import Step, StepKind
+from aiodps.transports import dial as dial_module
+from aiodps.transports.dial import Connection, dial
+from aiodps.transports.gate import PLACES, current_gate
+
+pytestmark = pytest.mark.anyio
+
+
+def lead_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    """Make every name lead to these addresses, in this order."""
+    found = [
+        (
+            socket.AF_INET6 if ":" in host else socket.AF_INET,
+            socket.SOCK_STREAM,
+            6,
+            "",
+            (host, port, 0, 0) if ":" in host else (host, port),
+        )
+        for host, port in addresses
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+@contextlib.contextmanager
+def closed_port() -> Iterator[int]:
+    """Give a port that nobody listens on, and that nobody else is given."""
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        yield sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """Give a port that never answers a connection: its queue is full and nobody empties it."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((HOST, 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                filler.connect(listener.getsockname())
+
+        yield listener.getsockname()[1]
+
+
+def open_files() -> int:
+    """Count the descriptors of this process."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+# A connection that stands
+
+
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION], ids=["1.2", "1.3"])
+async def test_what_is_sent_arrives_both_ways(version: int) -> None:
+    """Bytes go through as they are."""
+    with Peer(secures(serving(version=version), answers(b"there"))) as peer:
+        connection = await dial(peer.target(), port=peer.port)
+        await connection.send(b"hello")
+        answer = await connection.receive()
+        end = await connection.receive()
+        connection.close()
+
+    assert peer.lines[0].received == b"hello"
+    assert (answer, end) == (b"there", b"")
+    assert connection.host == HOST
+    assert not peer.lines[0].error
+
+
+async def test_bytes_that_tls_holds_are_not_waited_for() -> None:
+    """After a small read the socket is empty and TLS is not: the rest comes without a wait."""
+    with Peer(secures(serving(), answers(b"0123456789" * 100))) as peer:
+        connection = await dial(peer.target(), port=peer.port)
+        await connection.send(b"hello")
+        parts = [await connection.receive(7)]
+        with anyio.fail_after(5):
+            while len(parts) < 143:
+                parts.append(await connection.receive(7))
+
+        connection.close()
+
+    assert b"".join(parts) == b"0123456789" * 100
+
+
+async def test_more_than_the_network_holds_is_sent_bit_by_bit() -> None:
+    """Sending waits for a peer that reads slowly, and reading goes on meanwhile."""
+    size = 8 * 1024 * 1024
+    read = bytearray()
+
+    def echo(line: Line) -> None:
+        while len(line.received) < size:
+            line.send(line.read())
+
+    with Peer(secures(serving(), echo)) as peer:
+        connection = await dial(peer.target(), port=peer.port)
+
+        async def take() -> None:
+            while len(read) < size:
+                read.extend(await connection.receive())
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(take)
+            await connection.send(bytes(range(256)) * (size // 256))
+
+        connection.close()
+
+    assert read == bytes(range(256)) * (size // 256)
+
+
+async def test_small_packets_do_not_wait_for_acknowledgements() -> None:
+    """TCP_NODELAY is set, and the socket never blocks."""
+    with Peer(secures(serving())) as peer:
+        connection = await dial(peer.target(), port=peer.port)
+        no_delay = connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        blocking = connection.socket.getblocking()
+        connection.close()
+
+    assert no_delay
+    assert not blocking
+
+
+async def test_the_phases_are_told_with_their_times() -> None:
+    """A name is resolved, connected, secured; an address is not resolved."""
+    steps: list[Step] = []
+    with Peer(secures(serving())) as peer:
+        for endpoint in ("localhost", HOST):
+            target = peer.target(endpoint=endpoint, observer=steps.append)
+            (await dial(target, port=peer.port)).close()
+
+    assert [(step.kind, step.phase) for step in steps] == [
+        (StepKind.RESOLVED, Phase.DNS),
+        (StepKind.CONNECTED, Phase.TCP),
+        (StepKind.SECURED, Phase.TLS),
+        (StepKind.CONNECTED, Phase.TCP),
+        (StepKind.SECURED, Phase.TLS),
+    ]
+    assert all(step.took is not None and 0 <= step.took < 5 for step in steps)
+
+
+async def test_ipv6_works_as_a_literal() -> None:
+    """Address and certificate are matched without brackets."""
+    with Peer(secures(serving()), host="::1") as peer:
+        connection = await dial(peer.target(), port=peer.port)
+        connection.close()
+
+    assert peer.lines[0].secured
+
+
+async def test_a_reset_is_a_lost_connection() -> None:
+    """Whether it is noticed when reading or when writing."""
+
+    def reset_after_hello(line: Line) -> None:
+        line.read()
+        line.reset()
+
+    with Peer(secures(serving(), reset_after_hello)) as peer:
+        connection = await dial(peer.target(), port=peer.port)
+        await connection.send(b"hello")
+        with pytest.raises(ConnectionLostError) as reading:
+            await connection.receive()
+
+        with pytest.raises(ConnectionLostError) as writing:
+            await connection.send(b"x" * 10_000_000)
+
+        connection.close()
+
+    assert reading.value.phase is writing.value.phase is Phase.SESSION
+    assert isinstance(reading.value.__cause__, OSError)
+
+
+async def test_closing_ends_a_wait_and_may_be_repeated() -> None:
+    """Who reads while another closes is told so, and waits for nothing on a number reused."""
+    with Peer(secures(serving())) as peer:
+        connection = await dial(peer.target(), port=peer.port)
+
+        async def read() -> None:
+            with pytest.raises(ConnectionLostError):
+                await connection.receive()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read)
+            for _ in range(5):
+                await anyio.lowlevel.checkpoint()
+
+            connection.close()
+            connection.close()
+
+        with pytest.raises(ConnectionLostError):
+            await connection.receive()
+
+
+def test_closing_works_without_an_event_loop(anyio_backend: str) -> None:
+    """Whoever cleans up late does not need to know."""
+
+    async def leave_open(peer: Peer) -> Connection:
+        return await dial(peer.target(), port=peer.port)
+
+    with Peer(secures(serving())) as peer:
+        connection = anyio.run(leave_open, peer, backend=anyio_backend)
+        connection.close()
+
+    assert connection.socket.fileno() < 0
+
+
+# Not getting there
+
+
+async def test_a_refusal_is_told_at_once() -> None:
+    """Nobody waits for a time limit."""
+    began = time.monotonic()
+    with closed_port() as port, pytest.raises(ConnectError) as caught:
+        await dial(Peer(silent).target(), port=port)
+
+    assert time.monotonic() - began < 1.0
+    assert caught.value.phase is Phase.TCP
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+async def test_all_addresses_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name is as good as the best of its addresses."""
+    with Peer(secures(serving())) as peer, closed_port() as nobody:
+        lead_to(monkeypatch, ("::1", nobody), (HOST, nobody), (HOST, peer.port))
+        connection = await dial(peer.target(endpoint="localhost"), port=peer.port)
+        connection.close()
+
+    assert len(peer.lines) == 1
+
+
+async def test_a_refusal_tells_more_than_a_family_that_leads_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What comes of the address that exists is the error."""
+    with closed_port() as port:
+        lead_to(monkeypatch, ("2001:db8::1", port), (HOST, port))
+        with pytest.raises(ConnectError) as caught:
+            await dial(Peer(silent).target(endpoint="localhost"), port=port)
+
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+async def test_an_address_that_does_not_answer_costs_its_head_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next one is tried after a quarter of a second, and the loser is closed."""
+    files = open_files()
+    with Peer(secures(serving())) as peer, black_hole() as hole:
+        lead_to(monkeypatch, (HOST, hole), (HOST, peer.port))
+        began = time.monotonic()
+        connection = await dial(peer.target(endpoint="localhost"), port=peer.port)
+        took = time.monotonic() - began
+        connection.close()
+
+    assert 0.2 < took < 2.0
+    assert open_files() <= files
+
+
+@pytest.mark.parametrize("others", [0, 2])
+async def test_tcp_has_a_time_limit(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
+    """All addresses together."""
+    monkeypatch.setattr(dial_module, "TCP_TIMEOUT", 0.1)
+    monkeypatch.setattr(dial_module, "HEAD_START", 0.01)
+    files = open_files()
+    with black_hole() as hole:
+        lead_to(monkeypatch, *[(HOST, hole)] * (1 + others), ("127.0.0.2", hole))
+        with pytest.raises(TransportTimeoutError) as caught:
+            await dial(Peer(silent).target(endpoint=HOST), port=hole)
+
+    assert caught.value.phase is Phase.TCP
+    assert open_files() <= files
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(silent, id="silence"),
+        pytest.param(drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f", gap=0.01), id="drip"),
+    ],
+)
+async def test_tls_has_a_time_limit(
+    monkeypatch: pytest.MonkeyPatch, script: Callable[[Line], None]
+) -> None:
+    """For the handshake as a whole: a peer that drips gets no more time than a silent one."""
+    monkeypatch.setattr(dial_module, "TLS_TIMEOUT", 0.2)
+    began = time.monotonic()
+    with Peer(script) as peer, pytest.raises(ProvisioningError) as caught:
+        await dial(peer.target(), port=peer.port)
+
+    assert time.monotonic() - began < 2.0
+    assert type(caught.value) is TransportTimeoutError
+    assert caught.value.phase is Phase.TLS
+
+
+async def test_no_more_descriptors_is_a_lack_of_resources() -> None:
+    """It is this machine's trouble, not the service's, and the hint says so."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Peer(secures(serving())) as peer:
+        (await dial(peer.target(), port=peer.port)).close()
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+            with pytest.raises(ResourceError) as caught:
+                await dial(peer.target(), port=peer.port)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert "ulimit" in caught.value.hint
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.EMFILE
+
+
+async def test_a_key_that_cannot_be_loaded_leaves_nothing_open() -> None:
+    """The error is the credential's own, and the server gets no hello."""
+
+    def load(_: object) -> None:
+        raise PrivateKeyError("no such key", reason="weak")
+
+    identity = ClientCertificate(KeyType.EC, load)
+    with Peer(silent) as peer, pytest.raises(CredentialError):
+        await dial(peer.target(identity=identity), port=peer.port)
+
+    assert peer.lines[0].received == b""
+    assert current_gate().inside == 0
+
+
+async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
+    """Python has an error of its own for bytes followed by a reset; it is not a TLS error."""
+
+    def says_and_resets(line: Line) -> None:
+        line.send(b"220 mail\r\n")
+        line.reset()
+
+    with Peer(says_and_resets) as peer, socket.socket() as plain:
+        plain.connect((HOST, peer.port))
+        plain.setblocking(False)
+        while plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != errno.ECONNRESET:
+            await anyio.lowlevel.checkpoint()
+
+        with pytest.raises(ConnectionLostError) as caught:
+            dial_module._wrap(peer.target(), plain)
+
+    assert caught.value.phase is Phase.TLS
+
+
+# Many at once
+
+
+async def test_a_hundred_silent_peers_do_not_delay_a_healthy_device() -> None:
+    """They lose their places after a quarter of a second each round of places."""
+    with Peer(silent) as mute, Peer(secures(serving())) as healthy:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(100):
+                tasks.start_soon(_dial_in_vain, mute)
+
+            while len(mute.lines) < PLACES:
+                await anyio.sleep(0.001)
+
+            began = time.monotonic()
+            connection = await dial(healthy.target(), port=healthy.port)
+            took = time.monotonic() - began
+            connection.close()
+            tasks.cancel_scope.cancel()
+
+    assert took < 2.0
+
+
+async def test_a_hundred_dripping_peers_do_not_either() -> None:
+    """Though none of them is ever silent for long."""
+    with (
+        Peer(drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f", gap=0.1)) as dripping,
+        Peer(secures(serving())) as healthy,
+    ):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(100):
+                tasks.start_soon(_dial_in_vain, dripping)
+
+            while len(dripping.lines) < PLACES:
+                await anyio.sleep(0.001)
+
+            began = time.monotonic()
+            connection = await dial(healthy.target(), port=healthy.port)
+            took = time.monotonic() - began
+            connection.close()
+            tasks.cancel_scope.cancel()
+
+    assert took < 2.0
+
+
+async def _dial_in_vain(peer: Peer) -> None:
+    with contextlib.suppress(ProvisioningError):
+        (await dial(peer.target(), port=peer.port)).close()
+
+
+async def test_a_thousand_at_once_are_made_a_few_at_a_time() -> None:
+    """All get there, and no more handshakes are under way than there are places."""
+    under_way, most = 0, 0
+
+    def watch(step: Step) -> None:
+        nonlocal under_way, most
+        under_way += {StepKind.CONNECTED: 1, StepKind.SECURED: -1}[step.kind]
+        most = max(most, under_way)
+
+    with Peer(secures(serving())) as peer:
+
+        async def one() -> None:
+            (await dial(peer.target(observer=watch), port=peer.port)).close()
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(1000):
+                tasks.start_soon(one)
+
+    assert len(peer.lines) == 1000
+    assert all(line.secured for line in peer.lines)
+    assert 1 < most <= PLACES
+    assert under_way == 0
+
+
+async def test_a_busy_peer_does_not_open_the_gate() -> None:
+    """One that takes 20 ms a handshake makes 32 wait for long: they keep their places."""
+    context = serving()
+    turn = threading.Lock()
+    most = 0
+
+    def busy(line: Line) -> None:
+        with turn:
+            time.sleep(0.02)
+            line.secure(context)
+
+        line.drain()
+
+    with Peer(busy) as peer:
+
+        async def one() -> None:
+            nonlocal most
+            connection = await dial(peer.target(), port=peer.port)
+            most = max(most, len(peer.lines) - done.value)
+            connection.close()
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(150):
+                tasks.start_soon(one)
+
+
+# Cancellation
+
+
+class CancelledAt:
+    """Runs a coroutine and cancels it at one of its awaits."""
+
+    def __init__(self, work: Coroutine[Any, Any, object], *, at: int) -> None:
+        self.scope = anyio.CancelScope()
+        self.awaits = 0
+        self._work = work
+        self._at = at
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        send: Callable[[], Any] = lambda: self._work.send(None)  # noqa: E731 (what to do next)
+        while True:
+            try:
+                asked = send()
+            except StopIteration as done:
+                return done.value
+
+            self.awaits += 1
+            if self.awaits == self._at:
+                self.scope.cancel()
+
+            try:
+                value = yield asked
+                send = lambda value=value: self._work.send(value)  # noqa: E731
+            except BaseException as exc:  # noqa: BLE001 (the coroutine decides)
+                send = lambda exc=exc: self._work.throw(exc)  # noqa: E731
+
+
+async def _each_cancelled(work: Callable[[], Coroutine[Any, Any, object]]) -> int:
+    """Cancel some work at its first await, at its second, and so on; return how many it has."""
+    for at in range(1, 200):
+        attempt = CancelledAt(work(), at=at)
+        with attempt.scope:
+            await attempt
+
+        if not attempt.scope.cancelled_caught:
+            return at
+
+    raise AssertionError("it never ends")
+
+
+async def test_cancelled_at_any_await_a_dial_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No socket, no reader, no place in the gate; the peer sees every connection end."""
+    with Peer(secures(serving(version=SSL.TLS1_2_VERSION))) as peer, closed_port() as nobody:
+        lead_to(monkeypatch, ("::1", nobody), (HOST, peer.port), (HOST, peer.port))
+
+        async def work() -> None:
+            (await dial(peer.target(endpoint="localhost"), port=peer.port)).close()
+
+        await work()
+        files = open_files()
+        awaits = await _each_cancelled(work)
+        inside = current_gate().inside
+        files_after = open_files()
+
+    assert awaits >= 4
+    assert inside == 0
+    assert files_after <= files
+
+
+@pytest.mark.parametrize("operation", ["receive", "send"])
+async def test_a_cancelled_wait_leaves_a_usable_connection(operation: str) -> None:
+    """Nothing is lost and no reader stays behind: the next wait is the only one."""
+    release = threading.Event()
+
+    def reads_late(line: Line) -> None:
+        release.wait(10)
+        line.send(b"at last")
+        line.drain()
+
+    with Peer(secures(serving(), reads_late)) as peer:
+        connection = await dial(peer.target(), port=peer.port)
+
+        async def work() -> Awaitable[Any]:
+            if operation == "receive":
+                return await connection.receive()
+
+            return await connection.send(b"x" * 20_000_000)
+
+        with anyio.move_on_after(0.05) as scope:
+            await work()
+
+        release.set()
+        answer = await connection.receive()
+        connection.close()
+
+    assert scope.cancelled_caught
+    assert answer == b"at last"
+
+
+async def test_resets_of_all_ages_leave_nothing() -> None:
+    """A peer that resets after the hello is a lost connection a hundred times over."""
+    files = open_files()
+    with Peer(resets) as peer:
+        for _ in range(100):
+            with pytest.raises(ConnectionLostError):
+                await dial(peer.target(), port=peer.port)
+
+    assert open_files() <= files
+    assert current_gate().inside == 0
