@@ -63,9 +63,13 @@ async def _http(
         f"{method} {path}?api-version=2021-10-01 HTTP/1.1\r\nHost: dps\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
     )
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
-    return json.loads(await reader.readexactly(length))  # type: ignore[no-any-return]  # JSON
+    await reader.readuntil(b"\r\n\r\n")
+    answer = b""
+    while length := int(await reader.readline(), 16):  # the service sends chunks
+        answer += (await reader.readexactly(length + 2))[:-2]
+
+    await reader.readline()
+    return json.loads(answer)  # type: ignore[no-any-return]  # JSON
 
 
 async def mqtt(server: Server, registration_id: str, chain: Path, key: Path) -> str:

@@ -54,11 +54,12 @@ def main() -> None:
     devices = sorted(Path(folder).glob("*_chain.pem"))
     asyncio.run(run(client, server, devices[:1], 1))
 
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rss = resident()
     cpu, wall = time.process_time(), time.perf_counter()
-    threads = watch_threads()
+    most = watch()
     latencies = asyncio.run(run(client, server, devices[1:], int(concurrency)))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    threads, peak = most()
     latencies.sort()
     print(
         json.dumps(
@@ -69,31 +70,37 @@ def main() -> None:
                 "per_s": len(latencies) / wall,
                 "p50_ms": latencies[len(latencies) // 2] * 1000,
                 "p99_ms": latencies[int(len(latencies) * 0.99)] * 1000,
-                "threads": threads(),
-                "kib_each": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - rss)
-                / int(concurrency),
+                "threads": threads,
+                "kib_each": (peak - rss) / 1024 / int(concurrency),
             }
         )
     )
 
 
-def watch_threads() -> Callable[[], int]:
-    """Count the most threads there are, from a thread of its own (which is not counted)."""
-    most = 0
+def resident() -> int:
+    """Return the bytes of memory that this process holds."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+def watch() -> Callable[[], tuple[int, int]]:
+    """Look for the most threads and memory, from a thread of its own (which is not counted)."""
+    threads = memory = 0
     done = threading.Event()
 
-    def watch() -> None:
-        nonlocal most
-        while not done.wait(0.005):
-            most = max(most, threading.active_count() - 1)
+    def look() -> None:
+        nonlocal threads, memory
+        while not done.wait(0.01):
+            threads = max(threads, threading.active_count() - 1)
+            memory = max(memory, resident())
 
-    thread = threading.Thread(target=watch, daemon=True)
+    thread = threading.Thread(target=look, daemon=True)
     thread.start()
 
-    def stop() -> int:
+    def stop() -> tuple[int, int]:
         done.set()
         thread.join()
-        return most
+        return threads, memory
 
     return stop
 

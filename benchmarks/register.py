@@ -64,7 +64,9 @@ def emulator(folder: Path, root: Authority) -> Iterator[Server]:
         *("--enrollments", str(enrollments), "--verified-ca", str(verified)),
         *("--ca-out", str(ca), "--ready-file", str(ready)),
     ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             while not ready.exists():
                 time.sleep(0.05)
