@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 
 import anyio
 import pytest
@@ -20,6 +22,7 @@ from tests.emulator.clients import (
 )
 
 from aiodps.emulator import Emulator
+from aiodps.emulator.journal import Exchange
 from aiodps.emulator.wire import Operation
 from aiodps.errors import ConfigurationError
 
@@ -157,3 +160,28 @@ async def test_another_loopback_address_is_served() -> None:
         assert dps.host == "127.0.0.2"
         with socket.create_connection(("127.0.0.2", dps.mqtt_port)):
             pass
+
+
+async def test_each_request_is_told_as_it_happens() -> None:
+    """To whoever asks."""
+    seen: list[Exchange] = []
+    async with running(on_exchange=seen.append) as dps, http(dps) as client:
+        await client.ask("PUT", f"{BASE}/register?{VERSION}", b"{}")
+        await client.ask("GET", "/")
+
+    assert [(each.operation, each.status_code) for each in seen] == [
+        (Operation.REGISTER, 401),
+        (None, 404),
+    ]
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    """In one sentence, also as a command."""
+    code = "import sys; sys.modules['OpenSSL'] = None; from aiodps.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "emulator"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "pip install 'aiodps[emulator]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from cryptography import x509
 from OpenSSL import SSL, crypto
@@ -111,6 +111,7 @@ class Peer:
         self._listener = socket.create_server((host, 0), family=family, backlog=4096)
         self.port: int = self._listener.getsockname()[1]
         self._threads: list[threading.Thread] = []
+        self._last: object = None
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -119,11 +120,7 @@ class Peer:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
-        # Closing alone does not wake the thread that is in `accept`.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-
-        self._listener.close()
+        self._stop_accepting()
         held = [line for line in self.lines if not line.ended.wait(0 if exc else PATIENCE / 3)]
         for line in held:
             with contextlib.suppress(OSError):
@@ -134,6 +131,14 @@ class Peer:
 
         assert exc is not None or not held, "the client has left a connection open"
 
+    def _stop_accepting(self) -> None:
+        """Connect once more: whoever came before is accepted before, and none is forgotten."""
+        with self._listener, socket.socket(self._listener.family) as last:
+            last.bind((self.host, 0))
+            self._last = last.getsockname()
+            last.connect((self.host, self.port))
+            self._threads[0].join(PATIENCE)
+
     def _start(self, work: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=work, args=args, daemon=True)
         self._threads.append(thread)
@@ -141,9 +146,9 @@ class Peer:
 
     def _accept(self) -> None:
         while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
+            sock, address = self._listener.accept()
+            if address == self._last:
+                sock.close()
                 return
 
             sock.settimeout(PATIENCE)
@@ -163,25 +168,29 @@ class Peer:
 
             line.ended.set()
 
-    def target(
-        self,
-        *,
-        endpoint: str | None = None,
-        identity: TlsIdentity | None = None,
-        trust: Trust | None = None,
-        transport: str = "rest",
-        observer: Observer | None = None,
-        registration_id: str = "device-1",
-    ) -> Target:
-        """Return what a transport needs to reach this peer; by default it trusts `root`."""
-        return Target(
-            endpoint=endpoint or self.host,
-            id_scope="0ne00000000",
-            registration_id=registration_id,
-            identity=identity or NoCertificate(),
-            trust=trust or Trust.of(root().certificate_pem),
-            report=Reporter(registration_id, transport, observer),
-        )
+    def target(self, **what: Any) -> Target:
+        """Return what a transport needs to reach this peer: `target` with its address."""
+        return target(**{"endpoint": self.host} | what)
+
+
+def target(
+    *,
+    endpoint: str = HOST,
+    identity: TlsIdentity | None = None,
+    trust: Trust | None = None,
+    transport: str = "rest",
+    observer: Observer | None = None,
+    registration_id: str = "device-1",
+) -> Target:
+    """Return a target; by default it trusts `root`, and the device shows no certificate."""
+    return Target(
+        endpoint=endpoint,
+        id_scope="0ne00000000",
+        registration_id=registration_id,
+        identity=identity or NoCertificate(),
+        trust=trust or Trust.of(root().certificate_pem),
+        report=Reporter(registration_id, transport, observer),
+    )
 
 
 # Scripts

@@ -41,7 +41,7 @@ from aiodps.errors import (
     TlsProtocolError,
 )
 from aiodps.models import Phase
-from aiodps.transports.dial import dial
+from aiodps.transports.dial import Connection, dial
 from aiodps.transports.tls_errors import classify, said_before
 
 ALERTS = {
@@ -204,8 +204,11 @@ async def test_a_refusal_under_tls_1_3_is_told_when_reading() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-async def test_a_refusal_under_tls_1_3_is_told_when_writing(*, reset: bool) -> None:
-    """Writing fails without a reason, but the alert is there to be read: it is the error."""
+@pytest.mark.parametrize("how", ["receive", "said_before"])
+async def test_a_refusal_under_tls_1_3_is_there_after_a_write_that_failed(
+    how: str, *, reset: bool
+) -> None:
+    """Writing fails without a reason, but the alert can still be read."""
 
     def refuses(line: Line) -> None:
         try:
@@ -217,13 +220,46 @@ async def test_a_refusal_under_tls_1_3_is_told_when_writing(*, reset: bool) -> N
     with Peer(refuses) as peer:
         connection = await dial(peer.target(), port=peer.port)
         peer.lines[0].ended.wait(5)
-        with pytest.raises(ClientCertificateRejectedError) as caught:
+        with pytest.raises(ConnectionLostError) as lost:
             await connection.send(b"x" * 10_000_000)
+
+        with pytest.raises(ClientCertificateRejectedError) as caught:
+            await _learn_why(connection, lost.value, how)
 
         connection.close()
 
     assert caught.value.reason == "certificate_required"
-    assert isinstance(caught.value.__cause__, ssl.SSLError)
+
+
+async def _learn_why(connection: Connection, lost: ConnectionLostError, how: str) -> None:
+    if how == "receive":
+        await connection.receive()
+
+    assert isinstance(lost.__cause__, OSError)
+
+    told = said_before(lost.__cause__, connection.socket)
+    raise classify(told, phase=Phase.SESSION, host=connection.host)
+
+
+@pytest.mark.anyio
+async def test_an_early_answer_is_there_after_a_write_that_failed() -> None:
+    """A server may answer and hang up before it has read everything: not one byte is lost."""
+
+    def answers_early(line: Line) -> None:
+        line.secure(serving())
+        line.send(b"no, thank you")
+        line.reset()
+
+    with Peer(answers_early) as peer:
+        connection = await dial(peer.target(), port=peer.port)
+        peer.lines[0].ended.wait(5)
+        with pytest.raises(ConnectionLostError):
+            await connection.send(b"x" * 10_000_000)
+
+        answer = await connection.receive()
+        connection.close()
+
+    assert answer == b"no, thank you"
 
 
 @pytest.mark.anyio
@@ -247,6 +283,7 @@ async def test_a_refusal_under_tls_1_2_is_told_in_the_handshake() -> None:
         (errno.EMFILE, Phase.TCP, ResourceError),
         (errno.ENFILE, Phase.TCP, ResourceError),
         (errno.ENOBUFS, Phase.TLS, ResourceError),
+        (errno.ECONNRESET, Phase.TCP, ConnectionLostError),
         (errno.ECONNRESET, Phase.TLS, ConnectionLostError),
         (errno.EPIPE, Phase.TLS, ConnectionLostError),
         (errno.ECONNRESET, Phase.SESSION, ConnectionLostError),

@@ -82,7 +82,10 @@ def command(
             level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S"
         )
 
-    from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra: its absence is an error below)
+    try:
+        from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra)
+    except ModuleNotFoundError as exc:
+        raise click.UsageError(str(exc)) from exc
 
     with errors_as_exit_codes(as_json=as_json), _ca_path(ca_out) as ca_file:
         dps = Emulator(

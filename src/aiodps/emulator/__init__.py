@@ -5,7 +5,7 @@ from __future__ import annotations
 try:
     from aiodps.emulator.app import Emulator
 except ModuleNotFoundError as exc:
-    if exc.name not in {"OpenSSL", "h11"}:
+    if exc.name != "OpenSSL":
         raise
 
     raise ModuleNotFoundError(

@@ -90,10 +90,7 @@ class TlsStream:
         """
         # A peer that always has something to say must not keep the others waiting.
         await anyio.lowlevel.checkpoint()
-        try:
-            return await self._do(lambda: self._tls.recv(_CHUNK))
-        except SSL.ZeroReturnError:
-            return b""
+        return await self._do(self._receive)
 
     async def send(self, data: bytes) -> None:
         """Send everything.
@@ -132,6 +129,12 @@ class TlsStream:
 
         self._socket.close()
 
+    def _receive(self) -> bytes:
+        try:
+            return self._tls.recv(_CHUNK)
+        except SSL.ZeroReturnError:
+            return b""
+
     async def _do(self, operation: Callable[[], T]) -> T:
         """Try the operation; wait only when TLS asks for it."""
         while True:
@@ -141,8 +144,6 @@ class TlsStream:
                 wait = anyio.wait_readable
             except SSL.WantWriteError:
                 wait = anyio.wait_writable
-            except SSL.ZeroReturnError:
-                raise
             except (SSL.Error, OSError) as exc:
                 raise _lost(exc) from exc
 

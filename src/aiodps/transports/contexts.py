@@ -133,7 +133,13 @@ def _check_verifies(context: ssl.SSLContext) -> None:
 
 
 def _wrap(context: ssl.SSLContext, sock: socket.socket, name: str) -> ssl.SSLSocket:
-    return context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+    return context.wrap_socket(
+        sock,
+        server_hostname=name,
+        do_handshake_on_connect=False,
+        # Or a reset connection would read like one that was closed in order.
+        suppress_ragged_eofs=False,
+    )
 
 
 CONTEXTS = Contexts()

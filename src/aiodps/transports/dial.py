@@ -29,7 +29,7 @@ from aiodps.transports.base import Target
 from aiodps.transports.contexts import CONTEXTS
 from aiodps.transports.gate import Place, current_gate, round_trip
 from aiodps.transports.resolve import Address, is_literal, resolve
-from aiodps.transports.tls_errors import classify, said_before
+from aiodps.transports.tls_errors import classify
 
 TCP_TIMEOUT = 10.0
 """Seconds for TCP, all addresses together."""
@@ -72,9 +72,8 @@ class Connection:
         """Send everything.
 
         Raises:
-            ConnectionLostError: If the connection broke, or was closed here in the meantime.
-            ClientCertificateRejectedError: If it broke because the server refused the device's
-                certificate.
+            ConnectionLostError: If the connection broke, or was closed here in the meantime. What
+                the server had said before, an alert perhaps, can still be received.
             TlsProtocolError: If TLS broke.
         """
         rest = memoryview(data)
@@ -83,8 +82,7 @@ class Connection:
                 sent = await self._try_first(lambda: self.socket.send(rest))  # noqa: B023 (awaited at once)
                 rest = rest[sent:]
         except OSError as exc:
-            told = said_before(exc, self.socket)
-            raise classify(told, phase=Phase.SESSION, host=self.host) from told
+            raise classify(exc, phase=Phase.SESSION, host=self.host) from exc
 
     async def _try_first(self, operation: Callable[[], T]) -> T:
         try:

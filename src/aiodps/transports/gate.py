@@ -64,7 +64,7 @@ class Place:
         try:
             while self._held:
                 # Others may have shown in the meantime that peers are only busy.
-                with anyio.move_on_at(began + self._gate.patience):
+                with anyio.CancelScope(deadline=began + self._gate.patience):
                     await for_peer()
                     return
 

@@ -167,7 +167,8 @@ def _system(exc: OSError, phase: Phase, host: str) -> ProvisioningError:
     if exc.errno in _OUT_OF_RESOURCES:
         return ResourceError(f"no connection to {host!r} could be opened: {said}")
 
-    if phase in {Phase.DNS, Phase.TCP}:
+    # A peer that takes the connection and resets it at once may be noticed while connecting.
+    if phase in {Phase.DNS, Phase.TCP} and exc.errno not in _GONE:
         return ConnectError(f"{host!r} did not take the connection: {said}")
 
     if phase is Phase.TLS and exc.errno in _GONE:
