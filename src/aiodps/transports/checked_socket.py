@@ -9,7 +9,7 @@ from aiodps.errors import ConnectionLostError
 from aiodps.models import Phase
 from aiodps.protocol.mqtt_packets import Inbound
 from aiodps.transports.dial import Connection
-from aiodps.transports.tls_errors import classify, said_before
+from aiodps.transports.tls_errors import classify
 
 _RECORD = 16 * 1024
 """Bytes read at once: as much as one TLS record holds."""
@@ -89,16 +89,14 @@ class CheckedSocket:
 
         Raises:
             SSLWantWriteError: If nothing can be sent now.
-            ConnectionLostError: If the connection broke.
-            ClientCertificateRejectedError: If the server had refused the device's certificate.
+            ConnectionLostError: If the connection broke; why may be there to be read.
         """
         try:
             sent = self._socket.send(data)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except OSError as exc:
-            told = said_before(exc, self._socket)
-            raise classify(told, phase=Phase.SESSION, host=self._connection.host) from told
+            raise classify(exc, phase=Phase.SESSION, host=self._connection.host) from exc
 
         self._outgoing += data[:sent]
         if sent == len(data):

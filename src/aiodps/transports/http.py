@@ -64,7 +64,7 @@ class DialledTransport(httpx.AsyncBaseTransport):
                         target=url.raw_path,
                     ),
                     headers=request.headers.raw,
-                    content=request.stream,
+                    content=_Body(request.content),
                 )
             )
 
@@ -75,6 +75,25 @@ class DialledTransport(httpx.AsyncBaseTransport):
     def close(self) -> None:
         """Close at once."""
         self._stream.connection.close()
+
+
+class _Body:
+    """The body of a request in one piece.
+
+    Not a generator: one that is dropped half way, because a write failed, is complained about.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._parts = [data] if data else []
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._parts:
+            return self._parts.pop()
+
+        raise StopAsyncIteration
 
 
 class _AnswerStream(httpx.AsyncByteStream):

@@ -88,24 +88,6 @@ def classify(
     return _translate(exc, phase, host, sock).locate(phase=phase)
 
 
-def said_before(exc: OSError, sock: ssl.SSLSocket) -> OSError:
-    """Return what the server had said before writing to it failed.
-
-    A server that refuses the device's certificate under TLS 1.3 sends an alert and closes. Writing
-    then fails without a reason, while the reason lies there to be read.
-    """
-    try:
-        sock.recv(1)
-    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return exc
-    except ssl.SSLError as told:
-        return told
-    except (OSError, ValueError):
-        return exc
-
-    return exc
-
-
 def _translate(
     exc: OSError, phase: Phase, host: str, sock: ssl.SSLSocket | None
 ) -> ProvisioningError:
