@@ -242,7 +242,7 @@ def _needed_id_scope(settings: Settings) -> str:
     raise ConfigurationError(
         "no id scope was given",
         setting="id_scope",
-        hint="give id_scope=, or set AIODPS_ID_SCOPE",
+        hint="give id_scope= (--id-scope), or set AIODPS_ID_SCOPE",
     )
 
 
@@ -251,7 +251,7 @@ def _attestation_from_files(settings: Settings) -> Attestation:
         raise ConfigurationError(
             "the device has nothing to prove who it is with",
             setting="attestation",
-            hint="give attestation=aiodps.X509.from_files(...), or set AIODPS_CERTIFICATE",
+            hint="give attestation=aiodps.X509.from_files(...) (--cert), or set AIODPS_CERTIFICATE",
         )
 
     file = settings.key_password_file
@@ -265,7 +265,7 @@ def _registration_id(attestation: Attestation, wanted: str | None) -> str:
         raise ConfigurationError(
             "no registration id was given, and the SSLContext does not tell its certificate's",
             setting="registration_id",
-            hint="give registration_id=, the CN of the certificate",
+            hint="give registration_id= (--registration-id), the CN of the certificate",
         )
 
     return check_registration_id(name)
