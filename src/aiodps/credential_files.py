@@ -43,13 +43,14 @@ def read(
         ) from exc
 
     try:
-        _check(os.fstat(handle), path, kind, what)
+        status = os.fstat(handle)
+        _check(status, path, kind, what)
     except BaseException:
         os.close(handle)
         raise
 
     with os.fdopen(handle, "rb") as stream:
-        return stream.read(MAX_BYTES)
+        return stream.read(status.st_size)
 
 
 def _check(status: os.stat_result, path: Path, kind: type[CredentialError], what: str) -> None:
