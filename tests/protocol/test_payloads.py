@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -269,6 +270,7 @@ CYCLIC["me"] = CYCLIC
         pytest.param({"a": float("nan")}, "payload.a", id="nan"),
         pytest.param({"a": b"x"}, "payload.a", id="bytes"),
         pytest.param({1: 2}, "payload", id="key"),
+        pytest.param({"a": 10**5000}, "payload.a", id="giant"),
         pytest.param(CYCLIC, "deep", id="cyclic"),
         pytest.param({"a": "x" * 98_400}, "98409 bytes", id="96KB"),
         pytest.param(deep(100), "deep", id="100-deep"),
@@ -286,8 +288,12 @@ def test_bad_payloads(payload: object, fault: str) -> None:
 
 
 def test_good_payloads() -> None:
-    """None means to send none; an object is taken as it is."""
-    payload = {"modelId": "dtmi:com:example;1", "n": [1, 2.5, None, True, {"x": ()}]}
+    """None means to send none; of an object a plain copy is taken."""
+    inner = MappingProxyType({"x": ()})
+    payload = {"modelId": "dtmi:com:example;1", "n": [1, 2.5, None, True, inner]}
 
     assert check_payload(None) is None
-    assert check_payload(payload) is payload
+    assert check_payload(payload) == {
+        "modelId": "dtmi:com:example;1",
+        "n": [1, 2.5, None, True, {"x": []}],
+    }

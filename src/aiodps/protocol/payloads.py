@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from aiodps.errors import (
     ConfigurationError,
@@ -31,6 +32,9 @@ AZURE_HUB_SUFFIXES = (
     ".azure-devices.de",
 )
 """Domains of IoT Hub in Azure's clouds; a hub elsewhere has to be allowed by the caller."""
+
+_LARGEST_INT = 128
+"""Bits of a whole number in a payload; more is a mistake, and Python would not write it."""
 
 _OPERATION_ID = re.compile(r"[A-Za-z0-9._~:=,;!*()@-]{1,256}", re.ASCII)
 _DEVICE_ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}", re.ASCII)
@@ -68,7 +72,7 @@ def registration_body(registration_id: str, payload: JsonObject | None) -> bytes
 
 
 def check_payload(payload: object) -> JsonObject | None:
-    """Return the custom payload if the service can take it; None means to send none.
+    """Return a copy of the custom payload if the service can take it; None means to send none.
 
     Raises:
         ConfigurationError: If it is no JSON object, or too deep or too large; the message names
@@ -80,33 +84,43 @@ def check_payload(payload: object) -> JsonObject | None:
     if not isinstance(payload, Mapping):
         raise _bad_payload(f"is a {type(payload).__name__}, not a JSON object")
 
-    _check_json(payload, "payload", MAX_JSON_DEPTH)
-    size = len(json.dumps(payload).encode())
+    plain = _plain_object(payload, "payload", MAX_JSON_DEPTH)
+    size = len(json.dumps(plain).encode())
     if size > MAX_REQUEST_PAYLOAD:
         raise _bad_payload(f"is {size} bytes as JSON, the service takes {MAX_REQUEST_PAYLOAD}")
 
-    return payload
+    return plain
 
 
-def _check_json(value: object, place: str, depth: int) -> None:
+def _plain_object(value: Mapping[Any, object], place: str, depth: int) -> dict[str, Json]:
+    for name in value:
+        if not isinstance(name, str):
+            raise _bad_payload(f"has a member name that is no text at {place[:200]}")
+
+    return {name: _plain(member, f"{place}.{name}", depth - 1) for name, member in value.items()}
+
+
+def _plain(value: object, place: str, depth: int) -> Json:
+    """Copy a JSON value, and refuse what is none."""
     if depth < 0:
         raise _bad_payload(f"is nested more than {MAX_JSON_DEPTH} deep")
 
     match value:
-        case None | bool() | int() | str():
-            return
-        case float():
-            if not math.isfinite(value):
-                raise _bad_payload(f"has a number that JSON cannot write at {place}")
+        case None | bool() | str():
+            return value
+        case int() if value.bit_length() <= _LARGEST_INT:
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case int() | float():
+            raise _bad_payload(f"has a number that JSON cannot carry at {place[:200]}")
         case Mapping():
-            for key, member in value.items():
-                if not isinstance(key, str):
-                    raise _bad_payload(f"has a member name that is no text at {place}")
-
-                _check_json(member, f"{place}.{key}", depth - 1)
+            return _plain_object(value, place, depth)
         case list() | tuple():
-            for index, member in enumerate(value):
-                _check_json(member, f"{place}[{index}]", depth - 1)
+            return [
+                _plain(member, f"{place}[{index}]", depth - 1)
+                for index, member in enumerate(value)
+            ]
         case _:
             raise _bad_payload(f"has a {type(value).__name__} at {place[:200]}")
 
