@@ -251,7 +251,7 @@ def _attestation_from_files(settings: Settings) -> Attestation:
         raise ConfigurationError(
             "the device has nothing to prove who it is with",
             setting="attestation",
-            hint="give attestation=aiodps.X509.from_files(...) (--cert), or set AIODPS_CERTIFICATE",
+            hint="give attestation=X509.from_files(...) (--cert), or set AIODPS_CERTIFICATE",
         )
 
     file = settings.key_password_file
