@@ -474,7 +474,11 @@ async def test_a_thousand_at_once_are_made_a_few_at_a_time() -> None:
 
 
 async def test_a_busy_peer_does_not_open_the_gate() -> None:
-    """One that needs 15 ms for each makes 32 wait for half a second: they keep their places."""
+    """One that needs 15 ms for each makes 32 wait for half a second: they keep their places.
+
+    Only the first wave may give places back, before anything is known about the peer: so there are
+    never more than two waves, where without the rule there would be all 160.
+    """
     context, turn = serving(), threading.Lock()
 
     def busy(line: Line) -> None:
@@ -485,10 +489,10 @@ async def test_a_busy_peer_does_not_open_the_gate() -> None:
         line.drain()
 
     with Peer(busy) as peer:
-        handshakes = await _dial_often(peer, 120)
+        handshakes = await _dial_often(peer, 160)
 
     assert all(line.secured for line in peer.lines)
-    assert handshakes.most <= PLACES + PLACES // 4
+    assert handshakes.most <= 2 * PLACES
 
 
 # Cancellation
