@@ -7,7 +7,21 @@ import stat
 import warnings
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
 from aiodps.errors import CertificateError, ConfigurationError, CredentialError
+
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises for a certificate or key that it cannot read, at once or when asked
+for a part of it."""
 
 MAX_BYTES = 1024 * 1024
 """A file of certificates or keys with more than a megabyte is something else."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.certificates import intermediate, root
@@ -63,3 +64,14 @@ def test_any_bytes_as_a_key(data: bytes) -> None:
 def test_passwords(password: object) -> None:
     """A text means its UTF-8 bytes."""
     assert resolve_password(password, "it") == "pässword".encode()  # type: ignore[arg-type]  # one of three
+
+
+def test_a_version_that_does_not_exist() -> None:
+    """A certificate of a version that X.509 does not have is unreadable like any other."""
+    der = root().certificate.public_bytes(Encoding.DER)
+    odd = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)
+    with pytest.raises(CertificateError) as caught:
+        load_certificates(odd, source="it")
+
+    assert odd != der
+    assert caught.value.reason == "not_pem"

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "settings": BOTTOM | {"protocol", "attestation", "transports"},
     "client": BOTTOM | {"protocol", "attestation", "registration", "transports", "settings"},
     "pki": {"errors", "models", "credential_files", "pki"},
-    "emulator": {"errors", "models", "pki", "emulator"},
+    "emulator": {"errors", "models", "credential_files", "pki", "emulator"},
     "__init__": BOTTOM | {"attestation", "registration", "transports", "settings", "client"},
     "__main__": {"cli"},
 }

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from aiodps.credential_files import UNREADABLE
 from aiodps.errors import CertificateError, CredentialError, PrivateKeyError
 
 Password: TypeAlias = str | bytes | Callable[[], str | bytes] | None
@@ -53,7 +54,7 @@ def load_certificates(data: bytes, *, source: str) -> list[x509.Certificate]:
 def _der_certificate(der: bytes, source: str) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as exc:
+    except UNREADABLE as exc:
         raise CertificateError(
             f"{source} holds something that is not a certificate", reason="not_pem"
         ) from exc

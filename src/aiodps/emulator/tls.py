@@ -16,6 +16,7 @@ import anyio
 from cryptography import x509
 from OpenSSL import SSL
 
+from aiodps.credential_files import UNREADABLE
 from aiodps.emulator.patience import Patience
 from aiodps.pki import Credential
 
@@ -80,7 +81,10 @@ class TlsStream:
         """
         self.patience.begin(silence=HANDSHAKE_SILENCE, total=HANDSHAKE_TOTAL)
         await self._do(self._tls.do_handshake)
-        self.certificates = _peer_chain(self._tls)
+        try:
+            self.certificates = _peer_chain(self._tls)
+        except UNREADABLE as exc:
+            raise PeerLostError("the certificate cannot be read", told=True) from exc
 
     async def receive(self) -> bytes:
         """Return what has arrived, or b"" if the peer has ended the connection properly.

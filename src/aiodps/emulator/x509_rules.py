@@ -14,21 +14,12 @@ import warnings
 from collections.abc import Iterable, Sequence
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
+from aiodps.credential_files import UNREADABLE
 from aiodps.errors import CertificateError
 from aiodps.pki.credential import common_name, is_ca
-
-UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""What reading a stranger's certificate may raise."""
 
 _PEM = b"-----BEGIN"
 _KNOWN_SIGNATURES = 4096

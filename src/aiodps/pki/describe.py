@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from aiodps.credential_files import UNREADABLE
 from aiodps.errors import CertificateError
-from aiodps.pki.contents import UNREADABLE, Key, Other, Thing, load
+from aiodps.pki.contents import Key, Other, Thing, load
 from aiodps.pki.credential import is_ca
 
 Fact: TypeAlias = str | int | bool | list[str] | None

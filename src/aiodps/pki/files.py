@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from aiodps.credential_files import read
+from aiodps.credential_files import UNREADABLE, read
 from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
 from aiodps.pki.authority import Authority
 from aiodps.pki.credential import Credential, PrivateKey, is_root
@@ -187,7 +187,7 @@ def _exists(path: Path) -> ConfigurationError:
 def _load_certificates(path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(read(path))
-    except ValueError as exc:
+    except UNREADABLE as exc:
         raise CertificateError(
             f"the file {str(path)!r} holds no certificate in PEM that can be read",
             reason="not_pem",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
+from aiodps.credential_files import UNREADABLE
 from aiodps.errors import ServerIdentityError
 
 _REASONS = {
@@ -82,7 +83,7 @@ def certificates_shown(sock: ssl.SSLSocket | None) -> tuple[x509.Certificate, ..
     try:
         shown = sock._sslobj.get_unverified_chain()  # type: ignore[union-attr]  # noqa: SLF001
         return tuple(x509.load_pem_x509_certificate(one.public_bytes().encode()) for one in shown)
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, *UNREADABLE):
         return ()
 
 
