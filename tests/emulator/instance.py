@@ -10,8 +10,8 @@ from typing import Any
 
 from cryptography import x509
 
-from aiodps.emulator.enrollment import Enrollment
-from aiodps.emulator.service import Service
+from aiodps.emulator.service.enrollment import Enrollment
+from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import Identity, Operation, Request, Response
 from aiodps.pki import Credential
 

@@ -8,9 +8,9 @@ import pytest
 from tests.emulator.clients import device
 
 from aiodps.emulator.desk import Desk
-from aiodps.emulator.http_routes import ArmRequest
+from aiodps.emulator.fronts.http_routes import ArmRequest
 from aiodps.emulator.journal import Exchange
-from aiodps.emulator.service import Service
+from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import Identity, Operation, Request, Response
 
 REQUEST = Request(

@@ -17,8 +17,8 @@ from cryptography import x509
 from tests import certificates
 from tests.emulator.clients import PATIENCE
 
-from aiodps.emulator.listener import Listener
-from aiodps.emulator.tls import TlsStream, server_context
+from aiodps.emulator.connections.listener import Listener
+from aiodps.emulator.connections.tls import TlsStream, server_context
 from aiodps.pki import Authority, Credential
 
 BUG = b"bug"

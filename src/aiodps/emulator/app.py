@@ -11,14 +11,14 @@ from typing import Final, Self
 import anyio
 from anyio.abc import TaskGroup
 
+from aiodps.emulator.connections.listener import Listener
+from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.desk import Desk
-from aiodps.emulator.enrollments import Enrollment
-from aiodps.emulator.http_front import HttpFront
+from aiodps.emulator.fronts.http import HttpFront
+from aiodps.emulator.fronts.mqtt import MqttFront
 from aiodps.emulator.journal import Counts, Exchange, Note
-from aiodps.emulator.listener import Listener
-from aiodps.emulator.mqtt_front import MqttFront
-from aiodps.emulator.service import Service
-from aiodps.emulator.tls import server_context
+from aiodps.emulator.service.enrollments import Enrollment
+from aiodps.emulator.service.service import Service
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority
 

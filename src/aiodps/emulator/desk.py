@@ -11,11 +11,11 @@ from typing import Final
 
 from cryptography import x509
 
-from aiodps.emulator.answers import timestamp
-from aiodps.emulator.arm import handle_arm
-from aiodps.emulator.http_routes import ArmRequest
+from aiodps.emulator.fronts.http_routes import ArmRequest
 from aiodps.emulator.journal import Exchange, Note
-from aiodps.emulator.service import Service
+from aiodps.emulator.management.arm import handle_arm
+from aiodps.emulator.service.answers import timestamp
+from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import Identity, Request, Response
 from aiodps.models import JsonObject
 

@@ -17,7 +17,7 @@ from tests import certificates
 from tests.emulator.clients import SCOPE, fleet, running
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.enrollments import read_enrollments
+from aiodps.emulator.service.enrollments import read_enrollments
 from aiodps.pki import Credential
 
 pytestmark = [pytest.mark.anyio, pytest.mark.interop]

@@ -1,0 +1,173 @@
+"""TLS as DPS speaks it: any client certificate or none is taken, and judged later, by the service.
+
+pyOpenSSL, because the standard library can neither accept certificates it cannot verify nor, up
+to Python 3.12, show the whole chain, and its asyncio servers send no alerts. That the peer holds
+the private key of its certificate is proved by TLS itself, whatever the callback says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import anyio
+from cryptography import x509
+from OpenSSL import SSL
+
+from aiodps.credential_files import UNREADABLE
+from aiodps.emulator.connections.patience import Patience
+from aiodps.pki import Credential
+
+HANDSHAKE_SILENCE: Final = 10.0
+"""Seconds in which a peer that shakes hands must send something."""
+HANDSHAKE_TOTAL: Final = 60.0
+"""Seconds for the whole handshake: generous, for a burst of thousands on a small machine."""
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 1 << 20
+_HTTP: Final = b"http/1.1"
+"""The one protocol that is agreed on in TLS, if the client asks; others are spoken unnamed."""
+_CHUNK: Final = 16384
+"""Bytes of one TLS record."""
+
+T = TypeVar("T")
+
+
+class PeerLostError(Exception):
+    """The peer has gone, or what it sends is no TLS."""
+
+    def __init__(self, reason: str, *, told: bool) -> None:
+        super().__init__(reason)
+        self.told = told
+        """Whether TLS says why: an alert of the peer's, or what we could not take."""
+
+
+def server_context(credential: Credential) -> SSL.Context:
+    """Make the context of the server: TLS 1.2 and 1.3, a certificate asked for but not needed."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.use_certificate(credential.certificate)
+    context.use_privatekey(credential.private_key)
+    context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+    context.set_alpn_select_callback(
+        lambda _, offered: _HTTP if _HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+    )
+    # A resumed session would carry the leaf only. Tickets of TLS 1.3 are still sent, because
+    # without them clients that leave TCP_NODELAY off stall for 40 ms; nobody remembers them.
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    # Idle connections give back the 34 kB that OpenSSL reads and writes with.
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    return context
+
+
+class TlsStream:
+    """One connection with TLS, for one task; any await in it obeys its `patience`."""
+
+    def __init__(self, sock: socket.socket, context: SSL.Context, patience: Patience) -> None:
+        self.patience = patience
+        self.certificates: tuple[x509.Certificate, ...] = ()
+        """The client's certificates, leaf first, as sent; empty if it showed none."""
+        self._socket = sock
+        self._tls = SSL.Connection(context, sock)
+        self._tls.set_accept_state()
+
+    async def handshake(self) -> None:
+        """Shake hands; if that fails, the peer is told why with an alert.
+
+        Raises:
+            PeerLostError: If the two could not agree.
+        """
+        self.patience.begin(silence=HANDSHAKE_SILENCE, total=HANDSHAKE_TOTAL)
+        await self._do(self._tls.do_handshake)
+        try:
+            self.certificates = _peer_chain(self._tls)
+        except UNREADABLE as exc:
+            raise PeerLostError("the certificate cannot be read", told=True) from exc
+
+    async def receive(self) -> bytes:
+        """Return what has arrived, or b"" if the peer has ended the connection properly.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        # A peer that always has something to say must not keep the others waiting.
+        await anyio.lowlevel.checkpoint()
+        return await self._do(self._receive)
+
+    async def send(self, data: bytes) -> None:
+        """Send everything.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        rest = memoryview(data)
+        while rest:
+            sent = await self._do(lambda: self._tls.send(rest))  # noqa: B023 (awaited at once)
+            rest = rest[sent:]
+
+    async def linger(self) -> None:
+        """Let the peer read the last answer: take what it still sends, for a short while.
+
+        A socket that is closed with unread bytes resets the connection, answer and all.
+        """
+        self.patience.begin(silence=LINGER_SECONDS, total=LINGER_SECONDS)
+        taken = 0
+        with contextlib.suppress(SSL.Error, OSError):
+            self._tls.shutdown()
+            self._socket.shutdown(socket.SHUT_WR)
+
+        while taken < LINGER_BYTES:
+            await anyio.wait_readable(self._socket)
+            data = self._socket.recv(_CHUNK)
+            if not data:
+                return
+
+            taken += len(data)
+
+    def close(self) -> None:
+        """End TLS if possible, and the connection at once; may be called more than once."""
+        with contextlib.suppress(SSL.Error, OSError):
+            self._tls.shutdown()
+
+        self._socket.close()
+
+    def _receive(self) -> bytes:
+        try:
+            return self._tls.recv(_CHUNK)
+        except SSL.ZeroReturnError:
+            return b""
+
+    async def _do(self, operation: Callable[[], T]) -> T:
+        """Try the operation; wait only when TLS asks for it."""
+        while True:
+            try:
+                return operation()
+            except SSL.WantReadError:
+                wait = anyio.wait_readable
+            except SSL.WantWriteError:
+                wait = anyio.wait_writable
+            except (SSL.Error, OSError) as exc:
+                raise _lost(exc) from exc
+
+            # Not while handling the exception, whose traceback would be kept for as long.
+            await wait(self._socket)
+            self.patience.renew()
+
+
+def _peer_chain(connection: SSL.Connection) -> tuple[x509.Certificate, ...]:
+    leaf = connection.get_peer_certificate(as_cryptography=True)
+    if leaf is None:
+        return ()
+
+    # On the server's side OpenSSL leaves the leaf out of the chain.
+    return (leaf, *(connection.get_peer_cert_chain(as_cryptography=True) or ()))
+
+
+def _lost(error: Exception) -> PeerLostError:
+    match error:
+        case SSL.Error(args=(list() as errors,)) if errors:
+            return PeerLostError(errors[-1][2], told=True)
+        case _:
+            return PeerLostError("the peer has gone", told=False)

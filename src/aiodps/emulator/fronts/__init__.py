@@ -1,0 +1,1 @@
+"""How devices and services speak to the emulator: HTTP, MQTT, WebSocket."""

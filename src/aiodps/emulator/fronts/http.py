@@ -1,0 +1,87 @@
+"""DPS over HTTPS: the device API, and the certificates as Azure Resource Manager takes them."""
+
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+from typing import assert_never
+from urllib.parse import quote
+
+from aiodps.emulator.connections.tls import TlsStream
+from aiodps.emulator.desk import Desk
+from aiodps.emulator.fronts.http_messages import HttpConnection, HttpRequest, RefusedError
+from aiodps.emulator.fronts.http_routes import ArmRequest, WrongMethodError, route
+from aiodps.emulator.wire import Identity, Operation, Request, Response
+
+
+class HttpFront:
+    """Serves HTTPS connections."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def serve(self, stream: TlsStream) -> None:
+        """See one connection through: any number of requests, one after the other."""
+        http = HttpConnection(stream)
+        try:
+            while (request := await http.next_request()) is not None:
+                await self._answer(http, request, stream)
+        except RefusedError as exc:
+            await self._refuse(http, exc, "unreadable request", stream, {"Connection": "close"})
+            await stream.linger()
+
+    async def _answer(self, http: HttpConnection, request: HttpRequest, stream: TlsStream) -> None:
+        try:
+            wish = route(request)
+        except RefusedError as exc:
+            allow = {"Allow": exc.allowed} if isinstance(exc, WrongMethodError) else {}
+            await self._refuse(http, exc, f"{request.method} {request.target}", stream, allow)
+            return
+
+        match wish:
+            case Request():
+                identity = Identity(stream.certificates, request.headers.get("authorization"))
+                response = self._desk.answer(wish, identity=identity, front="https")
+                headers = _headers(response) | _location(wish, request, response)
+                await http.answer(response.status_code, response.body, headers)
+            case ArmRequest():
+                status_code, body = self._desk.answer_arm(wish)
+                await http.answer(status_code, body, {"x-ms-request-id": str(uuid.uuid4())})
+            case _:
+                assert_never(wish)
+
+    async def _refuse(
+        self,
+        http: HttpConnection,
+        error: RefusedError,
+        what: str,
+        stream: TlsStream,
+        headers: dict[str, str],
+    ) -> None:
+        response = self._desk.refuse(
+            error.status_code,
+            str(error),
+            what=what[:80],
+            front="https",
+            certificates=stream.certificates,
+        )
+        await http.answer(response.status_code, response.body, _headers(response) | headers)
+
+
+def _headers(response: Response) -> dict[str, str]:
+    """Return the headers that the service sends; the request id is an error's tracking id."""
+    headers = {"x-ms-request-id": str(response.body.get("trackingId") or uuid.uuid4())}
+    if response.retry_after is not None:
+        headers["Retry-After"] = str(response.retry_after)
+
+    return headers
+
+
+def _location(wish: Request, request: HttpRequest, response: Response) -> dict[str, str]:
+    """Return `Location` as the service does: it points back to where the device registered."""
+    if response.status_code != HTTPStatus.ACCEPTED or wish.operation is not Operation.REGISTER:
+        return {}
+
+    host = request.headers.get("host", "").encode("ascii", "ignore").decode()
+    path = f"/{quote(wish.id_scope)}/registrations/{quote(wish.registration_id)}/register"
+    return {"Location": f"https://{host}{path}"}

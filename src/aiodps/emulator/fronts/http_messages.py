@@ -1,0 +1,151 @@
+"""HTTP/1.1 on a stream: one request after the other, limits kept, answers in JSON.
+
+What real clients do and a strict stack would refuse is taken: a body on GET, and the header
+`Content-Encoding: utf-8` of Microsoft's articles, which is no coding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, Final
+
+import h11
+
+from aiodps.emulator.connections.tls import TlsStream
+from aiodps.emulator.wire import encode_json
+
+MAX_HEAD: Final = 16 * 1024
+"""Bytes of request line and headers."""
+MAX_BODY: Final = 96 * 1024
+"""Bytes of a body; Microsoft Learn, "Azure IoT Hub DPS limits": message size."""
+IDLE_SECONDS: Final = 120.0
+"""Seconds a connection may be kept alive without a request."""
+REQUEST_SILENCE: Final = 10.0
+"""Seconds in which a client that sends a request must send something."""
+REQUEST_TOTAL: Final = 60.0
+"""Seconds for a whole request."""
+
+
+class RefusedError(Exception):
+    """A request that is not read to its end; the connection ends with the answer."""
+
+    def __init__(self, status_code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status_code = int(status_code)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request, all of it."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(repr=False)
+    """Names in lower case; of headers that come twice the first counts."""
+    body: bytes = field(repr=False)
+
+
+class HttpConnection:
+    """HTTP/1.1 over one stream."""
+
+    def __init__(self, stream: TlsStream) -> None:
+        self._stream = stream
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._head_only = False
+
+    async def next_request(self) -> HttpRequest | None:
+        """Wait for the next request.
+
+        Returns:
+            None if there will be no other one.
+
+        Raises:
+            RefusedError: If it is no HTTP/1.1, or over a limit.
+            PeerLostError: If the connection broke.
+        """
+        if self._http.our_state is h11.MUST_CLOSE:
+            return None
+
+        if self._http.our_state is h11.DONE:
+            self._http.start_next_cycle()
+
+        self._stream.patience.begin(silence=IDLE_SECONDS, total=IDLE_SECONDS)
+        try:
+            return await self._read()
+        except h11.RemoteProtocolError as exc:
+            raise RefusedError(exc.error_status_hint, str(exc)) from exc
+
+    async def answer(
+        self, status_code: int, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> None:
+        """Send an answer; None as body means that there is none.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        content = b"" if body is None or self._head_only else encode_json(body)
+        head = h11.Response(
+            status_code=status_code,
+            reason=HTTPStatus(status_code).phrase,
+            headers=list({"Date": formatdate(usegmt=True), **_JSON, **headers}.items()),
+        )
+        # No length is given, hence it goes in chunks: as the service does.
+        events = (head, h11.Data(data=content), h11.EndOfMessage())
+        await self._stream.send(b"".join(self._http.send(event) or b"" for event in events))
+
+    async def _read(self) -> HttpRequest | None:
+        head: h11.Request | None = None
+        body = bytearray()
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                await self._take_more(begun=head is not None)
+            elif isinstance(event, h11.Request):
+                head = event
+                self._head_only = head.method == b"HEAD"
+                _check_announced_length(head)
+            elif isinstance(event, h11.Data):
+                body += event.data
+                _check_length(len(body))
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
+                return _request(head, bytes(body))
+            else:
+                return None
+
+    async def _take_more(self, *, begun: bool) -> None:
+        if self._http.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
+            await self._stream.send(self._http.send(go_on) or b"")
+
+        first = not begun and not self._http.trailing_data[0]
+        data = await self._stream.receive()
+        if first:
+            self._stream.patience.begin(silence=REQUEST_SILENCE, total=REQUEST_TOTAL)
+
+        self._http.receive_data(data)
+
+
+_JSON: Mapping[str, str] = {"Content-Type": "application/json; charset=utf-8"}
+"""`azure-iot-provisioning-device-http` reads a body only if it is called that."""
+
+
+def _request(head: h11.Request, body: bytes) -> HttpRequest:
+    headers = {name.decode(): value.decode("latin-1") for name, value in reversed(head.headers)}
+    return HttpRequest(
+        method=head.method.decode(), target=head.target.decode(), headers=headers, body=body
+    )
+
+
+def _check_announced_length(head: h11.Request) -> None:
+    """Refuse a body that is too long before it is sent."""
+    for name, value in head.headers:
+        if name == b"content-length":
+            _check_length(int(value))
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_BODY:
+        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of over {MAX_BODY} bytes")

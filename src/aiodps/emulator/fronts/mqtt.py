@@ -1,0 +1,246 @@
+"""DPS over MQTT 3.1.1: one session for each connection, and what DPS answers to each packet.
+
+As seen on the wire, real clients need: an acknowledgement for everything, the PUBACK before the
+answer, and answers also without a subscription of this connection, because `azure-iot-device`
+sends its request again after a reconnect without subscribing first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.tls import TlsStream
+from aiodps.emulator.desk import Desk
+from aiodps.emulator.fronts.mqtt311 import (
+    FAILURE,
+    PINGRESP,
+    Connect,
+    ConnectCode,
+    Decoder,
+    Disconnect,
+    OtherProtocol,
+    Packet,
+    PingReq,
+    ProtocolViolation,
+    PubAck,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+    connack,
+    puback,
+    publish,
+    suback,
+    unsuback,
+)
+from aiodps.emulator.fronts.mqtt_names import (
+    ANSWERS,
+    UserName,
+    answer_topic,
+    read_topic,
+    read_user_name,
+)
+from aiodps.emulator.wire import Identity, Request, encode_json
+
+CONNECT_SECONDS: Final = 10.0
+"""Seconds until a client must have introduced itself."""
+KEEP_ALIVE_FACTOR: Final = 1.5
+"""MQTT 3.1.1, 3.1.2-24: the server ends a connection silent for that many keep-alives."""
+LONGEST_SILENCE: Final = 1770.0
+"""Seconds without a packet for clients that name no keep-alive.
+
+Microsoft Learn, "Communicate with an IoT hub using MQTT": the load balancer's 29.5 minutes.
+"""
+
+
+class MqttFront:
+    """Serves MQTT connections."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._sessions: dict[tuple[str, str], Patience] = {}
+
+    async def serve(self, stream: TlsStream) -> None:
+        """See one connection through."""
+        try:
+            await self._serve(_Line(stream))
+        except ProtocolViolation as exc:
+            self._desk.refuse(
+                400, str(exc), what="closed", front="mqtt", certificates=stream.certificates
+            )
+
+    async def _serve(self, line: _Line) -> None:
+        packet = await line.next_packet(within=CONNECT_SECONDS)
+        if packet is None:
+            return
+
+        try:
+            connect = _expect_connect(packet)
+            who = _admit(connect)
+        except _RefusedError as exc:
+            await line.send(connack(exc.code))
+            self._desk.refuse(
+                401, str(exc), what="CONNECT", front="mqtt", certificates=line.certificates
+            )
+            await line.stream.linger()
+            return
+
+        await line.send(connack(ConnectCode.ACCEPTED))
+        with self._the_only_one(who, line.stream.patience):
+            await _Session(line, connect, who, self._desk).run()
+
+    @contextmanager
+    def _the_only_one(self, who: UserName, patience: Patience) -> Iterator[None]:
+        """End an older session of the same client (3.1.4-2)."""
+        key = (who.id_scope.lower(), who.registration_id.lower())
+        older = self._sessions.get(key)
+        if older is not None:
+            older.end()
+
+        self._sessions[key] = patience
+        try:
+            yield
+        finally:
+            if self._sessions[key] is patience:
+                del self._sessions[key]
+
+
+class _Line:
+    """Packets over a stream."""
+
+    def __init__(self, stream: TlsStream) -> None:
+        self.stream = stream
+        self.certificates = stream.certificates
+        self._decoder = Decoder()
+
+    async def next_packet(self, *, within: float) -> Packet | None:
+        """Wait for the next packet; None if the client has ended the connection."""
+        self.stream.patience.begin(silence=within, total=within)
+        while True:
+            packet = self._decoder.next_packet()
+            if packet is not None:
+                return packet
+
+            data = await self.stream.receive()
+            if not data:
+                return None
+
+            self._decoder.feed(data)
+
+    async def send(self, data: bytes) -> None:
+        await self.stream.send(data)
+
+
+class _Session:
+    """What follows an accepted CONNECT."""
+
+    def __init__(self, line: _Line, connect: Connect, who: UserName, desk: Desk) -> None:
+        self._line = line
+        self._who = who
+        self._desk = desk
+        self._silence = connect.keep_alive * KEEP_ALIVE_FACTOR or LONGEST_SILENCE
+        password = (connect.password or b"").decode(errors="replace")
+        self._identity = Identity(line.certificates, password or None)
+        self._packet_id = 0
+        self._answer_qos = 1
+
+    async def run(self) -> None:
+        """Answer packets until the client says goodbye."""
+        while True:
+            packet = await self._line.next_packet(within=self._silence)
+            match packet:
+                case None | Disconnect():
+                    return
+                case Publish():
+                    await self._line.send(self._published(packet))
+                case Subscribe():
+                    await self._line.send(self._subscribed(packet))
+                case Unsubscribe():
+                    self._answer_qos = 1
+                    await self._line.send(unsuback(packet.packet_id))
+                case PingReq():
+                    await self._line.send(PINGRESP)
+                case PubAck():
+                    pass
+                case Connect() | OtherProtocol():  # 3.1.0-2
+                    raise ProtocolViolation("a second CONNECT")
+
+    def _subscribed(self, packet: Subscribe) -> bytes:
+        """Grant the one filter there is; the service never grants more than QoS 1."""
+        codes = tuple(min(qos, 1) if name == ANSWERS else FAILURE for name, qos in packet.filters)
+        granted = [code for code in codes if code != FAILURE]
+        if granted:
+            self._answer_qos = granted[-1]
+
+        return suback(packet.packet_id, codes)
+
+    def _published(self, packet: Publish) -> bytes:
+        """Ask the service; acknowledge first, then answer."""
+        question = read_topic(packet.topic)
+        response = self._desk.answer(
+            Request(
+                operation=question.operation,
+                id_scope=self._who.id_scope,
+                registration_id=self._who.registration_id,
+                api_version=self._who.api_version,
+                operation_id=question.operation_id,
+                body=packet.payload,
+            ),
+            identity=self._identity,
+            front="mqtt",
+        )
+        topic = answer_topic(response.status_code, question.rid, retry_after=response.retry_after)
+        payload = encode_json(response.body)
+        answer = publish(topic, payload, packet_id=self._next_packet_id())
+        return answer if packet.packet_id is None else puback(packet.packet_id) + answer
+
+    def _next_packet_id(self) -> int | None:
+        if not self._answer_qos:
+            return None
+
+        self._packet_id = self._packet_id % 0xFFFF + 1
+        return self._packet_id
+
+
+class _RefusedError(Exception):
+    """A CONNECT that is answered with a refusal."""
+
+    def __init__(self, code: ConnectCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def _expect_connect(packet: Packet) -> Connect:
+    match packet:
+        case Connect():
+            return packet
+        case OtherProtocol(level):
+            raise _RefusedError(
+                ConnectCode.WRONG_PROTOCOL_LEVEL,
+                f"MQTT of level {level}; DPS speaks 3.1.1, which is level 4",
+            )
+        case _:  # 3.1.0-1
+            raise ProtocolViolation("a packet before CONNECT")
+
+
+def _admit(connect: Connect) -> UserName:
+    """Judge the names; the certificate is judged later, when the device registers.
+
+    That a client id other than the registration id is refused with code 5 was seen on the wire.
+    """
+    if not connect.client_id:
+        raise _RefusedError(ConnectCode.CLIENT_ID_REJECTED, "the client id is empty")
+
+    who = read_user_name(connect.user_name or "")
+    if who is None:
+        raise _RefusedError(
+            ConnectCode.BAD_USER_NAME,
+            "the user name is not {idScope}/registrations/{registrationId}/api-version={v}",
+        )
+
+    if who.registration_id.lower() != connect.client_id.lower():
+        raise _RefusedError(ConnectCode.NOT_AUTHORIZED, "the client id is not the registration id")
+
+    return who

@@ -1,0 +1,103 @@
+"""User names and topics of MQTT, as DPS reads and writes them.
+
+Source: Microsoft Learn, "Communicate with DPS using the MQTT protocol"; what clients really send
+was seen on the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from aiodps.emulator.fronts.mqtt311 import ProtocolViolation
+from aiodps.emulator.wire import Operation
+
+ANSWERS: Final = "$dps/registrations/res/#"
+"""The one filter that may be subscribed to."""
+
+_PREFIX = "$dps/registrations/"
+_OPERATIONS: Mapping[str, Operation] = {
+    "put/iotdps-register/": Operation.REGISTER,
+    "get/iotdps-get-operationstatus/": Operation.OPERATION_STATUS,
+}
+_MAX_RID = 256
+"""Characters; clients send a UUID or a small number. It is sent back, so it is bounded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserName:
+    """Who the client says it is."""
+
+    id_scope: str
+    registration_id: str
+    api_version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a message to the service asks."""
+
+    operation: Operation
+    rid: str
+    """Sent back exactly as it came, also when it is percent-encoded."""
+    operation_id: str | None
+
+
+def read_user_name(text: str) -> UserName | None:
+    """Read `{idScope}/registrations/{registrationId}/api-version={v}[&ClientVersion=...]`.
+
+    The client version may hold anything, also slashes. Unknown keys are ignored.
+
+    Returns:
+        None if it has another shape.
+    """
+    id_scope, _, rest = text.partition("/")
+    literal, _, rest = rest.partition("/")
+    registration_id, _, query = rest.partition("/")
+    if literal.lower() != "registrations" or not id_scope or not registration_id:
+        return None
+
+    return UserName(
+        id_scope=unquote(id_scope),
+        registration_id=unquote(registration_id),
+        api_version=_parameters(query).get("api-version"),
+    )
+
+
+def read_topic(topic: str) -> Question:
+    """Read the topic of a message to the service.
+
+    Raises:
+        ProtocolViolation: If it is none of the service's topics, or lacks `$rid`, so that there
+            is no way to answer.
+    """
+    path, _, query = topic.removeprefix(_PREFIX).partition("?")
+    operation = _OPERATIONS.get(path.lower()) if topic.startswith(_PREFIX) else None
+    if operation is None:
+        raise ProtocolViolation(f"a PUBLISH to the unknown topic {topic[:80]!r}")
+
+    parameters = _parameters(query)
+    rid = parameters.get("$rid", "")
+    if not 0 < len(rid) <= _MAX_RID:
+        raise ProtocolViolation(f"a PUBLISH without a usable $rid: {topic[:80]!r}")
+
+    operation_id = parameters.get("operationid")
+    return Question(
+        operation=operation,
+        rid=rid,
+        operation_id=None if operation_id is None else unquote(operation_id),
+    )
+
+
+def answer_topic(status_code: int, rid: str, *, retry_after: int | None) -> str:
+    """Write the topic of an answer: no key twice, `$rid` first, `retry-after` in lower case."""
+    wait = "" if retry_after is None else f"&retry-after={retry_after}"
+    return f"{_PREFIX}res/{status_code}/?$rid={rid}{wait}"
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """Read `key=value` pairs; of keys that come twice the first counts."""
+    pairs = (part.partition("=") for part in reversed(query.split("&")))
+    return {key.lower(): value for key, _, value in pairs}

@@ -1,0 +1,1 @@
+"""How an instance is managed: Azure Resource Manager and the service API."""

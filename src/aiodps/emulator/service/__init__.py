@@ -1,0 +1,1 @@
+"""What DPS decides: rules and records, pure and synchronous."""

@@ -1,0 +1,107 @@
+"""The bodies of the service's answers: operation status, registration state, error.
+
+Shapes and order of members are those of the live answers printed in Microsoft Learn, "How to use
+X.509 certificates over HTTPS without an SDK".
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from aiodps.emulator.service.registrations import RegistrationOperation
+from aiodps.emulator.wire import Response
+from aiodps.errors import ServiceError
+from aiodps.models import RegistrationStatus
+
+_TICKS = 10_000_000
+"""The service counts time in tenths of a microsecond."""
+
+
+def accepted(operation: RegistrationOperation, *, retry_after: int) -> Response:
+    """Answer a register request: always `assigning`, and no registration state yet."""
+    body = {"operationId": operation.operation_id, "status": RegistrationStatus.ASSIGNING.value}
+    return Response(status_code=202, body=body, retry_after=retry_after)
+
+
+def operation_status(
+    operation: RegistrationOperation, registration_id: str, *, retry_after: int, now: float
+) -> Response:
+    """Answer a poll: 202 while the operation works, 200 once it is finished, however it ended."""
+    state = registration_state(operation, registration_id, now=now)
+    body = {
+        "operationId": operation.operation_id,
+        "status": state["status"],
+        "registrationState": state,
+    }
+    if now < operation.finished:
+        return Response(status_code=202, body=body, retry_after=retry_after)
+
+    return Response(status_code=200, body=body)
+
+
+def registration_state(
+    operation: RegistrationOperation, registration_id: str, *, now: float
+) -> dict[str, Any]:
+    """Return the state of a registration as it stands, told to a device of this spelling."""
+    outcome = operation.outcome
+    if now < operation.finished:
+        return _bare_state(registration_id, RegistrationStatus.ASSIGNING)
+
+    match outcome.status:
+        case RegistrationStatus.ASSIGNED:
+            return _assigned(operation, registration_id)
+        case RegistrationStatus.FAILED:
+            return _failed(operation, registration_id)
+        case status:
+            return _bare_state(registration_id, status)
+
+
+def error(refused: ServiceError, *, tracking_id: str, now: float) -> Response:
+    """Answer that the service says no."""
+    body = {
+        "errorCode": refused.error_code,
+        "trackingId": tracking_id,
+        "message": refused.message,
+        "timestampUtc": timestamp(now),
+    }
+    return Response(status_code=refused.status_code, body=body)
+
+
+def timestamp(time: float) -> str:
+    """Write a time, in seconds since 1970, as the service does: seven digits of a second and Z."""
+    seconds, ticks = divmod(int(time * _TICKS), _TICKS)
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%S}.{ticks:07d}Z"
+
+
+def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, Any]:
+    return {"registrationId": registration_id, "status": status.value}
+
+
+def _assigned(operation: RegistrationOperation, registration_id: str) -> dict[str, Any]:
+    outcome = operation.outcome
+    group = outcome.enrollment_group_id
+    return {
+        "x509": {} if group is None else {"enrollmentGroupId": group},
+        "registrationId": registration_id,
+        "createdDateTimeUtc": timestamp(operation.created),
+        "assignedHub": outcome.assigned_hub,
+        "deviceId": outcome.device_id,
+        "status": outcome.status.value,
+        "substatus": operation.substatus.value,
+        "lastUpdatedDateTimeUtc": timestamp(operation.finished),
+        "etag": operation.etag,
+    }
+
+
+def _failed(operation: RegistrationOperation, registration_id: str) -> dict[str, Any]:
+    outcome = operation.outcome
+    return {
+        "registrationId": registration_id,
+        "createdDateTimeUtc": timestamp(operation.created),
+        "status": outcome.status.value,
+        "errorCode": outcome.error_code,
+        "errorMessage": outcome.error_message,
+        "lastUpdatedDateTimeUtc": timestamp(operation.finished),
+        "etag": operation.etag,
+    }

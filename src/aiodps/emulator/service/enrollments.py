@@ -1,0 +1,144 @@
+"""The enrollments of an instance, and the file they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import assert_never
+
+from aiodps.emulator.service.enrollment import (
+    Enrollment,
+    EnrollmentGroup,
+    IndividualEnrollment,
+    read_enrollment,
+)
+from aiodps.emulator.service.mechanisms import CaReferences, SigningCertificates
+from aiodps.errors import ConfigurationError
+
+__all__ = [
+    "Enrollment",
+    "EnrollmentGroup",
+    "Enrollments",
+    "IndividualEnrollment",
+    "read_enrollments",
+]
+
+
+class Enrollments:
+    """The enrollments of an instance.
+
+    Args:
+        enrollments: To begin with; of two with one id the later one counts.
+    """
+
+    def __init__(self, enrollments: Iterable[Enrollment] = ()) -> None:
+        self._individuals: dict[str, IndividualEnrollment] = {}
+        self._groups: dict[str, EnrollmentGroup] = {}
+        self._by_thumbprint: dict[str, EnrollmentGroup] = {}
+        self._by_ca_name: dict[str, EnrollmentGroup] = {}
+        for each in enrollments:
+            self.put(each)
+
+    def __iter__(self) -> Iterator[Enrollment]:
+        """Go through all of them, individual ones first."""
+        yield from self._individuals.values()
+        yield from self._groups.values()
+
+    def put(self, enrollment: Enrollment) -> None:
+        """Add an enrollment, or put it in the place of the one with its id."""
+        match enrollment:
+            case IndividualEnrollment():
+                self._individuals[enrollment.registration_id.lower()] = enrollment
+            case EnrollmentGroup():
+                self._groups[enrollment.enrollment_group_id.lower()] = enrollment
+                self._index_groups()
+
+    def individual(self, registration_id: str) -> IndividualEnrollment | None:
+        """Return the individual enrollment of a device, or None."""
+        return self._individuals.get(registration_id.lower())
+
+    def group(self, enrollment_group_id: str) -> EnrollmentGroup | None:
+        """Return an enrollment group, or None."""
+        return self._groups.get(enrollment_group_id.lower())
+
+    def group_signed_by(
+        self, thumbprint: str, *, names: Iterable[str] = ()
+    ) -> EnrollmentGroup | None:
+        """Return the group of a CA, or None; of two groups of one CA the older one.
+
+        Args:
+            thumbprint: Of the CA's certificate: SHA-256, upper-case hex digits.
+            names: That it has on the instance, for groups that refer to it by name.
+        """
+        found = self._by_thumbprint.get(thumbprint)
+        by_name = (self._by_ca_name.get(name.lower()) for name in names)
+        return found or next((group for group in by_name if group), None)
+
+    def remove_individual(self, registration_id: str) -> None:
+        """Remove an individual enrollment; one that is not there is removed already."""
+        self._individuals.pop(registration_id.lower(), None)
+
+    def remove_group(self, enrollment_group_id: str) -> None:
+        """Remove an enrollment group; one that is not there is removed already."""
+        self._groups.pop(enrollment_group_id.lower(), None)
+        self._index_groups()
+
+    def _index_groups(self) -> None:
+        self._by_thumbprint.clear()
+        self._by_ca_name.clear()
+        for group in self._groups.values():
+            match group.attestation:
+                case SigningCertificates(primary=primary, secondary=secondary):
+                    for each in filter(None, (primary, secondary)):
+                        self._by_thumbprint.setdefault(each.thumbprint, group)
+                case CaReferences(primary=name, secondary=other):
+                    for each_name in filter(None, (name, other)):
+                        self._by_ca_name.setdefault(each_name.lower(), group)
+
+
+def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:
+    """Read a JSON list of enrollments as the service API writes them, individual ones and groups.
+
+    Raises:
+        ConfigurationError: If it cannot be read; the message names entry and member.
+    """
+    try:
+        entries = json.loads(document)
+    except (ValueError, RecursionError) as exc:
+        raise _fault("the enrollments are not JSON") from exc
+
+    if not isinstance(entries, list):
+        raise _fault("the enrollments are not a JSON list")
+
+    found: dict[tuple[type[Enrollment], str], str] = {}
+    enrollments = []
+    for index, entry in enumerate(entries):
+        place = f"enrollment {index}"
+        if not isinstance(entry, dict):
+            raise _fault(f"{place} is not an object")
+
+        enrollment = read_enrollment(entry, place=place)
+        if (first := found.setdefault(_key(enrollment), place)) != place:
+            raise _fault(f"{place} has the id of {first}: {_key(enrollment)[1]!a}")
+
+        enrollments.append(enrollment)
+
+    return tuple(enrollments)
+
+
+def _key(enrollment: Enrollment) -> tuple[type[Enrollment], str]:
+    match enrollment:
+        case IndividualEnrollment(registration_id=name):
+            return IndividualEnrollment, name.lower()
+        case EnrollmentGroup(enrollment_group_id=name):
+            return EnrollmentGroup, name.lower()
+        case _:
+            assert_never(enrollment)
+
+
+def _fault(message: str) -> ConfigurationError:
+    return ConfigurationError(
+        message,
+        setting="enrollments",
+        hint="give a JSON list of enrollments as the service API writes them",
+    )

@@ -1,0 +1,114 @@
+"""Registration records and their operations: what was decided for a device, and from when on.
+
+An operation is decided when it begins and finished when its time has come, whether anybody asks
+or not: a device that disconnects right after its register request is assigned all the same.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from aiodps.emulator.service.identifiers import etag, operation_id
+from aiodps.models import RegistrationStatus, Substatus
+
+KEPT_OPERATIONS = 4
+"""Operations kept per registration id: a device that registers again for ever costs no memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a registration comes to."""
+
+    status: RegistrationStatus
+    """Assigned, failed or disabled."""
+    device_id: str | None = None
+    """The id at the hub; None unless assigned."""
+    assigned_hub: str | None = None
+    """Host name of the hub; None unless assigned."""
+    enrollment_group_id: str | None = None
+    """The group that let the device in; None for an individual enrollment."""
+    error_code: int | None = None
+    """Why it failed; None unless failed."""
+    error_message: str | None = None
+    """The same in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationOperation:
+    """One register request at work."""
+
+    operation_id: str
+    """55 characters: some clients keep 64 bytes for it and put it into paths unescaped."""
+    outcome: Outcome
+    """Decided already, told only when it is finished."""
+    substatus: Substatus
+    """How the assignment came about, if it is one."""
+    created: float
+    """When the device registered for the first time; seconds since 1970."""
+    finished: float
+    """When the operation ends; seconds since 1970."""
+    etag: str
+    """Of the record as the operation leaves it."""
+
+
+@dataclass(slots=True)
+class _Record:
+    created: float
+    assigned: RegistrationOperation | None = None
+    operations: deque[RegistrationOperation] = field(
+        default_factory=lambda: deque(maxlen=KEPT_OPERATIONS)
+    )
+
+
+class Registrations:
+    """The registration records of an instance, by registration id in any casing.
+
+    Args:
+        assign_after: Seconds that an operation takes.
+        chance: Where ids and etags come from.
+    """
+
+    def __init__(self, *, assign_after: float, chance: random.Random) -> None:
+        self.assign_after = assign_after
+        self._chance = chance
+        self._records: dict[str, _Record] = {}
+
+    def begin(
+        self, registration_id: str, outcome: Outcome, *, now: float
+    ) -> RegistrationOperation:
+        """Write down that a device registers and what will come of it."""
+        record = self._records.setdefault(registration_id.lower(), _Record(created=now))
+        finished = now + self.assign_after
+        operation = RegistrationOperation(
+            operation_id=operation_id(registration_id, chance=self._chance),
+            outcome=outcome,
+            substatus=_substatus(record, now=now),
+            created=record.created,
+            finished=finished,
+            etag=etag(chance=self._chance, now=finished),
+        )
+        record.operations.append(operation)
+        if outcome.status is RegistrationStatus.ASSIGNED and record.assigned is None:
+            record.assigned = operation
+
+        return operation
+
+    def find(self, registration_id: str, operation_id: str) -> RegistrationOperation | None:
+        """Return an operation of this device, or None if it is unknown or forgotten."""
+        record = self._records.get(registration_id.lower())
+        operations = record.operations if record else ()
+        return next((each for each in operations if each.operation_id == operation_id), None)
+
+    def latest(self, registration_id: str) -> RegistrationOperation | None:
+        """Return the device's newest operation, or None if it never registered."""
+        record = self._records.get(registration_id.lower())
+        return record.operations[-1] if record else None
+
+
+def _substatus(record: _Record, *, now: float) -> Substatus:
+    if record.assigned is None or record.assigned.finished > now:
+        return Substatus.INITIAL_ASSIGNMENT
+
+    return Substatus.REPROVISIONED_TO_INITIAL_ASSIGNMENT

@@ -1,0 +1,186 @@
+"""What DPS decides about a device's request: pure, synchronous, without clock and sockets.
+
+A register request is always answered by 202 and `assigning`; what came of it is told to polls, 202
+while the operation works and 200 once it is finished. A device that does not prove who it is gets
+401, an unknown one no less than one with a wrong certificate. A disabled enrollment is no error of
+that kind: its device is told `disabled` by the poll, with 200, as the Azure CLI's source expects;
+whether the live service gives 401 instead is not known. `failed` comes in the same way, if no
+linked hub can take the device.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+from aiodps.emulator.service import answers
+from aiodps.emulator.service.admission import Admission
+from aiodps.emulator.service.allocation import AllocationPolicy
+from aiodps.emulator.service.certificates import CaCertificates
+from aiodps.emulator.service.device_registration import check_device_registration
+from aiodps.emulator.service.enrollments import Enrollment, EnrollmentGroup, Enrollments
+from aiodps.emulator.service.identifiers import guid, is_registration_id
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.registrations import Outcome, Registrations
+from aiodps.emulator.wire import Identity, Operation, Request, Response
+from aiodps.errors import ServiceError
+from aiodps.models import RegistrationStatus
+
+API_VERSIONS = frozenset(
+    {
+        "2017-08-31-preview",
+        "2017-11-15",
+        "2018-04-01",
+        "2018-09-01-preview",
+        "2018-11-01",
+        "2019-03-31",
+        "2021-06-01",
+        "2021-10-01",
+        "2021-11-01-preview",
+        "2025-07-01-preview",
+        "2026-04-01",
+        "2026-07-01-preview",
+        "2026-11-01",
+        "2026-11-02-preview",
+        "2026-11-15-preview",
+    }
+)
+"""Versions of the device API, from Microsoft's published specifications and its clients."""
+
+
+class Service:
+    """One DPS instance.
+
+    Args:
+        id_scope: Of the instance.
+        linked_hubs: Host names of the linked IoT Hubs. Hubs that `enrollments` name are linked
+            as well; one that is enrolled later must name a linked hub.
+        enrollments: To begin with.
+        assign_after: Seconds from register to the end of an operation.
+        retry_after: Whole seconds that devices are asked to wait between polls.
+        chance: Where ids, etags and verification codes come from; None for the system's.
+    """
+
+    def __init__(
+        self,
+        *,
+        id_scope: str,
+        linked_hubs: Sequence[str],
+        enrollments: Iterable[Enrollment] = (),
+        assign_after: float = 0.0,
+        retry_after: int = 3,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._chance = chance or random.SystemRandom()
+        self.id_scope = id_scope
+        self.retry_after = retry_after
+        self.enrollments = Enrollments(enrollments)
+        named = (hub for each in self.enrollments for hub in each.allocation.named)
+        self.linked_hubs = list(dict.fromkeys((*linked_hubs, *named)))
+        self.certificates = CaCertificates(chance=self._chance)
+        self.registrations = Registrations(assign_after=assign_after, chance=self._chance)
+        self._admission = Admission(enrollments=self.enrollments, certificates=self.certificates)
+
+    def handle(self, request: Request, *, identity: Identity, now: float) -> Response:
+        """Answer a device's request, whatever it is; never raises.
+
+        Args:
+            request: As it came, nothing checked yet.
+            identity: As it was shown, nothing judged yet.
+            now: Seconds since 1970.
+        """
+        try:
+            return self._answer(request, identity, now=now)
+        except ServiceError as refused:
+            return answers.error(refused, tracking_id=guid(self._chance), now=now)
+
+    def _answer(self, request: Request, identity: Identity, *, now: float) -> Response:
+        self._check(request)
+        match request.operation:
+            case Operation.REGISTER:
+                check_device_registration(request.body, registration_id=request.registration_id)
+                return self._register(request, identity, now=now)
+            case Operation.OPERATION_STATUS:
+                return self._operation_status(request, identity, now=now)
+            case Operation.STATUS_LOOKUP:
+                check_device_registration(request.body, registration_id=request.registration_id)
+                return self._look_up(request, identity, now=now)
+            case _:
+                assert_never(request.operation)
+
+    def _check(self, request: Request) -> None:
+        """Refuse what no device may ask.
+
+        An unknown id scope is 404: Microsoft Learn, "Troubleshoot with IoT Hub Device Provisioning
+        Service", gives 404 for an instance that does not exist, 401 for bad credentials only.
+        """
+        if request.api_version not in API_VERSIONS:
+            raise refusal(
+                ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
+            )
+
+        if request.id_scope.lower() != self.id_scope.lower():
+            raise refusal(ErrorCode.NOT_FOUND, "ID scope not found.")
+
+        if not is_registration_id(request.registration_id):
+            raise refusal(ErrorCode.INVALID_REQUEST, "Invalid registration id.")
+
+    def _register(self, request: Request, identity: Identity, *, now: float) -> Response:
+        registration_id = request.registration_id
+        enrollment = self._admission.admit(registration_id, identity, now=now)
+        outcome = self._decide(enrollment, registration_id)
+        operation = self.registrations.begin(registration_id, outcome, now=now)
+        return answers.accepted(operation, retry_after=self.retry_after)
+
+    def _operation_status(self, request: Request, identity: Identity, *, now: float) -> Response:
+        registration_id = request.registration_id
+        self._admission.admit(registration_id, identity, now=now)
+        operation = self.registrations.find(registration_id, request.operation_id or "")
+        if operation is None:
+            raise refusal(ErrorCode.OPERATION_NOT_FOUND, "Operation not found.")
+
+        return answers.operation_status(
+            operation, registration_id, retry_after=self.retry_after, now=now
+        )
+
+    def _look_up(self, request: Request, identity: Identity, *, now: float) -> Response:
+        registration_id = request.registration_id
+        self._admission.admit(registration_id, identity, now=now)
+        operation = self.registrations.latest(registration_id)
+        if operation is None:
+            raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
+
+        state = answers.registration_state(operation, registration_id, now=now)
+        return Response(status_code=200, body=state)
+
+    def _decide(self, enrollment: Enrollment, registration_id: str) -> Outcome:
+        """Decide what comes of a registration that an enrollment lets in."""
+        if not enrollment.enabled:
+            return Outcome(status=RegistrationStatus.DISABLED)
+
+        allocation = enrollment.allocation
+        if allocation.policy is AllocationPolicy.CUSTOM:
+            return _failed(ErrorCode.CUSTOM_ALLOCATION, "Custom allocation failed.")
+
+        hub = allocation.choose(registration_id, linked=self.linked_hubs)
+        if hub is None:
+            return _failed(ErrorCode.HUB_NOT_FOUND, "IoTHub not found.")
+
+        if isinstance(enrollment, EnrollmentGroup):
+            return Outcome(
+                status=RegistrationStatus.ASSIGNED,
+                device_id=registration_id,
+                assigned_hub=hub,
+                enrollment_group_id=enrollment.enrollment_group_id,
+            )
+
+        return Outcome(
+            status=RegistrationStatus.ASSIGNED,
+            device_id=enrollment.device_id or enrollment.registration_id,
+            assigned_hub=hub,
+        )
+
+
+def _failed(code: ErrorCode, message: str) -> Outcome:
+    return Outcome(status=RegistrationStatus.FAILED, error_code=int(code), error_message=message)

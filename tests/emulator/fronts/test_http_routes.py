@@ -1,0 +1,124 @@
+"""Method and path to operation."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
+from aiodps.emulator.fronts.http_routes import ArmRequest, WrongMethodError, route
+from aiodps.emulator.wire import Operation, Request
+
+ARM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d"
+
+
+def asked(method: str, target: str, **headers: str) -> HttpRequest:
+    """Make a request."""
+    return HttpRequest(method=method, target=target, headers=headers, body=b"{}")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "expected"),
+    [
+        pytest.param(
+            "PUT",
+            "/0ne1/registrations/dev-1/register?api-version=2019-03-31",
+            (Operation.REGISTER, "dev-1", "2019-03-31", None),
+            id="register",
+        ),
+        pytest.param(
+            "GET",
+            "/0ne1/registrations/dev-1/operations/5.a.b?api-version=2021-10-01",
+            (Operation.OPERATION_STATUS, "dev-1", "2021-10-01", "5.a.b"),
+            id="operation status",
+        ),
+        pytest.param(
+            "POST",
+            "/0ne1/registrations/dev-1?api-version=2021-10-01",
+            (Operation.STATUS_LOOKUP, "dev-1", "2021-10-01", None),
+            id="status look-up",
+        ),
+        pytest.param(
+            "PUT",
+            "/0ne1/Registrations/a%3Ab/Register/?x=1&API-Version=1&api-version=2",
+            (Operation.REGISTER, "a:b", "1", None),
+            id="any case, encoded, slash at the end, twice",
+        ),
+        pytest.param(
+            "PUT",
+            "/0ne1/registrations/a%2Fb/register",
+            (Operation.REGISTER, "a/b", None, None),
+            id="an encoded slash is part of the id",
+        ),
+    ],
+)
+def test_device_api(
+    method: str, target: str, expected: tuple[Operation, str, str | None, str | None]
+) -> None:
+    """The three operations, and the api-version if there is one."""
+    operation, registration_id, api_version, operation_id = expected
+
+    assert route(asked(method, target)) == Request(
+        operation=operation,
+        id_scope="0ne1",
+        registration_id=registration_id,
+        api_version=api_version,
+        operation_id=operation_id,
+        body=b"{}",
+    )
+
+
+def test_resource_manager() -> None:
+    """Everything below `/subscriptions/` goes there, headers and all."""
+    path = f"{ARM}/certificates/root"
+    headers = {"if-match": '"1"', "authorization": "Bearer t"}
+
+    assert route(asked("PUT", f"{path}?api-version=2022-12-12", **headers)) == ArmRequest(
+        method="PUT",
+        path=path,
+        api_version="2022-12-12",
+        authorization="Bearer t",
+        if_match='"1"',
+        body=b"{}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("POST", "/s/registrations/r/register", "PUT"),
+        ("PUT", "/s/registrations/r/operations/o", "GET"),
+        ("GET", "/s/registrations/r", "POST"),
+        ("HEAD", "/s/registrations/r", "POST"),
+    ],
+)
+def test_wrong_methods_are_told_the_right_one(method: str, target: str, allowed: str) -> None:
+    """405 with `Allow`."""
+    with pytest.raises(WrongMethodError) as caught:
+        route(asked(method, target))
+
+    assert (caught.value.status_code, caught.value.allowed) == (405, allowed)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/",
+        "*",
+        "/s/registrations",
+        "/s/registrations/r/register/x",
+        "/s/registrations/r/operations",
+        "/s/devices/r/register",
+        "https://host/s/registrations/r",
+        "/subscriptions",
+        "/$iothub/websocket",
+        "//",
+        "/%",
+        "/s/registrations/r/register%2f",
+    ],
+)
+def test_other_paths_are_not_found(target: str) -> None:
+    """404."""
+    with pytest.raises(RefusedError) as caught:
+        route(asked("PUT", target))
+
+    assert caught.value.status_code == 404

@@ -1,0 +1,141 @@
+"""The bodies of answers, against what the live service was seen to say."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from aiodps.emulator.service.answers import (
+    accepted,
+    error,
+    operation_status,
+    registration_state,
+    timestamp,
+)
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.registrations import Outcome, RegistrationOperation
+from aiodps.models import RegistrationStatus, Substatus
+
+
+def operation(outcome: Outcome) -> RegistrationOperation:
+    """Make an operation that began on 2022-08-27 and took a quarter of a second."""
+    return RegistrationOperation(
+        operation_id="5.506603669bd3e2bf.b3602f8f-76fe-4341-9214-bb6cfb891b8a",
+        outcome=outcome,
+        substatus=Substatus.INITIAL_ASSIGNMENT,
+        created=1661622799.5,
+        finished=1661622799.75,
+        etag="IjEyMDA4NmYyLTAwMDAtMDMwMC0wMDAwLTYzMGE1YTBmMDAwMCI=",
+    )
+
+
+ASSIGNED = Outcome(
+    status=RegistrationStatus.ASSIGNED,
+    device_id="my-x509-device",
+    assigned_hub="MyExampleHub.azure-devices.net",
+)
+
+
+def test_assigned_is_what_microsoft_prints() -> None:
+    """Source: Microsoft Learn, "How to use X.509 certificates over HTTPS without an SDK".
+
+    Its times have seven digits that a float cannot hold; ours differ there alone.
+    """
+    response = operation_status(
+        operation(ASSIGNED), "my-x509-device", retry_after=3, now=1661622799.75
+    )
+
+    assert response.status_code == 200
+    assert response.body == {
+        "operationId": "5.506603669bd3e2bf.b3602f8f-76fe-4341-9214-bb6cfb891b8a",
+        "status": "assigned",
+        "registrationState": {
+            "x509": {},
+            "registrationId": "my-x509-device",
+            "createdDateTimeUtc": "2022-08-27T17:53:19.5000000Z",
+            "assignedHub": "MyExampleHub.azure-devices.net",
+            "deviceId": "my-x509-device",
+            "status": "assigned",
+            "substatus": "initialAssignment",
+            "lastUpdatedDateTimeUtc": "2022-08-27T17:53:19.7500000Z",
+            "etag": "IjEyMDA4NmYyLTAwMDAtMDMwMC0wMDAwLTYzMGE1YTBmMDAwMCI=",
+        },
+    }
+
+
+def test_accepted_is_what_microsoft_prints() -> None:
+    """Source: the same page, the answer to the register request."""
+    response = accepted(operation(ASSIGNED), retry_after=3)
+
+    assert (response.status_code, response.retry_after) == (202, 3)
+    assert response.body == {
+        "operationId": "5.506603669bd3e2bf.b3602f8f-76fe-4341-9214-bb6cfb891b8a",
+        "status": "assigning",
+    }
+
+
+def test_failed_says_why() -> None:
+    """Source: the golden answers of Microsoft's azure-sdk-for-c, custom allocation failed."""
+    outcome = Outcome(
+        status=RegistrationStatus.FAILED,
+        error_code=400207,
+        error_message="Custom allocation failed with status code: 400",
+    )
+    state = registration_state(operation(outcome), "my-x509-device", now=1661622800)
+
+    assert state["status"] == "failed"
+    assert state["errorCode"] == 400207
+    assert state["errorMessage"] == "Custom allocation failed with status code: 400"
+
+
+def test_a_group_is_named() -> None:
+    """Source: REST reference, `X509RegistrationResult`."""
+    outcome = Outcome(
+        status=RegistrationStatus.ASSIGNED,
+        device_id="d",
+        assigned_hub="h",
+        enrollment_group_id="all of them",
+    )
+    state = registration_state(operation(outcome), "d", now=1661622800)
+
+    assert state["x509"] == {"enrollmentGroupId": "all of them"}
+
+
+def test_an_error() -> None:
+    """Source: REST reference, `ProvisioningServiceErrorDetails`, and a 401 seen on the wire."""
+    refused = refusal(ErrorCode.UNAUTHORIZED, "CA certificate not found.")
+    response = error(refused, tracking_id="8f211bc5", now=1661622799.5)
+
+    assert response.status_code == 401
+    assert response.body == {
+        "errorCode": 401002,
+        "trackingId": "8f211bc5",
+        "message": "CA certificate not found.",
+        "timestampUtc": "2022-08-27T17:53:19.5000000Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("time", "text"),
+    [
+        (0, "1970-01-01T00:00:00.0000000Z"),
+        (1661622799.999999, "2022-08-27T17:53:19.9999990Z"),
+        (4102444800.0, "2100-01-01T00:00:00.0000000Z"),
+    ],
+    ids=["zero", "nearly the next second", "far"],
+)
+def test_times_have_seven_digits(time: float, text: str) -> None:
+    """Up to what a float can hold."""
+    written = timestamp(time)
+
+    assert written[:-3] == text[:-3]
+    assert len(written) == len(text)
+
+
+def test_times_sort_as_texts() -> None:
+    """A later time is a later text."""
+    chance = random.Random(3)  # noqa: S311 (no secrets here)
+    times = sorted(chance.uniform(0, 4e9) for _ in range(200))
+
+    assert [timestamp(each) for each in times] == sorted(timestamp(each) for each in times)

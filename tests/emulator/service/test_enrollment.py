@@ -1,0 +1,159 @@
+"""One enrollment: what it says, read from JSON and written back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.certificates import certify, root
+
+from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
+from aiodps.emulator.service.enrollment import (
+    Enrollment,
+    EnrollmentGroup,
+    IndividualEnrollment,
+    read_enrollment,
+)
+from aiodps.emulator.service.mechanisms import CaReferences
+from aiodps.errors import CertificateError, ConfigurationError
+
+PEM = certify().certificate_pem.decode()
+X509 = {"type": "x509", "x509": {"clientCertificates": {"primary": {"certificate": PEM}}}}
+REFERENCE = {"type": "x509", "x509": {"caReferences": {"primary": "my-root"}}}
+
+
+def test_an_individual_enrollment_as_az_writes_it() -> None:
+    """Members that decide nothing are kept; `registrationId` makes it one device's."""
+    document = {
+        "registrationId": "device-1",
+        "deviceId": "robot",
+        "attestation": X509,
+        "provisioningStatus": "disabled",
+        "allocationPolicy": "static",
+        "iotHubHostName": None,
+        "iotHubs": ["hub-1.azure-devices.net"],
+        "capabilities": {"iotEdge": False},
+        "initialTwin": {"tags": {}, "properties": {"desired": {"a": 1}}},
+        "optionalDeviceInformation": {},
+        "reprovisionPolicy": {"updateHubAssignment": True, "migrateDeviceData": True},
+    }
+    enrollment = read_enrollment(document, place="enrollment 0")
+
+    assert isinstance(enrollment, IndividualEnrollment)
+    assert (enrollment.registration_id, enrollment.device_id) == ("device-1", "robot")
+    assert not enrollment.enabled
+    assert enrollment.allocation == Allocation(
+        policy=AllocationPolicy.STATIC, hubs=("hub-1.azure-devices.net",)
+    )
+    kept = {"capabilities", "initialTwin", "optionalDeviceInformation", "reprovisionPolicy"}
+    assert set(enrollment.others) == kept
+
+
+def test_a_group() -> None:
+    """`enrollmentGroupId` makes it a group."""
+    document = {"enrollmentGroupId": "all of them", "attestation": REFERENCE}
+    enrollment = read_enrollment(document, place="enrollment 0")
+
+    assert enrollment == EnrollmentGroup(
+        enrollment_group_id="all of them", attestation=CaReferences(primary="my-root")
+    )
+    assert enrollment.enabled
+
+
+@pytest.mark.parametrize(
+    "enrollment",
+    [
+        IndividualEnrollment.x509(registration_id="a", certificate=PEM),
+        IndividualEnrollment.x509(
+            registration_id="a",
+            certificate=PEM,
+            secondary=certify().certificate,
+            device_id="b",
+            hub="h",
+            enabled=False,
+        ),
+        EnrollmentGroup.signed_by(
+            root().certificate_pem, enrollment_group_id="g", secondary=PEM, hub="h"
+        ),
+        EnrollmentGroup.of_ca("my-root", enrollment_group_id="g", enabled=False),
+        EnrollmentGroup(
+            enrollment_group_id="g",
+            attestation=CaReferences(primary="r"),
+            allocation=Allocation(policy=AllocationPolicy.HASHED, hub="h", hubs=("i", "j")),
+            others={"initialTwin": {"tags": {}}},
+        ),
+    ],
+    ids=["small device", "large device", "group by CA", "group by name", "group by hand"],
+)
+def test_there_and_back(enrollment: Enrollment) -> None:
+    """What is written can be read, through JSON, and is the same."""
+    written = json.dumps(enrollment.to_json())
+
+    assert read_enrollment(json.loads(written), place="enrollment 0") == enrollment
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({}, "enrollment 7 has 0 of registrationId and enrollmentGroupId"),
+        (
+            {"registrationId": "a", "enrollmentGroupId": "b"},
+            "enrollment 7 has 2 of registrationId and enrollmentGroupId",
+        ),
+        (
+            {"registrationId": "a b", "attestation": X509},
+            "enrollment 7 (registrationId 'a b'): registrationId cannot be a registration id",
+        ),
+        (
+            {"registrationId": 5, "attestation": X509},
+            "enrollment 7 (registrationId 5): registrationId is not a text",
+        ),
+        ({"registrationId": "a"}, "enrollment 7 (registrationId 'a'): attestation is missing"),
+        (
+            {"registrationId": "a", "attestation": REFERENCE},
+            (
+                "enrollment 7 (registrationId 'a'): attestation is that of a group;"
+                " clientCertificates are needed"
+            ),
+        ),
+        (
+            {"enrollmentGroupId": "g", "attestation": X509},
+            (
+                "enrollment 7 (enrollmentGroupId 'g'): attestation is that of one device;"
+                " signingCertificates or caReferences are needed"
+            ),
+        ),
+        (
+            {"registrationId": "a", "attestation": X509, "provisioningStatus": "on"},
+            (
+                "enrollment 7 (registrationId 'a'): provisioningStatus is 'on', not one of: enabled,"
+                " disabled"
+            ),
+        ),
+        (
+            {"registrationId": "a", "attestation": X509, "iotHubs": "h"},
+            "enrollment 7 (registrationId 'a'): iotHubs is not a list of texts",
+        ),
+        (
+            {"registrationId": "a", "attestation": X509, "allocationPolicy": "random"},
+            (
+                "enrollment 7 (registrationId 'a'): allocationPolicy is 'random', not one of: hashed,"
+                " geoLatency, static, custom"
+            ),
+        ),
+    ],
+    ids=lambda value: value[:70] if isinstance(value, str) else "",
+)
+def test_what_cannot_be_read(document: dict[str, Any], message: str) -> None:
+    """The message names the entry by number and id, and the member."""
+    with pytest.raises(ConfigurationError) as wrong:
+        read_enrollment(document, place="enrollment 7")
+
+    assert wrong.value.message == message
+
+
+def test_a_certificate_that_cannot_be_read() -> None:
+    """In Python it is the certificate that is at fault."""
+    with pytest.raises(CertificateError):
+        IndividualEnrollment.x509(registration_id="a", certificate=b"nonsense")
