@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.emulator.clients import device
 
-from aiodps.emulator.desk import Desk
-from aiodps.emulator.fronts.http_routes import ArmRequest
+from aiodps.emulator.desk import LocalDesk
 from aiodps.emulator.journal import Exchange
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import Identity, Operation, Request, Response
+from aiodps.emulator.wire import (
+    Identity,
+    ManagementRequest,
+    ManagementResponse,
+    Operation,
+    Request,
+    Response,
+)
 
 REQUEST = Request(
     operation=Operation.REGISTER, id_scope="s", registration_id="device-1", api_version=None
 )
-ARM = ArmRequest(
+ARM = ManagementRequest(
     method="GET",
     path="/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d/certificates",
-    api_version="2022-12-12",
-    authorization="Bearer t",
-    if_match=None,
-    body=b"",
+    query={"api-version": "2022-12-12"},
+    headers={"authorization": "Bearer t"},
 )
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -33,9 +38,9 @@ def noted() -> list[Exchange]:
 
 
 @pytest.fixture
-def desk(noted: list[Exchange]) -> Desk:
+def desk(noted: list[Exchange]) -> LocalDesk:
     """Make a desk before a service without enrollments."""
-    return Desk(Service(id_scope="s", linked_hubs=["h.azure-devices.net"]), noted.append)
+    return LocalDesk(Service(id_scope="s", linked_hubs=["h.azure-devices.net"]), noted.append)
 
 
 class BrokenService(Service):
@@ -49,9 +54,9 @@ class BrokenService(Service):
         raise ZeroDivisionError
 
 
-def test_each_request_is_noted(desk: Desk, noted: list[Exchange]) -> None:
+async def test_each_request_is_noted(desk: LocalDesk, noted: list[Exchange]) -> None:
     """Who asked for what, and what the answer was."""
-    response = desk.answer(REQUEST, identity=Identity((device().certificate,)), front="mqtt")
+    response = await desk.answer(REQUEST, identity=Identity((device().certificate,)), front="mqtt")
 
     (exchange,) = noted
     assert exchange.status_code == response.status_code
@@ -61,15 +66,17 @@ def test_each_request_is_noted(desk: Desk, noted: list[Exchange]) -> None:
     assert 0 <= exchange.took < 1
 
 
-def test_the_resource_manager_is_noted_too(desk: Desk, noted: list[Exchange]) -> None:
+async def test_the_resource_manager_is_noted_too(desk: LocalDesk, noted: list[Exchange]) -> None:
     """With a path that says enough."""
-    status_code, body = desk.answer_arm(ARM)
+    response = await desk.answer_management(ARM)
 
-    assert (status_code, body) == (200, {"value": []})
+    assert (response.status_code, response.body) == (200, {"value": []})
     assert noted[0].what == "GET Microsoft.Devices/provisioningServices/d/certificates"
 
 
-def test_what_is_not_for_the_service_gets_an_error_body(desk: Desk, noted: list[Exchange]) -> None:
+async def test_what_is_not_for_the_service_gets_an_error_body(
+    desk: LocalDesk, noted: list[Exchange]
+) -> None:
     """Of the service's shape."""
     response = desk.refuse(404, "nothing there", what="GET /", front="https", certificates=())
 
@@ -86,17 +93,19 @@ def test_what_is_not_for_the_service_gets_an_error_body(desk: Desk, noted: list[
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda desk: desk.answer(REQUEST, identity=Identity(), front="https").status_code,
-        lambda desk: desk.answer_arm(ARM)[0],
+        lambda desk: desk.answer(REQUEST, identity=Identity(), front="https"),
+        lambda desk: desk.answer_management(ARM),
     ],
     ids=["device", "resource manager"],
 )
-def test_a_bug_of_the_service_is_an_answer(
-    ask: Callable[[Desk], int], noted: list[Exchange], caplog: pytest.LogCaptureFixture
+async def test_a_bug_of_the_service_is_an_answer(
+    ask: Callable[[LocalDesk], Awaitable[Response | ManagementResponse]],
+    noted: list[Exchange],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """500, noted and logged; the connection goes on."""
-    desk = Desk(BrokenService(), noted.append)
+    desk = LocalDesk(BrokenService(), noted.append)
 
-    assert ask(desk) == 500
+    assert (await ask(desk)).status_code == 500
     assert noted[0].status_code == 500
     assert [record.levelname for record in caplog.records] == ["ERROR"]

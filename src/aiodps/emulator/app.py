@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.tls import server_context
-from aiodps.emulator.desk import Desk
+from aiodps.emulator.desk import LocalDesk
 from aiodps.emulator.fronts.http import HttpFront
 from aiodps.emulator.fronts.mqtt import MqttFront
 from aiodps.emulator.journal import Counts, Exchange, Note
@@ -108,7 +108,7 @@ class Emulator:
         Raises:
             ConfigurationError: If a port cannot be had.
         """
-        desk = Desk(self.service, self._note)
+        desk = LocalDesk(self.service, self._note)
         with ExitStack() as sockets:
             https = Listener.bind(self.host, self.https_port, setting="https_port")
             sockets.callback(https.close)

@@ -7,31 +7,59 @@ import time
 import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography import x509
 
-from aiodps.emulator.fronts.http_routes import ArmRequest
 from aiodps.emulator.journal import Exchange, Note
 from aiodps.emulator.management.arm import handle_arm
 from aiodps.emulator.service.answers import timestamp
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import Identity, Request, Response
-from aiodps.models import JsonObject
+from aiodps.emulator.wire import (
+    Identity,
+    ManagementRequest,
+    ManagementResponse,
+    Request,
+    Response,
+)
 
 OUR_FAULT: Final = "internal error of the emulator"
 
 log = logging.getLogger(__name__)
 
 
-class Desk:
-    """Where both fronts hand in what is asked of the service."""
+class Desk(Protocol):
+    """Where the fronts hand in what is asked of the service, wherever the service is."""
+
+    async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
+        """Ask the service on behalf of a device."""
+        ...
+
+    async def answer_management(self, request: ManagementRequest) -> ManagementResponse:
+        """Ask the service API or the resource manager."""
+        ...
+
+    def refuse(
+        self,
+        status_code: int,
+        reason: str,
+        *,
+        what: str,
+        front: str,
+        certificates: Sequence[x509.Certificate],
+    ) -> Response:
+        """Say no to what is not for the service."""
+        ...
+
+
+class LocalDesk:
+    """The desk before a service in this process: asks it, and notes question and answer."""
 
     def __init__(self, service: Service, note: Note) -> None:
         self._service = service
         self._note = note
 
-    def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
+    async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
         """Ask the service on behalf of a device."""
         began = time.perf_counter()
         try:
@@ -55,33 +83,24 @@ class Desk:
         )
         return response
 
-    def answer_arm(self, request: ArmRequest) -> tuple[int, JsonObject | None]:
-        """Ask for the certificates of the instance."""
+    async def answer_management(self, request: ManagementRequest) -> ManagementResponse:
+        """Ask the service API or the resource manager."""
         began = time.perf_counter()
         try:
-            status_code, body = handle_arm(
-                self._service.certificates,
-                method=request.method,
-                path=request.path,
-                api_version=request.api_version,
-                authorization=request.authorization,
-                if_match=request.if_match,
-                body=request.body,
-                now=time.time(),
-            )
+            response = handle_arm(self._service.certificates, request, now=time.time())
         except Exception:
-            log.exception("the emulated resource manager failed")
-            status_code, body = _arm_error()
+            log.exception("the emulated management failed")
+            response = _management_error()
 
         self._note(
             Exchange(
                 front="https",
                 what=f"{request.method} {request.path.rpartition('/providers/')[2][:120]}",
-                status_code=status_code,
+                status_code=response.status_code,
                 took=time.perf_counter() - began,
             )
         )
-        return status_code, body
+        return response
 
     def refuse(
         self,
@@ -117,9 +136,11 @@ def _error(status_code: int, message: str) -> Response:
     return Response(status_code=status_code, body=body)
 
 
-def _arm_error() -> tuple[int, JsonObject]:
+def _management_error() -> ManagementResponse:
     error = {"code": "InternalServerError", "message": OUR_FAULT}
-    return HTTPStatus.INTERNAL_SERVER_ERROR.value, {"error": error}
+    return ManagementResponse(
+        status_code=HTTPStatus.INTERNAL_SERVER_ERROR.value, body={"error": error}
+    )
 
 
 def _subject(certificates: Sequence[x509.Certificate]) -> str | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from cryptography import x509
+
+Json: TypeAlias = Mapping[str, Any] | Sequence[Any]
+"""A JSON document of an answer: an object or an array."""
 
 
 class Operation(enum.Enum):
@@ -44,6 +47,16 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How an answer is brought to the device if not simply sent: what a fault asks of a front."""
+
+    delay: float = 0.0
+    """Seconds to wait before anything is sent."""
+    drop: bool = False
+    """Close the connection instead of answering."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """The service's answer, before it is put on a wire."""
 
@@ -52,8 +65,41 @@ class Response:
     """A JSON object."""
     retry_after: int | None = None
     """Whole seconds, or None to say nothing: real clients cannot read fractions."""
+    delivery: Delivery | None = None
+    """None to send it as it is, at once."""
 
 
-def encode_json(body: Mapping[str, Any]) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagementRequest:
+    """A request to the service API or to Azure Resource Manager, not looked into."""
+
+    method: str
+    """Of HTTP, in upper case."""
+    path: str
+    """As in the request, without the query."""
+    query: Mapping[str, str]
+    """Its parameters, names in lower case; of those that come twice the first counts."""
+    headers: Mapping[str, str] = field(repr=False)
+    """Names in lower case."""
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def api_version(self) -> str | None:
+        """The version of the API that the caller speaks; None if it names none."""
+        return self.query.get("api-version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagementResponse:
+    """An answer to a `ManagementRequest`."""
+
+    status_code: int
+    body: Json | None = field(default=None, repr=False)
+    """None for no body at all."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Beside those that every answer has."""
+
+
+def encode_json(body: Json) -> bytes:
     """Write a body as both fronts send it."""
     return json.dumps(body, separators=(",", ":")).encode()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
-from aiodps.emulator.fronts.http_routes import ArmRequest, WrongMethodError, route
-from aiodps.emulator.wire import Operation, Request
+from aiodps.emulator.fronts.http_routes import WrongMethodError, route
+from aiodps.emulator.wire import ManagementRequest, Operation, Request
 
 ARM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d"
 
@@ -72,12 +72,11 @@ def test_resource_manager() -> None:
     path = f"{ARM}/certificates/root"
     headers = {"if-match": '"1"', "authorization": "Bearer t"}
 
-    assert route(asked("PUT", f"{path}?api-version=2022-12-12", **headers)) == ArmRequest(
+    assert route(asked("PUT", f"{path}?api-version=2022-12-12", **headers)) == ManagementRequest(
         method="PUT",
         path=path,
-        api_version="2022-12-12",
-        authorization="Bearer t",
-        if_match='"1"',
+        query={"api-version": "2022-12-12"},
+        headers=headers,
         body=b"{}",
     )
 

@@ -16,6 +16,7 @@ from tests.certificates import root
 
 from aiodps.emulator.management.arm import API_VERSIONS, ARM_PREFIX, handle_arm
 from aiodps.emulator.service.certificates import CaCertificates
+from aiodps.emulator.wire import ManagementRequest
 
 INSTANCE = (
     "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Devices/provisioningServices/dps"
@@ -33,19 +34,21 @@ class Arm:
     def call(self, method: str, path: str, body: object = None, **more: Any) -> Any:
         """Make one call; a body of bytes goes as it is."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
-        arguments = {
-            "api_version": "2026-11-01",
-            "authorization": "Bearer token",
-            "if_match": None,
-            "now": CREATED,
+        arguments = {"api_version": "2026-11-01", "authorization": "Bearer token"} | more
+        given = {
+            name.replace("_", "-"): arguments.get(name) for name in ("authorization", "if_match")
         }
-        return handle_arm(
-            self.certificates,
+        request = ManagementRequest(
             method=method,
-            path=INSTANCE + path,
+            path=INSTANCE + path if not path.startswith(ARM_PREFIX) else path,
+            query={}
+            if arguments["api_version"] is None
+            else {"api-version": arguments["api_version"]},
+            headers={name: value for name, value in given.items() if value is not None},
             body=raw,
-            **(arguments | more),
         )
+        response = handle_arm(self.certificates, request, now=CREATED)
+        return response.status_code, response.body
 
     def upload(self, **properties: object) -> dict[str, Any]:
         """Upload the root as `my-root`, return the answer."""

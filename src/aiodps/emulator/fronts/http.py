@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import assert_never
 from urllib.parse import quote
 
-from aiodps.emulator.connections.tls import TlsStream
+from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Desk
 from aiodps.emulator.fronts.http_messages import HttpConnection, HttpRequest, RefusedError
-from aiodps.emulator.fronts.http_routes import ArmRequest, WrongMethodError, route
-from aiodps.emulator.wire import Identity, Operation, Request, Response
+from aiodps.emulator.fronts.http_routes import WrongMethodError, route
+from aiodps.emulator.wire import Identity, ManagementRequest, Operation, Request, Response
 
 
 class HttpFront:
@@ -20,7 +20,7 @@ class HttpFront:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def serve(self, stream: TlsStream) -> None:
+    async def serve(self, stream: Stream) -> None:
         """See one connection through: any number of requests, one after the other."""
         http = HttpConnection(stream)
         try:
@@ -30,7 +30,7 @@ class HttpFront:
             await self._refuse(http, exc, "unreadable request", stream, {"Connection": "close"})
             await stream.linger()
 
-    async def _answer(self, http: HttpConnection, request: HttpRequest, stream: TlsStream) -> None:
+    async def _answer(self, http: HttpConnection, request: HttpRequest, stream: Stream) -> None:
         try:
             wish = route(request)
         except RefusedError as exc:
@@ -41,12 +41,13 @@ class HttpFront:
         match wish:
             case Request():
                 identity = Identity(stream.certificates, request.headers.get("authorization"))
-                response = self._desk.answer(wish, identity=identity, front="https")
+                response = await self._desk.answer(wish, identity=identity, front="https")
                 headers = _headers(response) | _location(wish, request, response)
                 await http.answer(response.status_code, response.body, headers)
-            case ArmRequest():
-                status_code, body = self._desk.answer_arm(wish)
-                await http.answer(status_code, body, {"x-ms-request-id": str(uuid.uuid4())})
+            case ManagementRequest():
+                answer = await self._desk.answer_management(wish)
+                headers = {"x-ms-request-id": str(uuid.uuid4()), **answer.headers}
+                await http.answer(answer.status_code, answer.body, headers)
             case _:
                 assert_never(wish)
 
@@ -55,7 +56,7 @@ class HttpFront:
         http: HttpConnection,
         error: RefusedError,
         what: str,
-        stream: TlsStream,
+        stream: Stream,
         headers: dict[str, str],
     ) -> None:
         response = self._desk.refuse(

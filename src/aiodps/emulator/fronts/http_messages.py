@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import h11
 
-from aiodps.emulator.connections.tls import TlsStream
-from aiodps.emulator.wire import encode_json
+from aiodps.emulator.connections.stream import Stream
+from aiodps.emulator.wire import Json, encode_json
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of request line and headers."""
@@ -51,7 +51,7 @@ class HttpRequest:
 class HttpConnection:
     """HTTP/1.1 over one stream."""
 
-    def __init__(self, stream: TlsStream) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._head_only = False
@@ -79,7 +79,7 @@ class HttpConnection:
             raise RefusedError(exc.error_status_hint, str(exc)) from exc
 
     async def answer(
-        self, status_code: int, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+        self, status_code: int, body: Json | None, headers: Mapping[str, str]
     ) -> None:
         """Send an answer; None as body means that there is none.
 

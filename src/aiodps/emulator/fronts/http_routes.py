@@ -5,29 +5,15 @@ Source: the OpenAPI file of the device API ("DeviceProvisioningServices", device
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
 from aiodps.emulator.management.arm import ARM_PREFIX
-from aiodps.emulator.wire import Operation, Request
+from aiodps.emulator.wire import ManagementRequest, Operation, Request
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArmRequest:
-    """A request to Azure Resource Manager, not looked into."""
-
-    method: str
-    path: str
-    api_version: str | None
-    authorization: str | None = field(repr=False)
-    if_match: str | None
-    body: bytes = field(repr=False)
-
-
-Route: TypeAlias = Request | ArmRequest
+Route: TypeAlias = Request | ManagementRequest
 
 
 class WrongMethodError(RefusedError):
@@ -47,14 +33,13 @@ def route(request: HttpRequest) -> Route:
         RefusedError: If there is nothing of that path, or not with that method.
     """
     path, _, query = request.target.partition("?")
-    api_version = _api_version(query)
+    parameters = _parameters(query)
     if path.lower().startswith(ARM_PREFIX):
-        return ArmRequest(
+        return ManagementRequest(
             method=request.method,
             path=path,
-            api_version=api_version,
-            authorization=request.headers.get("authorization"),
-            if_match=request.headers.get("if-match"),
+            query=parameters,
+            headers=request.headers,
             body=request.body,
         )
 
@@ -68,7 +53,7 @@ def route(request: HttpRequest) -> Route:
         operation=operation,
         id_scope=id_scope,
         registration_id=registration_id,
-        api_version=api_version,
+        api_version=parameters.get("api-version"),
         operation_id=operation_id,
         body=request.body,
     )
@@ -97,10 +82,7 @@ def _not_found(request: HttpRequest) -> RefusedError:
     return RefusedError(HTTPStatus.NOT_FOUND, f"there is nothing at {request.target[:80]!r}")
 
 
-def _api_version(query: str) -> str | None:
-    """Read the one parameter that counts; if it comes twice, the first one."""
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if name.lower() == "api-version":
-            return value
-
-    return None
+def _parameters(query: str) -> dict[str, str]:
+    """Read the parameters by their lower-case names; if one comes twice, the first counts."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return {name.lower(): value for name, value in reversed(pairs)}

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from aiodps.emulator.connections.patience import Patience
-from aiodps.emulator.connections.tls import TlsStream
+from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Desk
 from aiodps.emulator.fronts.mqtt311 import (
     FAILURE,
@@ -62,7 +62,7 @@ class MqttFront:
         self._desk = desk
         self._sessions: dict[tuple[str, str], Patience] = {}
 
-    async def serve(self, stream: TlsStream) -> None:
+    async def serve(self, stream: Stream) -> None:
         """See one connection through."""
         try:
             await self._serve(_Line(stream))
@@ -110,7 +110,7 @@ class MqttFront:
 class _Line:
     """Packets over a stream."""
 
-    def __init__(self, stream: TlsStream) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.certificates = stream.certificates
         self._decoder = Decoder()
@@ -154,7 +154,7 @@ class _Session:
                 case None | Disconnect():
                     return
                 case Publish():
-                    await self._line.send(self._published(packet))
+                    await self._line.send(await self._published(packet))
                 case Subscribe():
                     await self._line.send(self._subscribed(packet))
                 case Unsubscribe():
@@ -176,10 +176,10 @@ class _Session:
 
         return suback(packet.packet_id, codes)
 
-    def _published(self, packet: Publish) -> bytes:
+    async def _published(self, packet: Publish) -> bytes:
         """Ask the service; acknowledge first, then answer."""
         question = read_topic(packet.topic)
-        response = self._desk.answer(
+        response = await self._desk.answer(
             Request(
                 operation=question.operation,
                 id_scope=self._who.id_scope,

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from aiodps.emulator.service.certificates import CaCertificate, CaCertificates
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.x509_rules import subject
+from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import NotFoundError, ServiceError
 from aiodps.models import JsonObject
 
@@ -58,38 +59,23 @@ _PATH = re.compile(
 
 
 def handle_arm(
-    certificates: CaCertificates,
-    *,
-    method: str,
-    path: str,
-    api_version: str | None,
-    authorization: str | None,
-    if_match: str | None,
-    body: bytes,
-    now: float,
-) -> tuple[int, JsonObject | None]:
+    certificates: CaCertificates, request: ManagementRequest, *, now: float
+) -> ManagementResponse:
     """Answer one call to the certificates of an instance, whatever it is; never raises.
 
     Args:
         certificates: Of the instance. Subscription, resource group and name of the instance may be
             anything.
-        method: Of HTTP, in upper case.
-        path: As in the request, without the query.
-        api_version: Of the query; None if it has none.
-        authorization: The header; any bearer token will do. None if it is absent.
-        if_match: The header; None if it is absent.
-        body: Of the request.
+        request: Any bearer token will do.
         now: Seconds since 1970.
-
-    Returns:
-        Status code, and the body to send; None if there is nothing to say.
     """
     try:
-        _check_caller(api_version=api_version, authorization=authorization)
-        call = _Call(certificates, method, path, if_match=if_match, body=body, now=now)
-        return call.answer()
+        _check_caller(request)
+        status_code, body = _Call(certificates, request, now=now).answer()
     except ServiceError as refused:
-        return refused.status_code, _error_to_json(refused)
+        status_code, body = refused.status_code, _error_to_json(refused)
+
+    return ManagementResponse(status_code=status_code, body=body)
 
 
 class _Call:
@@ -98,24 +84,21 @@ class _Call:
     def __init__(
         self,
         certificates: CaCertificates,
-        method: str,
-        path: str,
+        request: ManagementRequest,
         *,
-        if_match: str | None,
-        body: bytes,
         now: float,
     ) -> None:
-        parts = _PATH.fullmatch(path)
+        parts = _PATH.fullmatch(request.path)
         if parts is None:
             raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
 
         self.certificates = certificates
-        self.method = method
+        self.method = request.method
         self.instance = parts["instance"]
         self.name = unquote(parts["name"] or "")
         self.action = (parts["action"] or "").lower()
-        self.if_match = if_match
-        self.body = body
+        self.if_match = request.headers.get("if-match")
+        self.body = request.body
         self.now = now
 
     def answer(self) -> tuple[int, JsonObject | None]:
@@ -190,13 +173,15 @@ class _Call:
         return document
 
 
-def _check_caller(*, api_version: str | None, authorization: str | None) -> None:
-    scheme, _, token = (authorization or "").partition(" ")
+def _check_caller(request: ManagementRequest) -> None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise refusal(ErrorCode.UNAUTHORIZED, "A bearer token is missing.")
 
-    if api_version not in API_VERSIONS:
-        raise refusal(ErrorCode.INVALID_REQUEST, f"Unsupported api-version {api_version!a}.")
+    if request.api_version not in API_VERSIONS:
+        raise refusal(
+            ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
+        )
 
 
 def _read_object(body: bytes) -> Mapping[str, Any]:

@@ -1,0 +1,37 @@
+"""What the fronts speak over: bytes to and from one peer, bounded in time."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cryptography import x509
+
+from aiodps.emulator.connections.patience import Patience
+
+
+class Stream(Protocol):
+    """One connection, for one task; any await in it obeys its `patience`."""
+
+    patience: Patience
+    certificates: tuple[x509.Certificate, ...]
+    """The client's certificates, leaf first, as sent; empty if it showed none."""
+
+    async def receive(self) -> bytes:
+        """Return what has arrived, or b"" if the peer has ended the connection properly.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        ...
+
+    async def send(self, data: bytes) -> None:
+        """Send everything.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        ...
+
+    async def linger(self) -> None:
+        """Let the peer read the last answer: take what it still sends, for a short while."""
+        ...
