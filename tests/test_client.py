@@ -88,6 +88,25 @@ async def test_refusals(
 
 
 @BOTH
+async def test_an_operation_of_before_is_taken_up(transport: str) -> None:
+    """Another process's operation is polled: one register in all, by whichever transport."""
+    steps: list[aiodps.Step] = []
+    async with emulator(assign_after=0.3) as dps:
+        device = attestation(DEVICES["root"])
+        with pytest.raises(errors.ProvisioningTimeoutError) as caught:
+            await client(dps, transport, timeout=0.2).provision(attestation=device)
+
+        assert caught.value.operation_id is not None
+        assignment = await client(dps, transport).provision(
+            attestation=device, operation_id=caught.value.operation_id, on_step=steps.append
+        )
+
+    assert assignment.device_id == "by-root-1"
+    assert dps.counts.registers == {"by-root-1": 1}
+    assert aiodps.StepKind.REGISTERING not in {step.kind for step in steps}
+
+
+@BOTH
 async def test_wrong_id_scope(transport: str) -> None:
     """An id scope that names no instance is told by the service."""
     async with emulator() as dps:
@@ -235,6 +254,7 @@ async def test_the_same_device_twice_at_once() -> None:
     [
         pytest.param({"registration_id": "dev/1"}, "registration_id", id="C02"),
         pytest.param({"payload": [1]}, "payload", id="C08"),
+        pytest.param({"operation_id": "a/b"}, "operation_id", id="operation"),
         pytest.param({"attestation": None}, "attestation", id="C11"),
     ],
 )

@@ -19,7 +19,7 @@ from aiodps.errors import ConfigurationError, ProvisioningError, UsageError
 from aiodps.models import Assignment, JsonObject
 from aiodps.observe import Observer, Reporter, Step, log_step
 from aiodps.protocol.identifiers import check_registration_id
-from aiodps.protocol.payloads import check_payload
+from aiodps.protocol.payloads import check_payload, is_operation_id
 from aiodps.registration.driver import drive
 from aiodps.registration.machine import Plan, Registration
 from aiodps.registration.retry import RetryPolicy
@@ -164,14 +164,21 @@ class ProvisioningClient:
         registration_id: str | None = None,
         payload: JsonObject | None = None,
         on_step: Observer | None = None,
+        operation_id: str | None = None,
     ) -> Assignment:
-        """Provision one device; see `aiodps.provision` for arguments and errors."""
+        """Provision one device; see `aiodps.provision` for arguments and errors.
+
+        `operation_id` names an operation that an earlier process began and did not see the end
+        of: it is polled, which is free, and only if the service has forgotten it the device is
+        registered again.
+        """
         wanted = registration_id or self.settings.registration_id
         try:
             attestation = attestation or _attestation_from_files(self.settings)
             name = _registration_id(attestation, wanted)
             attestation.check(registration_id=name, wall_time=time.time())
             checked = check_payload(payload)
+            _check_operation_id(operation_id)
             identity = attestation.tls_identity()
             self._check_trust(identity)
             factory = _factory(self.settings)
@@ -182,7 +189,7 @@ class ProvisioningClient:
             raise
 
         with self._alone(name):
-            machine = Registration(self._plan(name, checked, factory.name))
+            machine = Registration(self._plan(name, checked, factory.name, operation_id))
             return await drive(machine, transport, report)
 
     def _target(self, name: str, identity: TlsIdentity, report: Reporter) -> Target:
@@ -195,7 +202,9 @@ class ProvisioningClient:
             report=report,
         )
 
-    def _plan(self, name: str, payload: JsonObject | None, transport: str) -> Plan:
+    def _plan(
+        self, name: str, payload: JsonObject | None, transport: str, operation_id: str | None
+    ) -> Plan:
         return Plan(
             registration_id=name,
             transport=transport,
@@ -205,6 +214,7 @@ class ProvisioningClient:
             retry=self.retry,
             seed=self.seed,
             hub_suffixes=self.settings.hub_suffixes,
+            operation_id=operation_id,
         )
 
     def _check_trust(self, identity: TlsIdentity) -> None:
@@ -257,6 +267,15 @@ def _attestation_from_files(settings: Settings) -> Attestation:
     file = settings.key_password_file
     password = None if file is None else read_password(file, setting="key_password_file")
     return X509.from_files(settings.certificate, settings.private_key, password=password)
+
+
+def _check_operation_id(operation_id: str | None) -> None:
+    if operation_id is not None and not is_operation_id(operation_id):
+        raise ConfigurationError(
+            f"{ascii(operation_id)[:60]} is no operation id",
+            setting="operation_id",
+            hint="give the id that the service answered the register request with",
+        )
 
 
 def _registration_id(attestation: Attestation, wanted: str | None) -> str:

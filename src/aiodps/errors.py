@@ -34,6 +34,7 @@
     │   ├── UnexpectedStatusError           a status code that means nothing here
     │   ├── RegistrationFailedError         status `failed`
     │   └── RegistrationDisabledError       status `disabled`
+    ├── JournalError                        a fleet's journal cannot be kept or read
     └── ProvisioningTimeoutError (TimeoutError)  the overall deadline passed
 
 Each error carries where it happened (`phase`, `transport`), what it cost (`attempts`, `elapsed`),
@@ -396,6 +397,16 @@ class RegistrationDisabledError(ServiceError):
     """The enrollment is disabled (status `disabled`)."""
 
     default_hint = "enable the enrollment"
+
+
+class JournalError(_ReasonedError):
+    """A fleet's journal cannot be kept or read; what was written before is safe.
+
+    Reasons: "unwritable" (disk full, no permission), "damaged", "in_use" (by another process),
+    "other_run" (it belongs to another run), "missing".
+    """
+
+    default_hint = "make room on the disk, then go on with `aiodps fleet resume`"
 
 
 class ProvisioningTimeoutError(ProvisioningError, TimeoutError):

@@ -63,6 +63,29 @@ def test_assigned_at_once() -> None:
     assert isinstance(machine.receive(assigned(), now=1.0), Finish)
 
 
+def test_a_known_operation_is_polled_first() -> None:
+    """A registration that another process began goes on where it was: nothing is billed again."""
+    machine = Registration(plan(operation_id=OPERATION_ID))
+
+    machine.receive(Started(), now=0.0)
+    assert machine.receive(Connected(), now=0.1) == Send(QueryStatus(OPERATION_ID), 30.1)
+    assert isinstance(machine.receive(assigned(), now=0.2), Finish)
+
+
+def test_an_operation_of_before_that_is_forgotten() -> None:
+    """Only when the service knows nothing of the operation the device is registered again."""
+    machine = Registration(plan(operation_id=OPERATION_ID))
+    machine.receive(Started(), now=0.0)
+    machine.receive(Connected(), now=0.1)
+    wait = machine.receive(refused(404, 404204), now=0.2)
+
+    assert isinstance(wait, Wait)
+    machine.receive(WaitElapsed(), now=wait.until)
+    again = machine.receive(Connected(), now=wait.until)
+    assert isinstance(again, Send)
+    assert again.request == Register(None)
+
+
 def test_a_lost_register_is_sent_again() -> None:
     """As long as no operation id is known, the register is what is sent again."""
     machine = Registration(plan())

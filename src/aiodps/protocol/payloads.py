@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from aiodps.errors import (
     ConfigurationError,
@@ -146,11 +146,16 @@ def parse_operation(body: bytes) -> OperationStatus:
     )
 
 
+def is_operation_id(value: object) -> TypeGuard[str]:
+    """Whether something can be put into a URL and a topic as the id of an operation."""
+    return isinstance(value, str) and _OPERATION_ID.fullmatch(value) is not None
+
+
 def _operation_id(value: Json) -> str | None:
     if value is None or value == "":
         return None
 
-    if isinstance(value, str) and _OPERATION_ID.fullmatch(value):
+    if is_operation_id(value):
         return value
 
     raise malformed("operationId", "the operation id cannot be used in a URL or a topic")

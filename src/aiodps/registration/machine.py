@@ -45,6 +45,9 @@ class Plan:
     """Where jitter comes from."""
     hub_suffixes: Sequence[str] = ()
     """Domains in which an assigned hub may lie."""
+    operation_id: str | None = None
+    """An operation that an earlier process began: it is polled, which is free, before a register
+    is sent. None if there is none."""
 
 
 @final
@@ -54,7 +57,7 @@ class Registration:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.state = State.IDLE
-        self.operation_id: str | None = None
+        self.operation_id: str | None = plan.operation_id
         """The operation to poll; None while there is none, or none any more."""
         self.attempts = 0
         """Tries so far: the first, and one more for each failure."""
