@@ -25,6 +25,9 @@ MAY_IMPORT = {
     "client": BOTTOM | {"protocol", "attestation", "registration", "transports", "settings"},
     "pki": {"errors", "models", "credential_files", "pki"},
     "emulator": {"errors", "models", "credential_files", "pki", "emulator"},
+    "fleet": BOTTOM
+    | {"protocol", "attestation", "registration", "transports", "settings", "client"}
+    | {"pki", "fleet", "__init__"},
     "__init__": BOTTOM | {"attestation", "registration", "transports", "settings", "client"},
     "__main__": {"cli"},
 }

@@ -1,0 +1,25 @@
+"""Samples for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiodps.fleet.sample import Outcome, Sample
+
+
+def sample(**changes: Any) -> Sample:
+    """Make one sample: assigned within a second unless told otherwise."""
+    plain: dict[str, Any] = {
+        "registration_id": "dev-1",
+        "transport": "rest",
+        "intended": 0.0,
+        "started": 0.25,
+        "finished": 1.0,
+        "outcome": Outcome.ASSIGNED,
+        "phases": {"tcp": 0.05, "tls": 0.2, "register": 0.1, "wait": 0.3, "poll": 0.1},
+        "registers": 1,
+        "polls": 1,
+        "assigned_hub": "contoso.azure-devices.net",
+        "device_id": "dev-1",
+    }
+    return Sample(**plain | changes)
