@@ -19,6 +19,7 @@ TESTED_ELSEWHERE = {
     "attestation/base.py": "contracts",
     "transports/base.py": "a contract; tests/transports/conformance.py holds transports to it",
     "emulator/wire.py": "plain values",
+    "emulator/state/store.py": "a contract; tests/emulator/state holds stores to it",
     "emulator/connections/stream.py": "a contract; TLS, plain and WebSocket streams keep it",
 }
 

@@ -1,0 +1,1 @@
+"""Where an instance keeps what it must not forget."""

@@ -1,0 +1,57 @@
+"""What keeps the state of an instance: documents by kind and key, written before answers leave.
+
+The collections hold everything in memory and write each change through to a store. They never read
+it back but at the start; so a store has to be neither fast nor clever at reading.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+Document: TypeAlias = Mapping[str, Any]
+"""A JSON object. Whoever puts it never changes it afterwards."""
+
+
+class Kind(enum.StrEnum):
+    """What a document is about, and by what key."""
+
+    INSTANCE = "instance"
+    """The instance itself: its name, its keys. By what is kept."""
+    ENROLLMENT = "enrollment"
+    """An individual enrollment, by its registration id in lower case."""
+    GROUP = "group"
+    """An enrollment group, by its id in lower case."""
+    CERTIFICATE = "certificate"
+    """A CA certificate of the instance, by its name in lower case."""
+    REGISTRATION = "registration"
+    """The registration record of a device and its operations, by registration id in lower case."""
+
+
+class StoreError(Exception):
+    """The changes since the last good `commit` could not be kept; the next one tries again."""
+
+
+class Store(Protocol):
+    """Keeps documents. Not for more than one thread."""
+
+    def load(self, kind: Kind) -> Iterable[tuple[str, Document]]:
+        """Go through the documents of a kind with their keys, in the order they were first put."""
+        ...
+
+    def put(self, kind: Kind, key: str, document: Document) -> None:
+        """Write a document, in the place of the one before; kept from the next `commit` on."""
+        ...
+
+    def delete(self, kind: Kind, key: str) -> None:
+        """Forget a document, if there is one; forgotten from the next `commit` on."""
+        ...
+
+    def commit(self) -> None:
+        """Keep all changes, or none of them. Before this, no answer may tell of them.
+
+        Raises:
+            StoreError: If they cannot be kept now.
+        """
+        ...

@@ -1,0 +1,16 @@
+"""The store that keeps nothing."""
+
+from __future__ import annotations
+
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.store import Kind, Store
+
+
+def test_it_is_a_store_that_keeps_nothing() -> None:
+    """Writing is allowed and of no consequence."""
+    store: Store = MemoryStore()
+    store.put(Kind.GROUP, "fleet", {"enrollmentGroupId": "fleet"})
+    store.commit()
+    store.delete(Kind.GROUP, "none")
+
+    assert list(store.load(Kind.GROUP)) == []
