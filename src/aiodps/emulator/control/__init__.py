@@ -1,0 +1,1 @@
+"""The control port: for whoever runs the emulator, never for devices."""
