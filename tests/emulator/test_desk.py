@@ -78,7 +78,9 @@ async def test_what_is_not_for_the_service_gets_an_error_body(
     desk: LocalDesk, noted: list[Exchange]
 ) -> None:
     """Of the service's shape."""
-    response = desk.refuse(404, "nothing there", what="GET /", front="https", certificates=())
+    response = await desk.refuse(
+        404, "nothing there", what="GET /", front="https", certificates=()
+    )
 
     assert response.status_code == 404
     assert dict(response.body) | {"trackingId": "", "timestampUtc": ""} == {

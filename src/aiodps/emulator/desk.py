@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -15,6 +16,7 @@ from aiodps.emulator.journal import Exchange, Note
 from aiodps.emulator.management.arm import handle_arm
 from aiodps.emulator.service.answers import timestamp
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.sessions import Sessions
 from aiodps.emulator.wire import (
     Identity,
     ManagementRequest,
@@ -39,7 +41,7 @@ class Desk(Protocol):
         """Ask the service API or the resource manager."""
         ...
 
-    def refuse(
+    async def refuse(
         self,
         status_code: int,
         reason: str,
@@ -51,6 +53,15 @@ class Desk(Protocol):
         """Say no to what is not for the service."""
         ...
 
+    def session(self, client: str, *, end: Callable[[], None]) -> AbstractContextManager[None]:
+        """Let a client of MQTT in until the block is left, and put an older session of it out.
+
+        Args:
+            client: The same text for the same client.
+            end: Called once if a newer session takes over; must not block.
+        """
+        ...
+
 
 class LocalDesk:
     """The desk before a service in this process: asks it, and notes question and answer."""
@@ -58,6 +69,7 @@ class LocalDesk:
     def __init__(self, service: Service, note: Note) -> None:
         self._service = service
         self._note = note
+        self._sessions = Sessions()
 
     async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
         """Ask the service on behalf of a device."""
@@ -102,7 +114,7 @@ class LocalDesk:
         )
         return response
 
-    def refuse(
+    async def refuse(
         self,
         status_code: int,
         reason: str,
@@ -123,6 +135,10 @@ class LocalDesk:
             )
         )
         return _error(status_code, reason)
+
+    def session(self, client: str, *, end: Callable[[], None]) -> AbstractContextManager[None]:
+        """Let a client of MQTT in until the block is left, and put an older session of it out."""
+        return self._sessions.enter(client, end=end)
 
 
 def _error(status_code: int, message: str) -> Response:

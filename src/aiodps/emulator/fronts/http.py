@@ -59,7 +59,7 @@ class HttpFront:
         stream: Stream,
         headers: dict[str, str],
     ) -> None:
-        response = self._desk.refuse(
+        response = await self._desk.refuse(
             error.status_code,
             str(error),
             what=what[:80],

@@ -7,11 +7,8 @@ sends its request again after a reconnect without subscribing first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
-from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Desk
 from aiodps.emulator.fronts.mqtt311 import (
@@ -60,14 +57,13 @@ class MqttFront:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._sessions: dict[tuple[str, str], Patience] = {}
 
     async def serve(self, stream: Stream) -> None:
         """See one connection through."""
         try:
             await self._serve(_Line(stream))
         except ProtocolViolation as exc:
-            self._desk.refuse(
+            await self._desk.refuse(
                 400, str(exc), what="closed", front="mqtt", certificates=stream.certificates
             )
 
@@ -81,30 +77,16 @@ class MqttFront:
             who = _admit(connect)
         except _RefusedError as exc:
             await line.send(connack(exc.code))
-            self._desk.refuse(
+            await self._desk.refuse(
                 401, str(exc), what="CONNECT", front="mqtt", certificates=line.certificates
             )
             await line.stream.linger()
             return
 
         await line.send(connack(ConnectCode.ACCEPTED))
-        with self._the_only_one(who, line.stream.patience):
+        client = f"{who.id_scope}/{who.registration_id}".lower()
+        with self._desk.session(client, end=line.stream.patience.end):
             await _Session(line, connect, who, self._desk).run()
-
-    @contextmanager
-    def _the_only_one(self, who: UserName, patience: Patience) -> Iterator[None]:
-        """End an older session of the same client (3.1.4-2)."""
-        key = (who.id_scope.lower(), who.registration_id.lower())
-        older = self._sessions.get(key)
-        if older is not None:
-            older.end()
-
-        self._sessions[key] = patience
-        try:
-            yield
-        finally:
-            if self._sessions[key] is patience:
-                del self._sessions[key]
 
 
 class _Line:
