@@ -18,7 +18,9 @@ from tests import certificates
 from tests.emulator.clients import PATIENCE
 
 from aiodps.emulator.connections.listener import Listener
-from aiodps.emulator.connections.tls import TlsStream, server_context
+from aiodps.emulator.connections.room import Room
+from aiodps.emulator.connections.stream import Stream
+from aiodps.emulator.connections.tls import server_context
 from aiodps.pki import Authority, Credential
 
 BUG = b"bug"
@@ -42,7 +44,7 @@ class Server:
         self._ca = ca
         self.seen: list[tuple[x509.Certificate, ...]] = []
 
-    async def front(self, stream: TlsStream) -> None:
+    async def front(self, stream: Stream) -> None:
         """Echo."""
         self.seen.append(stream.certificates)
         while data := await stream.receive():
@@ -93,8 +95,8 @@ def _ask(
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Server]:
-    """Run a server."""
+async def serving(room: Room | None = None) -> AsyncIterator[Server]:
+    """Run a server, with room for some connections or for many."""
     ca = Authority.root("ca of the server")
     listener = Listener.bind("127.0.0.1", 0, setting="port")
     server = Server(listener.port, ca)
@@ -102,7 +104,8 @@ async def serving() -> AsyncIterator[Server]:
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(listener.serve, context, server.front, tasks)
+                serve = partial(listener.serve, room=room or Room(), context=context)
+                tasks.start_soon(serve, server.front, tasks)
                 yield server
                 tasks.cancel_scope.cancel()
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -12,6 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from aiodps.emulator.connections.listener import Listener
+from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.desk import LocalDesk
 from aiodps.emulator.fronts.http import HttpFront
@@ -98,6 +100,7 @@ class Emulator:
         """The CA that signed the server's certificate: what clients must trust."""
         names = dict.fromkeys((*server_names, host, "localhost", "127.0.0.1"))
         self._context = server_context(authority.server(tuple(names), days=CA_DAYS))
+        self._room = Room()
         self._on_exchange = on_exchange
         self._sockets = ExitStack()
         self._tasks: TaskGroup | None = None
@@ -118,8 +121,10 @@ class Emulator:
             self._sockets = sockets.pop_all()
 
         self.https_port, self.mqtt_port = https.port, mqtt.port
-        self._tasks.start_soon(https.serve, self._context, HttpFront(desk).serve, self._tasks)
-        self._tasks.start_soon(mqtt.serve, self._context, MqttFront(desk).serve, self._tasks)
+        for listener, front in ((https, HttpFront(desk).serve), (mqtt, MqttFront(desk).serve)):
+            serve = partial(listener.serve, room=self._room, context=self._context)
+            self._tasks.start_soon(serve, front, self._tasks)
+
         return self
 
     async def __aexit__(

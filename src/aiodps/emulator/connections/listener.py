@@ -1,4 +1,4 @@
-"""A port: accepts connections, shakes hands, and gives each a task of its own."""
+"""A port, with TLS or without: accepts connections, and gives each a task of its own."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
 from aiodps.emulator.connections.patience import Patience
-from aiodps.emulator.connections.tls import PeerLostError, TlsStream
+from aiodps.emulator.connections.plain import PlainStream
+from aiodps.emulator.connections.room import Room
+from aiodps.emulator.connections.stream import PeerLostError, Stream
+from aiodps.emulator.connections.tls import TlsStream
 from aiodps.errors import ConfigurationError
 
 BACKLOG: Final = 4096
@@ -25,11 +28,14 @@ _BATCH: Final = 256
 _BREATH: Final = 0.05
 """Seconds to wait when this machine has run out of file descriptors."""
 
+Front: TypeAlias = Callable[[Stream], Awaitable[None]]
+"""What speaks with a peer until the connection may be closed."""
+
 log = logging.getLogger(__name__)
 
 
 class Listener:
-    """One listening socket with TLS."""
+    """One listening socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -72,36 +78,47 @@ class Listener:
 
     async def serve(
         self,
-        context: SSL.Context,
-        front: Callable[[TlsStream], Awaitable[None]],
+        front: Front,
         tasks: TaskGroup,
+        *,
+        room: Room,
+        context: SSL.Context | None = None,
     ) -> None:
-        """Accept connections until cancelled; what one of them does never ends the others."""
+        """Accept connections until cancelled; what one of them does never ends the others.
+
+        Args:
+            front: Speaks with each peer.
+            tasks: Where each connection gets a task.
+            room: How many connections there may be, with those of other ports.
+            context: For TLS; None for a port without, which is for this machine only.
+        """
         while True:
             await anyio.wait_readable(self._socket)
+            places = await room.wait()
             try:
-                for _ in range(_BATCH):
+                for _ in range(min(places, _BATCH)):
                     sock, _peer = self._socket.accept()
-                    tasks.start_soon(_converse, sock, context, front)
+                    tasks.start_soon(_converse, sock, context, front, room)
             except BlockingIOError:
                 pass
             except OSError as exc:
-                # The peer has gone already, or we are out of descriptors or memory.
-                await anyio.sleep(0 if exc.errno == errno.ECONNABORTED else _BREATH)
+                if exc.errno != errno.ECONNABORTED:  # the peer has gone already
+                    # We are out of descriptors or memory, sooner than we reckoned.
+                    room.clear()
+                    await anyio.sleep(_BREATH)
 
 
 async def _converse(
-    sock: socket.socket, context: SSL.Context, front: Callable[[TlsStream], Awaitable[None]]
+    sock: socket.socket, context: SSL.Context | None, front: Front, room: Room
 ) -> None:
     """See one connection through, from the handshake to the end."""
     try:
         sock.setblocking(False)
         # Without this a small packet may wait 40 ms for the acknowledgement of the last one.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with Patience() as patience:
-            stream = TlsStream(sock, context, patience)
+        with Patience() as patience, room.place(patience):
+            stream = await _open(sock, context, patience)
             try:
-                await _shake_hands(stream)
                 await front(stream)
             finally:
                 stream.close()
@@ -115,10 +132,15 @@ async def _converse(
             sock.close()
 
 
-async def _shake_hands(stream: TlsStream) -> None:
+async def _open(
+    sock: socket.socket, context: SSL.Context | None, patience: Patience
+) -> PlainStream | TlsStream:
     """Shake hands; what TLS says of a failure is worth reading: a device is misconfigured."""
+    if context is None:
+        return PlainStream(sock, patience)
+
     try:
-        await stream.handshake()
+        return await TlsStream.accept(sock, context, patience)
     except PeerLostError as exc:
         log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)
         raise

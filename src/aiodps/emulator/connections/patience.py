@@ -20,20 +20,26 @@ class Patience:
         self._scope = anyio.CancelScope()
         self._silence = math.inf
         self._latest = math.inf
+        self.renewed = anyio.current_time()
+        """When the peer made progress last, by the event loop's clock."""
 
     def begin(self, *, silence: float, total: float = math.inf) -> None:
         """Begin something that may take `total` seconds, of them `silence` without progress."""
         self._silence = silence
         self._latest = anyio.current_time() + total
-        self.renew()
+        self._move()
 
     def renew(self) -> None:
         """Note progress."""
-        self._scope.deadline = min(anyio.current_time() + self._silence, self._latest)
+        self.renewed = anyio.current_time()
+        self._move()
 
     def end(self) -> None:
         """End the connection now."""
         self._scope.cancel()
+
+    def _move(self) -> None:
+        self._scope.deadline = min(anyio.current_time() + self._silence, self._latest)
 
     def __enter__(self) -> Self:
         self._scope.__enter__()

@@ -9,6 +9,15 @@ from cryptography import x509
 from aiodps.emulator.connections.patience import Patience
 
 
+class PeerLostError(Exception):
+    """The peer has gone, or what it sends is no TLS."""
+
+    def __init__(self, reason: str, *, told: bool) -> None:
+        super().__init__(reason)
+        self.told = told
+        """Whether TLS says why: an alert of the peer's, or what we could not take."""
+
+
 class Stream(Protocol):
     """One connection, for one task; any await in it obeys its `patience`."""
 

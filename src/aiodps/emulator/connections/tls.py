@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 import anyio
 from cryptography import x509
@@ -18,29 +18,18 @@ from OpenSSL import SSL
 
 from aiodps.credential_files import UNREADABLE
 from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.plain import CHUNK, linger
+from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.pki import Credential
 
 HANDSHAKE_SILENCE: Final = 10.0
 """Seconds in which a peer that shakes hands must send something."""
 HANDSHAKE_TOTAL: Final = 60.0
 """Seconds for the whole handshake: generous, for a burst of thousands on a small machine."""
-LINGER_SECONDS: Final = 2.0
-LINGER_BYTES: Final = 1 << 20
 _HTTP: Final = b"http/1.1"
 """The one protocol that is agreed on in TLS, if the client asks; others are spoken unnamed."""
-_CHUNK: Final = 16384
-"""Bytes of one TLS record."""
 
 T = TypeVar("T")
-
-
-class PeerLostError(Exception):
-    """The peer has gone, or what it sends is no TLS."""
-
-    def __init__(self, reason: str, *, told: bool) -> None:
-        super().__init__(reason)
-        self.told = told
-        """Whether TLS says why: an alert of the peer's, or what we could not take."""
 
 
 def server_context(credential: Credential) -> SSL.Context:
@@ -65,26 +54,32 @@ def server_context(credential: Credential) -> SSL.Context:
 class TlsStream:
     """One connection with TLS, for one task; any await in it obeys its `patience`."""
 
-    def __init__(self, sock: socket.socket, context: SSL.Context, patience: Patience) -> None:
+    def __init__(self, sock: socket.socket, tls: SSL.Connection, patience: Patience) -> None:
         self.patience = patience
         self.certificates: tuple[x509.Certificate, ...] = ()
         """The client's certificates, leaf first, as sent; empty if it showed none."""
         self._socket = sock
-        self._tls = SSL.Connection(context, sock)
-        self._tls.set_accept_state()
+        self._tls = tls
 
-    async def handshake(self) -> None:
+    @classmethod
+    async def accept(cls, sock: socket.socket, context: SSL.Context, patience: Patience) -> Self:
         """Shake hands; if that fails, the peer is told why with an alert.
 
         Raises:
             PeerLostError: If the two could not agree.
         """
-        self.patience.begin(silence=HANDSHAKE_SILENCE, total=HANDSHAKE_TOTAL)
-        await self._do(self._tls.do_handshake)
+        patience.begin(silence=HANDSHAKE_SILENCE, total=HANDSHAKE_TOTAL)
+        # Who only connects and says nothing costs no memory of OpenSSL's.
+        await anyio.wait_readable(sock)
+        stream = cls(sock, SSL.Connection(context, sock), patience)
+        stream._tls.set_accept_state()
+        await stream._do(stream._tls.do_handshake)
         try:
-            self.certificates = _peer_chain(self._tls)
+            stream.certificates = _peer_chain(stream._tls)
         except UNREADABLE as exc:
             raise PeerLostError("the certificate cannot be read", told=True) from exc
+
+        return stream
 
     async def receive(self) -> bytes:
         """Return what has arrived, or b"" if the peer has ended the connection properly.
@@ -108,23 +103,11 @@ class TlsStream:
             rest = rest[sent:]
 
     async def linger(self) -> None:
-        """Let the peer read the last answer: take what it still sends, for a short while.
-
-        A socket that is closed with unread bytes resets the connection, answer and all.
-        """
-        self.patience.begin(silence=LINGER_SECONDS, total=LINGER_SECONDS)
-        taken = 0
+        """Let the peer read the last answer: take what it still sends, for a short while."""
         with contextlib.suppress(SSL.Error, OSError):
             self._tls.shutdown()
-            self._socket.shutdown(socket.SHUT_WR)
 
-        while taken < LINGER_BYTES:
-            await anyio.wait_readable(self._socket)
-            data = self._socket.recv(_CHUNK)
-            if not data:
-                return
-
-            taken += len(data)
+        await linger(self._socket, self.patience)
 
     def close(self) -> None:
         """End TLS if possible, and the connection at once; may be called more than once."""
@@ -135,7 +118,7 @@ class TlsStream:
 
     def _receive(self) -> bytes:
         try:
-            return self._tls.recv(_CHUNK)
+            return self._tls.recv(CHUNK)
         except SSL.ZeroReturnError:
             return b""
 

@@ -1,0 +1,83 @@
+"""A connection without TLS: for the control port, which does not leave this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Final
+
+import anyio
+from cryptography import x509
+
+from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.stream import PeerLostError
+
+CHUNK: Final = 16384
+"""Bytes that are taken at once: as many as a TLS record has."""
+LINGER_SECONDS: Final = 2.0
+LINGER_BYTES: Final = 1 << 20
+
+
+class PlainStream:
+    """One connection without TLS, for one task; any await in it obeys its `patience`."""
+
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+        self.patience = patience
+        self.certificates: tuple[x509.Certificate, ...] = ()
+        """None are shown without TLS."""
+        self._socket = sock
+
+    async def receive(self) -> bytes:
+        """Return what has arrived, or b"" if the peer has ended the connection properly.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        await anyio.wait_readable(self._socket)
+        self.patience.renew()
+        try:
+            return self._socket.recv(CHUNK)
+        except OSError as exc:
+            raise PeerLostError("the peer has gone", told=False) from exc
+
+    async def send(self, data: bytes) -> None:
+        """Send everything.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self._socket.send(rest) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._socket)
+                self.patience.renew()
+            except OSError as exc:
+                raise PeerLostError("the peer has gone", told=False) from exc
+
+    async def linger(self) -> None:
+        """Let the peer read the last answer: take what it still sends, for a short while."""
+        await linger(self._socket, self.patience)
+
+    def close(self) -> None:
+        """End the connection at once; may be called more than once."""
+        self._socket.close()
+
+
+async def linger(sock: socket.socket, patience: Patience) -> None:
+    """Say that we are done, and drop what still comes, for a short while.
+
+    A socket that is closed with unread bytes resets the connection, last answer and all.
+    """
+    patience.begin(silence=LINGER_SECONDS, total=LINGER_SECONDS)
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_WR)
+        taken = 0
+        while taken < LINGER_BYTES:
+            await anyio.wait_readable(sock)
+            data = sock.recv(CHUNK)
+            if not data:
+                return
+
+            taken += len(data)

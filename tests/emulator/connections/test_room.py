@@ -1,0 +1,92 @@
+"""Places for connections: who is silent longest makes room for newcomers."""
+
+from __future__ import annotations
+
+import resource
+
+import anyio
+import pytest
+from tests.emulator.tls_server import serving
+
+from aiodps.emulator.connections import room as rooms
+from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.room import RESERVE, Room, places_for_descriptors
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_place_is_given_back() -> None:
+    """However the connection ends."""
+    room = Room(1)
+    with Patience() as patience, room.place(patience):
+        assert room.taken == 1
+        patience.end()
+        await anyio.sleep_forever()
+
+    assert room.taken == 0
+    assert await room.wait() == 1
+
+
+async def test_a_newcomer_waits_while_everybody_talks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And goes in when somebody leaves."""
+    room = Room(1)
+    with anyio.move_on_after(0.2) as waiting, Patience() as patience, room.place(patience):
+        await room.wait()
+
+    assert waiting.cancelled_caught
+    assert await room.wait() == 1
+
+
+async def test_who_is_silent_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not who has just said something."""
+    monkeypatch.setattr(rooms, "SILENT_SECONDS", 0.1)
+    room, ended = Room(2), list[str]()
+
+    async def connection(name: str) -> None:
+        with Patience() as patience, room.place(patience):
+            while True:
+                await anyio.sleep(0.01)
+                if name == "talks":
+                    patience.renew()
+
+        ended.append(name)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection, "silent")
+            tasks.start_soon(connection, "talks")
+            await anyio.wait_all_tasks_blocked()
+
+            assert await room.wait() == 1
+            tasks.cancel_scope.cancel()
+
+    assert ended == ["silent"]
+
+
+async def test_the_silent_do_not_keep_a_device_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every place is taken by somebody who says nothing, and a device is served all the same."""
+    monkeypatch.setattr(rooms, "SILENT_SECONDS", 0.05)
+    async with serving(Room(8)) as server, anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(_say_nothing, server.port)
+
+        await server.ask(server.context())
+        tasks.cancel_scope.cancel()
+
+
+async def _say_nothing(port: int) -> None:
+    async with await anyio.connect_tcp("127.0.0.1", port):
+        await anyio.sleep_forever()
+
+
+def test_descriptors_are_left_for_the_rest() -> None:
+    """There are no more places than descriptors, however many of these there are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+        assert places_for_descriptors() == 1024 - RESERVE
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+        assert places_for_descriptors() == 64
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
