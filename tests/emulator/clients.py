@@ -162,14 +162,16 @@ def mqtt_connect(
     *,
     user_name: str | None = None,
     client_id: str | None = None,
+    password: str | None = None,
     keep_alive: int = 60,
     level: int = 4,
 ) -> bytes:
     """Write a CONNECT."""
     user = user_name or f"{SCOPE}/registrations/{registration_id}/api-version=2019-03-31"
-    body = text("MQTT") + bytes((level, 0x82)) + keep_alive.to_bytes(2)
+    flags = 0x82 if password is None else 0xC2
+    body = text("MQTT") + bytes((level, flags)) + keep_alive.to_bytes(2)
     body += text(registration_id if client_id is None else client_id) + text(user)
-    return packet(0x10, body)
+    return packet(0x10, body + (b"" if password is None else text(password)))
 
 
 def mqtt_publish(topic: str, payload: bytes = b"{}", *, packet_id: int | None = 1) -> bytes:

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from aiodps.emulator.service.enrollment import Enrollment
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import Identity, Operation, Request, Response
+from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
 from aiodps.pki import Credential
 
 NOW = time.time()
@@ -68,6 +68,7 @@ def ask(
     id_scope: str = SCOPE,
     api_version: str | None = "2019-03-31",
     body: bytes = b"",
+    carrier: Carrier = Carrier.HTTPS,
     now: float = NOW,
 ) -> Response:
     """Send one request."""
@@ -78,6 +79,7 @@ def ask(
         api_version=api_version,
         operation_id=operation_id,
         body=body,
+        carrier=carrier,
     )
     response = service.handle(request, identity=identity, now=now)
     json.dumps(response.body)

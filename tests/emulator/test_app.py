@@ -20,9 +20,12 @@ from tests.emulator.clients import (
     mqtt_publish,
     running,
 )
+from tests.emulator.tokens import KEY, OTHER_KEY, token
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.journal import Exchange
+from aiodps.emulator.service.enrollments import IndividualEnrollment
+from aiodps.emulator.service.mechanisms import SymmetricKeys
 from aiodps.emulator.wire import Operation
 from aiodps.errors import ConfigurationError
 
@@ -72,6 +75,28 @@ async def test_a_device_is_assigned_over_mqtt() -> None:
         assert done_topic == "$dps/registrations/res/200/?$rid=2"
         assert done["registrationState"]["assignedHub"] == dps.hub
         assert dps.counts.registers == {"device-1": 1}
+
+
+async def test_a_key_is_shown_in_header_or_password() -> None:
+    """Over HTTPS a bad one is refused at once; over MQTT the CONNECT is taken all the same."""
+    keys = SymmetricKeys(primary=KEY)
+    enrollment = IndividualEnrollment(registration_id="device-1", attestation=keys)
+    good, bad = (token(id_scope=SCOPE, key=key) for key in (KEY, OTHER_KEY))
+    async with running(enrollments=[enrollment]) as dps:
+        for sas, codes in ((good, (202, None)), (bad, (401, 401002))):
+            async with http(dps) as client:
+                header = f"Authorization: {sas}"
+                answer = await client.ask("PUT", f"{BASE}/register?{VERSION}", b"{}", [header])
+                assert (answer.status, answer.body.get("errorCode")) == codes
+
+        for sas, status, code in ((good, 202, None), (bad, 401, 401000)):
+            packets = (mqtt_connect(password=sas), mqtt_publish(REGISTER))
+            async with mqtt(dps, None, *packets) as device_client:
+                assert await device_client.take() == (0x20, b"\0\0")
+                await device_client.take()
+                topic, body = await device_client.message()
+                assert topic.startswith(f"$dps/registrations/res/{status}/?$rid=1")
+                assert body.get("errorCode") == code
 
 
 async def test_assign_after_delays_the_assignment() -> None:

@@ -89,7 +89,7 @@ class LocalDesk:
                 registration_id=request.registration_id,
                 certificate=_subject(identity.certificates),
                 status_code=response.status_code,
-                message=response.body.get("message"),
+                message=_reason(response),
                 took=time.perf_counter() - began,
             )
         )
@@ -150,6 +150,12 @@ def _error(status_code: int, message: str) -> Response:
         "timestampUtc": timestamp(time.time()),
     }
     return Response(status_code=status_code, body=body)
+
+
+def _reason(response: Response) -> str | None:
+    """Say why a device was refused: in the service's words, and in better ones."""
+    message: str | None = response.body.get("message")
+    return message if response.why is None else f"{message} ({response.why})"
 
 
 def _management_error() -> ManagementResponse:

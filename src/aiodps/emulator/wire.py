@@ -22,6 +22,14 @@ class Operation(enum.Enum):
     STATUS_LOOKUP = "device registration status lookup"
 
 
+class Carrier(enum.Enum):
+    """What a device's request came over, as far as the service's answer depends on it."""
+
+    HTTPS = "https"
+    MQTT = "mqtt"
+    """Over TCP or WebSocket."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One request of a device, freed from its transport."""
@@ -34,6 +42,7 @@ class Request:
     operation_id: str | None = None
     """Only for `OPERATION_STATUS`."""
     body: bytes = field(default=b"", repr=False)
+    carrier: Carrier = Carrier.HTTPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,8 @@ class Response:
     """Whole seconds, or None to say nothing: real clients cannot read fractions."""
     delivery: Delivery | None = None
     """None to send it as it is, at once."""
+    why: str | None = None
+    """More than the body says about a refusal, for the journal alone; None if there is no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,7 @@ from aiodps.emulator.fronts.mqtt_names import (
     read_topic,
     read_user_name,
 )
-from aiodps.emulator.wire import Identity, Request, encode_json
+from aiodps.emulator.wire import Carrier, Identity, Request, encode_json
 
 CONNECT_SECONDS: Final = 10.0
 """Seconds until a client must have introduced itself."""
@@ -169,6 +169,7 @@ class _Session:
                 api_version=self._who.api_version,
                 operation_id=question.operation_id,
                 body=packet.payload,
+                carrier=Carrier.MQTT,
             ),
             identity=self._identity,
             front="mqtt",

@@ -1,8 +1,10 @@
-"""Who lets a device in: the enrollment that its certificates lead to.
+"""Who lets a device in: the enrollment that its certificates or its signature lead to.
 
 The service looks for an individual enrollment of the registration id, then for the group of the CA
 that issued the device's certificate, then of the CA above, up to the root. The first hit decides,
-even against the device (Microsoft Learn, "X.509 certificate attestation").
+even against the device (Microsoft Learn, "X.509 certificate attestation"). A device that signs
+instead belongs to the group whose key its own key is derived from; the token does not name it, so
+the groups are tried one by one, first the one that the device was in before.
 
 A group counts only if its CA, or one above it on the device's path, is verified on the instance:
 otherwise anybody could enrol anybody's CA. What the device does not present is not filled in; only
@@ -12,6 +14,7 @@ service's, as seen in public reports; which text belongs to which cause is our r
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from cryptography import x509
@@ -19,10 +22,16 @@ from cryptography import x509
 from aiodps.emulator.service.certificates import CaCertificates
 from aiodps.emulator.service.enrollment import Enrollment, EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.enrollments import Enrollments
+from aiodps.emulator.service.key_proofs import (
+    is_signed_by_device,
+    is_signed_by_member,
+    key_rejected,
+    read_token,
+)
 from aiodps.emulator.service.mechanisms import ClientCertificates, SymmetricKeys
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.x509_rules import is_named, is_valid_at, path_up, thumbprint
-from aiodps.emulator.wire import Identity
+from aiodps.emulator.wire import Identity, Request
 from aiodps.errors import ServiceError
 
 MAX_PRESENTED = 10
@@ -41,17 +50,47 @@ class Admission:
         self._enrollments = enrollments
         self._certificates = certificates
 
-    def admit(self, registration_id: str, identity: Identity, *, now: float) -> Enrollment:
+    def admit(
+        self, request: Request, identity: Identity, *, now: float, known_group: str | None = None
+    ) -> Enrollment:
         """Return the enrollment of a device that proved who it is; it may be disabled.
+
+        Args:
+            request: Whose identity is to be proved.
+            identity: What it showed.
+            now: Seconds since 1970.
+            known_group: The group that let this device in before, or None: saves a search.
 
         Raises:
             UnauthorizedError: If the device did not prove it, or nobody enrolled it.
         """
-        individual = self._enrollments.individual(registration_id)
+        individual = self._enrollments.individual(request.registration_id)
         if individual is not None:
-            return _admit_individual(individual, registration_id, identity, now=now)
+            return _admit_individual(individual, request, identity, now=now)
 
-        return self._admit_to_group(registration_id, identity, now=now)
+        if identity.authorization:
+            return self._admit_to_group_of_key(request, identity, now=now, known=known_group)
+
+        return self._admit_to_group(request.registration_id, identity, now=now)
+
+    def _admit_to_group_of_key(
+        self, request: Request, identity: Identity, *, now: float, known: str | None
+    ) -> EnrollmentGroup:
+        token = read_token(request, identity, now=now)
+        for group, keys in self._groups_of_keys(known):
+            if is_signed_by_member(token, keys, request.registration_id):
+                return group
+
+        raise key_rejected(request, "no group has a key that this signature comes from")
+
+    def _groups_of_keys(
+        self, known: str | None
+    ) -> Iterator[tuple[EnrollmentGroup, SymmetricKeys]]:
+        group = None if known is None else self._enrollments.group(known)
+        if group is not None and isinstance(group.attestation, SymmetricKeys):
+            yield group, group.attestation
+
+        yield from self._enrollments.groups_of_keys()
 
     def _admit_to_group(
         self, registration_id: str, identity: Identity, *, now: float
@@ -67,7 +106,9 @@ class Admission:
                 return group
 
         self._check_verified(path)
-        raise _unauthorized("Signing certificate info did not match chain elements.")
+        raise _unauthorized(
+            "Signing certificate info did not match chain elements.", "no group has a CA of it"
+        )
 
     def _group_of(self, ca: x509.Certificate) -> EnrollmentGroup | None:
         names = [each.name for each in self._certificates.of(ca)]
@@ -75,45 +116,46 @@ class Admission:
 
     def _check_verified(self, path: tuple[x509.Certificate, ...]) -> None:
         if not any(each.verified for ca in path for each in self._certificates.of(ca)):
-            raise _unauthorized("CA certificate not found.")
+            raise _unauthorized("CA certificate not found.", "no CA of the chain is verified")
 
 
 def _admit_individual(
-    enrollment: IndividualEnrollment, registration_id: str, identity: Identity, *, now: float
+    enrollment: IndividualEnrollment, request: Request, identity: Identity, *, now: float
 ) -> IndividualEnrollment:
     match enrollment.attestation:
         case ClientCertificates(primary=primary, secondary=secondary):
-            presented = thumbprint(_leaf(registration_id, identity, now=now))
+            presented = thumbprint(_leaf(request.registration_id, identity, now=now))
             if presented not in {each.thumbprint for each in (primary, secondary) if each}:
-                raise _unauthorized("Unauthorized")
-
-            return enrollment
-        case SymmetricKeys():
-            raise _unauthorized("Unauthorized")
+                raise _unauthorized("Unauthorized", "another certificate is enrolled")
+        case SymmetricKeys() as keys:
+            if not is_signed_by_device(read_token(request, identity, now=now), keys):
+                raise key_rejected(request, "the signature is not of the enrolled keys")
         case _:
             assert_never(enrollment.attestation)
+
+    return enrollment
 
 
 def _leaf(registration_id: str, identity: Identity, *, now: float) -> x509.Certificate:
     """Return the device's own certificate if it is valid and made out to the registration id."""
     if not identity.certificates:
-        raise _unauthorized("Unauthorized")
+        raise _unauthorized("Unauthorized", "the device showed no certificate")
 
     if len(identity.certificates) > MAX_PRESENTED:
-        raise _unauthorized("Invalid certificate.")
+        raise _unauthorized("Invalid certificate.", f"the chain is longer than {MAX_PRESENTED}")
 
     leaf = identity.certificates[0]
     _check_dates((leaf,), now=now)
     if not is_named(leaf, registration_id):
-        raise _unauthorized("Unauthorized")
+        raise _unauthorized("Unauthorized", "the CN is not the registration id")
 
     return leaf
 
 
 def _check_dates(certificates: tuple[x509.Certificate, ...], *, now: float) -> None:
     if not all(is_valid_at(each, now) for each in certificates):
-        raise _unauthorized("Invalid certificate.")
+        raise _unauthorized("Invalid certificate.", "a certificate is not valid at this time")
 
 
-def _unauthorized(message: str) -> ServiceError:
-    return refusal(ErrorCode.UNAUTHORIZED, message)
+def _unauthorized(message: str, why: str | None = None) -> ServiceError:
+    return refusal(ErrorCode.UNAUTHORIZED, message, why=why)

@@ -1,7 +1,7 @@
 """The bodies of the service's answers: operation status, registration state, error.
 
 Shapes and order of members are those of the live answers printed in Microsoft Learn, "How to use
-X.509 certificates over HTTPS without an SDK".
+X.509 certificates over HTTPS without an SDK", and in its sister "How to use symmetric keys".
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from aiodps.emulator.service.registrations import RegistrationOperation
+from aiodps.emulator.service.registrations import Outcome, Proof, RegistrationOperation
 from aiodps.emulator.wire import Response
 from aiodps.errors import ServiceError
 from aiodps.models import RegistrationStatus
@@ -65,7 +65,8 @@ def error(refused: ServiceError, *, tracking_id: str, now: float) -> Response:
         "message": refused.message,
         "timestampUtc": timestamp(now),
     }
-    return Response(status_code=refused.status_code, body=body)
+    why = "; ".join(getattr(refused, "__notes__", ())) or None
+    return Response(status_code=refused.status_code, body=body, why=why)
 
 
 def timestamp(time: float) -> str:
@@ -80,9 +81,8 @@ def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, A
 
 def _assigned(operation: RegistrationOperation, registration_id: str) -> dict[str, Any]:
     outcome = operation.outcome
-    group = outcome.enrollment_group_id
     return {
-        "x509": {} if group is None else {"enrollmentGroupId": group},
+        **_proof(outcome),
         "registrationId": registration_id,
         "createdDateTimeUtc": timestamp(operation.created),
         "assignedHub": outcome.assigned_hub,
@@ -92,6 +92,14 @@ def _assigned(operation: RegistrationOperation, registration_id: str) -> dict[st
         "lastUpdatedDateTimeUtc": timestamp(operation.finished),
         "etag": operation.etag,
     }
+
+
+def _proof(outcome: Outcome) -> dict[str, Any]:
+    """Say how the device came in: nothing at all for a key of its own, as seen on the wire."""
+    if outcome.enrollment_group_id is not None:
+        return {outcome.proof.value: {"enrollmentGroupId": outcome.enrollment_group_id}}
+
+    return {"x509": {}} if outcome.proof is Proof.X509 else {}
 
 
 def _failed(operation: RegistrationOperation, registration_id: str) -> dict[str, Any]:

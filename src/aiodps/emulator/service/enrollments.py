@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from aiodps.emulator.service.enrollment import (
@@ -12,7 +12,11 @@ from aiodps.emulator.service.enrollment import (
     IndividualEnrollment,
     read_enrollment,
 )
-from aiodps.emulator.service.mechanisms import CaReferences, SigningCertificates
+from aiodps.emulator.service.mechanisms import (
+    CaReferences,
+    SigningCertificates,
+    SymmetricKeys,
+)
 from aiodps.errors import ConfigurationError
 
 __all__ = [
@@ -36,6 +40,7 @@ class Enrollments:
         self._groups: dict[str, EnrollmentGroup] = {}
         self._by_thumbprint: dict[str, EnrollmentGroup] = {}
         self._by_ca_name: dict[str, EnrollmentGroup] = {}
+        self._of_keys: list[tuple[EnrollmentGroup, SymmetricKeys]] = []
         for each in enrollments:
             self.put(each)
 
@@ -74,6 +79,10 @@ class Enrollments:
         by_name = (self._by_ca_name.get(name.lower()) for name in names)
         return found or next((group for group in by_name if group), None)
 
+    def groups_of_keys(self) -> Sequence[tuple[EnrollmentGroup, SymmetricKeys]]:
+        """Return the groups whose devices sign, with their keys, oldest first."""
+        return self._of_keys
+
     def remove_individual(self, registration_id: str) -> None:
         """Remove an individual enrollment; one that is not there is removed already."""
         self._individuals.pop(registration_id.lower(), None)
@@ -86,6 +95,7 @@ class Enrollments:
     def _index_groups(self) -> None:
         self._by_thumbprint.clear()
         self._by_ca_name.clear()
+        self._of_keys.clear()
         for group in self._groups.values():
             match group.attestation:
                 case SigningCertificates(primary=primary, secondary=secondary):
@@ -94,6 +104,8 @@ class Enrollments:
                 case CaReferences(primary=name, secondary=other):
                     for each_name in filter(None, (name, other)):
                         self._by_ca_name.setdefault(each_name.lower(), group)
+                case SymmetricKeys() as keys:
+                    self._of_keys.append((group, keys))
 
 
 def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:

@@ -29,6 +29,9 @@ class ErrorCode(enum.IntEnum):
     wire)."""
     CUSTOM_ALLOCATION = 400207
     """The custom allocation webhook gave no hub (seen on the wire)."""
+    KEY_REJECTED = 401000
+    """A signature is not of the device's key, over MQTT (seen on the wire); a client of
+    Microsoft's tries its next key after this code and no other."""
     HUB_NOT_FOUND = 401001
     """No linked IoT Hub can take the device (seen on the wire)."""
     UNAUTHORIZED = 401002
@@ -55,7 +58,18 @@ _KINDS: dict[int, type[ServiceError]] = {
 }
 
 
-def refusal(code: ErrorCode, message: str) -> ServiceError:
-    """Make the error that says no with this code, in the service's words where they are known."""
+def refusal(code: ErrorCode, message: str, *, why: str | None = None) -> ServiceError:
+    """Make the error that says no with this code, in the service's words where they are known.
+
+    Args:
+        code: See `ErrorCode`.
+        message: What the device is told.
+        why: What the device is not told, as the service is not more specific either; for those
+            who run the emulator. None if the message says it all.
+    """
     status = code // 1000
-    return _KINDS[status](message, status_code=status, error_code=int(code))
+    error = _KINDS[status](message, status_code=status, error_code=int(code))
+    if why is not None:
+        error.add_note(why)
+
+    return error

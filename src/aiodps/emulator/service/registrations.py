@@ -6,6 +6,7 @@ or not: a device that disconnects right after its register request is assigned a
 
 from __future__ import annotations
 
+import enum
 import random
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,12 +18,20 @@ KEPT_OPERATIONS = 4
 """Operations kept per registration id: a device that registers again for ever costs no memory."""
 
 
+class Proof(enum.StrEnum):
+    """How a device proved who it is (a member of its registration state)."""
+
+    X509 = "x509"
+    SYMMETRIC_KEY = "symmetricKey"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a registration comes to."""
 
     status: RegistrationStatus
     """Assigned, failed or disabled."""
+    proof: Proof = Proof.X509
     device_id: str | None = None
     """The id at the hub; None unless assigned."""
     assigned_hub: str | None = None
@@ -94,6 +103,11 @@ class Registrations:
             record.assigned = operation
 
         return operation
+
+    def group_of(self, registration_id: str) -> str | None:
+        """Return the group that last let the device in, or None."""
+        latest = self.latest(registration_id)
+        return None if latest is None else latest.outcome.enrollment_group_id
 
     def find(self, registration_id: str, operation_id: str) -> RegistrationOperation | None:
         """Return an operation of this device, or None if it is unknown or forgotten."""

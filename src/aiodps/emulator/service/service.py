@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from aiodps.emulator.service import answers
@@ -19,10 +20,16 @@ from aiodps.emulator.service.admission import Admission
 from aiodps.emulator.service.allocation import AllocationPolicy
 from aiodps.emulator.service.certificates import CaCertificates
 from aiodps.emulator.service.device_registration import check_device_registration
-from aiodps.emulator.service.enrollments import Enrollment, EnrollmentGroup, Enrollments
+from aiodps.emulator.service.enrollments import (
+    Enrollment,
+    EnrollmentGroup,
+    Enrollments,
+    IndividualEnrollment,
+)
 from aiodps.emulator.service.identifiers import guid, is_registration_id
+from aiodps.emulator.service.mechanisms import SymmetricKeys
 from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.emulator.service.registrations import Outcome, Registrations
+from aiodps.emulator.service.registrations import Outcome, Proof, Registrations
 from aiodps.emulator.wire import Identity, Operation, Request, Response
 from aiodps.errors import ServiceError
 from aiodps.models import RegistrationStatus
@@ -127,15 +134,14 @@ class Service:
             raise refusal(ErrorCode.INVALID_REQUEST, "Invalid registration id.")
 
     def _register(self, request: Request, identity: Identity, *, now: float) -> Response:
-        registration_id = request.registration_id
-        enrollment = self._admission.admit(registration_id, identity, now=now)
-        outcome = self._decide(enrollment, registration_id)
-        operation = self.registrations.begin(registration_id, outcome, now=now)
+        enrollment = self._admit(request, identity, now=now)
+        outcome = self._decide(enrollment, request.registration_id)
+        operation = self.registrations.begin(request.registration_id, outcome, now=now)
         return answers.accepted(operation, retry_after=self.retry_after)
 
     def _operation_status(self, request: Request, identity: Identity, *, now: float) -> Response:
+        self._admit(request, identity, now=now)
         registration_id = request.registration_id
-        self._admission.admit(registration_id, identity, now=now)
         operation = self.registrations.find(registration_id, request.operation_id or "")
         if operation is None:
             raise refusal(ErrorCode.OPERATION_NOT_FOUND, "Operation not found.")
@@ -145,17 +151,27 @@ class Service:
         )
 
     def _look_up(self, request: Request, identity: Identity, *, now: float) -> Response:
-        registration_id = request.registration_id
-        self._admission.admit(registration_id, identity, now=now)
-        operation = self.registrations.latest(registration_id)
+        self._admit(request, identity, now=now)
+        operation = self.registrations.latest(request.registration_id)
         if operation is None:
             raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
 
-        state = answers.registration_state(operation, registration_id, now=now)
+        state = answers.registration_state(operation, request.registration_id, now=now)
         return Response(status_code=200, body=state)
+
+    def _admit(self, request: Request, identity: Identity, *, now: float) -> Enrollment:
+        known = self.registrations.group_of(request.registration_id)
+        return self._admission.admit(request, identity, now=now, known_group=known)
 
     def _decide(self, enrollment: Enrollment, registration_id: str) -> Outcome:
         """Decide what comes of a registration that an enrollment lets in."""
+        group = enrollment.enrollment_group_id if isinstance(enrollment, EnrollmentGroup) else None
+        by_key = isinstance(enrollment.attestation, SymmetricKeys)
+        proof = Proof.SYMMETRIC_KEY if by_key else Proof.X509
+        outcome = self._allocate(enrollment, registration_id)
+        return replace(outcome, proof=proof, enrollment_group_id=group)
+
+    def _allocate(self, enrollment: Enrollment, registration_id: str) -> Outcome:
         if not enrollment.enabled:
             return Outcome(status=RegistrationStatus.DISABLED)
 
@@ -167,19 +183,11 @@ class Service:
         if hub is None:
             return _failed(ErrorCode.HUB_NOT_FOUND, "IoTHub not found.")
 
-        if isinstance(enrollment, EnrollmentGroup):
-            return Outcome(
-                status=RegistrationStatus.ASSIGNED,
-                device_id=registration_id,
-                assigned_hub=hub,
-                enrollment_group_id=enrollment.enrollment_group_id,
-            )
+        device_id = registration_id
+        if isinstance(enrollment, IndividualEnrollment):
+            device_id = enrollment.device_id or enrollment.registration_id
 
-        return Outcome(
-            status=RegistrationStatus.ASSIGNED,
-            device_id=enrollment.device_id or enrollment.registration_id,
-            assigned_hub=hub,
-        )
+        return Outcome(status=RegistrationStatus.ASSIGNED, device_id=device_id, assigned_hub=hub)
 
 
 def _failed(code: ErrorCode, message: str) -> Outcome:

@@ -1,0 +1,123 @@
+"""Shared access signatures, as devices and administrators sign their requests with a key.
+
+A token is text: the scheme's word, then `sr` (what may be done to), `sig` (the signature), `se`
+(until when) and mostly `skn` (whose key). Clients differ: the resource is escaped with upper-case
+hex, with lower-case hex or not at all, `skn` is missing or empty, the order varies (seen on the
+wire). All of them sign the resource exactly as they write it, so it is verified as it came.
+
+Source of form and key derivation: Microsoft Learn, "Symmetric key attestation with DPS".
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import unquote
+
+SCHEME: Final = "SharedAccessSignature"
+CLOCK_SKEW: Final = 60.0
+"""Seconds for which a token is still taken after its end; what the service allows is not known."""
+_MAX_DIGITS = 18
+_NAMES = {"sr", "sig", "se", "skn"}
+
+
+class SasError(ValueError):
+    """The text is no shared access signature; the message says why, without the text itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAccessSignature:
+    """A token, read but not yet judged."""
+
+    resource: str
+    """What it is for, unescaped."""
+    expiry: int
+    """Seconds since 1970."""
+    policy: str | None
+    """Whose key signed it (`skn`), maybe empty; None if the token does not say."""
+    raw_resource: str
+    """What it is for, as written."""
+    signed: bytes = field(repr=False)
+    """The bytes that the signature is over."""
+    signature: bytes = field(repr=False)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read a token in any dialect.
+
+        Raises:
+            SasError: If it is none.
+        """
+        scheme, _, rest = text.strip().partition(" ")
+        if scheme.lower() != SCHEME.lower():
+            raise SasError(f"it does not begin with {SCHEME}")
+
+        members = _members(rest)
+        resource, expiry = members["sr"], members["se"]
+        return cls(
+            resource=unquote(resource),
+            expiry=_seconds(expiry),
+            policy=unquote(members["skn"]) if "skn" in members else None,
+            raw_resource=resource,
+            signed=f"{resource}\n{expiry}".encode(errors="replace"),
+            signature=_signature(unquote(members["sig"])),
+        )
+
+    def is_for(self, *resources: str) -> bool:
+        """Whether it is for one of these resources; casing does not count."""
+        return self.resource.lower() in {each.lower() for each in resources}
+
+    def is_expired(self, now: float) -> bool:
+        """Whether it ended so long ago that clocks do not explain it; `now` is since 1970."""
+        return self.expiry + CLOCK_SKEW < now
+
+    def is_signed_with(self, keys: Iterable[bytes]) -> bool:
+        """Whether one of the keys made the signature; takes as long for any wrong one."""
+        return any(
+            hmac.compare_digest(hmac.digest(key, self.signed, "sha256"), self.signature)
+            for key in keys
+        )
+
+
+def derive_key(group_key: bytes, registration_id: str) -> bytes:
+    """Return the key of one device of a group, for the id as the device writes it."""
+    return hmac.digest(group_key, registration_id.encode(), "sha256")
+
+
+def decode_key(text: str) -> bytes:
+    """Return the key that base64 stands for.
+
+    Raises:
+        ValueError: If it is no base64.
+    """
+    return base64.b64decode(text, validate=True)
+
+
+def _members(text: str) -> Mapping[str, str]:
+    pairs = [part.partition("=") for part in text.strip().split("&")]
+    members = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    if len(members) != len(pairs):
+        raise SasError("a member comes twice")
+
+    missing = [name for name in ("sr", "sig", "se") if not members.get(name)]
+    if missing:
+        raise SasError(f"it has no {' and no '.join(missing)}")
+
+    return {name: value for name, value in members.items() if name in _NAMES}
+
+
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS:
+        raise SasError("its se is not a whole number of seconds since 1970")
+
+    return int(text)
+
+
+def _signature(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as exc:
+        raise SasError("its sig is not base64") from exc
