@@ -12,6 +12,7 @@ from tests.fleet.samples import sample
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.sample import HEADER, PHASES, Outcome, Sample, read_samples, write_samples
+from aiodps.models import Phase
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
 SECONDS = st.floats(0, 1e6)
@@ -45,6 +46,11 @@ def test_two_durations() -> None:
     one = sample(intended=1.0, started=3.0, finished=4.5)
 
     assert (one.latency, one.service_time) == (3.5, 1.5)
+
+
+def test_the_phases() -> None:
+    """Every phase in which a registration spends time has its column."""
+    assert set(PHASES) == set(Phase) - {Phase.CONFIGURATION} | {"journal"}
 
 
 def test_every_field_has_its_column() -> None:

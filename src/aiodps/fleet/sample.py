@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
-from aiodps.models import Phase
 
 
 class Outcome(enum.StrEnum):
@@ -24,8 +23,13 @@ class Outcome(enum.StrEnum):
     """The run was stopped before the registration ended; it may be resumed."""
 
 
-PHASES: Final = tuple(phase.value for phase in Phase if phase is not Phase.CONFIGURATION)
-"""The phases in which time passes, in the order in which they happen."""
+PHASES: Final = (
+    *("dns", "tcp", "tls", "session"),
+    "journal",
+    *("register", "poll", "wait"),
+)
+"""Where time goes, in the order in which it does: the phases of `aiodps.models.Phase` that take
+time, and `journal`, in which the fleet makes its own record of a register durable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
