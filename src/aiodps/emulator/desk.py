@@ -14,8 +14,8 @@ from cryptography import x509
 
 from aiodps.emulator.journal import Exchange, Note
 from aiodps.emulator.management.arm import handle_arm
-from aiodps.emulator.service.answers import timestamp
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.service.timestamps import timestamp
 from aiodps.emulator.sessions import Sessions
 from aiodps.emulator.wire import (
     Identity,

@@ -16,10 +16,12 @@ from aiodps.emulator.service.enrollment import (
     read_enrollment,
 )
 from aiodps.emulator.service.mechanisms import CaReferences
+from aiodps.emulator.service.policies import ReprovisionPolicy
 from aiodps.errors import CertificateError, ConfigurationError
 
 PEM = certify().certificate_pem.decode()
 X509 = {"type": "x509", "x509": {"clientCertificates": {"primary": {"certificate": PEM}}}}
+TPM = {"type": "tpm", "tpm": {"endorsementKey": "AAAA"}}
 REFERENCE = {"type": "x509", "x509": {"caReferences": {"primary": "my-root"}}}
 
 
@@ -46,8 +48,47 @@ def test_an_individual_enrollment_as_az_writes_it() -> None:
     assert enrollment.allocation == Allocation(
         policy=AllocationPolicy.STATIC, hubs=("hub-1.azure-devices.net",)
     )
-    kept = {"capabilities", "initialTwin", "optionalDeviceInformation", "reprovisionPolicy"}
-    assert set(enrollment.others) == kept
+    assert enrollment.reprovision_policy == ReprovisionPolicy()
+    assert enrollment.initial_twin == document["initialTwin"]
+    assert set(enrollment.others) == {"capabilities", "optionalDeviceInformation"}
+
+
+def test_what_the_service_adds() -> None:
+    """Etag and dates are read where they stand, as from a state; what came of it is not."""
+    document = {
+        "enrollmentGroupId": "g",
+        "attestation": REFERENCE,
+        "etag": '"a"',
+        "createdDateTimeUtc": "1970-01-01T00:00:01.5000000Z",
+        "lastUpdatedDateTimeUtc": "1970-01-01T00:00:02Z",
+        "registrationState": {"status": "assigned"},
+        "credentialPolicyName": "policy",
+        "unheardOf": None,
+    }
+    enrollment = read_enrollment(document, place="enrollment 0")
+
+    assert (enrollment.etag, enrollment.created, enrollment.updated) == ('"a"', 1.5, 2.0)
+    assert enrollment.others == {"credentialPolicyName": "policy"}
+    written = enrollment.to_json()
+    assert written["createdDateTimeUtc"] == "1970-01-01T00:00:01.5000000Z"
+    assert read_enrollment(written, place="again").updated == 2.0
+
+
+def test_a_webhook_may_have_a_key_in_its_url() -> None:
+    """It is kept, and stays out of the repr."""
+    webhook = {"webhookUrl": "https://localhost/a?code=secret", "apiVersion": "2021-10-01"}
+    document = {
+        "enrollmentGroupId": "g",
+        "attestation": REFERENCE,
+        "allocationPolicy": "custom",
+        "customAllocationDefinition": webhook,
+    }
+    enrollment = read_enrollment(document, place="enrollment 0")
+
+    assert enrollment.custom_allocation is not None
+    assert enrollment.custom_allocation.to_json() == webhook
+    assert enrollment.to_json()["customAllocationDefinition"] == webhook
+    assert "secret" not in repr(enrollment)
 
 
 def test_a_group() -> None:
@@ -81,7 +122,9 @@ def test_a_group() -> None:
             enrollment_group_id="g",
             attestation=CaReferences(primary="r"),
             allocation=Allocation(policy=AllocationPolicy.HASHED, hub="h", hubs=("i", "j")),
-            others={"initialTwin": {"tags": {}}},
+            reprovision_policy=ReprovisionPolicy(migrate_device_data=False),
+            initial_twin={"tags": {}},
+            others={"capabilities": {"iotEdge": True}},
         ),
     ],
     ids=["small device", "large device", "group by CA", "group by name", "group by hand"],
@@ -130,6 +173,18 @@ def test_there_and_back(enrollment: Enrollment) -> None:
                 "enrollment 7 (registrationId 'a'): provisioningStatus is 'on', not one of: enabled,"
                 " disabled"
             ),
+        ),
+        (
+            {"enrollmentGroupId": "g", "attestation": TPM},
+            "enrollment 7 (enrollmentGroupId 'g'): attestation is a TPM's; one TPM is one device",
+        ),
+        (
+            {"registrationId": "a", "attestation": X509, "capabilities": {"iotEdge": 1}},
+            "enrollment 7 (registrationId 'a'): capabilities.iotEdge is neither true nor false",
+        ),
+        (
+            {"registrationId": "a", "attestation": X509, "createdDateTimeUtc": "now"},
+            "enrollment 7 (registrationId 'a'): createdDateTimeUtc is not a time",
         ),
         (
             {"registrationId": "a", "attestation": X509, "iotHubs": "h"},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 from tests.certificates import certify, intermediate, other_root, root
+from tests.emulator.instance import GUID
 
 from aiodps.emulator.service.enrollments import (
     EnrollmentGroup,
@@ -14,19 +17,23 @@ from aiodps.emulator.service.enrollments import (
     IndividualEnrollment,
     read_enrollments,
 )
-from aiodps.emulator.service.mechanisms import SymmetricKeys
-from aiodps.emulator.service.x509_rules import thumbprint
-from aiodps.errors import ConfigurationError
-
-DEVICE = IndividualEnrollment.x509(
-    registration_id="Device-1", certificate=certify().certificate_pem
+from aiodps.emulator.service.mechanisms import (
+    ClientCertificates,
+    EnrolledCertificate,
+    SymmetricKeys,
 )
+from aiodps.emulator.service.x509_rules import thumbprint
+from aiodps.errors import ConfigurationError, ConflictError
+
+CERTIFICATE = certify().certificate
+DEVICE = IndividualEnrollment.x509(registration_id="Device-1", certificate=CERTIFICATE)
 GROUP = EnrollmentGroup.signed_by(
     root().certificate,
     enrollment_group_id="All",
     secondary=other_root().certificate,
 )
 NAMED = EnrollmentGroup.of_ca("My-Root", enrollment_group_id="Named")
+KEYS = SymmetricKeys(primary="A" * 64, secondary="B" * 64)
 ROOT = thumbprint(root().certificate)
 OTHER = thumbprint(other_root().certificate)
 NOBODY = thumbprint(intermediate().certificate)
@@ -36,8 +43,8 @@ def test_ids_are_found_in_any_casing() -> None:
     """Devices and groups alike."""
     enrollments = Enrollments([DEVICE, GROUP])
 
-    assert enrollments.individual("dEVICE-1") is DEVICE
-    assert enrollments.group("aLL") is GROUP
+    assert enrollments.individual("dEVICE-1") == DEVICE
+    assert enrollments.group("aLL") == GROUP
     assert enrollments.individual("All") is None
     assert enrollments.group("device-1") is None
     assert list(enrollments) == [DEVICE, GROUP]
@@ -47,9 +54,9 @@ def test_groups_are_found_by_their_cas() -> None:
     """By either certificate, or by a name that the CA has on the instance."""
     enrollments = Enrollments([GROUP, NAMED])
 
-    assert enrollments.group_signed_by(ROOT) is GROUP
-    assert enrollments.group_signed_by(OTHER) is GROUP
-    assert enrollments.group_signed_by(NOBODY, names=["other", "MY-ROOT"]) is NAMED
+    assert enrollments.group_signed_by(ROOT) == GROUP
+    assert enrollments.group_signed_by(OTHER) == GROUP
+    assert enrollments.group_signed_by(NOBODY, names=["other", "MY-ROOT"]) == NAMED
     assert enrollments.group_signed_by(NOBODY, names=["other"]) is None
 
 
@@ -60,14 +67,14 @@ def test_of_two_groups_of_one_ca_the_older_one_counts() -> None:
     before = enrollments.group_signed_by(ROOT)
     enrollments.remove_group("ALL")
 
-    assert before is GROUP
-    assert enrollments.group_signed_by(ROOT) is younger
+    assert before == GROUP
+    assert enrollments.group_signed_by(ROOT) == younger
     assert enrollments.group_signed_by(OTHER) is None
 
 
 def test_a_changed_enrollment_takes_the_place_of_the_old_one() -> None:
     """What it no longer says is forgotten."""
-    keys = EnrollmentGroup(enrollment_group_id="keys", attestation=SymmetricKeys())
+    keys = EnrollmentGroup(enrollment_group_id="keys", attestation=KEYS)
     enrollments = Enrollments([DEVICE, GROUP, keys])
     moved = EnrollmentGroup.of_ca("My-Root", enrollment_group_id="all")
     enrollments.put(moved)
@@ -84,6 +91,96 @@ def test_removing() -> None:
     enrollments.remove_group("nothing")
 
     assert list(enrollments) == []
+
+
+def test_what_an_instance_adds() -> None:
+    """An etag that changes each time, and dates; of these the first one stays."""
+    enrollments = Enrollments()
+    first = enrollments.put(DEVICE, now=1000.0)
+    second = enrollments.put(first, now=2000.0)
+
+    assert (first.created, first.updated) == (1000.0, 1000.0)
+    assert (second.created, second.updated) == (1000.0, 2000.0)
+    assert re.fullmatch(rf'"{GUID}"', first.etag)
+    assert first.etag != second.etag
+    assert enrollments.individual("device-1") is second
+
+
+@pytest.mark.parametrize("form", ["{}", "quotes"], ids=["as it is", "without quotes"])
+def test_a_change_of_what_the_writer_saw(form: str) -> None:
+    """With the etag of it, or any; what is not there has no etag."""
+    enrollments = Enrollments()
+    etag = enrollments.put(DEVICE, if_match="*").etag
+    changed = enrollments.put(DEVICE, if_match=etag if form == "{}" else etag.strip('"'))
+
+    with pytest.raises(ConflictError):
+        enrollments.put(DEVICE, if_match=etag)
+    with pytest.raises(ConflictError):
+        enrollments.remove(changed, if_match=etag)
+    with pytest.raises(ConflictError):
+        enrollments.put(GROUP, if_match=etag)
+
+    assert list(enrollments) == [changed]
+    enrollments.put(DEVICE, if_match="*")
+    enrollments.remove(changed, if_match=changed.etag)
+    assert list(enrollments) == []
+
+
+def test_removing_a_group_frees_its_ca() -> None:
+    """Nobody is let in by it any more."""
+    enrollments = Enrollments([GROUP])
+    enrollments.remove(GROUP)
+
+    assert enrollments.group_signed_by(ROOT) is None
+
+
+def test_keys_are_made_where_there_are_none() -> None:
+    """64 bytes each, two, and others for the next one."""
+    enrollments = Enrollments()
+    made = [
+        enrollments.put(EnrollmentGroup(enrollment_group_id=name, attestation=SymmetricKeys()))
+        for name in ("a", "b")
+    ]
+    keys = {
+        key
+        for each in made
+        if isinstance(each.attestation, SymmetricKeys)
+        for key in (each.attestation.primary, each.attestation.secondary)
+        if key is not None
+    }
+
+    assert len(keys) == 4
+    assert {len(base64.b64decode(key)) for key in keys} == {64}
+
+
+def test_a_key_that_was_given_stays() -> None:
+    """Only the other one is made; and put again without keys, both are what they were."""
+    enrollments = Enrollments()
+    given = SymmetricKeys(primary=KEYS.primary)
+    first = enrollments.put(EnrollmentGroup(enrollment_group_id="a", attestation=given))
+    again = enrollments.put(EnrollmentGroup(enrollment_group_id="a", attestation=SymmetricKeys()))
+
+    assert isinstance(first.attestation, SymmetricKeys)
+    assert first.attestation.primary == KEYS.primary
+    assert first.attestation.secondary not in {None, KEYS.primary}
+    assert again.attestation == first.attestation
+
+
+def test_what_was_shown_can_be_put_back() -> None:
+    """The service API shows `info` alone; a certificate that the instance has is not lost."""
+    enrollments = Enrollments([DEVICE])
+    shown = EnrolledCertificate(thumbprint=thumbprint(CERTIFICATE))
+    moved = EnrolledCertificate(thumbprint="AB" * 32)
+    attestation = ClientCertificates(primary=moved, secondary=shown)
+    again = enrollments.put(
+        IndividualEnrollment(registration_id="device-1", attestation=attestation)
+    )
+
+    assert isinstance(again, IndividualEnrollment)
+    assert isinstance(again.attestation, ClientCertificates)
+    assert again.attestation.primary.certificate is None
+    assert again.attestation.secondary is not None
+    assert again.attestation.secondary.certificate == CERTIFICATE
 
 
 @pytest.mark.parametrize("encode", [str, str.encode], ids=["text", "bytes"])

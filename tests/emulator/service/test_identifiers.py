@@ -10,10 +10,12 @@ import pytest
 from tests.emulator.instance import GUID
 
 from aiodps.emulator.service.identifiers import (
+    enrollment_etag,
     etag,
     guid,
     is_registration_id,
     operation_id,
+    symmetric_key,
     verification_code,
 )
 
@@ -51,6 +53,18 @@ def test_etags_are_quoted_inside() -> None:
     assert len(made) == len(seen)
     assert made[-13:] == seen[-13:]
     assert re.fullmatch(rf'"{GUID}"', made.decode())
+
+
+def test_etags_of_enrollments() -> None:
+    """The same, without base64."""
+    inside = base64.b64decode(etag(chance=chance(), now=5.0)).decode()
+
+    assert enrollment_etag(chance=chance(), now=5.0) == inside
+
+
+def test_keys() -> None:
+    """64 bytes, as the service makes them."""
+    assert len(base64.b64decode(symmetric_key(chance=chance()))) == 64
 
 
 def test_verification_codes() -> None:

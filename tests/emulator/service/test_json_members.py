@@ -27,6 +27,9 @@ DOCUMENT = {
     "texts": ["a", "b"],
     "mixed": ["a", 1],
     "object": {"inner": {"deep": 1}},
+    "true": True,
+    "time": "1970-01-01T00:00:01.5000000Z",
+    "local": "1970-01-01T00:00:01",
     "red": "red",
     "green": "green",
 }
@@ -40,6 +43,9 @@ def test_what_is_there() -> None:
     assert MEMBERS.text("text") == MEMBERS.required_text("text") == "a"
     assert MEMBERS.texts("texts") == ("a", "b")
     assert MEMBERS.word("red", Colour) is Colour.RED
+    assert MEMBERS.flag("true") is True
+    assert MEMBERS.time("time") == 1.5
+    assert MEMBERS.time("local") == 1.0
     assert inner.document == {"deep": 1}
 
 
@@ -49,6 +55,8 @@ def test_what_is_not_there(name: str) -> None:
     assert MEMBERS.text(name) is None
     assert MEMBERS.texts(name) == ()
     assert MEMBERS.members(name) is None
+    assert MEMBERS.flag(name) is None
+    assert MEMBERS.time(name) is None
     assert MEMBERS.word(name, Colour) is None
 
 
@@ -57,6 +65,8 @@ def test_what_is_not_there(name: str) -> None:
     [
         (lambda: MEMBERS.text("number"), "entry 3: number is not a text"),
         (lambda: MEMBERS.text("zero"), "entry 3: zero is not a text"),
+        (lambda: MEMBERS.flag("zero"), "entry 3: zero is neither true nor false"),
+        (lambda: MEMBERS.time("red"), "entry 3: red is not a time"),
         (lambda: MEMBERS.text("empty"), "entry 3: empty is empty"),
         (lambda: MEMBERS.required_text("null"), "entry 3: null is missing"),
         (lambda: MEMBERS.texts("mixed"), "entry 3: mixed is not a list of texts"),

@@ -17,6 +17,7 @@ from aiodps.emulator.service.mechanisms import (
     Mechanism,
     SigningCertificates,
     SymmetricKeys,
+    TpmKeys,
     mechanism_to_json,
     read_mechanism,
 )
@@ -33,7 +34,9 @@ MECHANISMS: list[Mechanism] = [
     CaReferences(primary="my-root"),
     CaReferences(primary="my-root", secondary="my-other-root"),
     SymmetricKeys(),
-    SymmetricKeys(primary="AAAA", secondary="BBBB"),
+    SymmetricKeys(primary="A" * 64, secondary="B" * 64),
+    TpmKeys(endorsement_key="AAAA"),
+    TpmKeys(endorsement_key="AAAA", storage_root_key="BBBB"),
 ]
 
 
@@ -75,6 +78,7 @@ def test_certificates_as_the_service_shows_them() -> None:
     assert mechanism == ClientCertificates(
         primary=EnrolledCertificate(thumbprint=DEVICE.thumbprint)
     )
+    assert mechanism.primary.info == info | {"sha256Thumbprint": DEVICE.thumbprint}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,17 @@ def test_certificates_as_the_service_shows_them() -> None:
         (None, "attestation is missing"),
         ([], "attestation is not an object"),
         ({}, "attestation.type is missing"),
-        ({"type": "tpm"}, "attestation.type is 'tpm', not x509 or symmetricKey"),
+        ({"type": "none"}, "attestation.type is 'none', not x509, symmetricKey or tpm"),
+        ({"type": "tpm"}, "attestation.tpm is missing"),
+        ({"type": "tpm", "tpm": {}}, "attestation.tpm.endorsementKey is missing"),
+        (
+            {"type": "tpm", "tpm": {"endorsementKey": "*"}},
+            "attestation.tpm.endorsementKey is not base64",
+        ),
+        (
+            {"type": "symmetricKey", "symmetricKey": {"primaryKey": "AAAA"}},
+            "attestation.symmetricKey.primaryKey is not 16 to 64 bytes",
+        ),
         ({"type": "x509"}, "attestation.x509 is missing"),
         (
             {"type": "x509", "x509": {}},

@@ -24,6 +24,7 @@ from tests.certificates import (
 )
 
 from aiodps.emulator.service.x509_rules import (
+    certificate_info,
     is_named,
     is_signed_by,
     is_valid_at,
@@ -224,3 +225,32 @@ def test_subjects_are_told_as_text() -> None:
     """As ARM shows them; names longer than X.509 allows as well."""
     assert subject(DEVICE.certificate) == "CN=device-1"
     assert subject(certify("d" * 70).certificate) == f"CN={'d' * 70}"
+
+
+def test_what_the_service_api_tells_of_a_certificate() -> None:
+    """Source: `X509CertificateInfo` of the REST reference; the Java SDK wants all eight."""
+    certificate = good_rsa().certificate
+    info = certificate_info(certificate)
+
+    assert info == {
+        "subjectName": "CN=device-1",
+        "sha1Thumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303
+        "sha256Thumbprint": thumbprint(certificate),
+        "issuerName": "CN=test intermediate",
+        "notBeforeUtc": f"{certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}",
+        "notAfterUtc": f"{certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}",
+        "serialNumber": f"{certificate.serial_number:x}",
+        "version": 3,
+    }
+
+
+@pytest.mark.parametrize("byte", range(0, len(DER), 7))
+def test_broken_certificates_are_described(byte: int) -> None:
+    """What can be read at all is described, with empty texts for the parts that cannot."""
+    broken = DER[:byte] + bytes([DER[byte] ^ 1]) + DER[byte + 1 :]
+    try:
+        certificate = read_certificate(broken)
+    except CertificateError:
+        return
+
+    assert len(certificate_info(certificate)) == 8

@@ -28,7 +28,7 @@ from aiodps.emulator.service.key_proofs import (
     key_rejected,
     read_token,
 )
-from aiodps.emulator.service.mechanisms import ClientCertificates, SymmetricKeys
+from aiodps.emulator.service.mechanisms import ClientCertificates, SymmetricKeys, TpmKeys
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.x509_rules import is_named, is_valid_at, path_up, thumbprint
 from aiodps.emulator.wire import Identity, Request
@@ -130,6 +130,8 @@ def _admit_individual(
         case SymmetricKeys() as keys:
             if not is_signed_by_device(read_token(request, identity, now=now), keys):
                 raise key_rejected(request, "the signature is not of the enrolled keys")
+        case TpmKeys():
+            raise _unauthorized("Unauthorized", "the emulator cannot ask a TPM")
         case _:
             assert_never(enrollment.attestation)
 

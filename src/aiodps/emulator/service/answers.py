@@ -6,16 +6,13 @@ X.509 certificates over HTTPS without an SDK", and in its sister "How to use sym
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from aiodps.emulator.service.registrations import Outcome, Proof, RegistrationOperation
+from aiodps.emulator.service.timestamps import timestamp
 from aiodps.emulator.wire import Response
 from aiodps.errors import ServiceError
 from aiodps.models import RegistrationStatus
-
-_TICKS = 10_000_000
-"""The service counts time in tenths of a microsecond."""
 
 
 def accepted(operation: RegistrationOperation, *, retry_after: int) -> Response:
@@ -67,12 +64,6 @@ def error(refused: ServiceError, *, tracking_id: str, now: float) -> Response:
     }
     why = "; ".join(getattr(refused, "__notes__", ())) or None
     return Response(status_code=refused.status_code, body=body, why=why)
-
-
-def timestamp(time: float) -> str:
-    """Write a time, in seconds since 1970, as the service does: seven digits of a second and Z."""
-    seconds, ticks = divmod(int(time * _TICKS), _TICKS)
-    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%S}.{ticks:07d}Z"
 
 
 def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, Any]:

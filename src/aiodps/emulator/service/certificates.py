@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from cryptography import x509
 
+from aiodps.emulator.service.etags import check_etag
 from aiodps.emulator.service.identifiers import etag, verification_code
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.x509_rules import is_named, is_signed_by, read_certificate
@@ -85,7 +86,7 @@ class CaCertificates:
 
         older = self._by_name.get(name.lower())
         if older is not None:
-            _check_etag(older, if_match)
+            check_etag(older.etag, if_match)
 
         uploaded = CaCertificate(
             name=older.name if older else name,
@@ -109,7 +110,7 @@ class CaCertificates:
         if found is None:
             raise refusal(ErrorCode.NOT_FOUND, f"Certificate {name!a} not found.")
 
-        _check_etag(found, if_match)
+        check_etag(found.etag, if_match)
         return found
 
     def of(self, certificate: x509.Certificate) -> tuple[CaCertificate, ...]:
@@ -179,13 +180,6 @@ class CaCertificates:
         )
         self._by_name[older.name.lower()] = newer
         return newer
-
-
-def _check_etag(certificate: CaCertificate, if_match: str | None) -> None:
-    if if_match is None or if_match.strip() in {"*", certificate.etag, f'"{certificate.etag}"'}:
-        return
-
-    raise refusal(ErrorCode.PRECONDITION_FAILED, "The etag is not that of the certificate.")
 
 
 def _read(certificate: x509.Certificate | str | bytes) -> x509.Certificate:

@@ -23,9 +23,12 @@ from aiodps.emulator.service.mechanisms import (
     EnrolledCertificate,
     SigningCertificates,
     SymmetricKeys,
+    TpmKeys,
     mechanism_to_json,
     read_mechanism,
 )
+from aiodps.emulator.service.policies import CustomAllocation, ReprovisionPolicy
+from aiodps.emulator.service.timestamps import timestamp
 
 _READ = {
     "registrationId",
@@ -36,6 +39,13 @@ _READ = {
     "allocationPolicy",
     "iotHubHostName",
     "iotHubs",
+    "customAllocationDefinition",
+    "reprovisionPolicy",
+    "initialTwin",
+    "etag",
+    "createdDateTimeUtc",
+    "lastUpdatedDateTimeUtc",
+    "registrationState",  # what came of it, not what it says
 }
 
 
@@ -45,18 +55,35 @@ class _ProvisioningStatus(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndividualEnrollment:
+class _Terms:
+    """What both kinds of enrollments say."""
+
+    allocation: Allocation = field(default_factory=Allocation)
+    custom_allocation: CustomAllocation | None = None
+    """Who chooses the hub if the allocation policy is `custom`; None if nobody was named."""
+    reprovision_policy: ReprovisionPolicy = field(default_factory=ReprovisionPolicy)
+    initial_twin: Mapping[str, Any] | None = field(default=None, repr=False)
+    """`tags` and `properties` of the device's twin to begin with; None if there are none."""
+    enabled: bool = True
+    others: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Members that decide nothing here, such as `capabilities`."""
+    etag: str = field(default="", compare=False)
+    """Of this state of it, with quotes; empty until an instance has it."""
+    created: float = field(default=0.0, compare=False)
+    """Seconds since 1970; 0 until an instance has it."""
+    updated: float = field(default=0.0, compare=False)
+    """Seconds since 1970; 0 until an instance has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndividualEnrollment(_Terms):
     """Lets one device in."""
 
     registration_id: str
     """Any casing of it is the same device."""
-    attestation: ClientCertificates | SymmetricKeys
+    attestation: ClientCertificates | SymmetricKeys | TpmKeys
     device_id: str | None = None
     """Its id at the IoT Hub; None for the registration id."""
-    allocation: Allocation = field(default_factory=Allocation)
-    enabled: bool = True
-    others: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """Members that decide nothing here, such as `initialTwin`."""
 
     @classmethod
     def x509(
@@ -95,24 +122,23 @@ class IndividualEnrollment:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Write the enrollment as the service API does."""
-        names = {"registrationId": self.registration_id}
-        if self.device_id is not None:
-            names["deviceId"] = self.device_id
-
-        return names | _common_to_json(self)
+        """Write the enrollment as the service API takes it, with its keys and certificates."""
+        device_id = {} if self.device_id is None else {"deviceId": self.device_id}
+        attestation = {"attestation": mechanism_to_json(self.attestation)}
+        return (
+            {"registrationId": self.registration_id}
+            | device_id
+            | attestation
+            | _terms_to_json(self)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnrollmentGroup:
+class EnrollmentGroup(_Terms):
     """Lets in every device that shares a credential."""
 
     enrollment_group_id: str
     attestation: SigningCertificates | CaReferences | SymmetricKeys
-    allocation: Allocation = field(default_factory=Allocation)
-    enabled: bool = True
-    others: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """Members that decide nothing here, such as `initialTwin`."""
 
     @classmethod
     def signed_by(
@@ -166,8 +192,10 @@ class EnrollmentGroup:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Write the enrollment as the service API does."""
-        return {"enrollmentGroupId": self.enrollment_group_id} | _common_to_json(self)
+        """Write the enrollment as the service API takes it, with its keys and certificates."""
+        attestation = {"attestation": mechanism_to_json(self.attestation)}
+        names = {"enrollmentGroupId": self.enrollment_group_id}
+        return names | attestation | _terms_to_json(self)
 
 
 Enrollment: TypeAlias = IndividualEnrollment | EnrollmentGroup
@@ -189,34 +217,34 @@ def read_enrollment(document: Mapping[str, Any], *, place: str) -> Enrollment:
         raise Members(document, place).fault("", f"has {len(given)} of {' and '.join(names)}")
 
     members = Members(document, f"{place} ({given[0]} {document[given[0]]!a})")
-    others = {name: value for name, value in document.items() if name not in _READ}
     if given[0] == "enrollmentGroupId":
-        return _read_group(members, others)
+        return _read_group(members)
 
-    return _read_individual(members, others)
+    return _read_individual(members)
 
 
-def _read_individual(members: Members, others: Mapping[str, Any]) -> IndividualEnrollment:
+def _read_individual(members: Members) -> IndividualEnrollment:
     registration_id = members.required_text("registrationId")
     if not is_registration_id(registration_id):
         raise members.fault("registrationId", "cannot be a registration id")
 
     attestation = read_mechanism(members)
-    if not isinstance(attestation, ClientCertificates | SymmetricKeys):
+    if isinstance(attestation, SigningCertificates | CaReferences):
         raise members.fault("attestation", "is that of a group; clientCertificates are needed")
 
     return IndividualEnrollment(
         registration_id=registration_id,
         attestation=attestation,
         device_id=members.text("deviceId"),
-        allocation=_read_allocation(members),
-        enabled=_read_enabled(members),
-        others=others,
+        **_read_terms(members),
     )
 
 
-def _read_group(members: Members, others: Mapping[str, Any]) -> EnrollmentGroup:
+def _read_group(members: Members) -> EnrollmentGroup:
     attestation = read_mechanism(members)
+    if isinstance(attestation, TpmKeys):
+        raise members.fault("attestation", "is a TPM's; one TPM is one device")
+
     if isinstance(attestation, ClientCertificates):
         raise members.fault(
             "attestation", "is that of one device; signingCertificates or caReferences are needed"
@@ -225,10 +253,44 @@ def _read_group(members: Members, others: Mapping[str, Any]) -> EnrollmentGroup:
     return EnrollmentGroup(
         enrollment_group_id=members.required_text("enrollmentGroupId"),
         attestation=attestation,
-        allocation=_read_allocation(members),
-        enabled=_read_enabled(members),
-        others=others,
+        **_read_terms(members),
     )
+
+
+def _read_terms(members: Members) -> dict[str, Any]:
+    """Read the fields of `_Terms`."""
+    custom = members.members("customAllocationDefinition")
+    reprovision = members.members("reprovisionPolicy") or Members({}, members.place)
+    twin = members.members("initialTwin")
+    status = members.word("provisioningStatus", _ProvisioningStatus)
+    _check_others(members)
+    others = {
+        name: value
+        for name, value in members.document.items()
+        if name not in _READ and value is not None
+    }
+    return {
+        "allocation": _read_allocation(members),
+        "custom_allocation": None if custom is None else CustomAllocation.read(custom),
+        "reprovision_policy": ReprovisionPolicy.read(reprovision),
+        "initial_twin": None if twin is None else dict(twin.document),
+        "enabled": status != _ProvisioningStatus.DISABLED,
+        "others": others,
+        "etag": members.text("etag") or "",
+        "created": members.time("createdDateTimeUtc") or 0.0,
+        "updated": members.time("lastUpdatedDateTimeUtc") or 0.0,
+    }
+
+
+def _check_others(members: Members) -> None:
+    """Check the form of what decides nothing here, but would be refused by the service."""
+    members.members("optionalDeviceInformation")
+    capabilities = members.members("capabilities")
+    if capabilities is not None:
+        capabilities.flag("iotEdge")
+
+    for name in ("credentialPolicyName", "namespaceName", "certificateAuthorityName"):
+        members.text(name)
 
 
 def _read_allocation(members: Members) -> Allocation:
@@ -239,27 +301,24 @@ def _read_allocation(members: Members) -> Allocation:
     )
 
 
-def _read_enabled(members: Members) -> bool:
-    return members.word("provisioningStatus", _ProvisioningStatus) != _ProvisioningStatus.DISABLED
-
-
-def _common_to_json(enrollment: Enrollment) -> dict[str, Any]:
-    allocation = enrollment.allocation
-    status = _ProvisioningStatus.ENABLED if enrollment.enabled else _ProvisioningStatus.DISABLED
-    document: dict[str, Any] = {
-        "attestation": mechanism_to_json(enrollment.attestation),
+def _terms_to_json(terms: _Terms) -> dict[str, Any]:
+    """Write the fields of `_Terms`; what was not said is left out."""
+    allocation, custom = terms.allocation, terms.custom_allocation
+    status = _ProvisioningStatus.ENABLED if terms.enabled else _ProvisioningStatus.DISABLED
+    document = {
         "provisioningStatus": status.value,
+        "reprovisionPolicy": terms.reprovision_policy.to_json(),
+        "allocationPolicy": allocation.policy and allocation.policy.value,
+        "iotHubHostName": allocation.hub,
+        "iotHubs": list(allocation.hubs) or None,
+        "customAllocationDefinition": custom and custom.to_json(),
+        "initialTwin": terms.initial_twin,
+        **terms.others,
+        "etag": terms.etag or None,
+        "createdDateTimeUtc": (terms.created and timestamp(terms.created)) or None,
+        "lastUpdatedDateTimeUtc": (terms.updated and timestamp(terms.updated)) or None,
     }
-    if allocation.policy is not None:
-        document["allocationPolicy"] = allocation.policy.value
-
-    if allocation.hub is not None:
-        document["iotHubHostName"] = allocation.hub
-
-    if allocation.hubs:
-        document["iotHubs"] = list(allocation.hubs)
-
-    return document | dict(enrollment.others)
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _to(hub: str | None) -> Allocation:

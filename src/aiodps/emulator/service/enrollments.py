@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import assert_never
+from dataclasses import replace
+from typing import Any, assert_never
 
 from aiodps.emulator.service.enrollment import (
     Enrollment,
@@ -12,10 +15,14 @@ from aiodps.emulator.service.enrollment import (
     IndividualEnrollment,
     read_enrollment,
 )
+from aiodps.emulator.service.etags import ANY, check_etag
+from aiodps.emulator.service.identifiers import enrollment_etag
 from aiodps.emulator.service.mechanisms import (
     CaReferences,
+    Mechanism,
     SigningCertificates,
     SymmetricKeys,
+    with_what_is_known,
 )
 from aiodps.errors import ConfigurationError
 
@@ -31,11 +38,18 @@ __all__ = [
 class Enrollments:
     """The enrollments of an instance.
 
+    In every method `if_match` is the etag that the enrollment must still have, with or without
+    quotes; None or `*` is any.
+
     Args:
         enrollments: To begin with; of two with one id the later one counts.
+        chance: Where keys and etags come from; None for the system's.
     """
 
-    def __init__(self, enrollments: Iterable[Enrollment] = ()) -> None:
+    def __init__(
+        self, enrollments: Iterable[Enrollment] = (), *, chance: random.Random | None = None
+    ) -> None:
+        self._chance = chance or random.SystemRandom()
         self._individuals: dict[str, IndividualEnrollment] = {}
         self._groups: dict[str, EnrollmentGroup] = {}
         self._by_thumbprint: dict[str, EnrollmentGroup] = {}
@@ -49,14 +63,54 @@ class Enrollments:
         yield from self._individuals.values()
         yield from self._groups.values()
 
-    def put(self, enrollment: Enrollment) -> None:
-        """Add an enrollment, or put it in the place of the one with its id."""
+    def put(
+        self, enrollment: Enrollment, *, if_match: str | None = None, now: float | None = None
+    ) -> Enrollment:
+        """Add an enrollment, or put it in the place of the one with its id.
+
+        Keys that it leaves open are those of the one before, or made; so are certificates of which
+        it tells the thumbprint alone. That way what the service API shows can be put back.
+
+        Args:
+            enrollment: Its etag and dates count for nothing.
+            if_match: See above; of no meaning if there is none with its id, unless it is an etag.
+            now: Seconds since 1970; None to look at the clock.
+
+        Returns:
+            The enrollment as the instance has it.
+
+        Raises:
+            ConflictError: If the etag is another one.
+        """
+        older = self._older(enrollment)
+        if older is not None or if_match != ANY:
+            check_etag(older.etag if older else "", if_match)
+
+        moment = time.time() if now is None else now
+        newer = replace(
+            enrollment,
+            attestation=self._completed(enrollment, older),
+            etag=enrollment_etag(chance=self._chance, now=moment),
+            created=older.created if older else moment,
+            updated=moment,
+        )
+        self._keep(newer)
+        return newer
+
+    def remove(self, enrollment: Enrollment, *, if_match: str | None = None) -> None:
+        """Remove an enrollment of this instance.
+
+        Raises:
+            ConflictError: If the etag is another one.
+        """
+        check_etag(enrollment.etag, if_match)
         match enrollment:
-            case IndividualEnrollment():
-                self._individuals[enrollment.registration_id.lower()] = enrollment
-            case EnrollmentGroup():
-                self._groups[enrollment.enrollment_group_id.lower()] = enrollment
-                self._index_groups()
+            case IndividualEnrollment(registration_id=name):
+                self.remove_individual(name)
+            case EnrollmentGroup(enrollment_group_id=name):
+                self.remove_group(name)
+            case _:
+                assert_never(enrollment)
 
     def individual(self, registration_id: str) -> IndividualEnrollment | None:
         """Return the individual enrollment of a device, or None."""
@@ -91,6 +145,36 @@ class Enrollments:
         """Remove an enrollment group; one that is not there is removed already."""
         self._groups.pop(enrollment_group_id.lower(), None)
         self._index_groups()
+
+    def _older(self, enrollment: Enrollment) -> Enrollment | None:
+        match enrollment:
+            case IndividualEnrollment(registration_id=name):
+                return self.individual(name)
+            case EnrollmentGroup(enrollment_group_id=name):
+                return self.group(name)
+            case _:
+                assert_never(enrollment)
+
+    def _keep(self, enrollment: Enrollment) -> None:
+        match enrollment:
+            case IndividualEnrollment():
+                self._individuals[enrollment.registration_id.lower()] = enrollment
+            case EnrollmentGroup():
+                self._groups[enrollment.enrollment_group_id.lower()] = enrollment
+                self._index_groups()
+            case _:
+                assert_never(enrollment)
+
+    def _completed(self, enrollment: Enrollment, older: Enrollment | None) -> Any:
+        """Return its attestation, of the same type, with nothing missing."""
+        mechanism: Mechanism = enrollment.attestation
+        if older is not None:
+            mechanism = with_what_is_known(mechanism, older.attestation)
+
+        if isinstance(mechanism, SymmetricKeys):
+            return mechanism.completed(chance=self._chance)
+
+        return mechanism
 
     def _index_groups(self) -> None:
         self._by_thumbprint.clear()

@@ -35,10 +35,19 @@ def operation_id(registration_id: str, *, chance: random.Random) -> str:
 
 
 def etag(*, chance: random.Random, now: float) -> str:
-    """Make an etag as on the wire: base64 of a quoted text like a guid that ends in the time."""
+    """Make an etag as devices and ARM see it: base64 of an enrollment's."""
+    return base64.b64encode(enrollment_etag(chance=chance, now=now).encode()).decode()
+
+
+def enrollment_etag(*, chance: random.Random, now: float) -> str:
+    """Make an etag as the service API gives it: like a guid that ends in the time, and quoted."""
     mark = chance.getrandbits(32)
-    text = f'"{mark:08x}-0000-0100-0000-{int(now) & 0xFFFF_FFFF:08x}0000"'
-    return base64.b64encode(text.encode()).decode()
+    return f'"{mark:08x}-0000-0100-0000-{int(now) & 0xFFFF_FFFF:08x}0000"'
+
+
+def symmetric_key(*, chance: random.Random) -> str:
+    """Make a key as the service does: 64 bytes, as base64."""
+    return base64.b64encode(chance.randbytes(64)).decode()
 
 
 def verification_code(*, chance: random.Random) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,34 @@ class Members:
             return tuple(value)
 
         raise self.fault(name, "is not a list of texts")
+
+    def flag(self, name: str) -> bool | None:
+        """Return true or false; None if it is absent or null.
+
+        Raises:
+            ConfigurationError: If it is anything else.
+        """
+        value = self.document.get(name)
+        if isinstance(value, bool | None):
+            return value
+
+        raise self.fault(name, "is neither true nor false")
+
+    def time(self, name: str) -> float | None:
+        """Return a time (ISO 8601, of UTC) in seconds since 1970; None if it is absent or null.
+
+        Raises:
+            ConfigurationError: If it is anything else.
+        """
+        value = self.text(name)
+        if value is None:
+            return None
+
+        try:
+            time = dt.datetime.fromisoformat(value)
+            return (time if time.tzinfo else time.replace(tzinfo=dt.UTC)).timestamp()
+        except (ValueError, OverflowError) as exc:
+            raise self.fault(name, "is not a time") from exc
 
     def word(self, name: str, words: type[_Word]) -> _Word | None:
         """Return one word of a few; None if it is absent or null.

@@ -7,16 +7,22 @@ Source of the JSON shapes: Microsoft's REST reference of the DPS service API,
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeAlias, TypeVar, assert_never
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from aiodps.emulator.service.identifiers import symmetric_key
 from aiodps.emulator.service.json_members import Members
-from aiodps.emulator.service.x509_rules import read_certificate, thumbprint
+from aiodps.emulator.service.x509_rules import certificate_info, read_certificate, thumbprint
 from aiodps.errors import CertificateError
+
+_SHORTEST_KEY = 16
+_LONGEST_KEY = 64
+"""Bytes of a symmetric key (Microsoft Learn, "Symmetric key attestation")."""
 
 _Item = TypeVar("_Item")
 
@@ -29,6 +35,8 @@ class EnrolledCertificate:
     """SHA-256, upper-case hex digits."""
     certificate: x509.Certificate | None = None
     """None if only `info` is known, as the service API shows what it holds."""
+    described: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """The `info` as it was given; empty if the certificate says it itself."""
 
     @classmethod
     def of(cls, certificate: x509.Certificate | str | bytes) -> Self:
@@ -50,17 +58,26 @@ class EnrolledCertificate:
         info = members.members("info")
         text = members.text("certificate")
         if text is None and info is not None:
-            return cls(thumbprint=info.required_text("sha256Thumbprint").upper())
+            digits = info.required_text("sha256Thumbprint").upper()
+            return cls(thumbprint=digits, described=dict(info.document))
 
         try:
             return cls.of(members.required_text("certificate"))
         except CertificateError as exc:
             raise members.fault("certificate", "is neither PEM nor base64 of DER") from exc
 
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the service API tells of it."""
+        if self.certificate is None:
+            return {**self.described, "sha256Thumbprint": self.thumbprint}
+
+        return certificate_info(self.certificate)
+
     def to_json(self) -> dict[str, Any]:
         """Write what `read` reads."""
         if self.certificate is None:
-            return {"info": {"sha256Thumbprint": self.thumbprint}}
+            return {"info": self.info}
 
         der = self.certificate.public_bytes(Encoding.DER)
         return {"certificate": base64.b64encode(der).decode()}
@@ -103,8 +120,27 @@ class SymmetricKeys:
     secondary: str | None = field(default=None, repr=False)
     """Base64; None if the service is to make one."""
 
+    def completed(self, *, chance: random.Random) -> SymmetricKeys:
+        """Return them with the keys made that are missing."""
+        return SymmetricKeys(
+            primary=self.primary or symmetric_key(chance=chance),
+            secondary=self.secondary or symmetric_key(chance=chance),
+        )
 
-Mechanism: TypeAlias = ClientCertificates | SigningCertificates | CaReferences | SymmetricKeys
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TpmKeys:
+    """The device has the TPM of this endorsement key. For individual enrollments."""
+
+    endorsement_key: str
+    """Base64 of its public half."""
+    storage_root_key: str | None = None
+    """Base64 of its public half; None if it is not known."""
+
+
+Mechanism: TypeAlias = (
+    ClientCertificates | SigningCertificates | CaReferences | SymmetricKeys | TpmKeys
+)
 
 
 def read_mechanism(enrollment: Members) -> Mechanism:
@@ -120,8 +156,35 @@ def read_mechanism(enrollment: Members) -> Mechanism:
             return _read_x509(attestation.required_members("x509"))
         case "symmetricKey":
             return _read_keys(attestation.members("symmetricKey"))
+        case "tpm":
+            return _read_tpm(attestation.required_members("tpm"))
         case _:
-            raise attestation.fault("type", f"is {kind!a}, not x509 or symmetricKey")
+            raise attestation.fault("type", f"is {kind!a}, not x509, symmetricKey or tpm")
+
+
+def with_what_is_known(mechanism: Mechanism, older: Mechanism) -> Mechanism:
+    """Fill in what was left out because the one before, of the same kind, has it already.
+
+    The service API shows neither keys nor certificates, only that they are there.
+    """
+    match mechanism, older:
+        case SymmetricKeys(), SymmetricKeys():
+            return SymmetricKeys(
+                primary=mechanism.primary or older.primary,
+                secondary=mechanism.secondary or older.secondary,
+            )
+        case ClientCertificates() | SigningCertificates(), (
+            ClientCertificates() | SigningCertificates()
+        ):
+            known = {each.thumbprint: each for each in (older.primary, older.secondary) if each}
+            second = mechanism.secondary
+            return replace(
+                mechanism,
+                primary=_whole(mechanism.primary, known),
+                secondary=None if second is None else _whole(second, known),
+            )
+        case _:
+            return mechanism
 
 
 def mechanism_to_json(mechanism: Mechanism) -> dict[str, Any]:
@@ -139,8 +202,23 @@ def mechanism_to_json(mechanism: Mechanism) -> dict[str, Any]:
         case SymmetricKeys():
             keys = {"primaryKey": mechanism.primary, "secondaryKey": mechanism.secondary}
             return {"type": "symmetricKey", "symmetricKey": _without_none(keys)}
+        case TpmKeys():
+            tpm = {
+                "endorsementKey": mechanism.endorsement_key,
+                "storageRootKey": mechanism.storage_root_key,
+            }
+            return {"type": "tpm", "tpm": _without_none(tpm)}
         case _:
             assert_never(mechanism)
+
+
+def _whole(
+    certificate: EnrolledCertificate, known: Mapping[str, EnrolledCertificate]
+) -> EnrolledCertificate:
+    if certificate.certificate is not None:
+        return certificate
+
+    return known.get(certificate.thumbprint, certificate)
 
 
 def _read_x509(
@@ -177,15 +255,29 @@ def _read_keys(members: Members | None) -> SymmetricKeys:
 
 def _key(members: Members, name: str) -> str | None:
     text = members.text(name)
-    if text is None:
-        return None
-
-    try:
-        base64.b64decode(text, validate=True)
-    except ValueError as exc:
-        raise members.fault(name, "is not base64") from exc
+    if (
+        text is not None
+        and not _SHORTEST_KEY <= len(_decoded(members, name, text)) <= _LONGEST_KEY
+    ):
+        raise members.fault(name, f"is not {_SHORTEST_KEY} to {_LONGEST_KEY} bytes")
 
     return text
+
+
+def _read_tpm(members: Members) -> TpmKeys:
+    keys = TpmKeys(
+        endorsement_key=members.required_text("endorsementKey"),
+        storage_root_key=members.text("storageRootKey"),
+    )
+    _decoded(members, "endorsementKey", keys.endorsement_key)
+    return keys
+
+
+def _decoded(members: Members, name: str, text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as exc:
+        raise members.fault(name, "is not base64") from exc
 
 
 def _pair(

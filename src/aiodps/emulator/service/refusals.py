@@ -43,8 +43,12 @@ class ErrorCode(enum.IntEnum):
     """No such enrollment or registration (seen on the wire)."""
     OPERATION_NOT_FOUND = 404203
     """No such operation (from a client's test)."""
+    GROUP_NOT_FOUND = 404204
+    """No such enrollment group (from a client's test)."""
     NOT_ALLOWED = 405000
     """The method does not fit the path; only its status is documented."""
+    CONFLICT = 409000
+    """There is one already, or two changes meet; only its status is documented."""
     PRECONDITION_FAILED = 412000
     """The etag given is not the etag of the record; only its status is documented."""
 
@@ -54,6 +58,7 @@ _KINDS: dict[int, type[ServiceError]] = {
     401: UnauthorizedError,
     404: NotFoundError,
     405: BadRequestError,
+    409: ConflictError,
     412: ConflictError,
 }
 

@@ -82,7 +82,7 @@ class Service:
         self._chance = chance or random.SystemRandom()
         self.id_scope = id_scope
         self.retry_after = retry_after
-        self.enrollments = Enrollments(enrollments)
+        self.enrollments = Enrollments(enrollments, chance=self._chance)
         named = (hub for each in self.enrollments for hub in each.allocation.named)
         self.linked_hubs = list(dict.fromkeys((*linked_hubs, *named)))
         self.certificates = CaCertificates(chance=self._chance)
