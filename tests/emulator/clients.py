@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 from anyio.abc import ByteStream
@@ -186,10 +186,21 @@ def mqtt_subscribe(name: str = "$dps/registrations/res/#", qos: int = 1) -> byte
     return packet(0x82, body)
 
 
+class BytesBothWays(Protocol):
+    """What MQTT is spoken over."""
+
+    async def send(self, data: bytes, /) -> None:
+        """Send all of it."""
+
+    async def receive(self) -> bytes:
+        """Wait for some."""
+        ...
+
+
 class MqttClient:
     """MQTT 3.1.1 as far as these tests need it."""
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: BytesBothWays) -> None:
         self.stream = stream
         self._buffer = b""
 

@@ -121,7 +121,9 @@ class Emulator:
             self._sockets = sockets.pop_all()
 
         self.https_port, self.mqtt_port = https.port, mqtt.port
-        for listener, front in ((https, HttpFront(desk).serve), (mqtt, MqttFront(desk).serve)):
+        mqtt_front = MqttFront(desk)
+        http_front = HttpFront(desk, mqtt_front)
+        for listener, front in ((https, http_front.serve), (mqtt, mqtt_front.serve)):
             serve = partial(listener.serve, room=self._room, context=self._context)
             self._tasks.start_soon(serve, front, self._tasks)
 

@@ -19,7 +19,7 @@ class Exchange:
     """One request and its answer."""
 
     front: str
-    """`https` or `mqtt`."""
+    """`https`, `mqtt`, or `mqtt-ws` for MQTT over WebSocket."""
     what: str
     """The operation, in words; for what is no operation, the request as it came."""
     status_code: int

@@ -1,4 +1,7 @@
-"""DPS over HTTPS: the device API, and the certificates as Azure Resource Manager takes them."""
+"""DPS over HTTPS: the device API, and the certificates as Azure Resource Manager takes them.
+
+The same port takes MQTT over WebSocket, which goes where the other MQTT goes.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,55 @@ from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Desk
 from aiodps.emulator.fronts.http_messages import HttpConnection, HttpRequest, RefusedError
 from aiodps.emulator.fronts.http_routes import WrongMethodError, route
+from aiodps.emulator.fronts.mqtt import MqttFront
+from aiodps.emulator.fronts.websocket import (
+    Handshake,
+    WebSocketViolation,
+    asks_for_websocket,
+)
 from aiodps.emulator.wire import Identity, ManagementRequest, Operation, Request, Response
+
+WEBSOCKET = "mqtt-ws"
+"""What MQTT over WebSocket is called in the journal."""
 
 
 class HttpFront:
     """Serves HTTPS connections."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, mqtt: MqttFront) -> None:
         self._desk = desk
+        self._mqtt = mqtt
 
     async def serve(self, stream: Stream) -> None:
         """See one connection through: any number of requests, one after the other."""
         http = HttpConnection(stream)
         try:
             while (request := await http.next_request()) is not None:
+                if asks_for_websocket(request):
+                    await self._speak_websocket(http, request, stream)
+                    return
+
                 await self._answer(http, request, stream)
         except RefusedError as exc:
             await self._refuse(http, exc, "unreadable request", stream, {"Connection": "close"})
+            await stream.linger()
+
+    async def _speak_websocket(
+        self, http: HttpConnection, request: HttpRequest, stream: Stream
+    ) -> None:
+        """Go on with MQTT, until the end of the connection."""
+        websocket = await Handshake(request).accept(stream, http.early)
+        try:
+            await self._mqtt.serve(websocket, front=WEBSOCKET)
+            await websocket.linger()
+        except WebSocketViolation as exc:
+            await self._desk.refuse(
+                HTTPStatus.BAD_REQUEST,
+                str(exc),
+                what="closed",
+                front=WEBSOCKET,
+                certificates=stream.certificates,
+            )
             await stream.linger()
 
     async def _answer(self, http: HttpConnection, request: HttpRequest, stream: Stream) -> None:

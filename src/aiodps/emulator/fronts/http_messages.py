@@ -56,6 +56,11 @@ class HttpConnection:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
         self._head_only = False
 
+    @property
+    def early(self) -> bytes:
+        """What the client has sent after its request, before it was answered."""
+        return self._http.trailing_data[0]
+
     async def next_request(self) -> HttpRequest | None:
         """Wait for the next request.
 

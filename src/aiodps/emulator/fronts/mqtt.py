@@ -58,16 +58,21 @@ class MqttFront:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def serve(self, stream: Stream) -> None:
-        """See one connection through."""
+    async def serve(self, stream: Stream, *, front: str = "mqtt") -> None:
+        """See one connection through.
+
+        Args:
+            stream: Where MQTT is spoken.
+            front: What this way to the service is called in the journal.
+        """
         try:
-            await self._serve(_Line(stream))
+            await self._serve(_Line(stream), front)
         except ProtocolViolation as exc:
             await self._desk.refuse(
-                400, str(exc), what="closed", front="mqtt", certificates=stream.certificates
+                400, str(exc), what="closed", front=front, certificates=stream.certificates
             )
 
-    async def _serve(self, line: _Line) -> None:
+    async def _serve(self, line: _Line, front: str) -> None:
         packet = await line.next_packet(within=CONNECT_SECONDS)
         if packet is None:
             return
@@ -78,15 +83,15 @@ class MqttFront:
         except _RefusedError as exc:
             await line.send(connack(exc.code))
             await self._desk.refuse(
-                401, str(exc), what="CONNECT", front="mqtt", certificates=line.certificates
+                401, str(exc), what="CONNECT", front=front, certificates=line.certificates
             )
             await line.stream.linger()
             return
 
-        await line.send(connack(ConnectCode.ACCEPTED))
         client = f"{who.id_scope}/{who.registration_id}".lower()
         with self._desk.session(client, end=line.stream.patience.end):
-            await _Session(line, connect, who, self._desk).run()
+            await line.send(connack(ConnectCode.ACCEPTED))
+            await _Session(line, connect, who, self._desk, front).run()
 
 
 class _Line:
@@ -118,10 +123,13 @@ class _Line:
 class _Session:
     """What follows an accepted CONNECT."""
 
-    def __init__(self, line: _Line, connect: Connect, who: UserName, desk: Desk) -> None:
+    def __init__(
+        self, line: _Line, connect: Connect, who: UserName, desk: Desk, front: str
+    ) -> None:
         self._line = line
         self._who = who
         self._desk = desk
+        self._front = front
         self._silence = connect.keep_alive * KEEP_ALIVE_FACTOR or LONGEST_SILENCE
         password = (connect.password or b"").decode(errors="replace")
         self._identity = Identity(line.certificates, password or None)
@@ -172,7 +180,7 @@ class _Session:
                 carrier=Carrier.MQTT,
             ),
             identity=self._identity,
-            front="mqtt",
+            front=self._front,
         )
         topic = answer_topic(response.status_code, question.rid, retry_after=response.retry_after)
         payload = encode_json(response.body)

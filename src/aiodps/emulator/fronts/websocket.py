@@ -1,0 +1,199 @@
+"""MQTT over WebSocket: on the HTTPS port, the payloads of binary messages as one stream of bytes.
+
+As seen on the wire: `azure-iot-device` sends one frame for each packet of MQTT, Node spreads a
+packet over a dozen messages. Both ask for the path of IoT Hub; other SDKs for `/`. Extensions are
+never agreed on.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote
+
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Event,
+    Ping,
+    Pong,
+    TextMessage,
+)
+from wsproto.events import Request as Opening
+from wsproto.frame_protocol import CloseReason
+from wsproto.handshake import H11Handshake
+from wsproto.utilities import RemoteProtocolError
+
+from aiodps.emulator.connections.stream import Stream
+from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
+
+PATHS: Final = frozenset({"/$iothub/websocket", "/"})
+SUBPROTOCOL: Final = "mqtt"
+MAX_MESSAGE: Final = 128 * 1024
+"""Bytes of a message: the longest packet of MQTT, and what may follow it."""
+MAX_FRAMES: Final = 256
+"""Frames of a message. Real clients send one."""
+
+
+class WebSocketViolation(Exception):  # noqa: N818 (it is the peer's, not ours)
+    """The client broke the protocol; it has been told why with a close frame."""
+
+
+def asks_for_websocket(request: HttpRequest) -> bool:
+    """Whether the client wants to speak WebSocket from here on."""
+    return request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket"
+
+
+class Handshake:
+    """The beginning of a WebSocket: a request of HTTP that can be said yes to."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        """Check the request.
+
+        Raises:
+            RefusedError: If this is no place for a WebSocket, or not for one of that kind.
+        """
+        if unquote(request.target.partition("?")[0]) not in PATHS:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "there is no WebSocket at that path")
+
+        self._handshake = H11Handshake(ConnectionType.SERVER)
+        self._subprotocol = _agree(_read(self._handshake, request))
+
+    async def accept(self, stream: Stream, early: bytes) -> WebSocketStream:
+        """Say yes.
+
+        Args:
+            stream: What the WebSocket goes over.
+            early: What the client has sent after its request already.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        await stream.send(self._handshake.send(AcceptConnection(subprotocol=self._subprotocol)))
+        frames = Connection(ConnectionType.SERVER, trailing_data=early)
+        return WebSocketStream(stream, frames)
+
+
+class WebSocketStream:
+    """The bytes inside the binary messages, wherever one begins and ends."""
+
+    def __init__(self, stream: Stream, frames: Connection) -> None:
+        self.patience = stream.patience
+        self.certificates = stream.certificates
+        """The client's certificates, leaf first, as sent; empty if it showed none."""
+        self._stream = stream
+        self._frames = frames
+        self._message_bytes = 0
+        self._message_frames = 0
+        self._closed = False
+
+    async def receive(self) -> bytes:
+        """Return what has arrived, or b"" if the peer has ended the connection properly.
+
+        Raises:
+            WebSocketViolation: If it broke the protocol.
+            PeerLostError: If the connection broke.
+        """
+        while not self._closed:
+            event = next(self._frames.events(), None)
+            if isinstance(event, BytesMessage):
+                await self._measure(event)
+                if event.data:
+                    return bytes(event.data)
+            elif event is not None:
+                await self._handle(event)
+            else:
+                await self._take_more()
+
+        return b""
+
+    async def send(self, data: bytes) -> None:
+        """Send everything, as one message.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        await self._stream.send(self._frames.send(BytesMessage(data=data)))
+
+    async def linger(self) -> None:
+        """Say goodbye, and let the peer read it."""
+        await self._close(CloseReason.NORMAL_CLOSURE)
+        await self._stream.linger()
+
+    async def _take_more(self) -> None:
+        data = await self._stream.receive()
+        if data:
+            self._frames.receive_data(data)
+        else:
+            self._closed = True
+
+    async def _handle(self, event: Event) -> None:
+        match event:
+            case Ping():
+                await self._stream.send(self._frames.send(event.response()))
+            case Pong():
+                pass
+            case TextMessage():
+                await self._fail(CloseReason.UNSUPPORTED_DATA, "a text message")
+            case CloseConnection(code=code, reason=reason):
+                if self._frames.state is ConnectionState.OPEN:  # it is wsproto that cannot go on
+                    await self._fail(CloseReason(code), reason or "broken frames")
+
+                await self._close(CloseReason.NORMAL_CLOSURE)
+
+    async def _measure(self, event: BytesMessage) -> None:
+        """Keep the limits of a message; the bytes themselves are not kept."""
+        self._message_bytes += len(event.data)
+        self._message_frames += event.frame_finished
+        if self._message_bytes > MAX_MESSAGE or self._message_frames > MAX_FRAMES:
+            await self._fail(CloseReason.MESSAGE_TOO_BIG, "a message of too many bytes or frames")
+
+        if event.message_finished:
+            self._message_bytes = self._message_frames = 0
+
+    async def _fail(self, code: CloseReason, reason: str) -> None:
+        await self._close(code, reason)
+        raise WebSocketViolation(reason)
+
+    async def _close(self, code: CloseReason, reason: str | None = None) -> None:
+        if not self._closed:
+            self._closed = True
+            farewell = CloseConnection(code=code, reason=reason)
+            await self._stream.send(self._frames.send(farewell))
+
+
+def _read(handshake: H11Handshake, request: HttpRequest) -> Opening:
+    """Read what the client wants to open.
+
+    Raises:
+        RefusedError: If it is no proper request for a WebSocket.
+    """
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers.items()]
+    try:
+        handshake.initiate_upgrade_connection(headers, request.target)
+        opening = next(handshake.events())
+    except RemoteProtocolError as exc:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, str(exc)) from exc
+    except UnicodeError as exc:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "a header that is no ASCII") from exc
+
+    assert isinstance(opening, Opening)  # noqa: S101 (the only event there can be)
+    return opening
+
+
+def _agree(opening: Opening) -> str:
+    """Choose the subprotocol, spelled as the client spells it.
+
+    Raises:
+        RefusedError: If the client speaks something else: AMQP clients wait for minutes after
+            a yes that is not meant.
+    """
+    for name in opening.subprotocols:
+        if name.lower() == SUBPROTOCOL:
+            return name
+
+    raise RefusedError(
+        HTTPStatus.BAD_REQUEST, f"the subprotocol must be {SUBPROTOCOL}: {opening.subprotocols}"
+    )
