@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
@@ -73,6 +75,18 @@ def scale(session: nox.Session) -> None:
     """Thousands of devices against an emulator in another process."""
     session.install(".[all]", *group("test"))
     session.run("pytest", "-m", "scale", "-s", *session.posargs)
+
+
+@nox.session(default=False)
+def browser(session: nox.Session) -> None:
+    """The emulator's page and the fleet's report in a headless Chromium (Debian's packages)."""
+    if not shutil.which("chromedriver"):
+        session.error(
+            "install chromium and chromedriver first (Debian: chromium, chromium-driver)"
+        )
+
+    session.install(".[all]", *group("test"), *group("browser"))
+    session.run("pytest", "-m", "browser", *session.posargs)
 
 
 @nox.session(default=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +22,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Run each asynchronous test on both event loops."""
     return str(request.param)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read browser tests only when they are asked for: they need packages of their own."""
+    wanted = "browser" in config.option.markexpr or collection_path.name != "browser"
+    return None if wanted else True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
