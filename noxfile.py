@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import nox
 
@@ -11,6 +12,7 @@ nox.options.error_on_missing_interpreters = False
 nox.needs_version = ">=2025.5"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
+ENVIRONMENTS = Path("tests/interop/environments")
 PYTHONS = ["3.11", "3.12", "3.13"]
 
 
@@ -61,13 +63,36 @@ def matrix(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Real third-party clients against the emulator, in environments of their own."""
     session.install(".[all]", *group("test"))
-    azure = session.create_tmp() + "/azure-iot-device"
-    session.run("python", "-m", "venv", azure, silent=True)
-    python = f"{azure}/bin/python"
-    session.run(python, "-m", "pip", "install", "-q", "azure-iot-device==2.14.0", external=True)
+    debian_packages(session)
+    home = Path(session.create_tmp())
+    for requirements in sorted(ENVIRONMENTS.glob("*.txt")):
+        environment = home / requirements.stem
+        session.run("python", "-m", "venv", "--clear", str(environment), silent=True)
+        install = ("-m", "pip", "install", "-q", "-r", str(requirements))
+        session.run(str(environment / "bin" / "python"), *install, external=True)
+
+    node = home / "node"
+    node.mkdir(exist_ok=True)
+    shutil.copy(ENVIRONMENTS / "node" / "package.json", node)
     session.run(
-        "pytest", "-m", "interop", *session.posargs, env={"AZURE_IOT_DEVICE_PYTHON": python}
+        "npm", "install", "--no-package-lock", "--silent", "--prefix", str(node), external=True
     )
+    env = {"INTEROP_ENVIRONMENTS": str(home)}
+    session.run(
+        "pytest", *(session.posargs or ["tests/interop", "-m", "interop or not interop"]), env=env
+    )
+
+
+def debian_packages(session: nox.Session) -> None:
+    """Install what comes from Debian, unless it is here."""
+    names = (ENVIRONMENTS / "debian" / "packages").read_text().split()
+    names += [] if shutil.which("npm") else ["nodejs", "npm"]
+    show = ("dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names)
+    listed = session.run(*show, silent=True, external=True, success_codes=[0, 1])
+    if all(f"{name} installed" in str(listed) for name in names):
+        return
+
+    session.run("apt-get", "install", "-y", "-qq", *names, external=True)
 
 
 @nox.session(default=False)

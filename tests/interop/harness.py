@@ -1,0 +1,191 @@
+"""Runs real clients: an emulator that knows the matrix, and a process for each device."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import pytest
+from tests import certificates
+from tests.interop import matrix
+from tests.interop.matrix import Device, Refusal
+
+from aiodps.emulator import Emulator
+from aiodps.emulator.service.enrollments import read_enrollments
+from aiodps.pki import Credential
+
+CLIENTS: Final = Path(__file__).with_name("clients")
+PID: Final = os.getpid()
+HOST: Final = f"127.{PID >> 16 & 0xFF}.{PID >> 8 & 0xFF}.{PID & 0xFF or 1}"
+"""An address of our own: some clients hard-code the ports 443 and 8883."""
+AT_ONCE: Final = 6
+PATIENCE: Final = 90.0
+"""Seconds after which a client hangs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """A client that provisions one device, and how it says no."""
+
+    command: tuple[str, ...]
+    """A script of `clients` and its arguments."""
+    words: Mapping[Refusal, str] = field(hash=False)
+    """What stands in its error."""
+    environment: str | None = None
+    """What it lives in; None if it needs nothing that is not here anyway."""
+    fixed_ports: bool = False
+    """Whether it knows no ports but 443 and 8883."""
+
+    def __str__(self) -> str:
+        """Name it in tests."""
+        return "-".join(self.command[1:]) or self.command[0].partition("_")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a device."""
+
+    answer: Mapping[str, Any]
+    """What its client printed."""
+    registers: int
+    """How many register requests reached the emulator."""
+
+
+def check(client: Client, name: str) -> None:
+    """Hold what came of a device to what its enrollment says."""
+    device, outcome = matrix.devices()[name], provision_all(client)[name]
+    if device.refusal is None:
+        assigned = {"status": "assigned", "hub": "emulated-hub.azure-devices.net"}
+        assert outcome.answer == {**assigned, "device_id": device.device_id}
+    else:
+        assert client.words[device.refusal] in str(outcome.answer.get("error")), outcome.answer
+
+    assert outcome.registers == 1
+
+
+@cache
+def provision_all(client: Client) -> Mapping[str, Outcome]:
+    """Let a client provision every device of the matrix; once, however many tests ask."""
+    script, *arguments = client.command
+    words = [interpreter(client), str(CLIENTS / script), *arguments]
+    with tempfile.TemporaryDirectory() as directory:
+        return anyio.run(_provision_all, words, client.fixed_ports, Path(directory))
+
+
+async def _provision_all(
+    words: list[str],
+    fixed_ports: bool,
+    directory: Path,
+) -> Mapping[str, Outcome]:
+    answers: dict[str, Mapping[str, Any]] = {}
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+
+    async def provision(device: Device) -> None:
+        env = service | credentials(device, directory)
+        async with limiter:
+            answers[device.name] = await run(words, env)
+
+    async with emulator(fixed_ports=fixed_ports) as dps, anyio.create_task_group() as tasks:
+        service = variables(dps, directory)
+        for device in matrix.devices().values():
+            tasks.start_soon(provision, device)
+
+    registers = dps.counts.registers
+    return {
+        name: Outcome(answer=answer, registers=registers.get(name, 0))
+        for name, answer in answers.items()
+    }
+
+
+def emulator(*, fixed_ports: bool) -> Emulator:
+    """Make an emulator that knows the matrix."""
+    devices = matrix.devices().values()
+    documents = [*matrix.groups(), *filter(None, (device.enrollment for device in devices))]
+    dps = Emulator(
+        host=HOST,
+        https_port=443 if fixed_ports else 0,
+        mqtt_port=8883 if fixed_ports else 0,
+        retry_after=1,
+        enrollments=read_enrollments(json.dumps(documents)),
+    )
+    for name, ca in (("root", certificates.root()), ("disabled", matrix.disabled_root())):
+        dps.service.certificates.upload(name, ca.certificate, verified=True, now=time.time())
+
+    return dps
+
+
+def interpreter(client: Client) -> str:
+    """Find what runs a client's script."""
+    match Path(client.command[0]).suffix:
+        case ".js":
+            return "node"
+        case ".sh":
+            return "sh"
+        case _ if client.environment is None:
+            return sys.executable
+        case _:
+            return str(environment(client.environment) / "bin" / "python")
+
+
+def environment(name: str) -> Path:
+    """Find the environment of a client.
+
+    A client that cannot be tried is a failure: nothing is skipped.
+    """
+    home = os.environ.get("INTEROP_ENVIRONMENTS", "")
+    path = Path(home, name)
+    if not home or not path.is_dir():
+        pytest.fail(f"the environment of {name} is not there: run `nox -s interop`", pytrace=False)
+
+    return path
+
+
+def variables(dps: Emulator, directory: Path) -> dict[str, str]:
+    """Tell a client where the service is."""
+    ca = directory / "ca.pem"
+    ca.write_bytes(dps.ca_pem)
+    return {
+        "PATH": os.environ["PATH"],
+        "NODE_PATH": os.environ.get("INTEROP_ENVIRONMENTS", "") + "/node/node_modules",
+        "NODE_EXTRA_CA_CERTS": str(ca),
+        "DPS_HOST": dps.host,
+        "DPS_HTTPS_PORT": str(dps.https_port),
+        "DPS_MQTT_PORT": str(dps.mqtt_port),
+        "DPS_ID_SCOPE": dps.id_scope,
+        "DPS_CA_FILE": str(ca),
+    }
+
+
+def credentials(device: Device, directory: Path) -> dict[str, str]:
+    """Give a client what its device proves itself with."""
+    known = {"DPS_REGISTRATION_ID": device.name}
+    match device.shows:
+        case Credential() as credential:
+            certificate, key = certificates.write(credential, directory, device.name)
+            files = {"DPS_CERTIFICATE_FILE": str(certificate), "DPS_KEY_FILE": str(key)}
+            return known | files
+        case symmetric_key:
+            return known | {"DPS_SYMMETRIC_KEY": symmetric_key}
+
+
+async def run(words: list[str], env: Mapping[str, str]) -> Mapping[str, Any]:
+    """Run a client and read the line of JSON that it prints."""
+    with anyio.move_on_after(PATIENCE):
+        done = await anyio.run_process(words, check=False, stderr=subprocess.PIPE, env=env)
+        if done.returncode == 0:
+            answer: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+            return answer
+
+        return {"crash": done.stderr.decode(errors="replace")}
+
+    return {"hangs": f"no end after {PATIENCE} s"}

@@ -1,0 +1,18 @@
+"""libmosquitto without any SDK, as Microsoft's articles use MQTT."""
+
+from __future__ import annotations
+
+import pytest
+from tests.interop import matrix
+from tests.interop.harness import Client, check
+from tests.interop.matrix import Refusal
+
+pytestmark = pytest.mark.interop
+WORDS = {Refusal.UNAUTHORIZED: "res/401", Refusal.DISABLED: "'status': 'disabled'"}
+CLIENT = Client(command=("mosquitto_device.py",), words=WORDS)
+
+
+@pytest.mark.parametrize("device", matrix.NAMES)
+def test_each_device(device: str) -> None:
+    """It is assigned where it belongs, or refused in the service's words."""
+    check(CLIENT, device)
