@@ -16,6 +16,9 @@ from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.desk import LocalDesk
+from aiodps.emulator.faults.decide import Faults
+from aiodps.emulator.faults.plan import Plan
+from aiodps.emulator.faults.presets import plan
 from aiodps.emulator.fronts.http import HttpFront
 from aiodps.emulator.fronts.mqtt import MqttFront
 from aiodps.emulator.journal import Counts, Exchange, Note
@@ -52,6 +55,9 @@ class Emulator:
         server_names: Sequence[str] = ("localhost",),
         beyond_loopback: bool = False,
         on_exchange: Note | None = None,
+        faults: Plan | str | None = None,
+        harsh: bool = False,
+        seed: int | None = None,
     ) -> None:
         """Set up; nothing runs yet.
 
@@ -71,10 +77,13 @@ class Emulator:
             beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
                 can register and upload certificates.
             on_exchange: Called after each request, before it is answered.
+            faults: What goes wrong on purpose: a plan, or TOML as in a fault file.
+            harsh: Be the service on a bad day, beside what `faults` say.
+            seed: Where all chance of the faults comes from; None for the plan's own.
 
         Raises:
             ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
-                or `retry_after` is no whole number.
+                `retry_after` is no whole number, or `faults` make no sense.
         """
         _check_host(host, beyond_loopback=beyond_loopback)
         self.host = host
@@ -102,6 +111,8 @@ class Emulator:
         self._context = server_context(authority.server(tuple(names), days=CA_DAYS))
         self._room = Room()
         self._on_exchange = on_exchange
+        self.faults = Faults(plan(faults, harsh=harsh, seed=seed))
+        """What goes wrong on purpose; a new `plan` counts at once."""
         self._sockets = ExitStack()
         self._tasks: TaskGroup | None = None
 
@@ -111,7 +122,7 @@ class Emulator:
         Raises:
             ConfigurationError: If a port cannot be had.
         """
-        desk = LocalDesk(self.service, self._note)
+        desk = LocalDesk(self.service, self._note, self.faults)
         with ExitStack() as sockets:
             https = Listener.bind(self.host, self.https_port, setting="https_port")
             sockets.callback(https.close)

@@ -12,19 +12,29 @@ from typing import Final, Protocol
 
 from cryptography import x509
 
+from aiodps.emulator.faults.answers import UNHEARD, delivery, faulty, faulty_management
+from aiodps.emulator.faults.decide import Faults
+from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.journal import Exchange, Note
 from aiodps.emulator.management.arm import handle_arm
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.timestamps import timestamp
 from aiodps.emulator.sessions import Sessions
 from aiodps.emulator.wire import (
+    Delivery,
     Identity,
     ManagementRequest,
     ManagementResponse,
+    Operation,
     Request,
     Response,
 )
 
+_POINTS: Final = {
+    Operation.REGISTER: Point.REGISTER,
+    Operation.OPERATION_STATUS: Point.OPERATION_STATUS,
+    Operation.STATUS_LOOKUP: Point.LOOKUP,
+}
 OUR_FAULT: Final = "internal error of the emulator"
 
 log = logging.getLogger(__name__)
@@ -39,6 +49,17 @@ class Desk(Protocol):
 
     async def answer_management(self, request: ManagementRequest) -> ManagementResponse:
         """Ask the service API or the resource manager."""
+        ...
+
+    async def meet(
+        self,
+        point: Point,
+        *,
+        registration_id: str,
+        front: str,
+        certificates: Sequence[x509.Certificate],
+    ) -> Delivery | None:
+        """Ask whether a fault strikes a CONNECT or a SUBSCRIBE, which the service never sees."""
         ...
 
     async def refuse(
@@ -64,22 +85,36 @@ class Desk(Protocol):
 
 
 class LocalDesk:
-    """The desk before a service in this process: asks it, and notes question and answer."""
+    """The desk before a service in this process: asks it, and notes question and answer.
 
-    def __init__(self, service: Service, note: Note) -> None:
+    Args:
+        service: Decides.
+        note: Takes down each exchange.
+        faults: What goes wrong on purpose; None for nothing.
+    """
+
+    def __init__(self, service: Service, note: Note, faults: Faults | None = None) -> None:
         self._service = service
         self._note = note
+        self._faults = faults or Faults()
         self._sessions = Sessions()
 
     async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
         """Ask the service on behalf of a device."""
         began = time.perf_counter()
-        try:
-            response = self._service.handle(request, identity=identity, now=time.time())
-        except Exception:
-            # A bug of ours must not cost the connection.
-            log.exception("the emulated service failed")
-            response = _error(HTTPStatus.INTERNAL_SERVER_ERROR, OUR_FAULT)
+        fault = self._faults.strike(
+            _POINTS[request.operation],
+            registration_id=request.registration_id,
+            transport=front,
+            operation_id=request.operation_id,
+        )
+        if fault is None:
+            response = self._ask(request, identity)
+        else:
+            asked = fault.effect.reaches_service
+            response = self._ask(request, identity) if asked else UNHEARD
+            wait = self._service.retry_after
+            response = faulty(response, fault, request, retry_after=wait, now=time.time())
 
         self._note(
             Exchange(
@@ -90,29 +125,74 @@ class LocalDesk:
                 certificate=_subject(identity.certificates),
                 status_code=response.status_code,
                 message=_reason(response),
+                fault=None if fault is None else fault.rules,
                 took=time.perf_counter() - began,
             )
         )
         return response
 
+    def _ask(self, request: Request, identity: Identity) -> Response:
+        try:
+            return self._service.handle(request, identity=identity, now=time.time())
+        except Exception:
+            # A bug of ours must not cost the connection.
+            log.exception("the emulated service failed")
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, OUR_FAULT)
+
     async def answer_management(self, request: ManagementRequest) -> ManagementResponse:
         """Ask the service API or the resource manager."""
         began = time.perf_counter()
-        try:
-            response = handle_arm(self._service.certificates, request, now=time.time())
-        except Exception:
-            log.exception("the emulated management failed")
-            response = _management_error()
+        fault = self._faults.strike(Point.MANAGEMENT, registration_id=None, transport="https")
+        if fault is None:
+            response = self._manage(request)
+        else:
+            asked = fault.effect.reaches_service
+            response = self._manage(request) if asked else ManagementResponse(status_code=0)
+            response = faulty_management(response, fault, now=time.time())
 
         self._note(
             Exchange(
                 front="https",
                 what=f"{request.method} {request.path.rpartition('/providers/')[2][:120]}",
                 status_code=response.status_code,
+                fault=None if fault is None else fault.rules,
                 took=time.perf_counter() - began,
             )
         )
         return response
+
+    def _manage(self, request: ManagementRequest) -> ManagementResponse:
+        try:
+            return handle_arm(self._service.certificates, request, now=time.time())
+        except Exception:
+            log.exception("the emulated management failed")
+            return _management_error()
+
+    async def meet(
+        self,
+        point: Point,
+        *,
+        registration_id: str,
+        front: str,
+        certificates: Sequence[x509.Certificate],
+    ) -> Delivery | None:
+        """Ask whether a fault strikes a CONNECT or a SUBSCRIBE, which the service never sees."""
+        fault = self._faults.strike(point, registration_id=registration_id, transport=front)
+        if fault is None:
+            return None
+
+        self._note(
+            Exchange(
+                front=front,
+                what=point.value.upper(),
+                registration_id=registration_id,
+                certificate=_subject(certificates),
+                status_code=0,
+                fault=fault.rules,
+                took=0.0,
+            )
+        )
+        return delivery(fault, now=time.time())
 
     async def refuse(
         self,

@@ -23,6 +23,7 @@ class Exchange:
     what: str
     """The operation, in words; for what is no operation, the request as it came."""
     status_code: int
+    """0 if nothing was answered."""
     took: float
     """Seconds."""
     operation: Operation | None = None
@@ -32,6 +33,8 @@ class Exchange:
     """Subject of the client's certificate; None if it showed none."""
     message: str | None = None
     """Why it was refused."""
+    fault: str | None = None
+    """The rules of the fault plan that struck; None if nothing went wrong on purpose."""
 
 
 Note: TypeAlias = Callable[[Exchange], None]

@@ -55,14 +55,96 @@ class Identity:
     """`Authorization` header or MQTT password; None if absent."""
 
 
+class Part(enum.Enum):
+    """What of an answer is damaged."""
+
+    BODY = "body"
+    """The JSON alone; what is around it stays right."""
+    MESSAGE = "message"
+    """The HTTP message or the MQTT packet as such."""
+
+
+class Ending(enum.Enum):
+    """How the emulator ends a connection on purpose."""
+
+    CLOSE = "close"
+    """Properly (FIN)."""
+    RESET = "reset"
+    """At once (RST)."""
+    SILENCE = "silence"
+    """Not at all: it stays open, and nothing is said any more."""
+
+
+class Foreign(enum.Enum):
+    """Where an answer with a `$rid` that nobody asked with comes."""
+
+    INSTEAD = "instead"
+    """Of the right one."""
+    BEFORE = "before"
+    """The right one."""
+
+
+class Order(enum.Enum):
+    """Which order of MQTT packets is turned around."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+    """The answer comes before the PUBACK of its question."""
+    ANSWERS = "answers"
+    """The answer comes after the next one of this connection; without a next one, never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drip:
+    """How slowly bytes come."""
+
+    size: int
+    """Bytes at a time."""
+    every: float
+    """Seconds between them; 0 for single small segments."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """How an answer is brought to the device if not simply sent: what a fault asks of a front."""
 
     delay: float = 0.0
-    """Seconds to wait before anything is sent."""
-    drop: bool = False
-    """Close the connection instead of answering."""
+    """Seconds to wait before the answer."""
+    ending: Ending | None = None
+    """How the connection ends; None to go on."""
+    sent: bool = True
+    """Whether the answer is sent at all before that."""
+    acknowledged: bool = True
+    """Whether MQTT acknowledges what was asked before that."""
+    retry_after: str | None = None
+    """What is said in place of the service's wait, "" for nothing; None to leave it."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of HTTP, beside the others."""
+    truncate: Part | None = None
+    """Only the first half is sent."""
+    garbage: Part | None = None
+    """Random bytes are sent instead."""
+    oversize: int = 0
+    """Bytes the body has at least."""
+    drip: Drip | None = None
+    """None for all at once."""
+    copies: int = 0
+    """How often the answer is sent again."""
+    stale: bool = False
+    """The last answer of this MQTT connection comes again before this one."""
+    foreign: Foreign | None = None
+    """An MQTT answer for somebody else."""
+    reorder: Order | None = None
+    """Only over MQTT."""
+    extra_topics: Sequence[str] = ()
+    """MQTT topics of messages that come before the answer."""
+    connack: int | None = None
+    """Return code of a CONNACK; None to judge the CONNECT as always."""
+    suback: int | None = None
+    """Return code of a SUBACK; None to grant as always."""
+    alert: int | None = None
+    """TLS alert in answer to the ClientHello."""
+    noise: int = 0
+    """Where random bytes come from, so that they are the same each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +152,7 @@ class Response:
     """The service's answer, before it is put on a wire."""
 
     status_code: int
+    """0 if the request was never heard."""
     body: Mapping[str, Any] = field(repr=False)
     """A JSON object."""
     retry_after: int | None = None
@@ -78,6 +161,15 @@ class Response:
     """None to send it as it is, at once."""
     why: str | None = None
     """More than the body says about a refusal, for the journal alone; None if there is no more."""
+
+    @property
+    def wait(self) -> str | None:
+        """What is said about waiting, as text; None for nothing."""
+        said = None if self.delivery is None else self.delivery.retry_after
+        if said is not None:
+            return said or None
+
+        return None if self.retry_after is None else str(self.retry_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +201,8 @@ class ManagementResponse:
     """None for no body at all."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Beside those that every answer has."""
+    delivery: Delivery | None = None
+    """None to send it as it is, at once."""
 
 
 def encode_json(body: Json) -> bytes:

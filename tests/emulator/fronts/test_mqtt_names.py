@@ -113,7 +113,7 @@ def test_what_cannot_be_answered_ends_the_connection(topic: str) -> None:
 
 def test_answers_have_the_one_form_all_clients_read() -> None:
     """`$rid` first and as it came, `retry-after` in lower case, no further `$`."""
-    waiting = answer_topic(202, "a%2Fb", retry_after=3)
+    waiting = answer_topic(202, "a%2Fb", retry_after="3")
 
     assert waiting == "$dps/registrations/res/202/?$rid=a%2Fb&retry-after=3"
     assert answer_topic(200, "1", retry_after=None) == "$dps/registrations/res/200/?$rid=1"

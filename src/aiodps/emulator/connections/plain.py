@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 from typing import Final
 
 import anyio
@@ -60,9 +61,19 @@ class PlainStream:
         """Let the peer read the last answer: take what it still sends, for a short while."""
         await linger(self._socket, self.patience)
 
+    def reset(self) -> None:
+        """End the connection at once, so that the peer sees it broken (RST)."""
+        reset(self._socket)
+
     def close(self) -> None:
         """End the connection at once; may be called more than once."""
         self._socket.close()
+
+
+def reset(sock: socket.socket) -> None:
+    """Have the connection broken (RST) once the socket is closed."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def linger(sock: socket.socket, patience: Patience) -> None:

@@ -44,3 +44,7 @@ class Stream(Protocol):
     async def linger(self) -> None:
         """Let the peer read the last answer: take what it still sends, for a short while."""
         ...
+
+    def reset(self) -> None:
+        """End the connection at once, so that the peer sees it broken (RST)."""
+        ...

@@ -18,7 +18,7 @@ from OpenSSL import SSL
 
 from aiodps.credential_files import UNREADABLE
 from aiodps.emulator.connections.patience import Patience
-from aiodps.emulator.connections.plain import CHUNK, linger
+from aiodps.emulator.connections.plain import CHUNK, linger, reset
 from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.pki import Credential
 
@@ -60,6 +60,7 @@ class TlsStream:
         """The client's certificates, leaf first, as sent; empty if it showed none."""
         self._socket = sock
         self._tls = tls
+        self._broken = False
 
     @classmethod
     async def accept(cls, sock: socket.socket, context: SSL.Context, patience: Patience) -> Self:
@@ -109,10 +110,16 @@ class TlsStream:
 
         await linger(self._socket, self.patience)
 
+    def reset(self) -> None:
+        """End the connection at once, so that the peer sees it broken (RST)."""
+        self._broken = True
+        reset(self._socket)
+
     def close(self) -> None:
         """End TLS if possible, and the connection at once; may be called more than once."""
-        with contextlib.suppress(SSL.Error, OSError):
-            self._tls.shutdown()
+        if not self._broken:
+            with contextlib.suppress(SSL.Error, OSError):
+                self._tls.shutdown()
 
         self._socket.close()
 

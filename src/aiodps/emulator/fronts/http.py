@@ -78,11 +78,11 @@ class HttpFront:
                 identity = Identity(stream.certificates, request.headers.get("authorization"))
                 response = await self._desk.answer(wish, identity=identity, front="https")
                 headers = _headers(response) | _location(wish, request, response)
-                await http.answer(response.status_code, response.body, headers)
+                await http.answer(response.status_code, response.body, headers, response.delivery)
             case ManagementRequest():
                 answer = await self._desk.answer_management(wish)
                 headers = {"x-ms-request-id": str(uuid.uuid4()), **answer.headers}
-                await http.answer(answer.status_code, answer.body, headers)
+                await http.answer(answer.status_code, answer.body, headers, answer.delivery)
             case _:
                 assert_never(wish)
 
@@ -107,8 +107,8 @@ class HttpFront:
 def _headers(response: Response) -> dict[str, str]:
     """Return the headers that the service sends; the request id is an error's tracking id."""
     headers = {"x-ms-request-id": str(response.body.get("trackingId") or uuid.uuid4())}
-    if response.retry_after is not None:
-        headers["Retry-After"] = str(response.retry_after)
+    if response.wait is not None:
+        headers["Retry-After"] = response.wait
 
     return headers
 

@@ -15,7 +15,8 @@ from typing import Final
 import h11
 
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.wire import Json, encode_json
+from aiodps.emulator.faults.deliver import damaged, deliver
+from aiodps.emulator.wire import Delivery, Json, encode_json
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of request line and headers."""
@@ -84,22 +85,51 @@ class HttpConnection:
             raise RefusedError(exc.error_status_hint, str(exc)) from exc
 
     async def answer(
-        self, status_code: int, body: Json | None, headers: Mapping[str, str]
+        self,
+        status_code: int,
+        body: Json | None,
+        headers: Mapping[str, str],
+        delivery: Delivery | None = None,
     ) -> None:
-        """Send an answer; None as body means that there is none.
+        """Send an answer.
+
+        Args:
+            status_code: Of HTTP.
+            body: None for none.
+            headers: Beside those that every answer has.
+            delivery: What a fault wants of the answer.
 
         Raises:
-            PeerLostError: If the connection broke.
+            PeerLostError: If the connection broke, or a fault ends it.
         """
-        content = b"" if body is None or self._head_only else encode_json(body)
+        if delivery is None:
+            await self._stream.send(self._write(status_code, body, headers, None))
+            return
+
+        message = b""
+        if delivery.sent:
+            headers = {**headers, **delivery.headers}
+            message = self._write(status_code, body, headers, delivery)
+
+        await deliver(self._stream, message * (1 + delivery.copies), delivery)
+
+    def _write(
+        self,
+        status_code: int,
+        body: Json | None,
+        headers: Mapping[str, str],
+        delivery: Delivery | None,
+    ) -> bytes:
+        empty = body is None or self._head_only or status_code == HTTPStatus.NOT_MODIFIED
+        content = b"" if empty else damaged(encode_json(body or {}), delivery)
         head = h11.Response(
             status_code=status_code,
-            reason=HTTPStatus(status_code).phrase,
+            reason=_PHRASES.get(status_code, ""),
             headers=list({"Date": formatdate(usegmt=True), **_JSON, **headers}.items()),
         )
         # No length is given, hence it goes in chunks: as the service does.
         events = (head, h11.Data(data=content), h11.EndOfMessage())
-        await self._stream.send(b"".join(self._http.send(event) or b"" for event in events))
+        return b"".join(self._http.send(event) or b"" for event in events)
 
     async def _read(self) -> HttpRequest | None:
         head: h11.Request | None = None
@@ -133,6 +163,7 @@ class HttpConnection:
         self._http.receive_data(data)
 
 
+_PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 _JSON: Mapping[str, str] = {"Content-Type": "application/json; charset=utf-8"}
 """`azure-iot-provisioning-device-http` reads a body only if it is called that."""
 

@@ -11,6 +11,8 @@ from typing import Final
 
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Desk
+from aiodps.emulator.faults.deliver import deliver
+from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.fronts.mqtt311 import (
     FAILURE,
     PINGRESP,
@@ -28,18 +30,17 @@ from aiodps.emulator.fronts.mqtt311 import (
     Unsubscribe,
     connack,
     puback,
-    publish,
     suback,
     unsuback,
 )
+from aiodps.emulator.fronts.mqtt_answers import Answers
 from aiodps.emulator.fronts.mqtt_names import (
     ANSWERS,
     UserName,
-    answer_topic,
     read_topic,
     read_user_name,
 )
-from aiodps.emulator.wire import Carrier, Identity, Request, encode_json
+from aiodps.emulator.wire import Carrier, Identity, Request
 
 CONNECT_SECONDS: Final = 10.0
 """Seconds until a client must have introduced itself."""
@@ -88,10 +89,32 @@ class MqttFront:
             await line.stream.linger()
             return
 
+        if not await self._greet(who, line, front):
+            return
+
         client = f"{who.id_scope}/{who.registration_id}".lower()
         with self._desk.session(client, end=line.stream.patience.end):
-            await line.send(connack(ConnectCode.ACCEPTED))
             await _Session(line, connect, who, self._desk, front).run()
+
+    async def _greet(self, who: UserName, line: _Line, front: str) -> bool:
+        """Accept a CONNECT; False if a fault refuses it."""
+        delivery = await self._desk.meet(
+            Point.CONNECT,
+            registration_id=who.registration_id,
+            front=front,
+            certificates=line.certificates,
+        )
+        if delivery is None:
+            await line.send(connack(ConnectCode.ACCEPTED))
+            return True
+
+        answer = connack(delivery.connack or ConnectCode.ACCEPTED)
+        await deliver(line.stream, answer * (1 + delivery.copies), delivery)
+        if delivery.connack is None:
+            return True
+
+        await line.stream.linger()
+        return False
 
 
 class _Line:
@@ -133,8 +156,7 @@ class _Session:
         self._silence = connect.keep_alive * KEEP_ALIVE_FACTOR or LONGEST_SILENCE
         password = (connect.password or b"").decode(errors="replace")
         self._identity = Identity(line.certificates, password or None)
-        self._packet_id = 0
-        self._answer_qos = 1
+        self._answers = Answers()
 
     async def run(self) -> None:
         """Answer packets until the client says goodbye."""
@@ -144,11 +166,11 @@ class _Session:
                 case None | Disconnect():
                     return
                 case Publish():
-                    await self._line.send(await self._published(packet))
+                    await self._published(packet)
                 case Subscribe():
-                    await self._line.send(self._subscribed(packet))
+                    await self._subscribed(packet)
                 case Unsubscribe():
-                    self._answer_qos = 1
+                    self._answers.qos = 1
                     await self._line.send(unsuback(packet.packet_id))
                 case PingReq():
                     await self._line.send(PINGRESP)
@@ -157,16 +179,30 @@ class _Session:
                 case Connect() | OtherProtocol():  # 3.1.0-2
                     raise ProtocolViolation("a second CONNECT")
 
-    def _subscribed(self, packet: Subscribe) -> bytes:
+    async def _subscribed(self, packet: Subscribe) -> None:
         """Grant the one filter there is; the service never grants more than QoS 1."""
         codes = tuple(min(qos, 1) if name == ANSWERS else FAILURE for name, qos in packet.filters)
         granted = [code for code in codes if code != FAILURE]
         if granted:
-            self._answer_qos = granted[-1]
+            self._answers.qos = granted[-1]
 
-        return suback(packet.packet_id, codes)
+        delivery = await self._desk.meet(
+            Point.SUBSCRIBE,
+            registration_id=self._who.registration_id,
+            front=self._front,
+            certificates=self._line.certificates,
+        )
+        if delivery is None:
+            await self._line.send(suback(packet.packet_id, codes))
+            return
 
-    async def _published(self, packet: Publish) -> bytes:
+        if delivery.suback is not None:
+            codes = (delivery.suback,) * len(codes)
+
+        answer = suback(packet.packet_id, codes) * (1 + delivery.copies)
+        await deliver(self._line.stream, answer, delivery)
+
+    async def _published(self, packet: Publish) -> None:
         """Ask the service; acknowledge first, then answer."""
         question = read_topic(packet.topic)
         response = await self._desk.answer(
@@ -182,17 +218,8 @@ class _Session:
             identity=self._identity,
             front=self._front,
         )
-        topic = answer_topic(response.status_code, question.rid, retry_after=response.retry_after)
-        payload = encode_json(response.body)
-        answer = publish(topic, payload, packet_id=self._next_packet_id())
-        return answer if packet.packet_id is None else puback(packet.packet_id) + answer
-
-    def _next_packet_id(self) -> int | None:
-        if not self._answer_qos:
-            return None
-
-        self._packet_id = self._packet_id % 0xFFFF + 1
-        return self._packet_id
+        ack = b"" if packet.packet_id is None else puback(packet.packet_id)
+        await self._answers.send(self._line.stream, response, question.rid, ack=ack)
 
 
 class _RefusedError(Exception):

@@ -25,7 +25,7 @@ class ProtocolViolation(Exception):  # noqa: N818 (it is the peer's, not ours)
     """The client broke the protocol; the server closes the connection (4.8.0-1)."""
 
 
-class ConnectCode(enum.Enum):
+class ConnectCode(enum.IntEnum):
     """Return codes of a CONNACK (3.2.2.3)."""
 
     ACCEPTED = 0
@@ -139,9 +139,9 @@ class Decoder:
         return packet
 
 
-def connack(code: ConnectCode) -> bytes:
-    """Answer a CONNECT; there never is a session to be present."""
-    return bytes((0x20, 2, 0, code.value))
+def connack(code: int) -> bytes:
+    """Answer a CONNECT, mostly with a `ConnectCode`; there never is a session to be present."""
+    return bytes((0x20, 2, 0, code))
 
 
 def puback(packet_id: int) -> bytes:

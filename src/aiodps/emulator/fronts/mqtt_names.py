@@ -91,7 +91,7 @@ def read_topic(topic: str) -> Question:
     )
 
 
-def answer_topic(status_code: int, rid: str, *, retry_after: int | None) -> str:
+def answer_topic(status_code: int, rid: str, *, retry_after: str | None) -> str:
     """Write the topic of an answer: no key twice, `$rid` first, `retry-after` in lower case."""
     wait = "" if retry_after is None else f"&retry-after={retry_after}"
     return f"{_PREFIX}res/{status_code}/?$rid={rid}{wait}"

@@ -122,6 +122,10 @@ class WebSocketStream:
         await self._close(CloseReason.NORMAL_CLOSURE)
         await self._stream.linger()
 
+    def reset(self) -> None:
+        """End the connection at once, so that the peer sees it broken (RST)."""
+        self._stream.reset()
+
     async def _take_more(self) -> None:
         data = await self._stream.receive()
         if data:

@@ -1,0 +1,1 @@
+"""Faults on demand: what they are, when they strike, and how they are carried out."""

@@ -1,0 +1,159 @@
+"""What a fault makes of an answer: pure functions, before anything is put on a wire."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiodps.emulator.faults.decide import Fault
+from aiodps.emulator.faults.effects import Drop, Effect
+from aiodps.emulator.service.timestamps import timestamp
+from aiodps.emulator.wire import Delivery, Ending, ManagementResponse, Request, Response
+from aiodps.models import RegistrationStatus
+
+FAULT_MESSAGE: Final = "A fault of the emulator's plan."
+FAILED_CODE: Final = 400_000
+UNHEARD: Final = Response(status_code=0, body={})
+"""What stands for the answer to a request that never reaches the service."""
+
+
+def faulty(
+    response: Response, fault: Fault, request: Request, *, retry_after: int, now: float
+) -> Response:
+    """Make a device's answer what the fault wants.
+
+    Args:
+        response: The service's; `UNHEARD` if it was not asked.
+        fault: What happens.
+        request: What the device asked.
+        retry_after: Whole seconds that the service asks devices to wait.
+        now: Seconds since 1970.
+    """
+    effect = fault.effect
+    status = _status(effect)
+    if status is not None:
+        response = Response(status_code=status, body=_error(status, effect, now=now))
+    elif HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+        response = _outcome(response, effect, request, retry_after=retry_after, now=now)
+
+    body = _merged(response.body, effect.members or {})
+    return replace(response, body=body, delivery=delivery(fault, now=now))
+
+
+def faulty_management(
+    response: ManagementResponse, fault: Fault, *, now: float
+) -> ManagementResponse:
+    """Make an answer of the service API or the resource manager what the fault wants."""
+    effect, status = fault.effect, _status(fault.effect)
+    if status is not None:
+        response = ManagementResponse(status_code=status, body=_error(status, effect, now=now))
+
+    body = response.body
+    if effect.members and (body is None or isinstance(body, Mapping)):
+        body = _merged(body or {}, effect.members)
+
+    how = delivery(fault, now=now)
+    if how.retry_after:
+        how = replace(how, headers={**how.headers, "Retry-After": how.retry_after})
+
+    return replace(response, body=body, delivery=how)
+
+
+def delivery(fault: Fault, *, now: float) -> Delivery:
+    """Say how the fault wants an answer to be brought to the client."""
+    effect = fault.effect
+    wait = effect.retry_after
+    if effect.retry_after_date is not None:
+        wait = formatdate(now + effect.retry_after_date, usegmt=True)
+
+    return Delivery(
+        delay=fault.delay,
+        ending=None if effect.drop is None else effect.how or Ending.CLOSE,
+        sent=effect.drop in {None, Drop.SENT},
+        acknowledged=effect.drop is not Drop.BEFORE,
+        retry_after=wait,
+        headers={} if effect.redirect is None else {"Location": effect.redirect},
+        truncate=effect.truncate,
+        garbage=effect.garbage,
+        oversize=effect.oversize or 0,
+        drip=effect.drip,
+        copies=effect.duplicate or 0,
+        stale=bool(effect.stale),
+        foreign=effect.wrong_rid,
+        reorder=effect.reorder,
+        extra_topics=effect.extra_topics or (),
+        connack=effect.connack,
+        suback=effect.suback,
+        alert=effect.alert,
+        noise=fault.noise,
+    )
+
+
+def _status(effect: Effect) -> int | None:
+    redirect = None if effect.redirect is None else HTTPStatus.TEMPORARY_REDIRECT.value
+    return redirect if effect.status is None else effect.status
+
+
+def _error(status: int, effect: Effect, *, now: float) -> dict[str, Any]:
+    """Write an error body; a code without details is the status code times a thousand."""
+    return {
+        "errorCode": status * 1000 if effect.error_code is None else effect.error_code,
+        "trackingId": str(uuid.uuid4()),
+        "message": effect.message or FAULT_MESSAGE,
+        "timestampUtc": timestamp(now),
+    }
+
+
+def _outcome(
+    response: Response, effect: Effect, request: Request, *, retry_after: int, now: float
+) -> Response:
+    """Turn a registration that goes well into one that does not, or not yet.
+
+    What the service refuses stays refused.
+    """
+    if effect.assigning is not None:
+        pending = _at(response, RegistrationStatus.ASSIGNING, request, {})
+        is_look_up = "operationId" not in response.body
+        if is_look_up:
+            return pending
+
+        return replace(pending, status_code=HTTPStatus.ACCEPTED.value, retry_after=retry_after)
+
+    if effect.disabled:
+        return _at(response, RegistrationStatus.DISABLED, request, {})
+
+    if effect.failed:
+        code = FAILED_CODE if effect.error_code is None else effect.error_code
+        why = {"errorCode": code, "errorMessage": effect.message or FAULT_MESSAGE}
+        since = {"lastUpdatedDateTimeUtc": timestamp(now)}
+        return _at(response, RegistrationStatus.FAILED, request, why | since)
+
+    return response
+
+
+def _at(
+    response: Response, status: RegistrationStatus, request: Request, more: Mapping[str, Any]
+) -> Response:
+    """Write where a registration stands, in the shape in which the service was going to."""
+    state = {"registrationId": request.registration_id, "status": status.value, **more}
+    operation_id = response.body.get("operationId")
+    if operation_id is None:  # a look-up answers with the state itself
+        return Response(status_code=HTTPStatus.OK.value, body=state)
+
+    body = {"operationId": operation_id, "status": status.value, "registrationState": state}
+    return Response(status_code=HTTPStatus.OK.value, body=body)
+
+
+def _merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Put members into a JSON object, objects into objects."""
+    merged = dict(body)
+    for name, value in more.items():
+        inner = merged.get(name)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        merged[name] = _merged(inner, value) if both else value  # type: ignore[arg-type]  # checked
+
+    return merged

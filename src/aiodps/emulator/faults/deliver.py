@@ -1,0 +1,106 @@
+"""How a fault's delivery is carried out: damage to an answer, slow bytes, ended connections."""
+
+from __future__ import annotations
+
+import random
+from typing import Final, NoReturn
+
+import anyio
+
+from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.stream import PeerLostError, Stream
+from aiodps.emulator.wire import Delivery, Ending, Part
+
+SEND_SECONDS: Final = 60.0
+"""Seconds in which a peer must take something of an answer."""
+SILENCE_SECONDS: Final = 600.0
+"""Seconds for which a connection is kept on which nothing is said any more."""
+_NOISE_BYTES: Final = 256
+
+
+def damaged(content: bytes, delivery: Delivery | None) -> bytes:
+    """Return the body of an answer as the fault wants it."""
+    if delivery is None:
+        return content
+
+    if delivery.garbage is Part.BODY:
+        content = noise(delivery)
+
+    if delivery.truncate is Part.BODY:
+        content = content[: len(content) // 2]
+
+    # White space before the JSON, which is right in all but its length.
+    return content.rjust(delivery.oversize)
+
+
+def noise(delivery: Delivery) -> bytes:
+    """Return random bytes, the same for the same request of the same device."""
+    return random.Random(delivery.noise).randbytes(_NOISE_BYTES)  # noqa: S311 (no secrets here)
+
+
+async def deliver(stream: Stream, message: bytes, delivery: Delivery) -> None:
+    """Send an answer as the fault wants it.
+
+    Args:
+        stream: Where to.
+        message: The whole answer as it would be sent otherwise, its body damaged already.
+        delivery: What the fault wants.
+
+    Raises:
+        PeerLostError: If the fault ends the connection, or the peer did.
+    """
+    patience = stream.patience
+    await _wait(patience, delivery.delay)
+    if delivery.sent:
+        await _send(stream, _broken(message, delivery), delivery)
+
+    if delivery.ending is not None:
+        await end(stream, delivery.ending)
+
+    if Part.MESSAGE in {delivery.garbage, delivery.truncate}:
+        await end(stream, Ending.CLOSE)
+
+
+async def end(stream: Stream, ending: Ending) -> NoReturn:
+    """End a connection.
+
+    Raises:
+        PeerLostError: Always.
+    """
+    match ending:
+        case Ending.CLOSE:
+            await stream.linger()
+        case Ending.RESET:
+            stream.reset()
+        case Ending.SILENCE:
+            stream.patience.begin(silence=SILENCE_SECONDS)
+            while await stream.receive():
+                pass
+
+    raise PeerLostError("a fault has ended the connection", told=False)
+
+
+def _broken(message: bytes, delivery: Delivery) -> bytes:
+    """Return the message as such, damaged or not."""
+    if delivery.garbage is Part.MESSAGE:
+        message = noise(delivery)
+
+    return message[: len(message) // 2] if delivery.truncate is Part.MESSAGE else message
+
+
+async def _send(stream: Stream, message: bytes, delivery: Delivery) -> None:
+    drip = delivery.drip
+    if drip is None:
+        await stream.send(message)
+        return
+
+    for begin in range(0, len(message), drip.size):
+        if begin:
+            await _wait(stream.patience, drip.every)
+
+        await stream.send(message[begin : begin + drip.size])
+
+
+async def _wait(patience: Patience, seconds: float) -> None:
+    patience.begin(silence=seconds + SEND_SECONDS)
+    await anyio.sleep(seconds)

@@ -1,0 +1,137 @@
+"""What a fault does, and where it may strike."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from aiodps.emulator.wire import Drip, Ending, Foreign, Order, Part
+
+
+class Point(enum.Enum):
+    """Where a fault may strike; the values are the words of a fault file."""
+
+    HANDSHAKE = "handshake"
+    """A connection begins, before the first byte of TLS is answered; who it is, is not known."""
+    CERTIFICATE = "certificate"
+    """A handshake again, once the client's certificate has come: what a rule for a handshake
+    means if it names registration ids, which are matched with the certificate's CN."""
+    CONNECT = "connect"
+    """A CONNECT of MQTT."""
+    SUBSCRIBE = "subscribe"
+    """A SUBSCRIBE of MQTT."""
+    REGISTER = "register"
+    OPERATION_STATUS = "operation status"
+    LOOKUP = "lookup"
+    """Device registration status look-up; HTTPS only."""
+    MANAGEMENT = "management"
+    """Service API and resource manager, which concern no device."""
+
+
+class Drop(enum.Enum):
+    """When a connection is ended."""
+
+    BEFORE = "before"
+    """Nothing reaches the service."""
+    AFTER = "after"
+    """The service acts, and its answer is lost."""
+    SENT = "sent"
+    """The answer is sent, and the connection ends right behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A number, or two between which one is drawn."""
+
+    low: float
+    high: float
+
+    def at(self, share: float) -> float:
+        """Return the number that lies at this share (0 to 1) of the range."""
+        return self.low if self.low == self.high else self.low + (self.high - self.low) * share
+
+    def whole(self, share: float) -> float:
+        """Return the whole number that lies there, both ends included."""
+        if self.low == self.high:
+            return self.low
+
+        return math.floor(self.low + (self.high - self.low + 1) * share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What a fault does; None wherever a rule says nothing."""
+
+    delay: Range | None = None
+    """Seconds before the answer."""
+    drop: Drop | None = None
+    """The connection ends."""
+    how: Ending | None = None
+    """How it does that; None for properly."""
+    status: int | None = None
+    """Answered in place of the service, which is not asked unless `acts`."""
+    redirect: str | None = None
+    """URL that the client is sent to, with status 307 unless `status` says another."""
+    error_code: int | None = None
+    """Of the error body; None for the status times a thousand."""
+    message: str | None = None
+    """The same in words."""
+    acts: bool | None = None
+    """Whether the service acts although another answer is given."""
+    failed: bool | None = None
+    """The registration has failed."""
+    disabled: bool | None = None
+    """The registration is answered with `disabled`."""
+    assigning: Range | None = None
+    """How many polls of an operation find it still at work; infinite for ever."""
+    members: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Put into the JSON of the answer, objects into objects."""
+    retry_after: str | None = None
+    """In place of what the service says; "" to say nothing."""
+    retry_after_date: int | None = None
+    """Seconds from now, said as an HTTP date."""
+    truncate: Part | None = None
+    garbage: Part | None = None
+    oversize: int | None = None
+    drip: Drip | None = None
+    duplicate: int | None = None
+    """Copies after the answer."""
+    stale: bool | None = None
+    wrong_rid: Foreign | None = None
+    reorder: Order | None = None
+    extra_topics: tuple[str, ...] | None = None
+    connack: int | None = None
+    suback: int | None = None
+    alert: int | None = None
+
+    def beside(self, later: Effect) -> Effect:
+        """Join with the effect of a later rule, which adds what this one says nothing about.
+
+        How the answer is made and how the connection ends are each taken from one rule.
+        """
+        mine = {name for name in _names() if getattr(self, name) is not None}
+        closed = {name for group in _WHOLE if mine & group for name in group}
+        added = {name: getattr(later, name) for name in _names() if name not in mine | closed}
+        return Effect(**{name: getattr(self, name) for name in mine}, **added)
+
+    @property
+    def reaches_service(self) -> bool:
+        """Whether the service hears of the request."""
+        replaced = self.status is not None or self.redirect is not None
+        return self.drop is not Drop.BEFORE and (bool(self.acts) or not replaced)
+
+
+ANSWERS: Final = frozenset({"status", "redirect", "failed", "disabled", "assigning"})
+"""Members that say what is answered: one rule has one of them at most, `redirect` beside
+`status` excepted."""
+_WHOLE = (ANSWERS | {"error_code", "message", "acts"}, frozenset({"drop", "how"}))
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(each.name for each in fields(Effect))
+
+
+NOTHING: Final = Effect()

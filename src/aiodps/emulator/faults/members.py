@@ -1,0 +1,198 @@
+"""The members of a rule that say what a fault does: how each is read, and where it makes sense."""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from aiodps.emulator.faults.effects import Drop, Point, Range
+from aiodps.emulator.wire import Drip, Ending, Foreign, Order, Part
+
+LONGEST_DELAY: Final = 600.0
+LARGEST_BODY: Final = 64 << 20
+MOST_COPIES: Final = 100
+"""Bounds of what a rule may ask for, so that a slip of a finger does not take the machine."""
+
+
+class WrongValueError(ValueError):
+    """A value that a member cannot have; the text says what it can have."""
+
+
+def seconds(value: object) -> Range:
+    """Read `1.5`, or `[0.5, 2]` for something in between."""
+    return _range(
+        value, LONGEST_DELAY, f"seconds from 0 to {LONGEST_DELAY:g}, or two such numbers"
+    )
+
+
+def rounds(value: object) -> Range:
+    """Read a number of polls, two numbers, or `true` for ever."""
+    if value is True:
+        return Range(math.inf, math.inf)
+
+    return _range(value, 1e6, "a number of polls, two such numbers, or true for ever")
+
+
+def whole(low: int, high: int) -> Any:
+    """Make a reader of whole numbers."""
+
+    def read(value: object) -> int:
+        if type(value) is int and low <= value <= high:
+            return value
+
+        raise WrongValueError(f"a whole number from {low} to {high}")
+
+    return read
+
+
+def word(kind: type[enum.Enum]) -> Any:
+    """Make a reader of the words of an enumeration."""
+
+    def read(value: object) -> enum.Enum:
+        for each in kind:
+            if each.value == value:
+                return each
+
+        raise WrongValueError("one of " + ", ".join(repr(each.value) for each in kind))
+
+    return read
+
+
+def text(value: object) -> str:
+    """Read a text of one line."""
+    if isinstance(value, str) and value and value.isprintable():
+        return value
+
+    raise WrongValueError("a text of one line")
+
+
+def url(value: object) -> str:
+    """Read what a `Location` header may hold."""
+    if text(value).isascii() and " " not in text(value):
+        return text(value)
+
+    raise WrongValueError("a URL")
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Read a list of MQTT topics."""
+    if isinstance(value, list) and value:
+        return tuple(text(each) for each in value)
+
+    raise WrongValueError("a list of texts, not empty")
+
+
+def true(value: object) -> bool:
+    """Read `true`; what should not happen is left out."""
+    if value is True:
+        return True
+
+    raise WrongValueError("true; leave it out otherwise")
+
+
+def wait(value: object) -> str:
+    """Read a `Retry-After`: seconds, `false` for none at all, or any text."""
+    if value is False:
+        return ""
+
+    if type(value) is int and value >= 0:
+        return str(value)
+
+    if isinstance(value, str) and value.isascii() and value.isprintable() and value.strip():
+        return value
+
+    raise WrongValueError("whole seconds, false for none, or any text in ASCII")
+
+
+def table(value: object) -> Mapping[str, Any]:
+    """Read a table of JSON members."""
+    if not isinstance(value, dict) or not value:
+        raise WrongValueError("a table, not empty")
+
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as exc:
+        raise WrongValueError("what JSON can say: no dates, no infinities") from exc
+
+    return value
+
+
+def drip(value: object) -> Drip:
+    """Read `{ bytes = 1, every = 0.5 }`."""
+    expected = "a table such as { bytes = 1, every = 0.5 }"
+    if not isinstance(value, dict) or set(value) != {"bytes", "every"}:
+        raise WrongValueError(expected)
+
+    size, every = value["bytes"], value["every"]
+    if type(size) is not int or size < 1 or not _is_number(every, LONGEST_DELAY):
+        raise WrongValueError(expected)
+
+    return Drip(size=size, every=float(every))
+
+
+def _range(value: object, most: float, expected: str) -> Range:
+    low: Any
+    high: Any
+    low, high = value if isinstance(value, list) and len(value) == 2 else (value, value)  # noqa: PLR2004 (a pair)
+    if _is_number(low, most) and _is_number(high, most) and low <= high:
+        return Range(float(low), float(high))
+
+    raise WrongValueError(expected)
+
+
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= most
+
+
+Reader: TypeAlias = Callable[[object], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a rule."""
+
+    read: Reader
+    """Raises `WrongValueError`."""
+    points: frozenset[Point] = field(default=frozenset(Point))
+    """Where it makes sense."""
+    mqtt_only: bool = False
+
+
+_DEVICE = frozenset({Point.REGISTER, Point.OPERATION_STATUS, Point.LOOKUP})
+_ANSWERED = _DEVICE | {Point.MANAGEMENT}
+_SENT = _ANSWERED | {Point.CONNECT, Point.SUBSCRIBE}
+_POLLED = frozenset({Point.OPERATION_STATUS, Point.LOOKUP})
+
+MEMBERS: Final[Mapping[str, Member]] = {
+    "delay": Member(seconds, frozenset(Point) - {Point.CERTIFICATE}),
+    "drop": Member(word(Drop)),
+    "how": Member(word(Ending)),
+    "status": Member(whole(300, 599), _ANSWERED),
+    "redirect": Member(url, _ANSWERED),
+    "error_code": Member(whole(0, 999_999), _ANSWERED),
+    "message": Member(text, _ANSWERED),
+    "acts": Member(true, _ANSWERED),
+    "failed": Member(true, _DEVICE),
+    "disabled": Member(true, _DEVICE),
+    "assigning": Member(rounds, _POLLED),
+    "members": Member(table, _ANSWERED),
+    "retry_after": Member(wait, _ANSWERED),
+    "retry_after_date": Member(whole(-86400, 86400), _ANSWERED),
+    "truncate": Member(word(Part), _SENT),
+    "garbage": Member(word(Part), _SENT | {Point.HANDSHAKE}),
+    "oversize": Member(whole(1, LARGEST_BODY), _ANSWERED),
+    "drip": Member(drip, _SENT),
+    "duplicate": Member(whole(1, MOST_COPIES), _SENT),
+    "stale": Member(true, _DEVICE, mqtt_only=True),
+    "wrong_rid": Member(word(Foreign), _DEVICE, mqtt_only=True),
+    "reorder": Member(word(Order), _DEVICE, mqtt_only=True),
+    "extra_topics": Member(texts, _DEVICE, mqtt_only=True),
+    "connack": Member(whole(1, 255), frozenset({Point.CONNECT}), mqtt_only=True),
+    "suback": Member(whole(0, 255), frozenset({Point.SUBSCRIBE}), mqtt_only=True),
+    "alert": Member(whole(0, 255), frozenset({Point.HANDSHAKE, Point.CERTIFICATE})),
+}
+"""By name; each is a member of `Effect`."""

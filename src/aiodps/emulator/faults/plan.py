@@ -1,0 +1,267 @@
+"""A plan of faults: the rules of a TOML file, read so that no mistake in them goes unsaid.
+
+    seed = 7
+
+    [[rule]]
+    name = "a busy hour"
+    registration_id = "press-*"
+    operation = ["register", "operation status"]
+    share = 0.2
+    status = 429
+    retry_after = 5
+
+A rule says whom it strikes and what happens then. Of rules that strike the same request all are
+done; where two say the same, the earlier one counts.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from aiodps.emulator.faults.effects import ANSWERS, Drop, Effect, Point
+from aiodps.emulator.faults.members import MEMBERS, WrongValueError, text, whole
+from aiodps.errors import ConfigurationError
+
+TRANSPORTS: Final = ("https", "mqtt", "mqtt-ws")
+ANYBODY: Final = ("*",)
+_DEFAULT_POINTS = (Point.REGISTER, Point.OPERATION_STATUS, Point.LOOKUP)
+_OPERATIONS = tuple(point for point in Point if point is not Point.CERTIFICATE)
+_SEEDS = whole(-(2**63), 2**63 - 1)
+_UNKNOWN_CA: Final = 48
+"""The alert that OpenSSL sends for a certificate it cannot verify."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Whom a fault strikes, and what it does."""
+
+    label: str
+    """Its name, or `rule 2` if it has none; goes into each draw."""
+    registration_ids: tuple[str, ...] = ANYBODY
+    """Patterns of `fnmatch`, in lower case, as registration ids are compared."""
+    points: frozenset[Point] = frozenset(_DEFAULT_POINTS)
+    transports: frozenset[str] = frozenset(TRANSPORTS)
+    share: float = 1.0
+    """Of the requests that fit."""
+    devices: float = 1.0
+    """Share of the devices that it may strike at all."""
+    after: int = 0
+    """Requests of the device for that operation that pass first."""
+    first: int | None = None
+    """How many of the following it may strike; None for all."""
+    every: int = 1
+    """Only each so-manieth of these."""
+    effect: Effect
+
+    def fits(self, registration_id: str | None, transport: str, *, number: int) -> bool:
+        """Tell whether it is about this request, chance aside.
+
+        Args:
+            registration_id: In lower case; None if it is not known, which fits only everybody.
+            transport: `https`, `mqtt` or `mqtt-ws`.
+            number: Which request of the device for this operation it is, from 1.
+        """
+        number -= self.after
+        if number < 1 or (self.first is not None and number > self.first) or number % self.every:
+            return False
+
+        if transport not in self.transports:
+            return False
+
+        name = registration_id or ""
+        return any(
+            pattern == "*" or (registration_id is not None and fnmatchcase(name, pattern))
+            for pattern in self.registration_ids
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Rules, and the seed that chance comes from."""
+
+    rules: tuple[Rule, ...] = ()
+    seed: int = 0
+    text: str = field(default="", repr=False)
+    """The TOML it was read from."""
+
+    @classmethod
+    def read(cls, toml: str, *, seed: int | None = None) -> Plan:
+        """Read a plan.
+
+        Args:
+            toml: As in a fault file.
+            seed: In place of the file's; None to take that, or 0.
+
+        Raises:
+            ConfigurationError: If anything in it makes no sense; rule and member are named.
+        """
+        try:
+            document = tomllib.loads(toml)
+        except (tomllib.TOMLDecodeError, RecursionError) as exc:
+            raise _fault(f"this is not TOML: {exc}") from exc
+
+        _check_names(document, ("seed", "rule"), "the fault file")
+        tables = document.get("rule", [])
+        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
+            raise _fault("'rule' is no list of tables", "begin each rule with [[rule]]")
+
+        written = _value("the fault file", "seed", document.get("seed", 0), _SEEDS)
+        rules = tuple(_rule(each, index) for index, each in enumerate(tables, 1))
+        labels = [rule.label for rule in rules]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise _fault(f"two rules are called {label!r}", "give each a name of its own")
+
+        return cls(rules=rules, seed=written if seed is None else seed, text=toml)
+
+    def then(self, later: Plan) -> Plan:
+        """Join with another plan, whose rules come after these; the seed stays."""
+        text = "\n".join(filter(None, (self.text, later.text)))
+        return Plan(rules=self.rules + later.rules, seed=self.seed, text=text)
+
+
+_MATCHERS = (
+    "name", "registration_id", "operation", "transport", "share", "devices", "after", "first",
+    "every",
+)  # fmt: skip
+
+
+def _rule(table: Mapping[str, Any], index: int) -> Rule:
+    label = _value(f"rule {index}", "name", table.get("name", f"rule {index}"), text)
+    place = f"rule {index}" if label == f"rule {index}" else f"rule {index} ({label!r})"
+    _check_names(table, (*_MATCHERS, *MEMBERS), place)
+
+    def member(name: str, default: Any, read: Any) -> Any:
+        return default if name not in table else _value(place, name, table[name], read)
+
+    ids = tuple(each.lower() for each in member("registration_id", ANYBODY, _several(text)))
+    points = set(member("operation", _DEFAULT_POINTS, _several(_operation)))
+    if Point.HANDSHAKE in points and ids != ANYBODY:
+        points = points - {Point.HANDSHAKE} | {Point.CERTIFICATE}
+
+    transports = member("transport", TRANSPORTS, _several(_transport))
+    effect = _effect(table, place, points, transports)
+    return Rule(
+        label=label,
+        registration_ids=ids,
+        points=frozenset(points),
+        transports=frozenset(transports),
+        share=member("share", 1.0, _share),
+        devices=member("devices", 1.0, _share),
+        after=member("after", 0, whole(0, 10**9)),
+        first=member("first", None, whole(1, 10**9)),
+        every=member("every", 1, whole(1, 10**9)),
+        effect=effect,
+    )
+
+
+def _effect(
+    table: Mapping[str, Any], place: str, points: set[Point], transports: Sequence[str]
+) -> Effect:
+    values = {}
+    for name in table:
+        known = MEMBERS.get(name)
+        if known is None:
+            continue
+
+        values[name] = _value(place, name, table[name], known.read)
+        for point in points - known.points:
+            raise _fault(f"{place}: {name} cannot happen at a {point.value!r}")
+
+        if known.mqtt_only and tuple(transports) == ("https",):
+            raise _fault(f"{place}: {name} is of MQTT, and transport says 'https'")
+
+    if not values:
+        raise _fault(f"{place} does nothing", f"say what happens: {', '.join(MEMBERS)}")
+
+    _check_together(values, place, points)
+    return Effect(**values)
+
+
+def _check_together(values: Mapping[str, Any], place: str, points: set[Point]) -> None:
+    """Refuse members that contradict each other, or say nothing without another."""
+    answers = sorted(ANSWERS & set(values))
+    if len(answers) > 1 and answers != ["redirect", "status"]:
+        raise _fault(f"{place}: {' and '.join(answers)} contradict each other")
+
+    for name, others in _NEEDS.items():
+        if name in values and not others & set(values):
+            needed = " or ".join(sorted(others))
+            raise _fault(f"{place}: {name} says nothing without {needed}")
+
+    if {"retry_after", "retry_after_date"} <= set(values):
+        raise _fault(f"{place}: retry_after and retry_after_date contradict each other")
+
+    if Point.CERTIFICATE in points and values.get("alert", _UNKNOWN_CA) != _UNKNOWN_CA:
+        hint = f"say {_UNKNOWN_CA}, or leave registration_id out"
+        raise _fault(f"{place}: with a registration id, OpenSSL chooses the alert", hint)
+
+    if values.get("drop", Drop.SENT) is not Drop.SENT and {"duplicate", "truncate"} & set(values):
+        raise _fault(f"{place}: an answer that is dropped cannot be sent in another way")
+
+
+_NEEDS: Mapping[str, frozenset[str]] = {
+    "how": frozenset({"drop"}),
+    "acts": frozenset({"status", "redirect"}),
+    "error_code": frozenset({"status", "failed"}),
+    "message": frozenset({"status", "failed"}),
+}
+
+
+def _several(read: Any) -> Any:
+    """Make a reader of one value or a list of them."""
+
+    def read_all(value: object) -> tuple[Any, ...]:
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise WrongValueError("one value or a list of some")
+
+        return tuple(read(each) for each in values)
+
+    return read_all
+
+
+def _operation(value: object) -> Point:
+    for point in _OPERATIONS:
+        if point.value == value:
+            return point
+
+    raise WrongValueError("one of " + ", ".join(repr(each.value) for each in _OPERATIONS))
+
+
+def _transport(value: object) -> str:
+    if isinstance(value, str) and value in TRANSPORTS:
+        return value
+
+    raise WrongValueError("one of " + ", ".join(map(repr, TRANSPORTS)))
+
+
+def _share(value: object) -> float:
+    if isinstance(value, int | float) and type(value) is not bool and 0 <= value <= 1:
+        return float(value)
+
+    raise WrongValueError("a number from 0 to 1")
+
+
+def _value(place: str, name: str, value: object, read: Any) -> Any:
+    try:
+        return read(value)
+    except WrongValueError as exc:
+        said = repr(value)[:60]
+        raise _fault(f"{place}: {name} is {said}, not {exc}") from exc
+
+
+def _check_names(table: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    for name in table:
+        if name not in known:
+            raise _fault(f"{place} has no member {name!r}", f"known: {', '.join(known)}")
+
+
+def _fault(message: str, hint: str | None = None) -> ConfigurationError:
+    return ConfigurationError(
+        message, setting="faults", hint=hint or "correct that rule, or take it out"
+    )

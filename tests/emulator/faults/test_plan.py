@@ -1,0 +1,170 @@
+"""Fault files: what is read, and that no mistake goes unsaid."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from aiodps.emulator.faults.effects import Effect, Point
+from aiodps.emulator.faults.plan import Plan, Rule
+from aiodps.errors import ConfigurationError
+
+
+def rule(text: str) -> Rule:
+    """Read one rule."""
+    return Plan.read(f"[[rule]]\n{text}").rules[0]
+
+
+def test_a_whole_rule() -> None:
+    """Whom it strikes, and what happens."""
+    plan = Plan.read(
+        """
+        seed = 7
+        [[rule]]
+        name = "a busy hour"
+        registration_id = "Press-*"
+        operation = ["register", "lookup"]
+        transport = "https"
+        share = 0.2
+        devices = 0.5
+        after = 1
+        first = 2
+        every = 3
+        status = 429
+        """
+    )
+
+    assert plan.seed == 7
+    assert plan.rules == (
+        Rule(
+            label="a busy hour",
+            registration_ids=("press-*",),
+            points=frozenset({Point.REGISTER, Point.LOOKUP}),
+            transports=frozenset({"https"}),
+            share=0.2,
+            devices=0.5,
+            after=1,
+            first=2,
+            every=3,
+            effect=Effect(status=429),
+        ),
+    )
+
+
+def test_nothing_is_a_plan() -> None:
+    """Without rules."""
+    assert Plan.read("") == Plan()
+
+
+def test_a_seed_may_come_from_elsewhere() -> None:
+    """It replaces the file's."""
+    assert Plan.read("seed = 1", seed=2).seed == 2
+
+
+def test_a_rule_is_about_devices_unless_it_says_otherwise() -> None:
+    """All that a device asks of the service, in all ways."""
+    read = rule("delay = 1")
+
+    assert read.points == {Point.REGISTER, Point.OPERATION_STATUS, Point.LOOKUP}
+    assert read.transports == {"https", "mqtt", "mqtt-ws"}
+    assert read.label == "rule 1"
+
+
+def test_a_handshake_of_somebody_is_about_the_certificate() -> None:
+    """Before it has come, nobody knows who it is."""
+    read = rule('operation = "handshake"\nregistration_id = "a"\nalert = 48')
+
+    assert read.points == {Point.CERTIFICATE}
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("first = 2", [1, 2]),
+        ("after = 2", [3, 4, 5, 6, 7]),
+        ("every = 3", [3, 6]),
+        ("after = 1\nfirst = 4\nevery = 2", [3, 5]),
+    ],
+)
+def test_counting(text: str, numbers: list[int]) -> None:
+    """`after` comes first, and the others count from there."""
+    read = rule(f"{text}\ndelay = 1")
+
+    assert [n for n in range(1, 8) if read.fits("a", "mqtt", number=n)] == numbers
+
+
+@pytest.mark.parametrize(
+    ("patterns", "fitting"),
+    [
+        ('"*"', [None, "press-1", "drill-1"]),
+        ('"PRESS-?"', ["press-1"]),
+        ('["a", "d*"]', ["drill-1"]),
+    ],
+)
+def test_patterns(patterns: str, fitting: list[str | None]) -> None:
+    """In any casing; who is not known is only part of everybody."""
+    read = rule(f"registration_id = {patterns}\ndelay = 1")
+
+    assert [n for n in (None, "press-1", "drill-1") if read.fits(n, "mqtt", number=1)] == fitting
+
+
+def test_the_transport_counts() -> None:
+    """One of three."""
+    read = rule('transport = ["mqtt", "mqtt-ws"]\ndelay = 1')
+
+    assert not read.fits("a", "https", number=1)
+    assert read.fits("a", "mqtt-ws", number=1)
+
+
+def test_plans_are_joined() -> None:
+    """The seed is the first one's."""
+    joined = Plan.read("seed = 3\n[[rule]]\ndelay = 1").then(
+        Plan.read('[[rule]]\nname = "x"\ndelay = 2')
+    )
+
+    assert [each.label for each in joined.rules] == ["rule 1", "x"]
+    assert joined.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("[[rule", "this is not TOML"),
+        ("sed = 1", "the fault file has no member 'sed'"),
+        ("seed = 1.5", "the fault file: seed is 1.5, not a whole number"),
+        ("rule = 1", "'rule' is no list of tables"),
+        ("[rule]", "'rule' is no list of tables"),
+        ("[[rule]]", "rule 1 does nothing"),
+        ("[[rule]]\nshare = 0.5", "rule 1 does nothing"),
+        ("[[rule]]\ndelya = 1", "rule 1 has no member 'delya'"),
+        ('[[rule]]\nname = "x"\nshare = 3\ndelay = 1', "rule 1 ('x'): share is 3, not a number from 0 to 1"),
+        ("[[rule]]\nname = 1\ndelay = 1", "rule 1: name is 1, not a text"),
+        ("[[rule]]\ndelay = 1\n[[rule]]\nstatus = 7", "rule 2: status is 7, not a whole number from 300"),
+        ('[[rule]]\noperation = "poll"\ndelay = 1', "rule 1: operation is 'poll', not one of 'handshake'"),
+        ('[[rule]]\noperation = "certificate"\nalert = 1', "operation is 'certificate', not one of"),
+        ("[[rule]]\noperation = []\ndelay = 1", "operation is [], not one value or a list"),
+        ('[[rule]]\ntransport = "amqp"\ndelay = 1', "rule 1: transport is 'amqp', not one of 'https'"),
+        ("[[rule]]\nfirst = 0\ndelay = 1", "rule 1: first is 0"),
+        ("[[rule]]\nconnack = 3", "rule 1: connack cannot happen at a"),
+        ('[[rule]]\noperation = "management"\nfailed = true', "failed cannot happen at a 'management'"),
+        ('[[rule]]\ntransport = "https"\nreorder = "answers"', "reorder is of MQTT"),
+        ("[[rule]]\nstatus = 500\nfailed = true", "failed and status contradict each other"),
+        ('[[rule]]\nhow = "reset"', "how says nothing without drop"),
+        ("[[rule]]\nerror_code = 1", "error_code says nothing without failed or status"),
+        ("[[rule]]\nretry_after = 1\nretry_after_date = 1", "contradict each other"),
+        ('[[rule]]\ndrop = "after"\nduplicate = 1', "cannot be sent in another way"),
+        (
+            '[[rule]]\noperation = "handshake"\nregistration_id = "a"\nalert = 40',
+            "OpenSSL chooses the alert",
+        ),
+        ('[[rule]]\nname = "x"\ndelay = 1\n[[rule]]\nname = "x"\ndelay = 1', "two rules are called 'x'"),
+    ],
+)  # fmt: skip
+def test_mistakes(toml: str, message: str) -> None:
+    """Each names the rule and the member."""
+    with pytest.raises(ConfigurationError, match=re.escape(message)) as caught:
+        Plan.read(toml)
+
+    assert caught.value.setting == "faults"
+    assert caught.value.hint
