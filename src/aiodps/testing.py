@@ -1,0 +1,263 @@
+"""A Device Provisioning Service for a test suite: what the pytest fixtures hand out.
+
+The fixtures themselves are in `aiodps_pytest`, which pytest finds by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from aiodps.emulator import Emulator
+from aiodps.emulator.journal import Exchange
+from aiodps.emulator.service.enrollment import read_enrollment
+from aiodps.errors import ConfigurationError
+from aiodps.pki import Authority, Credential, KeyType
+
+Attestation: TypeAlias = Literal["x509", "symmetric_key"]
+"""How a device proves who it is."""
+
+_T = TypeVar("_T")
+
+CA_NAME: Final = "dps_ca"
+"""CN of the fixtures' root, and its name on the emulated instance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A device that a test provisions."""
+
+    registration_id: str
+    certificate_file: Path | None = None
+    """PEM, with the intermediate if there is one; None if it has a symmetric key."""
+    key_file: Path | None = None
+    """PEM, not encrypted; None if it has a symmetric key."""
+    symmetric_key: str | None = field(default=None, repr=False)
+    """Base64; None if it has a certificate."""
+
+
+class RunningEmulator:
+    """An emulator that runs in a thread of its own, so that any test may block.
+
+    Every method may be called from any thread, in synchronous and asynchronous tests.
+    """
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        portal: BlockingPortal,
+        *,
+        exchanges: list[Exchange],
+        ca_file: Path,
+    ) -> None:
+        self._emulator = emulator
+        self._portal = portal
+        self._exchanges = exchanges
+        self.ca_file = ca_file
+        """PEM: what a client must trust."""
+
+    @property
+    def host(self) -> str:
+        """Address it listens on."""
+        return self._emulator.host
+
+    @property
+    def https_port(self) -> int:
+        """Port of HTTPS, and of MQTT over WebSocket."""
+        return self._emulator.https_port
+
+    @property
+    def mqtt_port(self) -> int:
+        """Port of MQTT."""
+        return self._emulator.mqtt_port
+
+    @property
+    def id_scope(self) -> str:
+        """Id scope of the instance."""
+        return self._emulator.id_scope
+
+    @property
+    def hub(self) -> str:
+        """IoT hub that devices are assigned to, unless their enrollment names another."""
+        return self._emulator.hub
+
+    @property
+    def ca_pem(self) -> bytes:
+        """What a client must trust."""
+        return self._emulator.ca_pem
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every request so far, with its answer; oldest first."""
+        return tuple(self._exchanges)
+
+    def registers(self, registration_id: str) -> int:
+        """Say how many register requests came for a device; the service bills each."""
+        return self._emulator.counts.registers[registration_id]
+
+    def enroll(self, document: Mapping[str, Any]) -> None:
+        """Add an enrollment or group, or put it in the place of the one with its id.
+
+        Args:
+            document: As the service API takes it.
+
+        Raises:
+            ConfigurationError: If it cannot be read; the message names the member.
+        """
+        enrollment = read_enrollment(document, place="the enrollment")
+        self.call(lambda emulator: emulator.service.enrollments.put(enrollment))
+
+    def trust(self, ca: Credential, *, name: str) -> None:
+        """Upload a CA certificate as one whose owner need not prove anything."""
+        self.call(
+            lambda emulator: emulator.service.certificates.upload(
+                name, ca.certificate, verified=True, now=time.time()
+            )
+        )
+
+    def call(self, function: Callable[[Emulator], _T]) -> _T:
+        """Call a function with the emulator, in the emulator's thread, and return its result.
+
+        For all that has no method here.
+        """
+        return self._portal.call(function, self._emulator)
+
+
+@contextmanager
+def running(*, ca: Authority, directory: Path, **options: Any) -> Iterator[RunningEmulator]:
+    """Run an emulator in a thread of its own.
+
+    Args:
+        ca: The devices' CA, verified from the start.
+        directory: Where files go.
+        options: Of `aiodps.emulator.Emulator`.
+    """
+    exchanges: list[Exchange] = []
+    emulator = Emulator(**{"retry_after": 0, "on_exchange": exchanges.append, **options})
+    ca_file = directory / "ca.pem"
+    ca_file.write_bytes(emulator.ca_pem)
+    with (
+        start_blocking_portal("asyncio") as portal,
+        portal.wrap_async_context_manager(emulator),
+    ):
+        dps = RunningEmulator(emulator, portal, exchanges=exchanges, ca_file=ca_file)
+        dps.trust(ca, name=CA_NAME)
+        yield dps
+
+
+class DeviceFactory:
+    """Makes devices and enrolls them."""
+
+    def __init__(self, dps: RunningEmulator, *, ca: Authority, directory: Path) -> None:
+        self._dps = dps
+        self._ca = ca
+        self._directory = directory
+        self._group_key = _new_key()
+        self._made = 0
+
+    def __call__(
+        self,
+        registration_id: str | None = None,
+        *,
+        attestation: Attestation = "x509",
+        chain: bool = False,
+        key_type: KeyType = "ec",
+        group: bool = False,
+        enrolled: bool = True,
+        enrollment: Mapping[str, Any] | None = None,
+    ) -> Device:
+        """Make a device.
+
+        Args:
+            registration_id: None for a new one.
+            attestation: Certificate or symmetric key.
+            chain: Whether its certificate is of an intermediate below `dps_ca`, which it sends
+                along, instead of `dps_ca` itself.
+            key_type: Of its certificate's key.
+            group: Whether it comes in through an enrollment group, instead of an individual
+                enrollment: `x509_group` for `dps_ca`, `symmetric_key_group` for derived keys.
+            enrolled: Whether it is enrolled at all.
+            enrollment: More members of the enrollment, or of the group, as the service API takes
+                them: `{"provisioningStatus": "disabled"}`.
+
+        Raises:
+            ConfigurationError: If the registration id cannot be one, or a member cannot be read.
+        """
+        if attestation not in get_args(Attestation):
+            raise ConfigurationError(
+                f"{attestation!r} is no attestation",
+                setting="attestation",
+                hint=f"give one of {', '.join(get_args(Attestation))}",
+            )
+
+        self._made += 1
+        name = registration_id or f"device-{self._made}"
+        if attestation == "x509":
+            credential = self._issuer(name, chain=chain).device(name, key_type=key_type)
+            device = self._write(credential, name)
+            mechanism = _signed_by(self._ca) if group else _shown(credential)
+        else:
+            key = self._group_key if group else _new_key()
+            own = derived_key(key, name) if group else key
+            device = Device(registration_id=name, symmetric_key=own)
+            mechanism = _known(key)
+
+        if enrolled:
+            who = (
+                {"enrollmentGroupId": f"{attestation}_group"}
+                if group
+                else {"registrationId": name}
+            )
+            self._dps.enroll({**who, "attestation": mechanism, **(enrollment or {})})
+
+        return device
+
+    def _issuer(self, name: str, *, chain: bool) -> Authority:
+        return self._ca.intermediate(f"above {name}"[:64]) if chain else self._ca
+
+    def _write(self, credential: Credential, name: str) -> Device:
+        certificate_file = self._directory / f"{self._made}_chain.pem"
+        key_file = self._directory / f"{self._made}_key.pem"
+        certificate_file.write_bytes(credential.chain_pem)
+        key_file.touch(mode=0o600)
+        key_file.write_bytes(credential.private_key_pem)
+        return Device(registration_id=name, certificate_file=certificate_file, key_file=key_file)
+
+
+def _shown(credential: Credential) -> dict[str, Any]:
+    primary = {"certificate": credential.certificate_pem.decode()}
+    return {"type": "x509", "x509": {"clientCertificates": {"primary": primary}}}
+
+
+def _signed_by(ca: Credential) -> dict[str, Any]:
+    primary = {"certificate": ca.certificate_pem.decode()}
+    return {"type": "x509", "x509": {"signingCertificates": {"primary": primary}}}
+
+
+def _known(key: str) -> dict[str, Any]:
+    return {
+        "type": "symmetricKey",
+        "symmetricKey": {"primaryKey": key, "secondaryKey": _new_key()},
+    }
+
+
+def derived_key(group_key: str, registration_id: str) -> str:
+    """Derive a device's key from its group's; both base64.
+
+    Source: Microsoft Learn, "Symmetric key attestation", group enrollments.
+    """
+    digest = hmac.digest(base64.b64decode(group_key), registration_id.encode(), "sha256")
+    return base64.b64encode(digest).decode()
+
+
+def _new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(64)).decode()

@@ -1,0 +1,51 @@
+"""The pytest plugin: `dps`, `dps_ca` and `dps_device`.
+
+It stands beside the package and imports it in the fixtures only: a test suite that uses none of
+them pays nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from aiodps.pki import Authority
+    from aiodps.testing import DeviceFactory, RunningEmulator
+
+
+@pytest.fixture
+def dps_options() -> Mapping[str, Any]:
+    """Options of the emulator that `dps` runs, as of `aiodps.emulator.Emulator`; override it."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def dps_ca() -> Authority:
+    """The CA of test devices, verified on every `dps`: an `aiodps.pki.Authority`."""
+    from aiodps.pki import Authority  # noqa: PLC0415 (see above)
+
+    return Authority.root("dps_ca")
+
+
+@pytest.fixture
+def dps(
+    dps_options: Mapping[str, Any], dps_ca: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningEmulator]:
+    """A Device Provisioning Service on free ports of this machine, new for each test."""
+    from aiodps.testing import running  # noqa: PLC0415 (see above)
+
+    with running(ca=dps_ca, directory=tmp_path_factory.mktemp("dps"), **dps_options) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def dps_device(
+    dps: RunningEmulator, dps_ca: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> DeviceFactory:
+    """Make devices and enroll them on `dps`: `dps_device("lamp", chain=True, group=True)`."""
+    from aiodps.testing import DeviceFactory  # noqa: PLC0415 (see above)
+
+    return DeviceFactory(dps, ca=dps_ca, directory=tmp_path_factory.mktemp("devices"))
