@@ -163,21 +163,26 @@ def mqtt_connect(
     user_name: str | None = None,
     client_id: str | None = None,
     password: str | None = None,
+    clean_session: bool = True,
     keep_alive: int = 60,
     level: int = 4,
 ) -> bytes:
     """Write a CONNECT."""
     user = user_name or f"{SCOPE}/registrations/{registration_id}/api-version=2019-03-31"
-    flags = 0x82 if password is None else 0xC2
+    flags = (0x80 if password is None else 0xC0) | clean_session << 1
     body = text("MQTT") + bytes((level, flags)) + keep_alive.to_bytes(2)
     body += text(registration_id if client_id is None else client_id) + text(user)
     return packet(0x10, body + (b"" if password is None else text(password)))
 
 
-def mqtt_publish(topic: str, payload: bytes = b"{}", *, packet_id: int | None = 1) -> bytes:
-    """Write a PUBLISH, at QoS 1 if it has a packet id."""
-    body = text(topic) + (b"" if packet_id is None else packet_id.to_bytes(2)) + payload
-    return packet(0x30 if packet_id is None else 0x32, body)
+def mqtt_publish(
+    topic: str, payload: bytes = b"{}", *, packet_id: int | None = 1, again: bool = False
+) -> bytes:
+    """Write a PUBLISH, at QoS 1 if it has a packet id; `again` marks it as a duplicate."""
+    if packet_id is None:
+        return packet(0x30, text(topic) + payload)
+
+    return packet(0x32 | again << 3, text(topic) + packet_id.to_bytes(2) + payload)
 
 
 def mqtt_subscribe(name: str = "$dps/registrations/res/#", qos: int = 1) -> bytes:

@@ -9,6 +9,7 @@ from tests.emulator.clients import (
     REGISTER,
     SCOPE,
     device,
+    http,
     mqtt,
     mqtt_connect,
     mqtt_publish,
@@ -36,7 +37,10 @@ CONNECTED = (0x20, b"\0\0")
             0,
             id="client version with a slash",
         ),
+        pytest.param(mqtt_connect(clean_session=False), 0, id="no clean session"),
+        pytest.param(mqtt_connect(password=""), 0, id="a password that is empty"),
         pytest.param(mqtt_connect(level=5), 1, id="mqtt 5"),
+        pytest.param(packet(0x10, text("MQIsdp") + b"\x03\x02\0\x3c\0\0"), 1, id="mqtt 3.1"),
         pytest.param(mqtt_connect(client_id=""), 2, id="no client id"),
         pytest.param(mqtt_connect(user_name="device-1"), 4, id="user name of another service"),
         pytest.param(
@@ -102,6 +106,48 @@ async def test_answers_come_without_a_subscription() -> None:
         topic, body = await client.message()
         assert topic.startswith("$dps/registrations/res/202/?$rid=1&retry-after=")
         assert body["status"] == "assigning"
+
+
+async def test_a_request_sent_again_on_another_connection_is_answered() -> None:
+    """`azure-iot-device`: a session to be kept, none present, DUP, and no subscription."""
+    async with running() as dps:
+        connect = mqtt_connect(clean_session=False)
+        async with mqtt(dps, device(), connect, mqtt_subscribe()) as client:
+            assert [(await client.take())[1] for _ in range(2)] == [b"\0\0", b"\0\x09\x01"]
+
+        again = mqtt_publish(REGISTER, packet_id=7, again=True)
+        async with mqtt(dps, device(), connect, again) as client:
+            assert [await client.take() for _ in range(2)] == [CONNECTED, (0x40, b"\0\x07")]
+
+            topic, _ = await client.message()
+            assert topic.startswith("$dps/registrations/res/202/?$rid=1")
+
+
+async def test_a_registration_goes_on_after_a_goodbye() -> None:
+    """`mosquitto_pub` leaves with the PUBACK; the outcome can be looked up later."""
+    async with (
+        running() as dps,
+        mqtt(dps, device(), mqtt_connect(), mqtt_publish(REGISTER), b"\xe0\0") as client,
+        http(dps, device()) as other,
+    ):
+        assert [(await client.take())[0] for _ in range(3)] == [0x20, 0x40, 0x32]
+        assert await client.ended()
+
+        path = f"/{SCOPE}/registrations/device-1?api-version=2019-03-31"
+        found = await other.ask("POST", path, b'{"registrationId": "device-1"}')
+        assert (found.status, found.body["assignedHub"]) == (200, dps.hub)
+
+
+async def test_an_empty_password_is_no_key() -> None:
+    """A device with a certificate may send one."""
+    async with (
+        running() as dps,
+        mqtt(dps, device(), mqtt_connect(password=""), mqtt_publish(REGISTER)) as client,
+    ):
+        await client.take()
+        await client.take()
+
+        assert (await client.message())[1]["status"] == "assigning"
 
 
 async def test_answers_are_no_better_than_the_subscription() -> None:
