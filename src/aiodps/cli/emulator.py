@@ -84,9 +84,13 @@ def command(
 
     try:
         from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra)
+        from aiodps.emulator.connections.room import (  # noqa: PLC0415 (idem)
+            raise_descriptor_limit,
+        )
     except ModuleNotFoundError as exc:
         raise click.UsageError(str(exc)) from exc
 
+    raise_descriptor_limit()
     with errors_as_exit_codes(as_json=as_json), _ca_path(ca_out) as ca_file:
         dps = Emulator(
             enrollments=_read_enrollments(enrollments_file),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Iterator
 
 import anyio
 import pytest
@@ -10,21 +11,58 @@ from tests.emulator.tls_server import serving
 
 from aiodps.emulator.connections import room as rooms
 from aiodps.emulator.connections.patience import Patience
-from aiodps.emulator.connections.room import RESERVE, Room, places_for_descriptors
+from aiodps.emulator.connections.room import (
+    RESERVE,
+    Room,
+    places_for_descriptors,
+    raise_descriptor_limit,
+)
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_place_is_given_back() -> None:
     """However the connection ends."""
-    room = Room(1)
+    room = Room(2)
     with Patience() as patience, room.place(patience):
-        assert room.taken == 1
+        assert (room.taken, room.left) == (1, 0)
+        room.settle(patience)
+        assert (room.taken, room.left) == (1, 1)
         patience.end()
         await anyio.sleep_forever()
 
     assert room.taken == 0
     assert await room.wait() == 1
+
+
+async def test_strangers_get_half_of_the_places_and_go_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A crowd that never shakes hands costs no device its connection."""
+    monkeypatch.setattr(rooms, "SILENT_SECONDS", 0.0)
+    room, ended = Room(4), list[str]()
+
+    async def connection(name: str) -> None:
+        with Patience() as patience, room.place(patience):
+            if name == "settled":
+                room.settle(patience)
+
+            await anyio.sleep_forever()
+
+        ended.append(name)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            for name in ("settled", "settled", "stranger", "stranger"):
+                tasks.start_soon(connection, name)
+
+            await anyio.wait_all_tasks_blocked()
+            assert room.left == 0
+
+            await room.wait()
+            tasks.cancel_scope.cancel()
+
+    assert set(ended) == {"stranger"}
 
 
 async def test_a_newcomer_waits_while_everybody_talks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +82,7 @@ async def test_who_is_silent_longest_makes_room(monkeypatch: pytest.MonkeyPatch)
 
     async def connection(name: str) -> None:
         with Patience() as patience, room.place(patience):
+            room.settle(patience)
             while True:
                 await anyio.sleep(0.01)
                 if name == "talks":
@@ -79,14 +118,26 @@ async def _say_nothing(port: int) -> None:
         await anyio.sleep_forever()
 
 
-def test_descriptors_are_left_for_the_rest() -> None:
-    """There are no more places than descriptors, however many of these there are."""
+@pytest.fixture
+def limit() -> Iterator[int]:
+    """Change the limit of descriptors at will."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
-        assert places_for_descriptors() == 1024 - RESERVE
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
-        assert places_for_descriptors() == 64
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+def test_a_program_may_have_as_many_descriptors_as_it_is_allowed(limit: int) -> None:
+    """The usual soft limit of 1024 is not for servers."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, limit))
+    raise_descriptor_limit()
+
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limit, limit)
+
+
+def test_descriptors_are_left_for_the_rest(limit: int) -> None:
+    """There are no more places than descriptors, however many of these there are."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, limit))
+    assert places_for_descriptors() == 1024 - RESERVE
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, limit))
+    assert places_for_descriptors() == 64

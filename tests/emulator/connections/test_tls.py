@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+import socket
 import ssl
 from collections.abc import Callable
 
 import anyio
 import pytest
+from anyio import to_thread
+from cryptography import x509
+from OpenSSL import SSL
 from tests import certificates
-from tests.emulator.clients import device
+from tests.emulator.clients import PATIENCE, device
 from tests.emulator.tls_server import serving
 
 from aiodps.emulator.connections import tls
@@ -109,3 +115,66 @@ async def test_a_silent_peer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
                     await stream.receive()
 
         assert server.seen == []
+
+
+async def test_a_chain_of_many_certificates_is_not_read(caplog: pytest.LogCaptureFixture) -> None:
+    """Reading them and trying their signatures would cost the other devices their time."""
+    caplog.set_level(logging.INFO)
+    async with serving() as server:
+        with pytest.raises(OSError):
+            await server.ask(server.context(_below(100)))
+
+        longest = _below(tls.MAX_CHAIN - 1)
+        await server.ask(server.context(longest))
+        assert server.seen == [(longest.certificate, *longest.intermediates)]
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "TLS handshake failed: a chain of over 16 certificates"
+    ]
+
+
+def _below(cas: int) -> Credential:
+    """Make a device below so many CAs, all of one name, so that each might be each other's."""
+    issuer: Credential = certificates.root()
+    chain: list[x509.Certificate] = []
+    for _ in range(cas):
+        issuer = certificates.certify("ca", issuer=issuer, ca=True)
+        chain.insert(0, issuer.certificate)
+
+    device = certificates.certify("device-1", issuer=issuer)
+    return dataclasses.replace(device, intermediates=tuple(chain))
+
+
+async def test_renegotiation_is_refused() -> None:
+    """It would let a client have us shake hands as often as it likes."""
+    async with serving() as server:
+        await to_thread.run_sync(_renegotiate, server.port)
+
+
+def _renegotiate(port: int) -> None:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+        sock.settimeout(None)
+        client = SSL.Connection(context, sock)
+        client.set_connect_state()
+        client.do_handshake()
+        client.renegotiate()
+        with pytest.raises(SSL.Error, match="no renegotiation"):
+            client.do_handshake()
+
+
+async def test_half_an_end_is_no_end() -> None:
+    """Who has said everything may stop to send, and still gets the answer."""
+    async with serving() as server:
+        await to_thread.run_sync(_stop_sending, server.port, server.context())
+
+
+def _stop_sending(port: int, context: ssl.SSLContext) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", port), PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as sock,
+    ):
+        sock.sendall(b"last words")
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        assert sock.recv(100) == b"last words"

@@ -118,6 +118,7 @@ async def _converse(
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with Patience() as patience, room.place(patience):
             stream = await _open(sock, context, patience)
+            room.settle(patience)
             try:
                 await front(stream)
             finally:

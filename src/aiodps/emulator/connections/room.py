@@ -29,7 +29,11 @@ _BREATH: Final = 0.05
 
 
 class Room:
-    """The places for connections of one process, on all its ports together."""
+    """The places for connections of one process, on all its ports together.
+
+    At most half of them are for peers that have not yet shaken hands, so that a crowd of these
+    costs no device its connection.
+    """
 
     def __init__(self, places: int | None = None) -> None:
         """Count the places.
@@ -38,36 +42,65 @@ class Room:
             places: How many there are; None for as many as the process has descriptors for.
         """
         self.places = places_for_descriptors() if places is None else places
-        self._taken: set[Patience] = set()
+        self._strangers = set[Patience]()
+        self._settled = set[Patience]()
 
     @property
     def taken(self) -> int:
         """How many connections there are."""
-        return len(self._taken)
+        return len(self._strangers) + len(self._settled)
+
+    @property
+    def left(self) -> int:
+        """How many newcomers may come in now."""
+        return min(self.places - self.taken, max(1, self.places // 2) - len(self._strangers))
 
     @contextmanager
     def place(self, patience: Patience) -> Iterator[None]:
         """Have a place, as long as the block runs."""
-        self._taken.add(patience)
+        self._strangers.add(patience)
         try:
             yield
         finally:
-            self._taken.discard(patience)
+            self._strangers.discard(patience)
+            self._settled.discard(patience)
+
+    def settle(self, patience: Patience) -> None:
+        """Note that a peer has shaken hands."""
+        self._strangers.discard(patience)
+        self._settled.add(patience)
 
     async def wait(self) -> int:
         """Wait for a place, and if need be make some; return how many there are."""
-        while self.taken >= self.places:
+        while self.left <= 0:
             self.clear()
             await anyio.sleep(_BREATH)
 
-        return self.places - self.taken
+        return self.left
 
     def clear(self) -> None:
-        """End the connections that have been silent longest."""
+        """End the connections that have been silent longest; those that count, last."""
+        if not self._end(self._strangers) and self.taken >= self.places:
+            self._end(self._settled)
+
+    def _end(self, connections: set[Patience]) -> bool:
+        """End the most silent of these, if any of them is silent at all."""
         before = anyio.current_time() - SILENT_SECONDS
-        silent = (each for each in self._taken if each.renewed < before)
-        for each in nsmallest(1 + self.places // _SHARE, silent, key=lambda one: one.renewed):
+        silent = (each for each in connections if each.renewed < before)
+        ended = nsmallest(1 + self.places // _SHARE, silent, key=lambda one: one.renewed)
+        for each in ended:
             each.end()
+
+        return bool(ended)
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process have as many descriptors as it may; for programs, not for libraries."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 (there is none on Windows)
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def places_for_descriptors() -> int:

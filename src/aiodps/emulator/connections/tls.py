@@ -22,6 +22,8 @@ from aiodps.emulator.connections.plain import CHUNK, linger, reset
 from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.pki import Credential
 
+MAX_CHAIN: Final = 16
+"""Certificates a client may show; each that it shows has to be read, and then tried."""
 HANDSHAKE_SILENCE: Final = 10.0
 """Seconds in which a peer that shakes hands must send something."""
 HANDSHAKE_TOTAL: Final = 60.0
@@ -39,6 +41,8 @@ def server_context(credential: Credential) -> SSL.Context:
     context.use_certificate(credential.certificate)
     context.use_privatekey(credential.private_key)
     context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+    # What OpenSSL would find out about a chain nobody asks; each certificate costs a signature.
+    context.set_verify_depth(0)
     context.set_alpn_select_callback(
         lambda _, offered: _HTTP if _HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
     )
@@ -152,7 +156,11 @@ def _peer_chain(connection: SSL.Connection) -> tuple[x509.Certificate, ...]:
         return ()
 
     # On the server's side OpenSSL leaves the leaf out of the chain.
-    return (leaf, *(connection.get_peer_cert_chain(as_cryptography=True) or ()))
+    others = connection.get_peer_cert_chain() or ()
+    if len(others) >= MAX_CHAIN:
+        raise PeerLostError(f"a chain of over {MAX_CHAIN} certificates", told=True)
+
+    return (leaf, *(each.to_cryptography() for each in others))
 
 
 def _lost(error: Exception) -> PeerLostError:
