@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.fleet.samples import sample
 from tests.fleet.test_summary import FACTS
 
-from aiodps.fleet.compare import Comparison, Row, cautions, compare_runs, compare_transports
+from aiodps.fleet.compare import (
+    Comparison,
+    Row,
+    cautions,
+    compare_runs,
+    compare_transports,
+    run_names,
+)
 from aiodps.fleet.sample import Outcome
 from aiodps.fleet.summary import Summary, summarize
 
@@ -76,3 +85,9 @@ def test_cautions() -> None:
         "arrivals differs: a open, 10/s, b burst",
         "python differs: a 3.11.7, b 3.13.0",
     ]
+
+
+def test_names_of_runs() -> None:
+    """Runs are called as their folders, or by the whole path where these are alike."""
+    assert run_names(Path("runs/a"), Path("runs/b")) == ("a", "b")
+    assert run_names(Path("mon/a"), Path("tue/a")) == ("mon/a", "tue/a")

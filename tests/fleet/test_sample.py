@@ -89,3 +89,9 @@ def test_other_files(tmp_path: Path, text: str, line: int) -> None:
 
     with pytest.raises(ConfigurationError, match=rf"samples\.csv, line {line}:"):
         list(read_samples(path))
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A file that is not there is bad input, not a traceback."""
+    with pytest.raises(ConfigurationError, match="is not there"):
+        list(read_samples(tmp_path / "samples.csv"))

@@ -152,3 +152,9 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(ConfigurationError, match=r"summary\.json"):
         read_summary(path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A folder without a summary is bad input, not a traceback."""
+    with pytest.raises(ConfigurationError, match=r"summary\.json is not there"):
+        read_summary(tmp_path / "summary.json")

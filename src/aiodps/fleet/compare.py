@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from aiodps.fleet.percentiles import REPORTED
@@ -60,6 +61,12 @@ def compare_runs(left: Summary, right: Summary, *, names: tuple[str, str]) -> li
         )
         for one, other in pairs
     ]
+
+
+def run_names(left: Path, right: Path) -> tuple[str, str]:
+    """Call two runs as their folders are called, by the whole path if these are alike."""
+    names = left.resolve().name, right.resolve().name
+    return names if names[0] != names[1] else (str(left), str(right))
 
 
 def cautions(summaries: Mapping[str, Summary]) -> list[str]:

@@ -114,9 +114,12 @@ def read_samples(path: Path) -> Iterator[Sample]:
     """Read what `write_samples` wrote, one by one.
 
     Raises:
-        ConfigurationError: the file is not such a file; the message names the line.
+        ConfigurationError: there is no file, or not such a file; the message names the line.
         OSError: the file could not be read.
     """
+    if not path.exists():
+        raise _unreadable(f"{path} is not there")
+
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
@@ -124,11 +127,14 @@ def read_samples(path: Path) -> Iterator[Sample]:
             for cells in reader:
                 yield _sample(dict(zip(HEADER, cells, strict=True)))
         except (ValueError, csv.Error) as error:
-            raise ConfigurationError(
-                f"{path}, line {max(reader.line_num, 1)}: {error}",
-                setting="samples",
-                hint="give a samples.csv that `aiodps fleet` wrote",
-            ) from error
+            line = max(reader.line_num, 1)
+            raise _unreadable(f"{path}, line {line}: {error}") from error
+
+
+def _unreadable(message: str) -> ConfigurationError:
+    return ConfigurationError(
+        message, setting="samples", hint="give a samples.csv that `aiodps fleet` wrote"
+    )
 
 
 def _row(sample: Sample) -> list[object]:

@@ -83,12 +83,14 @@ def read_summary(path: Path) -> Summary:
     """Read what `write_summary` wrote.
 
     Raises:
-        ConfigurationError: the file is not a summary, or one of another version.
+        ConfigurationError: there is no file, or it is not a summary, or of another version.
         OSError: the file could not be read.
     """
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
         version = summary["schema_version"]
+    except FileNotFoundError as error:
+        raise _unreadable(path, "is not there") from error
     except (ValueError, TypeError, KeyError) as error:
         raise _unreadable(path, "is not a summary of a run") from error
 
@@ -102,7 +104,7 @@ def _unreadable(path: Path, why: str) -> ConfigurationError:
     return ConfigurationError(
         f"{path} {why}",
         setting="summary",
-        hint="give a run folder that this version of `aiodps fleet` wrote",
+        hint="give the folder of a run that this version of `aiodps fleet` wrote",
     )
 
 

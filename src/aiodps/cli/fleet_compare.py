@@ -1,0 +1,55 @@
+"""`aiodps fleet compare`: two runs side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from aiodps.cli.fleet_table import show_comparison
+from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
+from aiodps.fleet.compare import cautions, compare_runs, run_names
+from aiodps.fleet.summary import read_summary
+
+
+@click.command()
+@click.argument("left", metavar="A", type=click.Path(path_type=Path))
+@click.argument("right", metavar="B", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    "page",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write both as one HTML page, too.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(*, left: Path, right: Path, page: Path | None, as_json: bool) -> None:
+    """Compare two runs: each figure of A, of B, and B by A.
+
+    A and B are folders of runs. What speaks against a comparison is said first: other machines,
+    other arrivals, a generator that could not keep up.
+    """
+    with errors_as_exit_codes(as_json=as_json):
+        one, other = (read_summary(folder / "summary.json") for folder in (left, right))
+        names = run_names(left, right)
+        comparisons = compare_runs(one, other, names=names)
+        warnings = cautions(dict(zip(names, (one, other), strict=True)))
+        if page is not None:
+            from aiodps.fleet.report import write_comparison  # noqa: PLC0415 (Bokeh is slow)
+
+            write_comparison(left, right, page)
+
+        if as_json:
+            print_json({"cautions": warnings, "comparisons": [asdict(one) for one in comparisons]})
+            return
+
+        for line in warnings:
+            err.print(Text(line, "yellow"))
+
+        for comparison in comparisons:
+            show_comparison(comparison)
+
+        if page is not None:
+            out.print(f"page: {page}")

@@ -1,0 +1,259 @@
+"""The report as one HTML file: opens from disk, asks nobody for anything, and cannot.
+
+Its content security policy names the two scripts on it by their hash and forbids everything else,
+network included. Whatever a device or the service said is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from importlib.metadata import version
+from typing import Any, Final
+
+from bokeh.embed import components
+from bokeh.resources import Resources
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from aiodps.fleet import figures
+from aiodps.fleet.compare import Comparison, cautions, compare_runs, compare_transports
+from aiodps.fleet.report.charts import (
+    COLOURS,
+    PARTS,
+    Series,
+    parts,
+    percentile_chart,
+    phase_chart,
+    timeline_charts,
+)
+from aiodps.fleet.sample import PHASES, Sample
+from aiodps.fleet.summary import Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run to report on."""
+
+    name: str
+    """What to call it beside others."""
+    summary: Summary
+    samples: Sequence[Sample]
+
+
+def render(runs: Sequence[Run]) -> str:
+    """Return the report of one run, or of two side by side, as one HTML page.
+
+    Raises:
+        ValueError: there are no runs, or more than two.
+    """
+    if not 0 < len(runs) <= 2:  # noqa: PLR2004
+        raise ValueError("a report is on one run or two")
+
+    series = _series(runs)
+    script, charts = components(
+        {
+            "percentiles": percentile_chart(series),
+            **timeline_charts(series),
+            "phases": phase_chart(series),
+        },
+        wrap_script=False,
+    )
+    scripts = {"library": _library(), "script": script + _ON_SCHEME}
+    page: str = _template().render(
+        title=_title(runs),
+        verdict=_verdict(runs),
+        cautions=cautions({run.name: run.summary for run in runs}),
+        runs=[_shown(run, index=index, alone=len(runs) == 1) for index, run in enumerate(runs)],
+        series=series,
+        headline=_HEADLINE,
+        percentiles=("p50", "p75", "p90", "p95", "p99", "p99.9", "max", "mean"),
+        parts=_parts(series),
+        comparisons=_comparisons(runs),
+        version=version("aiodps"),
+        style=Markup(resources.files(__package__).joinpath("style.css").read_text("utf-8")),  # noqa: S704 (our own file)
+        policy=_policy(*scripts.values()),
+        charts={name: Markup(div) for name, div in charts.items()},  # noqa: S704 (Bokeh's)
+        **{name: Markup(text) for name, text in scripts.items()},  # noqa: S704 (Bokeh's)
+    )
+    return page
+
+
+_ON_SCHEME: Final = """
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const view of Bokeh.index.roots) view.request_repaint?.()
+})
+"""
+"""Charts take their colours when they are painted: paint anew when day turns into night."""
+
+_HEADLINE: Final = (
+    ("devices", "devices", "count"),
+    ("assigned", "assigned", "count"),
+    ("failed", "failed", "count"),
+    ("latency/p50", "p50", "duration"),
+    ("latency/p99", "p99", "duration"),
+    ("latency/max", "max", "duration"),
+    ("offered_rate", "offered", "rate"),
+    ("achieved_rate", "achieved", "rate"),
+    ("registers", "registers", "count"),
+    ("polls", "polls", "count"),
+    ("throttled", "throttled", "count"),
+    ("retries", "retries", "count"),
+)
+
+_GENERATOR: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
+    "loop_lag_p99": ("event loop late, p99", figures.duration),
+    "loop_lag_max": ("event loop late, most", figures.duration),
+    "start_lag_p99": ("devices late, p99", figures.duration),
+    "start_lag_max": ("devices late, most", figures.duration),
+    "cpu_share": ("processor, of one core", figures.share),
+    "fds_max": ("descriptors, most", figures.count),
+    "fds_limit": ("descriptors, limit", figures.count),
+    "memory_max": ("memory, most", figures.memory),
+}
+
+_UNITS: Final[Mapping[str, Callable[[float | None], str]]] = {
+    "s": figures.duration,
+    "/s": figures.rate,
+    "%": figures.share,
+    "": figures.count,
+}
+
+
+@cache
+def _library() -> str:
+    """Return Bokeh's core: no widgets, no tables, no WebGL, no MathJax."""
+    core, *_ = Resources(mode="inline", components=["bokeh"]).js_raw
+    return core
+
+
+def _policy(*scripts: str) -> str:
+    hashes = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in scripts
+    ]
+    return (
+        f"default-src 'none'; script-src {' '.join(hashes)}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; form-action 'none'; base-uri 'none'"
+    )
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=PackageLoader("aiodps.fleet.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters |= {
+        "duration": figures.duration,
+        "share": figures.share,
+        "ratio": figures.ratio,
+        "written": lambda value, how: getattr(figures, how)(value),
+        "pick": _pick,
+        "unit": lambda value, unit: _UNITS[unit](value),
+    }
+    return environment.get_template("page.html")
+
+
+def _pick(facts: Summary, path: str) -> Any:
+    """Follow a path into a summary; None where it ends early."""
+    found: Any = facts
+    for name in path.split("/"):
+        found = None if found is None else found.get(name)
+
+    return found
+
+
+def _series(runs: Sequence[Run]) -> list[Series]:
+    alone = len(runs) == 1
+    found = [
+        (index, run, name, facts)
+        for index, run in enumerate(runs)
+        for name, facts in sorted(run.summary["transports"].items(), reverse=True)
+    ]
+    return [
+        Series(
+            label=name if alone else f"{run.name} {name}",
+            path=f"transports/{name}" if alone else f"{index}/transports/{name}",
+            colour=colour,
+            facts=facts,
+            samples=[sample for sample in run.samples if sample.transport == name],
+        )
+        for (index, run, name, facts), colour in zip(found, COLOURS, strict=False)
+    ]
+
+
+def _comparisons(runs: Sequence[Run]) -> list[Comparison]:
+    if len(runs) == 1:
+        both = compare_transports(runs[0].summary)
+        return [both] if both else []
+
+    left, right = runs
+    return compare_runs(left.summary, right.summary, names=(left.name, right.name))
+
+
+def _title(runs: Sequence[Run]) -> str:
+    if len(runs) > 1:
+        return " against ".join(run.name for run in runs)
+
+    transports = runs[0].summary["transports"]
+    devices = max((facts["devices"] for facts in transports.values()), default=0)
+    plural = "" if devices == 1 else "s"
+    return f"{devices:,} device{plural} by {' and '.join(transports) or 'nothing'}"
+
+
+def _verdict(runs: Sequence[Run]) -> dict[str, str]:
+    """Say in a few words how it ended; the worst of them gives the colour."""
+    verdicts = [_verdict_of(run.summary["transports"].values()) for run in runs]
+    kind = max((kind for kind, _ in verdicts), key=("good", "warn", "bad").index)
+    if len(runs) == 1:
+        return {"kind": kind, "text": verdicts[0][1]}
+
+    texts = [f"{run.name}: {text}" for run, (_, text) in zip(runs, verdicts, strict=True)]
+    return {"kind": kind, "text": ", ".join(texts)}
+
+
+def _verdict_of(transports: Collection[Summary]) -> tuple[str, str]:
+    failed = sum(facts["failed"] for facts in transports)
+    stopped = sum(facts["interrupted"] for facts in transports)
+    if failed:
+        return "bad", f"{failed:,} failed"
+
+    if stopped or not transports:
+        return "warn", f"stopped, {stopped:,} interrupted"
+
+    return "good", "all assigned"
+
+
+def _shown(run: Run, *, index: int, alone: bool) -> dict[str, Any]:
+    generator = run.summary["generator"]
+    return {
+        "name": "" if alone else run.name,
+        "path": "" if alone else f"{index}/",
+        "summary": run.summary,
+        "started": f"{datetime.fromisoformat(run.summary['started_at']):%d %B %Y, %H:%M:%S %Z}",
+        "generator": {
+            label: write(generator[name])
+            for name, (label, write) in _GENERATOR.items()
+            if name in generator
+        },
+    }
+
+
+def _parts(series: Sequence[Series]) -> list[dict[str, str]]:
+    return [
+        {
+            "label": label,
+            "colour": colour,
+            "path": f"phases/{name}" if name in PHASES else f"waited/{name}",
+        }
+        for name, (label, colour) in PARTS.items()
+        if any(parts(one.facts).get(name) for one in series)
+    ]

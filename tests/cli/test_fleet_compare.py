@@ -1,0 +1,49 @@
+"""`aiodps fleet compare` shows two runs side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.fleet.runs import run_folder
+
+from aiodps.cli.fleet_compare import command
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[str]:
+    """Return the folders of two runs that have REST in common."""
+    one = run_folder(tmp_path / "a")
+    other = run_folder(tmp_path / "b", transports=("rest",), limited=True)
+    return [str(one), str(other)]
+
+
+def test_for_people(folders: list[str], tmp_path: Path) -> None:
+    """What both used, what speaks against it, and a page if asked for."""
+    page = tmp_path / "both.html"
+    done = CliRunner().invoke(command, [*folders, "--out", str(page)])
+
+    assert done.exit_code == 0, done.output
+    assert "x 1.00" in done.stdout
+    assert "was limited by its generator" in done.stderr
+    assert "a against b" in page.read_text("utf-8")
+
+
+def test_for_machines(folders: list[str]) -> None:
+    """--json has cautions and every figure of both sides."""
+    done = CliRunner().invoke(command, [*folders, "--json"])
+    facts = json.loads(done.stdout)
+
+    assert len(facts["cautions"]) == 1
+    [rest] = facts["comparisons"]
+    assert {"name": "devices", "unit": "", "left": 40, "right": 40} in rest["rows"]
+
+
+def test_no_run_there(folders: list[str], tmp_path: Path) -> None:
+    """A folder without a run is bad input."""
+    done = CliRunner().invoke(command, [folders[0], str(tmp_path)])
+
+    assert done.exit_code == 2
+    assert "summary.json" in done.stderr

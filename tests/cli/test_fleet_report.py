@@ -1,0 +1,44 @@
+"""`aiodps fleet report` writes the page, and judges a run after the fact."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+from tests.fleet.runs import run_folder
+
+from aiodps.cli.fleet_report import command
+
+
+def test_for_people(tmp_path: Path) -> None:
+    """The table, and where the page is."""
+    done = CliRunner().invoke(command, [str(run_folder(tmp_path))])
+
+    assert done.exit_code == 0, done.output
+    assert "latency p99" in done.stdout
+    assert f"report: {tmp_path}/report/index.html" in done.stdout
+    assert (tmp_path / "report" / "index.html").read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_for_machines(tmp_path: Path) -> None:
+    """--json is the summary, where the page is, and which thresholds were missed: exit 99."""
+    words = [str(run_folder(tmp_path)), "--json", "--fail-if", "errors>1%,p99>1m"]
+    done = CliRunner().invoke(command, words)
+    facts = json.loads(done.stdout)
+
+    assert done.exit_code == 99
+    assert facts["missed"] == ["errors>1%: mqtt has 2.5%", "errors>1%: rest has 2.5%"]
+    assert Path(facts["report"]).exists()
+
+
+def test_nonsense(tmp_path: Path) -> None:
+    """No run, or no threshold: exit 2 and a hint; nothing is written."""
+    empty = CliRunner().invoke(command, [str(tmp_path)])
+    words = [str(run_folder(tmp_path / "run")), "--fail-if", "p99"]
+    nonsense = CliRunner().invoke(command, words)
+
+    assert (empty.exit_code, nonsense.exit_code) == (2, 2)
+    assert "summary.json is not there" in empty.stderr
+    assert "is no threshold" in nonsense.stderr
+    assert not list(tmp_path.rglob("report"))

@@ -1,0 +1,50 @@
+"""Tables say what summaries and comparisons say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.fleet.runs import run_folder
+from tests.fleet.test_summary import FACTS
+
+from aiodps.cli.fleet_table import show_comparison, show_summary
+from aiodps.fleet.compare import Comparison, Row
+from aiodps.fleet.summary import read_summary, summarize
+
+
+def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each transport has its column; errors have an example; a limited generator is said."""
+    run_folder(tmp_path, limited=True)
+    show_summary(read_summary(tmp_path / "summary.json"))
+    text = capsys.readouterr().out
+    rows = {" ".join(line.split()) for line in text.splitlines()}
+
+    assert {"devices 40 40", "failed 1 1", "latency p50 2.10 s 2.10 s"} <= rows
+    assert "2 x UnauthorizedError 401002:" in text
+    assert "tracking id t-1; first 500 ms, last 500 ms" in text
+    assert "generator-limited: event loop 0.30 s late" in text
+
+
+def test_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """A run of which nothing is known has a table without columns."""
+    show_summary(summarize([], FACTS))
+
+    assert "devices" in capsys.readouterr().out
+
+
+def test_two_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    """Units are written as in a summary; where there is no ratio stands a dash."""
+    rows = (
+        Row(name="latency p99", unit="s", left=1.0, right=1.5),
+        Row(name="failed", unit="%", left=0.0, right=0.01),
+        Row(name="assigned", unit="/s", left=10.0, right=20.0),
+    )
+    show_comparison(Comparison(left="a", right="b", rows=rows))
+    lines = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+
+    assert {
+        "latency p99 1.00 s 1.50 s x 1.50",
+        "failed 0 % 1.00 % -",
+        "assigned 10.0/s 20.0/s x 2.00",
+    } <= lines

@@ -1,0 +1,79 @@
+"""Charts hold what the samples say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.fleet.samples import sample
+from tests.fleet.test_summary import FACTS
+
+from aiodps.fleet.report.charts import (
+    Series,
+    parts,
+    percentile_chart,
+    phase_chart,
+    timeline_charts,
+)
+from aiodps.fleet.sample import Outcome
+from aiodps.fleet.summary import summarize
+
+
+@pytest.fixture
+def series() -> Series:
+    """Return a series of a hundred devices, the first of which failed."""
+    samples = [
+        sample(finished=1 + n / 100, outcome=Outcome.ASSIGNED if n else Outcome.FAILED)
+        for n in range(101)
+    ]
+    facts = summarize(samples, FACTS)["transports"]["rest"]
+    return Series(label="rest", path="rest", colour="#000", facts=facts, samples=samples)
+
+
+def data(chart: Any) -> list[dict[str, list[Any]]]:
+    """Return the columns of everything that is drawn."""
+    return [dict(one.data_source.data) for one in chart.renderers]
+
+
+def test_the_percentile_curve_ends_with_the_slowest(series: Series) -> None:
+    """On the axis of 1/(1 - percentile): the median at 2, the greatest where one is left."""
+    latency, service_time = data(percentile_chart([series]))
+
+    assert latency["y"][latency["x"].index(2.0)] == 1.5
+    assert (latency["x"][-1], latency["y"][-1]) == (100.0, 2.0)
+    assert service_time["y"][-1] == 1.75
+    assert latency["text"][-1] == "100 %: 2.00 s"
+
+
+def test_the_timeline_shows_every_device(series: Series) -> None:
+    """Arrivals and ends are all there; failures have a line of their own."""
+    charts = timeline_charts([series])
+    arrivals, assigned, failed = data(charts["throughput"])
+    width = arrivals["x"][1] - arrivals["x"][0]
+
+    assert sum(arrivals["y"]) * width == pytest.approx(101)
+    assert sum(assigned["y"]) * width == pytest.approx(100)
+    assert sum(failed["y"]) * width == pytest.approx(1)
+    assert max(data(charts["flight"])[0]["y"]) == 101
+    assert [len(one) for one in map(data, charts.values())] == [3, 2, 2]
+
+
+def test_bars_are_as_long_as_the_latency(series: Series) -> None:
+    """The parts of the mean latency are stacked without a gap and end at the mean."""
+    bars = data(phase_chart([series]))
+
+    assert bars[0]["left"] == [0.0]
+    assert [one["right"] for one in bars[:-1]] == [one["left"] for one in bars[1:]]
+    assert bars[-1]["right"][0] == pytest.approx(series.facts["latency"]["mean"])
+    assert sum(parts(series.facts).values()) == pytest.approx(series.facts["latency"]["mean"])
+
+
+def test_nothing_was_assigned() -> None:
+    """Charts of nothing are empty, not errors."""
+    samples = [sample(outcome=Outcome.FAILED)]
+    facts = summarize(samples, FACTS)["transports"]["rest"]
+    series = [Series(label="rest", path="rest", colour="#000", facts=facts, samples=samples)]
+
+    assert parts(facts) == {}
+    assert [one["x"] for one in data(percentile_chart(series))] == [[], []]
+    assert data(phase_chart(series)) == []

@@ -1,0 +1,116 @@
+"""The page says what the summary says, to everybody, and cannot be made to do anything else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from tests.fleet.runs import COMMAND, NASTY, run_folder
+from tests.fleet.samples import sample
+from tests.fleet.test_summary import FACTS
+
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.report import Run, read_run, render, write_comparison, write_report
+from aiodps.fleet.sample import Outcome
+from aiodps.fleet.summary import summarize
+
+FIGURE = re.compile(r'data-figure="([^"]+)">([^<]*)<')
+
+
+def test_figures_are_the_summarys(tmp_path: Path) -> None:
+    """Each figure on the page is found in the summary where it says it comes from."""
+    page = write_report(run_folder(tmp_path)).read_text("utf-8")
+    found = dict(FIGURE.findall(page))
+
+    assert found["transports/rest/devices"] == "40"
+    assert found["transports/mqtt/failed"] == "1"
+    assert found["transports/rest/registers"] == "40"
+    assert found["transports/rest/latency/p50"] == "2.10 s"
+    assert found["transports/rest/latency/p99.9"] == "2.12 s"
+    assert found["transports/rest/phases/wait/mean"] == "2.00 s"
+    assert found["transports/rest/phases/session/mean"] == "-"
+    assert found["transports/mqtt/phases/session/mean"] == "4.00 ms"
+    assert found["errors/0/count"] == "2"
+    assert found["errors/0/share"] == "2.50 %"
+    assert COMMAND in page
+    assert "02 January 2026, 03:04:05 UTC" in page
+    assert "rest against mqtt" in page
+
+
+def test_it_loads_nothing(tmp_path: Path) -> None:
+    """No address is loaded, and the policy allows the two scripts that are on it, by hash."""
+    page = write_report(run_folder(tmp_path)).read_text("utf-8")
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    [policy] = re.findall(r'Content-Security-Policy" content="([^"]+)"', page)
+    outside = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+
+    assert not re.search(r"(?:src|href)=|url[(]|@import", outside)
+    assert "default-src 'none'" in policy.replace("&#39;", "'")
+    assert len(scripts) == 2
+    for text in scripts:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"sha256-{digest}" in policy
+
+
+def test_nobody_breaks_out(tmp_path: Path) -> None:
+    """What the service said, and what a folder is called, is text and nothing else."""
+    run = read_run(run_folder(tmp_path))
+    page = render([Run(name=NASTY, summary=run.summary, samples=run.samples), run])
+
+    assert NASTY not in page
+    assert page.count("<script>") == 2
+    assert "&lt;/script&gt;&lt;script&gt;alert(" in page
+
+
+def test_two_runs(tmp_path: Path) -> None:
+    """Two runs stand side by side, each under its name, with what speaks against it."""
+    one = run_folder(tmp_path / "before", transports=("rest",))
+    other = run_folder(tmp_path / "after", transports=("rest",), limited=True)
+    write_comparison(one, other, tmp_path / "both.html")
+    page = (tmp_path / "both.html").read_text("utf-8")
+    found = dict(FIGURE.findall(page))
+
+    assert "<h1>before against after</h1>" in page
+    assert "after was limited by its generator: event loop 0.30 s late" in page
+    assert "before: 1 failed, after: 1 failed" in page
+    assert found["0/transports/rest/latency/p50"] == found["1/transports/rest/latency/p50"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [(Outcome.ASSIGNED, "all assigned"), (Outcome.INTERRUPTED, "stopped, 1 interrupted")],
+)
+def test_the_verdict(outcome: Outcome, words: str) -> None:
+    """One line says how it ended."""
+    samples = [sample(outcome=outcome)]
+    page = render([Run(name="a", summary=summarize(samples, FACTS), samples=samples)])
+
+    assert words in page
+    assert "<h1>1 device by rest</h1>" in page
+
+
+def test_a_run_without_samples() -> None:
+    """Even of nothing there is a page."""
+    page = render([Run(name="a", summary=summarize([], FACTS), samples=[])])
+
+    assert "0 devices by nothing" in page
+
+
+@pytest.mark.parametrize("missing", ["summary.json", "samples.csv"])
+def test_no_run_there(tmp_path: Path, missing: str) -> None:
+    """A folder without a run is refused by what is missing."""
+    run_folder(tmp_path)
+    (tmp_path / missing).unlink()
+
+    with pytest.raises(ConfigurationError, match=missing):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_one_or_two(tmp_path: Path, count: int) -> None:
+    """A report is on one run or on two."""
+    with pytest.raises(ValueError, match="one run or two"):
+        render([read_run(run_folder(tmp_path))] * count)
