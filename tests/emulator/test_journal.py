@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiodps.emulator import journal
-from aiodps.emulator.journal import LONGEST_COUNTED_ID, Counts, Exchange
+from aiodps.emulator.journal import LONGEST_COUNTED_ID, Counts, Exchange, Journal
 from aiodps.emulator.wire import Operation
 
 
@@ -46,3 +46,38 @@ def test_hostile_ids_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert counts.registers == {"a": 2, "b": 1}
     assert counts.operations[Operation.REGISTER] == 5
+
+
+def test_counts_begin_anew() -> None:
+    """With nothing."""
+    counts = Counts()
+    counts.note(exchange(Operation.REGISTER))
+    counts.clear()
+
+    assert counts == Counts()
+
+
+def test_the_last_exchanges_are_kept() -> None:
+    """The oldest are forgotten first, and numbers are never used twice."""
+    made = Journal(kept=2)
+    for status in (1, 2, 3):
+        made.note(exchange(None, status_code=status))
+
+    assert [each.status_code for each in made] == [2, 3]
+    assert [number for number, _ in made.after(2)] == [3]
+    made.clear()
+    made.note(exchange(None, status_code=4))
+    assert [number for number, _ in made.after(0)] == [4]
+    assert len(made) == 1
+
+
+def test_listeners_hear_everything_while_they_listen() -> None:
+    """And nothing afterwards."""
+    made = Journal()
+    heard: list[Exchange] = []
+    with made.listen(heard.append):
+        made.note(exchange(None, status_code=1))
+
+    made.note(exchange(None, status_code=2))
+
+    assert [each.status_code for each in heard] == [1]

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,7 +22,8 @@ from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
 from aiodps.emulator.fronts.http import HttpFront
 from aiodps.emulator.fronts.mqtt import MqttFront
-from aiodps.emulator.journal import Counts, Exchange, Note
+from aiodps.emulator.journal import Counts, Exchange, Journal, Note
+from aiodps.emulator.journal_lines import written
 from aiodps.emulator.service.enrollments import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.errors import ConfigurationError
@@ -58,6 +60,7 @@ class Emulator:
         faults: Plan | str | None = None,
         harsh: bool = False,
         seed: int | None = None,
+        log_json: str | Path | None = None,
     ) -> None:
         """Set up; nothing runs yet.
 
@@ -80,6 +83,8 @@ class Emulator:
             faults: What goes wrong on purpose: a plan, or TOML as in a fault file.
             harsh: Be the service on a bad day, beside what `faults` say.
             seed: Where all chance of the faults comes from; None for the plan's own.
+            log_json: File that gets one line of JSON for each request, as `journal_lines` says;
+                `-` for standard output.
 
         Raises:
             ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
@@ -96,6 +101,8 @@ class Emulator:
         self.hub = hub
         self.counts = Counts()
         """What came so far."""
+        self.journal = Journal()
+        """What came lately, in order."""
         self.service = Service(
             id_scope=id_scope,
             linked_hubs=[hub],
@@ -111,6 +118,7 @@ class Emulator:
         self._context = server_context(authority.server(tuple(names), days=CA_DAYS))
         self._room = Room()
         self._on_exchange = on_exchange
+        self._log_json = log_json
         self.faults = Faults(plan(faults, harsh=harsh, seed=seed))
         """What goes wrong on purpose; a new `plan` counts at once."""
         self._sockets = ExitStack()
@@ -120,7 +128,7 @@ class Emulator:
         """Take the ports and begin to serve.
 
         Raises:
-            ConfigurationError: If a port cannot be had.
+            ConfigurationError: If a port cannot be had, or the journal not be written.
         """
         desk = LocalDesk(self.service, self._note, self.faults)
         with ExitStack() as sockets:
@@ -128,6 +136,9 @@ class Emulator:
             sockets.callback(https.close)
             mqtt = Listener.bind(self.host, self.mqtt_port, setting="mqtt_port")
             sockets.callback(mqtt.close)
+            if self._log_json is not None:
+                sockets.enter_context(written(self.journal, self._log_json))
+
             self._tasks = await anyio.create_task_group().__aenter__()
             self._sockets = sockets.pop_all()
 
@@ -157,6 +168,7 @@ class Emulator:
 
     def _note(self, exchange: Exchange) -> None:
         self.counts.note(exchange)
+        self.journal.note(exchange)
         if self._on_exchange is not None:
             self._on_exchange(exchange)
 

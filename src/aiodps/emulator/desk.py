@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from aiodps.emulator.faults.answers import UNHEARD, delivery, faulty, faulty_management
 from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.effects import Point
-from aiodps.emulator.journal import Exchange, Note
+from aiodps.emulator.journal import LONGEST_COUNTED_ID, Exchange, Note
 from aiodps.emulator.management.arm import handle_arm
+from aiodps.emulator.service.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.timestamps import timestamp
 from aiodps.emulator.sessions import Sessions
@@ -121,8 +124,9 @@ class LocalDesk:
                 front=front,
                 what=request.operation.value,
                 operation=request.operation,
-                registration_id=request.registration_id,
-                certificate=_subject(identity.certificates),
+                registration_id=request.registration_id[:LONGEST_COUNTED_ID],
+                error_code=_error_code(response),
+                **_shown(identity),
                 status_code=response.status_code,
                 message=_reason(response),
                 fault=None if fault is None else fault.rules,
@@ -157,6 +161,7 @@ class LocalDesk:
                 status_code=response.status_code,
                 fault=None if fault is None else fault.rules,
                 took=time.perf_counter() - began,
+                **_shown(Identity(authorization=request.headers.get("authorization"))),
             )
         )
         return response
@@ -186,7 +191,7 @@ class LocalDesk:
                 front=front,
                 what=point.value.upper(),
                 registration_id=registration_id,
-                certificate=_subject(certificates),
+                **_shown(Identity(tuple(certificates))),
                 status_code=0,
                 fault=fault.rules,
                 took=0.0,
@@ -208,7 +213,7 @@ class LocalDesk:
             Exchange(
                 front=front,
                 what=what,
-                certificate=_subject(certificates),
+                **_shown(Identity(tuple(certificates))),
                 status_code=status_code,
                 message=reason,
                 took=0.0,
@@ -245,5 +250,25 @@ def _management_error() -> ManagementResponse:
     )
 
 
-def _subject(certificates: Sequence[x509.Certificate]) -> str | None:
-    return certificates[0].subject.rfc4514_string() if certificates else None
+def _error_code(response: Response) -> int | None:
+    """Return the service's code, also that of a registration that has failed."""
+    state = response.body.get("registrationState")
+    inner = state.get("errorCode") if isinstance(state, Mapping) else None
+    code = response.body.get("errorCode", inner)
+    return code if isinstance(code, int) else None
+
+
+def _shown(identity: Identity) -> dict[str, Any]:
+    """Say who somebody claims to be, without anything secret."""
+    shown: dict[str, Any] = {}
+    if identity.certificates:
+        leaf = identity.certificates[0]
+        shown["certificate"] = leaf.subject.rfc4514_string()
+        shown["thumbprint"] = leaf.fingerprint(hashes.SHA256()).hex().upper()
+
+    if identity.authorization is not None:
+        with contextlib.suppress(SasError):
+            signature = SharedAccessSignature.read(identity.authorization)
+            shown["key_name"] = (signature.policy or "")[:LONGEST_COUNTED_ID]
+
+    return shown

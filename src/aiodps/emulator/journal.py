@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+import itertools
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -12,25 +15,35 @@ from aiodps.emulator.wire import Operation
 MAX_COUNTED_IDS: Final = 100_000
 LONGEST_COUNTED_ID: Final = 128
 """Registration ids that are counted one by one, so that hostile clients cannot fill the memory."""
+KEPT: Final = 10_000
+"""Exchanges that a journal keeps; the oldest are forgotten first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and its answer."""
+    """One request and its answer; also a connection that did not come about. Holds no secret."""
 
     front: str
-    """`https`, `mqtt`, or `mqtt-ws` for MQTT over WebSocket."""
+    """`https`, `mqtt` or `mqtt-ws`."""
     what: str
     """The operation, in words; for what is no operation, the request as it came."""
     status_code: int
     """0 if nothing was answered."""
     took: float
-    """Seconds."""
+    """Seconds, without what a fault adds."""
+    time: float = field(default_factory=time.time)
+    """When it was answered; seconds since 1970."""
     operation: Operation | None = None
     """None if it was none of the device API's."""
     registration_id: str | None = None
     certificate: str | None = None
     """Subject of the client's certificate; None if it showed none."""
+    thumbprint: str | None = None
+    """SHA-256 of that certificate, in upper-case hex."""
+    key_name: str | None = None
+    """`skn` of the client's shared access signature, "" if that has none; None without one."""
+    error_code: int | None = None
+    """The service's `errorCode`; None if there is none."""
     message: str | None = None
     """Why it was refused."""
     fault: str | None = None
@@ -38,6 +51,55 @@ class Exchange:
 
 
 Note: TypeAlias = Callable[[Exchange], None]
+
+
+class Journal:
+    """The last exchanges, and whoever listens for the next ones.
+
+    Iterating gives the exchanges, the oldest first. May be read from another thread.
+    """
+
+    def __init__(self, *, kept: int = KEPT) -> None:
+        self._numbers = itertools.count(1)
+        self._entries: deque[tuple[int, Exchange]] = deque(maxlen=kept)
+        self._listeners: list[Note] = []
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return (exchange for _, exchange in self.after(0))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def note(self, exchange: Exchange) -> None:
+        """Take down an exchange, and tell it to those who listen."""
+        self._entries.append((next(self._numbers), exchange))
+        for listener in tuple(self._listeners):
+            listener(exchange)
+
+    def after(self, number: int) -> list[tuple[int, Exchange]]:
+        """Return exchanges with their numbers, which count up from 1 and are never used twice.
+
+        Args:
+            number: The last one that the caller knows; 0 for everything that is kept.
+        """
+        return [entry for entry in list(self._entries) if entry[0] > number]
+
+    def clear(self) -> None:
+        """Forget everything; the numbers go on."""
+        self._entries.clear()
+
+    @contextmanager
+    def listen(self, note: Note) -> Iterator[None]:
+        """Be told of each exchange, before it is answered, for as long as the block lasts.
+
+        Args:
+            note: Must neither block nor raise.
+        """
+        self._listeners.append(note)
+        try:
+            yield
+        finally:
+            self._listeners.remove(note)
 
 
 @dataclass(slots=True)
@@ -64,3 +126,9 @@ class Counts:
         known = name in self.registers
         if known or (len(self.registers) < MAX_COUNTED_IDS and len(name) <= LONGEST_COUNTED_ID):
             self.registers[name] += 1
+
+    def clear(self) -> None:
+        """Begin to count anew."""
+        self.registers.clear()
+        self.operations.clear()
+        self.answers.clear()
