@@ -61,7 +61,7 @@ def show(browser: Chrome, page: Path) -> None:
     browser.get(page.as_uri())
     charts = len(browser.find_elements(By.CSS_SELECTOR, "[data-root-id]"))
     WebDriverWait(browser, PATIENCE).until(
-        lambda _: script(browser, f"{CANVASES} return found.length") >= charts == 5
+        lambda _: script(browser, f"{CANVASES} return found.length") >= charts == 6
     )
 
 

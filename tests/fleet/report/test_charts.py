@@ -12,7 +12,7 @@ from aiodps.fleet.report.charts import (
     Series,
     parts,
     percentile_chart,
-    phase_chart,
+    phase_charts,
     timeline_charts,
 )
 from aiodps.fleet.sample import Outcome
@@ -60,11 +60,13 @@ def test_the_timeline_shows_every_device(series: Series) -> None:
 
 def test_bars_are_as_long_as_the_latency(series: Series) -> None:
     """The parts of the mean latency are stacked without a gap and end at the mean."""
-    bars = data(phase_chart([series]))
+    bars = data(phase_charts([series])["phases"])
 
     assert bars[0]["left"] == [0.0]
     assert [one["right"] for one in bars[:-1]] == [one["left"] for one in bars[1:]]
     assert bars[-1]["right"][0] == pytest.approx(series.facts["latency"]["mean"])
+    work = data(phase_charts([series])["work"])
+    assert work[-1]["right"][0] == pytest.approx(series.facts["latency"]["mean"] - 0.3)
     assert sum(parts(series.facts).values()) == pytest.approx(series.facts["latency"]["mean"])
 
 
@@ -76,4 +78,4 @@ def test_nothing_was_assigned() -> None:
 
     assert parts(facts) == {}
     assert [one["x"] for one in data(percentile_chart(series))] == [[], []]
-    assert data(phase_chart(series)) == []
+    assert [data(one) for one in phase_charts(series).values()] == [[], []]

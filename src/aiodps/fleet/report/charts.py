@@ -7,7 +7,7 @@ legible on both. Nothing here needs `eval`, so that the page can forbid it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -71,7 +71,11 @@ def parts(facts: Summary) -> dict[str, float]:
 def percentile_chart(series: Sequence[Series]) -> figure:
     """Draw latency by percentile; each step to the right leaves half as many devices out."""
     chart = _chart(
-        height=_TALL, x_axis_type="log", x_axis_label="percentile", y_axis_label="seconds"
+        height=_TALL,
+        x_axis_type="log",
+        x_axis_label="percentile",
+        y_axis_label="seconds",
+        y_range=DataRange1d(start=0),
     )
     furthest = 10.0
     for one in series:
@@ -119,6 +123,7 @@ def timeline_charts(series: Sequence[Series]) -> dict[str, figure]:
         height=_TALL - 60,
         x_axis_label="seconds since the start",
         y_axis_label="latency, seconds",
+        y_range=DataRange1d(start=0),
         x_range=throughput.x_range,
     )
     for one, each in slots:
@@ -163,17 +168,26 @@ def _over_time(
     )
 
 
-def phase_chart(series: Sequence[Series]) -> figure:
-    """Stack what the mean latency is made of, one bar for each series."""
+def phase_charts(series: Sequence[Series]) -> dict[str, figure]:
+    """Stack what the mean latency is made of: all of it, and what the service did not ask for."""
+    rest = [name for name in PARTS if name != "wait"]
+    return {
+        "phases": _bars(series, PARTS, "mean seconds a device"),
+        "work": _bars(series, rest, "the same without what was asked to wait"),
+    }
+
+
+def _bars(series: Sequence[Series], names: Iterable[str], title: str) -> figure:
     labels = [one.label for one in series]
     chart = _chart(
         height=80 + 56 * len(labels),
         y_range=labels[::-1],
         x_range=DataRange1d(start=0),
-        x_axis_label="mean seconds a device",
+        x_axis_label=title,
     )
     left = [0.0] * len(labels)
-    for name, (label, colour) in PARTS.items():
+    for name in names:
+        label, colour = PARTS[name]
         seconds = [parts(one.facts).get(name, 0.0) for one in series]
         if not any(seconds):
             continue

@@ -29,7 +29,7 @@ from aiodps.fleet.report.charts import (
     Series,
     parts,
     percentile_chart,
-    phase_chart,
+    phase_charts,
     timeline_charts,
 )
 from aiodps.fleet.sample import PHASES, Sample
@@ -60,7 +60,7 @@ def render(runs: Sequence[Run]) -> str:
         {
             "percentiles": percentile_chart(series),
             **timeline_charts(series),
-            "phases": phase_chart(series),
+            **phase_charts(series),
         },
         wrap_script=False,
     )
@@ -206,7 +206,8 @@ def _title(runs: Sequence[Run]) -> str:
     transports = runs[0].summary["transports"]
     devices = max((facts["devices"] for facts in transports.values()), default=0)
     plural = "" if devices == 1 else "s"
-    return f"{devices:,} device{plural} by {' and '.join(transports) or 'nothing'}"
+    ways = " and ".join(sorted(transports, reverse=True)) or "nothing"
+    return f"{devices:,} device{plural} by {ways}"
 
 
 def _verdict(runs: Sequence[Run]) -> dict[str, str]:
