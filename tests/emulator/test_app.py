@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from urllib.parse import quote
 
 import anyio
 import pytest
@@ -20,7 +22,7 @@ from tests.emulator.clients import (
     mqtt_publish,
     running,
 )
-from tests.emulator.tokens import KEY, OTHER_KEY, token
+from tests.emulator.tokens import KEY, OTHER_KEY, signature, token
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.journal import Exchange
@@ -210,3 +212,33 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     assert done.returncode == 2
     assert "pip install 'aiodps[emulator]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_its_connection_string_opens_the_service_api() -> None:
+    """A token signed with the key in it, for the host that is asked; and with no other key."""
+    async with running(service_key=KEY) as dps, http(dps) as client:
+        place, policy, key = (
+            part.partition("=")[2] for part in dps.connection_string.split(";", 2)
+        )
+        expiry = int(time.time()) + 60
+        scope = f"sr=localhost&skn={policy}&se={expiry}"
+        signatures = [quote(signature(each, "localhost", expiry)) for each in (key, OTHER_KEY)]
+        answers = [
+            await client.ask(
+                "GET",
+                "/enrollments/nobody?api-version=2021-10-01",
+                headers=[f"Authorization: SharedAccessSignature {scope}&sig={sig}"],
+            )
+            for sig in signatures
+        ]
+
+        assert place == f"{dps.host}:{dps.https_port}"
+        assert [answer.status for answer in answers] == [404, 401]
+        assert answers[0].body["errorCode"] == 404201
+        assert KEY not in repr(dps)
+
+
+def test_a_service_key_that_cannot_be() -> None:
+    """Said before anything runs."""
+    with pytest.raises(ConfigurationError, match="not base64"):
+        Emulator(service_key="no key")

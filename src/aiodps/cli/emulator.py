@@ -45,6 +45,10 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     "--verified-ca", "verified_cas", multiple=True, metavar="FILE",
     help="CA certificate to begin with, taken as verified; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--service-key", metavar="BASE64",
+    help="Key of the service API's owner; made anew at each start if left out.",
+)  # fmt: skip
 @click.option("--ca-out", metavar="FILE", help="Where to write the CA that clients must trust.")
 @click.option(
     "--assign-after", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="S",
@@ -130,6 +134,7 @@ def _facts(dps: Emulator, ca_file: Path) -> dict[str, Any]:
         "ca_file": str(ca_file),
         "hub": dps.hub,
         "pid": os.getpid(),
+        "connection_string": dps.connection_string,
     }
 
 
@@ -211,6 +216,7 @@ def _welcome(dps: Emulator, ca_file: Path) -> None:
         "MQTT": f"{dps.host}:{dps.mqtt_port} (TLS, MQTT 3.1.1)",
         "id scope": dps.id_scope,
         "hub": dps.hub,
+        "service": dps.connection_string,
         "trust": f"{ca_file} (for tests, valid for 7 days)",
     }
     err.print(Text("A Device Provisioning Service on this machine", "bold"))

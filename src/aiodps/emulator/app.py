@@ -24,6 +24,8 @@ from aiodps.emulator.fronts.http import HttpFront
 from aiodps.emulator.fronts.mqtt import MqttFront
 from aiodps.emulator.journal import Counts, Exchange, Journal, Note
 from aiodps.emulator.journal_lines import written
+from aiodps.emulator.management.access import OWNER, Access, AccessPolicy
+from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.service.enrollments import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.errors import ConfigurationError
@@ -54,6 +56,8 @@ class Emulator:
         assign_after: float = 0.0,
         retry_after: int = 3,
         enrollments: Iterable[Enrollment] = (),
+        service_key: str | None = None,
+        access_policies: Iterable[AccessPolicy] = (),
         server_names: Sequence[str] = ("localhost",),
         beyond_loopback: bool = False,
         on_exchange: Note | None = None,
@@ -75,6 +79,8 @@ class Emulator:
             retry_after: Whole seconds that devices are told to wait.
             enrollments: Individual enrollments and groups to begin with; `read_enrollments` reads
                 them from JSON as the service API writes it.
+            service_key: Primary key of the owner's policy, in base64; None to make one.
+            access_policies: More policies for the service API.
             server_names: Names and addresses in the server's certificate, beside the host's,
                 `localhost` and `127.0.0.1`.
             beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
@@ -88,7 +94,8 @@ class Emulator:
 
         Raises:
             ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
-                `retry_after` is no whole number, or `faults` make no sense.
+                `retry_after` is no whole number, `service_key` is not base64, or `faults` make no
+                sense.
         """
         _check_host(host, beyond_loopback=beyond_loopback)
         self.host = host
@@ -99,6 +106,7 @@ class Emulator:
         """Port of MQTT; once it runs, the real one."""
         self.id_scope = id_scope
         self.hub = hub
+        self._owner = AccessPolicy.create(OWNER, key=service_key)
         self.counts = Counts()
         """What came so far."""
         self.journal = Journal()
@@ -111,6 +119,8 @@ class Emulator:
             enrollments=enrollments,
         )
         """The service itself, for enrollments and certificates."""
+        access = Access([self._owner, *access_policies])
+        self._administration = Administration(self.service, access)
         authority = Authority.root(CA_NAME, days=CA_DAYS)
         self.ca_pem = authority.certificate_pem
         """The CA that signed the server's certificate: what clients must trust."""
@@ -124,13 +134,20 @@ class Emulator:
         self._sockets = ExitStack()
         self._tasks: TaskGroup | None = None
 
+    @property
+    def connection_string(self) -> str:
+        """What clients of the service API take: where it is and the owner's key, a secret."""
+        return self._owner.connection_string(self.host, self.https_port)
+
     async def __aenter__(self) -> Self:
         """Take the ports and begin to serve.
 
         Raises:
             ConfigurationError: If a port cannot be had, or the journal not be written.
         """
-        desk = LocalDesk(self.service, self._note, self.faults)
+        desk = LocalDesk(
+            self.service, self._note, self.faults, administration=self._administration
+        )
         with ExitStack() as sockets:
             https = Listener.bind(self.host, self.https_port, setting="https_port")
             sockets.callback(https.close)

@@ -18,7 +18,7 @@ from aiodps.emulator.faults.answers import UNHEARD, delivery, faulty, faulty_man
 from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.journal import LONGEST_COUNTED_ID, Exchange, Note
-from aiodps.emulator.management.arm import handle_arm
+from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.service.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.timestamps import timestamp
@@ -94,10 +94,19 @@ class LocalDesk:
         service: Decides.
         note: Takes down each exchange.
         faults: What goes wrong on purpose; None for nothing.
+        administration: Answers administrators; None for one whose keys nobody knows.
     """
 
-    def __init__(self, service: Service, note: Note, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        note: Note,
+        faults: Faults | None = None,
+        *,
+        administration: Administration | None = None,
+    ) -> None:
         self._service = service
+        self._administration = administration or Administration(service)
         self._note = note
         self._faults = faults or Faults()
         self._sessions = Sessions()
@@ -160,6 +169,7 @@ class LocalDesk:
                 what=f"{request.method} {request.path.rpartition('/providers/')[2][:120]}",
                 status_code=response.status_code,
                 fault=None if fault is None else fault.rules,
+                message=_reason(response),
                 took=time.perf_counter() - began,
                 **_shown(Identity(authorization=request.headers.get("authorization"))),
             )
@@ -168,7 +178,7 @@ class LocalDesk:
 
     def _manage(self, request: ManagementRequest) -> ManagementResponse:
         try:
-            return handle_arm(self._service.certificates, request, now=time.time())
+            return self._administration.handle(request, now=time.time())
         except Exception:
             log.exception("the emulated management failed")
             return _management_error()
@@ -237,9 +247,9 @@ def _error(status_code: int, message: str) -> Response:
     return Response(status_code=status_code, body=body)
 
 
-def _reason(response: Response) -> str | None:
-    """Say why a device was refused: in the service's words, and in better ones."""
-    message: str | None = response.body.get("message")
+def _reason(response: Response | ManagementResponse) -> str | None:
+    """Say why somebody was refused: in the service's words, and in better ones."""
+    message = response.body.get("message") if isinstance(response.body, Mapping) else None
     return message if response.why is None else f"{message} ({response.why})"
 
 

@@ -203,6 +203,8 @@ class ManagementResponse:
     """Beside those that every answer has."""
     delivery: Delivery | None = None
     """None to send it as it is, at once."""
+    why: str | None = None
+    """Why the caller was refused, in words that are not for the caller; None if there are none."""
 
 
 def encode_json(body: Json) -> bytes:

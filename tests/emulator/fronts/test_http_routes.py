@@ -82,6 +82,17 @@ def test_resource_manager() -> None:
 
 
 @pytest.mark.parametrize(
+    "path", ["/enrollments/a", "/enrollmentgroups", "/Registrations/a/query", "/enrollments/"]
+)
+def test_service_api(path: str) -> None:
+    """Collections at the beginning of a path are the service API's, in any casing."""
+    wanted = route(asked("POST", f"{path}?api-version=2021-10-01"))
+
+    assert isinstance(wanted, ManagementRequest)
+    assert wanted.path == path
+
+
+@pytest.mark.parametrize(
     ("method", "target", "allowed"),
     [
         ("POST", "/s/registrations/r/register", "PUT"),

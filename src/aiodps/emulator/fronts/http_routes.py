@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
 from aiodps.emulator.management.arm import ARM_PREFIX
+from aiodps.emulator.management.service_api import COLLECTIONS
 from aiodps.emulator.wire import ManagementRequest, Operation, Request
 
 Route: TypeAlias = Request | ManagementRequest
@@ -34,7 +35,7 @@ def route(request: HttpRequest) -> Route:
     """
     path, _, query = request.target.partition("?")
     parameters = _parameters(query)
-    if path.lower().startswith(ARM_PREFIX):
+    if _is_management(path.lower()):
         return ManagementRequest(
             method=request.method,
             path=path,
@@ -57,6 +58,11 @@ def route(request: HttpRequest) -> Route:
         operation_id=operation_id,
         body=request.body,
     )
+
+
+def _is_management(path: str) -> bool:
+    first, _, _ = path.removeprefix("/").partition("/")
+    return path.startswith(ARM_PREFIX) or first in COLLECTIONS
 
 
 def _operation(request: HttpRequest, rest: list[str]) -> tuple[Operation, str | None]:

@@ -112,6 +112,14 @@ class Enrollments:
             case _:
                 assert_never(enrollment)
 
+    def individual_ids(self) -> Iterable[str]:
+        """Return the registration ids of all individual enrollments, in lower case."""
+        return self._individuals.keys()
+
+    def group_ids(self) -> Iterable[str]:
+        """Return the ids of all enrollment groups, in lower case."""
+        return self._groups.keys()
+
     def individual(self, registration_id: str) -> IndividualEnrollment | None:
         """Return the individual enrollment of a device, or None."""
         return self._individuals.get(registration_id.lower())

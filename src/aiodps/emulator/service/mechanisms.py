@@ -254,11 +254,11 @@ def _read_keys(members: Members | None) -> SymmetricKeys:
 
 
 def _key(members: Members, name: str) -> str | None:
-    text = members.text(name)
-    if (
-        text is not None
-        and not _SHORTEST_KEY <= len(_decoded(members, name, text)) <= _LONGEST_KEY
-    ):
+    text = _text_or_nothing(members, name)
+    if text is None:
+        return None
+
+    if not _SHORTEST_KEY <= len(_decoded(members, name, text)) <= _LONGEST_KEY:
         raise members.fault(name, f"is not {_SHORTEST_KEY} to {_LONGEST_KEY} bytes")
 
     return text
@@ -267,10 +267,15 @@ def _key(members: Members, name: str) -> str | None:
 def _read_tpm(members: Members) -> TpmKeys:
     keys = TpmKeys(
         endorsement_key=members.required_text("endorsementKey"),
-        storage_root_key=members.text("storageRootKey"),
+        storage_root_key=_text_or_nothing(members, "storageRootKey"),
     )
     _decoded(members, "endorsementKey", keys.endorsement_key)
     return keys
+
+
+def _text_or_nothing(members: Members, name: str) -> str | None:
+    """Return a text; an empty one is none, as Microsoft's Java client sends it."""
+    return None if members.document.get(name) == "" else members.text(name)
 
 
 def _decoded(members: Members, name: str, text: str) -> bytes:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import enum
 import random
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from aiodps.emulator.service.etags import check_etag
 from aiodps.emulator.service.identifiers import etag, operation_id
+from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.models import RegistrationStatus, Substatus
 
 KEPT_OPERATIONS = 4
@@ -119,6 +122,25 @@ class Registrations:
         """Return the device's newest operation, or None if it never registered."""
         record = self._records.get(registration_id.lower())
         return record.operations[-1] if record else None
+
+    def of_group(self, enrollment_group_id: str) -> Iterator[str]:
+        """Go through the registration ids, in lower case, that a group let in last."""
+        group = enrollment_group_id.lower()
+        return (name for name in self._records if (self.group_of(name) or "").lower() == group)
+
+    def delete(self, registration_id: str, *, if_match: str | None = None) -> None:
+        """Forget a device.
+
+        Raises:
+            NotFoundError: If it never registered.
+            ConflictError: If its record has another etag.
+        """
+        latest = self.latest(registration_id)
+        if latest is None:
+            raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
+
+        check_etag(latest.etag, if_match)
+        del self._records[registration_id.lower()]
 
 
 def _substatus(record: _Record, *, now: float) -> Substatus:

@@ -1,0 +1,181 @@
+"""Who may administer: shared access policies, their rights, and the tokens signed with their keys.
+
+Source: Microsoft Learn, "Control access to Azure IoT Hub Device Provisioning Service". Tokens of
+Microsoft's clients are for a host name, with or without the port, or for a whole URL, escaped or
+not, and last from ten minutes to an hour (seen on the wire). A bearer token of Entra ID is taken
+as it is, as nobody on this machine could judge it.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from aiodps.emulator.service.identifiers import symmetric_key
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.sas import SasError, SharedAccessSignature, decode_key
+from aiodps.emulator.wire import ManagementRequest
+from aiodps.errors import ConfigurationError, ServiceError
+
+OWNER: Final = "provisioningserviceowner"
+"""The policy that every instance has; it may do everything."""
+HTTPS_PORT: Final = 443
+
+
+class Right(enum.StrEnum):
+    """What a policy may allow."""
+
+    SERVICE_CONFIG = "ServiceConfig"
+    ENROLLMENT_READ = "EnrollmentRead"
+    ENROLLMENT_WRITE = "EnrollmentWrite"
+    REGISTRATION_READ = "RegistrationStatusRead"
+    REGISTRATION_WRITE = "RegistrationStatusWrite"
+    DEVICE_CONNECT = "DeviceConnect"
+
+
+EVERYTHING: Final = frozenset(Right) - {Right.DEVICE_CONNECT}
+"""The rights of an owner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessPolicy:
+    """A name with two keys: whoever signs with one of them has these rights."""
+
+    name: str
+    """Any casing of it is the same policy."""
+    primary_key: str = field(repr=False)
+    """Base64."""
+    secondary_key: str = field(repr=False)
+    """Base64."""
+    rights: frozenset[Right] = EVERYTHING
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        *,
+        rights: Iterable[Right] = EVERYTHING,
+        key: str | None = None,
+        chance: random.Random | None = None,
+    ) -> Self:
+        """Make a policy.
+
+        Args:
+            name: Of the policy, `skn` in tokens.
+            rights: What it allows.
+            key: Its primary key, base64; None to make one. The other one is always made.
+            chance: Where keys come from; None for the system's.
+
+        Raises:
+            ConfigurationError: If the key is not base64.
+        """
+        source = chance or random.SystemRandom()
+        if key is not None:
+            _check_key(key)
+
+        return cls(
+            name=name,
+            primary_key=key or symmetric_key(chance=source),
+            secondary_key=symmetric_key(chance=source),
+            rights=frozenset(rights),
+        )
+
+    def connection_string(self, host: str, port: int) -> str:
+        """Write what Microsoft's clients and the Azure CLI take as a connection string."""
+        name = f"[{host}]" if ":" in host else host
+        place = name if port == HTTPS_PORT else f"{name}:{port}"
+        return (
+            f"HostName={place};SharedAccessKeyName={self.name};SharedAccessKey={self.primary_key}"
+        )
+
+
+class Access:
+    """The shared access policies of an instance.
+
+    Args:
+        policies: The first one is the owner's.
+    """
+
+    def __init__(self, policies: Iterable[AccessPolicy]) -> None:
+        self._by_name = {each.name.lower(): each for each in policies}
+
+    @property
+    def policies(self) -> tuple[AccessPolicy, ...]:
+        """All of them, the owner's first."""
+        return tuple(self._by_name.values())
+
+    def policy(self, name: str) -> AccessPolicy | None:
+        """Return a policy by its name in any casing, or None."""
+        return self._by_name.get(name.lower())
+
+    def check(self, request: ManagementRequest, right: Right, *, now: float) -> None:
+        """Refuse a caller who did not prove to have a right.
+
+        Raises:
+            UnauthorizedError: If there is no token, or it is not good for this.
+        """
+        authorization = request.headers.get("authorization", "").strip()
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return
+
+        try:
+            signature = SharedAccessSignature.read(authorization)
+        except SasError as exc:
+            raise _unauthorized(f"no shared access signature: {exc}") from exc
+
+        if not _is_for(signature, request):
+            raise _unauthorized(f"the signature is for {signature.resource[:200]!a}")
+
+        if signature.is_expired(now):
+            raise _unauthorized(f"the signature ended {now - signature.expiry:.0f} s ago")
+
+        self._check_signature(signature, right)
+
+    def _check_signature(self, signature: SharedAccessSignature, right: Right) -> None:
+        policy = self.policy(signature.policy or "")
+        if policy is None:
+            raise _unauthorized(f"there is no policy {(signature.policy or '')[:100]!a}")
+
+        keys = map(decode_key, (policy.primary_key, policy.secondary_key))
+        if not signature.is_signed_with(keys):
+            raise _unauthorized(f"the signature is not of the keys of {policy.name}")
+
+        if right not in policy.rights:
+            raise _unauthorized(f"{policy.name} has not the right {right}")
+
+
+def _is_for(signature: SharedAccessSignature, request: ManagementRequest) -> bool:
+    """Whether a token names the host that was asked; ports and what follows do not count."""
+    named = _host(signature.resource)
+    return bool(named) and named == _host(request.headers.get("host", ""))
+
+
+def _host(resource: str) -> str:
+    """Return the host of a host name, `host:port` or URL in lower case; empty if there is none."""
+    try:
+        return urlsplit(resource if "://" in resource else f"//{resource}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _check_key(key: str) -> None:
+    try:
+        decoded = decode_key(key)
+    except ValueError:
+        decoded = b""
+
+    if not decoded:
+        raise ConfigurationError(
+            "the key of the service API is not base64",
+            setting="service_key",
+            hint="make one with: openssl rand -base64 64 | tr -d '\\n'",
+        )
+
+
+def _unauthorized(why: str) -> ServiceError:
+    return refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", why=why)

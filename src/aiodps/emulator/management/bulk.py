@@ -1,0 +1,125 @@
+"""Up to ten enrollments in one request; one that fails does not keep the others from it.
+
+Source: Microsoft's REST reference of the DPS service API, "Run Bulk Operation".
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, assert_never
+
+from aiodps.emulator.management.bodies import read_object
+from aiodps.emulator.management.enrollment_calls import EnrollmentCalls, Kind
+from aiodps.emulator.service.enrollment import Enrollment
+from aiodps.emulator.service.enrollments import Enrollments
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.wire import ManagementRequest, ManagementResponse
+from aiodps.errors import ServiceError
+
+LARGEST: Final = 10
+"""Enrollments in one request."""
+
+
+class BulkMode(enum.StrEnum):
+    """What to do to each."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UPDATE_IF_MATCH_ETAG = "updateIfMatchETag"
+    DELETE = "delete"
+
+
+class BulkOperation:
+    """One request for enrollments of one kind.
+
+    Args:
+        enrollments: Of the instance.
+        kind: Which of them.
+        calls: What can be done to one.
+        now: Seconds since 1970.
+    """
+
+    def __init__(
+        self, enrollments: Enrollments, kind: Kind, calls: EnrollmentCalls, *, now: float
+    ) -> None:
+        self._enrollments = enrollments
+        self._kind = kind
+        self._calls = calls
+        self._now = now
+
+    def run(self, request: ManagementRequest) -> ManagementResponse:
+        """Do it to each, and tell what failed.
+
+        Raises:
+            BadRequestError: If the request as a whole makes no sense; then nothing was done.
+        """
+        document = read_object(request.body)
+        mode = _read_mode(document)
+        items = _read_items(document, self._kind)
+        errors = [error for item in items if (error := self._try(mode, item)) is not None]
+        body = {"isSuccessful": not errors, "errors": errors}
+        return ManagementResponse(status_code=HTTPStatus.OK.value, body=body)
+
+    def _try(self, mode: BulkMode, item: Mapping[str, Any]) -> dict[str, Any] | None:
+        try:
+            self._do(mode, item)
+        except ServiceError as refused:
+            return {
+                self._kind.id_member: item[self._kind.id_member],
+                "errorCode": refused.error_code,
+                "errorStatus": refused.message,
+            }
+
+        return None
+
+    def _do(self, mode: BulkMode, item: Mapping[str, Any]) -> None:
+        name = item[self._kind.id_member]
+        match mode:
+            case BulkMode.CREATE:
+                wanted = self._calls.read(item, name=name)
+                self._calls.check_new(name)
+                self._enrollments.put(wanted, now=self._now)
+            case BulkMode.UPDATE:
+                self._update(item, if_match=None)
+            case BulkMode.UPDATE_IF_MATCH_ETAG:
+                self._update(item, if_match=_etag(item))
+            case BulkMode.DELETE:
+                self._enrollments.remove(self._calls.find(name))
+            case _:
+                assert_never(mode)
+
+    def _update(self, item: Mapping[str, Any], *, if_match: str | None) -> Enrollment:
+        name = item[self._kind.id_member]
+        wanted = self._calls.read(item, name=name)
+        self._calls.find(name)
+        return self._enrollments.put(wanted, if_match=if_match, now=self._now)
+
+
+def _etag(item: Mapping[str, Any]) -> str:
+    etag = item.get("etag")
+    if isinstance(etag, str) and etag:
+        return etag
+
+    raise refusal(ErrorCode.PRECONDITION_FAILED, "The etag is missing.")
+
+
+def _read_mode(document: Mapping[str, Any]) -> BulkMode:
+    try:
+        return BulkMode(document.get("mode", ""))
+    except ValueError as exc:
+        modes = ", ".join(BulkMode)
+        raise refusal(ErrorCode.BAD_REQUEST, f"The mode is not one of: {modes}.") from exc
+
+
+def _read_items(document: Mapping[str, Any], kind: Kind) -> list[Mapping[str, Any]]:
+    items = document.get(kind.collection)
+    if not isinstance(items, list) or not 1 <= len(items) <= LARGEST:
+        raise refusal(ErrorCode.BAD_REQUEST, f"{kind.collection} are not 1 to {LARGEST}.")
+
+    for item in items:
+        if not isinstance(item, dict) or not isinstance(item.get(kind.id_member), str):
+            raise refusal(ErrorCode.BAD_REQUEST, f"{kind.id_member} is missing.")
+
+    return items

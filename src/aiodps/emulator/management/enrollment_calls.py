@@ -1,0 +1,177 @@
+"""The service API of enrollments: what can be done to individual ones, and the same to groups.
+
+Source: Microsoft's REST reference of the DPS service API, "Individual Enrollment" and "Enrollment
+Group". A PUT over what is there needs `If-Match`, with its etag or `*`; without it the answer is
+409, with another etag 412 (seen on the wire).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiodps.emulator.management.bodies import read_object
+from aiodps.emulator.management.pages import page_of
+from aiodps.emulator.management.shapes import known_members, show_enrollment, show_mechanism
+from aiodps.emulator.service.enrollment import Enrollment, read_enrollment
+from aiodps.emulator.service.enrollments import Enrollments
+from aiodps.emulator.service.identifiers import is_registration_id
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.wire import ManagementRequest, ManagementResponse
+from aiodps.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is different between individual enrollments and groups."""
+
+    collection: str
+    """In paths, and in the body of a bulk operation."""
+    id_member: str
+    item_type: str
+    """In the headers of pages."""
+    missing: ErrorCode
+    """What it is if there is none."""
+    find: Callable[[Enrollments, str], Enrollment | None]
+    """Looks one up by its id in any casing."""
+    ids: Callable[[Enrollments], Iterable[str]]
+    """Lists the ids in lower case."""
+
+
+INDIVIDUAL: Final = Kind(
+    collection="enrollments",
+    id_member="registrationId",
+    item_type="enrollment",
+    missing=ErrorCode.REGISTRATION_NOT_FOUND,
+    find=Enrollments.individual,
+    ids=Enrollments.individual_ids,
+)
+GROUP: Final = Kind(
+    collection="enrollmentGroups",
+    id_member="enrollmentGroupId",
+    item_type="enrollmentGroup",
+    missing=ErrorCode.GROUP_NOT_FOUND,
+    find=Enrollments.group,
+    ids=Enrollments.group_ids,
+)
+
+StateOf = Callable[[str], Mapping[str, Any] | None]
+"""Returns the registration state of a device, or None."""
+
+
+class EnrollmentCalls:
+    """Calls about enrollments of one kind.
+
+    Args:
+        enrollments: Of the instance.
+        kind: Which of them.
+        request: With a version that is known.
+        state_of: For individual enrollments, what came of them.
+        now: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        enrollments: Enrollments,
+        kind: Kind,
+        request: ManagementRequest,
+        *,
+        state_of: StateOf,
+        now: float,
+    ) -> None:
+        self._enrollments = enrollments
+        self._kind = kind
+        self._request = request
+        self._api_version = request.api_version or ""
+        self._if_match = request.headers.get("if-match") or None
+        self._state_of = state_of
+        self._now = now
+
+    def get(self, name: str) -> ManagementResponse:
+        """Show one; without its keys."""
+        found = self.find(name)
+        return _answer(found, self._show(found))
+
+    def put(self, name: str) -> ManagementResponse:
+        """Create or change one, and show it with its keys."""
+        wanted = self.read(read_object(self._request.body), name=name)
+        if self._if_match is None:
+            self.check_new(name)
+
+        stored = self._enrollments.put(wanted, if_match=self._if_match, now=self._now)
+        return _answer(stored, show_enrollment(stored, api_version=self._api_version, keys=True))
+
+    def delete(self, name: str) -> ManagementResponse:
+        """Remove one."""
+        self._enrollments.remove(self.find(name), if_match=self._if_match)
+        return ManagementResponse(status_code=204)
+
+    def attestation_mechanism(self, name: str) -> ManagementResponse:
+        """Show what a device must prove, with keys."""
+        found = self.find(name)
+        return _answer(found, show_mechanism(found.attestation, keys=True))
+
+    def query(self) -> ManagementResponse:
+        """List all, page by page; whatever the query says, as the real tools say anything."""
+        if not isinstance(read_object(self._request.body).get("query"), str):
+            raise refusal(ErrorCode.BAD_REQUEST, "The query is missing.")
+
+        ids = self._kind.ids(self._enrollments)
+        names, headers = page_of(ids, self._request, item_type=self._kind.item_type)
+        body = [self._show(self.find(name)) for name in names]
+        return ManagementResponse(status_code=200, body=body, headers=headers)
+
+    def find(self, name: str) -> Enrollment:
+        """Return one.
+
+        Raises:
+            NotFoundError: If there is none.
+        """
+        found = self._kind.find(self._enrollments, name)
+        if found is None:
+            raise refusal(self._kind.missing, "Enrollment not found.")
+
+        return found
+
+    def check_new(self, name: str) -> None:
+        """Refuse to change what is there.
+
+        Raises:
+            ConflictError: If it is.
+        """
+        if self._kind.find(self._enrollments, name) is not None:
+            raise refusal(ErrorCode.CONFLICT, "The enrollment exists already.")
+
+    def read(self, document: Mapping[str, Any], *, name: str) -> Enrollment:
+        """Read one as it was sent.
+
+        Raises:
+            BadRequestError: If it cannot be read, or has another name.
+        """
+        if not is_registration_id(name):
+            raise refusal(ErrorCode.INVALID_REQUEST, f"Invalid {self._kind.id_member}.")
+
+        inside = document.get(self._kind.id_member) or name
+        if not isinstance(inside, str) or inside.lower() != name.lower():
+            raise refusal(
+                ErrorCode.BAD_REQUEST, f"{self._kind.id_member} is not that of the path."
+            )
+
+        members = known_members(document, api_version=self._api_version)
+        try:
+            return read_enrollment(members | {self._kind.id_member: inside}, place="enrollment")
+        except ConfigurationError as exc:
+            raise refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
+
+    def _show(self, enrollment: Enrollment) -> dict[str, Any]:
+        shown = show_enrollment(enrollment, api_version=self._api_version, keys=False)
+        if self._kind is INDIVIDUAL:
+            state = self._state_of(shown[self._kind.id_member])
+            return shown if state is None else shown | {"registrationState": state}
+
+        return shown
+
+
+def _answer(enrollment: Enrollment, body: Mapping[str, Any]) -> ManagementResponse:
+    return ManagementResponse(status_code=200, body=body, headers={"ETag": enrollment.etag})

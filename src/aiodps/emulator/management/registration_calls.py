@@ -1,0 +1,63 @@
+"""The service API of registrations: what became of devices, to be read and deleted.
+
+Source: Microsoft's REST reference of the DPS service API, "Device Registration State". They are
+read and deleted by registration id, but listed by enrollment group id.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiodps.emulator.management.pages import page_of
+from aiodps.emulator.service.answers import registration_state
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.wire import ManagementRequest, ManagementResponse
+
+ITEM_TYPE = "deviceRegistration"
+_DEVICE_ONLY = ("x509", "symmetricKey", "tpm", "issuedCertificateChain")
+"""Members of a registration state that the service API does not have."""
+
+
+class RegistrationCalls:
+    """Calls about registrations; `now` is in seconds since 1970."""
+
+    def __init__(self, service: Service, request: ManagementRequest, *, now: float) -> None:
+        self._service = service
+        self._registrations = service.registrations
+        self._request = request
+        self._now = now
+
+    def state_of(self, registration_id: str) -> dict[str, Any] | None:
+        """Return what became of a device, or None if it never registered."""
+        operation = self._registrations.latest(registration_id)
+        if operation is None:
+            return None
+
+        state = registration_state(operation, registration_id, now=self._now)
+        return {name: value for name, value in state.items() if name not in _DEVICE_ONLY}
+
+    def get(self, registration_id: str) -> ManagementResponse:
+        """Show one."""
+        state = self.state_of(registration_id)
+        if state is None:
+            raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
+
+        headers = {"ETag": str(state["etag"])} if "etag" in state else {}
+        return ManagementResponse(status_code=200, body=state, headers=headers)
+
+    def delete(self, registration_id: str) -> ManagementResponse:
+        """Forget one; the device may register again."""
+        if_match = self._request.headers.get("if-match") or None
+        self._registrations.delete(registration_id, if_match=if_match)
+        return ManagementResponse(status_code=204)
+
+    def query(self, enrollment_group_id: str) -> ManagementResponse:
+        """List those of a group, page by page."""
+        ids = list(self._registrations.of_group(enrollment_group_id))
+        if not ids and self._service.enrollments.group(enrollment_group_id) is None:
+            raise refusal(ErrorCode.GROUP_NOT_FOUND, "Enrollment group not found.")
+
+        names, headers = page_of(ids, self._request, item_type=ITEM_TYPE)
+        states = [state for name in names if (state := self.state_of(name)) is not None]
+        return ManagementResponse(status_code=200, body=states, headers=headers)

@@ -1,0 +1,149 @@
+"""The service API: enrollments, groups and registrations, for callers with a shared access policy.
+
+Source: Microsoft's REST reference of the DPS service API. Paths are taken in any casing and with a
+slash at the end, as Microsoft's clients write them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from aiodps.emulator.management.access import Access, Right
+from aiodps.emulator.management.bulk import BulkOperation
+from aiodps.emulator.management.enrollment_calls import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
+from aiodps.emulator.management.registration_calls import RegistrationCalls
+from aiodps.emulator.management.shapes import API_VERSIONS
+from aiodps.emulator.service import answers
+from aiodps.emulator.service.identifiers import guid
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.wire import ManagementRequest, ManagementResponse
+from aiodps.errors import ServiceError
+
+COLLECTIONS: Final = ("enrollments", "enrollmentgroups", "registrations")
+"""How paths of the service API begin, in lower case."""
+_QUERY = "query"
+_ATTESTATION_MECHANISM = "attestationmechanism"
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Something that can be done, and the right that it takes."""
+
+    right: Right
+    answer: Callable[[], ManagementResponse]
+
+
+class ServiceApi:
+    """The service API of an instance.
+
+    Args:
+        service: The instance.
+        access: Who may do what.
+        chance: Where tracking ids come from; None for the system's.
+    """
+
+    def __init__(
+        self, service: Service, access: Access, *, chance: random.Random | None = None
+    ) -> None:
+        self._service = service
+        self._access = access
+        self._chance = chance or random.SystemRandom()
+
+    def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
+        """Answer a call, whatever it is; never raises. `now` is in seconds since 1970."""
+        try:
+            call = self._find(request, now=now)
+            self._access.check(request, call.right, now=now)
+            _check_version(request)
+            return call.answer()
+        except ServiceError as refused:
+            error = answers.error(refused, tracking_id=guid(self._chance), now=now)
+            return ManagementResponse(
+                status_code=error.status_code,
+                body=error.body,
+                headers={
+                    "x-ms-error-code": str(error.body["errorCode"]),
+                    "x-ms-request-id": str(error.body["trackingId"]),
+                },
+                why=error.why,
+            )
+
+    def _find(self, request: ManagementRequest, *, now: float) -> _Call:
+        """Find what a path and a method ask for."""
+        registrations = RegistrationCalls(self._service, request, now=now)
+        parts = [unquote(part) for part in request.path.strip("/").split("/")]
+        match parts[0].lower(), parts[1:]:
+            case "registrations", rest:
+                calls = _registration_calls(registrations, rest)
+            case "enrollments", rest:
+                calls = self._enrollment_calls(INDIVIDUAL, rest, request, registrations, now=now)
+            case "enrollmentgroups", rest:
+                calls = self._enrollment_calls(GROUP, rest, request, registrations, now=now)
+            case _:
+                calls = {}
+
+        if not calls:
+            raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
+
+        if request.method not in calls:
+            raise refusal(ErrorCode.NOT_ALLOWED, f"Only {', '.join(calls)} can be done to this.")
+
+        return calls[request.method]
+
+    def _enrollment_calls(
+        self,
+        kind: Kind,
+        rest: list[str],
+        request: ManagementRequest,
+        registrations: RegistrationCalls,
+        *,
+        now: float,
+    ) -> Mapping[str, _Call]:
+        """Return what can be done to enrollments of a kind at this path, by method."""
+        enrollments = self._service.enrollments
+        calls = EnrollmentCalls(
+            enrollments, kind, request, state_of=registrations.state_of, now=now
+        )
+        read, write = Right.ENROLLMENT_READ, Right.ENROLLMENT_WRITE
+        match rest:
+            case []:
+                bulk = BulkOperation(enrollments, kind, calls, now=now)
+                return {"POST": _Call(write, lambda: bulk.run(request))}
+            case [query] if query.lower() == _QUERY and request.method == "POST":
+                return {"POST": _Call(read, calls.query)}
+            case [name]:
+                return {
+                    "GET": _Call(read, lambda: calls.get(name)),
+                    "PUT": _Call(write, lambda: calls.put(name)),
+                    "DELETE": _Call(write, lambda: calls.delete(name)),
+                }
+            case [name, literal] if literal.lower() == _ATTESTATION_MECHANISM:
+                return {"POST": _Call(read, lambda: calls.attestation_mechanism(name))}
+            case _:
+                return {}
+
+
+def _registration_calls(calls: RegistrationCalls, rest: list[str]) -> Mapping[str, _Call]:
+    """Return what can be done to registrations at this path, by method."""
+    match rest:
+        case [name] if name:
+            return {
+                "GET": _Call(Right.REGISTRATION_READ, lambda: calls.get(name)),
+                "DELETE": _Call(Right.REGISTRATION_WRITE, lambda: calls.delete(name)),
+            }
+        case [group, literal] if literal.lower() == _QUERY:
+            return {"POST": _Call(Right.REGISTRATION_READ, lambda: calls.query(group))}
+        case _:
+            return {}
+
+
+def _check_version(request: ManagementRequest) -> None:
+    if request.api_version not in API_VERSIONS:
+        raise refusal(
+            ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
+        )

@@ -1,0 +1,151 @@
+"""Who may administer."""
+
+from __future__ import annotations
+
+import random
+from urllib.parse import quote
+
+import pytest
+from tests.emulator.administrator import HOST, token
+from tests.emulator.instance import NOW
+from tests.emulator.tokens import signature
+
+from aiodps.emulator.management.access import OWNER, Access, AccessPolicy, Right
+from aiodps.emulator.wire import ManagementRequest
+from aiodps.errors import ConfigurationError, UnauthorizedError
+
+OWNERS = AccessPolicy.create(OWNER)
+READER = AccessPolicy.create("reader", rights=[Right.ENROLLMENT_READ])
+ACCESS = Access([OWNERS, READER])
+
+
+def check(
+    authorization: str | None, right: Right = Right.ENROLLMENT_READ, host: str = f"{HOST}:8443"
+) -> None:
+    """Ask for a right with a token."""
+    headers = {"host": host} | ({} if authorization is None else {"authorization": authorization})
+    request = ManagementRequest(method="GET", path="/enrollments/a", query={}, headers=headers)
+    ACCESS.check(request, right, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        HOST,
+        HOST.upper(),
+        f"{HOST}:8443",
+        quote(f"{HOST}:8443", safe=""),
+        quote(f"{HOST}:8443", safe="").lower(),
+        quote(f"https://{HOST}:8443/", safe=""),
+        f"https://{HOST}",
+        f"{HOST}/enrollments",
+    ],
+)
+def test_what_a_token_may_be_for(resource: str) -> None:
+    """Host, host and port, or URL, in any casing, escaped or not: each is a client's."""
+    check(token(OWNERS, resource=resource))
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8443", "[::1]:8443", "LocalHost:1"])
+def test_the_host_is_the_one_that_was_asked(host: str) -> None:
+    """Whatever the caller knows the instance by."""
+    check(token(OWNERS, resource=quote(host, safe="")), host=host)
+
+
+@pytest.mark.parametrize("name", [None, "PROVISIONINGSERVICEOWNER"])
+@pytest.mark.parametrize("right", sorted(set(Right) - {Right.DEVICE_CONNECT}))
+def test_the_owner_may_do_everything(right: Right, name: str | None) -> None:
+    """Under its name in any casing."""
+    check(token(OWNERS, name=name), right)
+
+
+def test_either_key_will_do() -> None:
+    """So that one can be changed after the other."""
+    expiry = int(NOW + 60)
+    sig = quote(signature(OWNERS.secondary_key, HOST, expiry), safe="")
+    check(f"SharedAccessSignature se={expiry}&skn={OWNER}&sr={HOST}&sig={sig}")
+
+
+def test_a_bearer_token_is_taken_as_it_is() -> None:
+    """Entra ID is not on this machine."""
+    check("Bearer eyJ0", Right.ENROLLMENT_WRITE)
+
+
+def test_a_policy_has_its_rights_alone() -> None:
+    """Others are refused."""
+    check(token(READER), Right.ENROLLMENT_READ)
+    with pytest.raises(UnauthorizedError) as refused:
+        check(token(READER), Right.ENROLLMENT_WRITE)
+
+    assert refused.value.__notes__ == ["reader has not the right EnrollmentWrite"]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "why"),
+    [
+        (None, "no shared access signature: it does not begin with SharedAccessSignature"),
+        ("Bearer ", "no shared access signature: it does not begin with SharedAccessSignature"),
+        ("SharedAccessSignature sr=a", "no shared access signature: it has no sig and no se"),
+        (token(OWNERS, resource="elsewhere"), "the signature is for 'elsewhere'"),
+        (token(OWNERS, resource="https://[a"), "the signature is for 'https://[a'"),
+        (token(OWNERS, lasts=-90), "the signature ended 90 s ago"),
+        (token(OWNERS, name=""), "there is no policy ''"),
+        (token(OWNERS, name="nobody"), "there is no policy 'nobody'"),
+        (token(OWNERS, name="reader"), "the signature is not of the keys of reader"),
+        (token(AccessPolicy.create(OWNER)), f"the signature is not of the keys of {OWNER}"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "none",
+)
+def test_who_is_refused(authorization: str | None, why: str) -> None:
+    """401 in the service's word; why is told to those who run the emulator, without secrets."""
+    with pytest.raises(UnauthorizedError) as refused:
+        check(authorization)
+
+    assert (refused.value.message, refused.value.error_code) == ("Unauthorized", 401002)
+    (note,) = refused.value.__notes__
+    assert note.startswith(why.removesuffix("90 s ago"))
+    assert OWNERS.primary_key not in note
+
+
+def test_keys_are_made_or_given() -> None:
+    """Two of 64 bytes, and never shown."""
+    given = AccessPolicy.create("a", key="c2VjcmV0LXNlY3JldA==")
+    chance = random.Random(1)  # noqa: S311 (no secrets here)
+    made = AccessPolicy.create("a", chance=chance)
+
+    assert given.primary_key == "c2VjcmV0LXNlY3JldA=="
+    assert len({made.primary_key, made.secondary_key, given.secondary_key}) == 3
+    assert all(key not in repr(made) for key in (made.primary_key, made.secondary_key))
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é"])
+def test_a_key_is_base64(key: str) -> None:
+    """Anything else is said at once, without showing it."""
+    with pytest.raises(ConfigurationError) as wrong:
+        AccessPolicy.create("a", key=key)
+
+    assert wrong.value.message == "the key of the service API is not base64"
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "place"),
+    [
+        ("localhost", 443, "localhost"),
+        ("localhost", 8443, "localhost:8443"),
+        ("::1", 8443, "[::1]:8443"),
+    ],
+)
+def test_connection_strings(host: str, port: int, place: str) -> None:
+    """As the portal shows them, with a port where it is not the usual one."""
+    policy = AccessPolicy.create(OWNER, key="QUJD")
+
+    assert policy.connection_string(host, port) == (
+        f"HostName={place};SharedAccessKeyName={OWNER};SharedAccessKey=QUJD"
+    )
+
+
+def test_policies_are_listed_owner_first() -> None:
+    """And found in any casing."""
+    assert ACCESS.policies == (OWNERS, READER)
+    assert ACCESS.policy("READER") is READER
+    assert ACCESS.policy("nobody") is None
