@@ -1,0 +1,226 @@
+"""Lists of devices to provision: CSV, JSON Lines or TOML.
+
+Every row may have these fields; paths are meant from where the list lies.
+
+registration_id     needed
+certificate         the device's certificate, with its intermediates if any (PEM or DER)
+private_key         its private key; not needed if it lies in the certificate's file
+key_password_file   the key's password, in the first line
+payload             a JSON object for the custom allocation webhook
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from aiodps.errors import ConfigurationError, ProvisioningError
+from aiodps.models import JsonObject
+from aiodps.protocol.identifiers import check_registration_id
+from aiodps.protocol.payloads import check_payload
+
+FIELDS: Final = (
+    "registration_id",
+    "certificate",
+    "private_key",
+    "key_password_file",
+    "payload",
+)
+_PATHS: Final = ("certificate", "private_key", "key_password_file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One device of a list."""
+
+    line: int
+    """Where it stands in the file, from 1."""
+    registration_id: str
+    certificate: Path | None = None
+    """None if a CA is to issue one."""
+    private_key: Path | None = None
+    key_password_file: Path | None = None
+    payload: JsonObject | None = field(default=None, repr=False)
+
+
+class ManifestError(ConfigurationError):
+    """Some rows of a list cannot be used; nothing was sent."""
+
+    def __init__(self, path: Path, faults: list[tuple[int, str]]) -> None:
+        line, reason = faults[0]
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        super().__init__(
+            f"{path}, line {line}: {reason}{more}",
+            setting="manifest",
+            hint="correct the rows; nothing was sent for any of them",
+        )
+        self.faults = tuple(f"{path}:{line}: {reason}" for line, reason in faults)
+        """Every bad row, with file, line and reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A list of devices, read."""
+
+    path: Path
+    digest: str
+    """SHA-256 of the file: a run goes on only with the list it began with."""
+    rows: tuple[Row, ...]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a list; its name says what it is: `.csv`, `.jsonl` or `.toml`.
+
+    Raises:
+        ManifestError: If a row cannot be used; it names them all.
+        ConfigurationError: If the file cannot be read as a list.
+    """
+    try:
+        read = _READERS[path.suffix.lower()]
+    except KeyError:
+        raise _unreadable(path, "its name ends in neither .csv nor .jsonl nor .toml") from None
+
+    try:
+        data = path.read_bytes()
+        raw = list(read(data.decode("utf-8-sig")))
+    except OSError as exc:
+        raise _unreadable(path, str(exc.strerror)) from exc
+    except (ValueError, csv.Error) as exc:
+        raise _unreadable(path, str(exc)) from exc
+
+    if not raw:
+        raise _unreadable(path, "there is no device in it")
+
+    return Manifest(
+        path=path.absolute(), digest=hashlib.sha256(data).hexdigest(), rows=_rows(path, raw)
+    )
+
+
+def _rows(path: Path, raw: list[tuple[int, object]]) -> tuple[Row, ...]:
+    rows: list[Row] = []
+    faults: list[tuple[int, str]] = []
+    seen: dict[str, int] = {}
+    for line, fields in raw:
+        try:
+            row = _row(line, fields, path.absolute().parent)
+        except ProvisioningError as error:
+            faults.append((line, error.message))
+        except ValueError as exc:
+            faults.append((line, str(exc)))
+        else:
+            before = seen.setdefault(row.registration_id.casefold(), line)
+            if before == line:
+                rows.append(row)
+            else:
+                faults.append((line, f"{row.registration_id!r} is in line {before} already"))
+
+    if faults:
+        raise ManifestError(path, faults)
+
+    return tuple(rows)
+
+
+def _row(line: int, fields: object, beside: Path) -> Row:
+    if isinstance(fields, str):
+        raise ValueError(fields)  # noqa: TRY004 (a reader's finding)
+
+    if not isinstance(fields, Mapping):
+        raise ValueError("it is not an object")  # noqa: TRY004 (of the file's, not of a call)
+
+    unknown = sorted(map(str, fields.keys() - {*FIELDS}))
+    if unknown:
+        known = ", ".join(FIELDS)
+        raise ValueError(f"the field {unknown[0]!a} is not known; known are {known}")
+
+    given = {name: value for name, value in fields.items() if value not in ("", None)}
+    paths = {name: _path(name, given[name], beside) for name in _PATHS if name in given}
+    if "private_key" in paths and "certificate" not in paths:
+        raise ValueError("there is a private key and no certificate")
+
+    return Row(
+        line=line,
+        registration_id=check_registration_id(given.get("registration_id", "")),
+        payload=check_payload(given.get("payload")),
+        **paths,
+    )
+
+
+def _path(name: str, value: object, beside: Path) -> Path:
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{name} is not a path")
+
+    return beside / value
+
+
+def _from_csv(text: str) -> Iterator[tuple[int, object]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    header = reader.fieldnames or []
+    if "registration_id" not in header:
+        raise ValueError("its first line has no column registration_id")
+
+    for cells in reader:
+        line = reader.line_num
+        if None in cells or None in cells.values():
+            yield line, "it has more or fewer cells than the first line"
+            continue
+
+        yield line, _with_payload(cells)
+
+
+def _with_payload(cells: Mapping[str, str]) -> object:
+    """Read the payload's cell as JSON."""
+    fields: dict[str, object] = {name: text.strip() for name, text in cells.items()}
+    if fields.get("payload"):
+        try:
+            fields["payload"] = json.loads(str(fields["payload"]))
+        except ValueError:
+            return "the payload is not JSON"
+
+    return fields
+
+
+def _from_jsonl(text: str) -> Iterator[tuple[int, object]]:
+    for line, row in enumerate(text.splitlines(), start=1):
+        if not row.strip():
+            continue
+
+        try:
+            yield line, json.loads(row)
+        except ValueError as exc:
+            yield line, f"it is not JSON: {exc}"
+
+
+def _from_toml(text: str) -> Iterator[tuple[int, object]]:
+    devices = tomllib.loads(text).get("device", [])
+    lines = [
+        line
+        for line, row in enumerate(text.splitlines(), start=1)
+        if re.match(r"\s*\[\[\s*device\s*\]\]", row)
+    ]
+    if not isinstance(devices, list) or len(lines) != len(devices):
+        raise ValueError("its devices are not tables that begin with [[device]]")
+
+    yield from zip(lines, devices, strict=True)
+
+
+_READERS: Final[dict[str, Callable[[str], Iterator[tuple[int, Any]]]]] = {
+    ".csv": _from_csv,
+    ".jsonl": _from_jsonl,
+    ".toml": _from_toml,
+}
+
+
+def _unreadable(path: Path, fault: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{str(path)!r} cannot be read as a list of devices: {fault}",
+        setting="manifest",
+        hint="give a .csv, .jsonl or .toml file with a registration_id for each device",
+    )
