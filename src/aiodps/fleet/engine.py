@@ -1,0 +1,187 @@
+"""One shard at work in an event loop: begins devices in turn, and writes down how they ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+
+from aiodps.client import ProvisioningClient
+from aiodps.errors import JournalError, ProvisioningError
+from aiodps.fleet.clerk import Clerk
+from aiodps.fleet.devices import Device
+from aiodps.fleet.gauge import Gauge
+from aiodps.fleet.journal import Entry, Journal, State
+from aiodps.fleet.meter import Meter
+from aiodps.fleet.pace import Pace, Turn
+from aiodps.fleet.recorder import Record, Recorded
+from aiodps.fleet.sample import Outcome, Sample
+from aiodps.fleet.spec import Plan
+from aiodps.fleet.watch import Watch
+
+GRACE = 10.0
+"""Seconds that running devices get when a run is told to stop."""
+
+_log = logging.getLogger("aiodps.fleet")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One registration that is to be done in this session."""
+
+    entry: Entry
+    device: Device
+
+
+class Engine:
+    """Runs a shard's work once."""
+
+    def __init__(
+        self, plan: Plan, *, shard: int, journal: Journal, gauge: Gauge, watch: Watch
+    ) -> None:
+        self._plan = plan
+        self._shard = shard
+        self._journal = journal
+        self._gauge = gauge
+        self._watch = watch
+        self._starting = anyio.CancelScope()
+        self._running = anyio.CancelScope()
+        self._zero = 0.0
+        self._records: dict[tuple[str, str], Record] = {}
+        self._clients: dict[str, ProvisioningClient] = {}
+
+    def drain(self) -> None:
+        """Begin no more devices; those that run have `GRACE` seconds."""
+        self._starting.cancel()
+        self._running.deadline = min(self._running.deadline, anyio.current_time() + GRACE)
+
+    def halt(self) -> None:
+        """Stop now. Every device can be resumed."""
+        self._starting.cancel()
+        self._running.cancel()
+
+    async def run(self, works: Sequence[Work], pace: Pace, *, zero: float) -> None:
+        """Do the work.
+
+        Args:
+            works: What is to be done, in order.
+            pace: Says when each begins.
+            zero: The run's start on the event loop's clock; samples count from it.
+
+        Raises:
+            JournalError: If the journal could not be kept. The run may be resumed.
+        """
+        self._zero = zero
+        async with Clerk.at_work(self._journal) as clerk:
+            self._clients = {name: self._client(name, clerk) for name in self._plan.transports}
+            with self._running:
+                async with anyio.create_task_group() as devices:
+                    with self._starting:
+                        await self._begin_all(works, pace, clerk, devices)
+
+            pace.close()
+            if clerk.trouble is not None:
+                raise clerk.trouble
+
+    async def _begin_all(
+        self, works: Sequence[Work], pace: Pace, clerk: Clerk, devices: TaskGroup
+    ) -> None:
+        for index, work in enumerate(works):
+            turn = await pace.turn(index)
+            if self._starting.cancel_called:
+                return
+
+            self._gauge.begin()
+            devices.start_soon(self._one, work, turn, pace, clerk)
+
+    async def _one(self, work: Work, turn: Turn, pace: Pace, clerk: Clerk) -> None:
+        """Do one registration, and write down how it ended."""
+        sample: Sample | None = None
+        try:
+            sample = await self._register(work, turn, clerk)
+        except JournalError as error:
+            _log.debug("%s", error)
+            self.halt()
+        finally:
+            self._gauge.end(sample)
+            pace.free()
+
+    async def _register(self, work: Work, turn: Turn, clerk: Clerk) -> Sample:
+        record = Record(work.entry)
+        key = (work.entry.transport, work.entry.registration_id.casefold())
+        self._records[key] = record
+        meter = Meter(record, shard=self._shard)
+        started = anyio.current_time()
+        self._watch.note_start(started - turn.free)
+        times = {"intended": turn.intended - self._zero, "started": started - self._zero}
+        try:
+            assignment = await self._clients[work.entry.transport].provision(
+                attestation=work.device.attestation,
+                payload=work.device.payload,
+                operation_id=work.entry.operation_id,
+                on_step=meter,
+            )
+            sample = meter.assigned(assignment, **times, finished=self._now())
+        except JournalError:
+            raise
+        except ProvisioningError as error:
+            sample = meter.ended(error, **times, finished=self._now())
+        except Exception as error:  # noqa: BLE001 (logged)
+            # A bug of ours must not cost the other devices.
+            _log.exception("%s failed for a reason nobody thought of", key)
+            sample = meter.ended(error, **times, finished=self._now())
+        except BaseException:
+            sample = meter.ended(None, **times, finished=self._now())
+            with anyio.CancelScope(shield=True):
+                await self._write(record, sample, clerk)
+
+            raise
+        finally:
+            del self._records[key]
+
+        await self._write(record, sample, clerk)
+        return sample
+
+    async def _write(self, record: Record, sample: Sample, clerk: Clerk) -> None:
+        """Write down how a registration ended, before anybody is told."""
+        state = {
+            Outcome.ASSIGNED: State.ASSIGNED,
+            Outcome.FAILED: State.FAILED,
+            Outcome.INTERRUPTED: record.entry.state,
+        }[sample.outcome]
+        with anyio.CancelScope(shield=True):
+            await clerk.put(dataclasses.replace(record.entry, state=state, sample=sample))
+
+    def _now(self) -> float:
+        return anyio.current_time() - self._zero
+
+    def _client(self, name: str, clerk: Clerk) -> ProvisioningClient:
+        def record_of(registration_id: str) -> Record:
+            return self._records[name, registration_id.casefold()]
+
+        transport = Recorded(self._plan.service.transport(name), clerk, record_of)
+        return self._plan.service.client(transport, seed=self._plan.seed)
+
+
+def works_of(
+    entries: Sequence[Entry], devices: Mapping[str, Device], *, again: bool = False
+) -> list[Work]:
+    """List what is left to do: first what was under way, then what nobody has begun.
+
+    Args:
+        entries: The journal.
+        devices: Devices by registration id.
+        again: Whether failed ones are to be tried once more.
+    """
+    order = {State.OPERATION: 0, State.SENT: 1, State.FAILED: 2, State.PLANNED: 3}
+    left = [
+        entry
+        for entry in entries
+        if not entry.state.final or (again and entry.state is State.FAILED)
+    ]
+    left.sort(key=lambda entry: (order[entry.state], entry.number))
+    return [Work(entry, devices[entry.registration_id]) for entry in left]

@@ -1,0 +1,59 @@
+"""How a shard stands."""
+
+from __future__ import annotations
+
+import json
+
+from tests.fleet.samples import sample
+
+from aiodps.fleet.gauge import Gauge, Standing, together
+from aiodps.fleet.sample import Outcome
+
+
+def measured() -> Gauge:
+    """Make a gauge of ten registrations: two of before, four that ended, one that runs."""
+    gauge = Gauge(total=10, assigned=1, failed=1)
+    for _ in range(5):
+        gauge.begin()
+
+    gauge.end(sample(registers=1))
+    gauge.end(
+        sample(
+            registers=2, outcome=Outcome.FAILED, error_class="ThrottledError", error_code=429001
+        )
+    )
+    gauge.end(sample(registers=1, outcome=Outcome.INTERRUPTED))
+    gauge.end(None)
+    return gauge
+
+
+def test_everything_is_counted_once() -> None:
+    """Ended ones by how they ended, with those of earlier sessions; the rest is left."""
+    standing = measured().standing()
+
+    assert standing == Standing(
+        total=10,
+        assigned=2,
+        failed=2,
+        in_flight=1,
+        registers=4,
+        errors={"ThrottledError 429001": 1},
+        recent=(1.0,),
+    )
+    assert standing.left == 6
+
+
+def test_shards_add_up() -> None:
+    """Sums, errors by name, latencies side by side."""
+    both = together([measured().standing()] * 2)
+
+    assert (both.total, both.left, both.registers) == (20, 12, 8)
+    assert both.errors == {"ThrottledError 429001": 2}
+    assert both.recent == (1.0, 1.0)
+
+
+def test_it_survives_json() -> None:
+    """What a shard writes is what the run reads."""
+    standing = measured().standing()
+
+    assert Standing.from_json(json.loads(json.dumps(standing.to_json()))) == standing
