@@ -1,0 +1,61 @@
+"""The same shards on a Dask cluster: its client is a `concurrent.futures.Executor` already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from typing import Any, TypeVar
+
+from distributed import Client
+
+from aiodps.errors import ConfigurationError
+
+T = TypeVar("T")
+PATIENCE = 30.0
+"""Seconds in which the scheduler must answer."""
+
+
+class DaskExecutor(Executor):
+    """Runs each shard on a worker of its own, and on another one if that is lost."""
+
+    def __init__(self, address: str, count: int) -> None:
+        """Connect.
+
+        Args:
+            address: The scheduler's, like `tcp://scheduler:8786`.
+            count: Shards that have to run at once.
+
+        Raises:
+            ConfigurationError: If there is no scheduler, or there are too few workers.
+        """
+        try:
+            self._client = Client(address, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as exc:
+            raise ConfigurationError(
+                f"there is no Dask scheduler at {address!r}",
+                setting="dask",
+                hint="give its address, like tcp://scheduler:8786",
+            ) from exc
+
+        threads = sum(self._client.nthreads().values())
+        if threads < count:
+            self._client.close()
+            raise ConfigurationError(
+                f"the cluster has {threads} worker threads, and {count} shards begin together",
+                setting="shards",
+                hint="start more workers, or give fewer --shards",
+            )
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run a function on a worker; equal calls are not taken for one."""
+        executor: Executor = self._client.get_executor(pure=False)
+        return executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 (the base class's)
+        """Leave the cluster; it goes on."""
+        self._client.close()
+
+
+def dask_executor(address: str, count: int) -> Executor:
+    """Return an executor of a Dask cluster."""
+    return DaskExecutor(address, count)

@@ -1,0 +1,161 @@
+"""A run from its folder's point of view: begun, gone on with, put together from parts."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.launch import OnStanding, Stop, processes, run_shards
+from aiodps.fleet.rehearsal import Rehearsal, service
+from aiodps.fleet.results import Results, read_results
+from aiodps.fleet.runfile import NAME, RunFile
+from aiodps.fleet.session import journal_path
+from aiodps.fleet.spec import Service, ShardSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a session of a run is to be run; nothing of it is kept."""
+
+    shards: Sequence[int] | None = None
+    """The shards to run here; None for all."""
+    executor: Callable[[int], Executor] = processes
+    """Makes something that runs so many shards at once."""
+    again: bool = False
+    """Whether failed devices are tried once more."""
+    start_at: float | None = None
+    """When to begin, in seconds since 1970; None for as soon as all shards are ready."""
+    on_standing: OnStanding | None = None
+    on_phase: Callable[[str], None] = lambda _: None
+    """Told in words what is being done before devices begin."""
+
+
+def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) -> None:
+    """Check every device, and make the run's folder.
+
+    Args:
+        folder: Where; made if it is not there.
+        run: What.
+        shards: The shards that are to run here; None for all.
+
+    Raises:
+        ProvisioningError: If a device cannot be provisioned; nothing was made.
+        ConfigurationError: If there is something in the folder already.
+    """
+    mine = shards or range(run.plan.shards)
+    names = run.source.names()
+    jobs = enumerate(run.plan.jobs(names))
+    places = {place for number, (place, _) in jobs if number % run.plan.shards in mine}
+    run.source.prepare(sorted(places))
+    _make(folder, run)
+
+
+def _make(folder: Path, run: RunFile) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise ConfigurationError(
+                f"the folder {str(folder)!r} is not empty",
+                setting="out",
+                hint="name another one, or go on with its run: `aiodps fleet resume`",
+            )
+
+        run.write(folder)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the folder {str(folder)!r} cannot be written to: {exc.strerror}",
+            setting="out",
+            hint="name a folder that you may write to",
+        ) from exc
+
+
+def go_on(folder: Path, stop: Stop, manner: Manner) -> Results:
+    """Do what is left of a run, and read its results.
+
+    Raises:
+        ProvisioningError: If it could not be run, or not to its end because of this machine.
+    """
+    run = RunFile.read(folder)
+    with ExitStack() as resources:
+        here = run.plan.service
+        if run.rehearsal is not None:
+            manner.on_phase("starting the emulator")
+            rehearsal = Rehearsal.beside(folder)
+            rehearsal.make()
+            facts = resources.enter_context(rehearsal.emulator(run.rehearsal))
+            here = service(facts, **_patience(run.plan.service))
+
+        plan = dataclasses.replace(run.plan, service=here)
+        specs = [
+            ShardSpec(plan=plan, shard=shard, source=run.source, folder=folder.absolute())
+            for shard in manner.shards or range(plan.shards)
+        ]
+        resources.enter_context(stop.listening())
+        executor = resources.enter_context(manner.executor(len(specs)))
+        run_shards(
+            specs,
+            executor,
+            stop=stop,
+            again=manner.again,
+            start_at=manner.start_at,
+            on_standing=manner.on_standing,
+        )
+
+    results = read_results(folder)
+    if results.complete and run.rehearsal is not None:
+        Rehearsal.beside(folder).remove()
+
+    return results
+
+
+def merge(folder: Path, parts: Sequence[Path]) -> Results:
+    """Put the folders of one run's shards together into one.
+
+    Raises:
+        ConfigurationError: If they are not of one run, or a shard is there twice.
+        JournalError: If a journal is in use or damaged.
+    """
+    runs = [RunFile.read(part) for part in parts]
+    if len({run.plan.run_id for run in runs}) != 1:
+        raise ConfigurationError(
+            "the folders are of different runs", setting="parts", hint="merge shards of one run"
+        )
+
+    found: dict[int, Path] = {}
+    for part, run in zip(parts, runs, strict=True):
+        for shard in range(run.plan.shards):
+            journal = journal_path(part, shard)
+            if journal.exists() and found.setdefault(shard, journal) != journal:
+                raise ConfigurationError(
+                    f"shard {shard} is in {found[shard].parents[1]} and in {part}",
+                    setting="parts",
+                    hint="give each shard once",
+                )
+
+        # A journal that was left by a kill is mended by reading it, before it is copied.
+        read_results(part)
+
+    _make(folder, runs[0])
+    for shard, journal in found.items():
+        target = journal_path(folder, shard)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(journal, target)
+
+    return read_results(folder)
+
+
+def exists(folder: Path) -> bool:
+    """Whether a folder holds a run."""
+    return (folder / NAME).is_file()
+
+
+def _patience(asked: Service) -> dict[str, float]:
+    return {
+        name: getattr(asked, name) for name in ("timeout", "exchange_timeout", "min_poll_interval")
+    }
