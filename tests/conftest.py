@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.option.markexpr:
         return
 
-    slow = [item for item in items if {"scale", "interop"} & {m.name for m in item.iter_markers()}]
+    sessions = {"scale", "interop", "browser", "cluster"}
+    slow = [item for item in items if sessions & {mark.name for mark in item.iter_markers()}]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]

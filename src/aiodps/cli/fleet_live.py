@@ -1,0 +1,116 @@
+"""How a fleet's run looks while it runs: a live display, or plain lines where nobody looks."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
+
+from aiodps.cli.output import err
+from aiodps.fleet.gauge import Standing
+from aiodps.fleet.launch import Stop
+from aiodps.fleet.percentiles import percentile
+
+_RATE_OVER: Final = 5.0
+"""Seconds that the shown rate is taken over."""
+_LINE_EACH: Final = 5.0
+"""Seconds between two plain lines."""
+_MOST_ERRORS: Final = 4
+
+
+class LiveDisplay:
+    """Shows how a run stands; `with LiveDisplay(stop) as display: ... display(standing)`."""
+
+    def __init__(self, stop: Stop, *, quiet: bool = False) -> None:
+        self._stop = stop
+        self._quiet = quiet
+        self._began = time.monotonic()
+        self._ends: deque[tuple[float, int]] = deque()
+        self._last_line = 0.0
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(None), MofNCompleteColumn()
+        )
+        self._task = self._bar.add_task("devices", total=None)
+        self._text = Text()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if err.is_terminal and not self._quiet:
+            self._live = Live(Group(self._bar, self._text), console=err, transient=True)
+            self._live.start()
+
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """Say in words what is being done."""
+        if not self._quiet:
+            err.print(Text(text, "dim"))
+
+    def __call__(self, standing: Standing) -> None:
+        """Show how the run stands."""
+        now = time.monotonic()
+        ended = standing.assigned + standing.failed
+        self._ends.append((now, ended))
+        while len(self._ends) > 2 and now - self._ends[0][0] > _RATE_OVER:  # noqa: PLR2004 (a span has two ends)
+            self._ends.popleft()
+
+        if self._live is not None:
+            self._bar.update(self._task, total=standing.total, completed=ended)
+            self._text.plain = ""
+            self._text.append_text(self._figures(standing))
+            for name, count in _most_frequent(standing):
+                self._text.append(f"\n  {count:>8}  {name}", "red")
+        elif not self._quiet and (now - self._last_line >= _LINE_EACH or not standing.left):
+            self._last_line = now
+            errors = "".join(f"  {name}: {count}" for name, count in _most_frequent(standing))
+            err.print(Text(f"{ended}/{standing.total}  {self._figures(standing).plain}{errors}"))
+
+    def _figures(self, standing: Standing) -> Text:
+        rate = self._rate()
+        figures = [
+            f"{rate:.1f}/s" if rate is not None else "-/s",
+            f"{standing.in_flight} in flight",
+            f"{standing.assigned} assigned",
+            f"{standing.failed} failed",
+        ]
+        if standing.recent:
+            recent = sorted(standing.recent)
+            p50, p99 = float(percentile(recent, 50)), float(percentile(recent, 99))
+            figures.append(f"p50 {p50:.2f} s  p99 {p99:.2f} s")
+
+        if self._stop.order is not None:
+            figures.append("stopping; Ctrl-C again stops now")
+        elif rate:
+            figures.append(f"{_clock(standing.left / rate)} left")
+
+        return Text("  " + "  ".join(figures))
+
+    def _rate(self) -> float | None:
+        (then, before), (now, ended) = self._ends[0], self._ends[-1]
+        return (ended - before) / (now - then) if now > then else None
+
+
+def _most_frequent(standing: Standing) -> list[tuple[str, int]]:
+    return sorted(standing.errors.items(), key=lambda item: -item[1])[:_MOST_ERRORS]
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

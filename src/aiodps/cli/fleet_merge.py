@@ -1,0 +1,29 @@
+"""`aiodps fleet merge`: one run folder from those of its shards."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from aiodps.cli.fleet_output import EXIT_CODES, conclude, faults_as_lines
+from aiodps.fleet.launch import Stop
+from aiodps.fleet.run import merge
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("out", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument(
+    "parts", metavar="PART...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, nothing else.")
+def command(*, out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
+    """Put the shards of a run together that ran on many machines.
+
+    DIR is made; each PART is the folder of a run with `--shard I/N`. The result is a run folder
+    like any other.
+    """
+    with faults_as_lines(as_json=as_json):
+        results = merge(out, parts)
+        sys.exit(conclude(out, results, thresholds=(), as_json=as_json, stop=Stop()))

@@ -1,0 +1,150 @@
+"""How `aiodps fleet` ends: the results are written, a table is shown, and an exit code says it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from aiodps.cli.fleet_live import LiveDisplay
+from aiodps.cli.fleet_table import show_summary
+from aiodps.cli.output import REFUSED, err, errors_as_exit_codes, print_json
+from aiodps.errors import JournalError
+from aiodps.fleet.launch import Stop, processes
+from aiodps.fleet.manifest import ManifestError
+from aiodps.fleet.results import Results, write_results
+from aiodps.fleet.run import Manner, go_on
+from aiodps.fleet.thresholds import MISSED, Threshold, missed
+
+BY_CTRL_C = 105
+"""As k6 has it."""
+BY_SIGTERM = 143
+_MOST_FAULTS = 50
+_NO_PAGE = "no report page: it needs one more extra, pip install 'aiodps[fleet]'"
+
+EXIT_CODES = """\b
+Exit codes: 0 all assigned, 1 some failed or could not be done, 2 bad input (nothing was sent),
+99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 stopped by SIGTERM."""
+
+
+@contextmanager
+def faults_as_lines(*, as_json: bool) -> Iterator[None]:
+    """Turn errors into messages and exit codes; of a bad list, show every bad row."""
+    with errors_as_exit_codes(as_json=as_json):
+        try:
+            yield
+        except ManifestError as error:
+            if not as_json:
+                for line in error.faults[:_MOST_FAULTS]:
+                    err.print(Text(line))
+
+                if len(error.faults) > _MOST_FAULTS:
+                    err.print(f"... and {len(error.faults) - _MOST_FAULTS} more")
+
+                error.faults = error.faults[:1]
+
+            raise
+
+
+def executor_of(dask: str | None) -> Callable[[int], Executor]:
+    """Return what makes an executor: processes here, or a Dask cluster."""
+    if dask is None:
+        return processes
+
+    try:
+        from aiodps.fleet.cluster import dask_executor  # noqa: PLC0415 (an extra)
+    except ModuleNotFoundError as exc:
+        raise click.UsageError("--dask needs one more extra: pip install 'aiodps[dask]'") from exc
+
+    def make(count: int) -> Executor:
+        return dask_executor(dask, count)
+
+    return make
+
+
+def run_to_exit(
+    folder: Path,
+    *,
+    thresholds: tuple[Threshold, ...],
+    as_json: bool,
+    dask: str | None = None,
+    shards: Sequence[int] | None = None,
+    again: bool = False,
+    start_at: float | None = None,
+) -> int:
+    """Run what is left, write and show the results, and return the exit code."""
+    stop = Stop()
+    with LiveDisplay(stop, quiet=as_json) as display:
+        results = go_on(
+            folder,
+            stop,
+            Manner(
+                shards=shards,
+                executor=executor_of(dask),
+                again=again,
+                start_at=start_at,
+                on_standing=display,
+                on_phase=display.say,
+            ),
+        )
+    return conclude(folder, results, thresholds=thresholds, as_json=as_json, stop=stop)
+
+
+def conclude(
+    folder: Path,
+    results: Results,
+    *,
+    thresholds: tuple[Threshold, ...],
+    as_json: bool,
+    stop: Stop,
+) -> int:
+    """Write and show results; return the exit code."""
+    summary = write_results(folder, results)
+    page = _write_page(folder)
+    misses = missed(thresholds, summary) if summary["transports"] else []
+    if as_json:
+        print_json({**summary, "folder": str(folder), "missed": misses})
+    else:
+        show_summary(summary)
+        err.print(Text(f"report: {page}" if page else _NO_PAGE, "dim"))
+        _say_next(folder, results, misses)
+
+    if stop.signal is not None and not results.complete:
+        return BY_SIGTERM if stop.signal == signal.SIGTERM else BY_CTRL_C
+
+    if misses:
+        return MISSED
+
+    return REFUSED if results.failed or results.left else 0
+
+
+def _write_page(folder: Path) -> Path | None:
+    """Write the report; None if what it is drawn with is not installed."""
+    try:
+        from aiodps.fleet.report import write_report  # noqa: PLC0415 (an extra, and slow)
+    except ModuleNotFoundError:
+        return None
+
+    try:
+        return write_report(folder)
+    except OSError as exc:
+        raise JournalError(
+            f"the report cannot be written to {str(folder)!r}: {exc.strerror}",
+            reason="unwritable",
+            hint="make room, then `aiodps fleet report` makes it again",
+        ) from exc
+
+
+def _say_next(folder: Path, results: Results, misses: Sequence[str]) -> None:
+    for line in misses:
+        err.print(Text(f"missed: {line}", "bold red"))
+
+    if not results.complete:
+        missing = f", {len(results.missing)} shards are not here" if results.missing else ""
+        err.print(Text(f"{results.left} registrations are left{missing}", "bold yellow"))
+        err.print(f"next:  aiodps fleet resume {folder}")

@@ -1,0 +1,79 @@
+"""How a run looks while it runs."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from aiodps.cli import fleet_live
+from aiodps.cli.fleet_live import LiveDisplay
+from aiodps.fleet.gauge import Standing
+from aiodps.fleet.launch import Stop
+
+STANDING = Standing(
+    total=100,
+    assigned=39,
+    failed=1,
+    in_flight=7,
+    errors={"ThrottledError 429001": 1},
+    recent=(1.0, 2.0, 3.0),
+)
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, *standings: Standing, terminal: bool) -> str:
+    """Show standings and return everything that was printed."""
+    paper = io.StringIO()
+    console = Console(file=paper, force_terminal=terminal, width=120, highlight=False)
+    monkeypatch.setattr(fleet_live, "err", console)
+    stop = Stop()
+    with LiveDisplay(stop) as display:
+        display.say("checking")
+        for standing in standings:
+            display(standing)
+
+        stop.ask(2)
+        display(standings[-1])
+        if display._live is not None:
+            display._live.refresh()
+
+    return paper.getvalue()
+
+
+def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar, the figures, errors by class, and what Ctrl-C does now."""
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(monkeypatch, STANDING, terminal=True))
+
+    for part in (
+        *("40/100", "7 in flight", "39 assigned", "1 failed", "p50 2.00 s  p99 3.00 s"),
+        *("1  ThrottledError 429001", "Ctrl-C again stops now"),
+    ):
+        assert part in text
+
+
+def test_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No bar and no escape codes; one line now, the next after a while or at the end."""
+    end = Standing(total=100, assigned=99, failed=1)
+    lines = shown(monkeypatch, STANDING, STANDING, end, terminal=False).splitlines()
+
+    assert len(lines) == 4
+    assert lines[0] == "checking"
+    assert lines[1].startswith("40/100")
+    assert "ThrottledError 429001: 1" in lines[1]
+    assert lines[2].startswith("100/100")
+    assert "\x1b" not in "".join(lines)
+
+
+def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the rate of the last seconds."""
+    now = iter([0.0, 10.0, 14.0, 14.1])
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    monkeypatch.setattr(fleet_live, "err", Console(file=io.StringIO()))
+    with LiveDisplay(Stop(), quiet=True) as display:
+        display(Standing(total=1000, assigned=100))
+        display(Standing(total=1000, assigned=140))
+
+        assert display._rate() == 10.0
+        assert "1:26 left" in display._figures(Standing(total=1000, assigned=140)).plain

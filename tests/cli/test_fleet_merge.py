@@ -1,0 +1,24 @@
+"""`aiodps fleet merge`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.test_fleet_run import typed
+from tests.fleet.test_results import run_folder
+
+
+def test_parts_become_a_run(tmp_path: Path) -> None:
+    """A folder like any other; the exit code says that something is left."""
+    part = run_folder(tmp_path / "part", shards=2)
+    ended = typed("merge", tmp_path / "all", part, "--json")
+
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout)["books"]["assigned"] == 1
+    assert (tmp_path / "all" / "summary.json").exists()
+
+
+def test_no_parts(tmp_path: Path) -> None:
+    """It is bad input."""
+    assert typed("merge", tmp_path / "all").returncode == 2

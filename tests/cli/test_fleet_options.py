@@ -1,0 +1,82 @@
+"""What was typed becomes a run; what is refused is in `test_fleet_run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from aiodps.cli.fleet_options import check_start, run_of, shard_of
+from aiodps.cli.fleet_run import command
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.runfile import RunFile
+
+
+def made(*words: str, apart: bool = False) -> RunFile:
+    """Make a run of words."""
+    with command.make_context("run", list(words), resilient_parsing=False) as context:
+        options: dict[str, Any] = dict(context.params)
+
+    assert isinstance(command, click.Command)
+    return run_of(options, Path("runs/a"), ("mqtt",), apart=apart)
+
+
+@pytest.mark.parametrize(
+    ("words", "arrivals"),
+    [
+        ([], Closed(concurrency=50)),
+        (["--concurrency", "7"], Closed(concurrency=7)),
+        (["--burst"], Burst()),
+        (["--burst", "--concurrency", "9"], Burst(concurrency=9)),
+        (["--rate", "2.5"], Open(rate=2.5)),
+        (
+            ["--rate", "2", "--arrivals", "poisson", "--ramp", "3", "--concurrency", "4"],
+            Open(rate=2, spacing="poisson", ramp=3, concurrency=4),
+        ),
+    ],
+)
+def test_arrivals(words: list[str], arrivals: Arrivals) -> None:
+    """Each way to say how devices come."""
+    assert made("--emulator", *words).plan.arrivals == arrivals
+
+
+def test_a_limit_for_azure_alone(tmp_path: Path) -> None:
+    """A thousand a minute there, unless told otherwise; none for an emulator."""
+    path = tmp_path / "m.csv"
+    path.write_text("registration_id\ndev-1\n")
+    earnest = ("--manifest", str(path), "--id-scope", "0ne1")
+
+    assert made("--emulator").plan.limit_rate is None
+    assert made(*earnest).plan.limit_rate == 1000
+    assert made(*earnest, "--limit-rate", "60").plan.limit_rate == 60
+    assert made(*earnest, "--limit-rate", "0").plan.limit_rate is None
+    assert made(*earnest, "--endpoint", "dps.example").plan.limit_rate is None
+
+
+def test_shards_that_run_apart_agree(tmp_path: Path) -> None:
+    """The same words give the same run and the same seed, on any machine; others another run."""
+    first, second = (made("--emulator", "--devices", "5", apart=True) for _ in range(2))
+
+    assert first.plan == second.plan
+    assert first.plan.run_id != made("--emulator", "--devices", "6", apart=True).plan.run_id
+    assert made("--emulator").plan.run_id != made("--emulator").plan.run_id
+
+
+def test_one_shard_of_many() -> None:
+    """`I/N`, counted from 0."""
+    assert shard_of("2/3", 1) == (2, 3)
+    assert shard_of(None, 4) == (None, 4)
+    for text, shards in (("3/3", 1), ("-1/3", 1), ("1", 1), ("0/2", 2)):
+        with pytest.raises(ConfigurationError):
+            shard_of(text, shards)
+
+
+def test_a_start_in_the_past() -> None:
+    """It is a mistake; none is none."""
+    check_start(None)
+    check_start(1e12)
+    with pytest.raises(ConfigurationError):
+        check_start(float("nan"))

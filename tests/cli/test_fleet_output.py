@@ -1,0 +1,91 @@
+"""How a run ends."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from tests.fleet.test_results import run_folder
+
+from aiodps.cli.fleet_output import conclude, executor_of, faults_as_lines
+from aiodps.errors import JournalError
+from aiodps.fleet.launch import Stop, processes
+from aiodps.fleet.manifest import ManifestError
+from aiodps.fleet.results import read_results
+from aiodps.fleet.thresholds import parse
+
+
+@pytest.mark.parametrize(
+    ("number", "fail_if", "code"),
+    [
+        (None, None, 1),
+        (signal.SIGINT, None, 105),
+        (signal.SIGTERM, None, 143),
+        (signal.SIGTERM, "errors>0", 143),
+        (None, "errors>0", 99),
+    ],
+)
+def test_exit_codes(
+    number: int | None, fail_if: str | None, code: int, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """R6: what a script is told; the folder is whole in all of them, and what comes next is said."""
+    folder = run_folder(tmp_path / "run")
+    stop = Stop()
+    if number is not None:
+        stop.ask(number)
+
+    thresholds = parse(fail_if) if fail_if else ()
+    results = read_results(folder)
+
+    assert conclude(folder, results, thresholds=thresholds, as_json=False, stop=stop) == code
+    assert (folder / "summary.json").exists()
+    told = capsys.readouterr().err
+    assert "18 registrations are left" in told
+    assert f"aiodps fleet resume {folder}" in told.replace("\n", "")
+
+
+def test_the_table_says_when_the_generator_was_the_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And shows errors with their example."""
+    folder = run_folder(tmp_path / "run")
+    conclude(folder, read_results(folder), thresholds=(), as_json=False, stop=Stop())
+    text = capsys.readouterr().out
+
+    assert "generator-limited: 99% of a core busy" in text
+    assert "1 x ForbiddenError" in text
+
+
+def test_a_bad_list_is_shown_row_by_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """Up to a screenful, and how many more there are."""
+    faults = [(line, "is bad") for line in range(1, 81)]
+    with pytest.raises(SystemExit) as caught, faults_as_lines(as_json=False):
+        raise ManifestError(Path("m.csv"), faults)
+
+    told = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert "m.csv:50: is bad" in told
+    assert "m.csv:51: is bad" not in told
+    assert "and 30 more" in told
+
+
+def test_a_journal_that_cannot_be_kept_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Disk full: not the input's fault, and the next step is said."""
+    with pytest.raises(SystemExit) as caught, faults_as_lines(as_json=False):
+        raise JournalError("the journal cannot be kept", reason="unwritable")
+
+    assert caught.value.code == 1
+    assert "aiodps fleet resume" in capsys.readouterr().err
+
+
+def test_processes_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask only if asked for, and its absence is told."""
+    assert executor_of(None) is processes
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "aiodps.fleet.cluster", raising=False)
+    with pytest.raises(click.UsageError, match="aiodps\\[dask\\]"):
+        executor_of("tcp://x:1")

@@ -1,0 +1,103 @@
+"""`aiodps fleet resume`, after each way in which a run can end too early."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.cli.test_fleet_run import FLEET, typed
+
+
+def begun(out: Path, *words: str) -> subprocess.Popen[str]:
+    """Begin a rehearsal of 30 devices that takes a while, and wait until half has begun."""
+    process = subprocess.Popen(
+        [
+            *(*FLEET, "run", "--emulator", "--devices", "30", "--concurrency", "10"),
+            *("--assign-after", "1", "--retry-after", "1", "--min-poll", "0.5"),
+            *("--out", str(out), *words),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        time.sleep(0.02)
+        try:
+            standing = json.loads((out / "control" / "0000.json").read_text())
+        except (OSError, ValueError):
+            continue
+
+        if standing["assigned"] + standing["in_flight"] >= 10:
+            return process
+
+    process.kill()
+    raise AssertionError(process.communicate())
+
+
+def finished(out: Path) -> int:
+    """Go on with the run to its end, and return how many registers it took."""
+    ended = typed("resume", out, "--json")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    summary = json.loads(ended.stdout)
+    assert summary["transports"]["mqtt"]["devices"] == 30
+    books: dict[str, int] = summary["books"]
+    assert books["assigned"] == 30
+    assert not out.with_name(f"{out.name}.rehearsal").exists()
+    return int(summary["transports"]["mqtt"]["registers"])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 105), (signal.SIGTERM, 143)])
+def test_asked_once_what_runs_is_finished(number: int, code: int, tmp_path: Path) -> None:
+    """No new devices; those that ran are assigned; everything is written; the rest goes on."""
+    out = tmp_path / "run"
+    process = begun(out)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == code, stderr
+    assert "Traceback" not in stderr
+    assert "registrations are left" in stderr
+    summary = json.loads((out / "summary.json").read_text())
+    assert 10 <= summary["books"]["assigned"] < 30
+    assert summary["books"]["sent"] == summary["books"]["operation"] == 0
+    assert finished(out) == 30
+
+
+def test_asked_twice_it_stops_now(tmp_path: Path) -> None:
+    """Devices are left in the middle, and go on where they were."""
+    out = tmp_path / "run"
+    process = begun(out)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == 105, stderr
+    assert time.monotonic() - began < 4
+    books = json.loads((out / "summary.json").read_text())["books"]
+    assert books["operation"] + books["sent"] == 10
+    assert finished(out) >= 30
+
+
+def test_killed(tmp_path: Path) -> None:
+    """SIGKILL to the command alone: its shards end with it, the emulator is found again."""
+    out = tmp_path / "run"
+    process = begun(out)
+    process.kill()
+    process.communicate(timeout=30)
+    assert finished(out) <= 30 + 10
+
+
+def test_no_run(tmp_path: Path) -> None:
+    """A folder without one is refused in words."""
+    ended = typed("resume", tmp_path)
+
+    assert ended.returncode == 2
+    assert "holds no run" in ended.stderr

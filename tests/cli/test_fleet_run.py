@@ -1,0 +1,156 @@
+"""`aiodps fleet run`, as it is typed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from aiodps.cli.fleet_run import command
+
+FLEET = (sys.executable, "-m", "aiodps", "fleet")
+
+
+def typed(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Type a command."""
+    return subprocess.run(
+        [*FLEET, *map(str, words)], capture_output=True, text=True, check=False, timeout=90
+    )
+
+
+def test_a_rehearsal_of_both_transports(tmp_path: Path) -> None:
+    """Everything is there at the end, nothing of the rehearsal is, and the books are exact."""
+    out = tmp_path / "run"
+    ended = typed(
+        *("run", "--emulator", "--devices", "6", "--transport", "rest,mqtt", "--burst"),
+        *("--retry-after", "0", "--min-poll", "0", "--shards", "2", "--seed", "7", "--out", out),
+        *("--fail-if", "p99>60s,errors>0", "--json"),
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    summary = json.loads(ended.stdout)
+    assert summary["seed"] == 7
+    assert summary["missed"] == []
+    assert summary["books"] == {
+        "planned": 0, "sent": 0, "operation": 0, "assigned": 12, "failed": 0,
+    }  # fmt: skip
+    for name in ("rest", "mqtt"):
+        assert summary["transports"][name]["registers"] == 6
+
+    assert {"summary.json", "samples.csv", "percentiles.hgrm", "assignments.csv", "run.json"} <= {
+        path.name for path in out.iterdir()
+    }
+    with (out / "assignments.csv").open(newline="") as file:
+        assert len(list(csv.reader(file))) == 7
+
+    assert not (tmp_path / "run.rehearsal").exists()
+    for path in out.rglob("*"):
+        if path.is_file():
+            assert b"PRIVATE KEY" not in path.read_bytes()
+
+
+def test_plain_lines_where_nobody_looks(tmp_path: Path) -> None:
+    """Without a terminal: lines on stderr, the table on stdout, no escape codes."""
+    ended = typed(
+        *("run", "--emulator", "--devices", "3", "--retry-after", "0", "--min-poll", "0"),
+        *("--out", tmp_path / "run"),
+    )
+
+    assert ended.returncode == 0
+    assert "3/3" in ended.stderr
+    assert "p99" in ended.stderr
+    assert "latency p99" in ended.stdout
+    assert "\x1b" not in ended.stdout + ended.stderr
+
+
+def test_a_missed_threshold(tmp_path: Path) -> None:
+    """Exit code 99, and the line that says by what."""
+    ended = typed(
+        *("run", "--emulator", "--devices", "3", "--retry-after", "0", "--min-poll", "0"),
+        *("--out", tmp_path / "run", "--fail-if", "p50>1ms"),
+    )
+
+    assert ended.returncode == 99
+    assert "missed: p50>1ms" in ended.stderr
+
+
+def test_devices_that_fail(tmp_path: Path) -> None:
+    """Exit code 1; class, code and an example are shown."""
+    ended = typed(
+        *("run", "--emulator", "--devices", "2", "--timeout", "0.5", "--assign-after", "60"),
+        *("--out", tmp_path / "run"),
+    )
+
+    assert ended.returncode == 1
+    assert "2 x ProvisioningTimeoutError" in ended.stdout
+
+
+BAD = "registration_id,certificate\ndev-1,nowhere.pem\ndev/2,x.pem\ndev-3,nowhere.pem\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(["--devices", "3"], "no devices", id="nothing"),
+        pytest.param(["--manifest", "good.csv"], "no id scope", id="scope"),
+        pytest.param(["--emulator", "--manifest", "m.csv"], "--manifest does not go", id="mixed"),
+        pytest.param(
+            ["--manifest", "good.csv", "--id-scope", "0ne1", "--devices", "3"],
+            "--devices does not go", id="mixed too",
+        ),
+        pytest.param(["--emulator", "--devices", "0"], "number of devices", id="zero"),
+        pytest.param(["--emulator", "--rate", "0"], "rate cannot be", id="rate"),
+        pytest.param(["--emulator", "--rate", "5", "--burst"], "not both", id="burst and rate"),
+        pytest.param(["--emulator", "--ramp", "5"], "--rate R", id="ramp alone"),
+        pytest.param(["--emulator", "--transport", "amqp"], "transport cannot be", id="transport"),
+        pytest.param(["--emulator", "--shard", "2/2"], "shard cannot be", id="shard"),
+        pytest.param(["--emulator", "--shards", "99"], "concurrency cannot be", id="shards"),
+        pytest.param(["--emulator", "--fail-if", "p98>1"], "no threshold", id="threshold"),
+        pytest.param(["--emulator", "--start-at", "12"], "long ago", id="start"),
+        pytest.param(["--emulator", "--limit-rate", "60", "--rate", "2"], "limit of 60", id="limit"),
+        pytest.param(
+            ["--manifest", "good.csv", "--id-scope", "0ne1", "--burst"], "1000 a minute",
+            id="azure",
+        ),
+        pytest.param(
+            ["--manifest", "good.csv", "--id-scope", "0ne1", "--ca", "ca.pem"],
+            "--ca-key is missing", id="ca",
+        ),
+        pytest.param(["--manifest", "bad.csv", "--id-scope", "0ne1"], "bad.csv:3: ", id="row"),
+        pytest.param(
+            ["--manifest", "missing.csv", "--id-scope", "0ne1"], "No such file", id="manifest"
+        ),
+    ],
+)  # fmt: skip
+def test_nonsense_is_refused_before_anything_is_sent(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2, the reason in words, and no folder is made."""
+    monkeypatch.chdir(tmp_path)
+    Path("good.csv").write_text("registration_id\ndev-1\n")
+    Path("bad.csv").write_text(BAD)
+    result = CliRunner().invoke(command, [*words, "--out", "run"])
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not Path("run").exists()
+
+
+def test_every_bad_credential_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File, line and reason of each, before the first byte, and no folder is made."""
+    monkeypatch.chdir(tmp_path)
+    Path("m.csv").write_text("registration_id,certificate\na,x.pem\nb,y.pem\n")
+    result = CliRunner().invoke(
+        command, ["--manifest", "m.csv", "--id-scope", "0ne1", "--out", "run"]
+    )
+
+    assert result.exit_code == 2
+    for line in ("m.csv:2: ", "m.csv:3: "):
+        assert line in result.stderr
+
+    assert not Path("run").exists()
