@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiodps.emulator.management.access import OWNER, Access, AccessPolicy
-from aiodps.emulator.management.arm import ARM_PREFIX, handle_arm
+from aiodps.emulator.management.arm import ARM_PREFIX, Arm
 from aiodps.emulator.management.service_api import ServiceApi
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
@@ -20,12 +20,12 @@ class Administration:
     def __init__(self, service: Service, access: Access | None = None) -> None:
         self.access = access or Access([AccessPolicy.create(OWNER)])
         """Who may use the service API."""
-        self._service = service
+        self._arm = Arm(service, self.access)
         self._service_api = ServiceApi(service, self.access)
 
     def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
         """Answer a request, whatever it is; `now` is in seconds since 1970."""
         if request.path.lower().startswith(ARM_PREFIX):
-            return handle_arm(self._service.certificates, request, now=now)
+            return self._arm.handle(request, now=now)
 
         return self._service_api.handle(request, now=now)

@@ -1,30 +1,24 @@
-"""The certificates of an instance as Azure Resource Manager (ARM) shows them.
+"""Azure Resource Manager (ARM): who may call it, and where its paths lead.
 
-Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices/certificates`. Older
-versions upload `{"certificate": ...}`, from 2022 on it is `{"properties": {"certificate": ...}}`;
-either is taken under any version, and all answer alike. Dates are RFC 1123: Microsoft's own
-clients fail on any other form.
+Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices`. Any bearer token
+will do; subscription, resource group and name of the instance may be anything.
 """
 
 from __future__ import annotations
 
-import base64
-import email.utils
-import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import TypeAlias
 from urllib.parse import unquote
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from aiodps.emulator.service.certificates import CaCertificate, CaCertificates
+from aiodps.emulator.management.access import Access
+from aiodps.emulator.management.arm_certificates import CertificateCalls
+from aiodps.emulator.management.arm_instance import RESOURCE_GROUP, InstanceCalls
 from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.emulator.service.x509_rules import subject
+from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
-from aiodps.errors import NotFoundError, ServiceError
+from aiodps.errors import ServiceError
 from aiodps.models import JsonObject
 
 ARM_PREFIX = "/subscriptions/"
@@ -50,127 +44,98 @@ API_VERSIONS = frozenset(
 )
 """Versions of the management API."""
 
+
 _PATH = re.compile(
-    r"(?P<instance>/subscriptions/[^/]+/resourceGroups/[^/]+"
-    r"/providers/Microsoft\.Devices/provisioningServices/[^/]+)"
-    r"/certificates(?:/(?P<name>[^/]+)(?:/(?P<action>generateVerificationCode|verify))?)?/?",
+    r"(?P<subscription>/subscriptions/[^/]+)(?P<group>/resourceGroups/[^/]+)?"
+    r"/providers/Microsoft\.Devices/(?P<rest>.+?)/?",
     re.IGNORECASE,
 )
+_Calls: TypeAlias = Mapping[str, Callable[[], ManagementResponse]]
+"""What can be done to a resource, by method."""
 
 
-def handle_arm(
-    certificates: CaCertificates, request: ManagementRequest, *, now: float
-) -> ManagementResponse:
-    """Answer one call to the certificates of an instance, whatever it is; never raises.
+class Arm:
+    """The resource manager of one instance.
 
     Args:
-        certificates: Of the instance. Subscription, resource group and name of the instance may be
-            anything.
-        request: Any bearer token will do.
-        now: Seconds since 1970.
+        service: The instance.
+        access: Its shared access policies, whose keys can be read here.
     """
-    try:
-        _check_caller(request)
-        status_code, body = _Call(certificates, request, now=now).answer()
-    except ServiceError as refused:
-        status_code, body = refused.status_code, _error_to_json(refused)
 
-    return ManagementResponse(status_code=status_code, body=body)
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service = service
+        self._access = access
 
-
-class _Call:
-    """One call, taken apart."""
-
-    def __init__(
-        self,
-        certificates: CaCertificates,
-        request: ManagementRequest,
-        *,
-        now: float,
-    ) -> None:
-        parts = _PATH.fullmatch(request.path)
-        if parts is None:
-            raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
-
-        self.certificates = certificates
-        self.method = request.method
-        self.instance = parts["instance"]
-        self.name = unquote(parts["name"] or "")
-        self.action = (parts["action"] or "").lower()
-        self.if_match = request.headers.get("if-match")
-        self.body = request.body
-        self.now = now
-
-    def answer(self) -> tuple[int, JsonObject | None]:
-        match self.method, bool(self.name), self.action:
-            case "GET", False, "":
-                return 200, {"value": [self._show(each) for each in self.certificates]}
-            case "GET", True, "":
-                found = self.certificates.get(self.name, if_match=self.if_match)
-                return 200, self._show(found)
-            case "PUT", True, "":
-                return 200, self._show(self._upload())
-            case "DELETE", True, "":
-                return self._delete()
-            case "POST", True, "generateverificationcode":
-                return 200, self._show_code(self._generate())
-            case "POST", True, "verify":
-                return 200, self._show(self._verify())
-            case _:
+    def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
+        """Answer a call, whatever it is; never raises. `now` is in seconds since 1970."""
+        try:
+            _check_caller(request)
+            calls = self._find(request, now=now)
+            if request.method not in calls:
                 raise refusal(ErrorCode.NOT_ALLOWED, "The resource does not take this method.")
 
-    def _upload(self) -> CaCertificate:
-        document = _read_object(self.body)
-        verified = document.get("isVerified")
-        if not isinstance(verified, bool | None):
-            raise refusal(ErrorCode.BAD_REQUEST, "isVerified is neither true nor false.")
+            return calls[request.method]()
+        except ServiceError as refused:
+            why = "; ".join(getattr(refused, "__notes__", ())) or None
+            return ManagementResponse(
+                status_code=refused.status_code, body=_error_to_json(refused), why=why
+            )
 
-        return self.certificates.upload(
-            self.name,
-            _certificate(document),
-            verified=bool(verified),
-            if_match=self.if_match,
-            now=self.now,
-        )
+    def _find(self, request: ManagementRequest, *, now: float) -> _Calls:
+        """Find what can be done at a path."""
+        path = _PATH.fullmatch(request.path)
+        parts = [unquote(part) for part in path["rest"].split("/")] if path else []
+        calls = InstanceCalls(self._service, self._access, request)
+        match [part.lower() for part in parts], path:
+            case ["checkprovisioningservicenameavailability"], re.Match():
+                return {"POST": calls.check_name}
+            case ["provisioningservices"], re.Match() as found:
+                group = found["group"] or f"/resourceGroups/{RESOURCE_GROUP}"
+                return {"GET": lambda: calls.list(found["subscription"] + group)}
+            case ["provisioningservices", _, *_], re.Match() as found if found["group"]:
+                instance = "/".join(request.path.split("/")[:9])
+                certificates = CertificateCalls(
+                    self._service.certificates, request, instance=instance, now=now
+                )
+                return _instance_calls(calls, certificates, parts[2:], instance=instance)
+            case _:
+                raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
 
-    def _delete(self) -> tuple[int, JsonObject | None]:
-        try:
-            self.certificates.delete(self.name, if_match=self._required_etag())
-        except NotFoundError:
-            return 204, None
 
-        return 200, None
+def _instance_calls(
+    calls: InstanceCalls, certificates: CertificateCalls, rest: list[str], *, instance: str
+) -> _Calls:
+    """Return what can be done at a path below the instance."""
+    match [part.lower() for part in rest]:
+        case []:
+            return {"GET": lambda: calls.get(instance)}
+        case ["listkeys"]:
+            return {"POST": calls.list_keys}
+        case ["keys", _, "listkeys"]:
+            return {"POST": lambda: calls.get_keys(rest[1])}
+        case ["certificates", *_]:
+            return _certificate_calls(certificates, rest[1:])
+        case _:
+            raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
 
-    def _generate(self) -> CaCertificate:
-        return self.certificates.generate_verification_code(
-            self.name, if_match=self._required_etag(), now=self.now
-        )
 
-    def _verify(self) -> CaCertificate:
-        proof = _certificate(_read_object(self.body))
-        return self.certificates.verify(
-            self.name, proof, if_match=self._required_etag(), now=self.now
-        )
-
-    def _required_etag(self) -> str:
-        if self.if_match is None:
-            raise refusal(ErrorCode.INVALID_REQUEST, "The header If-Match is missing.")
-
-        return self.if_match
-
-    def _show(self, certificate: CaCertificate) -> dict[str, Any]:
-        return {
-            "id": f"{self.instance}/certificates/{certificate.name}",
-            "name": certificate.name,
-            "type": "Microsoft.Devices/provisioningServices/certificates",
-            "etag": certificate.etag,
-            "properties": _properties(certificate),
-        }
-
-    def _show_code(self, certificate: CaCertificate) -> dict[str, Any]:
-        document = self._show(certificate)
-        document["properties"]["verificationCode"] = certificate.verification_code
-        return document
+def _certificate_calls(calls: CertificateCalls, rest: list[str]) -> _Calls:
+    """Return what can be done at a path below the certificates."""
+    match rest[:1], [part.lower() for part in rest[1:]]:
+        case [], []:
+            return {"GET": calls.list}
+        case [name], []:
+            return {
+                "GET": lambda: calls.get(name),
+                "PUT": lambda: calls.put(name),
+                "DELETE": lambda: calls.delete(name),
+            }
+        case [name], ["generateverificationcode"]:
+            return {"POST": lambda: calls.generate_verification_code(name)}
+        case [name], ["verify"]:
+            return {"POST": lambda: calls.verify(name)}
+        case _:
+            raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
 
 
 def _check_caller(request: ManagementRequest) -> None:
@@ -184,51 +149,10 @@ def _check_caller(request: ManagementRequest) -> None:
         )
 
 
-def _read_object(body: bytes) -> Mapping[str, Any]:
-    """Return the members that count, be they flat or under `properties`."""
-    try:
-        document = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as exc:
-        raise refusal(ErrorCode.BAD_REQUEST, "The body is not JSON.") from exc
-
-    if isinstance(document, dict):
-        document = document.get("properties", document)
-
-    if not isinstance(document, dict):
-        raise refusal(ErrorCode.BAD_REQUEST, "The body is not a JSON object.")
-
-    return document
-
-
-def _certificate(document: Mapping[str, Any]) -> str:
-    certificate = document.get("certificate")
-    if isinstance(certificate, str):
-        return certificate
-
-    raise refusal(ErrorCode.BAD_REQUEST, "The certificate is missing.")
-
-
-def _properties(ca: CaCertificate) -> dict[str, Any]:
-    certificate = ca.certificate
-    return {
-        "subject": subject(certificate),
-        "expiry": _rfc1123(certificate.not_valid_after_utc.timestamp()),
-        "thumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 (ARM's)
-        "isVerified": ca.verified,
-        "created": _rfc1123(ca.created),
-        "updated": _rfc1123(ca.updated),
-        "certificate": base64.b64encode(certificate.public_bytes(Encoding.DER)).decode(),
-    }
-
-
-def _rfc1123(time: float) -> str:
-    return email.utils.formatdate(time, usegmt=True)
-
-
 def _error_to_json(refused: ServiceError) -> JsonObject:
     return {
-        "code": HTTPStatus(refused.status_code).phrase.replace(" ", ""),
-        "httpStatusCode": str(refused.status_code),
+        "code": refused.error_code,
+        "httpStatusCode": HTTPStatus(refused.status_code).phrase.replace(" ", ""),
         "message": refused.message,
         "details": "",
     }

@@ -113,6 +113,10 @@ class CaCertificates:
         check_etag(found.etag, if_match)
         return found
 
+    def has(self, name: str) -> bool:
+        """Whether there is a certificate of this name."""
+        return name.lower() in self._by_name
+
     def of(self, certificate: x509.Certificate) -> tuple[CaCertificate, ...]:
         """Return what the instance has of this certificate, under any name."""
         return tuple(each for each in self if each.certificate == certificate)

@@ -1,0 +1,159 @@
+"""The certificates of an instance as Azure Resource Manager (ARM) shows them.
+
+Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices/certificates`. Older
+versions upload `{"certificate": ...}`, from 2022 on it is `{"properties": {"certificate": ...}}`;
+either is taken under any version, and all answer alike. Dates are RFC 1123: Microsoft's own
+clients fail on any other form. What a DELETE or POST says about the certificate in its query
+(`certificate.name`, `certificate.purpose` and others) decides nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from aiodps.emulator.management.bodies import read_object
+from aiodps.emulator.service.certificates import CaCertificate, CaCertificates
+from aiodps.emulator.service.etags import ANY
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.x509_rules import subject
+from aiodps.emulator.wire import ManagementRequest, ManagementResponse
+from aiodps.errors import NotFoundError
+
+
+class CertificateCalls:
+    """Calls to certificates.
+
+    Args:
+        certificates: Of the instance.
+        request: Its headers and body count here, its path was read already.
+        instance: The instance's id, as the path has it.
+        now: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        certificates: CaCertificates,
+        request: ManagementRequest,
+        *,
+        instance: str,
+        now: float,
+    ) -> None:
+        self._certificates = certificates
+        self._instance = instance
+        self._body = request.body
+        self._if_match = request.headers.get("if-match")
+        self._if_none_match = request.headers.get("if-none-match")
+        self._now = now
+
+    def list(self) -> ManagementResponse:
+        """Show all."""
+        return _answer({"value": [self._show(each) for each in self._certificates]})
+
+    def get(self, name: str) -> ManagementResponse:
+        """Show one."""
+        return _answer(self._show(self._certificates.get(name, if_match=self._if_match)))
+
+    def put(self, name: str) -> ManagementResponse:
+        """Take one that is new, or in the place of an older one."""
+        document = _read_members(self._body)
+        verified = document.get("isVerified")
+        if not isinstance(verified, bool | None):
+            raise refusal(ErrorCode.BAD_REQUEST, "isVerified is neither true nor false.")
+
+        if self._if_none_match == ANY and self._certificates.has(name):
+            raise refusal(ErrorCode.PRECONDITION_FAILED, "The certificate exists already.")
+
+        uploaded = self._certificates.upload(
+            name,
+            _certificate(document),
+            verified=bool(verified),
+            if_match=self._if_match,
+            now=self._now,
+        )
+        return _answer(self._show(uploaded))
+
+    def delete(self, name: str) -> ManagementResponse:
+        """Remove one; 204 if it is not there."""
+        try:
+            self._certificates.delete(name, if_match=self._required_etag())
+        except NotFoundError:
+            return ManagementResponse(status_code=204)
+
+        return ManagementResponse(status_code=200)
+
+    def generate_verification_code(self, name: str) -> ManagementResponse:
+        """Show one with a new code."""
+        certificate = self._certificates.generate_verification_code(
+            name, if_match=self._required_etag(), now=self._now
+        )
+        document = self._show(certificate)
+        document["properties"]["verificationCode"] = certificate.verification_code
+        return _answer(document)
+
+    def verify(self, name: str) -> ManagementResponse:
+        """Take the proof of possession."""
+        proof = _certificate(_read_members(self._body))
+        verified = self._certificates.verify(
+            name, proof, if_match=self._required_etag(), now=self._now
+        )
+        return _answer(self._show(verified))
+
+    def _required_etag(self) -> str:
+        if self._if_match is None:
+            raise refusal(ErrorCode.INVALID_REQUEST, "The header If-Match is missing.")
+
+        return self._if_match
+
+    def _show(self, certificate: CaCertificate) -> dict[str, Any]:
+        return {
+            "id": f"{self._instance}/certificates/{certificate.name}",
+            "name": certificate.name,
+            "type": "Microsoft.Devices/provisioningServices/certificates",
+            "etag": certificate.etag,
+            "properties": _properties(certificate),
+        }
+
+
+def _answer(body: Mapping[str, Any]) -> ManagementResponse:
+    return ManagementResponse(status_code=200, body=body)
+
+
+def _read_members(body: bytes) -> Mapping[str, Any]:
+    """Return the members that count, be they flat or under `properties`."""
+    document = read_object(body)
+    members = document.get("properties", document)
+    if isinstance(members, dict):
+        return members
+
+    raise refusal(ErrorCode.BAD_REQUEST, "The properties are not a JSON object.")
+
+
+def _certificate(document: Mapping[str, Any]) -> str:
+    certificate = document.get("certificate")
+    if isinstance(certificate, str):
+        return certificate
+
+    raise refusal(ErrorCode.BAD_REQUEST, "The certificate is missing.")
+
+
+def _properties(ca: CaCertificate) -> dict[str, Any]:
+    certificate = ca.certificate
+    return {
+        "subject": subject(certificate),
+        "expiry": _rfc1123(certificate.not_valid_after_utc.timestamp()),
+        "thumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303 (ARM's)
+        "isVerified": ca.verified,
+        "created": _rfc1123(ca.created),
+        "updated": _rfc1123(ca.updated),
+        "certificate": base64.b64encode(certificate.public_bytes(Encoding.DER)).decode(),
+    }
+
+
+def _rfc1123(time: float) -> str:
+    return email.utils.formatdate(time, usegmt=True)
