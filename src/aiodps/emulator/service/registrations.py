@@ -123,6 +123,10 @@ class Registrations:
         record = self._records.get(registration_id.lower())
         return record.operations[-1] if record else None
 
+    def ids(self) -> Iterator[str]:
+        """Name all devices that registered, in lower case."""
+        return iter(self._records)
+
     def of_group(self, enrollment_group_id: str) -> Iterator[str]:
         """Go through the registration ids, in lower case, that a group let in last."""
         group = enrollment_group_id.lower()

@@ -1,0 +1,72 @@
+"""One service for all: the emulator in a process of its own, and devices that it lets in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from benchmarks.baseline import Server
+
+from aiodps.pki import Authority
+
+PID: Final = os.getpid()
+HOST: Final = f"127.{PID >> 16 & 0xFF}.{PID >> 8 & 0xFF}.{PID & 0xFF or 1}"
+"""A loopback address of our own: azure-iot-device knows no port but 8883."""
+
+
+@contextmanager
+def emulator(folder: Path, root: Authority) -> Iterator[Server]:
+    """Run the emulator; it answers at once, asks for no wait, and takes devices of this root."""
+    ca, ready, enrollments = folder / "server-ca.pem", folder / "ready", folder / "enrollments"
+    verified = folder / "root.pem"
+    verified.write_bytes(root.certificate_pem)
+    enrollments.write_text(json.dumps([_group(root)]))
+    command = [
+        *(sys.executable, "-m", "aiodps", "emulator", "--quiet", "--host", HOST),
+        *("--https-port", "0", "--mqtt-port", "8883", "--retry-after", "0"),
+        *("--enrollments", str(enrollments), "--verified-ca", str(verified)),
+        *("--ca-out", str(ca), "--ready-file", str(ready)),
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            while not ready.exists():
+                time.sleep(0.05)
+                if process.poll() is not None:
+                    raise SystemExit("the emulator did not start")
+
+            facts = json.loads(ready.read_text())
+            yield Server(
+                facts["host"],
+                facts["https_port"],
+                facts["mqtt_port"],
+                facts["id_scope"],
+                ca.read_text(),
+            )
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def _group(root: Authority) -> dict[str, object]:
+    primary = {"primary": {"certificate": root.certificate_pem.decode()}}
+    attestation = {"type": "x509", "x509": {"signingCertificates": primary}}
+    return {"enrollmentGroupId": "bench", "attestation": attestation}
+
+
+def issue(root: Authority, folder: Path, devices: int) -> None:
+    """Write chain and key of each device."""
+    for index in range(devices):
+        device = root.device(f"dev-{index:05}")
+        (folder / f"dev-{index:05}_chain.pem").write_bytes(device.chain_pem)
+        key = folder / f"dev-{index:05}_key.pem"
+        key.touch(mode=0o600)
+        key.write_bytes(device.private_key_pem)

@@ -1,0 +1,1 @@
+"""The page for people: what Azure's portal offers for DPS, made small."""

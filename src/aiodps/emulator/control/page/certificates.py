@@ -1,0 +1,103 @@
+"""The section of CA certificates: upload, verification code, proof of possession, delete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+from aiodps.emulator.control.page import views
+from aiodps.emulator.control.page.forms import Form, read_form
+from aiodps.emulator.control.page.rendering import CERTIFICATES, Rendering
+from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Router
+from aiodps.emulator.service.service import Service
+from aiodps.errors import ServiceError
+
+_PATH = CERTIFICATES.path
+
+
+class CertificatesSection:
+    """Shows and changes the CA certificates of an instance.
+
+    Args:
+        service: Whose certificates.
+        rendering: Makes the pages.
+        save: Called after each change, to make it durable.
+    """
+
+    def __init__(
+        self, *, service: Service, rendering: Rendering, save: Callable[[], None]
+    ) -> None:
+        self._certificates = service.certificates
+        self._rendering = rendering
+        self._save = save
+
+    def add_routes(self, router: Router) -> None:
+        """Take the addresses of this section."""
+        router.add("GET", _PATH, self._list)
+        router.add("POST", _PATH, self._upload)
+        router.add("POST", f"{_PATH}/{{name}}/code", self._generate_code)
+        router.add("POST", f"{_PATH}/{{name}}/verify", self._verify)
+        router.add("POST", f"{_PATH}/{{name}}/delete", self._delete)
+
+    async def _list(self, _: ControlRequest) -> ControlAnswer:
+        return self._page(Form())
+
+    async def _upload(self, request: ControlRequest) -> ControlAnswer:
+        form = read_form(request)
+        name = form.text("name")
+
+        def upload() -> str:
+            certificate, verified = form.file("certificate"), form.checked("verified")
+            self._certificates.upload(name, certificate, verified=verified, now=time.time())
+            return f"{name} was uploaded."
+
+        return self._try(upload, form)
+
+    async def _generate_code(self, request: ControlRequest) -> ControlAnswer:
+        name = request.parameters["name"]
+
+        def generate() -> str:
+            self._certificates.generate_verification_code(name, now=time.time())
+            return f"Now sign a certificate whose common name is the code, and verify {name}."
+
+        return self._try(generate, Form())
+
+    async def _verify(self, request: ControlRequest) -> ControlAnswer:
+        name, form = request.parameters["name"], read_form(request)
+
+        def verify() -> str:
+            self._certificates.verify(name, form.file("proof"), now=time.time())
+            return f"{name} is verified."
+
+        return self._try(verify, form)
+
+    async def _delete(self, request: ControlRequest) -> ControlAnswer:
+        name = request.parameters["name"]
+
+        def delete() -> str:
+            self._certificates.delete(name)
+            return f"{name} was deleted."
+
+        return self._try(delete, Form())
+
+    def _try(self, change: Callable[[], str], form: Form) -> ControlAnswer:
+        """Make a change and go on to the list; if the service refuses it, say why."""
+        try:
+            text = change()
+        except ServiceError as exc:
+            self._rendering.say(exc.message, bad=True)
+            return self._page(form, status_code=HTTPStatus.BAD_REQUEST)
+
+        self._save()
+        self._rendering.say(text)
+        return ControlAnswer.redirect(_PATH)
+
+    def _page(self, form: Form, *, status_code: int = HTTPStatus.OK) -> ControlAnswer:
+        return self._rendering.page(
+            "certificates.html",
+            CERTIFICATES,
+            status_code=status_code,
+            rows=[views.certificate_card(each) for each in self._certificates],
+            typed={"name": form.text("name")},
+        )

@@ -1,0 +1,250 @@
+"""The sections of individual enrollments and of groups: list, add, disable, delete.
+
+A form becomes the JSON that the service API takes, so that the page can do nothing that Azure's
+clients could not. Changes overwrite whatever etag there is: the one who looks at the page decides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from aiodps.emulator.control.page import views
+from aiodps.emulator.control.page.forms import Form, read_form
+from aiodps.emulator.control.page.rendering import (
+    ENROLLMENTS,
+    GROUPS,
+    ROWS,
+    Rendering,
+    Section,
+)
+from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Router
+from aiodps.emulator.service.enrollment import (
+    Enrollment,
+    EnrollmentGroup,
+    IndividualEnrollment,
+    read_enrollment,
+)
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.service.x509_rules import read_certificate
+from aiodps.errors import CertificateError, ConfigurationError, ServiceError
+
+ANY_ETAG: Final = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What the two sections differ in."""
+
+    section: Section
+    what: str
+    id_title: str
+    id_help: str
+    id_member: str
+    """Name of the id in the service API."""
+    lead: str
+    certificates: str
+    """Name of the certificates in the service API."""
+    certificate_help: str
+    attestations: Mapping[str, str] = field(default_factory=dict)
+    """Choices of the form, and what they are called."""
+
+
+INDIVIDUAL: Final = Kind(
+    section=ENROLLMENTS,
+    what="an individual enrollment",
+    id_title="Registration id",
+    id_help="for X.509 the common name of the device's certificate",
+    id_member="registrationId",
+    lead="Each lets one device in. An individual enrollment comes before any group.",
+    certificates="clientCertificates",
+    certificate_help="the device's own, PEM or DER",
+    attestations={"x509": "X.509 certificate", "symmetricKey": "Symmetric key"},
+)
+GROUP: Final = Kind(
+    section=GROUPS,
+    what="an enrollment group",
+    id_title="Group name",
+    id_help="anything that tells it apart",
+    id_member="enrollmentGroupId",
+    lead="Each lets in all devices that share a credential: a CA, or a symmetric key.",
+    certificates="signingCertificates",
+    certificate_help="the CA's, root or intermediate, PEM or DER",
+    attestations={
+        "x509": "X.509, signed by an intermediate or root",
+        "caReference": "X.509, CA certificate of this instance",
+        "symmetricKey": "Symmetric key",
+    },
+)
+
+
+class EnrollmentsSection:
+    """Shows and changes the enrollments of one kind.
+
+    Args:
+        kind: `INDIVIDUAL` or `GROUP`.
+        service: Whose enrollments.
+        rendering: Makes the pages.
+        save: Called after each change, to make it durable.
+    """
+
+    def __init__(
+        self, kind: Kind, *, service: Service, rendering: Rendering, save: Callable[[], None]
+    ) -> None:
+        self._kind = kind
+        self._path = kind.section.path
+        self._service = service
+        self._rendering = rendering
+        self._save = save
+
+    def add_routes(self, router: Router) -> None:
+        """Take the addresses of this section."""
+        router.add("GET", self._path, self._list)
+        router.add("GET", f"{self._path}/new", self._new)
+        router.add("POST", f"{self._path}/new", self._add)
+        router.add("GET", f"{self._path}/{{id}}", self._detail)
+        router.add("POST", f"{self._path}/{{id}}/status", self._set_status)
+        router.add("POST", f"{self._path}/{{id}}/delete", self._delete)
+
+    async def _list(self, request: ControlRequest) -> ControlAnswer:
+        wanted = EnrollmentGroup if self._kind is GROUP else IndividualEnrollment
+        found = [each for each in self._service.enrollments if isinstance(each, wanted)]
+        shown = found if request.query.get("all") else found[:ROWS]
+        rows = [views.enrollment_row(each) for each in shown]
+        return self._page("enrollments.html", rows=rows, total=len(found))
+
+    async def _new(self, _: ControlRequest) -> ControlAnswer:
+        return self._form(Form(fields={"enabled": "yes"}))
+
+    async def _add(self, request: ControlRequest) -> ControlAnswer:
+        form = read_form(request)
+        try:
+            name = self._enroll(form)
+        except (ConfigurationError, ServiceError) as exc:
+            # What was typed comes back; files have to be chosen again, browsers see to that.
+            self._rendering.say(exc.message, bad=True)
+            return self._form(form, status_code=HTTPStatus.BAD_REQUEST)
+
+        return self._done(f"{name} was added.")
+
+    def _enroll(self, form: Form) -> str:
+        enrollment = read_enrollment(self._document(form), place="the form")
+        name = views.enrollment_id(enrollment)
+        if self._find(name) is not None:
+            raise ConfigurationError(f"{name} is there already", setting="id")
+
+        self._service.enrollments.put(enrollment, now=time.time())
+        return name
+
+    async def _detail(self, request: ControlRequest) -> ControlAnswer:
+        name = request.parameters["id"]
+        found = self._find(name)
+        if found is None:
+            return self._rendering.missing(self._kind.section, name)
+
+        return self._page(
+            "enrollment.html",
+            each=views.enrollment_row(found),
+            path=f"{self._path}/{quote(name, safe='')}",
+            facts=views.enrollment_facts(found),
+            keys=views.enrollment_keys(found),
+            document=views.enrollment_document(found),
+        )
+
+    async def _set_status(self, request: ControlRequest) -> ControlAnswer:
+        name = request.parameters["id"]
+        found = self._find(name)
+        if found is None:
+            return self._rendering.missing(self._kind.section, name)
+
+        changed = replace(found, enabled=read_form(request).checked("enabled"))
+        self._service.enrollments.put(changed, if_match=ANY_ETAG, now=time.time())
+        return self._done(f"{name} is {'enabled' if changed.enabled else 'disabled'}.")
+
+    async def _delete(self, request: ControlRequest) -> ControlAnswer:
+        name = request.parameters["id"]
+        if self._find(name) is None:
+            return self._rendering.missing(self._kind.section, name)
+
+        if self._kind is GROUP:
+            self._service.enrollments.remove_group(name)
+        else:
+            self._service.enrollments.remove_individual(name)
+
+        return self._done(f"{name} was deleted. What it let in stays registered.")
+
+    def _find(self, name: str) -> Enrollment | None:
+        enrollments = self._service.enrollments
+        return enrollments.group(name) if self._kind is GROUP else enrollments.individual(name)
+
+    def _done(self, text: str) -> ControlAnswer:
+        self._save()
+        self._rendering.say(text)
+        return ControlAnswer.redirect(self._path)
+
+    def _form(self, form: Form, *, status_code: int = HTTPStatus.OK) -> ControlAnswer:
+        names = ("id", "attestation", "ca", "device_id", "hub", "enabled")
+        return self._page(
+            "enrollment_new.html",
+            status_code=status_code,
+            typed={name: form.text(name) for name in names},
+            group=self._kind is GROUP,
+            hubs=self._service.linked_hubs,
+            cas=[each.name for each in self._service.certificates],
+        )
+
+    def _page(self, template: str, **values: Any) -> ControlAnswer:
+        return self._rendering.page(template, self._kind.section, kind=self._kind, **values)
+
+    def _document(self, form: Form) -> dict[str, Any]:
+        """Write a form as the service API has it."""
+        document: dict[str, Any] = {
+            self._kind.id_member: form.text("id") or None,
+            "attestation": self._attestation(form),
+            "provisioningStatus": "enabled" if form.checked("enabled") else "disabled",
+        }
+        if device_id := form.text("device_id"):
+            document["deviceId"] = device_id
+
+        if hub := form.text("hub"):
+            document |= {"allocationPolicy": "static", "iotHubs": [hub]}
+
+        return document
+
+    def _attestation(self, form: Form) -> dict[str, Any]:
+        match form.text("attestation"):
+            case "symmetricKey":
+                names = {"primaryKey": "primary_key", "secondaryKey": "secondary_key"}
+                keys = {name: form.text(entry) or None for name, entry in names.items()}
+                return {"type": "symmetricKey", "symmetricKey": keys}
+            case "caReference":
+                references = {"primary": form.text("ca") or None}
+                return {"type": "x509", "x509": {"caReferences": references}}
+            case _:
+                return {"type": "x509", "x509": {self._kind.certificates: _uploaded(form)}}
+
+
+def _uploaded(form: Form) -> dict[str, dict[str, str]]:
+    given = {name: form.file(name) for name in ("primary", "secondary")}
+    if not given["primary"]:
+        raise ConfigurationError("choose the primary certificate", setting="primary")
+
+    return {name: {"certificate": _pem(name, file)} for name, file in given.items() if file}
+
+
+def _pem(name: str, file: bytes) -> str:
+    """Return an uploaded certificate as text, be it PEM or DER."""
+    try:
+        certificate = read_certificate(file)
+    except CertificateError as exc:
+        raise ConfigurationError(
+            f"the {name} certificate cannot be read; PEM or DER is needed", setting=name
+        ) from exc
+
+    return certificate.public_bytes(Encoding.PEM).decode()

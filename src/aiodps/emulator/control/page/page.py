@@ -1,0 +1,103 @@
+"""The page as a whole: its sections, what it looks like, and what people need to connect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import resources
+from typing import Final
+
+from aiodps.emulator.control.page.certificates import CertificatesSection
+from aiodps.emulator.control.page.enrollments import GROUP, INDIVIDUAL, EnrollmentsSection
+from aiodps.emulator.control.page.registrations import RegistrationsSection
+from aiodps.emulator.control.page.rendering import (
+    CERTIFICATES,
+    ENROLLMENTS,
+    GROUPS,
+    OVERVIEW,
+    REGISTRATIONS,
+    Rendering,
+)
+from aiodps.emulator.control.page.traffic import Traffic
+from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Handler, Router
+from aiodps.emulator.service.enrollment import EnrollmentGroup
+from aiodps.emulator.service.service import Service
+
+_STATIC: Final = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+}
+
+
+class Page:
+    """The page of one instance.
+
+    Args:
+        service: What is shown and changed.
+        traffic: What devices did lately.
+        facts: What people who connect need to know, name by name.
+        ca_pem: The CA that clients must trust.
+        connection_string: Of the service API.
+        save: Called after each change, to make it durable.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: Service,
+        traffic: Traffic,
+        facts: Mapping[str, str],
+        ca_pem: bytes,
+        connection_string: str,
+        save: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._facts = facts
+        self._ca_pem = ca_pem
+        self._connection_string = connection_string
+        self._rendering = Rendering(id_scope=service.id_scope)
+        rendering = self._rendering
+        self._sections = (
+            EnrollmentsSection(INDIVIDUAL, service=service, rendering=rendering, save=save),
+            EnrollmentsSection(GROUP, service=service, rendering=rendering, save=save),
+            CertificatesSection(service=service, rendering=rendering, save=save),
+            RegistrationsSection(service=service, traffic=traffic, rendering=rendering, save=save),
+        )
+
+    def add_routes(self, router: Router) -> None:
+        """Take the addresses of the page."""
+        router.add("GET", OVERVIEW.path, self._overview)
+        router.add("GET", "/ca.pem", self._ca)
+        for name, content_type in _STATIC.items():
+            router.add("GET", f"/static/{name}", _static(name, content_type))
+
+        for section in self._sections:
+            section.add_routes(router)
+
+    async def _overview(self, _: ControlRequest) -> ControlAnswer:
+        everything = list(self._service.enrollments)
+        groups = [each for each in everything if isinstance(each, EnrollmentGroup)]
+        counts = {
+            ENROLLMENTS: len(everything) - len(groups),
+            GROUPS: len(groups),
+            CERTIFICATES: len(list(self._service.certificates)),
+            REGISTRATIONS: len(list(self._service.registrations.ids())),
+        }
+        return self._rendering.page(
+            "overview.html",
+            OVERVIEW,
+            counts=counts,
+            facts=self._facts,
+            connection_string=self._connection_string,
+        )
+
+    async def _ca(self, _: ControlRequest) -> ControlAnswer:
+        return ControlAnswer(content=self._ca_pem, content_type="application/x-pem-file")
+
+
+def _static(name: str, content_type: str) -> Handler:
+    content = resources.files(__package__).joinpath("static", name).read_bytes()
+
+    async def answer(_: ControlRequest) -> ControlAnswer:
+        return ControlAnswer(content=content, content_type=content_type)
+
+    return answer

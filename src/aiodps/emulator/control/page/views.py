@@ -1,0 +1,260 @@
+"""What the page shows: the instance, put into rows and words."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import assert_never
+
+from aiodps.emulator.control.page.traffic import Step, Traffic
+from aiodps.emulator.management.shapes import show_enrollment
+from aiodps.emulator.service.certificates import CaCertificate
+from aiodps.emulator.service.enrollment import Enrollment, EnrollmentGroup, IndividualEnrollment
+from aiodps.emulator.service.mechanisms import (
+    CaReferences,
+    ClientCertificates,
+    EnrolledCertificate,
+    Mechanism,
+    SigningCertificates,
+    SymmetricKeys,
+    TpmKeys,
+)
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.service.x509_rules import subject, thumbprint
+from aiodps.models import RegistrationStatus
+
+_TONES = {
+    RegistrationStatus.ASSIGNED: "good",
+    RegistrationStatus.ASSIGNING: "busy",
+    RegistrationStatus.FAILED: "bad",
+    RegistrationStatus.DISABLED: "bad",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentRow:
+    """An enrollment or a group, as a list shows it."""
+
+    id: str
+    attestation: str
+    attested_by: str
+    """The certificate or CA behind it; "" if there is none."""
+    hub: str
+    enabled: bool
+    device_id: str = ""
+    """"" if it is the registration id, and for groups."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateCard:
+    """A CA certificate of the instance."""
+
+    name: str
+    verified: bool
+    subject: str
+    expires: str
+    thumbprint: str
+    code: str | None = field(repr=False)
+    """What the proof of possession must be made out to; None if no code was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepLine:
+    """One request of a device."""
+
+    row_id: str
+    time: str
+    front: str
+    what: str
+    status_code: int
+    bad: bool
+    who: str
+    message: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRow:
+    """A device that asked."""
+
+    row_id: str
+    """Of the table row, made of the registration id."""
+    id: str
+    status: str
+    tone: str
+    """How the status looks: "good", "busy", "bad" or ""."""
+    hub: str = ""
+    device_id: str = ""
+    substatus: str = ""
+    steps: tuple[StepLine, ...] = ()
+    """The newest first."""
+    deletable: bool = False
+    """Whether there is a registration record."""
+
+
+def enrollment_row(enrollment: Enrollment) -> EnrollmentRow:
+    """Show an enrollment in a list."""
+    kind, attested_by = _attestation(enrollment.attestation)
+    allocation = enrollment.allocation
+    return EnrollmentRow(
+        id=enrollment_id(enrollment),
+        attestation=kind,
+        attested_by=attested_by,
+        hub=", ".join(allocation.named) or (allocation.policy or "hashed"),
+        enabled=enrollment.enabled,
+        device_id=getattr(enrollment, "device_id", None) or "",
+    )
+
+
+def enrollment_id(enrollment: Enrollment) -> str:
+    """Return the id that an enrollment is known by."""
+    match enrollment:
+        case IndividualEnrollment():
+            return enrollment.registration_id
+        case EnrollmentGroup():
+            return enrollment.enrollment_group_id
+        case _:
+            assert_never(enrollment)
+
+
+def enrollment_facts(enrollment: Enrollment) -> dict[str, str]:
+    """Say everything about an enrollment but its keys."""
+    row = enrollment_row(enrollment)
+    secondary = getattr(enrollment.attestation, "secondary", None)
+    shown = not isinstance(enrollment.attestation, SymmetricKeys)
+    return {
+        "Attestation": row.attestation,
+        "Primary": row.attested_by,
+        "Secondary": _certificate(secondary) if shown and secondary is not None else "",
+        "Device id": row.device_id,
+        "Hub": row.hub,
+        "Created": _date(enrollment.created) if enrollment.created else "",
+        "Updated": _date(enrollment.updated) if enrollment.updated else "",
+    }
+
+
+def enrollment_keys(enrollment: Enrollment) -> dict[str, str]:
+    """Return the symmetric keys of an enrollment; empty if it has none."""
+    match enrollment.attestation:
+        case SymmetricKeys(primary=primary, secondary=secondary):
+            return {"Primary key": primary or "", "Secondary key": secondary or ""}
+        case _:
+            return {}
+
+
+def enrollment_document(enrollment: Enrollment) -> str:
+    """Write an enrollment as the service API shows it, for people."""
+    shown = show_enrollment(enrollment, api_version="2021-10-01", keys=False)
+    return json.dumps(shown, indent=2, ensure_ascii=False)
+
+
+def certificate_card(ca: CaCertificate) -> CertificateCard:
+    """Show a CA certificate."""
+    return CertificateCard(
+        name=ca.name,
+        verified=ca.verified,
+        subject=subject(ca.certificate),
+        expires=f"{ca.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
+        thumbprint=thumbprint(ca.certificate),
+        code=ca.verification_code,
+    )
+
+
+def registration_rows(
+    service: Service, traffic: Traffic, names: Iterable[str], *, now: float
+) -> list[RegistrationRow]:
+    """Show devices: what they are registered as, and what they did last."""
+    return [_registration_row(service, traffic, name, now=now) for name in names]
+
+
+def request_rows(traffic: Traffic, *, after: int = 0) -> list[StepLine]:
+    """Show the last requests of every kind, the newest first.
+
+    Args:
+        traffic: Where they are.
+        after: Leave out those up to this number.
+    """
+    return [_line(step) for step in reversed(traffic.requests) if step.number > after]
+
+
+def _registration_row(
+    service: Service, traffic: Traffic, name: str, *, now: float
+) -> RegistrationRow:
+    steps = traffic.steps(name)
+    shown = steps[0].exchange.registration_id if steps else None
+    row_id = "r-" + hashlib.sha256(name.lower().encode()).hexdigest()[:24]
+    lines = tuple(_line(step) for step in steps)
+    operation = service.registrations.latest(name)
+    if operation is None or (lines and lines[0].bad):
+        status = f"refused, {lines[0].status_code}" if lines and lines[0].bad else "asked"
+        return RegistrationRow(
+            row_id=row_id,
+            id=shown or name,
+            status=status,
+            tone="bad" if lines and lines[0].bad else "",
+            steps=lines,
+            deletable=operation is not None,
+        )
+
+    outcome = operation.outcome
+    done = now >= operation.finished
+    status = outcome.status if done else RegistrationStatus.ASSIGNING
+    assigned = status is RegistrationStatus.ASSIGNED
+    return RegistrationRow(
+        row_id=row_id,
+        id=shown or name,
+        status=status.value,
+        tone=_TONES.get(status, ""),
+        hub=(outcome.assigned_hub or "") if assigned else "",
+        device_id=(outcome.device_id or "") if assigned else "",
+        substatus=operation.substatus.value if assigned else (outcome.error_message or ""),
+        steps=lines,
+        deletable=True,
+    )
+
+
+def _line(step: Step) -> StepLine:
+    exchange = step.exchange
+    return StepLine(
+        row_id=f"q-{step.number}",
+        time=f"{dt.datetime.fromtimestamp(step.at).astimezone():%H:%M:%S.%f}"[:-3],
+        front=exchange.front,
+        what=exchange.what,
+        status_code=exchange.status_code,
+        bad=exchange.status_code >= HTTPStatus.BAD_REQUEST,
+        who=exchange.registration_id or exchange.certificate or "",
+        message=exchange.message,
+    )
+
+
+def _attestation(mechanism: Mechanism) -> tuple[str, str]:
+    match mechanism:
+        case ClientCertificates(primary=primary):
+            return "X.509 certificate", _certificate(primary)
+        case SigningCertificates(primary=primary):
+            return "X.509, signed by", _certificate(primary)
+        case CaReferences(primary=name, secondary=other):
+            return "X.509, CA of this instance", " or ".join(filter(None, (name, other)))
+        case SymmetricKeys():
+            return "Symmetric key", ""
+        case TpmKeys():
+            return "TPM (not taken by this emulator)", ""
+        case _:
+            assert_never(mechanism)
+
+
+def _certificate(enrolled: EnrolledCertificate | str) -> str:
+    if isinstance(enrolled, str):
+        return enrolled
+
+    if enrolled.certificate is None:
+        return f"SHA-256 {enrolled.thumbprint[:16]}…"
+
+    return subject(enrolled.certificate) or enrolled.thumbprint
+
+
+def _date(time: float) -> str:
+    return f"{dt.datetime.fromtimestamp(time, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,144 @@
+"""The sections of individual enrollments and of groups."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from tests.certificates import intermediate, root, self_signed
+from tests.emulator.control.page.visitor import Visitor
+from tests.emulator.instance import HUB, instance
+
+from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
+from aiodps.emulator.service.mechanisms import CaReferences, SymmetricKeys
+
+pytestmark = pytest.mark.anyio
+LAMP = self_signed("lamp")
+PEM = LAMP.certificate_pem
+NEW = {"id": "lamp", "attestation": "x509", "enabled": "yes"}
+
+
+def lamp(**more: object) -> IndividualEnrollment:
+    """Enrol a lamp."""
+    return IndividualEnrollment.x509(registration_id="lamp", certificate=PEM, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", [PEM, LAMP.certificate.public_bytes(Encoding.DER)])
+async def test_enrol_a_device(form: bytes) -> None:
+    """By its certificate, PEM or DER; the list says how it is attested."""
+    visitor = Visitor()
+    fields = NEW | {"device_id": "lamp-7", "hub": HUB}
+    page = await visitor.post(
+        "/enrollments/new", fields, {"primary": form, "secondary": root().certificate_pem}
+    )
+
+    assert "lamp was added." in page
+    assert "CN=lamp" in page
+    enrollment = visitor.service.enrollments.individual("lamp")
+    assert enrollment is not None
+    assert (enrollment.device_id, enrollment.allocation.named) == ("lamp-7", (HUB,))
+    assert visitor.saved == 1
+
+
+async def test_keys_are_made_and_shown_only_on_demand() -> None:
+    """The keys are on the page of the enrollment, not in its document."""
+    visitor = Visitor()
+    await visitor.post("/enrollments/new", {"id": "lamp", "attestation": "symmetricKey"})
+    enrollment = visitor.service.enrollments.individual("lamp")
+    assert enrollment is not None
+    assert isinstance(enrollment.attestation, SymmetricKeys)
+    assert not enrollment.enabled
+
+    page = await visitor.get("/enrollments/lamp")
+    assert page.count(str(enrollment.attestation.primary)) == 1
+    assert str(enrollment.attestation.primary) not in await visitor.get("/enrollments")
+
+
+async def test_enrol_a_group() -> None:
+    """By a CA, or by a CA certificate of the instance."""
+    visitor = Visitor(instance(verified=[root()]))
+    await visitor.post(
+        "/groups/new", NEW | {"id": "line 4/5"}, {"primary": intermediate().certificate_pem}
+    )
+    fields = {"id": "by-name", "attestation": "caReference", "ca": "ca-0", "enabled": "yes"}
+    page = await visitor.post("/groups/new", fields)
+
+    assert "line 4/5" in page
+    by_name = visitor.service.enrollments.group("by-name")
+    assert by_name is not None
+    assert isinstance(by_name.attestation, CaReferences)
+    assert "line 4/5" in await visitor.get("/groups/line%204%2F5")
+
+
+@pytest.mark.parametrize(
+    ("fields", "files", "reason"),
+    [
+        (NEW, {"primary": b""}, "choose the primary certificate"),
+        (NEW, {"primary": b"rubbish"}, "the primary certificate cannot be read"),
+        (NEW | {"id": "no/slash"}, {"primary": PEM}, "cannot be a registration id"),
+        (NEW | {"id": ""}, {"primary": PEM}, "the form"),
+        (
+            NEW | {"attestation": "symmetricKey", "primary_key": "not base64!"},
+            {},
+            "is not base64",
+        ),
+    ],
+)
+async def test_what_cannot_be_comes_back(
+    fields: dict[str, str], files: dict[str, bytes], reason: str
+) -> None:
+    """With the reason, and with what was typed; nothing is enrolled."""
+    visitor = Visitor()
+    answer = await visitor.submit("/enrollments/new", fields | {"device_id": "typed"}, files)
+
+    assert answer.status_code == 400
+    assert isinstance(answer.content, bytes)
+    assert reason in answer.content.decode()
+    assert 'value="typed"' in answer.content.decode()
+    assert list(visitor.service.enrollments) == []
+    assert visitor.saved == 0
+
+
+async def test_nothing_is_overwritten_by_mistake() -> None:
+    """An id that is there already is refused, in any casing."""
+    visitor = Visitor(instance(lamp()))
+    page = await visitor.refused("/enrollments/new", NEW | {"id": "LAMP"}, {"primary": PEM})
+
+    assert "LAMP is there already" in page
+
+
+async def test_disable_and_enable() -> None:
+    """Nothing else about the enrollment changes."""
+    visitor = Visitor(instance(lamp(device_id="d")))
+    assert "lamp is disabled." in await visitor.post("/enrollments/lamp/status", {"enabled": ""})
+    disabled = visitor.service.enrollments.individual("lamp")
+    assert disabled is not None
+    assert (disabled.enabled, disabled.device_id) == (False, "d")
+
+    page = await visitor.post("/enrollments/lamp/status", {"enabled": "yes"})
+    assert "lamp is enabled." in page
+    assert visitor.saved == 2
+
+
+async def test_delete() -> None:
+    """It is gone; asking again says so."""
+    group = EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="line")
+    visitor = Visitor(instance(lamp(), group))
+    assert "None yet." in await visitor.post("/enrollments/lamp/delete")
+    assert "line was deleted." in await visitor.post("/groups/line/delete")
+
+    for method, path in (("GET", "/groups/line"), ("POST", "/groups/line/delete")):
+        answer = await visitor.ask(method, path)
+        assert answer.status_code == 404
+    assert (await visitor.submit("/groups/line/status")).status_code == 404
+
+
+async def test_a_long_list_is_cut() -> None:
+    """Two hundred rows at first, all on demand."""
+    enrollments = [
+        IndividualEnrollment.x509(registration_id=f"lamp-{n}", certificate=LAMP.certificate)
+        for n in range(201)
+    ]
+    visitor = Visitor(instance(*enrollments))
+
+    assert "The first 200 of 201." in await visitor.get("/enrollments")
+    assert "lamp-200" in await visitor.get("/enrollments?all=1")

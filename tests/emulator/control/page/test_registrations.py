@@ -1,0 +1,82 @@
+"""The sections of registrations and requests."""
+
+from __future__ import annotations
+
+import pytest
+from tests.certificates import self_signed
+from tests.emulator.control.page.test_traffic import asked
+from tests.emulator.control.page.visitor import Visitor
+from tests.emulator.instance import HUB, instance, register, shown
+
+from aiodps.emulator.service.enrollment import IndividualEnrollment
+
+pytestmark = pytest.mark.anyio
+LAMP = self_signed("lamp")
+
+
+def visited(**more: object) -> Visitor:
+    """Have a lamp registered, and visit the page."""
+    enrollment = IndividualEnrollment.x509(
+        registration_id="lamp",
+        certificate=LAMP.certificate,
+        device_id="lamp-7",
+        **more,  # type: ignore[arg-type]
+    )
+    visitor = Visitor(instance(enrollment))
+    register(visitor.service, shown(LAMP), registration_id="lamp")
+    visitor.traffic.note(asked("lamp"))
+    return visitor
+
+
+async def test_an_assigned_device() -> None:
+    """Where it belongs, and its steps."""
+    page = await visited().get("/registrations")
+
+    assert f"lamp initialAssignment assigned {HUB} device id lamp-7 register, 202" in page
+
+
+async def test_a_device_that_nobody_knows() -> None:
+    """It has no record, but people look for it."""
+    visitor = Visitor()
+    visitor.traffic.note(asked("<stranger>", 401))
+
+    assert "<stranger> refused, 401" in await visitor.get("/registrations")
+    assert "https 401 register <stranger>" in await visitor.get("/requests")
+
+
+async def test_a_disabled_device() -> None:
+    """Disabled is no success."""
+    page = await visited(enabled=False).get("/registrations")
+
+    assert "lamp disabled" in page
+
+
+async def test_a_record_can_be_deleted() -> None:
+    """Once; what was asked is still seen."""
+    visitor = visited()
+    assert "The registration of lamp was deleted." in await visitor.post(
+        "/registrations/lamp/delete"
+    )
+    assert visitor.saved == 1
+    assert "lamp asked" in await visitor.get("/registrations")
+    page = await visitor.post("/registrations/lamp/delete")
+    assert "not found" in page.lower()
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/registrations/live", b"lamp"), ("/requests/live", b"register")],
+)
+async def test_rows_arrive_live(path: str, words: bytes) -> None:
+    """As server-sent events with rows ready made; the first piece comes at once."""
+    visitor = visited()
+    events = await visitor.follow(path)
+    assert await anext(events) == b": connected\n\n"
+
+    visitor.traffic.note(asked("lamp", 200))
+    event = await anext(events)
+    assert event.startswith(b"event: rows\ndata: ")
+    assert event.endswith(b"\n\n")
+    assert words in event
+    assert b"\n\n" not in event[:-2]
+    await events.aclose()  # type: ignore[attr-defined]

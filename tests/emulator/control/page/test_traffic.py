@@ -1,0 +1,78 @@
+"""What devices did lately, and how open pages hear of it."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from aiodps.emulator.control.page import traffic as module
+from aiodps.emulator.control.page.traffic import Feed, Traffic
+from aiodps.emulator.journal import Exchange
+from aiodps.emulator.wire import Operation
+
+pytestmark = pytest.mark.anyio
+
+
+def asked(registration_id: str | None, status_code: int = 202) -> Exchange:
+    """Have a device ask; None is no device."""
+    operation = None if registration_id is None else Operation.REGISTER
+    return Exchange(
+        front="https",
+        what="register",
+        status_code=status_code,
+        took=0.0,
+        operation=operation,
+        registration_id=registration_id,
+    )
+
+
+def test_the_device_that_asked_last_comes_first() -> None:
+    """In any casing it is the same device."""
+    traffic = Traffic()
+    for name in ("a", "b", "A"):
+        traffic.note(asked(name))
+
+    assert list(traffic.devices()) == ["a", "b"]
+    assert [step.number for step in traffic.steps("a")] == [3, 1]
+    assert traffic.last_number == 3
+
+
+def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device that was silent longest is forgotten."""
+    monkeypatch.setattr(module, "DEVICES_KEPT", 3)
+    traffic = Traffic()
+    for name in ("a", "b", "c", "a", "d"):
+        traffic.note(asked(name))
+
+    for _ in range(1000):
+        traffic.note(asked("d"))
+
+    assert list(traffic.devices()) == ["d", "a", "c"]
+    assert len(traffic.steps("d")) == module.STEPS_KEPT
+    assert len(traffic.requests) == module.REQUESTS_KEPT
+
+
+async def test_open_pages_hear_of_it() -> None:
+    """Each device once, however often it asked; afterwards nobody is told."""
+    traffic = Traffic()
+    with traffic.feed() as feed:
+        for name in ("a", None, "b", "a"):
+            traffic.note(asked(name))
+
+        assert await feed.next() == ["", "b", "a"]
+
+    traffic.note(asked("c"))
+    with anyio.move_on_after(module.BREATH * 2):
+        await feed.next()
+        raise AssertionError("told after the end")
+
+
+async def test_a_load_test_does_not_drown_a_page() -> None:
+    """Only the last ones are told."""
+    feed = Feed()
+    for number in range(1000):
+        feed.tell(f"device-{number}")
+
+    names = await feed.next()
+    assert len(names) == module.TOLD_AT_ONCE
+    assert names[-1] == "device-999"

@@ -1,0 +1,68 @@
+"""The instance, put into rows and words."""
+
+from __future__ import annotations
+
+import pytest
+from tests.certificates import root, self_signed
+from tests.emulator.instance import NOW, instance, register, shown
+
+from aiodps.emulator.control.page import views
+from aiodps.emulator.control.page.traffic import Traffic
+from aiodps.emulator.service.enrollment import (
+    Enrollment,
+    EnrollmentGroup,
+    IndividualEnrollment,
+    read_enrollment,
+)
+
+LAMP = self_signed("lamp")
+
+
+@pytest.mark.parametrize(
+    ("enrollment", "attestation", "attested_by"),
+    [
+        (
+            IndividualEnrollment.x509(registration_id="lamp", certificate=LAMP.certificate),
+            "X.509 certificate",
+            "CN=lamp",
+        ),
+        (
+            EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="lamp"),
+            "X.509, signed by",
+            root().certificate.subject.rfc4514_string(),
+        ),
+        (
+            EnrollmentGroup.of_ca("my-root", enrollment_group_id="lamp"),
+            "X.509, CA of this instance",
+            "my-root",
+        ),
+        (
+            read_enrollment(
+                {"registrationId": "lamp", "attestation": {"type": "symmetricKey"}}, place=""
+            ),
+            "Symmetric key",
+            "",
+        ),
+    ],
+)
+def test_enrollments(enrollment: Enrollment, attestation: str, attested_by: str) -> None:
+    """Each kind in its own words."""
+    row = views.enrollment_row(enrollment)
+
+    assert (row.id, row.attestation, row.attested_by) == ("lamp", attestation, attested_by)
+    assert row.hub == "hashed"
+
+
+def test_a_registration_at_work() -> None:
+    """It is assigning until its time has come."""
+    enrollment = IndividualEnrollment.x509(registration_id="lamp", certificate=LAMP.certificate)
+    service = instance(enrollment, assign_after=5)
+    register(service, shown(LAMP), registration_id="lamp")
+
+    early, late = (
+        views.registration_rows(service, Traffic(), ["LAMP"], now=NOW + seconds)[0]
+        for seconds in (4, 6)
+    )
+    assert (early.status, early.tone, early.hub) == ("assigning", "busy", "")
+    assert (late.status, late.tone, late.deletable) == ("assigned", "good", True)
+    assert early.row_id == late.row_id

@@ -1,0 +1,124 @@
+"""Somebody who looks at the page and presses its buttons, without a browser."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import unquote, urlencode
+
+from tests.emulator.instance import instance
+
+from aiodps.emulator.control.page.page import Page
+from aiodps.emulator.control.page.traffic import Traffic
+from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Router
+from aiodps.emulator.service.service import Service
+
+CONNECTION_STRING = "HostName=localhost;SharedAccessKeyName=owner;SharedAccessKey=c2VjcmV0"
+_BOUNDARY = "----boundary"
+
+
+class Visitor:
+    """One visitor of the page of one instance."""
+
+    def __init__(self, service: Service | None = None) -> None:
+        self.service = instance() if service is None else service
+        self.traffic = Traffic()
+        self.saved = 0
+        self._router = Router()
+        Page(
+            service=self.service,
+            traffic=self.traffic,
+            facts={"Host": "127.0.0.1", "HTTPS port": "8443"},
+            ca_pem=b"-----BEGIN CERTIFICATE-----",
+            connection_string=CONNECTION_STRING,
+            save=self._save,
+        ).add_routes(self._router)
+
+    async def get(self, path: str) -> str:
+        """Open a page that is there; return its text."""
+        answer = await self.ask("GET", path)
+        assert answer.status_code == 200, text_of(answer)
+        return text_of(answer)
+
+    async def post(
+        self,
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """Submit a form that is taken; return the page that comes next."""
+        answer = await self.submit(path, fields, files)
+        assert answer.status_code == 303, text_of(answer)
+        return await self.get(answer.headers["Location"])
+
+    async def refused(
+        self,
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """Submit a form that is not taken; return the page that says why."""
+        answer = await self.submit(path, fields, files)
+        assert answer.status_code == 400
+        return text_of(answer)
+
+    async def submit(
+        self,
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> ControlAnswer:
+        """Submit a form; with files it goes as browsers send files."""
+        if files is None:
+            kind, body = "application/x-www-form-urlencoded", urlencode(fields or {}).encode()
+        else:
+            kind = f"multipart/form-data; boundary={_BOUNDARY}"
+            body = multipart(fields or {}, files)
+
+        return await self.ask("POST", path, kind, body)
+
+    async def follow(self, path: str) -> AsyncIterator[bytes]:
+        """Open what a live page listens to."""
+        answer = await self.ask("GET", path)
+        assert answer.content_type == "text/event-stream"
+        assert not isinstance(answer.content, bytes)
+        return answer.content
+
+    async def ask(
+        self, method: str, path: str, kind: str = "", body: bytes = b""
+    ) -> ControlAnswer:
+        """Make any request."""
+        plain, _, query = path.partition("?")
+        request = ControlRequest(
+            method=method,
+            path=unquote(plain),
+            query=dict([query.split("=")]) if query else {},
+            headers={"content-type": kind},
+            body=body,
+        )
+        return await self._router.answer(request, raw_path=plain)
+
+    def _save(self) -> None:
+        self.saved += 1
+
+
+def multipart(fields: Mapping[str, str], files: Mapping[str, bytes]) -> bytes:
+    """Write a form as browsers do when it has files; an empty file is none that was chosen."""
+    parts = [
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    for name, content in files.items():
+        head = f'Content-Disposition: form-data; name="{name}"; filename="file.pem"\r\n'
+        kind = "Content-Type: application/octet-stream\r\n\r\n"
+        parts.append(f"--{_BOUNDARY}\r\n{head}{kind}".encode() + content + b"\r\n")
+
+    return b"".join((*parts, f"--{_BOUNDARY}--\r\n".encode()))
+
+
+def text_of(answer: ControlAnswer) -> str:
+    """Return what people read: without tags, in single spaces."""
+    assert isinstance(answer.content, bytes)
+    words = re.sub(r"<[^>]*>", " ", answer.content.decode())
+    return " ".join(html.unescape(words).split())
