@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +193,49 @@ def test_what_a_client_sends_cannot_play_with_the_terminal(
     assert line.count("\n") == 1
     assert len(line) < 400
     assert "no certificate" in line
+
+
+def test_the_control_port_is_there_when_asked_for(tmp_path: Path) -> None:
+    """Its address and token stand in the ready file, which nobody else may read."""
+    ready = tmp_path / "ready.json"
+    options = ("--control-port", "0", "--ready-file", ready, "--harsh", "--seed", "5")
+    with started(*options) as (_, facts):
+        host = facts["control_url"].removeprefix("http://")
+        client = HTTPConnection(host, timeout=PATIENCE)
+        token = {"Authorization": f"Bearer {facts['control_token']}"}
+        client.request("GET", "/api/faults", headers=token)
+        plan = json.load(client.getresponse())
+        client.close()
+
+        assert plan["seed"] == 5
+        assert all(rule.startswith("harsh: ") for rule in plan["rules"])
+        assert ready.stat().st_mode & 0o777 == 0o600
+
+
+def test_faults_and_a_journal_of_them(tmp_path: Path) -> None:
+    """What is not there is refused as planned, and written down."""
+    faults, journal = tmp_path / "faults.toml", tmp_path / "journal"
+    faults.write_text('[[rule]]\nname = "out"\nstatus = 503\n')
+    with started("--faults", faults, "--log-json", journal) as (process, facts):
+        context = ssl.create_default_context(cafile=facts["ca_file"])
+        port = facts["https_port"]
+        client = HTTPSConnection("localhost", port, context=context, timeout=PATIENCE)
+        client.request("PUT", "/0ne1/registrations/d/register?api-version=2019-03-31", b"{}")
+        assert client.getresponse().status == 503
+        client.close()
+        _, errors = ended(process, signal.SIGTERM)
+
+    line = json.loads(journal.read_text())
+    assert (line["status"], line["fault"]) == (503, "out")
+    assert "[out]" in errors
+
+
+@pytest.mark.parametrize("content", [b"[[rule]]\nsatus = 1", b"\xff"])
+def test_a_wrong_fault_file(content: bytes, tmp_path: Path) -> None:
+    """Ends it before it begins, and the message says what is wrong."""
+    file = tmp_path / "faults.toml"
+    file.write_bytes(content)
+    result = CliRunner().invoke(command, [*PORTS, "--faults", str(file)])
+
+    assert result.exit_code == 2
+    assert "satus" in result.stderr or "UTF-8" in result.stderr

@@ -86,8 +86,9 @@ class Answer:
 class HttpClient:
     """HTTP/1.1 as far as these tests need it."""
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, *, host: str = "localhost") -> None:
         self.stream = stream
+        self._host = host
         self._buffer = b""
 
     async def ask(
@@ -98,7 +99,7 @@ class HttpClient:
         headers: Iterable[str] = ("Content-Type: application/json",),
     ) -> Answer:
         """Send one request and read its answer."""
-        lines = (f"{method} {path} HTTP/1.1", "Host: localhost", *headers)
+        lines = (f"{method} {path} HTTP/1.1", f"Host: {self._host}", *headers)
         length = f"Content-Length: {len(body)}\r\n" if body else ""
         await self.stream.send(("\r\n".join(lines) + f"\r\n{length}\r\n").encode() + body)
         return await self.answer()

@@ -58,6 +58,22 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     "--retry-after", type=click.IntRange(min=0), default=3, show_default=True, metavar="S",
     help="Whole seconds devices are told to wait.",
 )  # fmt: skip
+@click.option(
+    "--harsh/--calm", default=False,
+    help="A service on a bad day: throttling, delays, duplicates. Calm is the default.",
+)  # fmt: skip
+@click.option("--faults", "faults_file", metavar="FILE", help="TOML of what shall go wrong.")
+@click.option(
+    "--seed", type=int, metavar="N",
+    help="Where all chance of --harsh and --faults comes from; the same seed is the same day.",
+)  # fmt: skip
+@click.option(
+    "--log-json", metavar="FILE", help="Gets one line of JSON for each request; - is stdout."
+)
+@click.option(
+    "--control-port", type=click.IntRange(0, 65535), metavar="P",
+    help="Serve the page and a control API on this port of loopback; 0 takes any free one.",
+)  # fmt: skip
 @click.option("--ready-file", metavar="FILE", help="Gets one line of JSON when it is ready.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -71,6 +87,7 @@ def command(
     enrollments_file: str | None,
     verified_cas: tuple[str, ...],
     ca_out: str | None,
+    faults_file: str | None,
     ready_file: str | None,
     quiet: bool,
     as_json: bool,
@@ -99,6 +116,7 @@ def command(
         dps = Emulator(
             enrollments=_read_enrollments(enrollments_file),
             on_exchange=None if quiet else print_exchange,
+            faults=_read_faults(faults_file),
             **options,
         )
         for name in verified_cas:
@@ -114,7 +132,8 @@ async def _run(dps: Emulator, ca_file: Path, ready_file: str | None, as_json: bo
             _write(ca_file, dps.ca_pem, setting="ca_out")
             facts = _facts(dps, ca_file)
             if ready_file is not None:
-                _write(Path(ready_file), json.dumps(facts).encode() + b"\n", setting="ready_file")
+                line = json.dumps(facts).encode() + b"\n"
+                _write(Path(ready_file), line, setting="ready_file", private=True)
 
             if as_json:
                 print_json(facts)
@@ -126,16 +145,8 @@ async def _run(dps: Emulator, ca_file: Path, ready_file: str | None, as_json: bo
 
 
 def _facts(dps: Emulator, ca_file: Path) -> dict[str, Any]:
-    return {
-        "host": dps.host,
-        "https_port": dps.https_port,
-        "mqtt_port": dps.mqtt_port,
-        "id_scope": dps.id_scope,
-        "ca_file": str(ca_file),
-        "hub": dps.hub,
-        "pid": os.getpid(),
-        "connection_string": dps.connection_string,
-    }
+    token = {} if dps.control is None else {"control_token": dps.control.token}
+    return {**dps.facts(), **token, "ca_file": str(ca_file)}
 
 
 @contextmanager
@@ -153,6 +164,18 @@ def _read_enrollments(path: str | None) -> tuple[Enrollment, ...]:
     from aiodps.emulator.service.enrollments import read_enrollments  # noqa: PLC0415 (an extra)
 
     return () if path is None else read_enrollments(_read(path, setting="enrollments"))
+
+
+def _read_faults(path: str | None) -> str | None:
+    if path is None:
+        return None
+
+    try:
+        return _read(path, setting="faults").decode()
+    except UnicodeDecodeError as exc:
+        raise ConfigurationError(
+            f"{path!r} is not UTF-8", setting="faults", hint="a fault file is TOML"
+        ) from exc
 
 
 def _trust(dps: Emulator, path: str) -> None:
@@ -180,10 +203,11 @@ def _read(path: str, *, setting: str) -> bytes:
         ) from exc
 
 
-def _write(path: Path, content: bytes, *, setting: str) -> None:
-    """Write a file so that nobody sees half of it."""
+def _write(path: Path, content: bytes, *, setting: str, private: bool = False) -> None:
+    """Write a file so that nobody sees half of it, and nobody else a private one."""
     draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
+        draft.touch(mode=0o600 if private else 0o666)
         draft.write_bytes(content)
         draft.replace(path)
     except OSError as exc:
@@ -198,10 +222,11 @@ def _write(path: Path, content: bytes, *, setting: str) -> None:
 def print_exchange(exchange: Exchange) -> None:
     """Print one line about a request; without rich, which takes longer than the request."""
     who = exchange.registration_id or "", exchange.certificate or "no certificate"
-    fields = (exchange.what, *who, exchange.message or "")
+    fault = "" if exchange.fault is None else f"[{exchange.fault}]"
+    fields = (exchange.what, *who, exchange.message or "", fault)
     what, *rest = ("".join(c if c.isprintable() else "?" for c in field[:200]) for field in fields)
-    colour = "green" if exchange.status_code < 400 else "red"  # noqa: PLR2004 (where errors begin)
-    status = click.style(str(exchange.status_code), colour)
+    colour = "green" if 0 < exchange.status_code < 400 else "red"  # noqa: PLR2004 (where errors begin)
+    status = click.style(f"{exchange.status_code or '---'}", colour)
     now = time.strftime("%H:%M:%S")
     took = f"{exchange.took * 1000:6.1f} ms"
     head = f"{now}  {exchange.front:5}  {status}  {took}  {what:16}"
@@ -219,6 +244,9 @@ def _welcome(dps: Emulator, ca_file: Path) -> None:
         "service": dps.connection_string,
         "trust": f"{ca_file} (for tests, valid for 7 days)",
     }
+    if dps.control is not None:
+        facts["control"] = f"{dps.control.url}/?token={dps.control.token}"
+
     err.print(Text("A Device Provisioning Service on this machine", "bold"))
     for name, value in facts.items():
         err.print(Text.assemble((f"{name:10}", "dim"), value))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -16,6 +17,8 @@ from anyio.abc import TaskGroup
 from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.tls import server_context
+from aiodps.emulator.control.compose import control_port as open_control_port
+from aiodps.emulator.control.server import Control
 from aiodps.emulator.desk import LocalDesk
 from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.plan import Plan
@@ -65,6 +68,7 @@ class Emulator:
         harsh: bool = False,
         seed: int | None = None,
         log_json: str | Path | None = None,
+        control_port: int | None = None,
     ) -> None:
         """Set up; nothing runs yet.
 
@@ -91,6 +95,8 @@ class Emulator:
             seed: Where all chance of the faults comes from; None for the plan's own.
             log_json: File that gets one line of JSON for each request, as `journal_lines` says;
                 `-` for standard output.
+            control_port: Port of the control API and the page, on loopback only; 0 for any free
+                one, None for none.
 
         Raises:
             ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
@@ -131,6 +137,9 @@ class Emulator:
         self._log_json = log_json
         self.faults = Faults(plan(faults, harsh=harsh, seed=seed))
         """What goes wrong on purpose; a new `plan` counts at once."""
+        self._control_port = control_port
+        self.control: Control | None = None
+        """The control port, its address and token; None unless it runs and was asked for."""
         self._sockets = ExitStack()
         self._tasks: TaskGroup | None = None
 
@@ -153,18 +162,24 @@ class Emulator:
             sockets.callback(https.close)
             mqtt = Listener.bind(self.host, self.mqtt_port, setting="mqtt_port")
             sockets.callback(mqtt.close)
+            self.https_port, self.mqtt_port = https.port, mqtt.port
             if self._log_json is not None:
                 sockets.enter_context(written(self.journal, self._log_json))
+
+            if self._control_port is not None:
+                self.control = sockets.enter_context(open_control_port(self, self._control_port))
 
             self._tasks = await anyio.create_task_group().__aenter__()
             self._sockets = sockets.pop_all()
 
-        self.https_port, self.mqtt_port = https.port, mqtt.port
         mqtt_front = MqttFront(desk)
         http_front = HttpFront(desk, mqtt_front)
         for listener, front in ((https, http_front.serve), (mqtt, mqtt_front.serve)):
             serve = partial(listener.serve, room=self._room, context=self._context)
             self._tasks.start_soon(serve, front, self._tasks)
+
+        if self.control is not None:
+            self._tasks.start_soon(self.control.serve, self._tasks)
 
         return self
 
@@ -182,6 +197,36 @@ class Emulator:
             await self._tasks.__aexit__(None, None, None)
         finally:
             self._sockets.close()
+
+    def facts(self) -> dict[str, Any]:
+        """Say where everything is, as JSON; holds the secret of the service API."""
+        control = {} if self.control is None else {"control_url": self.control.url}
+        return {
+            "host": self.host,
+            "https_port": self.https_port,
+            "mqtt_port": self.mqtt_port,
+            "id_scope": self.id_scope,
+            "hub": self.hub,
+            "pid": os.getpid(),
+            "connection_string": self.connection_string,
+            **control,
+        }
+
+    def reset(self) -> None:
+        """Forget what devices did: registrations, counts, journal, how often faults struck.
+
+        Enrollments, certificates and the fault plan stay.
+        """
+        for registration_id in list(self.service.registrations.ids()):
+            self.service.registrations.delete(registration_id)
+
+        self.save()
+        self.counts.clear()
+        self.journal.clear()
+        self.faults.reset()
+
+    def save(self) -> None:
+        """Make changes durable that no request has made."""
 
     def _note(self, exchange: Exchange) -> None:
         self.counts.note(exchange)

@@ -6,7 +6,7 @@ What real clients do and a strict stack would refuse is taken: a body on GET, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -102,33 +102,46 @@ class HttpConnection:
         Raises:
             PeerLostError: If the connection broke, or a fault ends it.
         """
+        headers = {**_JSON, **headers}
+        content = b"" if body is None else damaged(encode_json(body), delivery)
         if delivery is None:
-            await self._stream.send(self._write(status_code, body, headers, None))
+            await self.send(status_code, content, headers)
             return
 
         message = b""
         if delivery.sent:
-            headers = {**headers, **delivery.headers}
-            message = self._write(status_code, body, headers, delivery)
+            message = self._write(status_code, content, {**headers, **delivery.headers})
 
         await deliver(self._stream, message * (1 + delivery.copies), delivery)
 
-    def _write(
-        self,
-        status_code: int,
-        body: Json | None,
-        headers: Mapping[str, str],
-        delivery: Delivery | None,
-    ) -> bytes:
-        empty = body is None or self._head_only or status_code == HTTPStatus.NOT_MODIFIED
-        content = b"" if empty else damaged(encode_json(body or {}), delivery)
-        head = h11.Response(
-            status_code=status_code,
-            reason=_PHRASES.get(status_code, ""),
-            headers=list({"Date": formatdate(usegmt=True), **_JSON, **headers}.items()),
-        )
+    async def send(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> None:
+        """Send an answer of any kind, all at once.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        await self._stream.send(self._write(status_code, content, headers))
+
+    async def send_pieces(
+        self, status_code: int, pieces: AsyncIterable[bytes], headers: Mapping[str, str]
+    ) -> None:
+        """Send an answer piece by piece, each as it comes.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        await self._stream.send(self._http.send(_head(status_code, headers)) or b"")
+        async for piece in pieces:
+            await self._stream.send(self._http.send(h11.Data(data=piece)) or b"")
+
+        await self._stream.send(self._http.send(h11.EndOfMessage()) or b"")
+
+    def _write(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> bytes:
+        if self._head_only or status_code == HTTPStatus.NOT_MODIFIED:
+            content = b""
+
         # No length is given, hence it goes in chunks: as the service does.
-        events = (head, h11.Data(data=content), h11.EndOfMessage())
+        events = (_head(status_code, headers), h11.Data(data=content), h11.EndOfMessage())
         return b"".join(self._http.send(event) or b"" for event in events)
 
     async def _read(self) -> HttpRequest | None:
@@ -166,6 +179,14 @@ class HttpConnection:
 _PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 _JSON: Mapping[str, str] = {"Content-Type": "application/json; charset=utf-8"}
 """`azure-iot-provisioning-device-http` reads a body only if it is called that."""
+
+
+def _head(status_code: int, headers: Mapping[str, str]) -> h11.Response:
+    return h11.Response(
+        status_code=status_code,
+        reason=_PHRASES.get(status_code, ""),
+        headers=list({"Date": formatdate(usegmt=True), **headers}.items()),
+    )
 
 
 def _request(head: h11.Request, body: bytes) -> HttpRequest:

@@ -1,0 +1,100 @@
+"""Who gets in at the control port."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiodps.emulator.control.access import Access
+from aiodps.emulator.control.router import ControlError, ControlRequest
+
+TOKEN = "the-right-one"  # noqa: S105 (it opens nothing)
+ACCESS = Access(TOKEN, 8080)
+HOST = {"host": "127.0.0.1:8080"}
+ORIGIN = {"origin": "http://127.0.0.1:8080"}
+BEARER = {"authorization": f"Bearer {TOKEN}"}
+COOKIE = {"cookie": f"other=1; aiodps-8080={TOKEN}"}
+
+
+def request(method: str = "GET", **headers: str) -> ControlRequest:
+    """Make a request."""
+    return ControlRequest(method=method, path="/", headers=headers)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(**HOST, **BEARER),
+        request("POST", **HOST, **BEARER),
+        request(host="localhost:8080", **BEARER),
+        request(host="[::1]:8080", **BEARER),
+        request(**HOST, authorization=f"bearer  {TOKEN}"),
+        request(**HOST, **COOKIE),
+        request("POST", **HOST, **ORIGIN, **COOKIE),
+        request("PUT", **HOST, **ORIGIN, **BEARER),
+    ],
+)
+def test_who_may(asked: ControlRequest) -> None:
+    """With the token in a header, or in a cookie of our own page."""
+    assert ACCESS.enter(asked) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (request(**BEARER), 403),
+        (request(host="evil.example:8080", **BEARER), 403),
+        (request(host="127.0.0.1", **BEARER), 403),
+        (request(host="127.0.0.1:8081", **BEARER), 403),
+        (request(**HOST, **BEARER, origin="http://evil.example"), 403),
+        (request(**HOST, **BEARER, origin="null"), 403),
+        (request(**HOST, **BEARER, origin="http://localhost:8080"), 403),
+        (request(**HOST), 401),
+        (request(**HOST, authorization="Bearer wrong"), 401),
+        (request(**HOST, authorization=f"Basic {TOKEN}"), 401),
+        (request(**HOST, authorization="Bearer the-right-\u00f6ne"), 401),
+        (request(**HOST, cookie=f"aiodps-9090={TOKEN}"), 401),
+        (request(**HOST, cookie="aiodps-8080=\\"), 401),
+        (request("POST", **HOST, **COOKIE), 403),
+    ],
+)
+def test_who_may_not(asked: ControlRequest, status: int) -> None:
+    """Other hosts and pages are refused even with the token, and nobody gets in without it."""
+    with pytest.raises(ControlError) as caught:
+        ACCESS.enter(asked)
+
+    assert caught.value.status_code == status
+    assert TOKEN not in str(caught.value)
+
+
+def test_the_token_in_an_address_becomes_a_cookie() -> None:
+    """The browser is sent to the same place, without it."""
+    answer = ACCESS.enter(
+        ControlRequest(
+            method="GET", path="/x", query={"token": TOKEN, "a": "b c"}, headers={**HOST}
+        )
+    )
+
+    assert answer is not None
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/x?a=b+c"
+    assert (
+        answer.headers["Set-Cookie"] == f"aiodps-8080={TOKEN}; HttpOnly; SameSite=Strict; Path=/"
+    )
+
+
+def test_nobody_is_sent_to_another_host() -> None:
+    """Two slashes would do that."""
+    asked = ControlRequest(method="GET", path="//evil", query={"token": TOKEN}, headers={**HOST})
+    answer = ACCESS.enter(asked)
+
+    assert answer is not None
+    assert answer.headers["Location"] == "/evil"
+
+
+def test_a_wrong_token_in_an_address() -> None:
+    """Is refused, also of somebody who has the cookie."""
+    asked = ControlRequest(
+        method="GET", path="/", query={"token": "x"}, headers={**HOST, **COOKIE}
+    )
+    with pytest.raises(ControlError):
+        ACCESS.enter(asked)

@@ -1,0 +1,226 @@
+"""The control port over real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from tests.emulator.clients import PATIENCE, HttpClient
+from tests.emulator.control.visits import head, headers, port_of, visit
+
+from aiodps.emulator.control.router import (
+    EVENTS,
+    ControlAnswer,
+    ControlError,
+    ControlRequest,
+    Router,
+)
+from aiodps.emulator.control.server import Control
+from aiodps.errors import ConfigurationError
+
+pytestmark = pytest.mark.anyio
+
+
+class Handlers:
+    """A few things that a control port may be asked."""
+
+    def __init__(self) -> None:
+        self.ended = anyio.Event()
+
+    def add_routes(self, router: Router) -> None:
+        """Take paths."""
+        router.add("GET", "/echo/{name}", self.echo)
+        router.add("POST", "/echo/{name}", self.echo)
+        router.add("GET", "/bug", self.bug)
+        router.add("GET", "/no", self.refuse)
+        router.add("GET", "/count", self.count)
+        router.add("GET", "/live", self.live)
+
+    async def echo(self, request: ControlRequest) -> ControlAnswer:
+        """Say what came."""
+        return ControlAnswer.json(
+            {"name": request.parameters["name"], "a": request.query.get("a"), **request.form}
+        )
+
+    async def bug(self, _: ControlRequest) -> ControlAnswer:
+        """Fail."""
+        raise ZeroDivisionError
+
+    async def refuse(self, _: ControlRequest) -> ControlAnswer:
+        """Say no."""
+        raise ControlError(409, "not now", hint="later")
+
+    async def count(self, _: ControlRequest) -> ControlAnswer:
+        """Answer in pieces that end."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for n in (1, 2):
+                yield f"{n}".encode()
+
+        return ControlAnswer(content=pieces(), content_type="text/plain")
+
+    async def live(self, _: ControlRequest) -> ControlAnswer:
+        """Answer in pieces without an end."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                yield b"data: 1\n\n"
+                await anyio.sleep_forever()
+            finally:
+                self.ended.set()
+
+        return ControlAnswer(content=pieces(), content_type=EVENTS)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[tuple[Control, Handlers]]:
+    """Run a control port."""
+    control, handlers = Control.bind(0), Handlers()
+    handlers.add_routes(control.router)
+    try:
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(control.serve, tasks)
+                yield control, handlers
+                tasks.cancel_scope.cancel()
+    finally:
+        control.close()
+
+
+async def rest(client: HttpClient) -> bytes:
+    """Take everything until the end."""
+    data = b""
+    try:
+        while True:
+            data += await client.stream.receive()
+    except anyio.EndOfStream:
+        return data
+
+
+async def test_requests_are_answered_one_after_the_other() -> None:
+    """On one connection, with query, form and headers that keep browsers careful."""
+    async with serving() as (control, _), visit(control) as client:
+        first = await client.ask("GET", "/echo/a%2Fb?a=1&a=2", headers=headers(control))
+        second = await client.ask("POST", "/echo/x", b"k=v", headers(control))
+
+        assert first.body == {"name": "a/b", "a": "1"}
+        assert second.body == {"name": "x", "a": None, "k": "v"}
+        assert first.headers["Cache-Control"] == "no-store"
+        assert "frame-ancestors 'none'" in first.headers["Content-Security-Policy"]
+        assert first.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/echo/x", "/nothing"])
+async def test_nothing_is_answered_without_right(path: str) -> None:
+    """Not even whether there is something at that path."""
+    async with serving() as (control, _):
+        async with visit(control) as client:
+            stranger = await client.ask("GET", path, headers=[])
+            page = await client.ask(
+                "GET", path, headers=headers(control, "Origin: http://evil.example")
+            )
+
+        async with visit(control, host=f"evil.example:{port_of(control)}") as client:
+            elsewhere = await client.ask("GET", path, headers=headers(control))
+
+        answers = (stranger, page, elsewhere)
+        assert [answer.status for answer in answers] == [401, 403, 403]
+        assert all(set(answer.body) == {"error", "hint"} for answer in answers)
+
+
+async def test_the_token_in_an_address_becomes_a_cookie() -> None:
+    """Which then is enough to look."""
+    async with serving() as (control, _), visit(control) as client:
+        answer = await client.ask("GET", f"/echo/x?token={control.token}", headers=[])
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+        looked = await client.ask("GET", answer.headers["Location"], headers=[f"Cookie: {cookie}"])
+
+        assert answer.status == 303
+        assert looked.body["name"] == "x"
+
+
+async def test_errors_are_answers(caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal says why, a bug says little; the connection goes on."""
+    async with serving() as (control, _), visit(control) as client:
+        refused = await client.ask("GET", "/no", headers=headers(control))
+        bug = await client.ask("GET", "/bug", headers=headers(control))
+        missing = await client.ask("GET", "/nothing", headers=headers(control))
+
+        assert (refused.status, refused.body) == (409, {"error": "not now", "hint": "later"})
+        assert (bug.status, bug.body["error"]) == (500, "internal error")
+        assert missing.status == 404
+
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_what_is_no_http_is_refused() -> None:
+    """With an answer, and the end of the connection."""
+    async with serving() as (control, _), visit(control) as client:
+        await client.stream.send(b"nonsense\r\n\r\n")
+        data = await rest(client)
+
+        assert data.startswith(b"HTTP/1.1 400 ")
+        assert b"Connection: close" in data
+
+
+async def test_an_answer_in_pieces() -> None:
+    """Comes whole, and the connection ends behind it."""
+    async with serving() as (control, _), visit(control) as client:
+        answer = await client.ask("GET", "/count", headers=headers(control))
+        assert answer.body == 12
+        assert answer.headers["Connection"] == "close"
+        assert await rest(client) == b""
+
+
+async def test_pieces_end_when_nobody_follows_any_more() -> None:
+    """What they come from is closed, too."""
+    async with serving() as (control, handlers):
+        async with visit(control) as client:
+            await client.stream.send(head(control, "GET", "/live"))
+            data = b""
+            while b"data: 1" not in data:
+                data += await client.stream.receive()
+
+            assert b"text/event-stream" in data
+            assert not handlers.ended.is_set()
+
+        await handlers.ended.wait()
+
+
+async def test_a_look_at_the_head_alone() -> None:
+    """Of an answer in pieces as of any other."""
+    async with serving() as (control, handlers), visit(control) as client:
+        for path in ("/live", "/echo/x"):
+            await client.stream.send(head(control, "HEAD", path))
+            data = b""
+            while b"\r\n\r\n" not in data:
+                data += await client.stream.receive()
+
+            assert data.startswith(b"HTTP/1.1 200")
+            assert data.endswith(b"\r\n\r\n")
+
+        assert not handlers.ended.is_set()
+
+
+def test_a_port_that_is_taken() -> None:
+    """Is named as the caller names it."""
+    control = Control.bind(0)
+    try:
+        with pytest.raises(ConfigurationError, match="in use") as caught:
+            Control.bind(port_of(control))
+
+        assert caught.value.setting == "control_port"
+    finally:
+        control.close()
+
+
+def test_tokens_differ() -> None:
+    """Between starts, and nobody guesses them."""
+    controls = [Control.bind(0), Control.bind(0)]
+    for control in controls:
+        control.close()
+
+    assert controls[0].token != controls[1].token
+    assert len(controls[0].token) >= 32
