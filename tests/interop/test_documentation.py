@@ -1,0 +1,108 @@
+"""What the page about clients tells to copy and paste is copied and pasted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.interop.harness import HOST, environment
+
+pytestmark = pytest.mark.interop
+PAGES = Path(__file__).parents[2] / "docs" / "emulator"
+BLOCK = re.compile(
+    r"^## (?P<section>[^\n]*)$|^```(?P<kind>sh|python|js)\n(?P<code>.*?)```",
+    re.MULTILINE | re.DOTALL,
+)
+ENVIRONMENTS = {"azure-iot-device (Python)": "azure-iot-device"}
+PATIENCE = 60.0
+
+
+def blocks(page: str) -> Iterator[tuple[str, str, str]]:
+    """Find section, kind and code of each block."""
+    section = ""
+    for found in BLOCK.finditer((PAGES / page).read_text("utf-8")):
+        section = found["section"] or section
+        if found["kind"]:
+            yield section, found["kind"], found["code"]
+
+
+def here(code: str) -> str:
+    """Put an address of our own in the place of the usual one."""
+    return code.replace("127.0.0.1:8443", f"{HOST}:443").replace("127.0.0.1", HOST)
+
+
+def variables() -> dict[str, str]:
+    """Make the environment of a user."""
+    home = os.environ.get("INTEROP_ENVIRONMENTS", "")
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "NODE_PATH": f"{home}/node/node_modules",
+        "NODE_EXTRA_CA_CERTS": "ca.pem",
+    }
+
+
+def run(words: list[str], directory: Path) -> str:
+    """Run something to its end and return what it prints."""
+    done = subprocess.run(
+        words,
+        cwd=directory,
+        env=variables(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory in which the quick start was followed, while its emulator runs."""
+    directory = tmp_path_factory.mktemp("desk")
+    _, prepare, start, provision = (code for _, kind, code in blocks("README.md") if kind == "sh")
+    run(["sh", "-euc", prepare], directory)
+    options = f"--quiet --host {HOST} --https-port 443 --ready-file ready.json"
+    words = ["sh", "-c", f"exec {start.strip()} {options}"]
+    ready = directory / "ready.json"
+    with subprocess.Popen(words, cwd=directory, env=variables()) as emulator:
+        try:
+            ends = time.monotonic() + PATIENCE
+            while not ready.exists() and emulator.poll() is None and time.monotonic() < ends:
+                time.sleep(0.1)
+
+            assert json.loads(ready.read_text())["mqtt_port"] == 8883
+            run(["sh", "-euc", here(provision)], directory)
+            yield directory
+        finally:
+            emulator.terminate()
+
+
+@pytest.mark.parametrize(
+    ("section", "kind", "code"),
+    [
+        pytest.param(*block, id=f"{index} {block[0]}")
+        for index, block in enumerate(blocks("clients.md"))
+    ],
+)
+def test_each_block_runs_as_it_stands(desk: Path, section: str, kind: str, code: str) -> None:
+    """It prints which hub its device belongs to."""
+    match kind:
+        case "sh":
+            words = ["sh", "-euc"]
+        case "js":
+            environment("node")
+            words = ["node", "-e"]
+        case _:
+            name = ENVIRONMENTS.get(section)
+            python = sys.executable if name is None else environment(name) / "bin" / "python"
+            words = [str(python), "-c"]
+
+    assert "emulated-hub.azure-devices.net" in run([*words, here(code)], desk)
