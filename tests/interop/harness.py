@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.interop.matrix import Device, Refusal
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.service.enrollments import read_enrollments
-from aiodps.pki import Credential
+from aiodps.pki import Authority, Credential
 
 CLIENTS: Final = Path(__file__).with_name("clients")
 PID: Final = os.getpid()
@@ -35,12 +35,12 @@ PATIENCE: Final = 90.0
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """A client that provisions one device, and how it says no."""
+    """A client that provisions one device or administers an instance."""
 
     command: tuple[str, ...]
     """A script of `clients` and its arguments."""
-    words: Mapping[Refusal, str] = field(hash=False)
-    """What stands in its error."""
+    words: Mapping[Refusal, str] = field(default_factory=dict, hash=False)
+    """What stands in its error if it is refused."""
     environment: str | None = None
     """What it lives in; None if it needs nothing that is not here anyway."""
     fixed_ports: bool = False
@@ -95,7 +95,9 @@ async def _provision_all(
         async with limiter:
             answers[device.name] = await run(words, env)
 
-    async with emulator(fixed_ports=fixed_ports) as dps, anyio.create_task_group() as tasks:
+    documents = [*matrix.groups(), *matrix.enrollments()]
+    dps = emulator(documents, fixed_ports=fixed_ports)
+    async with dps, anyio.create_task_group() as tasks:
         service = variables(dps, directory)
         for device in matrix.devices().values():
             tasks.start_soon(provision, device)
@@ -107,16 +109,38 @@ async def _provision_all(
     }
 
 
-def emulator(*, fixed_ports: bool) -> Emulator:
-    """Make an emulator that knows the matrix."""
-    devices = matrix.devices().values()
-    documents = [*matrix.groups(), *filter(None, (device.enrollment for device in devices))]
+def tell(client: Client) -> Mapping[str, Any]:
+    """Let a client administer an instance, and return what it saw.
+
+    The instance has the group `root`, and a device `registered` that came in through it.
+    """
+    script, *arguments = client.command
+    words = [interpreter(client), str(CLIENTS / script), *arguments]
+    with tempfile.TemporaryDirectory() as directory:
+        return anyio.run(_tell, words, client.fixed_ports, Path(directory))
+
+
+async def _tell(words: list[str], fixed_ports: bool, directory: Path) -> Mapping[str, Any]:
+    ca = Authority.root("a root to prove")
+    certificate, key = certificates.write(ca, directory, "ca")
+    files = {"DPS_GROUP_CERTIFICATE_FILE": str(certificate), "DPS_GROUP_KEY_FILE": str(key)}
+    device = Device(name="registered", shows=certificates.root().device("registered"))
+    async with emulator(matrix.groups()[:1], fixed_ports=fixed_ports) as dps:
+        env = variables(dps, directory) | credentials(device, directory) | files
+        env["DPS_CONNECTION_STRING"] = dps.connection_string
+        registered = await run(["sh", str(CLIENTS / "curl_device.sh")], env)
+        assert registered.get("status") == "assigned"
+        return await run(words, env)
+
+
+def emulator(documents: Iterable[dict[str, Any]], *, fixed_ports: bool) -> Emulator:
+    """Make an emulator with these enrollments, and the CAs of the matrix verified."""
     dps = Emulator(
         host=HOST,
         https_port=443 if fixed_ports else 0,
         mqtt_port=8883 if fixed_ports else 0,
         retry_after=1,
-        enrollments=read_enrollments(json.dumps(documents)),
+        enrollments=read_enrollments(json.dumps(list(documents))),
     )
     for name, ca in (("root", certificates.root()), ("disabled", matrix.disabled_root())):
         dps.service.certificates.upload(name, ca.certificate, verified=True, now=time.time())

@@ -64,6 +64,11 @@ def devices() -> Mapping[str, Device]:
     return {name: make(name) for name, make in _DEVICES.items()}
 
 
+def enrollments() -> list[dict[str, Any]]:
+    """Return the individual enrollments."""
+    return [device.enrollment for device in devices().values() if device.enrollment is not None]
+
+
 def groups() -> list[dict[str, Any]]:
     """Return the enrollment groups."""
     return [
