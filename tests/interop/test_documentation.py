@@ -20,7 +20,15 @@ BLOCK = re.compile(
     r"^## (?P<section>[^\n]*)$|^```(?P<kind>sh|python|js)\n(?P<code>.*?)```",
     re.MULTILINE | re.DOTALL,
 )
-ENVIRONMENTS = {"azure-iot-device (Python)": "azure-iot-device"}
+ENVIRONMENTS = {
+    "azure-iot-device (Python)": "azure-iot-device",
+    "The service API": "azure-iot-deviceprovisioning",
+}
+PRINTS = {
+    "The service API": "",
+    "Certificates and proof of possession": '"isVerified":true',
+}
+"""What a section's blocks print; those of devices print their hub."""
 PATIENCE = 60.0
 
 
@@ -89,11 +97,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ("section", "kind", "code"),
     [
         pytest.param(*block, id=f"{index} {block[0]}")
-        for index, block in enumerate(blocks("clients.md"))
+        for page in ("clients.md", "enrollments.md")
+        for index, block in enumerate(blocks(page))
     ],
 )
 def test_each_block_runs_as_it_stands(desk: Path, section: str, kind: str, code: str) -> None:
-    """It prints which hub its device belongs to."""
+    """It prints what it was to find out: which hub its device belongs to, and the like."""
     match kind:
         case "sh":
             words = ["sh", "-euc"]
@@ -101,8 +110,12 @@ def test_each_block_runs_as_it_stands(desk: Path, section: str, kind: str, code:
             environment("node")
             words = ["node", "-e"]
         case _:
-            name = ENVIRONMENTS.get(section)
-            python = sys.executable if name is None else environment(name) / "bin" / "python"
-            words = [str(python), "-c"]
+            words = [python_for(section), "-c"]
 
-    assert "emulated-hub.azure-devices.net" in run([*words, here(code)], desk)
+    assert PRINTS.get(section, "emulated-hub.azure-devices.net") in run([*words, here(code)], desk)
+
+
+def python_for(section: str) -> str:
+    """Find the Python that has the client of a section."""
+    name = ENVIRONMENTS.get(section)
+    return sys.executable if name is None else str(environment(name) / "bin" / "python")

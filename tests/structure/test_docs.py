@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from aiodps.emulator.faults.members import MEMBERS
+from aiodps.emulator.faults.plan import Plan
 from aiodps.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -44,3 +46,14 @@ def test_every_setting_is_documented() -> None:
     listed = set(re.findall(r"^\| `(\w+)` \| `AIODPS_", page, re.MULTILINE))
 
     assert listed == {field.name for field in dataclasses.fields(Settings)}
+
+
+def test_every_fault_is_documented() -> None:
+    """The page about faults names every member of a rule, and its fault files can be read."""
+    page = (ROOT / "docs" / "emulator" / "faults.md").read_text("utf-8")
+    listed = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.MULTILINE)
+    names = {name.strip("`") for line in listed for name in line.split(", ")}
+
+    assert set(MEMBERS) <= names
+    for toml in re.findall(r"```toml\n(.*?)```", page, re.DOTALL):
+        assert Plan.read(toml).rules
