@@ -12,6 +12,7 @@ from cryptography import x509
 
 from aiodps.emulator.service.enrollment import Enrollment
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.state.store import Store
 from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
 from aiodps.pki import Credential
 
@@ -27,6 +28,7 @@ def instance(
     unverified: Iterable[Credential] = (),
     linked_hubs: Iterable[str] = (HUB,),
     assign_after: float = 0.0,
+    store: Store | None = None,
 ) -> Service:
     """Make an instance; its CA certificates are called `ca-0`, `ca-1` and so on."""
     service = Service(
@@ -35,6 +37,7 @@ def instance(
         enrollments=enrollments,
         assign_after=assign_after,
         chance=random.Random(7),  # noqa: S311 (no secrets here)
+        store=store,
     )
     cas = [(ca, True) for ca in verified] + [(ca, False) for ca in unverified]
     for index, (ca, is_verified) in enumerate(cas):

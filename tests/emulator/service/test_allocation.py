@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
+from aiodps.emulator.service.allocation import Allocation, AllocationPolicy, LinkedHubs
 
-LINKED = ("a", "b", "c")
+LINKED = LinkedHubs(("a", "b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -48,4 +50,29 @@ def test_devices_are_spread(policy: AllocationPolicy | None) -> None:
 
 def test_without_linked_hubs() -> None:
     """There is nothing to choose from."""
-    assert Allocation().choose("device-1", linked=()) is None
+    assert Allocation().choose("device-1", linked=LinkedHubs()) is None
+
+
+def share(hub: str, linked: LinkedHubs, policy: AllocationPolicy) -> float:
+    """Return a hub's share of many devices."""
+    chosen = [Allocation(policy=policy).choose(str(n), linked=linked) for n in range(2000)]
+    return chosen.count(hub) / len(chosen)
+
+
+def test_weights() -> None:
+    """A hub with three times the weight gets three times the devices, if they are hashed."""
+    linked = LinkedHubs({"big": 3, "small": 1})
+
+    assert 0.70 < share("big", linked, AllocationPolicy.HASHED) < 0.80
+    assert 0.45 < share("big", linked, AllocationPolicy.GEO_LATENCY) < 0.55
+
+
+@given(name=st.text(min_size=1, max_size=40), hubs=st.sets(st.text(max_size=9), min_size=1))
+def test_one_more_hub_moves_devices_only_there(name: str, hubs: set[str]) -> None:
+    """A device stays where it is, in any order of the hubs, or goes to the new one."""
+    first = Allocation().choose(name, linked=LinkedHubs(sorted(hubs)))
+    turned = Allocation().choose(name, linked=LinkedHubs(sorted(hubs, reverse=True)))
+    after = Allocation().choose(name, linked=LinkedHubs([*sorted(hubs), "a new one"]))
+
+    assert first == turned
+    assert after in {first, "a new one"}

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiodps.emulator.service.answers import (
     accepted,
     error,
     operation_status,
     registration_state,
 )
+from aiodps.emulator.service.places import Place
 from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.emulator.service.registrations import Outcome, RegistrationOperation
+from aiodps.emulator.service.registration_record import (
+    Outcome,
+    Proof,
+    RegistrationOperation,
+)
 from aiodps.models import RegistrationStatus, Substatus
 
 
-def operation(outcome: Outcome) -> RegistrationOperation:
+def operation(outcome: Outcome | None, group: str | None = None) -> RegistrationOperation:
     """Make an operation that began on 2022-08-27 and took a quarter of a second."""
     return RegistrationOperation(
         operation_id="5.506603669bd3e2bf.b3602f8f-76fe-4341-9214-bb6cfb891b8a",
+        proof=Proof.X509,
+        enrollment_group_id=group,
         outcome=outcome,
-        substatus=Substatus.INITIAL_ASSIGNMENT,
         created=1661622799.5,
         finished=1661622799.75,
         etag="IjEyMDA4NmYyLTAwMDAtMDMwMC0wMDAwLTYzMGE1YTBmMDAwMCI=",
@@ -27,8 +35,8 @@ def operation(outcome: Outcome) -> RegistrationOperation:
 
 ASSIGNED = Outcome(
     status=RegistrationStatus.ASSIGNED,
-    device_id="my-x509-device",
-    assigned_hub="MyExampleHub.azure-devices.net",
+    place=Place(hub="MyExampleHub.azure-devices.net", device_id="my-x509-device"),
+    substatus=Substatus.INITIAL_ASSIGNMENT,
 )
 
 
@@ -86,15 +94,25 @@ def test_failed_says_why() -> None:
 
 def test_a_group_is_named() -> None:
     """Source: REST reference, `X509RegistrationResult`."""
-    outcome = Outcome(
-        status=RegistrationStatus.ASSIGNED,
-        device_id="d",
-        assigned_hub="h",
-        enrollment_group_id="all of them",
-    )
-    state = registration_state(operation(outcome), "d", now=1661622800)
+    state = registration_state(operation(ASSIGNED, "all of them"), "d", now=1661622800)
 
     assert state["x509"] == {"enrollmentGroupId": "all of them"}
+
+
+def test_a_payload_comes_last() -> None:
+    """What a webhook says to the device follows what the service says."""
+    outcome = replace(ASSIGNED, payload={"colour": "red"})
+    state = registration_state(operation(outcome), "d", now=1661622800)
+
+    assert (list(state)[-1], state["payload"]) == ("payload", {"colour": "red"})
+
+
+def test_while_a_webhook_thinks() -> None:
+    """Nothing is decided, whatever the time: the device is told to wait."""
+    response = operation_status(operation(None), "d", retry_after=3, now=1661622800 + 3600)
+
+    assert (response.status_code, response.body["status"]) == (202, "assigning")
+    assert response.body["registrationState"] == {"registrationId": "d", "status": "assigning"}
 
 
 def test_an_error() -> None:

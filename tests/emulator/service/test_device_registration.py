@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator.service.device_registration import MAX_BODY, check_device_registration
-from aiodps.errors import BadRequestError
+from aiodps.emulator.service.device_registration import MAX_BODY, read_device_registration
+from aiodps.emulator.wire import Carrier, Operation, Request
+from aiodps.errors import ServiceError
+
+
+def request(body: bytes, carrier: Carrier = Carrier.HTTPS) -> Request:
+    """Let `device-1` send a body."""
+    return Request(
+        operation=Operation.REGISTER,
+        id_scope="s",
+        registration_id="device-1",
+        api_version="2019-03-31",
+        body=body,
+        carrier=carrier,
+    )
 
 
 @pytest.mark.parametrize(
@@ -25,7 +38,7 @@ from aiodps.errors import BadRequestError
 )
 def test_bodies_of_real_clients(body: bytes) -> None:
     """Source: what Microsoft's SDKs for Python, Node, C and C# send, and the articles' curl."""
-    check_device_registration(body, registration_id="device-1")
+    read_device_registration(request(body))
 
 
 @pytest.mark.parametrize(
@@ -42,14 +55,30 @@ def test_bodies_of_real_clients(body: bytes) -> None:
         (b'{"payload":"text"}', 400004),
         (b'{"payload":0}', 400004),
         (b'{"csr":"MIIB"}', 400012),
-        (b'{"tpm":{"endorsementKey":"AAAA"}}', 400012),
+        (b'{"tpm":{"endorsementKey":"AAAA"}}', 404201),
+        (b'{"payload":{"a":' + b"[" * 70 + b"]" * 70 + b"}}", 400004),
+        (b'{"payload":{"a":1e999}}', 400004),
         (b" " * (MAX_BODY + 1), 400000),
     ],
     ids=lambda value: ascii(value)[:40],
 )
 def test_bodies_that_are_refused(body: bytes, code: int) -> None:
     """Each with the code that the service was seen to give, where it was seen."""
-    with pytest.raises(BadRequestError) as refused:
-        check_device_registration(body, registration_id="device-1")
+    with pytest.raises(ServiceError) as refused:
+        read_device_registration(request(body))
 
-    assert (refused.value.status_code, refused.value.error_code) == (400, code)
+    assert (refused.value.status_code, refused.value.error_code) == (code // 1000, code)
+
+
+def test_a_tpm_over_mqtt() -> None:
+    """TPM attestation is not available there, whoever is enrolled."""
+    with pytest.raises(ServiceError) as refused:
+        read_device_registration(request(b'{"tpm":{"endorsementKey":"AAAA"}}', Carrier.MQTT))
+
+    assert refused.value.error_code == 400012
+
+
+def test_the_payload_is_kept() -> None:
+    """A webhook may want it, in any casing of its name."""
+    assert read_device_registration(request(b"{}")).payload is None
+    assert read_device_registration(request(b'{"Payload":{"a":[1]}}')).payload == {"a": [1]}

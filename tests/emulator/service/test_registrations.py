@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Iterable
 
-from aiodps.emulator.service.registrations import KEPT_OPERATIONS, Outcome, Registrations
+import pytest
+
+from aiodps.emulator.service.places import Place, Terms
+from aiodps.emulator.service.registration_record import KEPT_OPERATIONS, Outcome
+from aiodps.emulator.service.registrations import Registrations
+from aiodps.emulator.service.webhook_calls import WebhookCall
+from aiodps.emulator.state.store import Document, Kind, Store
+from aiodps.errors import ConflictError, NotFoundError
 from aiodps.models import RegistrationStatus, Substatus
 
-ASSIGNED = Outcome(status=RegistrationStatus.ASSIGNED, device_id="d", assigned_hub="h")
+PLACE = Place(hub="h", device_id="d")
+ASSIGNED = Outcome(
+    status=RegistrationStatus.ASSIGNED, place=PLACE, substatus=Substatus.INITIAL_ASSIGNMENT
+)
 FAILED = Outcome(status=RegistrationStatus.FAILED, error_code=401001, error_message="no hub")
+CALL = WebhookCall(
+    registration_id="device-1",
+    url="https://example.org/?code=secret",
+    request={"linkedHubs": ["h"]},
+    terms=Terms(device_id="d"),
+)
 
 
-def registrations(assign_after: float = 2.0) -> Registrations:
-    """Make an empty book of records."""
+class DictStore:
+    """A store that forgets when it goes."""
+
+    def __init__(self) -> None:
+        self.documents: dict[tuple[Kind, str], str] = {}
+
+    def load(self, kind: Kind) -> Iterable[tuple[str, Document]]:
+        """Go through the documents of a kind."""
+        kept = list(self.documents.items())
+        return [(key, json.loads(text)) for (each, key), text in kept if each is kind]
+
+    def put(self, kind: Kind, key: str, document: Document) -> None:
+        """Keep a document."""
+        self.documents[kind, key] = json.dumps(document)
+
+    def delete(self, kind: Kind, key: str) -> None:
+        """Forget a document."""
+        self.documents.pop((kind, key), None)
+
+    def commit(self) -> None:
+        """Do nothing."""
+
+
+def registrations(assign_after: float = 2.0, store: Store | None = None) -> Registrations:
+    """Make a book of records."""
     chance = random.Random(5)  # noqa: S311 (no secrets here)
-    return Registrations(assign_after=assign_after, chance=chance)
+    return Registrations(assign_after=assign_after, chance=chance, store=store)
 
 
 def test_an_operation_is_found_in_any_casing() -> None:
@@ -35,6 +76,8 @@ def test_nothing_is_found_that_never_was() -> None:
     assert book.find("device-1", "5.x.y") is None
     assert book.find("device-2", "5.x.y") is None
     assert book.latest("device-2") is None
+    assert book.record("device-2") is None
+    assert book.place_of("device-2", now=10.0) is None
 
 
 def test_memory_is_bounded() -> None:
@@ -46,18 +89,16 @@ def test_memory_is_bounded() -> None:
     assert found == operations[-KEPT_OPERATIONS:]
 
 
-def test_the_first_assignment_is_the_initial_one() -> None:
-    """What failed before does not count, and what is not finished does not either."""
+def test_where_a_device_is_at_home() -> None:
+    """What is not finished does not count yet, what failed never does, what is forgotten does."""
     book = registrations(assign_after=2.0)
-    outcomes = [(FAILED, 0.0), (ASSIGNED, 10.0), (ASSIGNED, 11.0), (ASSIGNED, 12.0)]
-    operations = [book.begin("device-1", outcome, now=now) for outcome, now in outcomes]
+    book.begin("device-1", ASSIGNED, now=10.0)
+    places = [book.place_of("device-1", now=now) for now in (11.9, 12.0)]
+    for now in range(20, 30):
+        book.begin("device-1", FAILED, now=float(now))
 
-    assert [each.substatus for each in operations[1:]] == [
-        Substatus.INITIAL_ASSIGNMENT,
-        Substatus.INITIAL_ASSIGNMENT,
-        Substatus.REPROVISIONED_TO_INITIAL_ASSIGNMENT,
-    ]
-    assert {each.created for each in operations} == {0.0}
+    assert places == [None, PLACE]
+    assert book.place_of("device-1", now=99.0) == PLACE
 
 
 def test_ids_are_of_the_device_and_different() -> None:
@@ -71,3 +112,67 @@ def test_ids_are_of_the_device_and_different() -> None:
     assert first[:2] == second[:2]
     assert first[2] != second[2]
     assert first[1] != other[1]
+
+
+def test_created_stays() -> None:
+    """A device registered for the first time only once."""
+    book = registrations()
+    created = {book.begin("device-1", ASSIGNED, now=float(n)).created for n in range(9)}
+
+    assert created == {0.0}
+
+
+def test_deleting() -> None:
+    """A record is deleted by anybody who saw its latest state; then it never was."""
+    book = registrations()
+    operation = book.begin("device-1", ASSIGNED, now=0.0)
+    with pytest.raises(ConflictError):
+        book.delete("DEVICE-1", if_match='"another"')
+
+    book.delete("DEVICE-1", if_match=operation.etag)
+    assert list(book.records()) == []
+    assert book.find("device-1", operation.operation_id) is None
+    with pytest.raises(NotFoundError):
+        book.delete("device-1")
+
+
+def test_the_devices_of_a_group() -> None:
+    """Each is in the group that let it in last, in any casing."""
+    book = registrations()
+    book.begin("device-1", ASSIGNED, enrollment_group_id="Old", now=0.0)
+    book.begin("device-1", ASSIGNED, enrollment_group_id="New", now=1.0)
+    book.begin("device-2", ASSIGNED, now=1.0)
+
+    assert list(book.of_group("NEW")) == ["device-1"]
+    assert list(book.of_group("old")) == []
+    assert book.group_of("device-2") is None
+
+
+def test_a_webhook_decides() -> None:
+    """Until then nothing is finished, however late it is; afterwards never before its time."""
+    book = registrations(assign_after=2.0)
+    operation = book.begin("device-1", None, call=CALL, now=0.0)
+    waiting = operation.result(99.0)
+    for now, finished in ((1.0, 2.0), (50.0, 50.0)):
+        record = book.record("device-1")
+        assert record is not None
+        book.decide(record, operation, ASSIGNED, now=now)
+        decided = book.find("device-1", operation.operation_id)
+        assert decided is not None
+        assert (decided.finished, decided.outcome, decided.call) == (finished, ASSIGNED, None)
+
+    assert waiting is None
+
+
+def test_a_store_brings_everything_back() -> None:
+    """Records, operations, and calls that nobody has answered."""
+    store = DictStore()
+    book = registrations(store=store)
+    book.begin("Device-2", ASSIGNED, now=1.0)
+    book.begin("device-3", FAILED, now=2.0)
+    book.begin("device-1", None, call=CALL, now=3.0)
+    book.delete("device-3")
+    again = registrations(store=store)
+
+    assert list(again.records()) == list(book.records())
+    assert again.calls() == [CALL]

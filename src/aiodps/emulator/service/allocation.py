@@ -1,11 +1,20 @@
-"""Which IoT Hub a device goes to."""
+"""Which IoT Hub a device goes to.
+
+Source: Microsoft Learn, "How to use allocation policies to provision devices across IoT hubs":
+`hashed` spreads devices evenly, or by the weights of the hubs; `geoLatency` takes the hub with the
+lowest latency and hashes among several that have it. On one machine all have it.
+"""
 
 from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+MAX_WEIGHT = 1000
+"""Weights of hubs go from 1 to this."""
 
 
 class AllocationPolicy(enum.StrEnum):
@@ -19,6 +28,31 @@ class AllocationPolicy(enum.StrEnum):
     """The one that the enrollment names."""
     CUSTOM = "custom"
     """A webhook decides."""
+
+
+class LinkedHubs:
+    """The hubs of an instance: host names in order, each with a weight.
+
+    Args:
+        hubs: To begin with; a weight is 1 if nothing else is said.
+    """
+
+    def __init__(self, hubs: Iterable[str] | Mapping[str, int] = ()) -> None:
+        self.weights = dict(hubs) if isinstance(hubs, Mapping) else dict.fromkeys(hubs, 1)
+        """Shares of devices, by host name."""
+
+    def append(self, hub: str, weight: int = 1) -> None:
+        """Link a hub, or give a linked one another weight."""
+        self.weights[hub] = weight
+
+    def __contains__(self, hub: object) -> bool:
+        return hub in self.weights
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +71,30 @@ class Allocation:
         """Every hub that the enrollment names."""
         return self.hubs if self.hub is None else (self.hub,)
 
-    def choose(self, registration_id: str, *, linked: Sequence[str]) -> str | None:
+    def allowed(self, linked: LinkedHubs) -> list[str]:
+        """Return the linked hubs that the enrollment may use, in its own order."""
+        return [each for each in self.named or linked if each in linked]
+
+    def choose(self, registration_id: str, *, linked: LinkedHubs) -> str | None:
         """Return the device's hub, always the same for the same arguments; None if none can be.
 
-        Distance means nothing on one machine, so `geoLatency` hashes as well.
+        One more hub takes devices from the others and moves no device between them.
         """
-        hubs = [each for each in self.named or linked if each in linked]
-        if not hubs:
-            return None
+        hubs = self.allowed(linked)
+        if self.policy is AllocationPolicy.STATIC or len(hubs) < 2:  # noqa: PLR2004 (no choice)
+            return hubs[0] if hubs else None
 
-        if self.policy is AllocationPolicy.STATIC:
-            return hubs[0]
+        weighted = self.policy is not AllocationPolicy.GEO_LATENCY
+        return max(
+            hubs,
+            key=lambda hub: _score(registration_id, hub, linked.weights[hub] if weighted else 1),
+        )
 
-        digest = hashlib.sha256(registration_id.lower().encode()).digest()
-        return hubs[int.from_bytes(digest[:8]) % len(hubs)]
+
+def _score(registration_id: str, hub: str, weight: int) -> float:
+    """Score a hub for a device: of many devices, each hub is the highest for its weight's share.
+
+    Weighted rendezvous hashing.
+    """
+    digest = hashlib.sha256(f"{hub.lower()}\n{registration_id.lower()}".encode()).digest()
+    return weight / -math.log((int.from_bytes(digest[:8]) + 1) / (2**64 + 2))

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiodps.emulator.service.registrations import Outcome, Proof, RegistrationOperation
+from aiodps.emulator.service.registration_record import (
+    Outcome,
+    Proof,
+    RegistrationOperation,
+)
 from aiodps.emulator.service.timestamps import timestamp
 from aiodps.emulator.wire import Response
 from aiodps.errors import ServiceError
@@ -31,7 +35,7 @@ def operation_status(
         "status": state["status"],
         "registrationState": state,
     }
-    if now < operation.finished:
+    if operation.result(now) is None:
         return Response(status_code=202, body=body, retry_after=retry_after)
 
     return Response(status_code=200, body=body)
@@ -41,15 +45,15 @@ def registration_state(
     operation: RegistrationOperation, registration_id: str, *, now: float
 ) -> dict[str, Any]:
     """Return the state of a registration as it stands, told to a device of this spelling."""
-    outcome = operation.outcome
-    if now < operation.finished:
+    outcome = operation.result(now)
+    if outcome is None:
         return _bare_state(registration_id, RegistrationStatus.ASSIGNING)
 
     match outcome.status:
         case RegistrationStatus.ASSIGNED:
-            return _assigned(operation, registration_id)
+            return _assigned(operation, outcome, registration_id)
         case RegistrationStatus.FAILED:
-            return _failed(operation, registration_id)
+            return _failed(operation, outcome, registration_id)
         case status:
             return _bare_state(registration_id, status)
 
@@ -70,31 +74,36 @@ def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, A
     return {"registrationId": registration_id, "status": status.value}
 
 
-def _assigned(operation: RegistrationOperation, registration_id: str) -> dict[str, Any]:
-    outcome = operation.outcome
-    return {
-        **_proof(outcome),
+def _assigned(
+    operation: RegistrationOperation, outcome: Outcome, registration_id: str
+) -> dict[str, Any]:
+    place, substatus = outcome.place, outcome.substatus
+    assert place is not None  # noqa: S101 (whoever is assigned has one)
+    state = {
+        **_proof(operation),
         "registrationId": registration_id,
         "createdDateTimeUtc": timestamp(operation.created),
-        "assignedHub": outcome.assigned_hub,
-        "deviceId": outcome.device_id,
+        "assignedHub": place.hub,
+        "deviceId": place.device_id,
         "status": outcome.status.value,
-        "substatus": operation.substatus.value,
+        "substatus": substatus and substatus.value,
         "lastUpdatedDateTimeUtc": timestamp(operation.finished),
         "etag": operation.etag,
     }
+    return state if outcome.payload is None else {**state, "payload": outcome.payload}
 
 
-def _proof(outcome: Outcome) -> dict[str, Any]:
+def _proof(operation: RegistrationOperation) -> dict[str, Any]:
     """Say how the device came in: nothing at all for a key of its own, as seen on the wire."""
-    if outcome.enrollment_group_id is not None:
-        return {outcome.proof.value: {"enrollmentGroupId": outcome.enrollment_group_id}}
+    if operation.enrollment_group_id is not None:
+        return {operation.proof.value: {"enrollmentGroupId": operation.enrollment_group_id}}
 
-    return {"x509": {}} if outcome.proof is Proof.X509 else {}
+    return {"x509": {}} if operation.proof is Proof.X509 else {}
 
 
-def _failed(operation: RegistrationOperation, registration_id: str) -> dict[str, Any]:
-    outcome = operation.outcome
+def _failed(
+    operation: RegistrationOperation, outcome: Outcome, registration_id: str
+) -> dict[str, Any]:
     return {
         "registrationId": registration_id,
         "createdDateTimeUtc": timestamp(operation.created),

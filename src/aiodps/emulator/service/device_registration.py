@@ -6,36 +6,57 @@ Microsoft's own clients).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from aiodps.emulator.service.json_bodies import read_object
 from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.wire import Carrier, Request
+from aiodps.errors import ServiceError
 
 MAX_BODY = 96 * 1024
 """Bytes of a request (Microsoft Learn, "Quotas and limits in the Device Provisioning Service")."""
 
+_NO_CSR = "this emulator issues no certificates"
+_NO_TPM = "this emulator knows no TPM"
 
-def check_device_registration(body: bytes, *, registration_id: str) -> None:
-    """Refuse what a device may not send.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRegistration:
+    """What a device says of itself."""
+
+    payload: Mapping[str, Any] | None = field(default=None, repr=False)
+    """For the webhook of a custom allocation; None if it has nothing to say."""
+
+
+def read_device_registration(request: Request) -> DeviceRegistration:
+    """Read the body of a register request or of a look-up.
 
     Raises:
         BadRequestError: If it is too large, not a JSON object, about another device, has a payload
             that is no object, or asks for what this instance does not do.
+        NotFoundError: If it is of a TPM, since no TPM is enrolled.
     """
-    if len(body) > MAX_BODY:
+    if len(request.body) > MAX_BODY:
         raise refusal(ErrorCode.INVALID_REQUEST, f"The body is larger than {MAX_BODY} bytes.")
 
-    members = _read(body)
+    members = _read(request.body)
     named = members.get("registrationid")
-    if named is not None and not _is_same(named, registration_id):
+    if named is not None and not _is_same(named, request.registration_id):
         raise refusal(ErrorCode.BAD_REQUEST, "The registration id in the body is another one.")
 
-    if not isinstance(members.get("payload", None), dict | None):
+    payload = members.get("payload")
+    if not isinstance(payload, dict | None):
         raise refusal(ErrorCode.BAD_REQUEST, "The payload is not a JSON object.")
 
-    if any(members.get(name) is not None for name in ("csr", "tpm")):
-        raise refusal(ErrorCode.DESERIALIZATION, "Deserialization error")
+    if members.get("csr") is not None:
+        raise refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_CSR)
+
+    if members.get("tpm") is not None:
+        raise _tpm_refused(request)
+
+    return DeviceRegistration(payload=payload)
 
 
 def _read(body: bytes) -> Mapping[str, Any]:
@@ -44,14 +65,19 @@ def _read(body: bytes) -> Mapping[str, Any]:
         return {}
 
     try:
-        document = json.loads(body.decode("utf-8"))
-    except (ValueError, RecursionError) as exc:
-        raise refusal(ErrorCode.BAD_REQUEST, "BadRequest") from exc
-
-    if not isinstance(document, dict):
-        raise refusal(ErrorCode.BAD_REQUEST, "BadRequest")
+        document = read_object(body)
+    except ValueError as exc:
+        raise refusal(ErrorCode.BAD_REQUEST, "BadRequest", why=f"the body: {exc}"[:200]) from exc
 
     return {name.lower(): value for name, value in document.items()}
+
+
+def _tpm_refused(request: Request) -> ServiceError:
+    """Refuse a TPM: over HTTPS as an unknown one (seen on the wire), over MQTT as such."""
+    if request.carrier is Carrier.MQTT:
+        return refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
+
+    return refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Enrollment not found.", why=_NO_TPM)
 
 
 def _is_same(named: object, registration_id: str) -> bool:

@@ -1,77 +1,28 @@
-"""Registration records and their operations: what was decided for a device, and from when on.
+"""Registration records of an instance: operations begin, end by themselves, and are forgotten.
 
 An operation is decided when it begins and finished when its time has come, whether anybody asks
-or not: a device that disconnects right after its register request is assigned all the same.
+or not: a device that disconnects right after its register request is assigned all the same. Only
+what a webhook decides is decided later.
 """
 
 from __future__ import annotations
 
-import enum
 import random
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from aiodps.emulator.service.etags import check_etag
 from aiodps.emulator.service.identifiers import etag, operation_id
+from aiodps.emulator.service.places import Place
 from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.models import RegistrationStatus, Substatus
-
-KEPT_OPERATIONS = 4
-"""Operations kept per registration id: a device that registers again for ever costs no memory."""
-
-
-class Proof(enum.StrEnum):
-    """How a device proved who it is (a member of its registration state)."""
-
-    X509 = "x509"
-    SYMMETRIC_KEY = "symmetricKey"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a registration comes to."""
-
-    status: RegistrationStatus
-    """Assigned, failed or disabled."""
-    proof: Proof = Proof.X509
-    device_id: str | None = None
-    """The id at the hub; None unless assigned."""
-    assigned_hub: str | None = None
-    """Host name of the hub; None unless assigned."""
-    enrollment_group_id: str | None = None
-    """The group that let the device in; None for an individual enrollment."""
-    error_code: int | None = None
-    """Why it failed; None unless failed."""
-    error_message: str | None = None
-    """The same in words."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationOperation:
-    """One register request at work."""
-
-    operation_id: str
-    """55 characters: some clients keep 64 bytes for it and put it into paths unescaped."""
-    outcome: Outcome
-    """Decided already, told only when it is finished."""
-    substatus: Substatus
-    """How the assignment came about, if it is one."""
-    created: float
-    """When the device registered for the first time; seconds since 1970."""
-    finished: float
-    """When the operation ends; seconds since 1970."""
-    etag: str
-    """Of the record as the operation leaves it."""
-
-
-@dataclass(slots=True)
-class _Record:
-    created: float
-    assigned: RegistrationOperation | None = None
-    operations: deque[RegistrationOperation] = field(
-        default_factory=lambda: deque(maxlen=KEPT_OPERATIONS)
-    )
+from aiodps.emulator.service.registration_record import (
+    Outcome,
+    Proof,
+    RegistrationOperation,
+    RegistrationRecord,
+)
+from aiodps.emulator.service.webhook_calls import WebhookCall
+from aiodps.emulator.state.store import Kind, Store
 
 
 class Registrations:
@@ -80,48 +31,97 @@ class Registrations:
     Args:
         assign_after: Seconds that an operation takes.
         chance: Where ids and etags come from.
+        store: Where they are kept as well, and where they come from at the start; None for none.
     """
 
-    def __init__(self, *, assign_after: float, chance: random.Random) -> None:
+    def __init__(
+        self, *, assign_after: float, chance: random.Random, store: Store | None = None
+    ) -> None:
         self.assign_after = assign_after
         self._chance = chance
-        self._records: dict[str, _Record] = {}
+        self._store = store
+        kept = store.load(Kind.REGISTRATION) if store else ()
+        self._records = {key: RegistrationRecord.from_json(each) for key, each in kept}
+
+    def records(self) -> Iterator[RegistrationRecord]:
+        """Go through all records, in the order of the first registration."""
+        return iter(self._records.values())
+
+    def record(self, registration_id: str) -> RegistrationRecord | None:
+        """Return the record of a device, or None if it never registered."""
+        return self._records.get(registration_id.lower())
 
     def begin(
-        self, registration_id: str, outcome: Outcome, *, now: float
+        self,
+        registration_id: str,
+        outcome: Outcome | None,
+        *,
+        proof: Proof = Proof.X509,
+        enrollment_group_id: str | None = None,
+        call: WebhookCall | None = None,
+        now: float,
     ) -> RegistrationOperation:
-        """Write down that a device registers and what will come of it."""
-        record = self._records.setdefault(registration_id.lower(), _Record(created=now))
+        """Write down that a device registers and what will come of it.
+
+        Args:
+            registration_id: Of the device.
+            outcome: What will come of it; None if a webhook is asked.
+            proof: How the device proved who it is.
+            enrollment_group_id: The group that lets it in; None for an individual enrollment.
+            call: What the webhook is asked; None unless it is.
+            now: Seconds since 1970.
+        """
+        record = self.record(registration_id) or RegistrationRecord(
+            registration_id=registration_id, created=now
+        )
         finished = now + self.assign_after
         operation = RegistrationOperation(
             operation_id=operation_id(registration_id, chance=self._chance),
-            outcome=outcome,
-            substatus=_substatus(record, now=now),
+            proof=proof,
+            enrollment_group_id=enrollment_group_id,
             created=record.created,
             finished=finished,
             etag=etag(chance=self._chance, now=finished),
+            outcome=outcome,
+            call=call,
         )
-        record.operations.append(operation)
-        if outcome.status is RegistrationStatus.ASSIGNED and record.assigned is None:
-            record.assigned = operation
-
+        self._keep(record.with_operation(operation, now=now))
         return operation
+
+    def decide(
+        self, record: RegistrationRecord, operation: RegistrationOperation, outcome: Outcome, *,
+        now: float,
+    ) -> None:  # fmt: skip
+        """Write down what came of an operation that waited for a webhook."""
+        finished = max(now, operation.finished)
+        decided = replace(operation, outcome=outcome, call=None, finished=finished)
+        self._keep(record.with_operation(decided, now=now))
+
+    def calls(self) -> list[WebhookCall]:
+        """Return what webhooks are to be asked, oldest first: to begin with, after a restart."""
+        pending = (record.pending() for record in self._records.values())
+        waiting = sorted((each for each in pending if each), key=lambda each: each.finished)
+        return [each.call for each in waiting if each.call]
+
+    def place_of(self, registration_id: str, *, now: float) -> Place | None:
+        """Return where a device is at home, or None if it was never assigned."""
+        record = self.record(registration_id)
+        return None if record is None else record.place(now)
 
     def group_of(self, registration_id: str) -> str | None:
         """Return the group that last let the device in, or None."""
         latest = self.latest(registration_id)
-        return None if latest is None else latest.outcome.enrollment_group_id
+        return None if latest is None else latest.enrollment_group_id
 
     def find(self, registration_id: str, operation_id: str) -> RegistrationOperation | None:
         """Return an operation of this device, or None if it is unknown or forgotten."""
-        record = self._records.get(registration_id.lower())
-        operations = record.operations if record else ()
-        return next((each for each in operations if each.operation_id == operation_id), None)
+        record = self.record(registration_id)
+        return None if record is None else record.find(operation_id)
 
     def latest(self, registration_id: str) -> RegistrationOperation | None:
         """Return the device's newest operation, or None if it never registered."""
-        record = self._records.get(registration_id.lower())
-        return record.operations[-1] if record else None
+        record = self.record(registration_id)
+        return None if record is None else record.operations[-1]
 
     def ids(self) -> Iterator[str]:
         """Name all devices that registered, in lower case."""
@@ -133,22 +133,23 @@ class Registrations:
         return (name for name in self._records if (self.group_of(name) or "").lower() == group)
 
     def delete(self, registration_id: str, *, if_match: str | None = None) -> None:
-        """Forget a device.
+        """Forget a device; at its hub it stays.
 
         Raises:
             NotFoundError: If it never registered.
             ConflictError: If its record has another etag.
         """
-        latest = self.latest(registration_id)
-        if latest is None:
+        record = self.record(registration_id)
+        if record is None:
             raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
 
-        check_etag(latest.etag, if_match)
+        check_etag(record.etag, if_match)
         del self._records[registration_id.lower()]
+        if self._store is not None:
+            self._store.delete(Kind.REGISTRATION, registration_id.lower())
 
-
-def _substatus(record: _Record, *, now: float) -> Substatus:
-    if record.assigned is None or record.assigned.finished > now:
-        return Substatus.INITIAL_ASSIGNMENT
-
-    return Substatus.REPROVISIONED_TO_INITIAL_ASSIGNMENT
+    def _keep(self, record: RegistrationRecord) -> None:
+        key = record.registration_id.lower()
+        self._records[key] = record
+        if self._store is not None:
+            self._store.put(Kind.REGISTRATION, key, record.to_json())

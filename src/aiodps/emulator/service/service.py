@@ -11,28 +11,24 @@ linked hub can take the device.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from aiodps.emulator.service import answers
 from aiodps.emulator.service.admission import Admission
-from aiodps.emulator.service.allocation import AllocationPolicy
+from aiodps.emulator.service.allocation import LinkedHubs
 from aiodps.emulator.service.certificates import CaCertificates
-from aiodps.emulator.service.device_registration import check_device_registration
-from aiodps.emulator.service.enrollments import (
-    Enrollment,
-    EnrollmentGroup,
-    Enrollments,
-    IndividualEnrollment,
-)
+from aiodps.emulator.service.device_registration import read_device_registration
+from aiodps.emulator.service.enrollments import Enrollment, Enrollments
 from aiodps.emulator.service.identifiers import guid, is_registration_id
 from aiodps.emulator.service.mechanisms import SymmetricKeys
+from aiodps.emulator.service.places import HubDevices
 from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.emulator.service.registrations import Outcome, Proof, Registrations
+from aiodps.emulator.service.registrar import Applicant, Registrar
+from aiodps.emulator.service.registrations import Registrations
+from aiodps.emulator.state.store import Store
 from aiodps.emulator.wire import Identity, Operation, Request, Response
 from aiodps.errors import ServiceError
-from aiodps.models import RegistrationStatus
 
 API_VERSIONS = frozenset(
     {
@@ -61,32 +57,44 @@ class Service:
 
     Args:
         id_scope: Of the instance.
-        linked_hubs: Host names of the linked IoT Hubs. Hubs that `enrollments` name are linked
-            as well; one that is enrolled later must name a linked hub.
+        linked_hubs: Host names of the linked IoT Hubs, maybe with weights for those that hash.
+            Hubs that `enrollments` name are linked as well; one that is enrolled later must name
+            a linked hub.
         enrollments: To begin with.
         assign_after: Seconds from register to the end of an operation.
         retry_after: Whole seconds that devices are asked to wait between polls.
         chance: Where ids, etags and verification codes come from; None for the system's.
+        store: Where registrations and the devices at hubs are kept; None for memory alone.
     """
 
     def __init__(
         self,
         *,
         id_scope: str,
-        linked_hubs: Sequence[str],
+        linked_hubs: Iterable[str] | Mapping[str, int],
         enrollments: Iterable[Enrollment] = (),
         assign_after: float = 0.0,
         retry_after: int = 3,
         chance: random.Random | None = None,
+        store: Store | None = None,
     ) -> None:
         self._chance = chance or random.SystemRandom()
         self.id_scope = id_scope
         self.retry_after = retry_after
         self.enrollments = Enrollments(enrollments, chance=self._chance)
-        named = (hub for each in self.enrollments for hub in each.allocation.named)
-        self.linked_hubs = list(dict.fromkeys((*linked_hubs, *named)))
+        self.linked_hubs = LinkedHubs(linked_hubs)
+        for hub in (hub for each in self.enrollments for hub in each.allocation.named):
+            if hub not in self.linked_hubs:
+                self.linked_hubs.append(hub)
+
         self.certificates = CaCertificates(chance=self._chance)
-        self.registrations = Registrations(assign_after=assign_after, chance=self._chance)
+        self.registrations = Registrations(
+            assign_after=assign_after, chance=self._chance, store=store
+        )
+        self.hub_devices = HubDevices(store=store)
+        self.registrar = Registrar(
+            registrations=self.registrations, hubs=self.linked_hubs, devices=self.hub_devices
+        )
         self._admission = Admission(enrollments=self.enrollments, certificates=self.certificates)
 
     def handle(self, request: Request, *, identity: Identity, now: float) -> Response:
@@ -106,12 +114,10 @@ class Service:
         self._check(request)
         match request.operation:
             case Operation.REGISTER:
-                check_device_registration(request.body, registration_id=request.registration_id)
                 return self._register(request, identity, now=now)
             case Operation.OPERATION_STATUS:
                 return self._operation_status(request, identity, now=now)
             case Operation.STATUS_LOOKUP:
-                check_device_registration(request.body, registration_id=request.registration_id)
                 return self._look_up(request, identity, now=now)
             case _:
                 assert_never(request.operation)
@@ -134,9 +140,16 @@ class Service:
             raise refusal(ErrorCode.INVALID_REQUEST, "Invalid registration id.")
 
     def _register(self, request: Request, identity: Identity, *, now: float) -> Response:
+        device = read_device_registration(request)
         enrollment = self._admit(request, identity, now=now)
-        outcome = self._decide(enrollment, request.registration_id)
-        operation = self.registrations.begin(request.registration_id, outcome, now=now)
+        by_key = isinstance(enrollment.attestation, SymmetricKeys)
+        applicant = Applicant(
+            registration_id=request.registration_id,
+            enrollment=enrollment,
+            certificate=None if by_key else identity.certificates[0],
+            payload=device.payload,
+        )
+        operation = self.registrar.register(applicant, now=now)
         return answers.accepted(operation, retry_after=self.retry_after)
 
     def _operation_status(self, request: Request, identity: Identity, *, now: float) -> Response:
@@ -151,6 +164,7 @@ class Service:
         )
 
     def _look_up(self, request: Request, identity: Identity, *, now: float) -> Response:
+        read_device_registration(request)
         self._admit(request, identity, now=now)
         operation = self.registrations.latest(request.registration_id)
         if operation is None:
@@ -162,33 +176,3 @@ class Service:
     def _admit(self, request: Request, identity: Identity, *, now: float) -> Enrollment:
         known = self.registrations.group_of(request.registration_id)
         return self._admission.admit(request, identity, now=now, known_group=known)
-
-    def _decide(self, enrollment: Enrollment, registration_id: str) -> Outcome:
-        """Decide what comes of a registration that an enrollment lets in."""
-        group = enrollment.enrollment_group_id if isinstance(enrollment, EnrollmentGroup) else None
-        by_key = isinstance(enrollment.attestation, SymmetricKeys)
-        proof = Proof.SYMMETRIC_KEY if by_key else Proof.X509
-        outcome = self._allocate(enrollment, registration_id)
-        return replace(outcome, proof=proof, enrollment_group_id=group)
-
-    def _allocate(self, enrollment: Enrollment, registration_id: str) -> Outcome:
-        if not enrollment.enabled:
-            return Outcome(status=RegistrationStatus.DISABLED)
-
-        allocation = enrollment.allocation
-        if allocation.policy is AllocationPolicy.CUSTOM:
-            return _failed(ErrorCode.CUSTOM_ALLOCATION, "Custom allocation failed.")
-
-        hub = allocation.choose(registration_id, linked=self.linked_hubs)
-        if hub is None:
-            return _failed(ErrorCode.HUB_NOT_FOUND, "IoTHub not found.")
-
-        device_id = registration_id
-        if isinstance(enrollment, IndividualEnrollment):
-            device_id = enrollment.device_id or enrollment.registration_id
-
-        return Outcome(status=RegistrationStatus.ASSIGNED, device_id=device_id, assigned_hub=hub)
-
-
-def _failed(code: ErrorCode, message: str) -> Outcome:
-    return Outcome(status=RegistrationStatus.FAILED, error_code=int(code), error_message=message)

@@ -23,6 +23,7 @@ from aiodps.emulator.service.mechanisms import (
     SymmetricKeys,
     TpmKeys,
 )
+from aiodps.emulator.service.registration_record import Outcome
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.x509_rules import subject, thumbprint
 from aiodps.models import RegistrationStatus
@@ -199,18 +200,16 @@ def _registration_row(
             deletable=operation is not None,
         )
 
-    outcome = operation.outcome
-    done = now >= operation.finished
-    status = outcome.status if done else RegistrationStatus.ASSIGNING
-    assigned = status is RegistrationStatus.ASSIGNED
+    outcome = operation.result(now) or Outcome(status=RegistrationStatus.ASSIGNING)
+    place = outcome.place
     return RegistrationRow(
         row_id=row_id,
         id=shown or name,
-        status=status.value,
-        tone=_TONES.get(status, ""),
-        hub=(outcome.assigned_hub or "") if assigned else "",
-        device_id=(outcome.device_id or "") if assigned else "",
-        substatus=operation.substatus.value if assigned else (outcome.error_message or ""),
+        status=outcome.status.value,
+        tone=_TONES.get(outcome.status, ""),
+        hub=place.hub if place else "",
+        device_id=place.device_id if place else "",
+        substatus=outcome.substatus or outcome.error_message or "",
         steps=lines,
         deletable=True,
     )
