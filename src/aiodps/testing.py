@@ -19,7 +19,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.journal import Exchange
-from aiodps.emulator.service.enrollment import read_enrollment
+from aiodps.emulator.service.enrollment_reader import read_enrollment
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential, KeyType
 

@@ -208,8 +208,12 @@ def test_rights(method: str, path: str, right: Right) -> None:
     ],
 )
 def test_paths_that_lead_nowhere(admin: Administrator, method: str, path: str, code: int) -> None:
-    """404 for a path, 405 for a method."""
+    """404 for a path, 405 for a method, which is told what is allowed."""
+    response = admin.send(method, path)
+
     assert admin.refused(method, path) == code
+    assert ("Allow" in response.headers) == (code == 405000)
+    assert method not in response.headers.get("Allow", "")
 
 
 @pytest.mark.parametrize(

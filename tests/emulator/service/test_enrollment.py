@@ -1,211 +1,51 @@
-"""One enrollment: what it says, read from JSON and written back."""
+"""One enrollment: what it says, and how it is written."""
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 import pytest
 from tests.certificates import certify, root
 
-from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
-from aiodps.emulator.service.enrollment import (
-    Enrollment,
-    EnrollmentGroup,
-    IndividualEnrollment,
-    read_enrollment,
-)
-from aiodps.emulator.service.mechanisms import CaReferences
-from aiodps.emulator.service.policies import ReprovisionPolicy
-from aiodps.errors import CertificateError, ConfigurationError
+from aiodps.emulator.service.allocation import AllocationPolicy
+from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
+from aiodps.emulator.service.mechanisms import ClientCertificates, SigningCertificates
+from aiodps.errors import CertificateError
 
-PEM = certify().certificate_pem.decode()
-X509 = {"type": "x509", "x509": {"clientCertificates": {"primary": {"certificate": PEM}}}}
-TPM = {"type": "tpm", "tpm": {"endorsementKey": "AAAA"}}
-REFERENCE = {"type": "x509", "x509": {"caReferences": {"primary": "my-root"}}}
+CERTIFICATE = certify().certificate
 
 
-def test_an_individual_enrollment_as_az_writes_it() -> None:
-    """Members that decide nothing are kept; `registrationId` makes it one device's."""
-    document = {
-        "registrationId": "device-1",
-        "deviceId": "robot",
-        "attestation": X509,
+def test_a_device_by_its_certificate() -> None:
+    """And another one for roll-over; a hub that is named is the only one."""
+    enrollment = IndividualEnrollment.x509(
+        registration_id="device-1", certificate=CERTIFICATE, secondary=CERTIFICATE, hub="h"
+    )
+
+    assert isinstance(enrollment.attestation, ClientCertificates)
+    assert enrollment.attestation.primary == enrollment.attestation.secondary
+    assert enrollment.allocation.policy is AllocationPolicy.STATIC
+    assert enrollment.allocation.named == ("h",)
+
+
+def test_devices_by_their_ca() -> None:
+    """By the certificate, or by the name it has on the instance."""
+    signed = EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="g")
+    named = EnrollmentGroup.of_ca("root", enrollment_group_id="g", enabled=False)
+
+    assert isinstance(signed.attestation, SigningCertificates)
+    assert named.to_json() == {
+        "enrollmentGroupId": "g",
+        "attestation": {"type": "x509", "x509": {"caReferences": {"primary": "root"}}},
         "provisioningStatus": "disabled",
-        "allocationPolicy": "static",
-        "iotHubHostName": None,
-        "iotHubs": ["hub-1.azure-devices.net"],
-        "capabilities": {"iotEdge": False},
-        "initialTwin": {"tags": {}, "properties": {"desired": {"a": 1}}},
-        "optionalDeviceInformation": {},
         "reprovisionPolicy": {"updateHubAssignment": True, "migrateDeviceData": True},
     }
-    enrollment = read_enrollment(document, place="enrollment 0")
 
-    assert isinstance(enrollment, IndividualEnrollment)
-    assert (enrollment.registration_id, enrollment.device_id) == ("device-1", "robot")
-    assert not enrollment.enabled
-    assert enrollment.allocation == Allocation(
-        policy=AllocationPolicy.STATIC, hubs=("hub-1.azure-devices.net",)
+
+def test_etag_and_dates_do_not_make_a_difference() -> None:
+    """What an enrollment says is what it is compared by."""
+    one = EnrollmentGroup.of_ca("root", enrollment_group_id="g")
+
+    assert one == EnrollmentGroup(
+        enrollment_group_id="g", attestation=one.attestation, etag='"1"', created=1.0, updated=2.0
     )
-    assert enrollment.reprovision_policy == ReprovisionPolicy()
-    assert enrollment.initial_twin == document["initialTwin"]
-    assert set(enrollment.others) == {"capabilities", "optionalDeviceInformation"}
-
-
-def test_what_the_service_adds() -> None:
-    """Etag and dates are read where they stand, as from a state; what came of it is not."""
-    document = {
-        "enrollmentGroupId": "g",
-        "attestation": REFERENCE,
-        "etag": '"a"',
-        "createdDateTimeUtc": "1970-01-01T00:00:01.5000000Z",
-        "lastUpdatedDateTimeUtc": "1970-01-01T00:00:02Z",
-        "registrationState": {"status": "assigned"},
-        "credentialPolicyName": "policy",
-        "unheardOf": None,
-    }
-    enrollment = read_enrollment(document, place="enrollment 0")
-
-    assert (enrollment.etag, enrollment.created, enrollment.updated) == ('"a"', 1.5, 2.0)
-    assert enrollment.others == {"credentialPolicyName": "policy"}
-    written = enrollment.to_json()
-    assert written["createdDateTimeUtc"] == "1970-01-01T00:00:01.5000000Z"
-    assert read_enrollment(written, place="again").updated == 2.0
-
-
-def test_a_webhook_may_have_a_key_in_its_url() -> None:
-    """It is kept, and stays out of the repr."""
-    webhook = {"webhookUrl": "https://localhost/a?code=secret", "apiVersion": "2021-10-01"}
-    document = {
-        "enrollmentGroupId": "g",
-        "attestation": REFERENCE,
-        "allocationPolicy": "custom",
-        "customAllocationDefinition": webhook,
-    }
-    enrollment = read_enrollment(document, place="enrollment 0")
-
-    assert enrollment.custom_allocation is not None
-    assert enrollment.custom_allocation.to_json() == webhook
-    assert enrollment.to_json()["customAllocationDefinition"] == webhook
-    assert "secret" not in repr(enrollment)
-
-
-def test_a_group() -> None:
-    """`enrollmentGroupId` makes it a group."""
-    document = {"enrollmentGroupId": "all of them", "attestation": REFERENCE}
-    enrollment = read_enrollment(document, place="enrollment 0")
-
-    assert enrollment == EnrollmentGroup(
-        enrollment_group_id="all of them", attestation=CaReferences(primary="my-root")
-    )
-    assert enrollment.enabled
-
-
-@pytest.mark.parametrize(
-    "enrollment",
-    [
-        IndividualEnrollment.x509(registration_id="a", certificate=PEM),
-        IndividualEnrollment.x509(
-            registration_id="a",
-            certificate=PEM,
-            secondary=certify().certificate,
-            device_id="b",
-            hub="h",
-            enabled=False,
-        ),
-        EnrollmentGroup.signed_by(
-            root().certificate_pem, enrollment_group_id="g", secondary=PEM, hub="h"
-        ),
-        EnrollmentGroup.of_ca("my-root", enrollment_group_id="g", enabled=False),
-        EnrollmentGroup(
-            enrollment_group_id="g",
-            attestation=CaReferences(primary="r"),
-            allocation=Allocation(policy=AllocationPolicy.HASHED, hub="h", hubs=("i", "j")),
-            reprovision_policy=ReprovisionPolicy(migrate_device_data=False),
-            initial_twin={"tags": {}},
-            others={"capabilities": {"iotEdge": True}},
-        ),
-    ],
-    ids=["small device", "large device", "group by CA", "group by name", "group by hand"],
-)
-def test_there_and_back(enrollment: Enrollment) -> None:
-    """What is written can be read, through JSON, and is the same."""
-    written = json.dumps(enrollment.to_json())
-
-    assert read_enrollment(json.loads(written), place="enrollment 0") == enrollment
-
-
-@pytest.mark.parametrize(
-    ("document", "message"),
-    [
-        ({}, "enrollment 7 has 0 of registrationId and enrollmentGroupId"),
-        (
-            {"registrationId": "a", "enrollmentGroupId": "b"},
-            "enrollment 7 has 2 of registrationId and enrollmentGroupId",
-        ),
-        (
-            {"registrationId": "a b", "attestation": X509},
-            "enrollment 7 (registrationId 'a b'): registrationId cannot be a registration id",
-        ),
-        (
-            {"registrationId": 5, "attestation": X509},
-            "enrollment 7 (registrationId 5): registrationId is not a text",
-        ),
-        ({"registrationId": "a"}, "enrollment 7 (registrationId 'a'): attestation is missing"),
-        (
-            {"registrationId": "a", "attestation": REFERENCE},
-            (
-                "enrollment 7 (registrationId 'a'): attestation is that of a group;"
-                " clientCertificates are needed"
-            ),
-        ),
-        (
-            {"enrollmentGroupId": "g", "attestation": X509},
-            (
-                "enrollment 7 (enrollmentGroupId 'g'): attestation is that of one device;"
-                " signingCertificates or caReferences are needed"
-            ),
-        ),
-        (
-            {"registrationId": "a", "attestation": X509, "provisioningStatus": "on"},
-            (
-                "enrollment 7 (registrationId 'a'): provisioningStatus is 'on', not one of: enabled,"
-                " disabled"
-            ),
-        ),
-        (
-            {"enrollmentGroupId": "g", "attestation": TPM},
-            "enrollment 7 (enrollmentGroupId 'g'): attestation is a TPM's; one TPM is one device",
-        ),
-        (
-            {"registrationId": "a", "attestation": X509, "capabilities": {"iotEdge": 1}},
-            "enrollment 7 (registrationId 'a'): capabilities.iotEdge is neither true nor false",
-        ),
-        (
-            {"registrationId": "a", "attestation": X509, "createdDateTimeUtc": "now"},
-            "enrollment 7 (registrationId 'a'): createdDateTimeUtc is not a time",
-        ),
-        (
-            {"registrationId": "a", "attestation": X509, "iotHubs": "h"},
-            "enrollment 7 (registrationId 'a'): iotHubs is not a list of texts",
-        ),
-        (
-            {"registrationId": "a", "attestation": X509, "allocationPolicy": "random"},
-            (
-                "enrollment 7 (registrationId 'a'): allocationPolicy is 'random', not one of: hashed,"
-                " geoLatency, static, custom"
-            ),
-        ),
-    ],
-    ids=lambda value: value[:70] if isinstance(value, str) else "",
-)
-def test_what_cannot_be_read(document: dict[str, Any], message: str) -> None:
-    """The message names the entry by number and id, and the member."""
-    with pytest.raises(ConfigurationError) as wrong:
-        read_enrollment(document, place="enrollment 7")
-
-    assert wrong.value.message == message
 
 
 def test_a_certificate_that_cannot_be_read() -> None:

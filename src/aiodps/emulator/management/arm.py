@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from aiodps.emulator.management.access import Access
 from aiodps.emulator.management.arm_certificates import CertificateCalls
 from aiodps.emulator.management.arm_instance import RESOURCE_GROUP, InstanceCalls
+from aiodps.emulator.management.methods import choose
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
@@ -68,17 +69,17 @@ class Arm:
 
     def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
         """Answer a call, whatever it is; never raises. `now` is in seconds since 1970."""
+        calls: _Calls = {}
         try:
             _check_caller(request)
             calls = self._find(request, now=now)
-            if request.method not in calls:
-                raise refusal(ErrorCode.NOT_ALLOWED, "The resource does not take this method.")
-
-            return calls[request.method]()
+            return choose(calls, request.method)()
         except ServiceError as refused:
-            why = "; ".join(getattr(refused, "__notes__", ())) or None
+            not_allowed = refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED
             return ManagementResponse(
-                status_code=refused.status_code, body=_error_to_json(refused), why=why
+                status_code=refused.status_code,
+                body=_error_to_json(refused),
+                headers={"Allow": ", ".join(calls)} if not_allowed else {},
             )
 
     def _find(self, request: ManagementRequest, *, now: float) -> _Calls:
@@ -99,7 +100,7 @@ class Arm:
                 )
                 return _instance_calls(calls, certificates, parts[2:], instance=instance)
             case _:
-                raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
+                return {}
 
 
 def _instance_calls(
@@ -116,7 +117,7 @@ def _instance_calls(
         case ["certificates", *_]:
             return _certificate_calls(certificates, rest[1:])
         case _:
-            raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
+            return {}
 
 
 def _certificate_calls(calls: CertificateCalls, rest: list[str]) -> _Calls:
@@ -135,7 +136,7 @@ def _certificate_calls(calls: CertificateCalls, rest: list[str]) -> _Calls:
         case [name], ["verify"]:
             return {"POST": lambda: calls.verify(name)}
         case _:
-            raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
+            return {}
 
 
 def _check_caller(request: ManagementRequest) -> None:

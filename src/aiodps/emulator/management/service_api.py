@@ -7,14 +7,16 @@ slash at the end, as Microsoft's clients write them.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
 from aiodps.emulator.management.access import Access, Right
 from aiodps.emulator.management.bulk import BulkOperation
 from aiodps.emulator.management.enrollment_calls import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
+from aiodps.emulator.management.methods import choose
 from aiodps.emulator.management.registration_calls import RegistrationCalls
 from aiodps.emulator.management.shapes import API_VERSIONS
 from aiodps.emulator.service import answers
@@ -26,6 +28,7 @@ from aiodps.errors import ServiceError
 
 COLLECTIONS: Final = ("enrollments", "enrollmentgroups", "registrations")
 """How paths of the service API begin, in lower case."""
+_NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED
 _QUERY = "query"
 _ATTESTATION_MECHANISM = "attestationmechanism"
 
@@ -56,44 +59,45 @@ class ServiceApi:
 
     def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
         """Answer a call, whatever it is; never raises. `now` is in seconds since 1970."""
+        calls: Mapping[str, _Call] = {}
         try:
-            call = self._find(request, now=now)
+            calls = self._find(request, now=now)
+            call = choose(calls, request.method)
             self._access.check(request, call.right, now=now)
             _check_version(request)
             return call.answer()
         except ServiceError as refused:
-            error = answers.error(refused, tracking_id=guid(self._chance), now=now)
-            return ManagementResponse(
-                status_code=error.status_code,
-                body=error.body,
-                headers={
-                    "x-ms-error-code": str(error.body["errorCode"]),
-                    "x-ms-request-id": str(error.body["trackingId"]),
-                },
-                why=error.why,
-            )
+            return self._refuse(refused, allowed=calls, now=now)
 
-    def _find(self, request: ManagementRequest, *, now: float) -> _Call:
-        """Find what a path and a method ask for."""
+    def _refuse(
+        self, refused: ServiceError, *, allowed: Iterable[str], now: float
+    ) -> ManagementResponse:
+        error = answers.error(refused, tracking_id=guid(self._chance), now=now)
+        allow = {"Allow": ", ".join(allowed)} if refused.status_code == _NOT_ALLOWED else {}
+        return ManagementResponse(
+            status_code=error.status_code,
+            body=error.body,
+            headers={
+                "x-ms-error-code": str(error.body["errorCode"]),
+                "x-ms-request-id": str(error.body["trackingId"]),
+                **allow,
+            },
+            why=error.why,
+        )
+
+    def _find(self, request: ManagementRequest, *, now: float) -> Mapping[str, _Call]:
+        """Find what can be done at a path, by method."""
         registrations = RegistrationCalls(self._service, request, now=now)
         parts = [unquote(part) for part in request.path.strip("/").split("/")]
         match parts[0].lower(), parts[1:]:
             case "registrations", rest:
-                calls = _registration_calls(registrations, rest)
+                return _registration_calls(registrations, rest)
             case "enrollments", rest:
-                calls = self._enrollment_calls(INDIVIDUAL, rest, request, registrations, now=now)
+                return self._enrollment_calls(INDIVIDUAL, rest, request, registrations, now=now)
             case "enrollmentgroups", rest:
-                calls = self._enrollment_calls(GROUP, rest, request, registrations, now=now)
+                return self._enrollment_calls(GROUP, rest, request, registrations, now=now)
             case _:
-                calls = {}
-
-        if not calls:
-            raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
-
-        if request.method not in calls:
-            raise refusal(ErrorCode.NOT_ALLOWED, f"Only {', '.join(calls)} can be done to this.")
-
-        return calls[request.method]
+                return {}
 
     def _enrollment_calls(
         self,

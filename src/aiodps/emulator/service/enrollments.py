@@ -13,8 +13,8 @@ from aiodps.emulator.service.enrollment import (
     Enrollment,
     EnrollmentGroup,
     IndividualEnrollment,
-    read_enrollment,
 )
+from aiodps.emulator.service.enrollment_reader import read_enrollment
 from aiodps.emulator.service.etags import ANY, check_etag
 from aiodps.emulator.service.identifiers import enrollment_etag
 from aiodps.emulator.service.mechanisms import (

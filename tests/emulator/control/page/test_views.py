@@ -12,8 +12,8 @@ from aiodps.emulator.service.enrollment import (
     Enrollment,
     EnrollmentGroup,
     IndividualEnrollment,
-    read_enrollment,
 )
+from aiodps.emulator.service.enrollment_reader import read_enrollment
 
 LAMP = self_signed("lamp")
 

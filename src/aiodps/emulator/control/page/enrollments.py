@@ -29,8 +29,8 @@ from aiodps.emulator.service.enrollment import (
     Enrollment,
     EnrollmentGroup,
     IndividualEnrollment,
-    read_enrollment,
 )
+from aiodps.emulator.service.enrollment_reader import read_enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.x509_rules import read_certificate
 from aiodps.errors import CertificateError, ConfigurationError, ServiceError
