@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric import dsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from tests import certificates
 
+from aiodps.pki import Authority
 from aiodps.pki.credential import KeyType, common_name, is_ca, is_root, new_private_key
 
 
@@ -59,3 +66,22 @@ def test_a_root_is_its_own_issuer() -> None:
     """Intermediates are not roots."""
     assert is_root(certificates.root().certificate)
     assert not is_root(certificates.intermediate().certificate)
+
+
+def test_a_credential_is_read_from_what_it_wrote() -> None:
+    """Certificate and key, nothing more."""
+    written = Authority.root("root")
+    read = Authority.from_pem(written.certificate_pem, written.private_key_pem)
+
+    assert isinstance(read, Authority)
+    assert read.certificate == written.certificate
+    assert read.private_key_pem == written.private_key_pem
+
+
+def test_keys_that_nobody_makes_here_are_refused() -> None:
+    """Such as DSA."""
+    key = dsa.generate_private_key(2048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    with pytest.raises(TypeError, match="not a key"):
+        Authority.from_pem(Authority.root("root").certificate_pem, key)

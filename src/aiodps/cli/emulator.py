@@ -74,6 +74,10 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     "--control-port", type=click.IntRange(0, 65535), metavar="P",
     help="Serve the page and a control API on this port of loopback; 0 takes any free one.",
 )  # fmt: skip
+@click.option(
+    "--workers", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+    help="Processes that serve the ports; 0 for this one alone. Linux.",
+)  # fmt: skip
 @click.option("--ready-file", metavar="FILE", help="Gets one line of JSON when it is ready.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(

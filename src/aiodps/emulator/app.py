@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from functools import partial
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import anyio
-from anyio.abc import TaskGroup
 
-from aiodps.emulator.connections.listener import Listener
-from aiodps.emulator.connections.room import Room
+from aiodps.emulator.connections.listener import Sharing
 from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.control.compose import control_port as open_control_port
 from aiodps.emulator.control.server import Control
@@ -23,14 +21,15 @@ from aiodps.emulator.desk import LocalDesk
 from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
-from aiodps.emulator.fronts.http import HttpFront
-from aiodps.emulator.fronts.mqtt import MqttFront
 from aiodps.emulator.journal import Counts, Exchange, Journal, Note
 from aiodps.emulator.journal_lines import written
 from aiodps.emulator.management.access import OWNER, Access, AccessPolicy
 from aiodps.emulator.management.administration import Administration
+from aiodps.emulator.ports import Ports
 from aiodps.emulator.service.enrollments import Enrollment
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.workers.crew import check_workers, start_workers
+from aiodps.emulator.workers.frames import Setup
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority
 
@@ -62,6 +61,7 @@ class Emulator:
         service_key: str | None = None,
         access_policies: Iterable[AccessPolicy] = (),
         server_names: Sequence[str] = ("localhost",),
+        workers: int = 0,
         beyond_loopback: bool = False,
         on_exchange: Note | None = None,
         faults: Plan | str | None = None,
@@ -87,6 +87,8 @@ class Emulator:
             access_policies: More policies for the service API.
             server_names: Names and addresses in the server's certificate, beside the host's,
                 `localhost` and `127.0.0.1`.
+            workers: Processes that serve the ports, beside this one that decides; 0 for none: this
+                one does all. For load tests, on Linux.
             beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
                 can register and upload certificates.
             on_exchange: Called after each request, before it is answered.
@@ -104,6 +106,7 @@ class Emulator:
                 sense.
         """
         _check_host(host, beyond_loopback=beyond_loopback)
+        check_workers(workers)
         self.host = host
         """Address it listens on."""
         self.https_port = https_port
@@ -131,8 +134,8 @@ class Emulator:
         self.ca_pem = authority.certificate_pem
         """The CA that signed the server's certificate: what clients must trust."""
         names = dict.fromkeys((*server_names, host, "localhost", "127.0.0.1"))
-        self._context = server_context(authority.server(tuple(names), days=CA_DAYS))
-        self._room = Room()
+        self._server = authority.server(tuple(names), days=CA_DAYS)
+        self._workers = workers
         self._on_exchange = on_exchange
         self._log_json = log_json
         self.faults = Faults(plan(faults, harsh=harsh, seed=seed))
@@ -140,8 +143,7 @@ class Emulator:
         self._control_port = control_port
         self.control: Control | None = None
         """The control port, its address and token; None unless it runs and was asked for."""
-        self._sockets = ExitStack()
-        self._tasks: TaskGroup | None = None
+        self._running = AsyncExitStack()
 
     @property
     def connection_string(self) -> str:
@@ -152,35 +154,17 @@ class Emulator:
         """Take the ports and begin to serve.
 
         Raises:
-            ConfigurationError: If a port cannot be had, or the journal not be written.
+            ConfigurationError: If a port cannot be had, the journal not be written, or a worker
+                not be started.
         """
-        desk = LocalDesk(
-            self.service, self._note, self.faults, administration=self._administration
-        )
-        with ExitStack() as sockets:
-            https = Listener.bind(self.host, self.https_port, setting="https_port")
-            sockets.callback(https.close)
-            mqtt = Listener.bind(self.host, self.mqtt_port, setting="mqtt_port")
-            sockets.callback(mqtt.close)
-            self.https_port, self.mqtt_port = https.port, mqtt.port
-            if self._log_json is not None:
-                sockets.enter_context(written(self.journal, self._log_json))
+        running = AsyncExitStack()
+        try:
+            await self._start(running)
+        except BaseException:
+            await running.aclose()
+            raise
 
-            if self._control_port is not None:
-                self.control = sockets.enter_context(open_control_port(self, self._control_port))
-
-            self._tasks = await anyio.create_task_group().__aenter__()
-            self._sockets = sockets.pop_all()
-
-        mqtt_front = MqttFront(desk)
-        http_front = HttpFront(desk, mqtt_front)
-        for listener, front in ((https, http_front.serve), (mqtt, mqtt_front.serve)):
-            serve = partial(listener.serve, room=self._room, context=self._context)
-            self._tasks.start_soon(serve, front, self._tasks)
-
-        if self.control is not None:
-            self._tasks.start_soon(self.control.serve, self._tasks)
-
+        self._running = running
         return self
 
     async def __aexit__(
@@ -190,13 +174,46 @@ class Emulator:
         traceback: TracebackType | None,
     ) -> None:
         """Close every connection and give the ports back."""
-        assert self._tasks is not None  # noqa: S101 (entered before)
-        try:
-            self._tasks.cancel_scope.cancel()
-            # The block's exception is not told to the group, which would wrap it in another.
-            await self._tasks.__aexit__(None, None, None)
-        finally:
-            self._sockets.close()
+        # The block's exception is not told to the task group, which would wrap it in another.
+        await self._running.aclose()
+
+    async def _start(self, running: AsyncExitStack) -> None:
+        ports = Ports.bind(
+            self.host,
+            https_port=self.https_port,
+            mqtt_port=self.mqtt_port,
+            sharing=Sharing.RESERVE if self._workers else Sharing.ALONE,
+        )
+        running.callback(ports.close)
+        self.https_port, self.mqtt_port = ports.numbers
+        if self._log_json is not None:
+            running.enter_context(written(self.journal, self._log_json))
+
+        if self._control_port is not None:
+            self.control = running.enter_context(open_control_port(self, self._control_port))
+
+        tasks = await running.enter_async_context(anyio.create_task_group())
+        running.callback(tasks.cancel_scope.cancel)
+        desk = LocalDesk(
+            self.service, self._note, self.faults, administration=self._administration
+        )
+        if self._workers:
+            await start_workers(self._workers, self._setup(), desk, tasks)
+        else:
+            ports.serve(desk, server_context(self._server), tasks)
+
+        if self.control is not None:
+            tasks.start_soon(self.control.serve, tasks)
+
+    def _setup(self) -> Setup:
+        return Setup(
+            host=self.host,
+            https_port=self.https_port,
+            mqtt_port=self.mqtt_port,
+            certificate_pem=self._server.certificate_pem,
+            private_key_pem=self._server.private_key_pem,
+            log_level=logging.getLogger("aiodps").getEffectiveLevel(),
+        )
 
     def facts(self) -> dict[str, Any]:
         """Say where everything is, as JSON; holds the secret of the service API."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, assert_never
+from typing import Literal, Self, TypeAlias, assert_never
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
 
@@ -57,6 +58,19 @@ class Credential:
     def private_key_pem(self) -> bytes:
         """The private key as PKCS#8, not encrypted."""
         return self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    @classmethod
+    def from_pem(cls, certificate_pem: bytes, private_key_pem: bytes) -> Self:
+        """Read what `certificate_pem` and `private_key_pem` gave out.
+
+        Raises:
+            ValueError, TypeError: If it is anything else.
+        """
+        key = load_pem_private_key(private_key_pem, password=None)
+        if not isinstance(key, PrivateKey):
+            raise TypeError("not a key that we make")
+
+        return cls(certificate=x509.load_pem_x509_certificate(certificate_pem), private_key=key)
 
     def encrypted_key_pem(self, *, password: bytes) -> bytes:
         """Return the private key as PKCS#8, encrypted with a password."""

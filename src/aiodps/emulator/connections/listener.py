@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import errno
 import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, assert_never
 
 import anyio
 from anyio.abc import TaskGroup
@@ -34,6 +35,17 @@ Front: TypeAlias = Callable[[Stream], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
+class Sharing(enum.Enum):
+    """How a port is shared among processes (Linux)."""
+
+    ALONE = "alone"
+    """Listens, and nobody else does."""
+    RESERVE = "reserve"
+    """Does not listen: holds the port for those that join, and keeps foreign ones out."""
+    JOIN = "join"
+    """Listens beside others, on a port that is reserved."""
+
+
 class Listener:
     """One listening socket."""
 
@@ -42,13 +54,14 @@ class Listener:
         self.host, self.port = sock.getsockname()[:2]
 
     @classmethod
-    def bind(cls, host: str, port: int, *, setting: str) -> Self:
+    def bind(cls, host: str, port: int, *, setting: str, sharing: Sharing = Sharing.ALONE) -> Self:
         """Take a port.
 
         Args:
             host: An address or a name of this machine.
             port: 0 for any free one.
             setting: What the port is called where the caller has it from, for the error.
+            sharing: Whether it is one of several sockets of this port.
 
         Raises:
             ConfigurationError: If it is taken, or not ours to take.
@@ -60,12 +73,7 @@ class Listener:
             raise _not_ours(host, port, setting, exc) from exc
 
         try:
-            if os.name == "posix":  # elsewhere it would let two processes share a port
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-
-            sock.setblocking(False)
-            sock.bind(address)
-            sock.listen(BACKLOG)
+            _bind(sock, address, sharing)
         except OSError as exc:
             sock.close()
             raise _not_ours(host, port, setting, exc) from exc
@@ -145,6 +153,28 @@ async def _open(
     except PeerLostError as exc:
         log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)
         raise
+
+
+def _bind(sock: socket.socket, address: Any, sharing: Sharing) -> None:
+    sock.setblocking(False)
+    if os.name == "posix":  # elsewhere it would let two processes share a port
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    match sharing:
+        case Sharing.ALONE:
+            sock.bind(address)
+            sock.listen(BACKLOG)
+        case Sharing.RESERVE:
+            # Bound first: a port that is shareable from the start would let a second emulator
+            # join in and take half of the connections.
+            sock.bind(address)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        case Sharing.JOIN:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.bind(address)
+            sock.listen(BACKLOG)
+        case _:
+            assert_never(sharing)
 
 
 def _not_ours(host: str, port: int, setting: str, exc: OSError) -> ConfigurationError:

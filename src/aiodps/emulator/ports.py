@@ -1,0 +1,66 @@
+"""The ports of an instance, and what is spoken on them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+from typing import Self
+
+from anyio.abc import TaskGroup
+from OpenSSL import SSL
+
+from aiodps.emulator.connections.listener import Listener, Sharing
+from aiodps.emulator.connections.room import Room
+from aiodps.emulator.desk import Desk
+from aiodps.emulator.fronts.http import HttpFront
+from aiodps.emulator.fronts.mqtt import MqttFront
+
+
+class Ports:
+    """HTTPS and MQTT."""
+
+    def __init__(self, https: Listener, mqtt: Listener) -> None:
+        self._https = https
+        self._mqtt = mqtt
+
+    @classmethod
+    def bind(
+        cls, host: str, *, https_port: int, mqtt_port: int, sharing: Sharing = Sharing.ALONE
+    ) -> Self:
+        """Take both ports, or none.
+
+        Args:
+            host: An address or a name of this machine.
+            https_port: 0 for any free one.
+            mqtt_port: 0 for any free one.
+            sharing: Whether other processes have them too.
+
+        Raises:
+            ConfigurationError: If one is taken, or not ours to take.
+        """
+        with ExitStack() as taken:
+            https = Listener.bind(host, https_port, setting="https_port", sharing=sharing)
+            taken.callback(https.close)
+            mqtt = Listener.bind(host, mqtt_port, setting="mqtt_port", sharing=sharing)
+            taken.pop_all()
+
+        return cls(https, mqtt)
+
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The real ones: of HTTPS and of MQTT."""
+        return self._https.port, self._mqtt.port
+
+    def serve(self, desk: Desk, context: SSL.Context, tasks: TaskGroup) -> None:
+        """Begin to accept connections."""
+        room = Room()
+        mqtt = MqttFront(desk)
+        https = HttpFront(desk, mqtt)
+        for listener, front in ((self._https, https), (self._mqtt, mqtt)):
+            serve = partial(listener.serve, room=room, context=context)
+            tasks.start_soon(serve, front.serve, tasks)
+
+    def close(self) -> None:
+        """Give them back."""
+        self._https.close()
+        self._mqtt.close()

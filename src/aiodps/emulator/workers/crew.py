@@ -1,0 +1,137 @@
+"""The workers of an emulator: started, served, and replaced when they die."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+from anyio.abc import Process, TaskGroup
+
+from aiodps.emulator.desk import Desk
+from aiodps.emulator.workers.channel import Channel
+from aiodps.emulator.workers.clerk import Clerk
+from aiodps.emulator.workers.frames import Setup
+from aiodps.errors import ConfigurationError
+
+COMMAND: Final = (sys.executable, "-P", "-m", "aiodps.emulator.workers.worker")
+"""`-P`: none of our modules is looked for in the current directory."""
+GRACE: Final = 5.0
+"""Seconds that a worker has to end by itself."""
+PAUSE: Final = 1.0
+"""Seconds before another one takes the place of a worker that died before it listened."""
+
+log = logging.getLogger(__name__)
+
+
+def check_workers(count: int) -> None:
+    """Refuse workers where they cannot be.
+
+    Raises:
+        ConfigurationError: If this machine cannot share ports among processes.
+    """
+    if count and sys.platform != "linux":
+        raise ConfigurationError(
+            "workers need Linux, which spreads the connections of a port over processes",
+            setting="workers",
+            hint="leave them out: one process does some hundred registrations a second",
+        )
+
+
+async def start_workers(count: int, setup: Setup, desk: Desk, tasks: TaskGroup) -> None:
+    """Start worker processes and return when all of them listen.
+
+    Args:
+        count: How many.
+        setup: What each is to do.
+        desk: Where their questions are answered.
+        tasks: Where they are looked after; when it is cancelled, they end.
+
+    Raises:
+        ConfigurationError: If one of them does not get so far.
+    """
+    places = [_Place(setup, desk) for _ in range(count)]
+    for place in places:
+        tasks.start_soon(place.keep)
+
+    for place in places:
+        await place.decided.wait()
+        if place.vacant:
+            raise ConfigurationError(
+                "a worker process does not start",
+                setting="workers",
+                hint="what it says on standard error tells why",
+            )
+
+
+class _Place:
+    """The place of one worker, taken by one process after the other."""
+
+    def __init__(self, setup: Setup, desk: Desk) -> None:
+        self.decided = anyio.Event()
+        """Set when the first process listens, or has died without."""
+        self.vacant = False
+        """Whether it died without."""
+        self._setup = setup
+        self._desk = desk
+
+    async def keep(self) -> None:
+        """Keep the place taken."""
+        while True:
+            clerk = await self._fill()
+            if not self.decided.is_set():
+                self.vacant = True
+                self.decided.set()
+                return
+
+            log.error("a worker died and its connections with it; another one takes its place")
+            if not clerk.greeted:
+                await anyio.sleep(PAUSE)
+
+    async def _fill(self) -> Clerk:
+        """See one process through; return who served it."""
+        async with _process() as sock, anyio.create_task_group() as tasks:
+            channel = Channel(sock)
+            clerk = Clerk(channel, self._desk, tasks, greet=self.decided.set)
+            tasks.start_soon(channel.write)
+            channel.post(self._setup)
+            try:
+                await clerk.serve()
+            except Exception:
+                log.exception("a worker makes no sense")
+
+            tasks.cancel_scope.cancel()
+
+        return clerk
+
+
+@asynccontextmanager
+async def _process() -> AsyncIterator[socket.socket]:
+    """Run a worker as long as the block; give one end of the pair that it lives by."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = await anyio.open_process(
+                COMMAND, stdin=theirs.fileno(), stdout=None, stderr=None
+            )
+
+        try:
+            yield ours
+        finally:
+            ours.close()
+            with anyio.CancelScope(shield=True):
+                await _end(process)
+
+
+async def _end(process: Process) -> None:
+    """Wait for a process that was told to end; if it does not, make it."""
+    with anyio.move_on_after(GRACE):
+        await process.wait()
+        return
+
+    process.kill()
+    await process.wait()
