@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from aiodps.emulator.faults.answers import UNHEARD, delivery, faulty, faulty_management
 from aiodps.emulator.faults.decide import Faults
@@ -22,6 +21,7 @@ from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.service.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.timestamps import timestamp
+from aiodps.emulator.service.x509_rules import thumbprint
 from aiodps.emulator.sessions import Sessions
 from aiodps.emulator.wire import (
     Delivery,
@@ -274,7 +274,7 @@ def _shown(identity: Identity) -> dict[str, Any]:
     if identity.certificates:
         leaf = identity.certificates[0]
         shown["certificate"] = leaf.subject.rfc4514_string()
-        shown["thumbprint"] = leaf.fingerprint(hashes.SHA256()).hex().upper()
+        shown["thumbprint"] = thumbprint(leaf)
 
     if identity.authorization is not None:
         with contextlib.suppress(SasError):

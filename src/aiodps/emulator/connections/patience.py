@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import anyio
+
+_NOT_WORTH_IT: Final = 0.1
+"""Share of the silence by which a deadline need not be moved: that costs more than to look."""
 
 
 class Patience:
@@ -25,21 +28,21 @@ class Patience:
 
     def begin(self, *, silence: float, total: float = math.inf) -> None:
         """Begin something that may take `total` seconds, of them `silence` without progress."""
+        now = anyio.current_time()
         self._silence = silence
-        self._latest = anyio.current_time() + total
-        self._move()
+        self._latest = now + total
+        self._scope.deadline = now + min(silence, total)
 
     def renew(self) -> None:
         """Note progress."""
-        self.renewed = anyio.current_time()
-        self._move()
+        self.renewed = now = anyio.current_time()
+        deadline = min(now + self._silence, self._latest)
+        if deadline - self._scope.deadline > self._silence * _NOT_WORTH_IT:
+            self._scope.deadline = deadline
 
     def end(self) -> None:
         """End the connection now."""
         self._scope.cancel()
-
-    def _move(self) -> None:
-        self._scope.deadline = min(anyio.current_time() + self._silence, self._latest)
 
     def __enter__(self) -> Self:
         self._scope.__enter__()

@@ -24,7 +24,7 @@ from aiodps.pki.credential import common_name, is_ca
 _PEM = b"-----BEGIN"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _KNOWN_SIGNATURES = 4096
-"""Signatures remembered as good: about 6 MB of certificates."""
+"""Signatures remembered as good: about 6 MB of certificates. And so many thumbprints."""
 
 
 def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certificate:
@@ -50,6 +50,7 @@ def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certif
         ) from exc
 
 
+@functools.lru_cache(maxsize=_KNOWN_SIGNATURES)
 def thumbprint(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of the certificate as upper-case hex digits."""
     return certificate.fingerprint(hashes.SHA256()).hex().upper()
