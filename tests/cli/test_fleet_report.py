@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from tests.fleet.runs import run_folder
 
+from aiodps.cli.fleet import command as fleet
 from aiodps.cli.fleet_report import command
 
 
@@ -30,6 +33,33 @@ def test_for_machines(tmp_path: Path) -> None:
     assert done.exit_code == 99
     assert facts["missed"] == ["errors>1%: mqtt has 2.5%", "errors>1%: rest has 2.5%"]
     assert Path(facts["report"]).exists()
+
+
+def test_a_run_that_was_killed(tmp_path: Path) -> None:
+    """Figures and samples are made from the journal, whatever was left beside it."""
+    out = tmp_path / "run"
+    patience = ("--retry-after", "0", "--min-poll", "0")
+    ran = CliRunner().invoke(
+        fleet, ["run", "--emulator", "--devices", "3", *patience, "--out", str(out)]
+    )
+    assert ran.exit_code == 0, ran.output
+    (out / "summary.json").write_text("{")
+    (out / "samples.csv").unlink()
+
+    done = CliRunner().invoke(command, [str(out), "--json"])
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["transports"]["mqtt"]["assigned"] == 3
+    assert (out / "samples.csv").exists()
+
+
+def test_the_extra_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what draws it, the command says what to install."""
+    monkeypatch.setitem(sys.modules, "aiodps.fleet.report", None)
+    done = CliRunner().invoke(command, [str(run_folder(tmp_path))])
+
+    assert done.exit_code == 2
+    assert "pip install 'aiodps[fleet]'" in done.stderr
 
 
 def test_nonsense(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from aiodps.cli.fleet_report import report_module
 from aiodps.cli.fleet_table import show_comparison
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
 from aiodps.fleet.compare import cautions, compare_runs, run_names
@@ -37,9 +38,7 @@ def command(*, left: Path, right: Path, page: Path | None, as_json: bool) -> Non
         comparisons = compare_runs(one, other, names=names)
         warnings = cautions(dict(zip(names, (one, other), strict=True)))
         if page is not None:
-            from aiodps.fleet.report import write_comparison  # noqa: PLC0415 (Bokeh is slow)
-
-            write_comparison(left, right, page)
+            report_module().write_comparison(left, right, page)
 
         if as_json:
             print_json({"cautions": warnings, "comparisons": [asdict(one) for one in comparisons]})

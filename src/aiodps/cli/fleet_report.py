@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 from rich.text import Text
 
 from aiodps.cli.fleet_table import show_summary
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
+from aiodps.fleet.results import read_results, write_results
+from aiodps.fleet.run import exists
+from aiodps.fleet.summary import read_summary
 from aiodps.fleet.thresholds import MISSED, missed, parse
 
 
@@ -20,16 +25,20 @@ from aiodps.fleet.thresholds import MISSED, missed, parse
 def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
     """Write a run's report: one HTML file that opens from disk.
 
-    DIR is the folder of a run; the report is DIR/report/index.html.
+    DIR is the folder of a run; the report is DIR/report/index.html. Figures and samples are made
+    anew from the journals, also those of a run that was killed.
 
     Exit codes: 0 written, 2 no run there, 99 a threshold of --fail-if was missed.
     """
     with errors_as_exit_codes(as_json=as_json):
         thresholds = parse(fail_if) if fail_if is not None else ()
-        from aiodps.fleet.report import read_run, write_report  # noqa: PLC0415 (Bokeh is slow)
+        report = report_module()
+        if exists(folder):
+            # The journals know more than what a killed run has left beside them.
+            write_results(folder, read_results(folder))
 
-        page = write_report(folder)
-        summary = read_run(folder).summary
+        page = report.write_report(folder)
+        summary = read_summary(folder / "summary.json")
         misses = missed(thresholds, summary)
         if as_json:
             print_json({**summary, "report": str(page), "missed": misses})
@@ -40,3 +49,13 @@ def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
                 err.print(Text(f"missed: {line}", "bold red"))
 
     sys.exit(MISSED if misses else 0)
+
+
+def report_module() -> ModuleType:
+    """Import what draws the report: an extra, and slow."""
+    try:
+        return importlib.import_module("aiodps.fleet.report")
+    except ModuleNotFoundError as exc:
+        raise click.UsageError(
+            "the report needs one more extra: pip install 'aiodps[fleet]'"
+        ) from exc
