@@ -89,6 +89,27 @@ async def test_members_of_the_enrollment_are_the_services(
         await provision(emulator, disabled)
 
 
+@pytest.mark.anyio
+async def test_it_misbehaves_on_demand(emulator: RunningEmulator, make: DeviceFactory) -> None:
+    """From now on, until it is told otherwise."""
+    emulator.misbehave(
+        '[[rule]]\noperation = "register"\nstatus = 503\nretry_after = 0\nfirst = 1'
+    )
+    await provision(emulator, make("lamp"))
+    assert emulator.registers("lamp") == 2
+
+    emulator.misbehave("")
+    await provision(emulator, make("other-lamp"))
+    assert emulator.registers("other-lamp") == 1
+
+
+def test_the_service_api_can_be_reached(emulator: RunningEmulator) -> None:
+    """With the owner's key."""
+    start = f"HostName={emulator.host}:{emulator.https_port};SharedAccessKeyName="
+
+    assert emulator.connection_string.startswith(start)
+
+
 def test_an_individual_key_is_the_enrollments(
     emulator: RunningEmulator, make: DeviceFactory
 ) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiodps.emulator import Emulator
+from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.journal import Exchange
 from aiodps.emulator.service.enrollment_reader import read_enrollment
 from aiodps.errors import ConfigurationError
@@ -56,12 +57,10 @@ class RunningEmulator:
         emulator: Emulator,
         portal: BlockingPortal,
         *,
-        exchanges: list[Exchange],
         ca_file: Path,
     ) -> None:
         self._emulator = emulator
         self._portal = portal
-        self._exchanges = exchanges
         self.ca_file = ca_file
         """PEM: what a client must trust."""
 
@@ -96,9 +95,14 @@ class RunningEmulator:
         return self._emulator.ca_pem
 
     @property
+    def connection_string(self) -> str:
+        """What clients of the service API take; holds a secret."""
+        return self._emulator.connection_string
+
+    @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """Every request so far, with its answer; oldest first."""
-        return tuple(self._exchanges)
+        """The requests so far, with their answers; oldest first."""
+        return tuple(self._emulator.journal)
 
     def registers(self, registration_id: str) -> int:
         """Say how many register requests came for a device; the service bills each."""
@@ -124,6 +128,18 @@ class RunningEmulator:
             )
         )
 
+    def misbehave(self, faults: str) -> None:
+        """Have things go wrong from now on, in place of what went wrong before.
+
+        Args:
+            faults: TOML as in a fault file; empty for a service on a good day.
+
+        Raises:
+            ConfigurationError: If it makes no sense; rule and member are named.
+        """
+        plan = Plan.read(faults)
+        self.call(lambda emulator: setattr(emulator.faults, "plan", plan))
+
     def call(self, function: Callable[[Emulator], _T]) -> _T:
         """Call a function with the emulator, in the emulator's thread, and return its result.
 
@@ -141,15 +157,14 @@ def running(*, ca: Authority, directory: Path, **options: Any) -> Iterator[Runni
         directory: Where files go.
         options: Of `aiodps.emulator.Emulator`.
     """
-    exchanges: list[Exchange] = []
-    emulator = Emulator(**{"retry_after": 0, "on_exchange": exchanges.append, **options})
+    emulator = Emulator(**{"retry_after": 0, **options})
     ca_file = directory / "ca.pem"
     ca_file.write_bytes(emulator.ca_pem)
     with (
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(emulator),
     ):
-        dps = RunningEmulator(emulator, portal, exchanges=exchanges, ca_file=ca_file)
+        dps = RunningEmulator(emulator, portal, ca_file=ca_file)
         dps.trust(ca, name=CA_NAME)
         yield dps
 

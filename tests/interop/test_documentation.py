@@ -26,6 +26,7 @@ ENVIRONMENTS = {
 }
 PRINTS = {
     "The service API": "",
+    "The JSON API": '"registers": {"total"',
     "Certificates and proof of possession": '"isVerified":true',
 }
 """What a section's blocks print; those of devices print their hub."""
@@ -77,8 +78,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("desk")
     _, prepare, start, provision = (code for _, kind, code in blocks("README.md") if kind == "sh")
     run(["sh", "-euc", prepare], directory)
-    options = f"--quiet --host {HOST} --https-port 443 --ready-file ready.json"
-    words = ["sh", "-c", f"exec {start.strip()} {options}"]
+    options = f"--quiet --host {HOST} --https-port 443"
+    anywhere = start.strip().replace("--control-port 8444", "--control-port 0")
+    words = ["sh", "-c", f"exec {anywhere} {options}"]
     ready = directory / "ready.json"
     with subprocess.Popen(words, cwd=directory, env=variables()) as emulator:
         try:
@@ -97,7 +99,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ("section", "kind", "code"),
     [
         pytest.param(*block, id=f"{index} {block[0]}")
-        for page in ("clients.md", "enrollments.md")
+        for page in ("clients.md", "enrollments.md", "control.md")
         for index, block in enumerate(blocks(page))
     ],
 )
