@@ -31,7 +31,7 @@ def test_a_registration(admin: Administrator) -> None:
     state = admin.call("GET", "/registrations/DEVICE-1")
 
     assert state == {
-        "registrationId": "DEVICE-1",
+        "registrationId": "device-1",
         "createdDateTimeUtc": state["createdDateTimeUtc"],
         "assignedHub": HUB,
         "deviceId": "device-1",

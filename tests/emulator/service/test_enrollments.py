@@ -178,7 +178,7 @@ def test_what_was_shown_can_be_put_back() -> None:
 
     assert isinstance(again, IndividualEnrollment)
     assert isinstance(again.attestation, ClientCertificates)
-    assert again.attestation.primary.certificate is None
+    assert again.attestation.primary == moved
     assert again.attestation.secondary is not None
     assert again.attestation.secondary.certificate == CERTIFICATE
 

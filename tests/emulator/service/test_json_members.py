@@ -31,6 +31,7 @@ DOCUMENT = {
     "time": "1970-01-01T00:00:01.5000000Z",
     "local": "1970-01-01T00:00:01",
     "red": "red",
+    "shouted": "BLUE",
     "green": "green",
 }
 MEMBERS = Members(DOCUMENT, "entry 3")
@@ -43,6 +44,7 @@ def test_what_is_there() -> None:
     assert MEMBERS.text("text") == MEMBERS.required_text("text") == "a"
     assert MEMBERS.texts("texts") == ("a", "b")
     assert MEMBERS.word("red", Colour) is Colour.RED
+    assert MEMBERS.word("shouted", Colour) is Colour.BLUE
     assert MEMBERS.flag("true") is True
     assert MEMBERS.time("time") == 1.5
     assert MEMBERS.time("local") == 1.0

@@ -31,7 +31,9 @@ MECHANISMS: list[Mechanism] = [
     ClientCertificates(primary=DEVICE, secondary=SEEN),
     SigningCertificates(primary=ROOT),
     SigningCertificates(primary=ROOT, secondary=DEVICE),
+    ClientCertificates(primary=None, secondary=DEVICE),
     CaReferences(primary="my-root"),
+    CaReferences(primary=None, secondary="my-other-root"),
     CaReferences(primary="my-root", secondary="my-other-root"),
     SymmetricKeys(),
     SymmetricKeys(primary="A" * 64, secondary="B" * 64),
@@ -65,6 +67,7 @@ def test_certificates_as_people_write_them(text: str) -> None:
     mechanism = read({"type": "x509", "x509": {"clientCertificates": pair}})
 
     assert isinstance(mechanism, ClientCertificates)
+    assert mechanism.primary is not None
     assert mechanism.primary.certificate is not None
     assert mechanism.secondary is None
 
@@ -78,6 +81,7 @@ def test_certificates_as_the_service_shows_them() -> None:
     assert mechanism == ClientCertificates(
         primary=EnrolledCertificate(thumbprint=DEVICE.thumbprint)
     )
+    assert mechanism.primary is not None
     assert mechanism.primary.info == info | {"sha256Thumbprint": DEVICE.thumbprint}
 
 
@@ -115,6 +119,10 @@ def test_certificates_as_the_service_shows_them() -> None:
             "attestation.x509.clientCertificates.primary.certificate is missing",
         ),
         (
+            {"type": "x509", "x509": {"clientCertificates": {"primary": None, "secondary": None}}},
+            "attestation.x509.clientCertificates.primary is missing",
+        ),
+        (
             {
                 "type": "x509",
                 "x509": {"signingCertificates": {"primary": {"certificate": "MIIB"}}},
@@ -137,6 +145,12 @@ def test_what_cannot_be_read(attestation: Any, message: str) -> None:
         read(attestation)
 
     assert wrong.value.message == f"enrollment 0: {message}"
+
+
+@pytest.mark.parametrize("kind", ["symmetrickey", "SymmetricKey", "SYMMETRICKEY"])
+def test_types_in_any_casing(kind: str) -> None:
+    """As Microsoft's own service reads words."""
+    assert read({"type": kind}) == SymmetricKeys()
 
 
 def test_two_kinds_of_certificates_at_once() -> None:

@@ -14,9 +14,10 @@ from aiodps.emulator.management.bodies import read_object
 from aiodps.emulator.management.enrollment_calls import EnrollmentCalls, Kind
 from aiodps.emulator.service.enrollment import Enrollment
 from aiodps.emulator.service.enrollments import Enrollments
+from aiodps.emulator.service.json_members import Members
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
-from aiodps.errors import ServiceError
+from aiodps.errors import ConfigurationError, ServiceError
 
 LARGEST: Final = 10
 """Enrollments in one request."""
@@ -107,10 +108,14 @@ def _etag(item: Mapping[str, Any]) -> str:
 
 def _read_mode(document: Mapping[str, Any]) -> BulkMode:
     try:
-        return BulkMode(document.get("mode", ""))
-    except ValueError as exc:
-        modes = ", ".join(BulkMode)
-        raise refusal(ErrorCode.BAD_REQUEST, f"The mode is not one of: {modes}.") from exc
+        mode = Members(document, "request").word("mode", BulkMode)
+    except ConfigurationError as exc:
+        raise refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
+
+    if mode is None:
+        raise refusal(ErrorCode.BAD_REQUEST, "The mode is missing.")
+
+    return mode
 
 
 def _read_items(document: Mapping[str, Any], kind: Kind) -> list[Mapping[str, Any]]:

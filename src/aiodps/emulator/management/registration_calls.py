@@ -12,6 +12,7 @@ from aiodps.emulator.management.pages import page_of
 from aiodps.emulator.service.answers import registration_state
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.service.timestamps import timestamp
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 
 ITEM_TYPE = "deviceRegistration"
@@ -30,12 +31,19 @@ class RegistrationCalls:
 
     def state_of(self, registration_id: str) -> dict[str, Any] | None:
         """Return what became of a device, or None if it never registered."""
-        operation = self._registrations.latest(registration_id)
-        if operation is None:
+        record = self._registrations.record(registration_id)
+        if record is None or not record.operations:
             return None
 
-        state = registration_state(operation, registration_id, now=self._now)
-        return {name: value for name, value in state.items() if name not in _DEVICE_ONLY}
+        operation = record.operations[-1]
+        state = registration_state(operation, record.registration_id, now=self._now)
+        known = {
+            "createdDateTimeUtc": timestamp(record.created),
+            "lastUpdatedDateTimeUtc": timestamp(min(operation.finished, self._now)),
+            "etag": record.etag,
+        }
+        shown = {name: value for name, value in state.items() if name not in _DEVICE_ONLY}
+        return known | shown
 
     def get(self, registration_id: str) -> ManagementResponse:
         """Show one."""
@@ -43,8 +51,7 @@ class RegistrationCalls:
         if state is None:
             raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
 
-        headers = {"ETag": str(state["etag"])} if "etag" in state else {}
-        return ManagementResponse(status_code=200, body=state, headers=headers)
+        return ManagementResponse(status_code=200, body=state, headers={"ETag": state["etag"]})
 
     def delete(self, registration_id: str) -> ManagementResponse:
         """Forget one; the device may register again."""

@@ -95,7 +95,7 @@ class Members:
             raise self.fault(name, "is not a time") from exc
 
     def word(self, name: str, words: type[_Word]) -> _Word | None:
-        """Return one word of a few; None if it is absent or null.
+        """Return one word of a few, in any casing; None if it is absent or null.
 
         Raises:
             ConfigurationError: If it is another one; the message lists them.
@@ -104,11 +104,11 @@ class Members:
         if value is None:
             return None
 
-        try:
-            return words(value)
-        except ValueError as exc:
-            known = ", ".join(words)
-            raise self.fault(name, f"is {value!a}, not one of: {known}") from exc
+        found = next((word for word in words if word.lower() == value.lower()), None)
+        if found is None:
+            raise self.fault(name, f"is {value!a}, not one of: {', '.join(words)}")
+
+        return found
 
     def members(self, name: str) -> Members | None:
         """Return an object; None if it is absent or null.

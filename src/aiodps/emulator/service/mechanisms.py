@@ -87,7 +87,8 @@ class EnrolledCertificate:
 class ClientCertificates:
     """The device shows one of two certificates. For individual enrollments."""
 
-    primary: EnrolledCertificate
+    primary: EnrolledCertificate | None
+    """None while there is only the other one."""
     secondary: EnrolledCertificate | None = None
     """For roll-over; None if there is none."""
 
@@ -96,7 +97,8 @@ class ClientCertificates:
 class SigningCertificates:
     """The device's certificate comes from one of two CAs. For enrollment groups."""
 
-    primary: EnrolledCertificate
+    primary: EnrolledCertificate | None
+    """None while there is only the other one."""
     secondary: EnrolledCertificate | None = None
     """For roll-over; None if there is none."""
 
@@ -105,8 +107,8 @@ class SigningCertificates:
 class CaReferences:
     """The device's certificate comes from one of two CAs of the instance. For groups."""
 
-    primary: str
-    """Name of a CA certificate of the instance."""
+    primary: str | None
+    """Name of a CA certificate of the instance; None while there is only the other one."""
     secondary: str | None = None
     """For roll-over; None if there is none."""
 
@@ -151,10 +153,10 @@ def read_mechanism(enrollment: Members) -> Mechanism:
     """
     attestation = enrollment.required_members("attestation")
     kind = attestation.required_text("type")
-    match kind:
+    match kind.lower():
         case "x509":
             return _read_x509(attestation.required_members("x509"))
-        case "symmetricKey":
+        case "symmetrickey":
             return _read_keys(attestation.members("symmetricKey"))
         case "tpm":
             return _read_tpm(attestation.required_members("tpm"))
@@ -177,11 +179,10 @@ def with_what_is_known(mechanism: Mechanism, older: Mechanism) -> Mechanism:
             ClientCertificates() | SigningCertificates()
         ):
             known = {each.thumbprint: each for each in (older.primary, older.secondary) if each}
-            second = mechanism.secondary
             return replace(
                 mechanism,
                 primary=_whole(mechanism.primary, known),
-                secondary=None if second is None else _whole(second, known),
+                secondary=_whole(mechanism.secondary, known),
             )
         case _:
             return mechanism
@@ -213,9 +214,9 @@ def mechanism_to_json(mechanism: Mechanism) -> dict[str, Any]:
 
 
 def _whole(
-    certificate: EnrolledCertificate, known: Mapping[str, EnrolledCertificate]
-) -> EnrolledCertificate:
-    if certificate.certificate is not None:
+    certificate: EnrolledCertificate | None, known: Mapping[str, EnrolledCertificate]
+) -> EnrolledCertificate | None:
+    if certificate is None or certificate.certificate is not None:
         return certificate
 
     return known.get(certificate.thumbprint, certificate)
@@ -230,18 +231,22 @@ def _read_x509(
         raise members.fault("", f"has {len(given)} of {', '.join(kinds)}; one is needed")
 
     kind, pair = given[0]
-    if kind == "caReferences":
-        return CaReferences(
-            primary=pair.required_text("primary"), secondary=pair.text("secondary")
-        )
+    if pair.document.get("primary") is None and pair.document.get("secondary") is None:
+        raise pair.fault("primary", "is missing")
 
-    primary = EnrolledCertificate.read(pair.required_members("primary"))
-    second = pair.members("secondary")
-    secondary = None if second is None else EnrolledCertificate.read(second)
+    if kind == "caReferences":
+        return CaReferences(primary=pair.text("primary"), secondary=pair.text("secondary"))
+
+    primary, secondary = (_read_certificate(pair, name) for name in ("primary", "secondary"))
     if kind == "clientCertificates":
         return ClientCertificates(primary=primary, secondary=secondary)
 
     return SigningCertificates(primary=primary, secondary=secondary)
+
+
+def _read_certificate(pair: Members, name: str) -> EnrolledCertificate | None:
+    members = pair.members(name)
+    return None if members is None else EnrolledCertificate.read(members)
 
 
 def _read_keys(members: Members | None) -> SymmetricKeys:
@@ -286,11 +291,10 @@ def _decoded(members: Members, name: str, text: str) -> bytes:
 
 
 def _pair(
-    primary: _Item, secondary: _Item | None, write: Callable[[_Item], object]
+    primary: _Item | None, secondary: _Item | None, write: Callable[[_Item], object]
 ) -> dict[str, object]:
-    return {"primary": write(primary)} | (
-        {} if secondary is None else {"secondary": write(secondary)}
-    )
+    pair = {"primary": primary, "secondary": secondary}
+    return {name: write(each) for name, each in pair.items() if each is not None}
 
 
 def _without_none(document: dict[str, Any]) -> dict[str, Any]:

@@ -231,10 +231,10 @@ def _line(step: Step) -> StepLine:
 
 def _attestation(mechanism: Mechanism) -> tuple[str, str]:
     match mechanism:
-        case ClientCertificates(primary=primary):
-            return "X.509 certificate", _certificate(primary)
-        case SigningCertificates(primary=primary):
-            return "X.509, signed by", _certificate(primary)
+        case ClientCertificates(primary=primary, secondary=secondary):
+            return "X.509 certificate", _either(primary, secondary)
+        case SigningCertificates(primary=primary, secondary=secondary):
+            return "X.509, signed by", _either(primary, secondary)
         case CaReferences(primary=name, secondary=other):
             return "X.509, CA of this instance", " or ".join(filter(None, (name, other)))
         case SymmetricKeys():
@@ -243,6 +243,10 @@ def _attestation(mechanism: Mechanism) -> tuple[str, str]:
             return "TPM (not taken by this emulator)", ""
         case _:
             assert_never(mechanism)
+
+
+def _either(*enrolled: EnrolledCertificate | None) -> str:
+    return " or ".join(_certificate(each) for each in enrolled if each is not None)
 
 
 def _certificate(enrolled: EnrolledCertificate | str) -> str:
