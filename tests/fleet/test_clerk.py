@@ -108,3 +108,18 @@ async def test_what_a_cancelled_device_put_is_written() -> None:
         paper.slow.release(2)
 
     assert [[entry.number for entry in page] for page in paper.pages] == [[0], [1]]
+
+
+async def test_cancelled_from_outside_it_goes_on_to_the_end_of_its_block() -> None:
+    """Devices that are cancelled with it can still write down how far they came."""
+    paper = Paper()
+    with anyio.fail_after(5), anyio.CancelScope() as scope:
+        async with Clerk.at_work(paper) as clerk:  # type: ignore[arg-type]  # stands for it
+            scope.cancel()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await clerk.put(PLANNED[0])
+
+    assert paper.pages == [PLANNED[:1]]

@@ -23,7 +23,7 @@ async def test_a_full_house_does_not_move_the_schedule() -> None:
     await anyio.sleep(0.02)
     pace.free()
     third = await pace.turn(2)
-    pace.close()
+    pace.__exit__()
 
     assert (first.intended, first.free) == (zero, zero)
     assert second.intended == zero
@@ -42,7 +42,7 @@ async def test_closed_arrivals_begin_when_another_has_ended() -> None:
     freed = anyio.current_time()
     await anyio.sleep(0.02)
     third = await pace.turn(2)
-    pace.close()
+    pace.__exit__()
 
     assert [turn.intended for turn in first] == [zero, zero]
     assert third.intended == third.free == pytest.approx(freed, abs=0.005)
@@ -53,7 +53,7 @@ async def test_a_limit_moves_the_intended_start() -> None:
     zero = anyio.current_time()
     pace = Pace(Closed(concurrency=5), None, zero=zero, limit_rate=600)
     turns = [await pace.turn(index) for index in range(3)]
-    pace.close()
+    pace.__exit__()
 
     assert [turn.intended - zero for turn in turns] == pytest.approx([0, 0.1, 0.2])
     assert anyio.current_time() - zero >= 0.2
@@ -65,6 +65,6 @@ async def test_nobody_waits_in_a_burst_without_a_limit() -> None:
     pace = Pace(Burst(), [0.0] * 100, zero=zero, limit_rate=None)
     turns = [await pace.turn(index) for index in range(100)]
     pace.free()
-    pace.close()
+    pace.__exit__()
 
     assert {(turn.intended, turn.free) for turn in turns} == {(zero, zero)}

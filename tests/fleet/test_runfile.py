@@ -84,9 +84,13 @@ def test_folders_without_a_run(text: str | None, tmp_path: Path) -> None:
 def test_devices_in_memory_cannot_be_read_back(tmp_path: Path) -> None:
     """The library's caller has them; the command line cannot go on with them, and says so."""
     run_of(given(1)).write(tmp_path)
+    source = RunFile.read(tmp_path).source
 
     with pytest.raises(ConfigurationError, match="given in memory"):
-        RunFile.read(tmp_path)
+        source.names()
+
+    with pytest.raises(ConfigurationError, match="given in memory"):
+        source.prepare([0])
 
 
 def test_the_environment_is_plain() -> None:

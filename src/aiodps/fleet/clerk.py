@@ -34,6 +34,8 @@ class Clerk:
         self._journal = journal
         self._page = _Page()
         self._work = anyio.Event()
+        # Cancelled from outside, devices still have to say how far they came.
+        self._desk = anyio.CancelScope(shield=True)
 
     @classmethod
     @asynccontextmanager
@@ -48,7 +50,7 @@ class Clerk:
                 with anyio.CancelScope(shield=True):
                     await clerk._last_page()
 
-                tasks.cancel_scope.cancel()
+                clerk._desk.cancel()
 
     async def put(self, entry: Entry) -> None:
         """Write an entry down, and return when it is on the disk.
@@ -67,9 +69,10 @@ class Clerk:
             raise _again(self.trouble)
 
     async def _run(self) -> None:
-        while True:
-            await self._work.wait()
-            await self._write()
+        with self._desk:
+            while True:
+                await self._work.wait()
+                await self._write()
 
     async def _write(self) -> None:
         page, self._page = self._page, _Page()

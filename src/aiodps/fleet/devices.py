@@ -112,6 +112,32 @@ class Issued:
         return f"{self.prefix}-{place:0{max(5, len(str(self.count - 1)))}}"
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Devices that only the program has that began the run."""
+
+    def names(self) -> Sequence[str]:
+        """Refuse.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError(
+            "the devices of this run were given in memory",
+            setting="devices",
+            hint="go on with the program that began it: aiodps.fleet.Fleet",
+        )
+
+    def prepare(self, places: Sequence[int]) -> None:  # noqa: ARG002 (the protocol's)
+        """Refuse."""
+        self.names()
+
+    def load(self, places: Sequence[int]) -> list[Device]:  # noqa: ARG002 (the protocol's)
+        """Refuse."""
+        self.names()
+        return []
+
+
 def _issue(authority: Authority, registration_id: str) -> Device:
     credential = authority.device(registration_id)
     return Device(

@@ -78,12 +78,11 @@ class Engine:
         self._zero = zero
         async with Clerk.at_work(self._journal) as clerk:
             self._clients = {name: self._client(name, clerk) for name in self._plan.transports}
-            with self._running:
+            with pace, self._running:
                 async with anyio.create_task_group() as devices:
                     with self._starting:
                         await self._begin_all(works, pace, clerk, devices)
 
-            pace.close()
             if clerk.trouble is not None:
                 raise clerk.trouble
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import anyio
 
@@ -76,7 +77,10 @@ class Pace:
         if self._places is not None:
             self._give.send_nowait(anyio.current_time())
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Hand out no more turns."""
         self._give.close()
         self._take.close()

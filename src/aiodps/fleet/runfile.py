@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.arrivals import Arrivals, Burst, Closed, Open
-from aiodps.fleet.devices import DeviceSource, Issued
+from aiodps.fleet.devices import DeviceSource, Elsewhere, Issued
 from aiodps.fleet.listed import Issuer, Listed
 from aiodps.fleet.spec import Plan, Service
 
@@ -161,7 +161,7 @@ def _read_source(data: dict[str, Any]) -> DeviceSource:
         case "issued":
             return Issued(**_as_paths(fields))
         case _:
-            raise ValueError("its devices were given in memory, by the library")
+            return Elsewhere()
 
 
 def _as_paths(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,146 @@
+"""The fleet as a library: `async with Fleet(...) as fleet: await fleet.run()`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from anyio import to_thread
+
+from aiodps.errors import UsageError
+from aiodps.fleet.arrivals import Arrivals, Closed
+from aiodps.fleet.devices import Device, DeviceSource, Given
+from aiodps.fleet.gauge import Standing
+from aiodps.fleet.results import Results, read_results, write_results
+from aiodps.fleet.runfile import NAME, RunFile, environment
+from aiodps.fleet.session import Session
+from aiodps.fleet.spec import AZURE_LIMIT, Plan, Service, ShardSpec
+
+DEFAULT_ARRIVALS: Final = Closed(concurrency=50)
+
+
+class Fleet:
+    """Provisions many devices in this event loop, and remembers how far it came.
+
+        async with Fleet(folder="runs/a", devices=devices, service=Service(id_scope=...)) as fleet:
+            results = await fleet.run()
+
+    The folder is the run's memory. With a folder of before, and the same devices, it goes on where
+    the run was: nothing that is assigned is registered again. Runs on asyncio; on trio with REST.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: str | Path,
+        devices: Sequence[Device] | DeviceSource,
+        service: Service,
+        transports: Sequence[str] = ("mqtt",),
+        arrivals: Arrivals = DEFAULT_ARRIVALS,
+        limit_rate: float | None = AZURE_LIMIT,
+        seed: int = 0,
+        again: bool = False,
+    ) -> None:
+        """Set up; nothing is read, written or sent yet.
+
+        Args:
+            folder: The run's folder; made if it is not there.
+            devices: The devices, or where they come from.
+            service: Which service, and how patiently.
+            transports: "rest", "mqtt", or both.
+            arrivals: When devices begin.
+            limit_rate: Most devices begun a minute: Azure's quota, unless told otherwise. None
+                for no limit.
+            seed: Where schedules and jitter come from.
+            again: Whether devices that failed are tried once more.
+
+        Raises:
+            ConfigurationError: If something contradicts itself.
+        """
+        self._folder = Path(folder).absolute()
+        self._source = Given(tuple(devices)) if isinstance(devices, Sequence) else devices
+        self._plan = Plan(
+            run_id=_run_id(self._source.names(), transports),
+            service=service,
+            transports=tuple(transports),
+            arrivals=arrivals,
+            limit_rate=limit_rate,
+            seed=seed,
+        )
+        self._again = again
+        self._session: Session | None = None
+        self._resources = ExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Check every device, and open the journal; nothing is sent.
+
+        Raises:
+            ProvisioningError: If a device cannot be provisioned.
+            JournalError: If the folder is another run's, in use, or cannot be written.
+        """
+        self._session = await to_thread.run_sync(self._open)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the journal."""
+        self._resources.close()
+        self._session = None
+
+    async def run(self) -> Results:
+        """Do what is left to do, write the results into the folder, and return them.
+
+        Cancelled, it leaves a run that can be gone on with.
+
+        Raises:
+            JournalError: If the journal could not be kept.
+        """
+        session = self._entered()
+        await session.run()
+        self._resources.close()
+        results = await to_thread.run_sync(read_results, self._folder)
+        await to_thread.run_sync(write_results, self._folder, results)
+        return results
+
+    def drain(self) -> None:
+        """Begin no more devices; those that run may end within ten seconds."""
+        self._entered().drain()
+
+    def halt(self) -> None:
+        """Stop now."""
+        self._entered().halt()
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands."""
+        return self._entered().standing()
+
+    def _entered(self) -> Session:
+        if self._session is None:
+            raise UsageError("the fleet is not open", hint="use it inside `async with Fleet(...)`")
+
+        return self._session
+
+    def _open(self) -> Session:
+        self._source.prepare(range(len(self._source.names())))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        spec = ShardSpec(plan=self._plan, shard=0, source=self._source, folder=self._folder)
+        session = self._resources.enter_context(Session(spec, again=self._again))
+        if not (self._folder / NAME).exists():
+            RunFile(
+                plan=self._plan,
+                source=self._source,
+                command="aiodps.fleet.Fleet",
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                environment=environment(),
+            ).write(self._folder)
+
+        return session
+
+
+def _run_id(names: Sequence[str], transports: Sequence[str]) -> str:
+    """Name a run by its devices: others are another run."""
+    return hashlib.sha256(repr((list(names), list(transports))).encode()).hexdigest()[:16]
