@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -61,9 +62,8 @@ def aiodps(folder: Path, *words: str) -> str:
 
 def until(browser: Chrome, text: str) -> None:
     """Wait until the page says something."""
-    WebDriverWait(browser, PATIENCE).until(
-        lambda _: text in browser.find_element(By.TAG_NAME, "main").text
-    )
+    waiting = WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
+    waiting.until(lambda _: text in browser.find_element(By.TAG_NAME, "main").text)
 
 
 def press(browser: Chrome, label: str) -> None:

@@ -55,7 +55,7 @@ async def test_the_ca() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["page.css", "page.js"])
+@pytest.mark.parametrize("name", ["page.css", "page.js", "icon.svg"])
 async def test_what_it_looks_like(name: str) -> None:
     """Style and script come from here."""
     answer = await Visitor().ask("GET", f"/static/{name}")

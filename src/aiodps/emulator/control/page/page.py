@@ -23,6 +23,7 @@ from aiodps.emulator.service.enrollment import EnrollmentGroup
 from aiodps.emulator.service.service import Service
 
 _STATIC: Final = {
+    "icon.svg": "image/svg+xml",
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
 }
