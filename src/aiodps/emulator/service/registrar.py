@@ -8,7 +8,7 @@ as it is linked (Microsoft Learn, "IoT Hub Device reprovisioning concepts").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,6 +79,13 @@ class Registrar:
         self._hubs = hubs
         self._devices = devices
         self._calls = registrations.calls()
+        self.on_call: Callable[[], None] = lambda: None
+        """Called when there is something to take; must not block."""
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._calls)
 
     def register(self, applicant: Applicant, *, now: float) -> RegistrationOperation:
         """Begin an operation, or find the one that waits for a webhook."""
@@ -89,10 +96,7 @@ class Registrar:
 
         decision = self._decide(applicant, now=now)
         call = decision if isinstance(decision, WebhookCall) else None
-        if call is not None:
-            self._calls.append(call)
-
-        return self._registrations.begin(
+        operation = self._registrations.begin(
             applicant.registration_id,
             None if isinstance(decision, WebhookCall) else decision,
             proof=applicant.proof,
@@ -100,6 +104,11 @@ class Registrar:
             call=call,
             now=now,
         )
+        if call is not None:
+            self._calls.append(call)
+            self.on_call()
+
+        return operation
 
     def take_calls(self) -> Sequence[WebhookCall]:
         """Hand out the calls that nobody has taken yet."""

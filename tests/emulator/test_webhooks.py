@@ -1,0 +1,211 @@
+"""Webhooks of custom allocation: real calls over real sockets, and all that can go wrong."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from anyio.abc import ByteStream, SocketAttribute
+from anyio.streams.tls import TLSListener
+from tests import certificates
+from tests.emulator.clients import PATIENCE
+from tests.emulator.instance import HUB, NOW, instance, poll, register
+from tests.emulator.tokens import KEY, derived, signed
+
+from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
+from aiodps.emulator.service.enrollment import EnrollmentGroup
+from aiodps.emulator.service.mechanisms import SymmetricKeys
+from aiodps.emulator.service.policies import CustomAllocation
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.webhooks import Webhooks
+from aiodps.errors import ConfigurationError
+from aiodps.pki import Authority
+
+pytestmark = pytest.mark.anyio
+
+
+def http(document: object, status: str = "200 OK", *more: str) -> bytes:
+    """Write an HTTP answer."""
+    body = json.dumps(document).encode()
+    lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *more)
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
+GOOD = http({"iotHubHostName": HUB, "payload": {"colour": "red"}})
+
+
+@dataclass
+class Hook:
+    """A webhook that always says the same."""
+
+    says: bytes | None
+    """None to say nothing, and to leave the caller waiting."""
+    port: int = 0
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+    """Heads and bodies of what came."""
+
+    async def serve(self, stream: ByteStream) -> None:
+        """Answer one request."""
+        data = b""
+        try:
+            async with stream:
+                while b"\r\n\r\n" not in data or not data.endswith(b"}"):
+                    data += await stream.receive()
+
+                head, _, body = data.partition(b"\r\n\r\n")
+                self.asked.append((head.decode(), json.loads(body)))
+                if self.says is None:
+                    await anyio.sleep_forever()
+                else:
+                    await stream.send(self.says)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return
+
+
+@asynccontextmanager
+async def webhook(
+    says: bytes | None, context: ssl.SSLContext | None = None
+) -> AsyncIterator[Hook]:
+    """Run a webhook on a free port."""
+    hook = Hook(says)
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    hook.port = listener.extra(SocketAttribute.local_port)  # noqa: S610 (no Django)
+    served = listener if context is None else TLSListener(listener, context, False)
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(served.serve, hook.serve)
+        yield hook
+        tasks.cancel_scope.cancel()
+
+
+def asking(url: str) -> Service:
+    """Make an instance whose devices wait for a webhook."""
+    group = EnrollmentGroup(
+        enrollment_group_id="keys",
+        attestation=SymmetricKeys(primary=KEY),
+        allocation=Allocation(policy=AllocationPolicy.CUSTOM),
+        custom_allocation=CustomAllocation(webhook_url=url, api_version="2021-10-01"),
+    )
+    return instance(group)
+
+
+async def provisioned(
+    service: Service, *, devices: int = 1, **options: Any
+) -> list[dict[str, Any]]:
+    """Let devices register, and wait until the webhook has decided about all of them."""
+    webhooks = Webhooks(service.registrar, clock=lambda: NOW, **options)
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(webhooks.run)
+            accepted = {}
+            for number in range(devices):
+                name = f"device-{number}"
+                identity = signed(name, key=derived(KEY, name))
+                accepted[name] = identity, register(service, identity, registration_id=name)
+                await anyio.lowlevel.checkpoint()
+
+            while any(each.pending() for each in service.registrations.records()):  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+
+            tasks.cancel_scope.cancel()
+
+    answers = (poll(service, *each, registration_id=name) for name, each in accepted.items())
+    return [answer.body["registrationState"] for answer in answers]
+
+
+async def test_a_webhook_chooses() -> None:
+    """It gets a POST with JSON, and its answer is the device's."""
+    async with webhook(GOOD) as hook:
+        (state,) = await provisioned(asking(f"http://127.0.0.1:{hook.port}/api/f?code=secret"))
+
+    head, body = hook.asked[0]
+    assert head.startswith("POST /api/f?code=secret HTTP/1.1\r\n")
+    assert "content-type: application/json" in head.lower()
+    assert body["deviceRuntimeContext"]["registrationId"] == "device-0"
+    assert (state["assignedHub"], state["payload"]) == (HUB, {"colour": "red"})
+
+
+async def test_many_devices() -> None:
+    """Each is asked about once."""
+    async with webhook(GOOD) as hook:
+        states = await provisioned(asking(f"http://127.0.0.1:{hook.port}/"), devices=120)
+
+    assert len(hook.asked) == 120
+    assert {state["status"] for state in states} == {"assigned"}
+
+
+async def test_https(tmp_path: Path) -> None:
+    """The CA given is trusted, and no other."""
+    authority = Authority.root("webhooks")
+    ca, other = tmp_path / "ca.pem", tmp_path / "other.pem"
+    ca.write_bytes(authority.certificate_pem)
+    other.write_bytes(certificates.root().certificate_pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificates.write(authority.server(["localhost"]), tmp_path))
+    async with webhook(GOOD, context) as hook:
+        url = f"https://localhost:{hook.port}/"
+        (good,) = await provisioned(asking(url), ca=ca)
+        (bad,) = await provisioned(asking(url), ca=other)
+
+    assert good["status"] == "assigned"
+    assert (bad["status"], bad["errorCode"]) == ("failed", 400207)
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        (http({}, "500 Internal Server Error"), "failed with status code: 500"),
+        (http({}, "302 Found", "Location: http://localhost/"), "failed with status code: 302"),
+        (http({"iotHubHostName": "other"}), "none of the linked hubs"),
+        (http({"a": "x" * 100_000}), "larger than"),
+        (b"SSH-2.0\r\n\r\n", "RemoteProtocolError"),
+        (b"", "RemoteProtocolError"),
+        (None, "within 0.2 s"),
+    ],
+    ids=["500", "redirect", "other hub", "too large", "no HTTP", "nothing", "silence"],
+)
+async def test_a_webhook_that_fails(says: bytes | None, message: str) -> None:
+    """The registration has failed, and says why; nothing is followed or tried again."""
+    seconds = 0.2 if says is None else PATIENCE
+    async with webhook(says) as hook:
+        service = asking(f"http://127.0.0.1:{hook.port}/")
+        (state,) = await provisioned(service, seconds=seconds)
+
+    assert len(hook.asked) == 1
+    assert (state["status"], state["errorCode"]) == ("failed", 400207)
+    assert message in state["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/", "ftp://127.0.0.1/", "nothing", "http://[", "http://a:99999/"]
+)
+async def test_nobody_is_there(url: str) -> None:
+    """A webhook that cannot be called has failed, whatever its URL."""
+    (state,) = await provisioned(asking(url))
+
+    assert (state["status"], state["errorCode"]) == ("failed", 400207)
+
+
+async def test_the_environment_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy is asked."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with webhook(GOOD) as hook:
+        (state,) = await provisioned(asking(f"http://127.0.0.1:{hook.port}/"))
+
+    assert state["status"] == "assigned"
+
+
+def test_a_ca_that_is_none(tmp_path: Path) -> None:
+    """A file without certificates is refused before anything runs."""
+    empty = tmp_path / "empty.pem"
+    empty.write_bytes(b"")
+    for path in (empty, tmp_path / "gone.pem"):
+        with pytest.raises(ConfigurationError, match="holds no CA certificates"):
+            Webhooks(instance().registrar, clock=lambda: NOW, ca=path)
