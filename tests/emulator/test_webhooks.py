@@ -16,9 +16,10 @@ import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 from tests import certificates
-from tests.emulator.clients import PATIENCE
+from tests.emulator.clients import PATIENCE, running
+from tests.emulator.clients import http as connected
 from tests.emulator.instance import HUB, NOW, instance, poll, register
-from tests.emulator.tokens import KEY, derived, signed
+from tests.emulator.tokens import KEY, derived, signed, token
 
 from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.enrollment import EnrollmentGroup
@@ -200,6 +201,27 @@ async def test_the_environment_does_not_count(monkeypatch: pytest.MonkeyPatch) -
         (state,) = await provisioned(asking(f"http://127.0.0.1:{hook.port}/"))
 
     assert state["status"] == "assigned"
+
+
+async def test_the_emulator_calls() -> None:
+    """As a whole, without anybody's help; the second hub is one to choose."""
+    async with webhook(http({"iotHubHostName": "two.azure-devices.net"})) as hook:
+        service = asking(f"http://127.0.0.1:{hook.port}/")
+        options: dict[str, Any] = {"linked_hubs": ["two.azure-devices.net=5"]}
+        async with running(enrollments=service.enrollments, **options) as dps:
+            key = derived(KEY, "device-1")
+            header = f"Authorization: {token(key=key, id_scope=dps.id_scope)}"
+            base = f"/{dps.id_scope}/registrations/device-1"
+            async with connected(dps) as client:
+                path = f"{base}/register?api-version=2019-03-31"
+                await client.ask("PUT", path, b"{}", [header])
+                path = f"{base}?api-version=2019-03-31"
+                while True:
+                    answer = await client.ask("POST", path, b"{}", [header])
+                    if answer.body["status"] != "assigning":
+                        break
+
+    assert answer.body["assignedHub"] == "two.azure-devices.net"
 
 
 def test_a_ca_that_is_none(tmp_path: Path) -> None:

@@ -38,6 +38,13 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     help="IoT hub of enrollments that name none.",
 )  # fmt: skip
 @click.option(
+    "--linked-hub", "linked_hubs", multiple=True, metavar="HOST[=WEIGHT]",
+    help="One more IoT hub, with its share of hashed devices (1 to 1000); repeatable.",
+)  # fmt: skip
+@click.option(
+    "--webhook-ca", metavar="FILE", help="CA certificates to trust for custom allocation webhooks."
+)
+@click.option(
     "--enrollments", "enrollments_file", metavar="FILE",
     help="JSON list of enrollments and groups, as the service API writes them.",
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -28,6 +29,7 @@ from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.ports import Ports
 from aiodps.emulator.service.enrollments import Enrollment
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.webhooks import Webhooks
 from aiodps.emulator.workers.crew import check_workers, start_workers
 from aiodps.emulator.workers.frames import Setup
 from aiodps.errors import ConfigurationError
@@ -58,6 +60,8 @@ class Emulator:
         assign_after: float = 0.0,
         retry_after: int = 3,
         enrollments: Iterable[Enrollment] = (),
+        linked_hubs: Iterable[str] = (),
+        webhook_ca: str | Path | None = None,
         service_key: str | None = None,
         access_policies: Iterable[AccessPolicy] = (),
         server_names: Sequence[str] = ("localhost",),
@@ -83,6 +87,10 @@ class Emulator:
             retry_after: Whole seconds that devices are told to wait.
             enrollments: Individual enrollments and groups to begin with; `read_enrollments` reads
                 them from JSON as the service API writes it.
+            linked_hubs: More IoT hubs, each as `host` or, with its share of the devices that are
+                hashed, as `host=weight`.
+            webhook_ca: File with the CAs to trust for webhooks of custom allocation, in PEM; None
+                for the system's.
             service_key: Primary key of the owner's policy, in base64; None to make one.
             access_policies: More policies for the service API.
             server_names: Names and addresses in the server's certificate, beside the host's,
@@ -102,8 +110,8 @@ class Emulator:
 
         Raises:
             ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
-                `retry_after` is no whole number, `service_key` is not base64, or `faults` make no
-                sense.
+                `retry_after` is no whole number, `service_key` is not base64, `webhook_ca` holds
+                no CA, or `linked_hubs` or `faults` make no sense.
         """
         _check_host(host, beyond_loopback=beyond_loopback)
         check_workers(workers)
@@ -122,12 +130,13 @@ class Emulator:
         """What came lately, in order."""
         self.service = Service(
             id_scope=id_scope,
-            linked_hubs=[hub],
+            linked_hubs=[hub, *linked_hubs],
             assign_after=assign_after,
             retry_after=retry_after,
             enrollments=enrollments,
         )
         """The service itself, for enrollments and certificates."""
+        self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
         access = Access([self._owner, *access_policies])
         self._administration = Administration(self.service, access)
         authority = Authority.root(CA_NAME, days=CA_DAYS)
@@ -202,6 +211,7 @@ class Emulator:
         else:
             ports.serve(desk, server_context(self._server), tasks)
 
+        tasks.start_soon(self._webhooks.run)
         if self.control is not None:
             tasks.start_soon(self.control.serve, tasks)
 
@@ -237,6 +247,7 @@ class Emulator:
         for registration_id in list(self.service.registrations.ids()):
             self.service.registrations.delete(registration_id)
 
+        self.service.hub_devices.clear()
         self.save()
         self.counts.clear()
         self.journal.clear()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiodps.emulator.service.allocation import Allocation, AllocationPolicy, LinkedHubs
+from aiodps.errors import ConfigurationError
 
 LINKED = LinkedHubs(("a", "b", "c"))
 
@@ -61,13 +62,23 @@ def share(hub: str, linked: LinkedHubs, policy: AllocationPolicy) -> float:
 
 def test_weights() -> None:
     """A hub with three times the weight gets three times the devices, if they are hashed."""
-    linked = LinkedHubs({"big": 3, "small": 1})
+    linked = LinkedHubs(["big=3", "small"])
 
     assert 0.70 < share("big", linked, AllocationPolicy.HASHED) < 0.80
     assert 0.45 < share("big", linked, AllocationPolicy.GEO_LATENCY) < 0.55
 
 
-@given(name=st.text(min_size=1, max_size=40), hubs=st.sets(st.text(max_size=9), min_size=1))
+@pytest.mark.parametrize("hub", ["", "=3", "h=0", "h=-1", "h=x", "h=1001", "h=1.5", "h= 1"])
+def test_no_hubs(hub: str) -> None:
+    """Weights go from 1 to 1000."""
+    with pytest.raises(ConfigurationError):
+        LinkedHubs([hub])
+
+
+@given(
+    name=st.text(min_size=1, max_size=40),
+    hubs=st.sets(st.from_regex("[a-z]{1,9}", fullmatch=True), min_size=1),
+)
 def test_one_more_hub_moves_devices_only_there(name: str, hubs: set[str]) -> None:
     """A device stays where it is, in any order of the hubs, or goes to the new one."""
     first = Allocation().choose(name, linked=LinkedHubs(sorted(hubs)))

@@ -10,11 +10,16 @@ from __future__ import annotations
 import enum
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from aiodps.errors import ConfigurationError
 
 MAX_WEIGHT = 1000
 """Weights of hubs go from 1 to this."""
+
+_WEIGHT = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 
 
 class AllocationPolicy(enum.StrEnum):
@@ -34,16 +39,33 @@ class LinkedHubs:
     """The hubs of an instance: host names in order, each with a weight.
 
     Args:
-        hubs: To begin with; a weight is 1 if nothing else is said.
+        hubs: To begin with, each as `host` or `host=weight`; a weight is 1 if nothing is said.
+
+    Raises:
+        ConfigurationError: If one is neither.
     """
 
-    def __init__(self, hubs: Iterable[str] | Mapping[str, int] = ()) -> None:
-        self.weights = dict(hubs) if isinstance(hubs, Mapping) else dict.fromkeys(hubs, 1)
+    def __init__(self, hubs: Iterable[str] = ()) -> None:
+        self.weights: dict[str, int] = {}
         """Shares of devices, by host name."""
+        for each in hubs:
+            self.append(each)
 
-    def append(self, hub: str, weight: int = 1) -> None:
-        """Link a hub, or give a linked one another weight."""
-        self.weights[hub] = weight
+    def append(self, hub: str) -> None:
+        """Link a hub, or give a linked one another weight.
+
+        Raises:
+            ConfigurationError: If it is neither `host` nor `host=weight`.
+        """
+        name, _, weight = hub.partition("=")
+        if not name or not _WEIGHT.fullmatch(weight or "1") or int(weight or "1") > MAX_WEIGHT:
+            raise ConfigurationError(
+                f"{hub!a} is no IoT hub with a weight",
+                setting="linked_hubs",
+                hint=f"give a host name, or host=weight with a weight from 1 to {MAX_WEIGHT}",
+            )
+
+        self.weights[name] = int(weight or "1")
 
     def __contains__(self, hub: object) -> bool:
         return hub in self.weights

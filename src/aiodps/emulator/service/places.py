@@ -104,6 +104,11 @@ class HubDevices:
         """Return the twin of a device, or None if there is no such device."""
         return self._twins.get(place)
 
+    def clear(self) -> None:
+        """Remove all of them."""
+        for place in list(self._twins):
+            self._remove(place)
+
     def settle(self, before: Place | None, after: Place, terms: Terms) -> Substatus:
         """Bring a device to a place; one that is there already stays, also one without record.
 

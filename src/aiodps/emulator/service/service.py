@@ -11,7 +11,7 @@ linked hub can take the device.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import assert_never
 
 from aiodps.emulator.service import answers
@@ -57,9 +57,8 @@ class Service:
 
     Args:
         id_scope: Of the instance.
-        linked_hubs: Host names of the linked IoT Hubs, maybe with weights for those that hash.
-            Hubs that `enrollments` name are linked as well; one that is enrolled later must name
-            a linked hub.
+        linked_hubs: The linked IoT Hubs, as `host` or `host=weight`. Hubs that `enrollments` name
+            are linked as well; one that is enrolled later must name a linked hub.
         enrollments: To begin with.
         assign_after: Seconds from register to the end of an operation.
         retry_after: Whole seconds that devices are asked to wait between polls.
@@ -71,7 +70,7 @@ class Service:
         self,
         *,
         id_scope: str,
-        linked_hubs: Iterable[str] | Mapping[str, int],
+        linked_hubs: Iterable[str],
         enrollments: Iterable[Enrollment] = (),
         assign_after: float = 0.0,
         retry_after: int = 3,
