@@ -42,7 +42,7 @@ def test_the_percentile_curve_ends_with_the_slowest(series: Series) -> None:
     assert latency["y"][latency["x"].index(2.0)] == 1.5
     assert (latency["x"][-1], latency["y"][-1]) == (100.0, 2.0)
     assert service_time["y"][-1] == 1.75
-    assert latency["text"][-1] == "100 %: 2.00 s"
+    assert latency["text"][-1] == "rest 100 %: 2.00 s"
 
 
 def test_the_timeline_shows_every_device(series: Series) -> None:

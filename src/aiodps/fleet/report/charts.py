@@ -41,6 +41,9 @@ PARTS: Final = {
 }
 """What a latency is made of, in its order: label and colour."""
 
+_TOOLTIP: Final = "<div>@text</div>"
+"""Bokeh escapes what it puts in."""
+
 _TALL: Final = 320
 _LOW: Final = 200
 
@@ -205,7 +208,7 @@ def _bars(series: Sequence[Series], names: Iterable[str], title: str) -> figure:
         )
         left = right
 
-    chart.add_tools(HoverTool(tooltips=[("", "@text")], attachment="above"))
+    chart.add_tools(HoverTool(tooltips=_TOOLTIP, attachment="above"))
     chart.ygrid.visible = False
     return chart
 
@@ -237,8 +240,7 @@ def _line(
     hover: bool,
     filled: bool = False,
 ) -> None:
-    labels = [one.label] * len(x)
-    source = ColumnDataSource({"x": x, "y": y, "text": text, "label": labels})
+    source = ColumnDataSource({"x": x, "y": y, "text": [f"{one.label} {each}" for each in text]})
     if filled:
         chart.varea(x="x", y1=0, y2="y", source=source, fill_color=one.colour, fill_alpha=0.15)
 
@@ -246,6 +248,6 @@ def _line(
         x="x", y="y", source=source, line_color=one.colour, line_width=2, line_dash=dash
     )
     if hover:
-        tool = HoverTool(renderers=[line], mode="vline", tooltips=[("@label", "@text")])
+        tool = HoverTool(renderers=[line], mode="vline", tooltips=_TOOLTIP)
         tool.line_policy = "nearest"
         chart.add_tools(tool)
