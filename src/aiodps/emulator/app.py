@@ -19,7 +19,8 @@ from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.control.compose import control_port as open_control_port
 from aiodps.emulator.control.server import Control
 from aiodps.emulator.desk import LocalDesk
-from aiodps.emulator.faults.decide import Faults
+from aiodps.emulator.faults.decide import HANDSHAKES, Faults
+from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
 from aiodps.emulator.journal import Counts, Exchange, Journal, Note
@@ -147,7 +148,9 @@ class Emulator:
         self._workers = workers
         self._on_exchange = on_exchange
         self._log_json = log_json
-        self.faults = Faults(plan(faults, harsh=harsh, seed=seed))
+        self.faults = Faults(
+            plan(faults, harsh=harsh, seed=seed), without=HANDSHAKES if workers else frozenset()
+        )
         """What goes wrong on purpose; a new `plan` counts at once."""
         self._control_port = control_port
         self.control: Control | None = None
@@ -209,11 +212,14 @@ class Emulator:
         if self._workers:
             await start_workers(self._workers, self._setup(), desk, tasks)
         else:
-            ports.serve(desk, server_context(self._server), tasks)
+            ports.serve(desk, server_context(self._server), tasks, door=self._door)
 
         tasks.start_soon(self._webhooks.run)
         if self.control is not None:
             tasks.start_soon(self.control.serve, tasks)
+
+    def _door(self, front: str) -> Handshakes:
+        return Handshakes(faults=self.faults, note=self._note, front=front)
 
     def _setup(self) -> Setup:
         return Setup(

@@ -21,7 +21,7 @@ from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.service.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.timestamps import timestamp
-from aiodps.emulator.service.x509_rules import thumbprint
+from aiodps.emulator.service.x509_rules import subject, thumbprint
 from aiodps.emulator.sessions import Sessions
 from aiodps.emulator.wire import (
     Delivery,
@@ -273,7 +273,7 @@ def _shown(identity: Identity) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     if identity.certificates:
         leaf = identity.certificates[0]
-        shown["certificate"] = leaf.subject.rfc4514_string()
+        shown["certificate"] = subject(leaf)
         shown["thumbprint"] = thumbprint(leaf)
 
     if identity.authorization is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Self
@@ -9,6 +10,7 @@ from typing import Self
 from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
+from aiodps.emulator.connections.handshake import Door
 from aiodps.emulator.connections.listener import Listener, Sharing
 from aiodps.emulator.connections.room import Room
 from aiodps.emulator.desk import Desk
@@ -51,13 +53,29 @@ class Ports:
         """The real ones: of HTTPS and of MQTT."""
         return self._https.port, self._mqtt.port
 
-    def serve(self, desk: Desk, context: SSL.Context, tasks: TaskGroup) -> None:
-        """Begin to accept connections."""
+    def serve(
+        self,
+        desk: Desk,
+        context: SSL.Context,
+        tasks: TaskGroup,
+        *,
+        door: Callable[[str], Door] | None = None,
+    ) -> None:
+        """Begin to accept connections.
+
+        Args:
+            desk: Where requests are handed in.
+            context: For TLS.
+            tasks: Where connections get their tasks.
+            door: Makes what decides about the handshakes of a port, by the port's name in the
+                journal; None to let everybody in.
+        """
         room = Room()
         mqtt = MqttFront(desk)
         https = HttpFront(desk, mqtt)
-        for listener, front in ((self._https, https), (self._mqtt, mqtt)):
-            serve = partial(listener.serve, room=room, context=context)
+        for name, listener, front in (("https", self._https, https), ("mqtt", self._mqtt, mqtt)):
+            guard = None if door is None else door(name)
+            serve = partial(listener.serve, room=room, context=context, door=guard)
             tasks.start_soon(serve, front.serve, tasks)
 
     def close(self) -> None:

@@ -9,12 +9,14 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, Self, TypeAlias, assert_never
 
 import anyio
 from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
+from aiodps.emulator.connections.handshake import Door, shake_hands
 from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.plain import PlainStream
 from aiodps.emulator.connections.room import Room
@@ -31,6 +33,9 @@ _BREATH: Final = 0.05
 
 Front: TypeAlias = Callable[[Stream], Awaitable[None]]
 """What speaks with a peer until the connection may be closed."""
+
+Opening: TypeAlias = Callable[[socket.socket, Patience], Awaitable[PlainStream | TlsStream]]
+"""What makes a stream of a connection."""
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +96,7 @@ class Listener:
         *,
         room: Room,
         context: SSL.Context | None = None,
+        door: Door | None = None,
     ) -> None:
         """Accept connections until cancelled; what one of them does never ends the others.
 
@@ -99,14 +105,16 @@ class Listener:
             tasks: Where each connection gets a task.
             room: How many connections there may be, with those of other ports.
             context: For TLS; None for a port without, which is for this machine only.
+            door: Decides about handshakes; None to let everybody in.
         """
+        opening = partial(_open, context=context, door=door)
         while True:
             await anyio.wait_readable(self._socket)
             places = await room.wait()
             try:
                 for _ in range(min(places, _BATCH)):
                     sock, _peer = self._socket.accept()
-                    tasks.start_soon(_converse, sock, context, front, room)
+                    tasks.start_soon(_converse, sock, opening, front, room)
             except BlockingIOError:
                 pass
             except OSError as exc:
@@ -116,16 +124,14 @@ class Listener:
                     await anyio.sleep(_BREATH)
 
 
-async def _converse(
-    sock: socket.socket, context: SSL.Context | None, front: Front, room: Room
-) -> None:
+async def _converse(sock: socket.socket, opening: Opening, front: Front, room: Room) -> None:
     """See one connection through, from the handshake to the end."""
     try:
         sock.setblocking(False)
         # Without this a small packet may wait 40 ms for the acknowledgement of the last one.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with Patience() as patience, room.place(patience):
-            stream = await _open(sock, context, patience)
+            stream = await opening(sock, patience)
             room.settle(patience)
             try:
                 await front(stream)
@@ -142,17 +148,12 @@ async def _converse(
 
 
 async def _open(
-    sock: socket.socket, context: SSL.Context | None, patience: Patience
+    sock: socket.socket, patience: Patience, *, context: SSL.Context | None, door: Door | None
 ) -> PlainStream | TlsStream:
-    """Shake hands; what TLS says of a failure is worth reading: a device is misconfigured."""
     if context is None:
         return PlainStream(sock, patience)
 
-    try:
-        return await TlsStream.accept(sock, context, patience)
-    except PeerLostError as exc:
-        log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)
-        raise
+    return await shake_hands(sock, context, patience, door)
 
 
 def _bind(sock: socket.socket, address: Any, sharing: Sharing) -> None:

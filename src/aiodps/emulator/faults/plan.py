@@ -31,8 +31,8 @@ ANYBODY: Final = ("*",)
 _DEFAULT_POINTS = (Point.REGISTER, Point.OPERATION_STATUS, Point.LOOKUP)
 _OPERATIONS = tuple(point for point in Point if point is not Point.CERTIFICATE)
 _SEEDS = whole(-(2**63), 2**63 - 1)
-_UNKNOWN_CA: Final = 48
-"""The alert that OpenSSL sends for a certificate it cannot verify."""
+_ALERTS: Final = (40, 42, 43, 44, 45, 46, 48, 80)
+"""What can be said about a certificate in the middle of a handshake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,9 +196,10 @@ def _check_together(values: Mapping[str, Any], place: str, points: set[Point]) -
     if {"retry_after", "retry_after_date"} <= set(values):
         raise _fault(f"{place}: retry_after and retry_after_date contradict each other")
 
-    if Point.CERTIFICATE in points and values.get("alert", _UNKNOWN_CA) != _UNKNOWN_CA:
-        hint = f"say {_UNKNOWN_CA}, or leave registration_id out"
-        raise _fault(f"{place}: with a registration id, OpenSSL chooses the alert", hint)
+    if Point.CERTIFICATE in points and values.get("alert", _ALERTS[0]) not in _ALERTS:
+        known = ", ".join(map(str, _ALERTS))
+        hint = "take one of these, or leave registration_id out"
+        raise _fault(f"{place}: with a registration id, alert is one of {known}", hint)
 
     if values.get("drop", Drop.SENT) is not Drop.SENT and {"duplicate", "truncate"} & set(values):
         raise _fault(f"{place}: an answer that is dropped cannot be sent in another way")
