@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from aiodps.emulator.service.timestamps import read_timestamp
 from aiodps.errors import ConfigurationError
 
 _Word = TypeVar("_Word", bound=enum.StrEnum)
@@ -89,9 +89,8 @@ class Members:
             return None
 
         try:
-            time = dt.datetime.fromisoformat(value)
-            return (time if time.tzinfo else time.replace(tzinfo=dt.UTC)).timestamp()
-        except (ValueError, OverflowError) as exc:
+            return read_timestamp(value)
+        except ValueError as exc:
             raise self.fault(name, "is not a time") from exc
 
     def word(self, name: str, words: type[_Word]) -> _Word | None:
