@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.interop import matrix
 from tests.interop.harness import Client, check
@@ -12,15 +14,27 @@ WORDS = {
     Refusal.UNAUTHORIZED: "register request returned a service error status code 401",
     Refusal.DISABLED: "invalid registration status disabled",
 }
-CLIENTS = [
-    Client(
+
+
+def client(style: str, transport: str, **emulator: Any) -> Client:
+    """Name a way of using it, and the emulator it is tried against."""
+    return Client(
         command=("azure_iot_device.py", style, transport),
         environment="azure-iot-device",
         fixed_ports=True,
-        words=WORDS,
+        says=WORDS,
+        emulator=tuple(emulator.items()),
     )
-    for style in ("sync", "aio")
-    for transport in ("tcp", "websocket")
+
+
+CLIENTS = [
+    client("sync", "tcp"),
+    client("sync", "websocket"),
+    client("aio", "tcp"),
+    client("aio", "websocket"),
+    client("sync", "tcp", workers=2),
+    client("sync", "websocket", workers=2),
+    client("sync", "tcp", harsh=True, seed=7),
 ]
 
 

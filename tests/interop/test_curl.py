@@ -9,8 +9,8 @@ from tests.interop.matrix import Refusal
 
 WORDS = {Refusal.UNAUTHORIZED: "HTTP 401", Refusal.DISABLED: "'status': 'disabled'"}
 CLIENTS = [
-    Client(command=("curl_device.sh", "--tlsv1.3"), words=WORDS),
-    Client(command=("curl_device.sh", "--tls-max", "1.2"), words=WORDS),
+    Client(command=("curl_device.sh", "--tlsv1.3"), says=WORDS),
+    Client(command=("curl_device.sh", "--tls-max", "1.2"), says=WORDS),
 ]
 
 

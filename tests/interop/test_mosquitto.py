@@ -9,7 +9,7 @@ from tests.interop.matrix import Refusal
 
 pytestmark = pytest.mark.interop
 WORDS = {Refusal.UNAUTHORIZED: "res/401", Refusal.DISABLED: "'status': 'disabled'"}
-CLIENT = Client(command=("mosquitto_device.py",), words=WORDS)
+CLIENT = Client(command=("mosquitto_device.py",), says=WORDS)
 
 
 @pytest.mark.parametrize("device", matrix.NAMES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.interop import matrix
 from tests.interop.harness import Client, check
@@ -9,11 +11,26 @@ from tests.interop.matrix import Refusal
 
 pytestmark = pytest.mark.interop
 WORDS = {Refusal.UNAUTHORIZED: "UnauthorizedError", Refusal.DISABLED: "status is disabled"}
-CLIENTS = [
-    Client(
-        command=("node_device.js", transport), environment="node", fixed_ports=True, words=WORDS
+
+
+def client(transport: str, **emulator: Any) -> Client:
+    """Name a way of using it, and the emulator it is tried against."""
+    return Client(
+        command=("node_device.js", transport),
+        environment="node",
+        fixed_ports=True,
+        says=WORDS,
+        emulator=tuple(emulator.items()),
     )
-    for transport in ("http", "mqtt", "mqtt-ws")
+
+
+CLIENTS = [
+    client("http"),
+    client("mqtt"),
+    client("mqtt-ws"),
+    client("http", workers=2),
+    client("mqtt", harsh=True, seed=7),
+    client("mqtt-ws", harsh=True, seed=8),
 ]
 
 

@@ -9,9 +9,9 @@ from tests.interop.matrix import Refusal
 
 WORDS = {Refusal.UNAUTHORIZED: "res/401", Refusal.DISABLED: "'status': 'disabled'"}
 CLIENTS = [
-    Client(command=("paho_device.py", "tcp", "0"), words=WORDS),
-    Client(command=("paho_device.py", "tcp", "1"), words=WORDS),
-    Client(command=("paho_device.py", "websocket", "1"), words=WORDS),
+    Client(command=("paho_device.py", "tcp", "0"), says=WORDS),
+    Client(command=("paho_device.py", "tcp", "1"), says=WORDS),
+    Client(command=("paho_device.py", "websocket", "1"), says=WORDS),
 ]
 
 
