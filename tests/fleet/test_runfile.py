@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,11 @@ def test_what_is_written_is_read_back(arrivals: Arrivals, tmp_path: Path) -> Non
     source = Issued(count=5, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
     run = run_of(source, arrivals=arrivals, service=service, transports=("rest", "mqtt"))
     run.write(tmp_path)
-
     assert RunFile.read(tmp_path) == run
+
+    apart = dataclasses.replace(run, here=(3,))
+    apart.write(tmp_path)
+    assert RunFile.read(tmp_path) == apart
 
 
 def test_a_listed_run(tmp_path: Path) -> None:

@@ -73,7 +73,6 @@ def run_to_exit(
     thresholds: tuple[Threshold, ...],
     as_json: bool,
     dask: str | None = None,
-    shards: Sequence[int] | None = None,
     again: bool = False,
     start_at: float | None = None,
 ) -> int:
@@ -84,7 +83,6 @@ def run_to_exit(
             folder,
             stop,
             Manner(
-                shards=shards,
                 executor=executor_of(dask),
                 again=again,
                 start_at=start_at,
@@ -144,7 +142,9 @@ def _say_next(folder: Path, results: Results, misses: Sequence[str]) -> None:
     for line in misses:
         err.print(Text(f"missed: {line}", "bold red"))
 
-    if not results.complete:
-        missing = f", {len(results.missing)} shards are not here" if results.missing else ""
-        err.print(Text(f"{results.left} registrations are left{missing}", "bold yellow"))
+    if results.left:
+        err.print(Text(f"{results.left} registrations are left", "bold yellow"))
         err.print(f"next:  aiodps fleet resume {folder}")
+    elif results.missing:
+        err.print(Text(f"{len(results.missing)} shards are not here", "bold yellow"))
+        err.print("next:  aiodps fleet merge DIR PART...")

@@ -136,7 +136,6 @@ def command(
             thresholds=thresholds,
             as_json=as_json,
             dask=dask,
-            shards=mine,
             start_at=start_at,
         )
         sys.exit(code)

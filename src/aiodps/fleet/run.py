@@ -23,8 +23,6 @@ from aiodps.fleet.spec import Service, ShardSpec
 class Manner:
     """How a session of a run is to be run; nothing of it is kept."""
 
-    shards: Sequence[int] | None = None
-    """The shards to run here; None for all."""
     executor: Callable[[int], Executor] = processes
     """Makes something that runs so many shards at once."""
     again: bool = False
@@ -53,7 +51,7 @@ def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) ->
     jobs = enumerate(run.plan.jobs(names))
     places = {place for number, (place, _) in jobs if number % run.plan.shards in mine}
     run.source.prepare(sorted(places))
-    _make(folder, run)
+    _make(folder, dataclasses.replace(run, here=None if shards is None else tuple(shards)))
 
 
 def _make(folder: Path, run: RunFile) -> None:
@@ -94,7 +92,7 @@ def go_on(folder: Path, stop: Stop, manner: Manner) -> Results:
         plan = dataclasses.replace(run.plan, service=here)
         specs = [
             ShardSpec(plan=plan, shard=shard, source=run.source, folder=folder.absolute())
-            for shard in manner.shards or range(plan.shards)
+            for shard in run.here or range(plan.shards)
         ]
         resources.enter_context(stop.listening())
         executor = resources.enter_context(manner.executor(len(specs)))
@@ -141,7 +139,7 @@ def merge(folder: Path, parts: Sequence[Path]) -> Results:
         # A journal that was left by a kill is mended by reading it, before it is copied.
         read_results(part)
 
-    _make(folder, runs[0])
+    _make(folder, dataclasses.replace(runs[0], here=None))
     for shard, journal in found.items():
         target = journal_path(folder, shard)
         target.parent.mkdir(exist_ok=True)

@@ -40,6 +40,9 @@ class RunFile:
     rehearsal: Mapping[str, Any] | None = None
     """Options of the emulator that goes with the run; None if the service is somewhere else."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    here: tuple[int, ...] | None = None
+    """Shards that run from this folder; None for all. The others are on other machines: they must
+    not be run here, nor when the run is gone on with."""
 
     def write(self, folder: Path) -> None:
         """Write the file into a run folder.
@@ -55,6 +58,7 @@ class RunFile:
             "source": _source(self.source),
             "rehearsal": self.rehearsal,
             "environment": self.environment,
+            "here": self.here,
         }
         draft = folder / f".{NAME}"
         draft.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
@@ -76,6 +80,7 @@ class RunFile:
                 created=data["created"],
                 rehearsal=data["rehearsal"],
                 environment=data["environment"],
+                here=None if data["here"] is None else tuple(data["here"]),
             )
         except (OSError, ValueError, LookupError, TypeError) as exc:
             raise ConfigurationError(
