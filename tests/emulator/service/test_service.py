@@ -28,8 +28,9 @@ from tests.emulator.instance import (
 )
 
 from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
+from aiodps.emulator.service.api_versions import API_VERSIONS
 from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
-from aiodps.emulator.service.service import API_VERSIONS, Service
+from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import Identity, Operation, Request
 from aiodps.pki import Credential
 

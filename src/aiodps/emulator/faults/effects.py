@@ -26,7 +26,7 @@ class Point(enum.Enum):
     REGISTER = "register"
     OPERATION_STATUS = "operation status"
     LOOKUP = "lookup"
-    """Device registration status look-up; HTTPS only."""
+    """Device registration status look-up, HTTPS only; also all that concerns updates."""
     MANAGEMENT = "management"
     """Service API and resource manager, which concern no device."""
 

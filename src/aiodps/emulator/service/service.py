@@ -17,8 +17,15 @@ from typing import assert_never
 from aiodps.emulator.service import answers
 from aiodps.emulator.service.admission import Admission
 from aiodps.emulator.service.allocation import LinkedHubs
+from aiodps.emulator.service.api_versions import (
+    API_VERSIONS,
+    has_payload,
+    has_updates,
+    shaped,
+)
 from aiodps.emulator.service.certificates import CaCertificates
 from aiodps.emulator.service.device_registration import read_device_registration
+from aiodps.emulator.service.device_updates import answer_update
 from aiodps.emulator.service.enrollments import Enrollment, Enrollments
 from aiodps.emulator.service.identifiers import guid, is_registration_id
 from aiodps.emulator.service.mechanisms import SymmetricKeys
@@ -29,27 +36,6 @@ from aiodps.emulator.service.registrations import Registrations
 from aiodps.emulator.state.store import Store
 from aiodps.emulator.wire import Identity, Operation, Request, Response
 from aiodps.errors import ServiceError
-
-API_VERSIONS = frozenset(
-    {
-        "2017-08-31-preview",
-        "2017-11-15",
-        "2018-04-01",
-        "2018-09-01-preview",
-        "2018-11-01",
-        "2019-03-31",
-        "2021-06-01",
-        "2021-10-01",
-        "2021-11-01-preview",
-        "2025-07-01-preview",
-        "2026-04-01",
-        "2026-07-01-preview",
-        "2026-11-01",
-        "2026-11-02-preview",
-        "2026-11-15-preview",
-    }
-)
-"""Versions of the device API, from Microsoft's published specifications and its clients."""
 
 
 class Service:
@@ -105,7 +91,7 @@ class Service:
             now: Seconds since 1970.
         """
         try:
-            return self._answer(request, identity, now=now)
+            return shaped(self._answer(request, identity, now=now), request)
         except ServiceError as refused:
             return answers.error(refused, tracking_id=guid(self._chance), now=now)
 
@@ -118,6 +104,12 @@ class Service:
                 return self._operation_status(request, identity, now=now)
             case Operation.STATUS_LOOKUP:
                 return self._look_up(request, identity, now=now)
+            case (
+                Operation.REQUEST_ONBOARDING_UPDATES
+                | Operation.REQUEST_SOFTWARE_UPDATES
+                | Operation.REPORT_UPDATE_STATUS
+            ):
+                return self._update(request, identity, now=now)
             case _:
                 assert_never(request.operation)
 
@@ -146,7 +138,7 @@ class Service:
             registration_id=request.registration_id,
             enrollment=enrollment,
             certificate=None if by_key else identity.certificates[0],
-            payload=device.payload,
+            payload=device.payload if has_payload(request.api_version or "") else None,
         )
         operation = self.registrar.register(applicant, now=now)
         return answers.accepted(operation, retry_after=self.retry_after)
@@ -171,6 +163,13 @@ class Service:
 
         state = answers.registration_state(operation, request.registration_id, now=now)
         return Response(status_code=200, body=state)
+
+    def _update(self, request: Request, identity: Identity, *, now: float) -> Response:
+        if not has_updates(request.api_version or ""):
+            raise refusal(ErrorCode.NOT_FOUND, "Resource not found.")
+
+        self._admit(request, identity, now=now)
+        return Response(status_code=200, body=answer_update(request))
 
     def _admit(self, request: Request, identity: Identity, *, now: float) -> Enrollment:
         known = self.registrations.group_of(request.registration_id)
