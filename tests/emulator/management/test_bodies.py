@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from aiodps.emulator.management.bodies import DEEPEST, read_object
+from aiodps.emulator.management.bodies import read_object
+from aiodps.emulator.service.json_bodies import MAX_DEPTH
 from aiodps.errors import BadRequestError
 
 
@@ -21,7 +22,7 @@ def nested(levels: int) -> dict[str, object]:
 
 def test_objects_are_read() -> None:
     """Whatever is in them."""
-    document = {"a": [1, {"é": None}], "b": nested(DEEPEST - 2)}
+    document = {"a": [1, {"é": None}], "b": nested(MAX_DEPTH - 2)}
 
     assert read_object(json.dumps(document).encode()) == document
 
@@ -38,10 +39,11 @@ def test_objects_are_read() -> None:
         b"\xff",
         b'{"a": NaN}',
         b'{"a": Infinity}',
+        b'{"a": 1e999}',
         b"[" * 100_000,
         b'{"a":' * 5000 + b"1" + b"}" * 5000,
         b'{"a": ' + b"9" * 5000 + b"}",
-        json.dumps(nested(DEEPEST + 2)).encode(),
+        json.dumps(nested(MAX_DEPTH + 2)).encode(),
     ],
     ids=lambda body: body[:20],
 )
