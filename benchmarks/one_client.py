@@ -14,52 +14,56 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 from benchmarks.baseline import Server
 
 Client = Callable[[Server, str, Path, Path], Awaitable[str]]
+"""Provisions one device."""
+Harness = Callable[[Server, list[Path], int], Coroutine[None, None, list[float]]]
+"""Provisions all of them, a number at a time; returns seconds for each."""
 
 
-def load(name: str) -> Client:
+def load(name: str) -> Harness:
     """Import one client only."""
     module, _, function = name.partition(":")
-    imported = __import__(f"benchmarks.{module}", fromlist=[function])
-    client: Client = getattr(imported, function)
-    return client
+    imported = getattr(__import__(f"benchmarks.{module}", fromlist=[function]), function)
+    return imported if module == "harness" else each_by(imported)
 
 
-async def run(
-    client: Client, server: Server, devices: list[Path], concurrency: int
-) -> list[float]:
-    """Provision all devices, a number of them at a time; return seconds for each."""
-    places = asyncio.Semaphore(concurrency)
-    latencies: list[float] = []
+def each_by(client: Client) -> Harness:
+    """Make a plain harness of a client."""
 
-    async def one(chain: Path) -> None:
-        key = chain.with_name(chain.name.replace("_chain.pem", "_key.pem"))
-        async with places:
-            began = time.perf_counter()
-            await client(server, chain.name.removesuffix("_chain.pem"), chain, key)
-            latencies.append(time.perf_counter() - began)
+    async def run(server: Server, devices: list[Path], concurrency: int) -> list[float]:
+        places = asyncio.Semaphore(concurrency)
+        latencies: list[float] = []
 
-    await asyncio.gather(*(one(device) for device in devices))
-    return latencies
+        async def one(chain: Path) -> None:
+            key = chain.with_name(chain.name.replace("_chain.pem", "_key.pem"))
+            async with places:
+                began = time.perf_counter()
+                await client(server, chain.name.removesuffix("_chain.pem"), chain, key)
+                latencies.append(time.perf_counter() - began)
+
+        await asyncio.gather(*(one(device) for device in devices))
+        return latencies
+
+    return run
 
 
 def main() -> None:
     """Measure around the provisioning only; the first device warms up and is not counted."""
     name, server_json, folder, count, concurrency = sys.argv[1:]
     server = Server(**json.loads(server_json))
-    client = load(name)
+    run = load(name)
     devices = sorted(Path(folder).glob("*_chain.pem"))[: int(count) + 1]
-    asyncio.run(run(client, server, devices[:1], 1))
+    asyncio.run(run(server, devices[:1], 1))
 
     rss = resident()
     cpu, wall = time.process_time(), time.perf_counter()
     most = watch()
-    latencies = asyncio.run(run(client, server, devices[1:], int(concurrency)))
+    latencies = asyncio.run(run(server, devices[1:], int(concurrency)))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     threads, descriptors, peak = most()
     print(

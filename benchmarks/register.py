@@ -32,9 +32,11 @@ from aiodps.pki import Authority
 CLIENTS: Final = (
     "baseline:rest",
     "ours:rest",
+    "harness:rest",
     "peers:stock_httpx",
     "baseline:mqtt",
     "ours:mqtt",
+    "harness:mqtt",
     "peers:stock_aiomqtt",
 )
 AZURE: Final = "azure_sdk:mqtt"

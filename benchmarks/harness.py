@@ -1,0 +1,54 @@
+"""aiodps through its fleet harness: the same registrations, and a durable journal of them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.baseline import Server
+
+import aiodps
+from aiodps.fleet import Closed, Device, Fleet, Service
+
+
+async def rest(server: Server, devices: list[Path], concurrency: int) -> list[float]:
+    """Provision all over REST."""
+    return await _provision_all(server, devices, concurrency, "rest")
+
+
+async def mqtt(server: Server, devices: list[Path], concurrency: int) -> list[float]:
+    """Provision all over MQTT."""
+    return await _provision_all(server, devices, concurrency, "mqtt")
+
+
+async def _provision_all(
+    server: Server, devices: list[Path], concurrency: int, transport: str
+) -> list[float]:
+    with tempfile.TemporaryDirectory() as name:
+        ca = Path(name, "ca.pem")
+        ca.write_text(server.ca)  # noqa: ASYNC240 (before anything runs)
+        service = Service(
+            id_scope=server.id_scope,
+            endpoint=server.host,
+            ports={"rest": server.https_port, "mqtt": server.mqtt_port},
+            trust=str(ca),
+            min_poll_interval=0,
+        )
+        async with Fleet(
+            folder=Path(name, "run"),
+            devices=[_device(chain) for chain in devices],
+            service=service,
+            transports=[transport],
+            arrivals=Closed(concurrency=concurrency),
+            limit_rate=None,
+        ) as fleet:
+            results = await fleet.run()
+
+    assert not results.failed
+    return [sample.service_time for sample in results.samples]
+
+
+def _device(chain: Path) -> Device:
+    key = chain.with_name(chain.name.replace("_chain.pem", "_key.pem"))
+    name = chain.name.removesuffix("_chain.pem")
+    return Device(registration_id=name, attestation=aiodps.X509.from_files(chain, key))
