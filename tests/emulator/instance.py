@@ -29,6 +29,7 @@ def instance(
     linked_hubs: Iterable[str] = (HUB,),
     assign_after: float = 0.0,
     store: Store | None = None,
+    throttle: bool = False,
 ) -> Service:
     """Make an instance; its CA certificates are called `ca-0`, `ca-1` and so on."""
     service = Service(
@@ -38,6 +39,7 @@ def instance(
         assign_after=assign_after,
         chance=random.Random(7),  # noqa: S311 (no secrets here)
         store=store,
+        throttle=throttle,
     )
     cas = [(ca, True) for ca in verified] + [(ca, False) for ca in unverified]
     for index, (ca, is_verified) in enumerate(cas):

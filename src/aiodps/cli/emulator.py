@@ -66,6 +66,10 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     help="Whole seconds devices are told to wait.",
 )  # fmt: skip
 @click.option(
+    "--throttle", is_flag=True,
+    help="Keep to the service's published limits, and answer 429 beyond them.",
+)  # fmt: skip
+@click.option(
     "--harsh/--calm", default=False,
     help="A service on a bad day: throttling, delays, duplicates. Calm is the default.",
 )  # fmt: skip

@@ -60,6 +60,7 @@ class Emulator:
         mqtt_port: int = 0,
         assign_after: float = 0.0,
         retry_after: int = 3,
+        throttle: bool = False,
         enrollments: Iterable[Enrollment] = (),
         linked_hubs: Iterable[str] = (),
         webhook_ca: str | Path | None = None,
@@ -86,6 +87,8 @@ class Emulator:
             assign_after: Seconds between register and assignment; 0 still answers the register
                 with `assigning`, as the service always does.
             retry_after: Whole seconds that devices are told to wait.
+            throttle: Whether the service's published limits count: 1,000 registrations a minute,
+                5 polls in 10 seconds for each device, 1,000 service API requests a minute.
             enrollments: Individual enrollments and groups to begin with; `read_enrollments` reads
                 them from JSON as the service API writes it.
             linked_hubs: More IoT hubs, each as `host` or, with its share of the devices that are
@@ -134,6 +137,7 @@ class Emulator:
             linked_hubs=[hub, *linked_hubs],
             assign_after=assign_after,
             retry_after=retry_after,
+            throttle=throttle,
             enrollments=enrollments,
         )
         """The service itself, for enrollments and certificates."""

@@ -64,6 +64,9 @@ class ServiceApi:
             calls = self._find(request, now=now)
             call = choose(calls, request.method)
             self._access.check(request, call.right, now=now)
+            if self._service.throttle is not None:
+                self._service.throttle.call_service(now=now)
+
             _check_version(request)
             return call.answer()
         except ServiceError as refused:
@@ -74,6 +77,7 @@ class ServiceApi:
     ) -> ManagementResponse:
         error = answers.error(refused, tracking_id=guid(self._chance), now=now)
         allow = {"Allow": ", ".join(allowed)} if refused.status_code == _NOT_ALLOWED else {}
+        wait = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
         return ManagementResponse(
             status_code=error.status_code,
             body=error.body,
@@ -81,6 +85,7 @@ class ServiceApi:
                 "x-ms-error-code": str(error.body["errorCode"]),
                 "x-ms-request-id": str(error.body["trackingId"]),
                 **allow,
+                **wait,
             },
             why=error.why,
         )

@@ -67,7 +67,8 @@ def error(refused: ServiceError, *, tracking_id: str, now: float) -> Response:
         "timestampUtc": timestamp(now),
     }
     why = "; ".join(getattr(refused, "__notes__", ())) or None
-    return Response(status_code=refused.status_code, body=body, why=why)
+    wait = None if refused.retry_after is None else int(refused.retry_after)
+    return Response(status_code=refused.status_code, body=body, retry_after=wait, why=why)
 
 
 def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from aiodps.errors import (
     ConflictError,
     NotFoundError,
     ServiceError,
+    ThrottledError,
     UnauthorizedError,
 )
 
@@ -52,6 +53,9 @@ class ErrorCode(enum.IntEnum):
     PRECONDITION_FAILED = 412000
     """The etag given is not the etag of the record; only its status is documented."""
 
+    THROTTLED = 429001
+    """Too many requests (from a client's test; only its status is documented)."""
+
 
 _KINDS: dict[int, type[ServiceError]] = {
     400: BadRequestError,
@@ -60,10 +64,14 @@ _KINDS: dict[int, type[ServiceError]] = {
     405: BadRequestError,
     409: ConflictError,
     412: ConflictError,
+    415: BadRequestError,
+    429: ThrottledError,
 }
 
 
-def refusal(code: ErrorCode, message: str, *, why: str | None = None) -> ServiceError:
+def refusal(
+    code: ErrorCode, message: str, *, why: str | None = None, retry_after: int | None = None
+) -> ServiceError:
     """Make the error that says no with this code, in the service's words where they are known.
 
     Args:
@@ -71,9 +79,12 @@ def refusal(code: ErrorCode, message: str, *, why: str | None = None) -> Service
         message: What the device is told.
         why: What the device is not told, as the service is not more specific either; for those
             who run the emulator. None if the message says it all.
+        retry_after: Whole seconds to wait before it is tried again; None to say nothing.
     """
     status = code // 1000
-    error = _KINDS[status](message, status_code=status, error_code=int(code))
+    error = _KINDS[status](
+        message, status_code=status, error_code=int(code), retry_after=retry_after
+    )
     if why is not None:
         error.add_note(why)
 

@@ -33,6 +33,7 @@ from aiodps.emulator.service.places import HubDevices
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.registrar import Applicant, Registrar
 from aiodps.emulator.service.registrations import Registrations
+from aiodps.emulator.service.throttle import Throttle
 from aiodps.emulator.state.store import Store
 from aiodps.emulator.wire import Identity, Operation, Request, Response
 from aiodps.errors import ServiceError
@@ -50,6 +51,7 @@ class Service:
         retry_after: Whole seconds that devices are asked to wait between polls.
         chance: Where ids, etags and verification codes come from; None for the system's.
         store: Where registrations and the devices at hubs are kept; None for memory alone.
+        throttle: Whether the published limits count.
     """
 
     def __init__(
@@ -62,10 +64,12 @@ class Service:
         retry_after: int = 3,
         chance: random.Random | None = None,
         store: Store | None = None,
+        throttle: bool = False,
     ) -> None:
         self._chance = chance or random.SystemRandom()
         self.id_scope = id_scope
         self.retry_after = retry_after
+        self.throttle = Throttle() if throttle else None
         self.enrollments = Enrollments(enrollments, chance=self._chance)
         self.linked_hubs = LinkedHubs(linked_hubs)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
@@ -133,6 +137,9 @@ class Service:
     def _register(self, request: Request, identity: Identity, *, now: float) -> Response:
         device = read_device_registration(request)
         enrollment = self._admit(request, identity, now=now)
+        if self.throttle is not None:
+            self.throttle.register(now=now)
+
         by_key = isinstance(enrollment.attestation, SymmetricKeys)
         applicant = Applicant(
             registration_id=request.registration_id,
@@ -145,6 +152,7 @@ class Service:
 
     def _operation_status(self, request: Request, identity: Identity, *, now: float) -> Response:
         self._admit(request, identity, now=now)
+        self._count_poll(request, now=now)
         registration_id = request.registration_id
         operation = self.registrations.find(registration_id, request.operation_id or "")
         if operation is None:
@@ -157,12 +165,17 @@ class Service:
     def _look_up(self, request: Request, identity: Identity, *, now: float) -> Response:
         read_device_registration(request)
         self._admit(request, identity, now=now)
+        self._count_poll(request, now=now)
         operation = self.registrations.latest(request.registration_id)
         if operation is None:
             raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
 
         state = answers.registration_state(operation, request.registration_id, now=now)
         return Response(status_code=200, body=state)
+
+    def _count_poll(self, request: Request, *, now: float) -> None:
+        if self.throttle is not None:
+            self.throttle.poll(request.registration_id, now=now)
 
     def _update(self, request: Request, identity: Identity, *, now: float) -> Response:
         if not has_updates(request.api_version or ""):

@@ -1,0 +1,91 @@
+"""The published limits of the service, which answers 429 beyond them.
+
+Source: Microsoft Learn, "Quotas and limits in the Device Provisioning Service". That refused
+requests do not count, and that those of strangers do not either, is our choice; whether the live
+service always says how long to wait is not known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from typing import Final
+
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+
+REGISTRATIONS: Final = (1000, 60.0)
+"""Device registrations: so many in so many seconds, all devices together."""
+POLLS: Final = (5, 10.0)
+"""Polls, each device for itself."""
+SERVICE_CALLS: Final = (1000, 60.0)
+"""Requests to the service API."""
+MAX_DEVICES: Final = 100_000
+"""Devices whose polls are counted; beyond that the one silent for longest is forgotten."""
+
+
+class Window:
+    """Lets so many through in any span of so many seconds."""
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._passed: deque[float] = deque(maxlen=limit)
+
+    def wait(self, now: float) -> float:
+        """Return how many seconds are left until one more may pass; 0 lets it pass now."""
+        passed = self._passed
+        if len(passed) == passed.maxlen:
+            left = passed[0] + self._seconds - now
+            # A clock that was turned back must not lock anybody out.
+            if 0 < left <= self._seconds:
+                return left
+
+        passed.append(now)
+        return 0.0
+
+
+class Throttle:
+    """The limits of one instance; in every method `now` is in seconds since 1970."""
+
+    def __init__(self) -> None:
+        self._registrations = Window(*REGISTRATIONS)
+        self._service_calls = Window(*SERVICE_CALLS)
+        self._polls: OrderedDict[str, Window] = OrderedDict()
+
+    def register(self, *, now: float) -> None:
+        """Count a registration.
+
+        Raises:
+            ThrottledError: If there were too many.
+        """
+        _check(self._registrations.wait(now))
+
+    def poll(self, registration_id: str, *, now: float) -> None:
+        """Count a device's poll or look-up.
+
+        Raises:
+            ThrottledError: If it made too many.
+        """
+        key = registration_id.lower()
+        window = self._polls.get(key)
+        if window is None:
+            window = self._polls[key] = Window(*POLLS)
+            if len(self._polls) > MAX_DEVICES:
+                self._polls.popitem(last=False)
+
+        self._polls.move_to_end(key)
+        _check(window.wait(now))
+
+    def call_service(self, *, now: float) -> None:
+        """Count a request to the service API.
+
+        Raises:
+            ThrottledError: If there were too many.
+        """
+        _check(self._service_calls.wait(now))
+
+
+def _check(wait: float) -> None:
+    if wait > 0:
+        raise refusal(
+            ErrorCode.THROTTLED, "Too many requests.", retry_after=max(1, math.ceil(wait))
+        )
