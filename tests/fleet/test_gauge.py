@@ -23,7 +23,9 @@ def measured() -> Gauge:
         )
     )
     gauge.end(sample(registers=1, outcome=Outcome.INTERRUPTED))
-    gauge.end(None)
+    for _ in range(4):
+        gauge.leave()
+
     return gauge
 
 

@@ -22,6 +22,7 @@ from aiodps.fleet.recorder import Record, Recorded
 from aiodps.fleet.sample import Outcome, Sample
 from aiodps.fleet.spec import Plan
 from aiodps.fleet.watch import Watch
+from aiodps.models import Assignment
 
 GRACE = 10.0
 """Seconds that running devices get when a run is told to stop."""
@@ -89,6 +90,7 @@ class Engine:
     async def _begin_all(
         self, works: Sequence[Work], pace: Pace, clerk: Clerk, devices: TaskGroup
     ) -> None:
+        await pace.until_zero()
         for index, work in enumerate(works):
             turn = await pace.turn(index)
             if self._starting.cancel_called:
@@ -99,51 +101,59 @@ class Engine:
 
     async def _one(self, work: Work, turn: Turn, pace: Pace, clerk: Clerk) -> None:
         """Do one registration, and write down how it ended."""
-        sample: Sample | None = None
         try:
-            sample = await self._register(work, turn, clerk)
+            self._gauge.end(await self._register(work, turn, pace, clerk))
         except JournalError as error:
             _log.debug("%s", error)
             self.halt()
-        finally:
-            self._gauge.end(sample)
-            pace.free()
 
-    async def _register(self, work: Work, turn: Turn, clerk: Clerk) -> Sample:
+    async def _register(self, work: Work, turn: Turn, pace: Pace, clerk: Clerk) -> Sample:
         record = Record(work.entry)
-        key = (work.entry.transport, work.entry.registration_id.casefold())
-        self._records[key] = record
         meter = Meter(record, shard=self._shard)
         started = anyio.current_time()
         self._watch.note_start(started - turn.free)
         times = {"intended": turn.intended - self._zero, "started": started - self._zero}
         try:
-            assignment = await self._clients[work.entry.transport].provision(
+            outcome = await self._provision(work, record, meter)
+        except JournalError:
+            raise
+        except BaseException:
+            sample = meter.ended(None, **times, finished=self._now())
+            await self._write(record, sample, clerk)
+            raise
+        finally:
+            # The service is done with it; to write that down need not keep the next one waiting.
+            pace.free()
+            self._gauge.leave()
+
+        sample = (
+            meter.assigned(outcome, **times, finished=self._now())
+            if isinstance(outcome, Assignment)
+            else meter.ended(outcome, **times, finished=self._now())
+        )
+        await self._write(record, sample, clerk)
+        return sample
+
+    async def _provision(self, work: Work, record: Record, meter: Meter) -> Assignment | Exception:
+        """Provision one device; errors that are about it alone are returned."""
+        key = (work.entry.transport, work.entry.registration_id.casefold())
+        self._records[key] = record
+        try:
+            return await self._clients[work.entry.transport].provision(
                 attestation=work.device.attestation,
                 payload=work.device.payload,
                 operation_id=work.entry.operation_id,
                 on_step=meter,
             )
-            sample = meter.assigned(assignment, **times, finished=self._now())
         except JournalError:
             raise
         except ProvisioningError as error:
-            sample = meter.ended(error, **times, finished=self._now())
-        except Exception as error:  # noqa: BLE001 (logged)
-            # A bug of ours must not cost the other devices.
+            return error
+        except Exception as error:  # noqa: BLE001 (a bug of ours must not cost the other devices)
             _log.exception("%s failed for a reason nobody thought of", key)
-            sample = meter.ended(error, **times, finished=self._now())
-        except BaseException:
-            sample = meter.ended(None, **times, finished=self._now())
-            with anyio.CancelScope(shield=True):
-                await self._write(record, sample, clerk)
-
-            raise
+            return error
         finally:
             del self._records[key]
-
-        await self._write(record, sample, clerk)
-        return sample
 
     async def _write(self, record: Record, sample: Sample, clerk: Clerk) -> None:
         """Write down how a registration ended, before anybody is told."""

@@ -78,12 +78,12 @@ class Gauge:
         """Count a registration in."""
         self._in_flight += 1
 
-    def end(self, sample: Sample | None) -> None:
-        """Count it out; None if nothing is known of it."""
+    def leave(self) -> None:
+        """Count it out: the service is done with it."""
         self._in_flight -= 1
-        if sample is None:
-            return
 
+    def end(self, sample: Sample) -> None:
+        """Count how it ended, now that this is written down."""
         self._registers += sample.registers
         match sample.outcome:
             case Outcome.ASSIGNED:

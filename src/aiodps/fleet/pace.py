@@ -59,6 +59,10 @@ class Pace:
         for _ in range(self._places or 0):
             self._give.send_nowait(zero)
 
+    async def until_zero(self) -> None:
+        """Wait until the run begins."""
+        await _until(self._zero)
+
     async def turn(self, index: int) -> Turn:
         """Wait until the next device may begin."""
         if self._schedule is None:

@@ -20,6 +20,9 @@ from aiodps.fleet.pace import Pace
 from aiodps.fleet.spec import ShardSpec
 from aiodps.fleet.watch import Strain, Watch, make_room
 
+HEAD_START = 0.1
+"""Seconds between "begin now" and the first device, so that everything is ready then."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnd:
@@ -84,14 +87,13 @@ class Session:
             JournalError: If the journal could not be kept.
         """
         spec, sessions = self._spec, self._journal.sessions()
-        start = time.time() if at is None else at
+        gc.collect()
+        start = time.time() + HEAD_START if at is None else at
         begin = anyio.current_time() + start - time.time()
         # Times of all sessions count from the first one's start.
         zero = begin - (start - sessions[0]["started"] if sessions else 0.0)
         number = len(sessions)
         self._journal.note_session(number, {"started": start})
-        gc.collect()
-        await anyio.sleep_until(begin)
         watch = Watch()
         engine = Engine(
             spec.plan, shard=spec.shard, journal=self._journal, gauge=self._gauge, watch=watch

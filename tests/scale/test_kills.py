@@ -1,0 +1,108 @@
+"""A run that is killed again and again loses nothing and registers nobody without need."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.certificates import root
+from tests.fleet.servers import Server, server
+
+from aiodps.fleet.journal import State
+from aiodps.fleet.results import read_results
+from aiodps.pki.files import CredentialFiles
+
+pytestmark = pytest.mark.scale
+
+KILLS = 20
+DEVICES = 600
+SEED = 2026
+
+
+def words(dps: Server, folder: Path, transport: str) -> list[str]:
+    """Write a list of devices and the CA that issues to them, and say how they are provisioned."""
+    ca = CredentialFiles(directory=folder, name="ca")
+    ca.write(root())
+    (folder / "service.pem").write_bytes(dps.emulator.ca_pem)
+    rows = "".join(f"device-{number:03}\n" for number in range(DEVICES))
+    (folder / "devices.csv").write_text(f"registration_id\n{rows}")
+    return [
+        *("run", "--manifest", str(folder / "devices.csv"), "--id-scope", dps.emulator.id_scope),
+        *("--endpoint", "127.0.0.1", "--trust", str(folder / "service.pem")),
+        *("--rest-port", str(dps.emulator.https_port), "--mqtt-port", str(dps.emulator.mqtt_port)),
+        *("--ca", str(ca.certificate), "--ca-key", str(ca.private_key)),
+        *("--keys-out", str(folder / "keys"), "--transport", transport, "--min-poll", "0.5"),
+        *("--concurrency", "20", "--shards", "2", "--out", str(folder / "run"), "--json"),
+    ]
+
+
+def started(command: list[str]) -> subprocess.Popen[bytes]:
+    """Run the command in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "aiodps", "fleet", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("transport", ["rest", "mqtt"])
+def test_killed_at_twenty_moments(
+    transport: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """R1: 0 lost, one identity each, registers <= devices + those in state "sent" at a kill."""
+    chance = random.Random(SEED)  # noqa: S311 (no secret)
+    kills, unsure = 0, 0
+    with server(assign_after=0.3, retry_after=1) as dps:
+        command = words(dps, tmp_path, transport)
+        while kills < KILLS:
+            process = started(command)
+            command = ["resume", str(tmp_path / "run"), "--json"]
+            if not _killed(process, tmp_path / "run", chance.uniform(0.0, 1.2)):
+                break
+
+            kills += 1
+            states = [entry.state for entry in read_results(tmp_path / "run").entries]
+            unsure += states.count(State.SENT)
+
+        output, errors = started(command).communicate(timeout=120)
+        registers = dict(dps.emulator.counts.registers)
+
+    books = json.loads(output)["books"]
+    with capsys.disabled():
+        print(  # noqa: T201 (a measurement)
+            f"\n{transport}: {kills} kills, {DEVICES} devices, {sum(registers.values())} registers, "
+            f"{unsure} unsure at a kill"
+        )
+
+    assert not errors
+    assert kills == KILLS
+    assert books["assigned"] == DEVICES
+    assert len(registers) == DEVICES
+    assert sum(registers.values()) <= DEVICES + unsure
+    results = read_results(tmp_path / "run")
+    assert len({sample.registration_id for sample in results.samples}) == DEVICES
+    assert sum(sample.registers for sample in results.samples) >= sum(registers.values())
+
+
+def _killed(process: subprocess.Popen[bytes], run: Path, after: float) -> bool:
+    """Kill the whole group some time after devices have begun; False if it ended before."""
+    deadline = time.monotonic() + 60
+    while not (run / "control" / "start.json").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+    time.sleep(0.5 + after)
+    ended = process.poll() is not None
+    if not ended:
+        os.killpg(process.pid, signal.SIGKILL)
+
+    process.communicate(timeout=30)
+    return not ended
