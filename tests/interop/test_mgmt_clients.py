@@ -1,4 +1,4 @@
-"""Microsoft's azure-mgmt-iothubprovisioningservices, unmodified: proof of possession."""
+"""Microsoft's clients of the resource manager, unmodified: proof of possession."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from tests.interop.harness import Client, tell
 
 pytestmark = pytest.mark.interop
 CLIENTS = [
-    Client(
-        command=("azure_mgmt.py", version),
-        environment=f"azure-mgmt-iothubprovisioningservices-{version}",
-    )
-    for version in ("1", "2")
+    Client(command=("azure_mgmt.py", "1"), environment="azure-mgmt-iothubprovisioningservices-1"),
+    Client(command=("azure_mgmt.py", "2"), environment="azure-mgmt-iothubprovisioningservices-2"),
+    Client(command=("node_mgmt.js",), environment="node"),
 ]
 
 
