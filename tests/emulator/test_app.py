@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import anyio
@@ -242,3 +244,44 @@ def test_a_service_key_that_cannot_be() -> None:
     """Said before anything runs."""
     with pytest.raises(ConfigurationError, match="not base64"):
         Emulator(service_key="no key")
+
+
+async def test_a_state_file_goes_on_where_the_last_emulator_ended(tmp_path: Path) -> None:
+    """With the CA that clients trust, what was enrolled, and operations that are at work."""
+    options: dict[str, Any] = {"state": tmp_path / "state.db", "assign_after": 3600}
+    async with running(**options) as before, http(before, device()) as client:
+        accepted = await client.ask("PUT", f"{BASE}/register?{VERSION}", b"{}")
+
+    operation = f"{BASE}/operations/{accepted.body['operationId']}?{VERSION}"
+    async with Emulator(**options) as after, http(after, device()) as client:
+        poll = await client.ask("GET", operation)
+
+    assert (poll.status, poll.body["status"]) == (202, "assigning")
+    assert after.ca_pem == before.ca_pem
+    assert after.connection_string.split(";")[2:] == before.connection_string.split(";")[2:]
+
+
+async def test_a_state_file_serves_one_emulator_at_a_time(tmp_path: Path) -> None:
+    """It is let go at the end of the block, and by an emulator that could not be made."""
+    file = tmp_path / "state.db"
+    async with Emulator(state=file):
+        with pytest.raises(ConfigurationError, match="is in use"):
+            Emulator(state=file)
+
+    with pytest.raises(ConfigurationError, match="id scope"):
+        Emulator(state=file, id_scope="another")
+
+    async with Emulator(state=file):
+        pass
+
+
+async def test_what_is_changed_directly_is_kept_at_the_end(tmp_path: Path) -> None:
+    """As by a test, before or within the block."""
+    file = tmp_path / "state.db"
+    dps = Emulator(state=file)
+    dps.service.certificates.upload("before", device().certificate, now=0)
+    async with dps:
+        dps.service.certificates.upload("within", device().certificate, now=0)
+
+    async with Emulator(state=file) as dps:
+        assert [each.name for each in dps.service.certificates] == ["before", "within"]

@@ -10,6 +10,8 @@ from tests.emulator.clients import device
 from aiodps.emulator.desk import LocalDesk
 from aiodps.emulator.journal import Exchange
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.store import StoreError
 from aiodps.emulator.wire import (
     Identity,
     ManagementRequest,
@@ -111,3 +113,33 @@ async def test_a_bug_of_the_service_is_an_answer(
     assert (await ask(desk)).status_code == 500
     assert noted[0].status_code == 500
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+class FullStore(MemoryStore):
+    """A store without room."""
+
+    def commit(self) -> None:
+        """Fail."""
+        raise StoreError("the state cannot be kept: the disk is full")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda desk: desk.answer(REQUEST, identity=Identity(), front="https"),
+        lambda desk: desk.answer_management(ARM),
+    ],
+    ids=["device", "resource manager"],
+)
+async def test_what_cannot_be_kept_is_not_told(
+    ask: Callable[[LocalDesk], Awaitable[Response | ManagementResponse]],
+    noted: list[Exchange],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """500 and why, logged in one line: it is no bug."""
+    service = Service(id_scope="s", linked_hubs=["h.azure-devices.net"])
+    response = await ask(LocalDesk(service, noted.append, store=FullStore()))
+
+    assert (response.status_code, noted[0].status_code) == (500, 500)
+    assert "the disk is full" in str(response.body)
+    assert [record.exc_info for record in caplog.records] == [None]

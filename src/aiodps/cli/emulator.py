@@ -32,7 +32,7 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
 @click.command(epilog=EPILOG)
 @click.option("--https-port", type=click.IntRange(0, 65535), default=8443, show_default=True)
 @click.option("--mqtt-port", type=click.IntRange(0, 65535), default=8883, show_default=True)
-@click.option("--id-scope", metavar="S", default="0ne00000000", show_default=True)
+@click.option("--id-scope", metavar="S", help="Default: that of --state, or 0ne00000000.")
 @click.option(
     "--hub", metavar="HOST", default="emulated-hub.azure-devices.net", show_default=True,
     help="IoT hub of enrollments that name none.",
@@ -89,6 +89,10 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     "--workers", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
     help="Processes that serve the ports; 0 for this one alone. Linux.",
 )  # fmt: skip
+@click.option(
+    "--state", metavar="FILE",
+    help="Keep state, CA and keys in this file; without it they are gone at the end.",
+)  # fmt: skip
 @click.option("--ready-file", metavar="FILE", help="Gets one line of JSON when it is ready.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -110,8 +114,8 @@ def command(
 ) -> None:
     """Run a Device Provisioning Service on this machine.
 
-    Port 0 takes any free port. Everything lives in memory and is gone at the end; the CA is made
-    anew at each start.
+    Port 0 takes any free port. Without --state everything lives in memory and is gone at the end,
+    and the CA is made anew at each start.
     """
     if not quiet:
         logging.basicConfig(
@@ -257,7 +261,7 @@ def _welcome(dps: Emulator, ca_file: Path) -> None:
         "id scope": dps.id_scope,
         "hub": dps.hub,
         "service": dps.connection_string,
-        "trust": f"{ca_file} (for tests, valid for 7 days)",
+        "trust": f"{ca_file} (for tests only)",
     }
     if dps.control is not None:
         facts["control"] = f"{dps.control.url}/?token={dps.control.token}"

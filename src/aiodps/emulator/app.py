@@ -7,10 +7,10 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import anyio
 
@@ -23,22 +23,21 @@ from aiodps.emulator.faults.decide import HANDSHAKES, Faults
 from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
+from aiodps.emulator.instance import Instance
 from aiodps.emulator.journal import Counts, Exchange, Journal, Note
 from aiodps.emulator.journal_lines import written
-from aiodps.emulator.management.access import OWNER, Access, AccessPolicy
+from aiodps.emulator.management.access import Access, AccessPolicy
 from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.ports import Ports
 from aiodps.emulator.service.enrollments import Enrollment
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.sqlite import SqliteStore
+from aiodps.emulator.state.store import Store, StoreError
 from aiodps.emulator.webhooks import Webhooks
 from aiodps.emulator.workers.crew import check_workers, start_workers
 from aiodps.emulator.workers.frames import Setup
 from aiodps.errors import ConfigurationError
-from aiodps.pki import Authority
-
-CA_NAME: Final = "aiodps emulator CA - for tests only"
-CA_DAYS: Final = 7.0
-"""A CA is made at each start and lives only in memory."""
 
 
 class Emulator:
@@ -53,7 +52,7 @@ class Emulator:
     def __init__(
         self,
         *,
-        id_scope: str = "0ne00000000",
+        id_scope: str | None = None,
         hub: str = "emulated-hub.azure-devices.net",
         host: str = "127.0.0.1",
         https_port: int = 0,
@@ -74,12 +73,13 @@ class Emulator:
         harsh: bool = False,
         seed: int | None = None,
         log_json: str | Path | None = None,
+        state: str | Path | None = None,
         control_port: int | None = None,
     ) -> None:
         """Set up; nothing runs yet.
 
         Args:
-            id_scope: Devices must name it.
+            id_scope: Devices must name it; None for that of the state file, or `0ne00000000`.
             hub: IoT hub that devices are assigned to, unless their enrollment names another.
             host: Address to listen on.
             https_port: Port of HTTPS; 0 for any free one.
@@ -89,8 +89,9 @@ class Emulator:
             retry_after: Whole seconds that devices are told to wait.
             throttle: Whether the service's published limits count: 1,000 registrations a minute,
                 5 polls in 10 seconds for each device, 1,000 service API requests a minute.
-            enrollments: Individual enrollments and groups to begin with; `read_enrollments` reads
-                them from JSON as the service API writes it.
+            enrollments: Individual enrollments and groups to begin with, beside those of the
+                state file, which count more; `read_enrollments` reads them from JSON as the
+                service API writes it.
             linked_hubs: More IoT hubs, each as `host` or, with its share of the devices that are
                 hashed, as `host=weight`.
             webhook_ca: File with the CAs to trust for webhooks of custom allocation, in PEM; None
@@ -111,11 +112,14 @@ class Emulator:
                 `-` for standard output.
             control_port: Port of the control API and the page, on loopback only; 0 for any free
                 one, None for none.
+            state: File that keeps all state but the journal, so that the next start goes on where
+                this one ended, however it did; made if it is not there. None for memory alone.
 
         Raises:
             ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
                 `retry_after` is no whole number, `service_key` is not base64, `webhook_ca` holds
-                no CA, or `linked_hubs` or `faults` make no sense.
+                no CA, `linked_hubs` or `faults` make no sense, or the file of `state` is in use,
+                of another id scope, or no state file.
         """
         _check_host(host, beyond_loopback=beyond_loopback)
         check_workers(workers)
@@ -125,62 +129,71 @@ class Emulator:
         """Port of HTTPS; once it runs, the real one."""
         self.mqtt_port = mqtt_port
         """Port of MQTT; once it runs, the real one."""
-        self.id_scope = id_scope
         self.hub = hub
-        self._owner = AccessPolicy.create(OWNER, key=service_key)
         self.counts = Counts()
         """What came so far."""
         self.journal = Journal()
         """What came lately, in order."""
-        self.service = Service(
-            id_scope=id_scope,
-            linked_hubs=[hub, *linked_hubs],
-            assign_after=assign_after,
-            retry_after=retry_after,
-            throttle=throttle,
-            enrollments=enrollments,
-        )
-        """The service itself, for enrollments and certificates."""
-        self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
-        access = Access([self._owner, *access_policies])
-        self._administration = Administration(self.service, access)
-        authority = Authority.root(CA_NAME, days=CA_DAYS)
-        self.ca_pem = authority.certificate_pem
-        """The CA that signed the server's certificate: what clients must trust."""
-        names = dict.fromkeys((*server_names, host, "localhost", "127.0.0.1"))
-        self._server = authority.server(tuple(names), days=CA_DAYS)
-        self._workers = workers
-        self._on_exchange = on_exchange
-        self._log_json = log_json
         self.faults = Faults(
             plan(faults, harsh=harsh, seed=seed), without=HANDSHAKES if workers else frozenset()
         )
         """What goes wrong on purpose; a new `plan` counts at once."""
-        self._control_port = control_port
         self.control: Control | None = None
         """The control port, its address and token; None unless it runs and was asked for."""
-        self._running = AsyncExitStack()
+        self._workers = workers
+        self._on_exchange = on_exchange
+        self._log_json = log_json
+        self._control_port = control_port
+        names = dict.fromkeys((*server_names, host, "localhost", "127.0.0.1"))
+        with ExitStack() as opened:
+            self._store: Store = MemoryStore()
+            if state is not None:
+                self._store = opened.enter_context(closing(SqliteStore.open(state)))
+
+            self._instance = Instance.settle(
+                self._store,
+                durable=state is not None,
+                id_scope=id_scope,
+                service_key=service_key,
+                server_names=tuple(names),
+            )
+            self.id_scope = self._instance.id_scope
+            self.ca_pem = self._instance.authority.certificate_pem
+            """The CA that signed the server's certificate: what clients must trust."""
+            self.service = Service(
+                id_scope=self.id_scope,
+                linked_hubs=[hub, *linked_hubs],
+                assign_after=assign_after,
+                retry_after=retry_after,
+                throttle=throttle,
+                enrollments=enrollments,
+                store=self._store,
+            )
+            """The service itself, for enrollments and certificates."""
+            self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
+            access = Access([self._instance.owner, *access_policies])
+            self._administration = Administration(self.service, access)
+            self._running = AsyncExitStack()
+            self._running.push(opened.pop_all())
 
     @property
     def connection_string(self) -> str:
         """What clients of the service API take: where it is and the owner's key, a secret."""
-        return self._owner.connection_string(self.host, self.https_port)
+        return self._instance.owner.connection_string(self.host, self.https_port)
 
     async def __aenter__(self) -> Self:
         """Take the ports and begin to serve.
 
         Raises:
-            ConfigurationError: If a port cannot be had, the journal not be written, or a worker
-                not be started.
+            ConfigurationError: If a port cannot be had, journal or state not be written, or a
+                worker not be started.
         """
-        running = AsyncExitStack()
         try:
-            await self._start(running)
+            await self._start(self._running)
         except BaseException:
-            await running.aclose()
+            await self._running.aclose()
             raise
 
-        self._running = running
         return self
 
     async def __aexit__(
@@ -194,6 +207,8 @@ class Emulator:
         await self._running.aclose()
 
     async def _start(self, running: AsyncExitStack) -> None:
+        self._save_first()
+        running.callback(self.save)
         ports = Ports.bind(
             self.host,
             https_port=self.https_port,
@@ -211,12 +226,17 @@ class Emulator:
         tasks = await running.enter_async_context(anyio.create_task_group())
         running.callback(tasks.cancel_scope.cancel)
         desk = LocalDesk(
-            self.service, self._note, self.faults, administration=self._administration
+            self.service,
+            self._note,
+            self.faults,
+            administration=self._administration,
+            store=self._store,
         )
         if self._workers:
             await start_workers(self._workers, self._setup(), desk, tasks)
         else:
-            ports.serve(desk, server_context(self._server), tasks, door=self._door)
+            context = server_context(self._instance.server)
+            ports.serve(desk, context, tasks, door=self._door)
 
         tasks.start_soon(self._webhooks.run)
         if self.control is not None:
@@ -230,8 +250,8 @@ class Emulator:
             host=self.host,
             https_port=self.https_port,
             mqtt_port=self.mqtt_port,
-            certificate_pem=self._server.certificate_pem,
-            private_key_pem=self._server.private_key_pem,
+            certificate_pem=self._instance.server.certificate_pem,
+            private_key_pem=self._instance.server.private_key_pem,
             log_level=logging.getLogger("aiodps").getEffectiveLevel(),
         )
 
@@ -264,7 +284,20 @@ class Emulator:
         self.faults.reset()
 
     def save(self) -> None:
-        """Make changes durable that no request has made."""
+        """Make changes durable that no request has made; at the end of the block it is done.
+
+        Raises:
+            StoreError: If they cannot be kept now.
+        """
+        self._store.commit()
+
+    def _save_first(self) -> None:
+        try:
+            self.save()
+        except StoreError as exc:
+            raise ConfigurationError(
+                str(exc), setting="state", hint="see to the disk, or name another file"
+            ) from exc
 
     def _note(self, exchange: Exchange) -> None:
         self.counts.note(exchange)

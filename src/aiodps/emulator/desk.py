@@ -23,6 +23,8 @@ from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.timestamps import timestamp
 from aiodps.emulator.service.x509_rules import subject, thumbprint
 from aiodps.emulator.sessions import Sessions
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.store import Store, StoreError
 from aiodps.emulator.wire import (
     Delivery,
     Identity,
@@ -98,6 +100,7 @@ class LocalDesk:
         note: Takes down each exchange.
         faults: What goes wrong on purpose; None for nothing.
         administration: Answers administrators; None for one whose keys nobody knows.
+        store: Keeps what is decided before it is told; None for memory alone.
     """
 
     def __init__(
@@ -107,12 +110,14 @@ class LocalDesk:
         faults: Faults | None = None,
         *,
         administration: Administration | None = None,
+        store: Store | None = None,
     ) -> None:
         self._service = service
         self._administration = administration or Administration(service)
         self._note = note
         self._faults = faults or Faults()
         self._sessions = Sessions()
+        self._store = store or MemoryStore()
 
     async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
         """Ask the service on behalf of a device."""
@@ -149,11 +154,17 @@ class LocalDesk:
 
     def _ask(self, request: Request, identity: Identity) -> Response:
         try:
-            return self._service.handle(request, identity=identity, now=time.time())
+            response = self._service.handle(request, identity=identity, now=time.time())
+            self._store.commit()
+        except StoreError as exc:
+            log.error("%s", exc)  # noqa: TRY400 (the disk is full, say, and no bug of ours)
+            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, str(exc))
         except Exception:
             # A bug of ours must not cost the connection.
             log.exception("the emulated service failed")
             return _error(HTTPStatus.INTERNAL_SERVER_ERROR, OUR_FAULT)
+
+        return response
 
     async def answer_management(self, request: ManagementRequest) -> ManagementResponse:
         """Ask the service API or the resource manager."""
@@ -181,10 +192,16 @@ class LocalDesk:
 
     def _manage(self, request: ManagementRequest) -> ManagementResponse:
         try:
-            return self._administration.handle(request, now=time.time())
+            response = self._administration.handle(request, now=time.time())
+            self._store.commit()
+        except StoreError as exc:
+            log.error("%s", exc)  # noqa: TRY400 (the disk is full, say, and no bug of ours)
+            return _management_error(str(exc))
         except Exception:
             log.exception("the emulated management failed")
-            return _management_error()
+            return _management_error(OUR_FAULT)
+
+        return response
 
     async def meet(
         self,
@@ -256,8 +273,8 @@ def _reason(response: Response | ManagementResponse) -> str | None:
     return message if response.why is None else f"{message} ({response.why})"
 
 
-def _management_error() -> ManagementResponse:
-    error = {"code": "InternalServerError", "message": OUR_FAULT}
+def _management_error(message: str) -> ManagementResponse:
+    error = {"code": "InternalServerError", "message": message}
     return ManagementResponse(
         status_code=HTTPStatus.INTERNAL_SERVER_ERROR.value, body={"error": error}
     )

@@ -142,7 +142,12 @@ class Authority(Credential):
         return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def server(
-        self, names: Sequence[str], *, key_type: KeyType = "ec", days: float = LEAF_DAYS
+        self,
+        names: Sequence[str],
+        *,
+        key_type: KeyType = "ec",
+        days: float = LEAF_DAYS,
+        private_key: PrivateKey | None = None,
     ) -> Credential:
         """Issue a server's certificate.
 
@@ -151,12 +156,13 @@ class Authority(Credential):
                 first becomes the CN too, cut to what a CN takes.
             key_type: The kind of key to make.
             days: Validity from now on.
+            private_key: A key to certify, as in a renewal; None makes a new one.
 
         Raises:
             ConfigurationError: If there is no name, one is not ASCII, or the days cannot be.
             CertificateError: If this CA has expired.
         """
-        key = new_private_key(key_type)
+        key = private_key or new_private_key(key_type)
         alternatives = alternative_names(names)
         subject = _subject(names[0][:MAX_COMMON_NAME])
         builder = _builder(issuer=self, subject=subject, key=key, days=days)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import pytest
 from tests.certificates import certify, other_root, root
+from tests.emulator.dict_store import DictStore
+from tests.emulator.instance import NOW
 
 from aiodps.emulator.service.certificates import CaCertificates
 from aiodps.errors import BadRequestError, ConflictError, NotFoundError
@@ -204,3 +206,22 @@ def test_what_is_no_certificate(certificates: CaCertificates) -> None:
         certificates.upload("x", "nonsense", now=101.0)
 
     assert refused.value.error_code == 400004
+
+
+def test_a_store_gives_back_what_it_was_given() -> None:
+    """In the order of the upload, with codes that were given out."""
+    store = DictStore()
+    chance = random.Random(1)  # noqa: S311 (no secrets here)
+    before = CaCertificates(chance=chance, store=store)
+    for name in ("Z", "a", "gone"):
+        before.upload(name, root().certificate, now=NOW)
+
+    before.generate_verification_code("z", now=NOW + 1)
+    before.delete("GONE")
+    after = CaCertificates(chance=chance, store=store)
+
+    assert list(after) == list(before)
+    assert [each.name for each in after] == ["Z", "a"]
+    code = after.get("z").verification_code
+    assert code is not None
+    assert after.verify("z", root().verification(code).certificate, now=NOW + 2).verified

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.certificates import certify, intermediate, other_root, root
+from tests.emulator.dict_store import DictStore
 from tests.emulator.instance import GUID
 
 from aiodps.emulator.service.enrollments import (
@@ -23,6 +24,7 @@ from aiodps.emulator.service.mechanisms import (
     SymmetricKeys,
 )
 from aiodps.emulator.service.x509_rules import thumbprint
+from aiodps.emulator.state.store import Kind
 from aiodps.errors import ConfigurationError, ConflictError
 
 CERTIFICATE = certify().certificate
@@ -221,3 +223,46 @@ def test_an_id_stands_once_in_a_file() -> None:
     document = json.dumps([DEVICE.to_json(), group, again])
     with pytest.raises(ConfigurationError, match="enrollment 2 has the id of enrollment 0"):
         read_enrollments(document)
+
+
+def test_a_store_gives_back_what_it_was_given() -> None:
+    """To the bit: keys, etags and dates, and which of two groups of a CA is the older one."""
+    store = DictStore()
+    before = Enrollments(
+        [
+            EnrollmentGroup(enrollment_group_id="Z-keys", attestation=SymmetricKeys()),
+            EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="older"),
+            EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="newer"),
+            IndividualEnrollment(registration_id="Device-1", attestation=SymmetricKeys()),
+            IndividualEnrollment(registration_id="gone", attestation=SymmetricKeys()),
+            EnrollmentGroup.of_ca("gone", enrollment_group_id="gone"),
+        ],
+        store=store,
+    )
+    before.remove_individual("GONE")
+    before.remove_group("GONE")
+    after = Enrollments(store=store)
+
+    assert [(each, each.etag, each.created, each.updated) for each in after] == [
+        (each, each.etag, each.created, each.updated) for each in before
+    ]
+    found = after.group_signed_by(thumbprint(root().certificate))
+    assert found is not None
+    assert found.enrollment_group_id == "older"
+    assert len(after.groups_of_keys()) == 1
+
+
+def test_what_the_store_has_counts_more_than_what_is_given_to_begin_with() -> None:
+    """So that a start does not undo what was changed since the last one."""
+    store = DictStore()
+    Enrollments([EnrollmentGroup.of_ca("ca", enrollment_group_id="a", enabled=False)], store=store)
+    after = Enrollments(
+        [
+            EnrollmentGroup.of_ca("ca", enrollment_group_id="A"),
+            EnrollmentGroup.of_ca("ca", enrollment_group_id="b"),
+        ],
+        store=store,
+    )
+
+    assert [each.enabled for each in after] == [False, True]
+    assert len(list(store.load(Kind.GROUP))) == 2

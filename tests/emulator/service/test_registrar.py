@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.certificates import self_signed
+from tests.emulator.dict_store import DictStore
 from tests.emulator.instance import NOW, instance, poll, provision, register, shown
-from tests.emulator.service.test_registrations import DictStore
 from tests.emulator.tokens import KEY, derived, signed
 
 from aiodps.emulator.service.allocation import Allocation, AllocationPolicy

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Iterable
 
 import pytest
+from tests.emulator.dict_store import DictStore
 
 from aiodps.emulator.service.places import Place, Terms
 from aiodps.emulator.service.registration_record import KEPT_OPERATIONS, Outcome
 from aiodps.emulator.service.registrations import Registrations
 from aiodps.emulator.service.webhook_calls import WebhookCall
-from aiodps.emulator.state.store import Document, Kind, Store
+from aiodps.emulator.state.store import Store
 from aiodps.errors import ConflictError, NotFoundError
 from aiodps.models import RegistrationStatus, Substatus
 
@@ -27,29 +26,6 @@ CALL = WebhookCall(
     request={"linkedHubs": ["h"]},
     terms=Terms(device_id="d"),
 )
-
-
-class DictStore:
-    """A store that forgets when it goes."""
-
-    def __init__(self) -> None:
-        self.documents: dict[tuple[Kind, str], str] = {}
-
-    def load(self, kind: Kind) -> Iterable[tuple[str, Document]]:
-        """Go through the documents of a kind."""
-        kept = list(self.documents.items())
-        return [(key, json.loads(text)) for (each, key), text in kept if each is kind]
-
-    def put(self, kind: Kind, key: str, document: Document) -> None:
-        """Keep a document."""
-        self.documents[kind, key] = json.dumps(document)
-
-    def delete(self, kind: Kind, key: str) -> None:
-        """Forget a document."""
-        self.documents.pop((kind, key), None)
-
-    def commit(self) -> None:
-        """Do nothing."""
 
 
 def registrations(assign_after: float = 2.0, store: Store | None = None) -> Registrations:

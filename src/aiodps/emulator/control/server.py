@@ -20,6 +20,7 @@ from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.control.access import Access
 from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest, Router
 from aiodps.emulator.fronts.http_messages import HttpConnection, HttpRequest, RefusedError
+from aiodps.emulator.state.store import StoreError
 
 HOST: Final = "127.0.0.1"
 """Never another one, whatever the other ports listen on."""
@@ -102,6 +103,8 @@ class Control:
             return self._access.enter(asked) or await self.router.answer(asked, raw_path=raw_path)
         except ControlError as exc:
             return _error(exc)
+        except StoreError as exc:
+            return _error(ControlError(HTTPStatus.INTERNAL_SERVER_ERROR, str(exc)))
         except Exception:
             # A bug of ours must not cost the connection.
             log.exception("the control port failed")

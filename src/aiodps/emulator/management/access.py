@@ -60,6 +60,7 @@ class AccessPolicy:
         *,
         rights: Iterable[Right] = EVERYTHING,
         key: str | None = None,
+        secondary: str | None = None,
         chance: random.Random | None = None,
     ) -> Self:
         """Make a policy.
@@ -67,7 +68,8 @@ class AccessPolicy:
         Args:
             name: Of the policy, `skn` in tokens.
             rights: What it allows.
-            key: Its primary key, base64; None to make one. The other one is always made.
+            key: Its primary key, base64; None to make one.
+            secondary: Its other key; None to make one.
             chance: Where keys come from; None for the system's.
 
         Raises:
@@ -80,7 +82,7 @@ class AccessPolicy:
         return cls(
             name=name,
             primary_key=key or symmetric_key(chance=source),
-            secondary_key=symmetric_key(chance=source),
+            secondary_key=secondary or symmetric_key(chance=source),
             rights=frozenset(rights),
         )
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.emulator.service.etags import check_etag
 from aiodps.emulator.service.identifiers import etag, verification_code
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.x509_rules import is_named, is_signed_by, read_certificate
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.store import Kind, Store
 from aiodps.errors import CertificateError
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -40,6 +44,23 @@ class CaCertificate:
     updated: float
     """Seconds since 1970."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Write it for a store."""
+        return {
+            "name": self.name,
+            "certificate": self.certificate.public_bytes(Encoding.PEM).decode(),
+            "verified": self.verified,
+            "verification_code": self.verification_code,
+            "etag": self.etag,
+            "created": self.created,
+            "updated": self.updated,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_json` writes."""
+        return cls(**{**document, "certificate": read_certificate(document["certificate"])})
+
 
 class CaCertificates:
     """The CA certificates of an instance.
@@ -49,11 +70,15 @@ class CaCertificates:
 
     Args:
         chance: Where etags and verification codes come from.
+        store: Where they are kept as well, and where they come from at the start; None for memory
+            alone.
     """
 
-    def __init__(self, *, chance: random.Random) -> None:
+    def __init__(self, *, chance: random.Random, store: Store | None = None) -> None:
         self._chance = chance
-        self._by_name: dict[str, CaCertificate] = {}
+        self._store = store or MemoryStore()
+        kept = self._store.load(Kind.CERTIFICATE)
+        self._by_name = {key: CaCertificate.from_json(each) for key, each in kept}
 
     def __iter__(self) -> Iterator[CaCertificate]:
         """Go through all of them, in the order of their upload."""
@@ -96,7 +121,7 @@ class CaCertificates:
             created=older.created if older else now,
             updated=now,
         )
-        self._by_name[name.lower()] = uploaded
+        self._keep(uploaded)
         return uploaded
 
     def get(self, name: str, *, if_match: str | None = None) -> CaCertificate:
@@ -130,6 +155,7 @@ class CaCertificates:
         """
         self.get(name, if_match=if_match)
         del self._by_name[name.lower()]
+        self._store.delete(Kind.CERTIFICATE, name.lower())
 
     def generate_verification_code(
         self, name: str, *, if_match: str | None = None, now: float
@@ -182,8 +208,13 @@ class CaCertificates:
             etag=etag(chance=self._chance, now=now),
             updated=now,
         )
-        self._by_name[older.name.lower()] = newer
+        self._keep(newer)
         return newer
+
+    def _keep(self, certificate: CaCertificate) -> None:
+        key = certificate.name.lower()
+        self._by_name[key] = certificate
+        self._store.put(Kind.CERTIFICATE, key, certificate.to_json())
 
 
 def _read(certificate: x509.Certificate | str | bytes) -> x509.Certificate:

@@ -24,6 +24,8 @@ from aiodps.emulator.service.mechanisms import (
     SymmetricKeys,
     with_what_is_known,
 )
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.store import Document, Kind, Store
 from aiodps.errors import ConfigurationError
 
 __all__ = [
@@ -42,20 +44,29 @@ class Enrollments:
     quotes; None or `*` is any.
 
     Args:
-        enrollments: To begin with; of two with one id the later one counts.
+        enrollments: To begin with, unless the store has one of the id; of two with one id the
+            later one counts.
         chance: Where keys and etags come from; None for the system's.
+        store: Where they are kept as well, and where they come from at the start; None for memory
+            alone.
     """
 
     def __init__(
-        self, enrollments: Iterable[Enrollment] = (), *, chance: random.Random | None = None
+        self,
+        enrollments: Iterable[Enrollment] = (),
+        *,
+        chance: random.Random | None = None,
+        store: Store | None = None,
     ) -> None:
         self._chance = chance or random.SystemRandom()
+        self._store = store or MemoryStore()
         self._individuals: dict[str, IndividualEnrollment] = {}
         self._groups: dict[str, EnrollmentGroup] = {}
         self._by_thumbprint: dict[str, EnrollmentGroup] = {}
         self._by_ca_name: dict[str, EnrollmentGroup] = {}
         self._of_keys: list[tuple[EnrollmentGroup, SymmetricKeys]] = []
-        for each in enrollments:
+        self._restore()
+        for each in [each for each in enrollments if self._older(each) is None]:
             self.put(each)
 
     def __iter__(self) -> Iterator[Enrollment]:
@@ -95,6 +106,7 @@ class Enrollments:
             updated=moment,
         )
         self._keep(newer)
+        self._store.put(*_place(newer), _to_kept(newer))
         return newer
 
     def remove(self, enrollment: Enrollment, *, if_match: str | None = None) -> None:
@@ -148,10 +160,25 @@ class Enrollments:
     def remove_individual(self, registration_id: str) -> None:
         """Remove an individual enrollment; one that is not there is removed already."""
         self._individuals.pop(registration_id.lower(), None)
+        self._store.delete(Kind.ENROLLMENT, registration_id.lower())
 
     def remove_group(self, enrollment_group_id: str) -> None:
         """Remove an enrollment group; one that is not there is removed already."""
         self._groups.pop(enrollment_group_id.lower(), None)
+        self._store.delete(Kind.GROUP, enrollment_group_id.lower())
+        self._index_groups()
+
+    def _restore(self) -> None:
+        for key, document in self._store.load(Kind.ENROLLMENT):
+            enrollment = _read_kept(document)
+            assert isinstance(enrollment, IndividualEnrollment)  # noqa: S101 (by its kind)
+            self._individuals[key] = enrollment
+
+        for key, document in self._store.load(Kind.GROUP):
+            group = _read_kept(document)
+            assert isinstance(group, EnrollmentGroup)  # noqa: S101 (by its kind)
+            self._groups[key] = group
+
         self._index_groups()
 
     def _older(self, enrollment: Enrollment) -> Enrollment | None:
@@ -214,7 +241,7 @@ def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:
     if not isinstance(entries, list):
         raise _fault("the enrollments are not a JSON list")
 
-    found: dict[tuple[type[Enrollment], str], str] = {}
+    found: dict[tuple[Kind, str], str] = {}
     enrollments = []
     for index, entry in enumerate(entries):
         place = f"enrollment {index}"
@@ -222,22 +249,40 @@ def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:
             raise _fault(f"{place} is not an object")
 
         enrollment = read_enrollment(entry, place=place)
-        if (first := found.setdefault(_key(enrollment), place)) != place:
-            raise _fault(f"{place} has the id of {first}: {_key(enrollment)[1]!a}")
+        if (first := found.setdefault(_place(enrollment), place)) != place:
+            raise _fault(f"{place} has the id of {first}: {_place(enrollment)[1]!a}")
 
         enrollments.append(enrollment)
 
     return tuple(enrollments)
 
 
-def _key(enrollment: Enrollment) -> tuple[type[Enrollment], str]:
+def _place(enrollment: Enrollment) -> tuple[Kind, str]:
+    """Return what no two enrollments have in common."""
     match enrollment:
         case IndividualEnrollment(registration_id=name):
-            return IndividualEnrollment, name.lower()
+            return Kind.ENROLLMENT, name.lower()
         case EnrollmentGroup(enrollment_group_id=name):
-            return EnrollmentGroup, name.lower()
+            return Kind.GROUP, name.lower()
         case _:
             assert_never(enrollment)
+
+
+def _to_kept(enrollment: Enrollment) -> Document:
+    """Write an enrollment for a store: all of it, dates to the bit."""
+    return {
+        "enrollment": enrollment.to_json(),
+        "etag": enrollment.etag,
+        "created": enrollment.created,
+        "updated": enrollment.updated,
+    }
+
+
+def _read_kept(document: Document) -> Enrollment:
+    """Read what `_to_kept` writes."""
+    about = dict(document)
+    enrollment = read_enrollment(about.pop("enrollment"), place="a kept enrollment")
+    return replace(enrollment, **about)
 
 
 def _fault(message: str) -> ConfigurationError:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
+from aiodps.emulator.state.memory import MemoryStore
 from aiodps.emulator.state.store import Kind, Store
 from aiodps.models import Substatus
 
@@ -88,13 +89,16 @@ class HubDevices:
     """The devices at the linked hubs, as far as the service makes and moves them.
 
     Args:
-        store: Where they are kept as well, and where they come from at the start; None for none.
+        store: Where they are kept as well, and where they come from at the start; None for memory
+            alone.
     """
 
     def __init__(self, *, store: Store | None = None) -> None:
-        self._store = store
-        kept = (each for _, each in store.load(Kind.HUB_DEVICE)) if store else ()
-        self._twins = {Place.from_json(each["place"]): each["twin"] for each in kept}
+        self._store = store or MemoryStore()
+        kept = (each for _, each in self._store.load(Kind.HUB_DEVICE))
+        self._twins: dict[Place, Twin] = {
+            Place.from_json(each["place"]): each["twin"] for each in kept
+        }
 
     def __iter__(self) -> Iterator[tuple[Place, Twin]]:
         """Go through all of them, with their twins."""
@@ -128,12 +132,11 @@ class HubDevices:
             return
 
         self._twins[place] = twin
-        if self._store is not None:
-            self._store.put(Kind.HUB_DEVICE, place.key, {"place": place.to_json(), "twin": twin})
+        self._store.put(Kind.HUB_DEVICE, place.key, {"place": place.to_json(), "twin": twin})
 
     def _remove(self, place: Place | None) -> Twin | None:
-        twin = None if place is None else self._twins.pop(place, None)
-        if place is not None and self._store is not None:
-            self._store.delete(Kind.HUB_DEVICE, place.key)
+        if place is None:
+            return None
 
-        return twin
+        self._store.delete(Kind.HUB_DEVICE, place.key)
+        return self._twins.pop(place, None)

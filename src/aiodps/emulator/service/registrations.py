@@ -22,6 +22,7 @@ from aiodps.emulator.service.registration_record import (
     RegistrationRecord,
 )
 from aiodps.emulator.service.webhook_calls import WebhookCall
+from aiodps.emulator.state.memory import MemoryStore
 from aiodps.emulator.state.store import Kind, Store
 
 
@@ -31,7 +32,8 @@ class Registrations:
     Args:
         assign_after: Seconds that an operation takes.
         chance: Where ids and etags come from.
-        store: Where they are kept as well, and where they come from at the start; None for none.
+        store: Where they are kept as well, and where they come from at the start; None for memory
+            alone.
     """
 
     def __init__(
@@ -39,8 +41,8 @@ class Registrations:
     ) -> None:
         self.assign_after = assign_after
         self._chance = chance
-        self._store = store
-        kept = store.load(Kind.REGISTRATION) if store else ()
+        self._store = store or MemoryStore()
+        kept = self._store.load(Kind.REGISTRATION)
         self._records = {key: RegistrationRecord.from_json(each) for key, each in kept}
 
     def records(self) -> Iterator[RegistrationRecord]:
@@ -145,11 +147,9 @@ class Registrations:
 
         check_etag(record.etag, if_match)
         del self._records[registration_id.lower()]
-        if self._store is not None:
-            self._store.delete(Kind.REGISTRATION, registration_id.lower())
+        self._store.delete(Kind.REGISTRATION, registration_id.lower())
 
     def _keep(self, record: RegistrationRecord) -> None:
         key = record.registration_id.lower()
         self._records[key] = record
-        if self._store is not None:
-            self._store.put(Kind.REGISTRATION, key, record.to_json())
+        self._store.put(Kind.REGISTRATION, key, record.to_json())

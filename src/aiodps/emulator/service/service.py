@@ -50,7 +50,7 @@ class Service:
         assign_after: Seconds from register to the end of an operation.
         retry_after: Whole seconds that devices are asked to wait between polls.
         chance: Where ids, etags and verification codes come from; None for the system's.
-        store: Where registrations and the devices at hubs are kept; None for memory alone.
+        store: Where all of it is kept, and comes from at the start; None for memory alone.
         throttle: Whether the published limits count.
     """
 
@@ -70,13 +70,13 @@ class Service:
         self.id_scope = id_scope
         self.retry_after = retry_after
         self.throttle = Throttle() if throttle else None
-        self.enrollments = Enrollments(enrollments, chance=self._chance)
+        self.enrollments = Enrollments(enrollments, chance=self._chance, store=store)
         self.linked_hubs = LinkedHubs(linked_hubs)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
             if hub not in self.linked_hubs:
                 self.linked_hubs.append(hub)
 
-        self.certificates = CaCertificates(chance=self._chance)
+        self.certificates = CaCertificates(chance=self._chance, store=store)
         self.registrations = Registrations(
             assign_after=assign_after, chance=self._chance, store=store
         )

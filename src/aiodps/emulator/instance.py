@@ -1,0 +1,143 @@
+"""What an instance is known by, and keeps over a restart if it keeps anything: name and keys."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from cryptography import x509
+
+from aiodps.emulator.management.access import OWNER, AccessPolicy
+from aiodps.emulator.state.store import Kind, Store
+from aiodps.errors import ConfigurationError
+from aiodps.pki import Authority, Credential
+
+ID_SCOPE: Final = "0ne00000000"
+"""Of an instance that is given none."""
+CA_NAME: Final = "aiodps emulator CA - for tests only"
+CA_DAYS: Final = 7.0
+"""A CA that lives only in memory is made at each start."""
+KEPT_CA_DAYS: Final = 90.0
+"""Clients go on trusting a CA that is kept."""
+RENEWAL_DAYS: Final = 7.0
+"""A kept CA that ends sooner is made anew."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """Name and keys of an instance."""
+
+    id_scope: str
+    authority: Authority
+    """The CA that signs the server's certificate."""
+    server: Credential
+    """What clients are shown in TLS."""
+    owner: AccessPolicy = field(repr=False)
+    """Who may do everything in the service API."""
+
+    @classmethod
+    def settle(
+        cls,
+        store: Store,
+        *,
+        durable: bool,
+        id_scope: str | None,
+        service_key: str | None,
+        server_names: Sequence[str],
+    ) -> Self:
+        """Take what the store has, make what it has not, and put all of it there.
+
+        Args:
+            store: Of the instance.
+            durable: Whether the store keeps anything.
+            id_scope: What it must be; None for what the store has.
+            service_key: Primary key of the owner, base64; None for what the store has.
+            server_names: Names and addresses for the server's certificate.
+
+        Raises:
+            ConfigurationError: If the store is that of another id scope, or the key not base64.
+        """
+        kept = dict(store.load(Kind.INSTANCE))
+        authority = _authority(kept.get("authority"), days=KEPT_CA_DAYS if durable else CA_DAYS)
+        server = _server(kept.get("server"), authority, server_names)
+        settled = cls(
+            id_scope=_id_scope(kept.get("id scope"), id_scope),
+            authority=authority,
+            server=server,
+            owner=_owner(kept.get("owner"), service_key),
+        )
+        for key, document in settled._to_json().items():
+            store.put(Kind.INSTANCE, key, document)
+
+        return settled
+
+    def _to_json(self) -> Mapping[str, Mapping[str, Any]]:
+        return {
+            "id scope": {"id_scope": self.id_scope},
+            "authority": _pair(self.authority),
+            "server": _pair(self.server),
+            "owner": {"keys": [self.owner.primary_key, self.owner.secondary_key]},
+        }
+
+
+def _id_scope(kept: Mapping[str, Any] | None, wanted: str | None) -> str:
+    if kept is None:
+        return wanted or ID_SCOPE
+
+    id_scope: str = kept["id_scope"]
+    if wanted is not None and wanted.lower() != id_scope.lower():
+        raise ConfigurationError(
+            f"the state file is that of id scope {id_scope!r}, not {wanted!r}",
+            setting="id_scope",
+            hint="leave the id scope out, or name another state file",
+        )
+
+    return id_scope
+
+
+def _authority(kept: Mapping[str, Any] | None, *, days: float) -> Authority:
+    if kept is not None:
+        authority = Authority.from_pem(**_pem(kept))
+        if _ends_after(authority.certificate, days=RENEWAL_DAYS):
+            return authority
+
+        log.warning("the emulator's CA is near its end and made anew: clients must trust it again")
+
+    return Authority.root(CA_NAME, days=days)
+
+
+def _server(
+    kept: Mapping[str, Any] | None, authority: Authority, names: Sequence[str]
+) -> Credential:
+    """Certify the names; the key stays, for clients that know it."""
+    key = None if kept is None else Credential.from_pem(**_pem(kept)).private_key
+    return authority.server(names, private_key=key, days=KEPT_CA_DAYS)
+
+
+def _owner(kept: Mapping[str, Any] | None, service_key: str | None) -> AccessPolicy:
+    if kept is None:
+        return AccessPolicy.create(OWNER, key=service_key)
+
+    primary, secondary = kept["keys"]
+    return AccessPolicy.create(OWNER, key=service_key or primary, secondary=secondary)
+
+
+def _ends_after(certificate: x509.Certificate, *, days: float) -> bool:
+    rest = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
+    return rest > dt.timedelta(days=days)
+
+
+def _pair(credential: Credential) -> Mapping[str, str]:
+    return {
+        "certificate": credential.certificate_pem.decode(),
+        "private_key": credential.private_key_pem.decode(),
+    }
+
+
+def _pem(document: Mapping[str, Any]) -> Mapping[str, bytes]:
+    return {f"{name}_pem": text.encode() for name, text in document.items()}

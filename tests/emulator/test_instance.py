@@ -1,0 +1,107 @@
+"""Name and keys of an instance: made once, kept if anything is, made anew in time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from cryptography import x509
+from tests.emulator.dict_store import DictStore
+
+from aiodps.emulator.instance import KEPT_CA_DAYS, Instance
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.store import Kind, Store
+from aiodps.errors import ConfigurationError
+from aiodps.pki import Authority
+
+
+def settle(store: Store, **more: Any) -> Instance:
+    """Settle an instance."""
+    options: Mapping[str, Any] = {
+        "durable": True,
+        "id_scope": None,
+        "service_key": None,
+        "server_names": ("localhost",),
+    }
+    return Instance.settle(store, **{**options, **more})
+
+
+def days_left(certificate: x509.Certificate) -> float:
+    """Say how long a certificate is good for."""
+    return (certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)) / dt.timedelta(days=1)
+
+
+def test_what_was_made_once_stays() -> None:
+    """Clients go on trusting the CA, and administrators' keys go on working."""
+    store = DictStore()
+    first = settle(store, id_scope="0neFFF")
+    second = settle(store, server_names=("localhost", "dps.example"))
+
+    assert second.id_scope == "0neFFF"
+    assert second.authority.certificate == first.authority.certificate
+    assert second.owner == first.owner
+    assert second.server.private_key_pem == first.server.private_key_pem
+    names = second.server.certificate.extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    )
+    assert "dps.example" in names.value.get_values_for_type(x509.DNSName)
+    second.server.certificate.verify_directly_issued_by(first.authority.certificate)
+
+
+def test_without_a_store_all_is_new_and_short_lived() -> None:
+    """Seven days for what nobody keeps, with the id scope of the documentation."""
+    one, other = (settle(MemoryStore(), durable=False) for _ in range(2))
+
+    assert one.authority.certificate != other.authority.certificate
+    assert one.owner != other.owner
+    assert days_left(one.authority.certificate) <= 7
+    assert one.id_scope == "0ne00000000"
+
+
+def test_another_id_scope_than_that_of_the_store_is_refused() -> None:
+    """Any casing of it is the same one."""
+    store = DictStore()
+    settle(store, id_scope="0neABC")
+
+    assert settle(store, id_scope="0NEabc").id_scope == "0neABC"
+    with pytest.raises(ConfigurationError, match=r"'0neABC', not '0neXYZ'") as caught:
+        settle(store, id_scope="0neXYZ")
+
+    assert caught.value.setting == "id_scope"
+
+
+def test_a_ca_near_its_end_is_made_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """Before clients find out, and said aloud, because they must trust the new one."""
+    store = DictStore()
+    settle(store)
+    old = Authority.root("old", days=6)
+    pair = {
+        "certificate": old.certificate_pem.decode(),
+        "private_key": old.private_key_pem.decode(),
+    }
+    store.put(Kind.INSTANCE, "authority", pair)
+    renewed = settle(store)
+
+    assert days_left(renewed.authority.certificate) == pytest.approx(KEPT_CA_DAYS, abs=0.1)
+    assert "made anew" in caplog.text
+    assert settle(store).authority.certificate == renewed.authority.certificate
+
+
+def test_a_key_that_is_given_counts_and_stays() -> None:
+    """The other key of the owner is not touched by that."""
+    store = DictStore()
+    before = settle(store).owner
+    given = settle(store, service_key="YWJj").owner
+
+    assert (given.primary_key, given.secondary_key) == ("YWJj", before.secondary_key)
+    assert settle(store).owner == given
+
+
+def test_secrets_are_in_no_text() -> None:
+    """Neither keys of TLS nor of the service API."""
+    instance = settle(MemoryStore())
+
+    assert instance.owner.primary_key not in repr(instance)
+    assert "private_key" not in repr(instance)
