@@ -129,11 +129,13 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """What a device costs, side by side with the libraries used plainly and Microsoft's own."""
-    session.install(".[all]")
+    """What a device costs, beside the libraries used plainly and Microsoft's own; the emulator."""
+    session.install(".[all]", "psutil")
     azure = f"{session.create_tmp()}/azure-iot-device"
     session.run("python", "-m", "venv", "--clear", azure, silent=True)
     python, requirements = f"{azure}/bin/python", ENVIRONMENTS / "azure-iot-device.txt"
     session.run(python, "-m", "pip", "install", "-q", "-r", str(requirements), external=True)
     words = session.posargs or ["--out", "benchmarks/results"]
     session.run("python", "-m", "benchmarks.register", "--azure-python", python, *words)
+    if not session.posargs:
+        session.run("python", "-m", "benchmarks.emulator", *words)

@@ -23,6 +23,7 @@ class Server:
     mqtt_port: int
     id_scope: str
     ca: str
+    pid: int
 
 
 def context(server: Server, chain: Path, key: Path) -> ssl.SSLContext:

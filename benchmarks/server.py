@@ -51,6 +51,7 @@ def emulator(folder: Path, root: Authority) -> Iterator[Server]:
                 facts["mqtt_port"],
                 facts["id_scope"],
                 ca.read_text(),
+                process.pid,
             )
         finally:
             process.send_signal(signal.SIGTERM)

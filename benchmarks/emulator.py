@@ -1,0 +1,250 @@
+"""What the emulator costs: CPU of a registration, memory of an idle connection, a burst.
+
+    python -m benchmarks.emulator                          # to the terminal
+    python -m benchmarks.emulator --out benchmarks/results
+
+The yardstick of CPU is the handshake itself: what `openssl s_server` spends on each connection
+of `openssl s_time` with the same certificates. It is measured in the same rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from benchmarks.baseline import Server
+from benchmarks.conversations import CONVERSATIONS, Conversation
+from benchmarks.crowd import Crowd
+from benchmarks.server import emulator, issue
+from benchmarks.table import environment
+
+from aiodps.pki import Authority, Credential
+
+S_TIME_SECONDS: Final = "2"
+IDLE: Final = 2_000
+BURST: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the clients need, in files."""
+
+    ca: str
+    devices: str
+
+    @property
+    def one(self) -> str:
+        """Return the beginning of the names of one device's files."""
+        return f"{self.devices}/dev-00000"
+
+
+def client(server: Server, files: Files, conversation: Conversation, **more: Any) -> list[str]:
+    """Write the command of a crowd that holds one conversation."""
+    port = server.mqtt_port if conversation.mqtt else server.https_port
+    messages, ends = conversation.written(server.id_scope)
+    crowd = Crowd(
+        host=server.host, port=port, **asdict(files), messages=messages, ends=ends, **more
+    )
+    return [sys.executable, "-m", "benchmarks.crowd", json.dumps(asdict(crowd))]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return what a process has spent so far."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def cost(server: Server, files: Files, name: str, count: int) -> dict[str, Any]:
+    """Measure the server's CPU for each connection with a conversation."""
+    before = cpu_seconds(server.pid)
+    command = client(server, files, CONVERSATIONS[name], count=count)
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    spent = cpu_seconds(server.pid) - before
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts | {"cpu_ms": spent * 1000 / count}
+
+
+@contextmanager
+def openssl_server(
+    credential: Credential, root: Authority, folder: Path
+) -> Iterator[tuple[int, int]]:
+    """Run `openssl s_server`, which trusts the root; give its process id and its port."""
+    certificate, key, trusted = (folder / name for name in ("floor.pem", "floor.key", "floor.ca"))
+    trusted.write_bytes(root.certificate_pem)
+    certificate.write_bytes(credential.certificate_pem)
+    key.touch(mode=0o600)
+    key.write_bytes(credential.private_key_pem)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    command = [
+        *("openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", "-verify_quiet"),
+        *("-cert", str(certificate), "-key", str(key), "-verify", "5", "-CAfile", str(trusted)),
+        *("-no-CApath", "-no-CAstore"),
+    ]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait_for(port)
+            yield process.pid, port
+        finally:
+            process.kill()
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+
+    raise SystemExit("openssl s_server did not start")
+
+
+def handshakes(pid: int, host: str, port: int, files: Files) -> float:
+    """Return the milliseconds of CPU that a server spends on a connection of `s_time`."""
+    before = cpu_seconds(pid)
+    done = subprocess.run(
+        [
+            *("openssl", "s_time", "-connect", f"{host}:{port}", "-new", "-time", S_TIME_SECONDS),
+            *("-cert", f"{files.one}_chain.pem", "-key", f"{files.one}_key.pem"),
+            *("-CAfile", files.ca),
+        ],
+        check=False,  # it ends with 1 when the time is over
+        capture_output=True,
+        text=True,
+    )
+    connections = re.search(r"^(\d+) connections in", done.stdout, re.MULTILINE)
+    if connections is None:
+        raise SystemExit(f"openssl s_time: {done.stderr[-300:]}")
+
+    return (cpu_seconds(pid) - before) * 1000 / int(connections[1])
+
+
+def idle(server: Server, files: Files, name: str, count: int) -> dict[str, Any]:
+    """Measure the memory of connections that have said something and now say nothing."""
+    before = psutil.Process(server.pid).memory_info().rss
+    command = client(server, files, CONVERSATIONS[name], count=count, hold=True)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        facts: dict[str, Any] = json.loads(process.stdout.readline())
+        grown = psutil.Process(server.pid).memory_info().rss - before
+        process.communicate()
+
+    return facts | {"connections": count, "kib_each": grown / 1024 / count}
+
+
+def burst(server: Server, files: Files, count: int) -> dict[str, Any]:
+    """Let so many devices connect at once, and see whether the kernel dropped any."""
+    before = overflows()
+    command = client(server, files, CONVERSATIONS["rest"], count=count, at_once=count)
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    facts: dict[str, Any] = json.loads(done.stdout)
+    after = overflows()
+    return facts | {name: after[name] - before[name] for name in after}
+
+
+def overflows() -> dict[str, int]:
+    """Return how many connections this machine has dropped before they were accepted."""
+    lines = Path("/proc/net/netstat").read_text(encoding="ascii").splitlines()
+    names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
+    return {name: int(values[names.index(name)]) for name in ("ListenOverflows", "ListenDrops")}
+
+
+def measure(folder: Path, *, rounds: int, count: int) -> dict[str, Any]:
+    """Measure everything, each kind against an emulator of its own."""
+    root, ca = Authority.root("bench root"), Authority.root("floor")
+    files = Files(str(folder / "ca.pem"), str(folder))
+    issue(root.intermediate("bench intermediate"), folder, max(count, IDLE, BURST))
+    result: dict[str, Any] = {"cpu_ms": []}
+    with (
+        openssl_server(ca.server(["localhost"]), root, folder) as (pid, port),
+        _fresh(folder, root, files) as server,
+    ):
+        for number in range(rounds):
+            one = {"openssl": handshakes(pid, "127.0.0.1", port, files)}
+            one["handshake"] = handshakes(server.pid, server.host, server.https_port, files)
+            for name in ("rest", "mqtt"):
+                one[name] = cost(server, files, name, count)["cpu_ms"]
+
+            result["cpu_ms"].append(one)
+            print(f"{number + 1} of {rounds}", file=sys.stderr)
+
+    for name in ("rest", "mqtt"):
+        with _fresh(folder, root, files) as server:
+            result[f"idle {name}"] = idle(server, files, name, IDLE)
+
+    with _fresh(folder, root, files) as server:
+        result["burst"] = burst(server, files, BURST)
+
+    return result
+
+
+@contextmanager
+def _fresh(folder: Path, root: Authority, files: Files) -> Iterator[Server]:
+    """Run an emulator, warm."""
+    for name in ("ready", "server-ca.pem"):
+        (folder / name).unlink(missing_ok=True)
+
+    with emulator(folder, root) as server:
+        Path(files.ca).write_text(server.ca)
+        for name in CONVERSATIONS:
+            cost(server, files, name, 100)
+
+        yield server
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """Say it in a few lines."""
+    lines = ["| | CPU ms/connection | x openssl |", "| --- | --: | --: |"]
+    for name in result["cpu_ms"][0]:
+        spent = statistics.median(one[name] for one in result["cpu_ms"])
+        ratio = statistics.median(one[name] / one["openssl"] for one in result["cpu_ms"])
+        lines.append(f"| {name} | {spent:.2f} | {ratio:.2f} |")
+
+    lines += [
+        f"\n{name}: {result[name]['kib_each']:.0f} KiB a connection"
+        for name in ("idle rest", "idle mqtt")
+    ]
+    facts = ", ".join(f"{name} {value}" for name, value in result["burst"].items())
+    return "\n".join((*lines, f"\nburst of {BURST}: {facts}"))
+
+
+def main() -> None:
+    """Measure, and print or write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=1000, help="of each kind in a round")
+    parser.add_argument("--out", type=Path, help="folder for everything as JSON")
+    options = parser.parse_args()
+    facts = environment({"rounds": options.rounds, "connections": options.connections})
+    with tempfile.TemporaryDirectory() as name:
+        result = measure(Path(name), rounds=options.rounds, count=options.connections)
+
+    print(summary(result))
+    if options.out is not None:
+        everything = {"environment": facts, **result}
+        path = options.out / f"{facts['date'][:10]}-emulator.json"
+        path.write_text(json.dumps(everything, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
