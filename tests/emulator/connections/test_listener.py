@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import random
+import resource
 import socket
 import ssl
+from functools import partial
 
 import anyio
 import pytest
+from anyio import to_thread
 from tests.emulator.clients import client_context, connect, device, http, running
 from tests.emulator.tls_server import BUG, serving
 
+from aiodps.emulator.connections import room as rooms
 from aiodps.emulator.connections.listener import BACKLOG, Listener
 from aiodps.errors import ConfigurationError
 
@@ -52,6 +58,29 @@ async def test_a_burst_overflows_nothing() -> None:
 
         assert BACKLOG >= 4096
         assert _overflows() == before
+
+
+async def test_too_few_descriptors_end_no_process(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The silent make room, and a device is served; fewer were left than we reckoned with."""
+    monkeypatch.setattr(rooms, "SILENT_SECONDS", 0.05)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with serving() as server:
+        context = server.context()
+        await server.ask(context)
+        with contextlib.ExitStack() as sockets:
+            for _ in range(30):
+                sock = sockets.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+
+            files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (a pseudo directory)
+            sockets.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files + 5, hard))
+            # The last in the queue is a device.
+            shake_hands = partial(context.wrap_socket, sock, server_hostname="localhost")
+            sockets.enter_context(await to_thread.run_sync(shake_hands))
+
+    assert not caplog.records
 
 
 def _overflows() -> int:
