@@ -13,7 +13,7 @@ from tests.emulator.administrator import KEYS, Administrator
 from tests.emulator.instance import GUID, instance
 
 from aiodps.emulator.management.access import AccessPolicy, Right
-from aiodps.emulator.management.shapes import API_VERSIONS
+from aiodps.emulator.service.shapes import API_VERSIONS
 from aiodps.emulator.service.timestamps import timestamp
 
 PATHS = [

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from aiodps.emulator.management.bodies import read_object
 from aiodps.emulator.management.pages import page_of
-from aiodps.emulator.management.shapes import known_members, show_enrollment, show_mechanism
 from aiodps.emulator.service.enrollment import Enrollment
 from aiodps.emulator.service.enrollment_reader import read_enrollment
 from aiodps.emulator.service.enrollments import Enrollments
 from aiodps.emulator.service.identifiers import is_registration_id
 from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.shapes import known_members, show_enrollment, show_mechanism
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import ConfigurationError
 

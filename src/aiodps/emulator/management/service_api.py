@@ -18,11 +18,11 @@ from aiodps.emulator.management.bulk import BulkOperation
 from aiodps.emulator.management.enrollment_calls import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
 from aiodps.emulator.management.methods import choose
 from aiodps.emulator.management.registration_calls import RegistrationCalls
-from aiodps.emulator.management.shapes import API_VERSIONS
 from aiodps.emulator.service import answers
 from aiodps.emulator.service.identifiers import guid
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.service.shapes import API_VERSIONS
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import ServiceError
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from cryptography import x509
 
-from aiodps.emulator.management.shapes import show_enrollment
 from aiodps.emulator.service.allocation import AllocationPolicy, LinkedHubs
 from aiodps.emulator.service.enrollment import Enrollment, EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.places import HubDevices, Place, Terms
@@ -25,6 +24,7 @@ from aiodps.emulator.service.registration_record import (
     RegistrationOperation,
 )
 from aiodps.emulator.service.registrations import Registrations
+from aiodps.emulator.service.shapes import show_enrollment
 from aiodps.emulator.service.webhook_calls import (
     WebhookCall,
     WebhookReply,

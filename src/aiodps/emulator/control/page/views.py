@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import assert_never
 
 from aiodps.emulator.control.page.traffic import Step, Traffic
-from aiodps.emulator.management.shapes import show_enrollment
 from aiodps.emulator.service.certificates import CaCertificate
 from aiodps.emulator.service.enrollment import Enrollment, EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.mechanisms import (
@@ -25,6 +24,7 @@ from aiodps.emulator.service.mechanisms import (
 )
 from aiodps.emulator.service.registration_record import Outcome
 from aiodps.emulator.service.service import Service
+from aiodps.emulator.service.shapes import show_enrollment
 from aiodps.emulator.service.x509_rules import subject, thumbprint
 from aiodps.models import RegistrationStatus
 

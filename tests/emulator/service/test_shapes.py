@@ -5,13 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.certificates import certify
 
-from aiodps.emulator.management.shapes import (
-    API_VERSIONS,
-    known_members,
-    show_enrollment,
-    show_mechanism,
-)
 from aiodps.emulator.service.enrollment import IndividualEnrollment
+from aiodps.emulator.service.enrollment_reader import read_enrollment
 from aiodps.emulator.service.enrollments import Enrollments
 from aiodps.emulator.service.mechanisms import (
     CaReferences,
@@ -20,6 +15,12 @@ from aiodps.emulator.service.mechanisms import (
     SigningCertificates,
     SymmetricKeys,
     TpmKeys,
+)
+from aiodps.emulator.service.shapes import (
+    API_VERSIONS,
+    known_members,
+    show_enrollment,
+    show_mechanism,
 )
 from aiodps.emulator.service.x509_rules import certificate_info
 
@@ -57,15 +58,29 @@ def test_keys_are_shown_where_they_belong() -> None:
     keys = {"primaryKey": KEYS.primary, "secondaryKey": KEYS.secondary}
     assert secret["attestation"] == {"type": "symmetricKey", "symmetricKey": keys}
     assert plain == secret | {"attestation": {"type": "symmetricKey"}}
-    assert secret.keys() == {
-        "registrationId",
-        "attestation",
-        "provisioningStatus",
-        "reprovisionPolicy",
-        "etag",
-        "createdDateTimeUtc",
-        "lastUpdatedDateTimeUtc",
+
+
+def test_an_enrollment_is_what_microsoft_prints() -> None:
+    """Source: Microsoft Learn, "How to use custom allocation policies": what a webhook is told."""
+    printed = {
+        "enrollmentGroupId": "contoso-custom-allocated-devices",
+        "attestation": {"type": "symmetricKey"},
+        "capabilities": {"iotEdge": False},
+        "etag": '"0000f176-0000-0700-0000-62eaad1e0000"',
+        "provisioningStatus": "enabled",
+        "reprovisionPolicy": {"updateHubAssignment": True, "migrateDeviceData": True},
+        "createdDateTimeUtc": "2022-08-03T17:15:10.8464255Z",
+        "lastUpdatedDateTimeUtc": "2022-08-03T17:15:10.8464255Z",
+        "allocationPolicy": "custom",
+        "iotHubs": ["contoso-toasters-hub-1098.azure-devices.net"],
+        "customAllocationDefinition": {"webhookUrl": "https://h/a", "apiVersion": "2021-10-01"},
     }
+    enrollment = read_enrollment({**printed, "capabilities": None}, place="")
+    shown = show_enrollment(enrollment, api_version="2021-10-01", keys=False)
+    written = {name: shown[name] for name in printed if not name.endswith("DateTimeUtc")}
+
+    assert list(shown) == list(printed)
+    assert written == {name: printed[name] for name in written}
 
 
 def test_of_certificates_only_what_they_say() -> None:

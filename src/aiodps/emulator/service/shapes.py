@@ -49,6 +49,26 @@ _SINCE: Final = {
     "certificateAuthorityName": "2026-11-02",
     "certificatePolicyName": "2026-11-02",
 }
+_ORDER: Final = (
+    "registrationId",
+    "enrollmentGroupId",
+    "deviceId",
+    "optionalDeviceInformation",
+    "attestation",
+    "capabilities",
+    "iotHubHostName",
+    "initialTwin",
+    "etag",
+    "provisioningStatus",
+    "reprovisionPolicy",
+    "createdDateTimeUtc",
+    "lastUpdatedDateTimeUtc",
+    "allocationPolicy",
+    "iotHubs",
+    "customAllocationDefinition",
+)
+"""As the service writes them (Microsoft Learn, "How to use custom allocation policies")."""
+_PLACES: Final = {name: place for place, name in enumerate(_ORDER)}
 _UNTIL: Final = {"credentialPolicyName": "2026-11-02"}
 
 
@@ -71,8 +91,13 @@ def show_enrollment(enrollment: Enrollment, *, api_version: str, keys: bool) -> 
         keys: Whether symmetric keys are shown. Clients rely on them in the answer to a PUT and
             in attestation mechanisms; elsewhere they are left out (seen on the wire).
     """
-    attestation = {"attestation": show_mechanism(enrollment.attestation, keys=keys)}
-    return known_members(enrollment.to_json() | attestation, api_version=api_version)
+    document = {
+        "capabilities": {"iotEdge": False},
+        **enrollment.to_json(),
+        "attestation": show_mechanism(enrollment.attestation, keys=keys),
+    }
+    ordered = sorted(document, key=lambda name: _PLACES.get(name, len(_PLACES)))
+    return known_members({name: document[name] for name in ordered}, api_version=api_version)
 
 
 def show_mechanism(mechanism: Mechanism, *, keys: bool) -> dict[str, Any]:
