@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
 from aiodps.emulator.connections.handshake import Door
-from aiodps.emulator.connections.listener import Listener, Sharing
+from aiodps.emulator.connections.listener import OPEN_DOOR, Listener, Sharing
 from aiodps.emulator.connections.room import Room
 from aiodps.emulator.desk import Desk
 from aiodps.emulator.fronts.http import HttpFront
@@ -59,7 +59,7 @@ class Ports:
         context: SSL.Context,
         tasks: TaskGroup,
         *,
-        door: Callable[[str], Door] | None = None,
+        door: Callable[[str], Door] = lambda _: OPEN_DOOR,
     ) -> None:
         """Begin to accept connections.
 
@@ -68,14 +68,13 @@ class Ports:
             context: For TLS.
             tasks: Where connections get their tasks.
             door: Makes what decides about the handshakes of a port, by the port's name in the
-                journal; None to let everybody in.
+                journal.
         """
         room = Room()
         mqtt = MqttFront(desk)
         https = HttpFront(desk, mqtt)
         for name, listener, front in (("https", self._https, https), ("mqtt", self._mqtt, mqtt)):
-            guard = None if door is None else door(name)
-            serve = partial(listener.serve, room=room, context=context, door=guard)
+            serve = partial(listener.serve, room=room, context=context, door=door(name))
             tasks.start_soon(serve, front.serve, tasks)
 
     def close(self) -> None:

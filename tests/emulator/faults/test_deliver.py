@@ -422,6 +422,20 @@ async def test_a_lost_connect() -> None:
             assert await client.take() == (0x20, b"\x00\x00")
 
 
+@pytest.mark.parametrize("operation", ["connect", "subscribe"])
+async def test_oversized_acknowledgements(operation: str) -> None:
+    """Packets that are three times too long, and more."""
+    rule = f'operation = "{operation}"\noversize = 500'
+    async with (
+        faulty(rule) as dps,
+        mqtt(dps, device(), mqtt_connect(), mqtt_subscribe()) as client,
+    ):
+        sizes = [len((await client.take())[1]) for _ in range(2)]
+
+        assert sizes[operation == "subscribe"] == 500
+        assert min(sizes) < 4
+
+
 async def test_a_refused_subscribe() -> None:
     """By its return code."""
     rule = 'operation = "subscribe"\nsuback = 128'

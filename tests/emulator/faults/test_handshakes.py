@@ -50,6 +50,7 @@ def test_everybody_counts_as_one_until_they_are_known(
 
 def test_names_come_from_certificates(door: Handshakes, noted: list[Exchange]) -> None:
     """From their CN; one without is nobody."""
+    assert door.looks
     delivery = door.show(device().certificate)
 
     assert delivery is not None
@@ -70,3 +71,10 @@ def test_workers_know_no_faults_of_handshakes() -> None:
         faults.plan = plan
 
     assert faults.plan == Plan()
+
+
+def test_certificates_are_not_looked_at_without_need(noted: list[Exchange]) -> None:
+    """Each look costs memory and time."""
+    plan = Plan.read('[[rule]]\noperation = "handshake"\nalert = 40')
+
+    assert not Handshakes(faults=Faults(plan), note=noted.append, front="mqtt").looks

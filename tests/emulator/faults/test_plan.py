@@ -149,6 +149,7 @@ def test_plans_are_joined() -> None:
         ("[[rule]]\nconnack = 3", "rule 1: connack cannot happen at a"),
         ('[[rule]]\noperation = "management"\nfailed = true', "failed cannot happen at a 'management'"),
         ('[[rule]]\ntransport = "https"\nreorder = "answers"', "reorder is of MQTT"),
+        ('[[rule]]\noperation = "connect"\ngarbage = "body"', "garbage cannot happen at a 'connect'"),
         ("[[rule]]\nstatus = 500\nfailed = true", "failed and status contradict each other"),
         ('[[rule]]\nhow = "reset"', "how says nothing without drop"),
         ("[[rule]]\nerror_code = 1", "error_code says nothing without failed or status"),

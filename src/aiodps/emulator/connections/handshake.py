@@ -8,11 +8,13 @@ import socket
 from dataclasses import replace
 from typing import Protocol
 
+from anyio.abc import TaskGroup
 from cryptography import x509
 from OpenSSL import SSL
 
 from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.plain import PlainStream, linger, reset
+from aiodps.emulator.connections.slow_line import slowed
 from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.emulator.connections.tls import TlsStream
 from aiodps.emulator.faults.deliver import deliver, end
@@ -25,6 +27,11 @@ log = logging.getLogger(__name__)
 
 class Door(Protocol):
     """Decides about connections that begin, and is told of those that come to nothing."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether it wants to see certificates; it costs some to show them."""
+        ...
 
     def knock(self) -> Delivery | None:
         """Say what happens to a connection before anything is read."""
@@ -39,25 +46,64 @@ class Door(Protocol):
         ...
 
 
+class OpenDoor:
+    """Lets everybody in."""
+
+    looks = False
+
+    def knock(self) -> Delivery | None:
+        """Say nothing."""
+
+    def show(self, certificate: x509.Certificate) -> Delivery | None:
+        """Say nothing."""
+
+    def fail(self, reason: str) -> None:
+        """Take down nothing."""
+
+
 async def shake_hands(
-    sock: socket.socket, context: SSL.Context, patience: Patience, door: Door | None
+    sock: socket.socket,
+    context: SSL.Context,
+    patience: Patience,
+    door: Door,
+    tasks: TaskGroup,
 ) -> TlsStream:
     """Shake hands.
+
+    Args:
+        sock: The connection; stays the caller's.
+        context: Of the server.
+        patience: Of the connection.
+        door: Decides about it.
+        tasks: Where a slow line is kept up.
 
     Raises:
         PeerLostError: If the two could not agree, or were not meant to.
     """
     check = _Check(sock, door)
+    with contextlib.ExitStack() as failing:
+        failing.callback(check.hang_up)
+        stream = await _try(check, context, patience, tasks)
+        failing.pop_all()
+
+    return stream
+
+
+async def _try(
+    check: _Check, context: SSL.Context, patience: Patience, tasks: TaskGroup
+) -> TlsStream:
     try:
-        await check.begin(patience)
-        stream = await TlsStream.accept(sock, context, patience, judge=check.judge)
+        await check.begin(patience, tasks)
+        judge = check.judge if check.door.looks else None
+        stream = await TlsStream.accept(check.line, context, patience, judge=judge)
     except PeerLostError as exc:
         # What TLS says of a failure is worth reading: a device is misconfigured.
         log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)
         if check.refused:
-            await linger(sock, patience)  # so that what the client sent does not cost the alert
-        elif door is not None and exc.told:
-            door.fail(str(exc))
+            # So that what the client has sent does not cost it the alert.
+            await linger(check.line, patience)
+        elif exc.told:
+            check.door.fail(str(exc))
 
         raise
 
@@ -70,21 +116,28 @@ async def shake_hands(
 class _Check:
     """What a door says in the course of one handshake."""
 
-    def __init__(self, sock: socket.socket, door: Door | None) -> None:
+    def __init__(self, sock: socket.socket, door: Door) -> None:
+        self.line = sock
+        """Where the peer is heard."""
         self.refused = False
         """Whether the certificate was refused on purpose."""
         self.ending: Ending | None = None
         """How the connection ends right behind the handshake; None to go on."""
         self._socket = sock
-        self._door = door
+        self.door = door
 
-    async def begin(self, patience: Patience) -> None:
+    def hang_up(self) -> None:
+        """Close the slow line, if there is one."""
+        if self.line is not self._socket:
+            self.line.close()
+
+    async def begin(self, patience: Patience, tasks: TaskGroup) -> None:
         """Do what happens before the handshake.
 
         Raises:
             PeerLostError: If there will be none.
         """
-        delivery = None if self._door is None else self._door.knock()
+        delivery = self.door.knock()
         if delivery is None:
             return
 
@@ -96,12 +149,18 @@ class _Check:
             await deliver(stream, alert, answer)
 
         late = delivery.ending is not None and delivery.sent
-        await deliver(stream, b"", replace(delivery, ending=None) if late else delivery)
+        await deliver(
+            stream,
+            b"",
+            replace(delivery, truncate=None, ending=None if late else delivery.ending),
+        )
         self.ending = delivery.ending
+        if delivery.drip is not None or delivery.truncate is not None:
+            self.line = slowed(self._socket, delivery, tasks)
 
     def judge(self, certificate: x509.Certificate) -> int | None:
         """Say whether TLS goes on with this certificate: with None, or with an alert not."""
-        delivery = None if self._door is None else self._door.show(certificate)
+        delivery = self.door.show(certificate)
         if delivery is None:
             return None
 

@@ -16,7 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
-from aiodps.emulator.connections.handshake import Door, shake_hands
+from aiodps.emulator.connections.handshake import Door, OpenDoor, shake_hands
 from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.plain import PlainStream
 from aiodps.emulator.connections.room import Room
@@ -34,6 +34,7 @@ _BREATH: Final = 0.05
 Front: TypeAlias = Callable[[Stream], Awaitable[None]]
 """What speaks with a peer until the connection may be closed."""
 
+OPEN_DOOR: Final = OpenDoor()
 Opening: TypeAlias = Callable[[socket.socket, Patience], Awaitable[PlainStream | TlsStream]]
 """What makes a stream of a connection."""
 
@@ -96,7 +97,7 @@ class Listener:
         *,
         room: Room,
         context: SSL.Context | None = None,
-        door: Door | None = None,
+        door: Door = OPEN_DOOR,
     ) -> None:
         """Accept connections until cancelled; what one of them does never ends the others.
 
@@ -105,9 +106,9 @@ class Listener:
             tasks: Where each connection gets a task.
             room: How many connections there may be, with those of other ports.
             context: For TLS; None for a port without, which is for this machine only.
-            door: Decides about handshakes; None to let everybody in.
+            door: Decides about handshakes.
         """
-        opening = partial(_open, context=context, door=door)
+        opening = partial(_open, context=context, door=door, tasks=tasks)
         while True:
             await anyio.wait_readable(self._socket)
             places = await room.wait()
@@ -148,12 +149,17 @@ async def _converse(sock: socket.socket, opening: Opening, front: Front, room: R
 
 
 async def _open(
-    sock: socket.socket, patience: Patience, *, context: SSL.Context | None, door: Door | None
+    sock: socket.socket,
+    patience: Patience,
+    *,
+    context: SSL.Context | None,
+    door: Door,
+    tasks: TaskGroup,
 ) -> PlainStream | TlsStream:
     if context is None:
         return PlainStream(sock, patience)
 
-    return await shake_hands(sock, context, patience, door)
+    return await shake_hands(sock, context, patience, door, tasks)
 
 
 def _bind(sock: socket.socket, address: Any, sharing: Sharing) -> None:

@@ -26,6 +26,11 @@ class Handshakes:
     front: str
     """What the port is called in the journal and in the plan."""
 
+    @property
+    def looks(self) -> bool:
+        """Whether certificates matter to the plan."""
+        return self.faults.may_strike(Point.CERTIFICATE)
+
     def knock(self) -> Delivery | None:
         """Say what happens to a connection before anything is read."""
         fault = self.faults.strike(Point.HANDSHAKE, registration_id=None, transport=self.front)

@@ -163,29 +163,30 @@ class Member:
 
 
 _DEVICE = frozenset({Point.REGISTER, Point.OPERATION_STATUS, Point.LOOKUP})
-_ANSWERED = _DEVICE | {Point.MANAGEMENT}
-_SENT = _ANSWERED | {Point.CONNECT, Point.SUBSCRIBE}
+ANSWERED: Final = _DEVICE | {Point.MANAGEMENT}
+"""Where there are answers with a body."""
+_SENT = ANSWERED | {Point.CONNECT, Point.SUBSCRIBE}
 _POLLED = frozenset({Point.OPERATION_STATUS, Point.LOOKUP})
 
 MEMBERS: Final[Mapping[str, Member]] = {
     "delay": Member(seconds, frozenset(Point) - {Point.CERTIFICATE}),
     "drop": Member(word(Drop)),
     "how": Member(word(Ending)),
-    "status": Member(whole(300, 599), _ANSWERED),
-    "redirect": Member(url, _ANSWERED),
-    "error_code": Member(whole(0, 999_999), _ANSWERED),
-    "message": Member(text, _ANSWERED),
-    "acts": Member(true, _ANSWERED),
+    "status": Member(whole(300, 599), ANSWERED),
+    "redirect": Member(url, ANSWERED),
+    "error_code": Member(whole(0, 999_999), ANSWERED),
+    "message": Member(text, ANSWERED),
+    "acts": Member(true, ANSWERED),
     "failed": Member(true, _DEVICE),
     "disabled": Member(true, _DEVICE),
     "assigning": Member(rounds, _POLLED),
-    "members": Member(table, _ANSWERED),
-    "retry_after": Member(wait, _ANSWERED),
-    "retry_after_date": Member(whole(-86400, 86400), _ANSWERED),
-    "truncate": Member(word(Part), _SENT),
+    "members": Member(table, ANSWERED),
+    "retry_after": Member(wait, ANSWERED),
+    "retry_after_date": Member(whole(-86400, 86400), ANSWERED),
+    "truncate": Member(word(Part), _SENT | {Point.HANDSHAKE}),
     "garbage": Member(word(Part), _SENT | {Point.HANDSHAKE}),
-    "oversize": Member(whole(1, LARGEST_BODY), _ANSWERED),
-    "drip": Member(drip, _SENT),
+    "oversize": Member(whole(1, LARGEST_BODY), _SENT),
+    "drip": Member(drip, _SENT | {Point.HANDSHAKE}),
     "duplicate": Member(whole(1, MOST_COPIES), _SENT),
     "stale": Member(true, _DEVICE, mqtt_only=True),
     "wrong_rid": Member(word(Foreign), _DEVICE, mqtt_only=True),

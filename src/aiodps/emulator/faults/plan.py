@@ -23,7 +23,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from aiodps.emulator.faults.effects import ANSWERS, Drop, Effect, Point
-from aiodps.emulator.faults.members import MEMBERS, WrongValueError, text, whole
+from aiodps.emulator.faults.members import ANSWERED, MEMBERS, WrongValueError, text, whole
+from aiodps.emulator.wire import Part
 from aiodps.errors import ConfigurationError
 
 TRANSPORTS: Final = ("https", "mqtt", "mqtt-ws")
@@ -169,7 +170,8 @@ def _effect(
             continue
 
         values[name] = _value(place, name, table[name], known.read)
-        for point in points - known.points:
+        possible = ANSWERED if values[name] is Part.BODY else known.points
+        for point in points - possible:
             raise _fault(f"{place}: {name} cannot happen at a {point.value!r}")
 
         if known.mqtt_only and tuple(transports) == ("https",):

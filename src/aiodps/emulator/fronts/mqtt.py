@@ -29,6 +29,7 @@ from aiodps.emulator.fronts.mqtt311 import (
     Subscribe,
     Unsubscribe,
     connack,
+    oversized,
     puback,
     suback,
     unsuback,
@@ -108,7 +109,8 @@ class MqttFront:
             await line.send(connack(ConnectCode.ACCEPTED))
             return True
 
-        answer = connack(delivery.connack or ConnectCode.ACCEPTED)
+        code = delivery.connack or ConnectCode.ACCEPTED
+        answer = oversized(connack(code), delivery.oversize)
         await deliver(line.stream, answer * (1 + delivery.copies), delivery)
         if delivery.connack is None:
             return True
@@ -199,8 +201,8 @@ class _Session:
         if delivery.suback is not None:
             codes = (delivery.suback,) * len(codes)
 
-        answer = suback(packet.packet_id, codes) * (1 + delivery.copies)
-        await deliver(self._line.stream, answer, delivery)
+        answer = oversized(suback(packet.packet_id, codes), delivery.oversize)
+        await deliver(self._line.stream, answer * (1 + delivery.copies), delivery)
 
     async def _published(self, packet: Publish) -> None:
         """Ask the service; acknowledge first, then answer."""

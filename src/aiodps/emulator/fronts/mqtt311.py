@@ -154,6 +154,11 @@ def suback(packet_id: int, codes: tuple[int, ...]) -> bytes:
     return _packet(0x90, packet_id.to_bytes(2) + bytes(codes))
 
 
+def oversized(packet: bytes, size: int) -> bytes:
+    """Make a packet of up to 127 bytes longer than it may be: zeros follow; 0 to leave it."""
+    return _packet(packet[0], packet[2:].ljust(size, b"\0")) if size else packet
+
+
 def unsuback(packet_id: int) -> bytes:
     """Answer an UNSUBSCRIBE."""
     return b"\xb0\x02" + packet_id.to_bytes(2)

@@ -1,0 +1,85 @@
+"""A slow line between a peer and the emulator, below TLS: a fault of whole connections."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from aiodps.emulator.connections.plain import CHUNK
+from aiodps.emulator.wire import Delivery, Drip
+
+SEND_SECONDS: Final = 60.0
+"""Seconds in which a peer must take something."""
+_FAST = Drip(size=CHUNK, every=0.0)
+
+
+def slowed(sock: socket.socket, delivery: Delivery, tasks: TaskGroup) -> socket.socket:
+    """Put a slow line before a connection.
+
+    Args:
+        sock: To the peer; stays the caller's.
+        delivery: How slow what we send is to be, and whether only half of the first of it comes.
+        tasks: Where the bytes are carried, until the last one is sent.
+
+    Returns:
+        The near end of the line: what comes from the peer is read there, what goes to it written.
+    """
+    near, far = socket.socketpair()
+    for end in (near, far):
+        end.setblocking(False)
+
+    tasks.start_soon(_carry, sock.dup(), far, delivery)
+    return near
+
+
+async def _carry(peer: socket.socket, far: socket.socket, delivery: Delivery) -> None:
+    with peer, far:
+        async with anyio.create_task_group() as both:
+            both.start_soon(_take, peer, far)
+            await _bring(far, peer, delivery)
+            both.cancel_scope.cancel()
+
+
+async def _take(peer: socket.socket, far: socket.socket) -> None:
+    """Carry what comes from the peer, as fast as it comes."""
+    with suppress(OSError):
+        while data := await _receive(peer):
+            await _send(far, data)
+
+    with suppress(OSError):
+        far.shutdown(socket.SHUT_WR)
+
+
+async def _bring(far: socket.socket, peer: socket.socket, delivery: Delivery) -> None:
+    """Carry what goes to the peer."""
+    drip = delivery.drip or _FAST
+    with suppress(OSError), anyio.CancelScope() as patience:
+        while data := await _receive(far):
+            if delivery.truncate is not None:
+                await _send(peer, data[: len(data) // 2])
+                return
+
+            for begin in range(0, len(data), drip.size):
+                patience.deadline = anyio.current_time() + SEND_SECONDS + drip.every
+                await _send(peer, data[begin : begin + drip.size])
+                await anyio.sleep(drip.every)
+
+            patience.deadline = float("inf")
+
+
+async def _receive(sock: socket.socket) -> bytes:
+    await anyio.wait_readable(sock)
+    return sock.recv(CHUNK)
+
+
+async def _send(sock: socket.socket, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[sock.send(rest) :]
+        except BlockingIOError:
+            await anyio.wait_writable(sock)
