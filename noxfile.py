@@ -103,6 +103,13 @@ def scale(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def cluster(session: nox.Session) -> None:
+    """The fleet on a Dask cluster of real processes, on loopback."""
+    session.install(".[all]", *group("test"))
+    session.run("pytest", "-m", "cluster", *session.posargs)
+
+
+@nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """The emulator's page and the fleet's report in a headless Chromium (Debian's packages)."""
     if not shutil.which("chromedriver"):

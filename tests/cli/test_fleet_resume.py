@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import time
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.test_fleet_run import FLEET, typed
+from tests.fleet.servers import fleet_command, server
+
+from aiodps.fleet.journal import State
+from aiodps.fleet.results import read_results
 
 
 def begun(out: Path, *words: str) -> subprocess.Popen[str]:
@@ -93,6 +98,35 @@ def test_killed(tmp_path: Path) -> None:
     process.kill()
     process.communicate(timeout=30)
     assert finished(out) <= 30 + 10
+
+
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """A clear stop: nothing is sent that cannot be written down; with room, it goes on."""
+    out, devices = tmp_path / "run", 150
+    with server(retry_after=0) as dps:
+        command = fleet_command(dps, tmp_path, devices, "mqtt")
+        stopped = subprocess.run(
+            [*FLEET, *command, "--min-poll", "0", "--out", str(out)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+        )
+
+        assert stopped.returncode == 1
+        assert "Traceback" not in stopped.stderr
+        assert "cannot be kept" in stopped.stderr
+        assert "aiodps fleet resume" in stopped.stderr
+        entries = read_results(out).entries
+        unsure = sum(entry.state is State.SENT for entry in entries)
+        assert 0 < sum(entry.state is State.ASSIGNED for entry in entries) < devices
+        assert len(dps.emulator.counts.registers) == sum(entry.sent for entry in entries)
+        assert typed("resume", out).returncode == 0
+        registers = dps.emulator.counts.registers
+
+    assert len(registers) == devices
+    assert sum(registers.values()) <= devices + unsure
 
 
 def test_no_run(tmp_path: Path) -> None:

@@ -6,12 +6,15 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
+from tests.certificates import root
 from tests.emulated import emulator
 
 from aiodps.emulator import Emulator
+from aiodps.pki.files import CredentialFiles
 
 
 @dataclass(slots=True)
@@ -19,6 +22,22 @@ class Server:
     """A running emulator."""
 
     emulator: Emulator
+
+
+def fleet_command(dps: Server, folder: Path, count: int, transport: str) -> list[str]:
+    """Write a list of devices and the CA that issues to them; say how they are provisioned."""
+    ca = CredentialFiles(directory=folder, name="ca")
+    ca.write(root())
+    (folder / "service.pem").write_bytes(dps.emulator.ca_pem)
+    rows = "".join(f"device-{number:03}\n" for number in range(count))
+    (folder / "devices.csv").write_text(f"registration_id\n{rows}")
+    return [
+        *("run", "--manifest", str(folder / "devices.csv"), "--id-scope", dps.emulator.id_scope),
+        *("--endpoint", "127.0.0.1", "--trust", str(folder / "service.pem")),
+        *("--rest-port", str(dps.emulator.https_port), "--mqtt-port", str(dps.emulator.mqtt_port)),
+        *("--ca", str(ca.certificate), "--ca-key", str(ca.private_key)),
+        *("--keys-out", str(folder / "keys"), "--transport", transport),
+    ]
 
 
 @contextlib.contextmanager

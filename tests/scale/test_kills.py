@@ -12,12 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.certificates import root
-from tests.fleet.servers import Server, server
+from tests.fleet.servers import Server, fleet_command, server
 
 from aiodps.fleet.journal import State
 from aiodps.fleet.results import read_results
-from aiodps.pki.files import CredentialFiles
 
 pytestmark = pytest.mark.scale
 
@@ -27,19 +25,11 @@ SEED = 2026
 
 
 def words(dps: Server, folder: Path, transport: str) -> list[str]:
-    """Write a list of devices and the CA that issues to them, and say how they are provisioned."""
-    ca = CredentialFiles(directory=folder, name="ca")
-    ca.write(root())
-    (folder / "service.pem").write_bytes(dps.emulator.ca_pem)
-    rows = "".join(f"device-{number:03}\n" for number in range(DEVICES))
-    (folder / "devices.csv").write_text(f"registration_id\n{rows}")
+    """Say how the devices are provisioned."""
     return [
-        *("run", "--manifest", str(folder / "devices.csv"), "--id-scope", dps.emulator.id_scope),
-        *("--endpoint", "127.0.0.1", "--trust", str(folder / "service.pem")),
-        *("--rest-port", str(dps.emulator.https_port), "--mqtt-port", str(dps.emulator.mqtt_port)),
-        *("--ca", str(ca.certificate), "--ca-key", str(ca.private_key)),
-        *("--keys-out", str(folder / "keys"), "--transport", transport, "--min-poll", "0.5"),
-        *("--concurrency", "20", "--shards", "2", "--out", str(folder / "run"), "--json"),
+        *fleet_command(dps, folder, DEVICES, transport),
+        *("--min-poll", "0.5", "--concurrency", "20", "--shards", "2"),
+        *("--out", str(folder / "run"), "--json"),
     ]
 
 

@@ -14,6 +14,7 @@ import anyio
 from anyio import to_thread
 
 from aiodps.errors import JournalError
+from aiodps.fleet.beside import beside
 from aiodps.fleet.journal import Entry, Journal
 
 
@@ -42,8 +43,7 @@ class Clerk:
     async def at_work(cls, journal: Journal) -> AsyncIterator[Clerk]:
         """Work until the block ends; everything that was put is written then."""
         clerk = cls(journal)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(clerk._run)
+        async with beside(clerk._run):
             try:
                 yield clerk
             finally:

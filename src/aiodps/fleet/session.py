@@ -13,6 +13,7 @@ from typing import Any, Self
 import anyio
 
 from aiodps.fleet.arrivals import Arrivals, Burst, schedule, share
+from aiodps.fleet.beside import beside
 from aiodps.fleet.engine import Engine, Work, works_of
 from aiodps.fleet.gauge import Gauge, Standing
 from aiodps.fleet.journal import Entry, Journal, State
@@ -103,10 +104,8 @@ class Session:
             order(engine)
 
         pace = self._pace(begin)
-        async with anyio.create_task_group() as watching:
-            watching.start_soon(watch.run)
+        async with beside(watch.run):
             await engine.run(self._works, pace, zero=zero)
-            watching.cancel_scope.cancel()
 
         end = SessionEnd(
             shard=spec.shard,

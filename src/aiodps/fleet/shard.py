@@ -7,6 +7,7 @@ import functools
 import anyio
 
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.beside import beside
 from aiodps.fleet.control import LOOK, Control, Order
 from aiodps.fleet.session import Session, SessionEnd
 from aiodps.fleet.spec import ShardSpec
@@ -43,10 +44,8 @@ async def _run(session: Session, spec: ShardSpec) -> SessionEnd:
     control = Control(spec.folder)
     control.report(spec.shard, session.standing())
     at = await _wait_for_start(control)
-    async with anyio.create_task_group() as listening:
-        listening.start_soon(_listen, session, spec.shard, control)
+    async with beside(functools.partial(_listen, session, spec.shard, control)):
         end = await session.run(at=at)
-        listening.cancel_scope.cancel()
 
     control.report(spec.shard, end.standing)
     return end
