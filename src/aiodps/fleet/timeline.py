@@ -11,7 +11,7 @@ from aiodps.fleet.sample import Outcome, Sample
 
 _POINTS: Final = 120
 """About as many as a chart can show."""
-_WIDTHS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+_WIDTHS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

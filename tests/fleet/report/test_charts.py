@@ -23,7 +23,12 @@ from aiodps.fleet.summary import summarize
 def series() -> Series:
     """Return a series of a hundred devices, the first of which failed."""
     samples = [
-        sample(finished=1 + n / 100, outcome=Outcome.ASSIGNED if n else Outcome.FAILED)
+        sample(
+            intended=n / 1000,
+            started=n / 1000 + 0.25,
+            finished=1 + n / 100 + n / 1000,
+            outcome=Outcome.ASSIGNED if n else Outcome.FAILED,
+        )
         for n in range(101)
     ]
     facts = summarize(samples, FACTS)["transports"]["rest"]
@@ -39,9 +44,9 @@ def test_the_percentile_curve_ends_with_the_slowest(series: Series) -> None:
     """On the axis of 1/(1 - percentile): the median at 2, the greatest where one is left."""
     latency, service_time = data(percentile_chart([series]))
 
-    assert latency["y"][latency["x"].index(2.0)] == 1.5
-    assert (latency["x"][-1], latency["y"][-1]) == (100.0, 2.0)
-    assert service_time["y"][-1] == 1.75
+    assert latency["y"][latency["x"].index(2.0)] == pytest.approx(1.5)
+    assert (latency["x"][-1], latency["y"][-1]) == (100.0, pytest.approx(2.0))
+    assert service_time["y"][-1] == pytest.approx(1.75)
     assert latency["text"][-1] == "rest 100 %: 2.00 s"
 
 
@@ -56,6 +61,15 @@ def test_the_timeline_shows_every_device(series: Series) -> None:
     assert sum(failed["y"]) * width == pytest.approx(1)
     assert max(data(charts["flight"])[0]["y"]) == 101
     assert [len(one) for one in map(data, charts.values())] == [3, 2, 2]
+
+
+def test_a_burst_has_no_line_of_arrivals() -> None:
+    """All at one moment, they would dwarf everything else."""
+    samples = [sample(), sample()]
+    facts = summarize(samples, FACTS)["transports"]["rest"]
+    series = Series(label="rest", path="rest", colour="#000", facts=facts, samples=samples)
+
+    assert len(data(timeline_charts([series])["throughput"])) == 1
 
 
 def test_bars_are_as_long_as_the_latency(series: Series) -> None:
@@ -78,4 +92,4 @@ def test_nothing_was_assigned() -> None:
 
     assert parts(facts) == {}
     assert [one["x"] for one in data(percentile_chart(series))] == [[], []]
-    assert [data(one) for one in phase_charts(series).values()] == [[], []]
+    assert [data(one) for one in phase_charts(series).values()] == [[]]

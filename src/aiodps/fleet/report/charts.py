@@ -37,7 +37,7 @@ PARTS: Final = {
     "poll": ("poll", "#7cc6a4"),
     "wait": ("asked to wait", "#a3aab5"),
     "backoff": ("lost to backoff", "#e08a3c"),
-    "other": ("between phases", "#d8b25a"),
+    "other": ("inside aiodps", "#d8b25a"),
 }
 """What a latency is made of, in its order: label and colour."""
 
@@ -130,7 +130,9 @@ def timeline_charts(series: Sequence[Series]) -> dict[str, figure]:
         x_range=throughput.x_range,
     )
     for one, each in slots:
-        _over_time(throughput, one, each, lambda slot: slot.arrivals, "arrive", dash="dotted")
+        if one.facts["offered_rate"] is not None:  # a burst would dwarf everything else
+            _over_time(throughput, one, each, lambda slot: slot.arrivals, "arrive", dash="dotted")
+
         _over_time(throughput, one, each, lambda slot: slot.assigned, "assigned")
         if any(slot.failed for slot in each):
             failed = replace(one, colour=_FAILED)
@@ -154,30 +156,28 @@ def _over_time(
     filled: bool = False,
     seconds: bool = False,
 ) -> None:
-    values = [value(slot) for slot in slots]
     write = figures.duration if seconds else figures.count
+    points = [(slot.begin, figure) for slot in slots if (figure := value(slot)) is not None]
     _line(
         chart,
         one,
         dash=dash,
         filled=filled,
         hover=True,
-        x=[slot.begin for slot in slots],
-        y=[float("nan") if figure is None else figure for figure in values],
-        text=[
-            f"{slot.begin:g} s: {write(figure)} {what}"
-            for slot, figure in zip(slots, values, strict=True)
-        ],
+        x=[begin for begin, _ in points],
+        y=[figure for _, figure in points],
+        text=[f"{begin:g} s: {write(figure)} {what}" for begin, figure in points],
     )
 
 
 def phase_charts(series: Sequence[Series]) -> dict[str, figure]:
     """Stack what the mean latency is made of: all of it, and what the service did not ask for."""
-    rest = [name for name in PARTS if name != "wait"]
-    return {
-        "phases": _bars(series, PARTS, "mean seconds a device"),
-        "work": _bars(series, rest, "the same without what was asked to wait"),
-    }
+    charts = {"phases": _bars(series, PARTS, "mean seconds a device")}
+    if any(parts(one.facts).get("wait") for one in series):
+        rest = [name for name in PARTS if name != "wait"]
+        charts["work"] = _bars(series, rest, "the same without what was asked to wait")
+
+    return charts
 
 
 def _bars(series: Sequence[Series], names: Iterable[str], title: str) -> figure:

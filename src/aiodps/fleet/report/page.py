@@ -68,7 +68,7 @@ def render(runs: Sequence[Run]) -> str:
     page: str = _template().render(
         title=_title(runs),
         verdict=_verdict(runs),
-        cautions=cautions({run.name: run.summary for run in runs}),
+        cautions=cautions({run.name if len(runs) > 1 else "the run": run.summary for run in runs}),
         runs=[_shown(run, index=index, alone=len(runs) == 1) for index, run in enumerate(runs)],
         series=series,
         headline=_HEADLINE,
