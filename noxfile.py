@@ -122,6 +122,18 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """The emulator with --state, killed at hundreds of random moments."""
+    session.install(".[all]", *group("test"))
+    session.run(
+        "pytest",
+        "tests/reliability/test_kill_emulator.py",
+        *session.posargs,
+        env={"AIODPS_KILLS": "300"},
+    )
+
+
+@nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """The properties and parsers with a hundred times as many examples, and a million attacks."""
     session.install(".[all]", *group("test"))
