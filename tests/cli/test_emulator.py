@@ -54,6 +54,9 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, 
     return process.returncode, errors
 
 
+POLICY = ("--access-policy", "reader=EnrollmentRead,RegistrationStatusRead")
+
+
 def group() -> list[dict[str, Any]]:
     """Enroll everything below the test root."""
     pem = certificates.root().certificate_pem.decode()
@@ -66,7 +69,8 @@ def test_it_says_where_it_is_and_ends_cleanly(number: signal.Signals, tmp_path: 
     """The ready file and the line on stdout are the same; the CA lies where told."""
     ready, ca = tmp_path / "ready.json", tmp_path / "ca.pem"
     options = ("--ready-file", ready, "--ca-out", ca, "--id-scope", "0ne1", "--hub", "h.x")
-    with started(*options, "--service-key", "QUJD") as (process, facts):
+    with started(*options, *("--service-key", "QUJD", *POLICY)) as (process, facts):
+        names = list(facts["connection_strings"])
         assert json.loads(ready.read_text()) == facts
         assert facts | {"https_port": 0, "mqtt_port": 0} == {
             "host": "127.0.0.1",
@@ -76,11 +80,13 @@ def test_it_says_where_it_is_and_ends_cleanly(number: signal.Signals, tmp_path: 
             "ca_file": str(ca),
             "hub": "h.x",
             "pid": process.pid,
+            "connection_strings": facts["connection_strings"],
             "connection_string": (
                 f"HostName=127.0.0.1:{facts['https_port']};"
                 "SharedAccessKeyName=provisioningserviceowner;SharedAccessKey=QUJD"
             ),
         }
+        assert names == ["provisioningserviceowner", "reader"]
         assert b"CERTIFICATE" in ca.read_bytes()
         assert ended(process, number) == (0, "")
 

@@ -56,6 +56,10 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     "--service-key", metavar="BASE64",
     help="Key of the service API's owner; made anew at each start if left out.",
 )  # fmt: skip
+@click.option(
+    "--access-policy", "access_policies", multiple=True, metavar="NAME=RIGHT,RIGHT",
+    help="One more policy for the service API, such as read=EnrollmentRead; repeatable.",
+)  # fmt: skip
 @click.option("--ca-out", metavar="FILE", help="Where to write the CA that clients must trust.")
 @click.option(
     "--assign-after", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="S",
@@ -260,7 +264,7 @@ def _welcome(dps: Emulator, ca_file: Path) -> None:
         "MQTT": f"{dps.host}:{dps.mqtt_port} (TLS, MQTT 3.1.1)",
         "id scope": dps.id_scope,
         "hub": dps.hub,
-        "service": dps.connection_string,
+        "service": "\n          ".join(dps.connection_strings.values()),
         "trust": f"{ca_file} (for tests only)",
     }
     if dps.control is not None:

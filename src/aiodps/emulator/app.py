@@ -64,7 +64,7 @@ class Emulator:
         linked_hubs: Iterable[str] = (),
         webhook_ca: str | Path | None = None,
         service_key: str | None = None,
-        access_policies: Iterable[AccessPolicy] = (),
+        access_policies: Iterable[AccessPolicy | str] = (),
         server_names: Sequence[str] = ("localhost",),
         workers: int = 0,
         beyond_loopback: bool = False,
@@ -97,7 +97,8 @@ class Emulator:
             webhook_ca: File with the CAs to trust for webhooks of custom allocation, in PEM; None
                 for the system's.
             service_key: Primary key of the owner's policy, in base64; None to make one.
-            access_policies: More policies for the service API.
+            access_policies: More policies for the service API; `NAME=RIGHT,RIGHT` makes one whose
+                keys are new at each start.
             server_names: Names and addresses in the server's certificate, beside the host's,
                 `localhost` and `127.0.0.1`.
             workers: Processes that serve the ports, beside this one that decides; 0 for none: this
@@ -171,8 +172,8 @@ class Emulator:
             )
             """The service itself, for enrollments and certificates."""
             self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
-            access = Access([self._instance.owner, *access_policies])
-            self._administration = Administration(self.service, access)
+            self._access = Access([self._instance.owner, *access_policies])
+            self._administration = Administration(self.service, self._access)
             self._running = AsyncExitStack()
             self._running.push(opened.pop_all())
 
@@ -180,6 +181,11 @@ class Emulator:
     def connection_string(self) -> str:
         """What clients of the service API take: where it is and the owner's key, a secret."""
         return self._instance.owner.connection_string(self.host, self.https_port)
+
+    @property
+    def connection_strings(self) -> dict[str, str]:
+        """The same for every shared access policy, by its name."""
+        return self._access.connection_strings(self.host, self.https_port)
 
     async def __aenter__(self) -> Self:
         """Take the ports and begin to serve.
@@ -266,6 +272,7 @@ class Emulator:
             "hub": self.hub,
             "pid": os.getpid(),
             "connection_string": self.connection_string,
+            "connection_strings": self.connection_strings,
             **control,
         }
 

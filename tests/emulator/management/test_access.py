@@ -144,6 +144,38 @@ def test_connection_strings(host: str, port: int, place: str) -> None:
     )
 
 
+def test_policies_as_people_write_them() -> None:
+    """Rights in any casing; keys are made."""
+    policy = AccessPolicy.parse(" read =EnrollmentRead, registrationstatusread")
+
+    assert policy.name == "read"
+    assert policy.rights == {Right.ENROLLMENT_READ, Right.REGISTRATION_READ}
+    assert policy.primary_key != AccessPolicy.parse("read=EnrollmentRead").primary_key
+
+
+@pytest.mark.parametrize("text", ["", "read", "read=", "=EnrollmentRead", "read=Everything"])
+def test_what_is_no_policy(text: str) -> None:
+    """Said with a list of the rights."""
+    with pytest.raises(ConfigurationError) as wrong:
+        AccessPolicy.parse(text)
+
+    assert "EnrollmentRead, EnrollmentWrite" in wrong.value.hint
+
+
+def test_a_name_is_one_policys() -> None:
+    """Nobody takes the owner's place."""
+    with pytest.raises(ConfigurationError, match="already"):
+        Access([OWNERS, f"{OWNER.upper()}=EnrollmentRead"])
+
+
+def test_a_connection_string_for_each_policy() -> None:
+    """By name."""
+    strings = Access([OWNERS, "read=EnrollmentRead"]).connection_strings("h", 1)
+
+    assert strings.keys() == {OWNER, "read"}
+    assert strings[OWNER] == OWNERS.connection_string("h", 1)
+
+
 def test_policies_are_listed_owner_first() -> None:
     """And found in any casing."""
     assert ACCESS.policies == (OWNERS, READER)

@@ -86,6 +86,25 @@ class AccessPolicy:
             rights=frozenset(rights),
         )
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `NAME=RIGHT,RIGHT`, rights in any casing, and make keys for it.
+
+        Raises:
+            ConfigurationError: If it is nothing of the kind; the message lists the rights.
+        """
+        name, _, words = text.partition("=")
+        known = {right.lower(): right for right in Right}
+        rights = [known.get(word.strip().lower()) for word in words.split(",")]
+        if not name.strip() or None in rights:
+            raise ConfigurationError(
+                f"{text!r} is no shared access policy",
+                setting="access_policies",
+                hint=f"write NAME=RIGHT,RIGHT; the rights are {', '.join(Right)}",
+            )
+
+        return cls.create(name.strip(), rights=[right for right in rights if right])
+
     def connection_string(self, host: str, port: int) -> str:
         """Write what Microsoft's clients and the Azure CLI take as a connection string."""
         name = f"[{host}]" if ":" in host else host
@@ -99,16 +118,31 @@ class Access:
     """The shared access policies of an instance.
 
     Args:
-        policies: The first one is the owner's.
+        policies: The first one is the owner's; texts are what `AccessPolicy.parse` reads.
+
+    Raises:
+        ConfigurationError: If two have one name, or a text is no policy.
     """
 
-    def __init__(self, policies: Iterable[AccessPolicy]) -> None:
-        self._by_name = {each.name.lower(): each for each in policies}
+    def __init__(self, policies: Iterable[AccessPolicy | str]) -> None:
+        self._by_name: dict[str, AccessPolicy] = {}
+        for policy in policies:
+            each = AccessPolicy.parse(policy) if isinstance(policy, str) else policy
+            if self._by_name.setdefault(each.name.lower(), each) is not each:
+                raise ConfigurationError(
+                    f"there is a shared access policy {each.name!r} already",
+                    setting="access_policies",
+                    hint="give each policy a name of its own",
+                )
 
     @property
     def policies(self) -> tuple[AccessPolicy, ...]:
         """All of them, the owner's first."""
         return tuple(self._by_name.values())
+
+    def connection_strings(self, host: str, port: int) -> dict[str, str]:
+        """Return the connection strings of all policies, by their names."""
+        return {each.name: each.connection_string(host, port) for each in self.policies}
 
     def policy(self, name: str) -> AccessPolicy | None:
         """Return a policy by its name in any casing, or None."""
