@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography import x509
 
+from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.service.enrollment import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.store import Store
@@ -30,6 +31,7 @@ def instance(
     assign_after: float = 0.0,
     store: Store | None = None,
     throttle: bool = False,
+    strict: bool = False,
 ) -> Service:
     """Make an instance; its CA certificates are called `ca-0`, `ca-1` and so on."""
     service = Service(
@@ -40,6 +42,7 @@ def instance(
         chance=random.Random(7),  # noqa: S311 (no secrets here)
         store=store,
         throttle=throttle,
+        strict=strict,
     )
     cas = [(ca, True) for ca in verified] + [(ca, False) for ca in unverified]
     for index, (ca, is_verified) in enumerate(cas):
@@ -74,6 +77,7 @@ def ask(
     api_version: str | None = "2019-03-31",
     body: bytes = b"",
     carrier: Carrier = Carrier.HTTPS,
+    liberties: Iterable[Liberty] = (),
     now: float = NOW,
 ) -> Response:
     """Send one request."""
@@ -85,6 +89,7 @@ def ask(
         operation_id=operation_id,
         body=body,
         carrier=carrier,
+        liberties=tuple(liberties),
     )
     response = service.handle(request, identity=identity, now=now)
     json.dumps(response.body)

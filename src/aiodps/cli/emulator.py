@@ -74,6 +74,10 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     help="Keep to the service's published limits, and answer 429 beyond them.",
 )  # fmt: skip
 @click.option(
+    "--strict", is_flag=True,
+    help="Refuse what the service merely tolerates, and name the rule.",
+)  # fmt: skip
+@click.option(
     "--harsh/--calm", default=False,
     help="A service on a bad day: throttling, delays, duplicates. Calm is the default.",
 )  # fmt: skip

@@ -60,6 +60,7 @@ class Emulator:
         assign_after: float = 0.0,
         retry_after: int = 3,
         throttle: bool = False,
+        strict: bool = False,
         enrollments: Iterable[Enrollment] = (),
         linked_hubs: Iterable[str] = (),
         webhook_ca: str | Path | None = None,
@@ -89,6 +90,8 @@ class Emulator:
             retry_after: Whole seconds that devices are told to wait.
             throttle: Whether the service's published limits count: 1,000 registrations a minute,
                 5 polls in 10 seconds for each device, 1,000 service API requests a minute.
+            strict: Refuse what the service merely tolerates, as `liberties` lists it; each
+                refusal names its rule.
             enrollments: Individual enrollments and groups to begin with, beside those of the
                 state file, which count more; `read_enrollments` reads them from JSON as the
                 service API writes it.
@@ -167,6 +170,7 @@ class Emulator:
                 assign_after=assign_after,
                 retry_after=retry_after,
                 throttle=throttle,
+                strict=strict,
                 enrollments=enrollments,
                 store=self._store,
             )

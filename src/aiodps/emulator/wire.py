@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 
 from cryptography import x509
 
+from aiodps.emulator.liberties import Liberty
+
 Json: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """A JSON document of an answer: an object or an array."""
 
@@ -47,6 +49,8 @@ class Request:
     """Only for `OPERATION_STATUS`."""
     body: bytes = field(default=b"", repr=False)
     carrier: Carrier = Carrier.HTTPS
+    liberties: tuple[Liberty, ...] = field(default=(), compare=False)
+    """What is not as it should be on the wire; only `--strict` minds."""
 
 
 @dataclass(frozen=True, slots=True)

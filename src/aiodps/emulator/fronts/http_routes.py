@@ -5,10 +5,12 @@ Source: the OpenAPI file of the device API ("DeviceProvisioningServices", device
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote
 
+from aiodps.emulator.fronts.http_liberties import http_liberties
 from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
 from aiodps.emulator.management.arm import ARM_PREFIX
 from aiodps.emulator.management.service_api import COLLECTIONS
@@ -50,7 +52,7 @@ def route(request: HttpRequest) -> Route:
         case _:
             raise _not_found(request)
 
-    return Request(
+    wish = Request(
         operation=operation,
         id_scope=id_scope,
         registration_id=registration_id,
@@ -58,6 +60,7 @@ def route(request: HttpRequest) -> Route:
         operation_id=operation_id,
         body=request.body,
     )
+    return replace(wish, liberties=http_liberties(request, wish))
 
 
 def _is_management(path: str) -> bool:

@@ -35,12 +35,14 @@ from aiodps.emulator.fronts.mqtt311 import (
     unsuback,
 )
 from aiodps.emulator.fronts.mqtt_answers import Answers
+from aiodps.emulator.fronts.mqtt_liberties import connect_liberties, topic_liberties
 from aiodps.emulator.fronts.mqtt_names import (
     ANSWERS,
     UserName,
     read_topic,
     read_user_name,
 )
+from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.wire import Carrier, Identity, Request
 
 CONNECT_SECONDS: Final = 10.0
@@ -159,6 +161,7 @@ class _Session:
         password = (connect.password or b"").decode(errors="replace")
         self._identity = Identity(line.certificates, password or None)
         self._answers = Answers()
+        self._liberties = (*connect_liberties(connect, who), Liberty.NOT_SUBSCRIBED)
 
     async def run(self) -> None:
         """Answer packets until the client says goodbye."""
@@ -187,6 +190,9 @@ class _Session:
         granted = [code for code in codes if code != FAILURE]
         if granted:
             self._answers.qos = granted[-1]
+            self._liberties = tuple(
+                each for each in self._liberties if each is not Liberty.NOT_SUBSCRIBED
+            )
 
         delivery = await self._desk.meet(
             Point.SUBSCRIBE,
@@ -216,6 +222,7 @@ class _Session:
                 operation_id=question.operation_id,
                 body=packet.payload,
                 carrier=Carrier.MQTT,
+                liberties=self._liberties + topic_liberties(packet.topic, question),
             ),
             identity=self._identity,
             front=self._front,

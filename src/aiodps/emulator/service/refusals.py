@@ -50,6 +50,8 @@ class ErrorCode(enum.IntEnum):
     """The method does not fit the path; only its status is documented."""
     CONFLICT = 409000
     """There is one already, or two changes meet; only its status is documented."""
+    REGISTRATION_CONFLICT = 409203
+    """Two registrations of one device at once (seen on the wire)."""
     PRECONDITION_FAILED = 412000
     """The etag given is not the etag of the record; only its status is documented."""
 

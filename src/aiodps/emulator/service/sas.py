@@ -40,6 +40,8 @@ class SharedAccessSignature:
     """Whose key signed it (`skn`), maybe empty; None if the token does not say."""
     raw_resource: str
     """What it is for, as written."""
+    escaped: bool
+    """Whether the signature is percent-encoded, as it should be."""
     signed: bytes = field(repr=False)
     """The bytes that the signature is over."""
     signature: bytes = field(repr=False)
@@ -62,6 +64,7 @@ class SharedAccessSignature:
             expiry=_seconds(expiry),
             policy=unquote(members["skn"]) if "skn" in members else None,
             raw_resource=resource,
+            escaped=not set("+/=") & set(members["sig"]),
             signed=f"{resource}\n{expiry}".encode(errors="replace"),
             signature=_signature(unquote(members["sig"])),
         )

@@ -33,6 +33,7 @@ from aiodps.emulator.service.places import HubDevices
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.registrar import Applicant, Registrar
 from aiodps.emulator.service.registrations import Registrations
+from aiodps.emulator.service.strict import Strict
 from aiodps.emulator.service.throttle import Throttle
 from aiodps.emulator.state.store import Store
 from aiodps.emulator.wire import Identity, Operation, Request, Response
@@ -52,6 +53,7 @@ class Service:
         chance: Where ids, etags and verification codes come from; None for the system's.
         store: Where all of it is kept, and comes from at the start; None for memory alone.
         throttle: Whether the published limits count.
+        strict: Whether to refuse what the service merely tolerates.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Service:
         chance: random.Random | None = None,
         store: Store | None = None,
         throttle: bool = False,
+        strict: bool = False,
     ) -> None:
         self._chance = chance or random.SystemRandom()
         self.id_scope = id_scope
         self.retry_after = retry_after
         self.throttle = Throttle() if throttle else None
+        self._strict = Strict(id_scope) if strict else None
         self.enrollments = Enrollments(enrollments, chance=self._chance, store=store)
         self.linked_hubs = LinkedHubs(linked_hubs)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
@@ -95,12 +99,19 @@ class Service:
             now: Seconds since 1970.
         """
         try:
-            return shaped(self._answer(request, identity, now=now), request)
+            response = self._answer(request, identity, now=now)
+            if self._strict is not None:
+                self._strict.promise(request, response, now=now)
+
+            return shaped(response, request)
         except ServiceError as refused:
             return answers.error(refused, tracking_id=guid(self._chance), now=now)
 
     def _answer(self, request: Request, identity: Identity, *, now: float) -> Response:
         self._check(request)
+        if self._strict is not None:
+            self._strict.check(request, identity, now=now)
+
         match request.operation:
             case Operation.REGISTER:
                 return self._register(request, identity, now=now)
@@ -185,5 +196,10 @@ class Service:
         return Response(status_code=200, body=answer_update(request))
 
     def _admit(self, request: Request, identity: Identity, *, now: float) -> Enrollment:
-        known = self.registrations.group_of(request.registration_id)
-        return self._admission.admit(request, identity, now=now, known_group=known)
+        record = self.registrations.record(request.registration_id)
+        known = record.operations[-1].enrollment_group_id if record else None
+        enrollment = self._admission.admit(request, identity, now=now, known_group=known)
+        if self._strict is not None:
+            self._strict.check_time(request, record, now=now)
+
+        return enrollment

@@ -1,0 +1,76 @@
+"""What clients do that the service merely tolerates: `--strict` refuses it, and names the rule.
+
+Every client of Microsoft's takes one of these liberties or another, so the live service must take
+them all; a new client should take none. Who does what was seen on the wire or read in source.
+
+| rule | refused | who does that |
+| --- | --- | --- |
+| http-target | path in another casing, slash at its end, unknown parameters | Node, C# (may) |
+| content-type | a body without `Content-Type: application/json` | scripts |
+| content-encoding | `Content-Encoding: utf-8`, which is no coding | the articles' curl |
+| body-on-get | a poll with a body | Node |
+| user-name | not only `api-version` and an encoded `ClientVersion`, in this order | C, Java |
+| client-id | a client id in another casing than the registration id | scripts |
+| clean-session | a wish for a persistent session, which there is none | Python, Java |
+| empty-password | a password without a letter | the new .NET client |
+| not-subscribed | a request whose answer nobody subscribed to | Python, reconnecting |
+| topic | `$rid` not first, other keys, another casing | scripts |
+| poll-payload | a poll with a payload | Python and Node (a space), C |
+| id-scope | the id scope in another casing | scripts |
+| registration-id | an id that does not begin with a letter or digit | scripts |
+| registration-id-missing | a body that does not name the id, or no body | C#, the new clients |
+| registration-id-casing | a body that names it in another casing | scripts |
+| members | members of no or a newer version, or in another casing | third parties |
+| null | a member that is null instead of absent | Python (`payload`) |
+| two-proofs | a certificate and a signature at once | scripts |
+| sas-resource | `sr` not escaped with upper-case hex, or in another casing | Node, C, Java |
+| sas-signature | `sig` not escaped | scripts |
+| sas-policy | `skn` absent, or anything but `registration` | Python, Java |
+| sas-expired | a token that ended, be it a second ago | slow clocks |
+| common-name | a CN in another casing than the registration id | scripts |
+| early-poll | a poll before the time of `Retry-After` is over | Python, the new .NET client |
+| in-flight | a register request while another one is at work | all, reconnecting |
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class Liberty(enum.Enum):
+    """A rule of `--strict`, and what a client is told that breaks it."""
+
+    HTTP_TARGET = "http-target", "write path and query as the specification does"
+    CONTENT_TYPE = "content-type", "send Content-Type: application/json with a body"
+    CONTENT_ENCODING = "content-encoding", "send no Content-Encoding"
+    BODY_ON_GET = "body-on-get", "send no body with GET"
+    USER_NAME = (
+        "user-name",
+        "write {scope}/registrations/{id}/api-version={v}[&ClientVersion={v}]",
+    )
+    CLIENT_ID = "client-id", "write the client id as the registration id in the user name"
+    CLEAN_SESSION = "clean-session", "ask for a clean session"
+    EMPTY_PASSWORD = "empty-password", "leave the password out if there is none"
+    NOT_SUBSCRIBED = "not-subscribed", "subscribe to $dps/registrations/res/# first"
+    TOPIC = "topic", "write the topic as the documentation does, $rid first"
+    POLL_PAYLOAD = "poll-payload", "send no payload with a poll"
+    ID_SCOPE = "id-scope", "write the id scope as it is"
+    REGISTRATION_ID = "registration-id", "begin the registration id with a letter or digit"
+    REGISTRATION_ID_MISSING = "registration-id-missing", "name registrationId in the body"
+    REGISTRATION_ID_CASING = "registration-id-casing", "write registrationId as in the request"
+    MEMBERS = "members", "send only members that this api-version has, as it writes them"
+    NULL = "null", "leave out members that have no value"
+    TWO_PROOFS = "two-proofs", "show a certificate or a signature, not both"
+    SAS_RESOURCE = "sas-resource", "write sr as {idScope}%2Fregistrations%2F{registrationId}"
+    SAS_SIGNATURE = "sas-signature", "percent-encode sig"
+    SAS_POLICY = "sas-policy", "write skn=registration"
+    SAS_EXPIRED = "sas-expired", "make a token that has not ended yet"
+    COMMON_NAME = "common-name", "write the registration id as the certificate's CN"
+    EARLY_POLL = "early-poll", "wait as long as Retry-After says"
+    IN_FLIGHT = "in-flight", "poll the operation that is at work"
+
+    def __init__(self, rule: str, advice: str) -> None:
+        self.rule = rule
+        """Its name."""
+        self.advice = advice
+        """What to do instead."""

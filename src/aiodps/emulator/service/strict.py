@@ -1,0 +1,166 @@
+"""Refuses what the service merely tolerates: the rules of `liberties`, one by one.
+
+Each refusal names its rule. It comes with the status of what it is: 400 for a form, 401 for a
+proof, 409 and 429 for a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from aiodps.credential_files import UNREADABLE
+from aiodps.emulator.liberties import Liberty
+from aiodps.emulator.service.api_versions import has_payload
+from aiodps.emulator.service.json_bodies import read_object
+from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.registration_record import RegistrationRecord
+from aiodps.emulator.service.sas import SasError, SharedAccessSignature
+from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
+from aiodps.errors import ServiceError
+from aiodps.pki.credential import common_name
+
+SLACK: Final = 0.01
+"""Seconds by which a device may poll early: clocks and timers are not finer."""
+MAX_DEVICES: Final = 100_000
+"""Devices whose waits are remembered; beyond that the oldest wait is forgotten."""
+_WITH_BODY = frozenset({Operation.REGISTER, Operation.STATUS_LOOKUP})
+
+
+class Strict:
+    """The rules, and what devices were told to wait; `now` is in seconds since 1970."""
+
+    def __init__(self, id_scope: str) -> None:
+        self._id_scope = id_scope
+        self._waits: OrderedDict[str, float] = OrderedDict()
+
+    def check(self, request: Request, identity: Identity, *, now: float) -> None:
+        """Refuse a request that takes a liberty.
+
+        Raises:
+            ServiceError: With the name of the first rule it breaks.
+        """
+        for liberty in request.liberties:
+            raise _broken(liberty)
+
+        if request.id_scope != self._id_scope:
+            raise _broken(Liberty.ID_SCOPE)
+
+        if not request.registration_id[0].isalnum():
+            raise _broken(Liberty.REGISTRATION_ID)
+
+        if request.operation is Operation.OPERATION_STATUS and request.body:
+            raise _broken(Liberty.POLL_PAYLOAD)
+
+        if request.operation in _WITH_BODY:
+            _check_body(request)
+
+        _check_proof(request, identity, now=now)
+
+    def check_time(
+        self, request: Request, record: RegistrationRecord | None, *, now: float
+    ) -> None:
+        """Refuse a device that comes too early; only for one that proved who it is.
+
+        Raises:
+            ServiceError: With the name of the rule it breaks.
+        """
+        if request.operation is Operation.OPERATION_STATUS:
+            left = self._waits.get(request.registration_id.lower(), 0.0) - now
+            if left > SLACK:
+                raise _broken(Liberty.EARLY_POLL, ErrorCode.THROTTLED, retry_after=math.ceil(left))
+
+        latest = record.operations[-1] if record else None
+        if request.operation is Operation.REGISTER and latest and latest.result(now) is None:
+            raise _broken(Liberty.IN_FLIGHT, ErrorCode.REGISTRATION_CONFLICT)
+
+    def promise(self, request: Request, response: Response, *, now: float) -> None:
+        """Remember what a device is told to wait."""
+        if response.status_code >= 300:  # noqa: PLR2004 (HTTP's successes)
+            return
+
+        key = request.registration_id.lower()
+        self._waits.pop(key, None)
+        if response.retry_after is not None:
+            self._waits[key] = now + response.retry_after
+            if len(self._waits) > MAX_DEVICES:
+                self._waits.popitem(last=False)
+
+
+def _check_body(request: Request) -> None:
+    try:
+        document = read_object(request.body) if request.body else {}
+    except ValueError:
+        return  # refused for that
+
+    version = request.api_version or ""
+    known = {"registrationId", "tpm"}
+    known |= {"payload"} if has_payload(version) else set()
+    known |= {"csr"} if version >= "2025-07-01" else set()
+    for liberty in _of_body(document, known, request.registration_id):
+        raise _broken(liberty)
+
+
+def _of_body(document: Mapping[str, Any], known: set[str], registration_id: str) -> list[Liberty]:
+    broken = {
+        Liberty.MEMBERS: not set(document) <= known,
+        Liberty.NULL: None in document.values(),
+        Liberty.REGISTRATION_ID_MISSING: "registrationId" not in document,
+        Liberty.REGISTRATION_ID_CASING: document.get("registrationId") != registration_id,
+    }
+    return [liberty for liberty, is_broken in broken.items() if is_broken]
+
+
+def _check_proof(request: Request, identity: Identity, *, now: float) -> None:
+    rejected = ErrorCode.UNAUTHORIZED
+    if identity.certificates:
+        if identity.authorization:
+            raise _broken(Liberty.TWO_PROOFS, rejected)
+
+        if not _is_named_exactly(identity, request.registration_id):
+            raise _broken(Liberty.COMMON_NAME, rejected)
+
+    if identity.authorization:
+        code = ErrorCode.KEY_REJECTED if request.carrier is Carrier.MQTT else rejected
+        for liberty in _of_token(request, identity.authorization, now=now):
+            raise _broken(liberty, code)
+
+
+def _of_token(request: Request, text: str, *, now: float) -> list[Liberty]:
+    try:
+        token = SharedAccessSignature.read(text)
+    except SasError:
+        return []  # refused for that
+
+    resource = f"{request.id_scope}/registrations/{request.registration_id}"
+    is_other = token.is_for(resource) and token.raw_resource != quote(resource, safe="")
+    broken = {
+        Liberty.SAS_RESOURCE: is_other,
+        Liberty.SAS_SIGNATURE: not token.escaped,
+        Liberty.SAS_POLICY: token.policy != "registration",
+        Liberty.SAS_EXPIRED: token.expiry < now,
+    }
+    return [liberty for liberty, is_broken in broken.items() if is_broken]
+
+
+def _is_named_exactly(identity: Identity, registration_id: str) -> bool:
+    """Whether the CN has the casing of the registration id, or is another one altogether."""
+    try:
+        name = common_name(identity.certificates[0])
+    except UNREADABLE:
+        return True  # refused for that
+
+    return name == registration_id or name.lower() != registration_id.lower()
+
+
+def _broken(
+    liberty: Liberty,
+    code: ErrorCode = ErrorCode.INVALID_REQUEST,
+    *,
+    retry_after: int | None = None,
+) -> ServiceError:
+    message = f"Strict rule {liberty.rule}: {liberty.advice}."
+    return refusal(code, message, retry_after=retry_after)

@@ -1,0 +1,207 @@
+"""`--strict`: each rule refuses what it says, and nothing is refused that breaks none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.certificates import self_signed
+from tests.emulator.instance import NOW, SCOPE, ask, instance, poll, register, shown
+from tests.emulator.service.test_registrar import group
+from tests.emulator.tokens import DIALECTS, KEY, derived, signature, token
+
+from aiodps.emulator.liberties import Liberty
+from aiodps.emulator.service.enrollment import IndividualEnrollment
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.service.strict import MAX_DEVICES, Strict
+from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
+
+BODY = b'{"registrationId":"device-1"}'
+OWN = derived(KEY, "device-1")
+DEVICE = Identity(authorization=token(key=OWN))
+LIBERTIES: dict[str, tuple[Liberty, dict[str, Any]]] = {
+    "a liberty of the wire": (Liberty.TOPIC, {"liberties": [Liberty.TOPIC]}),
+    "id scope": (Liberty.ID_SCOPE, {"id_scope": SCOPE.lower()}),
+    "id that begins with a dash": (Liberty.REGISTRATION_ID, {"registration_id": "-d"}),
+    "no body": (Liberty.REGISTRATION_ID_MISSING, {"body": b""}),
+    "body without id": (Liberty.REGISTRATION_ID_MISSING, {"body": b'{"payload":{}}'}),
+    "another casing": (Liberty.REGISTRATION_ID_CASING, {"body": b'{"registrationId":"DEVICE-1"}'}),
+    "member in another casing": (Liberty.MEMBERS, {"body": b'{"RegistrationId":"device-1"}'}),
+    "unknown member": (Liberty.MEMBERS, {"body": BODY[:-1] + b',"x":1}'}),
+    "csr before its version": (Liberty.MEMBERS, {"body": BODY[:-1] + b',"csr":"AA"}'}),
+    "null": (Liberty.NULL, {"body": BODY[:-1] + b',"payload":null}'}),
+}
+
+
+def strict(**more: Any) -> Service:
+    """Make a strict instance."""
+    return instance(group(), strict=True, **more)
+
+
+def rule(response: Response) -> str | None:
+    """Name the rule that a refusal names."""
+    message = response.body.get("message", "")
+    return message.removeprefix("Strict rule ").partition(":")[0] if "Strict" in message else None
+
+
+@pytest.mark.parametrize("carrier", Carrier)
+def test_a_client_that_takes_no_liberty(carrier: Carrier) -> None:
+    """It is provisioned as ever."""
+    service, options = strict(), dict[str, Any](carrier=carrier)
+    accepted = register(service, DEVICE, body=BODY, **options)
+    done = poll(service, DEVICE, accepted, now=NOW + 3, **options)
+    looked_up = ask(service, Operation.STATUS_LOOKUP, DEVICE, body=BODY, now=NOW + 3, **options)
+
+    assert done.body["status"] == looked_up.body["status"] == "assigned"
+    assert register(service, DEVICE, body=BODY, now=NOW + 3, **options).status_code == 202
+
+
+@pytest.mark.parametrize("case", LIBERTIES)
+def test_forms(case: str) -> None:
+    """Each is 400, by a strict instance alone."""
+    liberty, options = LIBERTIES[case]
+    response = register(strict(), DEVICE, **{"body": BODY, **options})
+    tolerated = register(instance(group()), DEVICE, **{"body": BODY, **options})
+
+    assert (response.status_code, rule(response)) == (400, liberty.rule)
+    assert liberty.advice in response.body["message"]
+    assert rule(tolerated) is None
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_dialects_of_tokens(dialect: str) -> None:
+    """Only the canonical form is good: what the articles, C# and Embedded C write."""
+    text = token(key=OWN, dialect=dialect)
+    responses = [
+        register(strict(), Identity(authorization=text), body=BODY, carrier=carrier)
+        for carrier in (Carrier.HTTPS, Carrier.MQTT)
+    ]
+
+    if dialect.startswith("Microsoft's articles"):
+        assert [each.status_code for each in responses] == [202, 202]
+    else:
+        assert {rule(each) for each in responses} <= {"sas-resource", "sas-policy"}
+        assert [each.body["errorCode"] for each in responses] == [401002, 401000]
+
+
+def raw(*, sr: str, skn: str = "registration", expiry: int = int(NOW) + 60) -> Identity:
+    """Show a token with a raw signature."""
+    sig = signature(OWN, sr, expiry)
+    return Identity(authorization=f"SharedAccessSignature sr={sr}&sig={sig}&se={expiry}&skn={skn}")
+
+
+@pytest.mark.parametrize(
+    ("identity", "liberty"),
+    [
+        (raw(sr=f"{SCOPE}%2Fregistrations%2Fdevice-1"), Liberty.SAS_SIGNATURE),
+        (Identity(authorization=token(key=OWN, expiry=NOW - 1)), Liberty.SAS_EXPIRED),
+        (Identity(authorization=token("DEVICE-1", key=OWN)), Liberty.SAS_RESOURCE),
+        (Identity(shown(self_signed()).certificates, token(key=OWN)), Liberty.TWO_PROOFS),
+        (shown(self_signed("DEVICE-1")), Liberty.COMMON_NAME),
+    ],
+    ids=lambda value: value.rule if isinstance(value, Liberty) else "",
+)
+def test_proofs(identity: Identity, liberty: Liberty) -> None:
+    """Each is 401."""
+    response = register(strict(), identity, body=BODY)
+
+    assert (response.status_code, rule(response)) == (401, liberty.rule)
+
+
+def test_a_wrong_proof_is_refused_for_what_it_is() -> None:
+    """A token for another device, or none at all, breaks no rule of form."""
+    for identity in (
+        Identity(),
+        Identity(authorization="x"),
+        Identity(authorization=token("device-2", key=OWN)),
+        shown(self_signed("device-2")),
+    ):
+        response = register(strict(), identity, body=BODY)
+        assert (response.status_code, rule(response)) == (401, None)
+
+
+def test_polls_take_their_time() -> None:
+    """Too early is 429, with what is left of the time; afterwards all is well."""
+    service = strict(assign_after=4)
+    accepted = register(service, DEVICE, body=BODY)
+    early = [poll(service, DEVICE, accepted, now=NOW + n) for n in (0.5, 2.9)]
+    first = poll(service, DEVICE, accepted, now=NOW + 3)
+    again = poll(service, DEVICE, accepted, now=NOW + 5)
+    last = poll(service, DEVICE, accepted, now=NOW + 6)
+    after = poll(service, DEVICE, accepted, now=NOW + 6)
+
+    assert [(each.status_code, rule(each)) for each in early] == [(429, "early-poll")] * 2
+    assert [each.retry_after for each in early] == [3, 1]
+    assert (first.status_code, rule(again)) == (202, "early-poll")
+    assert (last.status_code, after.status_code) == (200, 200)
+
+
+def test_polls_have_no_payload() -> None:
+    """Not even a space."""
+    service = strict()
+    accepted = register(service, DEVICE, body=BODY)
+    response = poll(service, DEVICE, accepted, body=b" ", now=NOW + 3)
+
+    assert (response.status_code, rule(response)) == (400, "poll-payload")
+
+
+def test_one_operation_at_a_time() -> None:
+    """A second register request is 409203, seen on the wire, until the first has ended."""
+    service = strict(assign_after=2)
+    register(service, DEVICE, body=BODY)
+    second = register(service, DEVICE, body=BODY, now=NOW + 1)
+
+    assert (second.status_code, second.body["errorCode"]) == (409, 409203)
+    assert rule(second) == "in-flight"
+    assert register(service, DEVICE, body=BODY, now=NOW + 2).status_code == 202
+
+
+def test_strangers_learn_nothing_of_operations() -> None:
+    """Whoever does not prove to be the device is not told that it is early."""
+    service = strict(assign_after=2)
+    accepted = register(service, DEVICE, body=BODY)
+    stranger = Identity(authorization=token(key=KEY))
+
+    assert poll(service, stranger, accepted).status_code == 401
+    assert register(service, stranger, body=BODY).status_code == 401
+
+
+def test_a_certificate_in_its_own_casing() -> None:
+    """The CN as the registration id is no liberty."""
+    device = self_signed()
+    enrollment = IndividualEnrollment.x509(
+        registration_id="device-1", certificate=device.certificate
+    )
+
+    assert register(instance(enrollment, strict=True), shown(device), body=BODY).status_code == 202
+
+
+def test_memory_is_bounded() -> None:
+    """Of too many devices that wait, the oldest waits are forgotten."""
+    rules, waiting = Strict(SCOPE), Response(status_code=202, body={}, retry_after=3)
+    for number in range(MAX_DEVICES + 9):
+        request = Request(
+            operation=Operation.REGISTER, id_scope=SCOPE, registration_id=str(number),
+            api_version=None,
+        )  # fmt: skip
+        rules.promise(request, waiting, now=NOW)
+
+    assert len(rules._waits) == MAX_DEVICES
+
+
+@given(
+    body=st.binary(max_size=80) | st.sampled_from([BODY, b"{}", b"[]", b'{"a":NaN}']),
+    authorization=st.none() | st.text(max_size=80) | st.just(token(key=OWN)),
+    operation=st.sampled_from(Operation),
+    registration_id=st.text(max_size=9) | st.just("device-1"),
+)
+def test_nothing_is_raised(
+    body: bytes, authorization: str | None, operation: Operation, registration_id: str
+) -> None:
+    """Whatever comes, there is an answer."""
+    identity = Identity(authorization=authorization)
+    response = ask(strict(), operation, identity, body=body, registration_id=registration_id)
+
+    assert response.status_code in range(200, 500)
