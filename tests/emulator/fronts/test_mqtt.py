@@ -18,6 +18,7 @@ from tests.emulator.clients import (
     running,
     text,
 )
+from tests.emulator.in_memory import Emulated, SlowDesk
 
 from aiodps.emulator.fronts import mqtt as mqtt_front
 
@@ -267,3 +268,12 @@ async def test_no_keep_alive_means_patience() -> None:
         assert await client.take() == (0xD0, b"")
 
     assert mqtt_front.LONGEST_SILENCE < 1800
+
+
+async def test_a_slow_service_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the client that has to say something: the service may have to ask a webhook."""
+    monkeypatch.setattr(mqtt_front, "KEEP_ALIVE_FACTOR", 0.01)
+    said = [mqtt_connect(keep_alive=1), mqtt_publish(REGISTER)]
+    sent = await Emulated(SlowDesk).hear("mqtt", said)
+
+    assert b"/res/202/" in sent[1]

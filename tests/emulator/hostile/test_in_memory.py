@@ -12,18 +12,8 @@ from typing import TypeAlias
 import anyio
 import psutil
 import pytest
-from tests import certificates
-from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect, mqtt_publish
-from tests.emulator.hostile.mutations import BASE, VERSION, hostile
-from tests.emulator.memory_stream import MemoryStream
-
-from aiodps.emulator.connections.patience import Patience
-from aiodps.emulator.connections.stream import PeerLostError, Stream
-from aiodps.emulator.desk import LocalDesk
-from aiodps.emulator.fronts.http import HttpFront
-from aiodps.emulator.fronts.mqtt import MqttFront
-from aiodps.emulator.journal import Counts
-from aiodps.emulator.service.service import Service
+from tests.emulator.hostile.mutations import hostile
+from tests.emulator.in_memory import Emulated
 
 pytestmark = pytest.mark.anyio
 CASES = int(os.environ.get("AIODPS_HOSTILE", "1500"))
@@ -31,7 +21,6 @@ ROUND = 500
 """Cases between two looks at how things stand."""
 MOST_GROWTH = 48 << 20
 """Bytes. What is counted one by one has a limit, and that is reached on the way."""
-NOW = 1_700_000_000.0
 
 FRAMES = frozenset({0x82, 0x88, 0x8A})
 PACKETS = frozenset({0x20, 0x30, 0x32, 0x40, 0x90, 0xB0, 0xD0})
@@ -53,41 +42,6 @@ def _are_answers(sent: Sequence[bytes]) -> bool:
 def _are_packets(sent: Sequence[bytes]) -> bool:
     """Whether it is MQTT; an answer with an error of ours would be on a topic with a 500."""
     return all(each[0] in PACKETS and b"/res/500/" not in each for each in sent)
-
-
-class Emulated:
-    """The emulator without sockets."""
-
-    def __init__(self) -> None:
-        service = Service(
-            id_scope=SCOPE, linked_hubs=["hub.azure-devices.net"], enrollments=fleet()
-        )
-        root = certificates.root().certificate_pem
-        service.certificates.upload("root", root, verified=True, now=NOW)
-        self.desk = LocalDesk(service, Counts().note)
-        self.mqtt = MqttFront(self.desk)
-        self.http = HttpFront(self.desk, self.mqtt)
-
-    async def hear(self, kind: str, pieces: Sequence[bytes], *, breaks: bool) -> list[bytes]:
-        """Let a peer say something; return what it was told."""
-        front: Callable[[Stream], object] = self.mqtt.serve if kind == "mqtt" else self.http.serve
-        credential = device()
-        shown = (credential.certificate, *credential.intermediates)
-        with Patience() as patience:
-            stream = MemoryStream(pieces, patience, shown, breaks=breaks)
-            try:
-                await front(stream)  # type: ignore[misc]  # both are coroutines
-            except PeerLostError:
-                assert breaks
-
-        return stream.sent
-
-    async def still_serves(self) -> bool:
-        """Whether a device registers, over HTTP and over MQTT."""
-        put = f"PUT {BASE}/register?{VERSION} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-        http = await self.hear("http", [put], breaks=False)
-        mqtt = await self.hear("mqtt", [mqtt_connect(), mqtt_publish(REGISTER)], breaks=False)
-        return http[0].startswith(b"HTTP/1.1 202 ") and b"/res/202/" in mqtt[1]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import Final, Self
 
 import anyio
 
+ANSWER_SECONDS: Final = 90.0
+"""Seconds that the service has to answer, and the peer to take it; a webhook may be asked."""
 _NOT_WORTH_IT: Final = 0.1
 """Share of the silence by which a deadline need not be moved: that costs more than to look."""
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import h11
 
+from aiodps.emulator.connections.patience import ANSWER_SECONDS
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.faults.deliver import damaged, deliver
 from aiodps.emulator.wire import Delivery, Json, encode_json
@@ -80,9 +81,13 @@ class HttpConnection:
 
         self._stream.patience.begin(silence=IDLE_SECONDS, total=IDLE_SECONDS)
         try:
-            return await self._read()
+            request = await self._read()
         except h11.RemoteProtocolError as exc:
             raise RefusedError(exc.error_status_hint, str(exc)) from exc
+
+        # How long the client took says nothing of how long the answer may.
+        self._stream.patience.begin(silence=ANSWER_SECONDS)
+        return request
 
     async def answer(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from aiodps.emulator.connections.patience import ANSWER_SECONDS
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Desk
 from aiodps.emulator.faults.deliver import deliver
@@ -213,6 +214,7 @@ class _Session:
     async def _published(self, packet: Publish) -> None:
         """Ask the service; acknowledge first, then answer."""
         question = read_topic(packet.topic)
+        self._line.stream.patience.begin(silence=ANSWER_SECONDS)
         response = await self._desk.answer(
             Request(
                 operation=question.operation,

@@ -1,0 +1,114 @@
+"""The emulator without sockets: peers that have said everything already, and remember."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import anyio
+from cryptography import x509
+from tests import certificates
+from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect, mqtt_publish
+
+from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.stream import PeerLostError, Stream
+from aiodps.emulator.desk import LocalDesk
+from aiodps.emulator.fronts.http import HttpFront
+from aiodps.emulator.fronts.mqtt import MqttFront
+from aiodps.emulator.journal import Counts, Note
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.wire import Identity, Request, Response
+
+NOW = 1_700_000_000.0
+PUT = (
+    f"PUT /{SCOPE}/registrations/device-1/register?api-version=2021-10-01 HTTP/1.1\r\n"
+    "Host: localhost\r\n\r\n"
+).encode()
+
+
+class MemoryStream:
+    """Gives out its pieces one after the other, and then the end."""
+
+    def __init__(
+        self,
+        pieces: Iterable[bytes],
+        patience: Patience,
+        certificates: tuple[x509.Certificate, ...] = (),
+        *,
+        breaks: bool = False,
+    ) -> None:
+        """Prepare what the peer says.
+
+        Args:
+            pieces: What arrives, as it is cut.
+            patience: Of the connection.
+            certificates: What the peer has shown.
+            breaks: Whether it breaks the connection instead of ending it.
+        """
+        self.patience = patience
+        self.certificates = certificates
+        self.sent: list[bytes] = []
+        self._pieces = iter(pieces)
+        self._breaks = breaks
+
+    async def receive(self) -> bytes:
+        """Return the next piece."""
+        piece = next(self._pieces, b"")
+        if not piece and self._breaks:
+            raise PeerLostError("the peer has gone", told=False)
+
+        return piece
+
+    async def send(self, data: bytes) -> None:
+        """Remember it."""
+        self.sent.append(bytes(data))
+
+    async def linger(self) -> None:
+        """Nobody is there to wait for."""
+
+    def reset(self) -> None:
+        """There is no connection to break."""
+
+
+class Emulated:
+    """The emulator without sockets."""
+
+    def __init__(self, make_desk: Callable[[Service, Note], LocalDesk] = LocalDesk) -> None:
+        service = Service(
+            id_scope=SCOPE, linked_hubs=["hub.azure-devices.net"], enrollments=fleet()
+        )
+        root = certificates.root().certificate_pem
+        service.certificates.upload("root", root, verified=True, now=NOW)
+        self.desk = make_desk(service, Counts().note)
+        self.mqtt = MqttFront(self.desk)
+        self.http = HttpFront(self.desk, self.mqtt)
+
+    async def hear(
+        self, kind: str, pieces: Sequence[bytes], *, breaks: bool = False
+    ) -> list[bytes]:
+        """Let a peer say something; return what it was told."""
+        front: Callable[[Stream], object] = self.mqtt.serve if kind == "mqtt" else self.http.serve
+        credential = device()
+        shown = (credential.certificate, *credential.intermediates)
+        with Patience() as patience:
+            stream = MemoryStream(pieces, patience, shown, breaks=breaks)
+            try:
+                await front(stream)  # type: ignore[misc]  # both are coroutines
+            except PeerLostError:
+                assert breaks
+
+        return stream.sent
+
+    async def still_serves(self) -> bool:
+        """Whether a device registers, over HTTP and over MQTT."""
+        http = await self.hear("http", [PUT])
+        mqtt = await self.hear("mqtt", [mqtt_connect(), mqtt_publish(REGISTER)])
+        return http[0].startswith(b"HTTP/1.1 202 ") and b"/res/202/" in mqtt[1]
+
+
+class SlowDesk(LocalDesk):
+    """A desk before a service that takes its time."""
+
+    async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
+        """Wait, and answer."""
+        await anyio.sleep(0.1)
+        return await super().answer(request, identity=identity, front=front)
