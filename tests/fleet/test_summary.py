@@ -14,6 +14,7 @@ from aiodps.fleet.sample import Outcome, Sample
 from aiodps.fleet.summary import (
     SCHEMA_VERSION,
     Facts,
+    pick,
     read_summary,
     summarize,
     write_summary,
@@ -158,3 +159,12 @@ def test_no_file(tmp_path: Path) -> None:
     """A folder without a summary is bad input, not a traceback."""
     with pytest.raises(ConfigurationError, match=r"summary\.json is not there"):
         read_summary(tmp_path / "summary.json")
+
+
+def test_paths() -> None:
+    """A path leads to a figure, or to None where there is none."""
+    summary = summarize([sample()], FACTS)
+
+    assert pick(summary, "transports/rest/latency/p99.9") == 1.0
+    assert pick(summary, "transports/rest/phases/session/mean") is None
+    assert pick(summarize([failed(None, 1.0)], FACTS), "transports/rest/latency/p50") is None

@@ -12,7 +12,7 @@ from rich.text import Text
 from aiodps.cli.output import out
 from aiodps.fleet import figures
 from aiodps.fleet.compare import Comparison, Row
-from aiodps.fleet.summary import Summary
+from aiodps.fleet.summary import Summary, pick
 
 _Write = Callable[[Any], str]
 
@@ -26,7 +26,7 @@ def show_summary(summary: Summary) -> None:
             table.add_section()
 
         for label, (path, write) in section.items():
-            cells = [write(_pick(facts, path)) for facts in transports.values()]
+            cells = [write(pick(facts, path)) for facts in transports.values()]
             style = "bold red" if label == "failed" and any(_failed(transports)) else ""
             table.add_row(label, *cells, style=style)
 
@@ -41,18 +41,11 @@ def show_comparison(comparison: Comparison) -> None:
     """Show two sides and their ratios."""
     table = _table("", comparison.left, comparison.right, "ratio")
     for row in comparison.rows:
-        write = WRITERS[row.unit]
+        write = figures.BY_UNIT[row.unit]
         table.add_row(row.name, write(row.left), write(row.right), _ratio(row))
 
     out.print(table)
 
-
-WRITERS: Final[Mapping[str, _Write]] = {
-    "s": figures.duration,
-    "/s": figures.rate,
-    "%": figures.share,
-    "": figures.count,
-}
 
 _SECTIONS: Final[tuple[Mapping[str, tuple[str, _Write]], ...]] = (
     {name: (name, figures.count) for name in ("devices", "assigned", "failed", "interrupted")},
@@ -81,14 +74,6 @@ def _table(*columns: str) -> Table:
         table.add_column(name, justify="right" if index else "left", no_wrap=True)
 
     return table
-
-
-def _pick(facts: Summary, path: str) -> Any:
-    found: Any = facts
-    for name in path.split("/"):
-        found = None if found is None else found[name]
-
-    return found
 
 
 def _failed(transports: Mapping[str, Summary]) -> list[int]:

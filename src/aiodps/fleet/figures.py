@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 NONE: Final = "-"
@@ -51,6 +52,15 @@ def ratio(value: float | None) -> str:
 def memory(size: float | None) -> str:
     """Write bytes as MiB."""
     return NONE if size is None else f"{size / 2**20:,.0f} MiB"
+
+
+BY_UNIT: Final[Mapping[str, Callable[[float | None], str]]] = {
+    "s": duration,
+    "/s": rate,
+    "%": share,
+    "": count,
+}
+"""How a figure of a unit is written."""
 
 
 def _digits(value: float) -> str:

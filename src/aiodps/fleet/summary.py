@@ -100,6 +100,19 @@ def read_summary(path: Path) -> Summary:
     return summary  # type: ignore[no-any-return]  # JSON
 
 
+def pick(summary: Summary, path: str) -> Any:
+    """Follow a path like "latency/p99.9" into a summary or a part of it.
+
+    Returns:
+        None if it ends early: nothing was assigned, or the phase did not happen.
+    """
+    found: Any = summary
+    for name in path.split("/"):
+        found = None if found is None else found.get(name)
+
+    return found
+
+
 def _unreadable(path: Path, why: str) -> ConfigurationError:
     return ConfigurationError(
         f"{path} {why}",

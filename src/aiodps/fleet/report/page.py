@@ -33,7 +33,7 @@ from aiodps.fleet.report.charts import (
     timeline_charts,
 )
 from aiodps.fleet.sample import PHASES, Sample
-from aiodps.fleet.summary import Summary
+from aiodps.fleet.summary import Summary, pick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +117,6 @@ _GENERATOR: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
     "memory_max": ("memory, most", figures.memory),
 }
 
-_UNITS: Final[Mapping[str, Callable[[float | None], str]]] = {
-    "s": figures.duration,
-    "/s": figures.rate,
-    "%": figures.share,
-    "": figures.count,
-}
-
 
 @cache
 def _library() -> str:
@@ -156,19 +149,10 @@ def _template() -> Any:
         "share": figures.share,
         "ratio": figures.ratio,
         "written": lambda value, how: getattr(figures, how)(value),
-        "pick": _pick,
-        "unit": lambda value, unit: _UNITS[unit](value),
+        "pick": pick,
+        "unit": lambda value, unit: figures.BY_UNIT[unit](value),
     }
     return environment.get_template("page.html")
-
-
-def _pick(facts: Summary, path: str) -> Any:
-    """Follow a path into a summary; None where it ends early."""
-    found: Any = facts
-    for name in path.split("/"):
-        found = None if found is None else found.get(name)
-
-    return found
 
 
 def _series(runs: Sequence[Run]) -> list[Series]:
