@@ -14,6 +14,13 @@ WORDS = {
     Refusal.UNAUTHORIZED: "register request returned a service error status code 401",
     Refusal.DISABLED: "invalid registration status disabled",
 }
+LOST = """
+    [[rule]]
+    name = "lost with its question"
+    operation = ["register", "operation status"]
+    first = 1
+    drop = "before"
+"""
 
 
 def client(style: str, transport: str, **emulator: Any) -> Client:
@@ -34,7 +41,8 @@ CLIENTS = [
     client("aio", "websocket"),
     client("sync", "tcp", workers=2),
     client("sync", "websocket", workers=2),
-    client("sync", "tcp", harsh=True, seed=7),
+    client("sync", "tcp", harsh=True),
+    client("sync", "tcp", faults=LOST),
 ]
 
 

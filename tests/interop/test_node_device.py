@@ -11,6 +11,14 @@ from tests.interop.matrix import Refusal
 
 pytestmark = pytest.mark.interop
 WORDS = {Refusal.UNAUTHORIZED: "UnauthorizedError", Refusal.DISABLED: "status is disabled"}
+BUSY = """
+    [[rule]]
+    name = "busy"
+    operation = ["register", "operation status"]
+    first = 1
+    status = 503
+    retry_after = 1
+"""
 
 
 def client(transport: str, **emulator: Any) -> Client:
@@ -29,8 +37,8 @@ CLIENTS = [
     client("mqtt"),
     client("mqtt-ws"),
     client("http", workers=2),
-    client("mqtt", harsh=True, seed=7),
-    client("mqtt-ws", harsh=True, seed=8),
+    client("mqtt-ws", harsh=True),
+    client("mqtt", faults=BUSY),
 ]
 
 
