@@ -75,20 +75,26 @@ def test_two_runs(tmp_path: Path) -> None:
 
     assert "<h1>before against after</h1>" in page
     assert "after was limited by its generator: event loop 0.30 s late" in page
-    assert "before: 1 failed, after: 1 failed" in page
+    assert "before: 1 failed; after: 1 failed" in page
     assert found["0/transports/rest/latency/p50"] == found["1/transports/rest/latency/p50"]
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words"),
-    [(Outcome.ASSIGNED, "all assigned"), (Outcome.INTERRUPTED, "stopped, 1 interrupted")],
+    ("outcome", "books", "words"),
+    [
+        (Outcome.ASSIGNED, {}, "all assigned"),
+        (Outcome.INTERRUPTED, {}, "1 left to do"),
+        (Outcome.ASSIGNED, {"planned": 8, "sent": 1, "operation": 1}, "10 left to do"),
+        (Outcome.FAILED, {"planned": 1500}, "1 failed, 1,500 left to do"),
+    ],
 )
-def test_the_verdict(outcome: Outcome, words: str) -> None:
-    """One line says how it ended."""
+def test_the_verdict(outcome: Outcome, books: dict[str, int], words: str) -> None:
+    """One line says how it ended; a run that was stopped is not taken for a whole one."""
     samples = [sample(outcome=outcome)]
-    page = render([Run(name="a", summary=summarize(samples, FACTS), samples=samples)])
+    summary = {**summarize(samples, FACTS), "books": books}
+    page = render([Run(name="a", summary=summary, samples=samples)])
 
-    assert words in page
+    assert f"</span>{words}</p>" in page
     assert "<h1>1 device by rest</h1>" in page
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -196,25 +196,28 @@ def _title(runs: Sequence[Run]) -> str:
 
 def _verdict(runs: Sequence[Run]) -> dict[str, str]:
     """Say in a few words how it ended; the worst of them gives the colour."""
-    verdicts = [_verdict_of(run.summary["transports"].values()) for run in runs]
+    verdicts = [_verdict_of(run.summary) for run in runs]
     kind = max((kind for kind, _ in verdicts), key=("good", "warn", "bad").index)
     if len(runs) == 1:
         return {"kind": kind, "text": verdicts[0][1]}
 
     texts = [f"{run.name}: {text}" for run, (_, text) in zip(runs, verdicts, strict=True)]
-    return {"kind": kind, "text": ", ".join(texts)}
+    return {"kind": kind, "text": "; ".join(texts)}
 
 
-def _verdict_of(transports: Collection[Summary]) -> tuple[str, str]:
+def _verdict_of(summary: Summary) -> tuple[str, str]:
+    """Judge a run; what has not begun is in no sample, but in the books of a run folder."""
+    transports = summary["transports"].values()
+    books = summary.get("books", {})
     failed = sum(facts["failed"] for facts in transports)
-    stopped = sum(facts["interrupted"] for facts in transports)
-    if failed:
-        return "bad", f"{failed:,} failed"
+    left = sum(books.get(state, 0) for state in ("planned", "sent", "operation"))
+    left = left or sum(facts["interrupted"] for facts in transports)
+    trouble = {"failed": failed, "left to do": left}
+    words = [f"{number:,} {what}" for what, number in trouble.items() if number]
+    if words:
+        return "bad" if failed else "warn", ", ".join(words)
 
-    if stopped or not transports:
-        return "warn", f"stopped, {stopped:,} interrupted"
-
-    return "good", "all assigned"
+    return ("good", "all assigned") if transports else ("warn", "nothing was done")
 
 
 def _shown(run: Run, *, index: int, alone: bool) -> dict[str, Any]:
