@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -28,7 +26,7 @@ from aiodps.emulator.journal import Counts, Exchange, Journal, Note
 from aiodps.emulator.journal_lines import written
 from aiodps.emulator.management.access import Access, AccessPolicy
 from aiodps.emulator.management.administration import Administration
-from aiodps.emulator.ports import Ports
+from aiodps.emulator.ports import Ports, check_host
 from aiodps.emulator.service.enrollments import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.memory import MemoryStore
@@ -121,11 +119,11 @@ class Emulator:
 
         Raises:
             ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
-                `retry_after` is no whole number, `service_key` is not base64, `webhook_ca` holds
+                `service_key` is not base64, `webhook_ca` holds
                 no CA, `linked_hubs` or `faults` make no sense, or the file of `state` is in use,
                 of another id scope, or no state file.
         """
-        _check_host(host, beyond_loopback=beyond_loopback)
+        check_host(host, beyond_loopback=beyond_loopback)
         check_workers(workers)
         self.host = host
         """Address it listens on."""
@@ -148,7 +146,6 @@ class Emulator:
         self._on_exchange = on_exchange
         self._log_json = log_json
         self._control_port = control_port
-        names = dict.fromkeys((*server_names, host, "localhost", "127.0.0.1"))
         with ExitStack() as opened:
             self._store: Store = MemoryStore()
             if state is not None:
@@ -159,7 +156,7 @@ class Emulator:
                 durable=state is not None,
                 id_scope=id_scope,
                 service_key=service_key,
-                server_names=tuple(names),
+                server_names=(*server_names, host),
             )
             self.id_scope = self._instance.id_scope
             self.ca_pem = self._instance.authority.certificate_pem
@@ -243,7 +240,8 @@ class Emulator:
             store=self._store,
         )
         if self._workers:
-            await start_workers(self._workers, self._setup(), desk, tasks)
+            setup = Setup.of(self.host, ports.numbers, self._instance.server)
+            await start_workers(self._workers, setup, desk, self._note, tasks)
         else:
             context = server_context(self._instance.server)
             ports.serve(desk, context, tasks, door=self._door)
@@ -254,16 +252,6 @@ class Emulator:
 
     def _door(self, front: str) -> Handshakes:
         return Handshakes(faults=self.faults, note=self._note, front=front)
-
-    def _setup(self) -> Setup:
-        return Setup(
-            host=self.host,
-            https_port=self.https_port,
-            mqtt_port=self.mqtt_port,
-            certificate_pem=self._instance.server.certificate_pem,
-            private_key_pem=self._instance.server.private_key_pem,
-            log_level=logging.getLogger("aiodps").getEffectiveLevel(),
-        )
 
     def facts(self) -> dict[str, Any]:
         """Say where everything is, as JSON; holds the secret of the service API."""
@@ -315,17 +303,3 @@ class Emulator:
         self.journal.note(exchange)
         if self._on_exchange is not None:
             self._on_exchange(exchange)
-
-
-def _check_host(host: str, *, beyond_loopback: bool) -> None:
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-
-    if not loopback and not beyond_loopback:
-        raise ConfigurationError(
-            f"{host!r} can be reached from other machines, and the emulator is not secure",
-            setting="host",
-            hint="use 127.0.0.1, or say beyond_loopback=True, --i-know-this-is-not-secure",
-        )

@@ -57,7 +57,8 @@ class Instance:
             durable: Whether the store keeps anything.
             id_scope: What it must be; None for what the store has.
             service_key: Primary key of the owner, base64; None for what the store has.
-            server_names: Names and addresses for the server's certificate.
+            server_names: Names and addresses for the server's certificate, beside `localhost` and
+                `127.0.0.1`.
 
         Raises:
             ConfigurationError: If the store is that of another id scope, or the key not base64.
@@ -116,7 +117,8 @@ def _server(
 ) -> Credential:
     """Certify the names; the key stays, for clients that know it."""
     key = None if kept is None else Credential.from_pem(**_pem(kept)).private_key
-    return authority.server(names, private_key=key, days=KEPT_CA_DAYS)
+    all_names = dict.fromkeys((*names, "localhost", "127.0.0.1"))
+    return authority.server(tuple(all_names), private_key=key, days=KEPT_CA_DAYS)
 
 
 def _owner(kept: Mapping[str, Any] | None, service_key: str | None) -> AccessPolicy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -16,6 +17,7 @@ from aiodps.emulator.connections.room import Room
 from aiodps.emulator.desk import Desk
 from aiodps.emulator.fronts.http import HttpFront
 from aiodps.emulator.fronts.mqtt import MqttFront
+from aiodps.errors import ConfigurationError
 
 
 class Ports:
@@ -81,3 +83,22 @@ class Ports:
         """Give them back."""
         self._https.close()
         self._mqtt.close()
+
+
+def check_host(host: str, *, beyond_loopback: bool) -> None:
+    """Refuse a host that other machines can reach, unless that is allowed.
+
+    Raises:
+        ConfigurationError: If it can be reached, or is a name that may be.
+    """
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+
+    if not loopback and not beyond_loopback:
+        raise ConfigurationError(
+            f"{host!r} can be reached from other machines, and the emulator is not secure",
+            setting="host",
+            hint="use 127.0.0.1, or say beyond_loopback=True, --i-know-this-is-not-secure",
+        )

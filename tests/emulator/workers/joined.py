@@ -12,7 +12,7 @@ from tests.emulator.clients import PATIENCE
 from aiodps.emulator.desk import LocalDesk
 from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.presets import plan
-from aiodps.emulator.journal import Exchange
+from aiodps.emulator.journal import Exchange, Note
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.workers.channel import Channel
 from aiodps.emulator.workers.clerk import Clerk
@@ -27,7 +27,9 @@ def local(noted: list[Exchange] | None = None, faults: str = "") -> LocalDesk:
 
 
 @contextlib.asynccontextmanager
-async def joined(desk: LocalDesk, *, workers: int = 1) -> AsyncIterator[list[RemoteDesk]]:
+async def joined(
+    desk: LocalDesk, *, workers: int = 1, note: Note = lambda _: None
+) -> AsyncIterator[list[RemoteDesk]]:
     """Make remote desks whose questions the desk answers."""
     with contextlib.ExitStack() as sockets, anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
@@ -35,7 +37,7 @@ async def joined(desk: LocalDesk, *, workers: int = 1) -> AsyncIterator[list[Rem
             for _ in range(workers):
                 near, far = map(Channel, map(sockets.enter_context, socket.socketpair()))
                 remote = RemoteDesk(far)
-                clerk = Clerk(near, desk, tasks, greet=lambda: None)
+                clerk = Clerk(near, desk, note, tasks, greet=lambda: None)
                 for job in (near.write, far.write, clerk.serve, remote.listen):
                     tasks.start_soon(job)
 

@@ -10,6 +10,7 @@ import pytest
 from tests.emulator.clients import device
 
 from aiodps.emulator.faults.effects import Point
+from aiodps.emulator.journal import Exchange
 from aiodps.emulator.wire import (
     Delivery,
     Drip,
@@ -33,6 +34,7 @@ from aiodps.emulator.workers.frames import (
     Frame,
     Leave,
     Met,
+    Noted,
     Ready,
     Setup,
     encode,
@@ -76,6 +78,7 @@ FRAMES: list[Frame] = [
     Enter(session=5, client="s/device-1"),
     Leave(session=5),
     End(session=5),
+    Noted(exchange=Exchange(front="mqtt", what="handshake", status_code=0, took=0.0)),
 ]
 
 
@@ -108,9 +111,19 @@ def test_the_key_is_in_no_text() -> None:
     assert "private_key_pem" not in repr(FRAMES[0])
 
 
-@pytest.mark.parametrize("call", [os.system, eval, pickle.loads])
-def test_a_frame_calls_nothing(call: object) -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        pickle.dumps(os.system),
+        pickle.dumps(eval),
+        pickle.dumps(pickle.loads),
+        b"\x80\x04caiodps.emulator.workers.frames\nencode\n.",
+        b"\x80\x04caiodps.emulator.workers.frames\nlogging.FileHandler\n.",
+        b"\x80\x04caiodps.emulator.workers.frames\nCredential\n.",
+        b"\x80\x04caiodps.emulator.workers.frames\nCredential.from_pem\n.",
+    ],
+)
+def test_a_frame_calls_nothing(data: bytes) -> None:
     """Whatever it names; only types of frames are made from it."""
-    data = pickle.dumps(call)
     with pytest.raises(pickle.UnpicklingError, match="no part of a frame"):
         list(Decoder().feed(len(data).to_bytes(4) + data))

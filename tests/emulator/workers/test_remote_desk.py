@@ -89,3 +89,14 @@ async def test_a_client_that_comes_back_through_another_worker_ends_its_old_sess
 
             with one.session("c", end=never):
                 await one.refuse(404, "", what="", front="mqtt", certificates=())
+
+
+async def test_handshakes_that_came_to_nothing_are_taken_down() -> None:
+    """In the parent's journal, as those of a single process are."""
+    noted: list[Exchange] = []
+    exchange = Exchange(front="mqtt", what="handshake", status_code=0, took=0.0, message="why")
+    async with joined(local(), note=noted.append) as (remote,):
+        remote.note(exchange)
+        await remote.refuse(404, "", what="", front="mqtt", certificates=())
+
+    assert noted == [exchange]

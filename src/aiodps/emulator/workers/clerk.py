@@ -11,6 +11,7 @@ from typing import assert_never
 from anyio.abc import TaskGroup
 
 from aiodps.emulator.desk import Desk
+from aiodps.emulator.journal import Note
 from aiodps.emulator.wire import ManagementResponse, Response
 from aiodps.emulator.workers.channel import Channel
 from aiodps.emulator.workers.frames import (
@@ -25,6 +26,7 @@ from aiodps.emulator.workers.frames import (
     Frame,
     Leave,
     Met,
+    Noted,
     Ready,
 )
 
@@ -37,18 +39,26 @@ class Clerk:
     Args:
         channel: To the worker.
         desk: Where its questions are answered.
+        note: Takes down the handshakes that came to nothing.
         tasks: Where questions wait that take longer.
         greet: Called when the worker listens.
     """
 
     def __init__(
-        self, channel: Channel, desk: Desk, tasks: TaskGroup, *, greet: Callable[[], None]
+        self,
+        channel: Channel,
+        desk: Desk,
+        note: Note,
+        tasks: TaskGroup,
+        *,
+        greet: Callable[[], None],
     ) -> None:
         self.greeted = False
         """Whether the worker ever listened."""
         self._greet = greet
         self._channel = channel
         self._desk = desk
+        self._note = note
         self._tasks = tasks
         self._sessions: dict[int, AbstractContextManager[None]] = {}
 
@@ -72,6 +82,8 @@ class Clerk:
                 session.__enter__()
             case Leave(session=number):
                 self._sessions.pop(number).__exit__(None, None, None)
+            case Noted(exchange=exchange):
+                self._note(exchange)
             case Ready():
                 self.greeted = True
                 self._greet()

@@ -13,6 +13,7 @@ import anyio
 from anyio.abc import Process, TaskGroup
 
 from aiodps.emulator.desk import Desk
+from aiodps.emulator.journal import Note
 from aiodps.emulator.workers.channel import Channel
 from aiodps.emulator.workers.clerk import Clerk
 from aiodps.emulator.workers.frames import Setup
@@ -42,19 +43,22 @@ def check_workers(count: int) -> None:
         )
 
 
-async def start_workers(count: int, setup: Setup, desk: Desk, tasks: TaskGroup) -> None:
+async def start_workers(
+    count: int, setup: Setup, desk: Desk, note: Note, tasks: TaskGroup
+) -> None:
     """Start worker processes and return when all of them listen.
 
     Args:
         count: How many.
         setup: What each is to do.
         desk: Where their questions are answered.
+        note: Takes down the handshakes that came to nothing.
         tasks: Where they are looked after; when it is cancelled, they end.
 
     Raises:
         ConfigurationError: If one of them does not get so far.
     """
-    places = [_Place(setup, desk) for _ in range(count)]
+    places = [_Place(setup, desk, note) for _ in range(count)]
     for place in places:
         tasks.start_soon(place.keep)
 
@@ -71,13 +75,14 @@ async def start_workers(count: int, setup: Setup, desk: Desk, tasks: TaskGroup) 
 class _Place:
     """The place of one worker, taken by one process after the other."""
 
-    def __init__(self, setup: Setup, desk: Desk) -> None:
+    def __init__(self, setup: Setup, desk: Desk, note: Note) -> None:
         self.decided = anyio.Event()
         """Set when the first process listens, or has died without."""
         self.vacant = False
         """Whether it died without."""
         self._setup = setup
         self._desk = desk
+        self._note = note
 
     async def keep(self) -> None:
         """Keep the place taken."""
@@ -96,7 +101,7 @@ class _Place:
         """See one process through; return who served it."""
         async with _process() as sock, anyio.create_task_group() as tasks:
             channel = Channel(sock)
-            clerk = Clerk(channel, self._desk, tasks, greet=self.decided.set)
+            clerk = Clerk(channel, self._desk, self._note, tasks, greet=self.decided.set)
             tasks.start_soon(channel.write)
             channel.post(self._setup)
             try:

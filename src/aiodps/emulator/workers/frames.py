@@ -1,23 +1,25 @@
 """What parent and worker say to each other: pickled frames, each after its length.
 
-Pickle, because both ends are one program of one version, and it is ten times as quick as anything
-written by hand. Reading makes nothing but the types of `wire`, of faults and of this module,
-so that a frame is data whatever it holds.
+Pickle, because both ends are one program of one version, and what they say has many types. Reading
+makes nothing but types that are defined in the modules named here, so a frame is data whatever it
+holds.
 """
 
 from __future__ import annotations
 
 import enum
 import io
+import logging
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.emulator.faults.effects import Point
+from aiodps.emulator.journal import Exchange
 from aiodps.emulator.wire import (
     Delivery,
     Identity,
@@ -26,6 +28,7 @@ from aiodps.emulator.wire import (
     Request,
     Response,
 )
+from aiodps.pki import Credential
 
 _LENGTH: Final = 4
 """Bytes of the length before each frame."""
@@ -43,6 +46,24 @@ class Setup:
     private_key_pem: bytes = field(repr=False)
     log_level: int
     """Of `logging`."""
+
+    @classmethod
+    def of(cls, host: str, ports: tuple[int, int], server: Credential) -> Self:
+        """Have a worker serve both ports with this certificate, and log what we would log."""
+        https_port, mqtt_port = ports
+        return cls(
+            host=host,
+            https_port=https_port,
+            mqtt_port=mqtt_port,
+            certificate_pem=server.certificate_pem,
+            private_key_pem=server.private_key_pem,
+            log_level=logging.getLogger("aiodps").getEffectiveLevel(),
+        )
+
+    @property
+    def server(self) -> Credential:
+        """Certificate and key of the server."""
+        return Credential.from_pem(self.certificate_pem, self.private_key_pem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +153,15 @@ class End:
     session: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """A handshake with a worker came to nothing."""
+
+    exchange: Exchange
+
+
 Ask: TypeAlias = AskDevice | AskManagement | AskMeeting | AskRefusal
-Frame: TypeAlias = Setup | Ready | Ask | Answer | Enter | Leave | End
+Frame: TypeAlias = Setup | Ready | Ask | Answer | Enter | Leave | End | Noted
 
 
 def encode(frame: Frame) -> bytes:
@@ -182,15 +210,19 @@ class _Writer(pickle.Pickler):
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str, /) -> Any:
-        known = module in _MODULES or (module == "builtins" and name in {"int", "str"})
-        found = super().find_class(module, name) if known else None
-        if found is _certificate or isinstance(found, type):
+        if (module, name) in {("builtins", "int"), ("builtins", "str")}:
+            return super().find_class(module, name)
+
+        found = super().find_class(module, name) if module in _MODULES else None
+        # Not what such a module imports, nor what is to be had by way of that.
+        own = isinstance(found, type) and found.__module__ == module
+        if own or found is _certificate:
             return found
 
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a frame")
 
 
-_MODULES = frozenset({"aiodps.emulator.wire", "aiodps.emulator.faults.effects", __name__})
+_MODULES = frozenset(cls.__module__ for cls in (Request, Point, Exchange, Setup))
 
 
 def _certificate(der: bytes) -> x509.Certificate:

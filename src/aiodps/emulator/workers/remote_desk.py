@@ -12,6 +12,7 @@ import anyio
 from cryptography import x509
 
 from aiodps.emulator.faults.effects import Point
+from aiodps.emulator.journal import Exchange
 from aiodps.emulator.wire import (
     Delivery,
     Identity,
@@ -32,6 +33,7 @@ from aiodps.emulator.workers.frames import (
     Enter,
     Leave,
     Met,
+    Noted,
 )
 
 _Reply = TypeVar("_Reply")
@@ -116,6 +118,10 @@ class RemoteDesk:
         finally:
             del self._sessions[session]
             self._channel.post(Leave(session=session))
+
+    def note(self, exchange: Exchange) -> None:
+        """Have a handshake taken down that came to nothing."""
+        self._channel.post(Noted(exchange=exchange))
 
     async def listen(self) -> None:
         """Take what the parent says, until it has gone."""

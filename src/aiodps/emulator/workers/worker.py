@@ -15,11 +15,12 @@ import anyio
 
 from aiodps.emulator.connections.listener import Sharing
 from aiodps.emulator.connections.tls import server_context
+from aiodps.emulator.faults.decide import Faults
+from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.ports import Ports
 from aiodps.emulator.workers.channel import Channel
 from aiodps.emulator.workers.frames import Ready, Setup
 from aiodps.emulator.workers.remote_desk import RemoteDesk
-from aiodps.pki import Credential
 
 
 async def work(channel: Channel) -> None:
@@ -31,7 +32,6 @@ async def work(channel: Channel) -> None:
     (setup,) = frames
     assert isinstance(setup, Setup)  # noqa: S101 (the first frame)
     logging.basicConfig(level=setup.log_level, format="%(asctime)s  %(message)s")
-    credential = Credential.from_pem(setup.certificate_pem, setup.private_key_pem)
     ports = Ports.bind(
         setup.host,
         https_port=setup.https_port,
@@ -41,7 +41,12 @@ async def work(channel: Channel) -> None:
     desk = RemoteDesk(channel)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(channel.write)
-        ports.serve(desk, server_context(credential), tasks)
+        ports.serve(
+            desk,
+            server_context(setup.server),
+            tasks,
+            door=lambda front: Handshakes(faults=Faults(), note=desk.note, front=front),
+        )
         channel.post(Ready())
         await desk.listen()
         tasks.cancel_scope.cancel()
