@@ -273,10 +273,7 @@ class Emulator:
 
         Enrollments, certificates and the fault plan stay.
         """
-        for registration_id in list(self.service.registrations.ids()):
-            self.service.registrations.delete(registration_id)
-
-        self.service.hub_devices.clear()
+        self.service.forget_devices()
         self.save()
         self.counts.clear()
         self.journal.clear()

@@ -22,7 +22,7 @@ from tests.emulator.instance import instance, provision, refused, register, show
 
 from aiodps.emulator.service.admission import MAX_PRESENTED
 from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
-from aiodps.emulator.service.mechanisms import SymmetricKeys
+from aiodps.emulator.service.mechanisms import CaReferences, SymmetricKeys
 from aiodps.emulator.wire import Identity
 from aiodps.pki import Authority, Credential
 
@@ -204,6 +204,16 @@ def test_a_group_by_reference() -> None:
 
     assert register(trusted, shown(certify())).status_code == 202
     assert refused(register(untrusted, shown(certify()))) == NO_CA
+
+
+def test_the_secondary_reference_counts() -> None:
+    """For roll-over, a group may name two CA certificates of the instance."""
+    references = CaReferences(primary="ca-0", secondary="ca-1")
+    enrollment = EnrollmentGroup(enrollment_group_id="two", attestation=references)
+    service = instance(enrollment, verified=[other_root(), root()])
+
+    assert register(service, shown(certify())).status_code == 202
+    assert register(service, shown(unknown_root())).status_code == 202
 
 
 def test_a_reference_to_nothing() -> None:

@@ -222,6 +222,22 @@ def test_a_call_survives_a_restart() -> None:
     assert dict(instance(custom(), store=store).hub_devices) == dict(service.hub_devices)
 
 
+def test_forgetting_devices() -> None:
+    """Nothing is left of them: neither records nor devices at hubs, calls or limits."""
+    service = instance(custom(), linked_hubs=(NEW,), throttle=True, strict=True)
+    body = b'{"registrationId": "device-1"}'
+    first = register(service, DEVICE, body=body)
+    answer(service)
+    register(service, DEVICE, body=body)
+    service.forget_devices()
+
+    assert not list(service.registrations.records())
+    assert not list(service.hub_devices)
+    assert not service.registrar.has_calls
+    assert poll(service, DEVICE, first).body["errorCode"] == 404203
+    assert register(service, DEVICE, body=body).status_code == 202
+
+
 @given(
     steps=st.lists(
         st.tuples(

@@ -17,7 +17,7 @@ def read_object(body: bytes) -> dict[str, Any]:
         ValueError: If it is none, too deep, or has numbers that JSON does not have.
     """
     try:
-        document = json.loads(body.decode(), parse_float=_finite, parse_constant=_finite)
+        document = _DECODER.decode(body.decode())
     except RecursionError as exc:
         raise ValueError("too deep") from exc
 
@@ -36,6 +36,9 @@ def _finite(text: str) -> float:
         raise ValueError("not a number of JSON")
 
     return number
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def _is_deep(value: object, left: int) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 
 from aiodps.emulator.service.mechanisms import SymmetricKeys
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.sas import SasError, SharedAccessSignature, decode_key, derive_key
 from aiodps.emulator.wire import Carrier, Identity, Request
 from aiodps.errors import ServiceError
+
+_KNOWN_KEYS = 1024
+"""Enrollments whose keys are kept decoded."""
 
 
 def read_token(request: Request, identity: Identity, *, now: float) -> SharedAccessSignature:
@@ -47,9 +50,10 @@ def is_signed_by_member(
     Registration ids have no casing, but keys are made of bytes. Which bytes the service takes is
     not known, so both are good: the id as this request has it, and in lower case.
     """
-    spellings = dict.fromkeys((registration_id, registration_id.lower()))
+    lower = registration_id.lower()
+    spellings = (lower,) if lower == registration_id else (registration_id, lower)
     return token.is_signed_with(
-        derive_key(key, spelling) for key in _decoded(keys) for spelling in spellings
+        [derive_key(key, spelling) for key in _decoded(keys) for spelling in spellings]
     )
 
 
@@ -60,5 +64,6 @@ def key_rejected(request: Request, why: str) -> ServiceError:
     return refusal(code, "Unauthorized", why=why)
 
 
-def _decoded(keys: SymmetricKeys) -> Iterator[bytes]:
-    return (decode_key(key) for key in (keys.primary, keys.secondary) if key is not None)
+@functools.lru_cache(maxsize=_KNOWN_KEYS)
+def _decoded(keys: SymmetricKeys) -> tuple[bytes, ...]:
+    return tuple(decode_key(key) for key in (keys.primary, keys.secondary) if key is not None)

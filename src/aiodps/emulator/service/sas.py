@@ -79,10 +79,11 @@ class SharedAccessSignature:
 
     def is_signed_with(self, keys: Iterable[bytes]) -> bool:
         """Whether one of the keys made the signature; takes as long for any wrong one."""
-        return any(
-            hmac.compare_digest(hmac.digest(key, self.signed, "sha256"), self.signature)
-            for key in keys
-        )
+        for key in keys:
+            if hmac.compare_digest(hmac.digest(key, self.signed, "sha256"), self.signature):
+                return True
+
+        return False
 
 
 def derive_key(group_key: bytes, registration_id: str) -> bytes:

@@ -73,7 +73,7 @@ class Service:
         self.id_scope = id_scope
         self.retry_after = retry_after
         self.throttle = Throttle() if throttle else None
-        self._strict = Strict(id_scope) if strict else None
+        self._strict = Strict(self.id_scope) if strict else None
         self.enrollments = Enrollments(enrollments, chance=self._chance, store=store)
         self.linked_hubs = LinkedHubs(linked_hubs)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
@@ -89,6 +89,16 @@ class Service:
             registrations=self.registrations, hubs=self.linked_hubs, devices=self.hub_devices
         )
         self._admission = Admission(enrollments=self.enrollments, certificates=self.certificates)
+
+    def forget_devices(self) -> None:
+        """Forget what devices did: registrations, devices at hubs, and what counts for limits."""
+        for registration_id in list(self.registrations.ids()):
+            self.registrations.delete(registration_id)
+
+        self.hub_devices.clear()
+        self.registrar.take_calls()
+        self.throttle = Throttle() if self.throttle else None
+        self._strict = Strict(self.id_scope) if self._strict else None
 
     def handle(self, request: Request, *, identity: Identity, now: float) -> Response:
         """Answer a device's request, whatever it is; never raises.
