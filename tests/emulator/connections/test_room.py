@@ -141,3 +141,11 @@ def test_descriptors_are_left_for_the_rest(limit: int) -> None:
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, limit))
     assert places_for_descriptors() == 64
+
+
+def test_without_a_limit_there_still_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No limit is told as a negative number."""
+    infinity = resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (infinity, infinity))
+
+    assert places_for_descriptors() == 100_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from heapq import nsmallest
 from typing import Final
 
@@ -100,7 +100,9 @@ def raise_descriptor_limit() -> None:
         import resource  # noqa: PLC0415 (there is none on Windows)
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        # Where there is no limit, macOS still does not take any number.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def places_for_descriptors() -> int:
@@ -111,4 +113,7 @@ def places_for_descriptors() -> int:
     import resource  # noqa: PLC0415 (there is none on Windows)
 
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return _MOST
+
     return max(_FEWEST, min(_MOST, limit - RESERVE))
