@@ -25,9 +25,9 @@ from aiodps.pki import Credential
 
 MAX_CHAIN: Final = 16
 """Certificates a client may show; each that it shows has to be read, and then tried."""
-HANDSHAKE_SILENCE: Final = 10.0
+HANDSHAKE_SILENCE: Final = 30.0
 """Seconds in which a peer that shakes hands must send something."""
-HANDSHAKE_TOTAL: Final = 60.0
+HANDSHAKE_TOTAL: Final = 90.0
 """Seconds for the whole handshake: generous, for a burst of thousands on a small machine."""
 _HTTP: Final = b"http/1.1"
 """The one protocol that is agreed on in TLS, if the client asks; others are spoken unnamed."""

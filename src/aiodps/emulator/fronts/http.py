@@ -5,7 +5,7 @@ The same port takes MQTT over WebSocket, which goes where the other MQTT goes.
 
 from __future__ import annotations
 
-import uuid
+import random
 from http import HTTPStatus
 from typing import assert_never
 from urllib.parse import quote
@@ -20,8 +20,10 @@ from aiodps.emulator.fronts.websocket import (
     WebSocketViolation,
     asks_for_websocket,
 )
+from aiodps.emulator.service.identifiers import guid
 from aiodps.emulator.wire import Identity, ManagementRequest, Operation, Request, Response
 
+_CHANCE = random.Random()  # noqa: S311 (an id is no secret, and the kernel's chance is slow)
 WEBSOCKET = "mqtt-ws"
 """What MQTT over WebSocket is called in the journal."""
 
@@ -81,7 +83,7 @@ class HttpFront:
                 await http.answer(response.status_code, response.body, headers, response.delivery)
             case ManagementRequest():
                 answer = await self._desk.answer_management(wish)
-                headers = {"x-ms-request-id": str(uuid.uuid4()), **answer.headers}
+                headers = {"x-ms-request-id": guid(_CHANCE), **answer.headers}
                 await http.answer(answer.status_code, answer.body, headers, answer.delivery)
             case _:
                 assert_never(wish)
@@ -106,7 +108,7 @@ class HttpFront:
 
 def _headers(response: Response) -> dict[str, str]:
     """Return the headers that the service sends; the request id is an error's tracking id."""
-    headers = {"x-ms-request-id": str(response.body.get("trackingId") or uuid.uuid4())}
+    headers = {"x-ms-request-id": str(response.body.get("trackingId") or guid(_CHANCE))}
     if response.wait is not None:
         headers["Retry-After"] = response.wait
 

@@ -46,7 +46,7 @@ from aiodps.emulator.fronts.mqtt_names import (
 from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.wire import Carrier, Identity, Request
 
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 30.0
 """Seconds until a client must have introduced itself."""
 KEEP_ALIVE_FACTOR: Final = 1.5
 """MQTT 3.1.1, 3.1.2-24: the server ends a connection silent for that many keep-alives."""
