@@ -46,6 +46,14 @@ async def test_a_connection_serves_many_requests() -> None:
         assert ["'/0'" in answers[0].body["message"], "'/2'" in answers[2].body["message"]]
 
 
+async def test_a_target_with_scheme_and_host_is_taken() -> None:
+    """As a client behind a proxy may send it."""
+    async with running() as dps, http(dps) as client:
+        answer = await client.ask("GET", f"https://localhost{PATH}/register")
+
+        assert (answer.status, answer.headers["Allow"]) == (405, "PUT")
+
+
 async def test_close_means_close() -> None:
     """The server ends the connection when the client said it would be the last request."""
     async with running() as dps, http(dps) as client:

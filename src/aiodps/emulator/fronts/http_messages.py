@@ -25,9 +25,9 @@ MAX_BODY: Final = 96 * 1024
 """Bytes of a body; Microsoft Learn, "Azure IoT Hub DPS limits": message size."""
 IDLE_SECONDS: Final = 120.0
 """Seconds a connection may be kept alive without a request."""
-REQUEST_SILENCE: Final = 10.0
+REQUEST_SILENCE: Final = 30.0
 """Seconds in which a client that sends a request must send something."""
-REQUEST_TOTAL: Final = 60.0
+REQUEST_TOTAL: Final = 90.0
 """Seconds for a whole request."""
 
 
@@ -197,8 +197,18 @@ def _head(status_code: int, headers: Mapping[str, str]) -> h11.Response:
 def _request(head: h11.Request, body: bytes) -> HttpRequest:
     headers = {name.decode(): value.decode("latin-1") for name, value in reversed(head.headers)}
     return HttpRequest(
-        method=head.method.decode(), target=head.target.decode(), headers=headers, body=body
+        method=head.method.decode(), target=_origin_form(head), headers=headers, body=body
     )
+
+
+def _origin_form(head: h11.Request) -> str:
+    """Return the target as path and query; a client may name scheme and host (RFC 9112, 3.2.2)."""
+    target = head.target.decode()
+    scheme, mark, rest = target.partition("://")
+    if mark and scheme.lower() in {"http", "https"}:
+        return "/" + rest.partition("/")[2]
+
+    return target
 
 
 def _check_announced_length(head: h11.Request) -> None:
