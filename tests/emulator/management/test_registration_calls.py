@@ -42,6 +42,17 @@ def test_a_registration(admin: Administrator) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("version", "profile"), [("2026-11-01", None), ("2026-11-02-preview", "classic")]
+)
+def test_states_by_version(admin: Administrator, version: str, profile: str | None) -> None:
+    """Source: `connectionProfile` of the specification of 2026-11-02-preview."""
+    register(admin, "device-1")
+    admin.api_version = version
+
+    assert admin.call("GET", "/registrations/device-1").get("connectionProfile") == profile
+
+
 def test_deleting(admin: Administrator) -> None:
     """With its etag or without; the device may come again, as if for the first time."""
     register(admin, "device-1")

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiodps.emulator.management.pages import page_of
 from aiodps.emulator.service.answers import registration_state
+from aiodps.emulator.service.api_versions import shaped_state
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.timestamps import timestamp
@@ -43,7 +44,7 @@ class RegistrationCalls:
             "etag": record.etag,
         }
         shown = {name: value for name, value in state.items() if name not in _DEVICE_ONLY}
-        return known | shown
+        return known | dict(shaped_state(shown, self._request.api_version or ""))
 
     def get(self, registration_id: str) -> ManagementResponse:
         """Show one."""

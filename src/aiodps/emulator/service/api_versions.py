@@ -76,13 +76,14 @@ def shaped(response: Response, request: Request) -> Response:
 def _shaped_body(body: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     state = body.get("registrationState")
     if state is not None:
-        shaped_state = _shaped_state(state, version)
-        return body if shaped_state is state else {**body, "registrationState": shaped_state}
+        told = shaped_state(state, version)
+        return body if told is state else {**body, "registrationState": told}
 
-    return _shaped_state(body, version)
+    return shaped_state(body, version)
 
 
-def _shaped_state(state: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+def shaped_state(state: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+    """Give the state of a registration the shape of a version."""
     if "assignedHub" not in state:
         return state
 

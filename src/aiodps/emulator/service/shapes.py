@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from aiodps.emulator.service import api_versions
 from aiodps.emulator.service.enrollment import Enrollment
 from aiodps.emulator.service.mechanisms import (
     ClientCertificates,
@@ -18,25 +19,8 @@ from aiodps.emulator.service.mechanisms import (
     mechanism_to_json,
 )
 
-API_VERSIONS: Final = frozenset(
-    {
-        "2017-08-31-preview",
-        "2017-11-15",
-        "2018-04-01",
-        "2018-09-01-preview",
-        "2018-11-01",
-        "2019-03-31",
-        "2021-10-01",
-        "2021-11-01-preview",
-        "2025-07-01-preview",
-        "2026-04-01",
-        "2026-07-01-preview",
-        "2026-11-01",
-        "2026-11-02-preview",
-        "2026-11-15-preview",
-    }
-)
-"""Versions of the service API."""
+API_VERSIONS: Final = api_versions.API_VERSIONS - {"2021-06-01"}
+"""Versions of the service API: those of the device API but for one that only devices have."""
 
 _SINCE: Final = {
     "allocationPolicy": "2018-09-01",
