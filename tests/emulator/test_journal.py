@@ -31,6 +31,7 @@ def test_what_is_counted() -> None:
     counts.note(exchange(Operation.REGISTER, "b"))
     counts.note(exchange(Operation.OPERATION_STATUS, "a", 200))
     counts.note(exchange(None, None, 404))
+    counts.note(exchange(None, None, 0))
 
     assert counts.registers == {"a": 2, "b": 1}
     assert counts.operations == {Operation.REGISTER: 3, Operation.OPERATION_STATUS: 1}

@@ -15,6 +15,8 @@ from aiodps.emulator.wire import Operation
 MAX_COUNTED_IDS: Final = 100_000
 LONGEST_COUNTED_ID: Final = 128
 """Registration ids that are counted one by one, so that hostile clients cannot fill the memory."""
+UNANSWERED: Final = 0
+"""Status of what got no answer."""
 KEPT: Final = 10_000
 """Exchanges that a journal keeps; the oldest are forgotten first."""
 
@@ -28,7 +30,7 @@ class Exchange:
     what: str
     """The operation, in words; for what is no operation, the request as it came."""
     status_code: int
-    """0 if nothing was answered."""
+    """`UNANSWERED` if nothing was answered."""
     took: float
     """Seconds, without what a fault adds."""
     time: float = field(default_factory=time.time)
@@ -110,11 +112,13 @@ class Counts:
     """By registration id; the service bills each."""
     operations: Counter[Operation] = field(default_factory=Counter)
     answers: Counter[int] = field(default_factory=Counter)
-    """By status code, of all requests."""
+    """By status code, of all requests that got one."""
 
     def note(self, exchange: Exchange) -> None:
         """Count a request."""
-        self.answers[exchange.status_code] += 1
+        if exchange.status_code != UNANSWERED:
+            self.answers[exchange.status_code] += 1
+
         if exchange.operation is None:
             return
 

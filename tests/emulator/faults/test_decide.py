@@ -150,3 +150,5 @@ def test_hostile_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -
     assert strike(made, "d99") is None
     assert strike(made, "d0") is not None
     assert len(made._counts._counts) == 10
+    strike(made, "x" * 10_000)
+    assert max(len(name or "") for _, name, _ in made._counts._counts) <= 128

@@ -24,6 +24,7 @@ from tests.emulator.clients import (
     mqtt_subscribe,
     running,
 )
+from tests.emulator.websocket_client import CLOSE, mqtt_over, opened
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.faults.deliver import damaged
@@ -462,3 +463,33 @@ async def test_management_has_faults_too() -> None:
 
         assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
         assert (await client.ask(*ask)).status == 200
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+async def test_a_lost_answer_over_websocket(how: str) -> None:
+    """The connection below ends as it would without WebSocket."""
+    rule = f'transport = "mqtt-ws"\ndrop = "before"\nhow = "{how}"'
+    async with faulty(rule) as dps, opened(dps, device()) as client:
+        await client.send(mqtt_connect() + mqtt_publish(REGISTER))
+        assert await client.receive() == b"\x20\x02\x00\x00"
+        if how == "close":
+            assert (await client.frame())[0] == CLOSE
+
+        assert await client.ended()
+        assert dps.service.registrations.latest("device-1") is None
+
+
+async def test_a_status_and_copies_over_websocket() -> None:
+    """In messages as all answers; other ways into the service are not concerned."""
+    async with faulty('transport = "mqtt-ws"\nstatus = 429\nduplicate = 1') as dps:
+        async with opened(dps, device()) as client:
+            await client.send(mqtt_connect() + mqtt_publish(REGISTER))
+            listener = mqtt_over(client)
+            await listener.take()
+            assert (await listener.take())[0] == 0x40
+            topics = [(await listener.message())[0] for _ in range(2)]
+
+        async with http(dps, device()) as web:
+            assert (await put(web)).status == 202
+
+    assert set(topics) == {"$dps/registrations/res/429/?$rid=1"}

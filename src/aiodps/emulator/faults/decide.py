@@ -21,6 +21,8 @@ MOST_COUNTED: Final = 100_000
 """Counters that are kept, so that hostile clients cannot fill the memory; the one that was not
 used for longest is forgotten first."""
 
+LONGEST_COUNTED: Final = 128
+"""Characters of an id that tell devices apart here; no real one has more."""
 
 HANDSHAKES: Final = frozenset({Point.HANDSHAKE, Point.CERTIFICATE})
 """What happens where the connections are; all else is decided where the service is."""
@@ -128,8 +130,11 @@ class _Counts:
     def __init__(self) -> None:
         self._counts: OrderedDict[tuple[Point, str | None, str | None], int] = OrderedDict()
 
-    def next(self, key: tuple[Point, str | None, str | None]) -> int:
+    def next(self, what: tuple[Point, str | None, str | None]) -> int:
         """Count one more, and return the number, from 1."""
+        point, name, operation_id = what
+        longest = LONGEST_COUNTED
+        key = point, name and name[:longest], operation_id and operation_id[:longest]
         count = self._counts.pop(key, 0) + 1
         self._counts[key] = count
         if len(self._counts) > MOST_COUNTED:
