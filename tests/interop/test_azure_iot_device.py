@@ -19,8 +19,10 @@ LOST = """
     name = "lost with its question"
     operation = ["register", "operation status"]
     first = 1
+    delay = 0.5
     drop = "before"
 """
+"""Delayed, since this client fails if it loses the connection while it is still sending."""
 
 
 def client(style: str, transport: str, **emulator: Any) -> Client:
