@@ -9,10 +9,14 @@ from tests.interop.matrix import Refusal
 
 pytestmark = pytest.mark.interop
 WORDS = {Refusal.UNAUTHORIZED: "res/401", Refusal.DISABLED: "'status': 'disabled'"}
-CLIENT = Client(command=("mosquitto_device.py",), says=WORDS)
+CLIENTS = [
+    Client(command=("mosquitto_device.py",), says=WORDS),
+    Client(command=("mosquitto_device.py",), says=WORDS, emulator=(("strict", True),)),
+]
 
 
 @pytest.mark.parametrize("device", matrix.NAMES)
-def test_each_device(device: str) -> None:
+@pytest.mark.parametrize("client", CLIENTS, ids=str)
+def test_each_device(client: Client, device: str) -> None:
     """It is assigned where it belongs, or refused in the service's words."""
-    check(CLIENT, device)
+    check(client, device)

@@ -12,6 +12,7 @@ CLIENTS = [
     Client(command=("paho_device.py", "tcp", "0"), says=WORDS),
     Client(command=("paho_device.py", "tcp", "1"), says=WORDS),
     Client(command=("paho_device.py", "websocket", "1"), says=WORDS),
+    Client(command=("paho_device.py", "tcp", "1"), says=WORDS, emulator=(("strict", True),)),
 ]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from aiodps.emulator.faults.members import MEMBERS
 from aiodps.emulator.faults.plan import Plan
+from aiodps.emulator.liberties import Liberty
 from aiodps.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -57,3 +58,11 @@ def test_every_fault_is_documented() -> None:
     assert set(MEMBERS) <= names
     for toml in re.findall(r"```toml\n(.*?)```", page, re.DOTALL):
         assert Plan.read(toml).rules
+
+
+def test_every_strict_rule_is_documented() -> None:
+    """The page about strictness has every rule of `--strict` and no other."""
+    page = (ROOT / "docs" / "emulator" / "strictness.md").read_text("utf-8")
+    listed = re.findall(r"^\| `([a-z][a-z-]+)` \|", page, re.MULTILINE)
+
+    assert listed == [liberty.rule for liberty in Liberty]
