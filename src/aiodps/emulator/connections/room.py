@@ -6,6 +6,7 @@ Devices come back by themselves; and a crowd that says nothing cannot keep the o
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ _SHARE: Final = 32
 _BREATH: Final = 0.05
 """Seconds until we look again whether there is room."""
 
+log = logging.getLogger(__name__)
+
 
 class Room:
     """The places for connections of one process, on all its ports together.
@@ -44,6 +47,7 @@ class Room:
         self.places = places_for_descriptors() if places is None else places
         self._strangers = set[Patience]()
         self._settled = set[Patience]()
+        self._told = False
 
     @property
     def taken(self) -> int:
@@ -80,6 +84,14 @@ class Room:
 
     def clear(self) -> None:
         """End the connections that have been silent longest; those that count, last."""
+        if not self._told:
+            self._told = True
+            log.warning(
+                "no room for more connections than %d: the silent ones end; "
+                "more file descriptors (ulimit -n) give more room",
+                self.taken,
+            )
+
         if not self._end(self._strangers) and self.taken >= self.places:
             self._end(self._settled)
 
