@@ -21,8 +21,8 @@ from aiodps.emulator.wire import Delivery, Json, encode_json
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of request line and headers."""
-MAX_BODY: Final = 96 * 1024
-"""Bytes of a body; Microsoft Learn, "Azure IoT Hub DPS limits": message size."""
+MAX_BODY: Final = 128 * 1024
+"""Bytes of a body that is read. The service takes 96 KB, and says so itself if it is more."""
 IDLE_SECONDS: Final = 120.0
 """Seconds a connection may be kept alive without a request."""
 REQUEST_SILENCE: Final = 30.0

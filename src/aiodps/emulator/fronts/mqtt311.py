@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-MAX_PACKET: Final = 100 * 1024
-"""Bytes after the fixed header. DPS takes requests of 96 KB; the rest is for the topic."""
+MAX_PACKET: Final = 128 * 1024
+"""Bytes after the fixed header. The service takes 96 KB, and says so itself if it is more."""
 PINGRESP: Final = b"\xd0\x00"
 FAILURE: Final = 0x80
 """Return code of a SUBACK for a filter that is not granted."""

@@ -31,7 +31,7 @@ from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
 
 PATHS: Final = frozenset({"/$iothub/websocket", "/"})
 SUBPROTOCOL: Final = "mqtt"
-MAX_MESSAGE: Final = 128 * 1024
+MAX_MESSAGE: Final = 160 * 1024
 """Bytes of a message: the longest packet of MQTT, and what may follow it."""
 MAX_FRAMES: Final = 256
 """Frames of a message. Real clients send one."""
