@@ -45,15 +45,13 @@ def seen(dps: Emulator) -> dict[str, list[Any]]:
     return happened
 
 
-@pytest.fixture(params=["rest", "mqtt"])
-def transport(request: pytest.FixtureRequest, anyio_backend: str) -> str:
-    """Name each transport that runs on this event loop."""
-    if request.param == "mqtt" and anyio_backend == "trio":
-        pytest.skip("MQTT needs asyncio")
-
-    return str(request.param)
+each_transport = pytest.mark.parametrize(
+    ("anyio_backend", "transport"), [("asyncio", "rest"), ("trio", "rest"), ("asyncio", "mqtt")]
+)
+"""Each transport on each event loop that it runs on; MQTT needs asyncio."""
 
 
+@each_transport
 async def test_every_device_is_assigned(transport: str) -> None:
     """Each as itself, and there were faults of every kind."""
     async with emulator(harsh=True, seed=SEED) as dps:
@@ -89,6 +87,7 @@ async def test_a_bad_day_can_be_repeated() -> None:
     assert days["one"] != days["another"]
 
 
+@each_transport
 async def test_one_register_is_one_device(transport: str) -> None:
     """A register whose answer is lost is sent again, and is not another device."""
     rule = '[[rule]]\noperation = "register"\nfirst = 1\ndrop = "after"'
