@@ -42,6 +42,39 @@ async def test_a_final_answer_asks_for_no_more() -> None:
         assert not {"Retry-After", "Location"} & set(answer.headers)
 
 
+async def test_a_throttled_device_is_told_when_to_come_again() -> None:
+    """Whole seconds, in the header that all clients read."""
+    async with running(throttle=True) as dps, http(dps, device()) as client:
+        operation = (await client.ask("PUT", f"{BASE}/register?{VERSION}", b"{}")).body
+        path = f"{BASE}/operations/{operation['operationId']}?{VERSION}"
+        answers = [await client.ask("GET", path) for _ in range(6)]
+
+        assert [answer.status for answer in answers] == [200] * 5 + [429]
+        assert 1 <= int(answers[-1].headers["Retry-After"]) <= 10
+
+
+async def test_a_strict_emulator_names_the_rule() -> None:
+    """The articles' curl takes one liberty; without it all is well."""
+    kind, coding = "Content-Type: application/json", "Content-Encoding: utf-8"
+    body = b'{"registrationId": "device-1"}'
+    async with running(strict=True) as dps, http(dps, device()) as client:
+        curl = await client.ask("PUT", f"{BASE}/register?{VERSION}", body, [kind, coding])
+        good = await client.ask("PUT", f"{BASE}/register?{VERSION}", body, [kind])
+
+        assert (curl.status, good.status) == (400, 202)
+        assert "content-encoding" in curl.body["message"]
+
+
+async def test_there_is_no_update() -> None:
+    """Devices of the preview version may ask."""
+    path = f"{BASE}/requestSoftwareUpdates?api-version=2026-11-02-preview"
+    async with running() as dps, http(dps, device()) as client:
+        answer = await client.ask("POST", path, b'{"agentInfo": {}}')
+
+        assert answer.status == 200
+        assert set(answer.body) == {"serviceConfigEtag", "agentInfoEtag"}
+
+
 async def test_the_request_id_of_an_error_is_its_tracking_id() -> None:
     """As seen on the wire."""
     async with running() as dps, http(dps) as client:

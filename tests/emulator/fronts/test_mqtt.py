@@ -277,3 +277,31 @@ async def test_a_slow_service_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     sent = await Emulated(SlowDesk).hear("mqtt", said)
 
     assert b"/res/202/" in sent[1]
+
+
+async def test_the_oldest_version_always_says_200() -> None:
+    """As recorded: `assigning` comes with 200 and without a time to wait."""
+    user = f"{SCOPE}/registrations/device-1/api-version=2017-11-15"
+    packets = (mqtt_connect(user_name=user), mqtt_publish(REGISTER))
+    async with running() as dps, mqtt(dps, device(), *packets) as client:
+        await client.take(), await client.take()
+        topic, body = await client.message()
+
+        assert (topic, body["status"]) == ("$dps/registrations/res/200/?$rid=1", "assigning")
+
+
+async def test_a_strict_emulator_wants_a_subscription() -> None:
+    """Without one the answer names the rule; with one all is well."""
+    body = b'{"registrationId": "device-1"}'
+    packets = (mqtt_connect(), mqtt_publish(REGISTER, body))
+    more = (mqtt_subscribe(), mqtt_publish(REGISTER, body))
+    async with running(strict=True) as dps, mqtt(dps, device(), *packets) as client:
+        await client.take(), await client.take()
+        topic, refused = await client.message()
+        await client.send(*more)
+        await client.take(), await client.take()
+        _, accepted = await client.message()
+
+        assert topic == "$dps/registrations/res/400/?$rid=1"
+        assert "not-subscribed" in refused["message"]
+        assert accepted["status"] == "assigning"
