@@ -113,6 +113,7 @@ class Rehearsal:
             "hub": _HUB,
             "verified-ca": ca,
             "enrollments": self._path("enrollments.json"),
+            "state": self._path("emulator.sqlite"),
             "ready-file": ready,
             "ca-out": self._path("emulator-ca.pem"),
             "quiet": True,
