@@ -19,6 +19,22 @@ def test_parts_become_a_run(tmp_path: Path) -> None:
     assert (tmp_path / "all" / "summary.json").exists()
 
 
+def test_shards_of_many_machines(tmp_path: Path) -> None:
+    """`--shard I/N` in folders of their own, then together; no machine knew of another."""
+    parts = [tmp_path / "part-0", tmp_path / "part-1"]
+    for shard, part in enumerate(parts):
+        alone = typed(
+            *("run", "--emulator", "--devices", "5", "--retry-after", "0", "--min-poll", "0"),
+            *("--shard", f"{shard}/2", "--out", part, "--json"),
+        )
+        assert json.loads(alone.stdout)["books"]["assigned"] == 3 - shard
+
+    ended = typed("merge", tmp_path / "all", *parts, "--json")
+
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout)["books"]["assigned"] == 5
+
+
 def test_no_parts(tmp_path: Path) -> None:
     """It is bad input."""
     assert typed("merge", tmp_path / "all").returncode == 2

@@ -61,6 +61,14 @@ def test_shards_that_run_apart_agree(tmp_path: Path) -> None:
     first, second = (made("--emulator", "--devices", "5", apart=True) for _ in range(2))
 
     assert first.plan == second.plan
+    rows = "registration_id\ndev-1\n"
+    elsewhere = [tmp_path / "here.csv", tmp_path / "there.csv"]
+    ids = set()
+    for path in elsewhere:
+        path.write_text(rows)
+        ids.add(made("--manifest", str(path), "--id-scope", "0ne1", apart=True).plan.run_id)
+
+    assert len(ids) == 1
     assert first.plan.run_id != made("--emulator", "--devices", "6", apart=True).plan.run_id
     assert made("--emulator").plan.run_id != made("--emulator").plan.run_id
 

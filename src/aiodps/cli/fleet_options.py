@@ -29,6 +29,7 @@ _IN_EARNEST: Final = (
     *("manifest", "id_scope", "endpoint", "rest_port", "mqtt_port", "trust", "hub_suffixes"),
     *("ca", "ca_key", "ca_key_password_file", "keys_out"),
 )
+_FILES: Final = ("manifest", "trust", "ca", "ca_key", "ca_key_password_file", "keys_out")
 _LONG_AGO: Final = 3600.0
 
 Options = Mapping[str, Any]
@@ -57,7 +58,9 @@ def run_of(options: Options, folder: Path, transports: tuple[str, ...], *, apart
     limit = options["limit_rate"]
     source = _rehearsed(options, folder) if emulated else _listed(options)
     plan = Plan(
-        run_id=_run_id(options, source) if apart else secrets.token_hex(8),
+        run_id=_run_id({**options, "transport": transports}, source)
+        if apart
+        else secrets.token_hex(8),
         service=service,
         transports=transports,
         arrivals=_arrivals(options),
@@ -222,6 +225,9 @@ def _emulator(options: Options) -> dict[str, Any]:
 
 
 def _run_id(options: Options, source: DeviceSource) -> str:
-    """Name a run by what it is, so that shards that run apart name it alike."""
-    apart = {name: value for name, value in options.items() if name != "keys_out"}
-    return hashlib.sha256(repr((sorted(apart.items()), source)).encode()).hexdigest()[:16]
+    """Name a run by what it is, so that shards that run apart name it alike.
+
+    Where files lie may differ from machine to machine.
+    """
+    what = sorted((name, value) for name, value in options.items() if name not in _FILES)
+    return hashlib.sha256(repr((what, list(source.names()))).encode()).hexdigest()[:16]

@@ -1,0 +1,128 @@
+"""Ten thousand devices from register to assigned, emulator included, on whatever this machine is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from tests.fleet.test_runfile import run_of
+
+from aiodps.fleet.arrivals import Closed
+from aiodps.fleet.launch import Stop, processes, run_shards
+from aiodps.fleet.rehearsal import Rehearsal, service
+from aiodps.fleet.results import read_results, write_results
+from aiodps.fleet.sample import Outcome
+from aiodps.fleet.spec import Plan, ShardSpec
+
+pytestmark = pytest.mark.scale
+
+DEVICES = int(os.environ.get("AIODPS_FLEET_SCALE", "10000"))
+MOST_MEMORY = 1.5e9
+"""Bytes, of every process together."""
+AT_ONCE = 600
+
+
+class Memory:
+    """Looks at how much memory this process and all below it have; shared pages count once."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._over = threading.Event()
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look twice a second until the block ends."""
+        thread = threading.Thread(target=self._watch)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+    def _watch(self) -> None:
+        here = psutil.Process()
+        while not self._over.wait(0.5):
+            total = 0
+            for process in [here, *here.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    total += process.memory_full_info().pss
+
+            self.most = max(self.most, total)
+
+
+@pytest.mark.parametrize("transport", ["rest", "mqtt"])
+def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All assigned, exact books on both sides, under 1.5 GB in all, and nothing left behind."""
+    rehearsal, memory = Rehearsal.beside(tmp_path / "run"), Memory()
+    rehearsal.make()
+    (tmp_path / "run").mkdir()
+    source = rehearsal.devices(DEVICES)
+    options = {"control-port": 0, "workers": 1}
+    with memory.watched(), rehearsal.emulator(options) as facts:
+        emulator = psutil.Process(facts["pid"])
+        before = _descriptors(emulator)
+        plan = Plan(
+            run_id="run-1",
+            service=service(facts, timeout=180.0),
+            transports=(transport,),
+            arrivals=Closed(concurrency=AT_ONCE),
+        )
+        run_of(
+            source, service=plan.service, transports=(transport,), arrivals=plan.arrivals
+        ).write(tmp_path / "run")
+        spec = ShardSpec(plan=plan, shard=0, source=source, folder=tmp_path / "run")
+        began = time.monotonic()
+        with processes(1) as executor:
+            (end,) = run_shards([spec], executor, stop=Stop())
+
+        seconds = time.monotonic() - began
+        counted = _registers(facts)
+        deadline = time.monotonic() + 10
+        while (left := _descriptors(emulator)) > before + 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    results = read_results(tmp_path / "run")
+    figures = write_results(tmp_path / "run", results)["transports"][transport]
+    with capsys.disabled():
+        print(  # noqa: T201 (a measurement)
+            f"\n{transport}: {DEVICES} devices in {seconds:.1f} s with start-up, "
+            f"{figures['achieved_rate']:.0f}/s, p50 {figures['latency']['p50']:.2f} s, "
+            f"p99 {figures['latency']['p99']:.2f} s, {memory.most / 1e6:.0f} MB in all, "
+            f"{end.strain.fds_max} descriptors, {end.strain.cpu_share:.2f} cores, "
+            f"{'; '.join(end.strain.reasons()) or 'not limited'}"
+        )
+
+    outcomes = Counter(sample.outcome for sample in results.samples)
+    assert outcomes == {Outcome.ASSIGNED: DEVICES}
+    assert counted == {sample.registration_id: sample.registers for sample in results.samples}
+    assert memory.most < MOST_MEMORY
+    assert left <= before + 2
+    assert (end.standing.in_flight, end.standing.left) == (0, 0)
+    left_behind = [" ".join(each.cmdline()) for each in psutil.Process().children(recursive=True)]
+    assert not [line for line in left_behind if "resource_tracker" not in line]  # Python's own
+
+
+def _registers(facts: dict[str, Any]) -> dict[str, int]:
+    """Ask the emulator for its own books."""
+    answer = httpx.get(
+        f"{facts['control_url']}/api/counts",
+        headers={"Authorization": f"Bearer {facts['control_token']}"},
+        trust_env=False,
+    )
+    counts: dict[str, int] = answer.raise_for_status().json()["registers"]["by_registration_id"]
+    return counts
+
+
+def _descriptors(emulator: psutil.Process) -> int:
+    """Count the descriptors of the emulator and its workers."""
+    return sum(each.num_fds() for each in [emulator, *emulator.children(recursive=True)])
