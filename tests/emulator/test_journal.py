@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from aiodps.emulator import journal
-from aiodps.emulator.journal import LONGEST_COUNTED_ID, Counts, Exchange, Journal
+from aiodps.emulator.journal import LONGEST_COUNTED_ID, LONGEST_TEXT, Counts, Exchange, Journal
 from aiodps.emulator.wire import Operation
 
 
@@ -70,6 +72,17 @@ def test_the_last_exchanges_are_kept() -> None:
     made.note(exchange(None, status_code=4))
     assert [number for number, _ in made.after(0)] == [4]
     assert len(made) == 1
+
+
+def test_long_texts_are_cut() -> None:
+    """Whatever a client makes long: ten thousand of them are kept."""
+    made = Journal()
+    long = "x" * (LONGEST_TEXT + 1)
+    made.note(replace(exchange(None, long), what=long, certificate=long, message=long))
+    (kept,) = made
+
+    texts = (kept.registration_id, kept.what, kept.certificate, kept.message)
+    assert {len(text or "") for text in texts} == {LONGEST_TEXT}
 
 
 def test_listeners_hear_everything_while_they_listen() -> None:

@@ -7,7 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from aiodps.emulator.wire import Operation
@@ -17,6 +17,9 @@ LONGEST_COUNTED_ID: Final = 128
 """Registration ids that are counted one by one, so that hostile clients cannot fill the memory."""
 UNANSWERED: Final = 0
 """Status of what got no answer."""
+LONGEST_TEXT: Final = 500
+"""Characters of a text in a journal."""
+_TEXTS = ("what", "registration_id", "certificate", "key_name", "message")
 KEPT: Final = 10_000
 """Exchanges that a journal keeps; the oldest are forgotten first."""
 
@@ -73,7 +76,8 @@ class Journal:
         return len(self._entries)
 
     def note(self, exchange: Exchange) -> None:
-        """Take down an exchange, and tell it to those who listen."""
+        """Take down an exchange, long texts cut, and tell it to those who listen."""
+        exchange = _cut(exchange)
         self._entries.append((next(self._numbers), exchange))
         for listener in tuple(self._listeners):
             listener(exchange)
@@ -102,6 +106,15 @@ class Journal:
             yield
         finally:
             self._listeners.remove(note)
+
+
+def _cut(exchange: Exchange) -> Exchange:
+    """Cut what hostile clients make long, such as the subject of a certificate."""
+    texts = {name: getattr(exchange, name) for name in _TEXTS}
+    long = {
+        name: text[:LONGEST_TEXT] for name, text in texts.items() if len(text or "") > LONGEST_TEXT
+    }
+    return replace(exchange, **long) if long else exchange
 
 
 @dataclass(slots=True)
