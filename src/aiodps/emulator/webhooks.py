@@ -5,6 +5,7 @@ Nothing of the environment counts, no redirect is followed, and what comes back 
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ ANSWER_SECONDS: Final = 10.0
 """Seconds that a webhook may take, all in all; what the service allows is not published."""
 AT_ONCE: Final = 50
 """Calls under way at the same time; the others wait."""
+
+log = logging.getLogger(__name__)
 
 
 class Webhooks:
@@ -82,7 +85,12 @@ class Webhooks:
         self, client: httpx.AsyncClient, call: WebhookCall, limit: anyio.CapacityLimiter
     ) -> None:
         async with limit:
-            reply = await self._ask(client, call)
+            try:
+                reply = await self._ask(client, call)
+            except Exception:
+                # A bug of ours must not end the emulator.
+                log.exception("the call of a webhook failed")
+                reply = WebhookReply(trouble="internal error of the emulator")
 
         self._registrar.answered(call, reply, now=self._clock())
 

@@ -82,6 +82,7 @@ async def test_the_request_id_of_an_error_is_its_tracking_id() -> None:
 
         assert (answer.status, answer.body["errorCode"] // 1000) == (401, 401)
         assert answer.headers["x-ms-request-id"] == answer.body["trackingId"]
+        assert answer.headers["x-ms-error-code"] == str(answer.body["errorCode"])
 
 
 async def test_who_is_not_enrolled_is_refused_and_the_connection_goes_on() -> None:

@@ -107,8 +107,14 @@ class HttpFront:
 
 
 def _headers(response: Response) -> dict[str, str]:
-    """Return the headers that the service sends; the request id is an error's tracking id."""
+    """Return the headers that the service sends; the request id is an error's tracking id.
+
+    `x-ms-error-code` stands in the specification; no recording shows it.
+    """
     headers = {"x-ms-request-id": str(response.body.get("trackingId") or guid(_CHANCE))}
+    if response.status_code >= HTTPStatus.BAD_REQUEST and "errorCode" in response.body:
+        headers["x-ms-error-code"] = str(response.body["errorCode"])
+
     if response.wait is not None:
         headers["Retry-After"] = response.wait
 
