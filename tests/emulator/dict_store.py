@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiodps.emulator.state.store import Document, Kind
 
@@ -19,9 +19,9 @@ class DictStore:
         kept = list(self.documents.items())
         return [(key, json.loads(text)) for (each, key), text in kept if each is kind]
 
-    def put(self, kind: Kind, key: str, document: Document) -> None:
+    def put(self, kind: Kind, key: str, write: Callable[[], Document]) -> None:
         """Keep a document."""
-        self.documents[kind, key] = json.dumps(document)
+        self.documents[kind, key] = json.dumps(write())
 
     def delete(self, kind: Kind, key: str) -> None:
         """Forget a document."""

@@ -81,7 +81,7 @@ def test_a_ca_near_its_end_is_made_anew(caplog: pytest.LogCaptureFixture) -> Non
         "certificate": old.certificate_pem.decode(),
         "private_key": old.private_key_pem.decode(),
     }
-    store.put(Kind.INSTANCE, "authority", pair)
+    store.put(Kind.INSTANCE, "authority", lambda: pair)
     renewed = settle(store)
 
     assert days_left(renewed.authority.certificate) == pytest.approx(KEPT_CA_DAYS, abs=0.1)

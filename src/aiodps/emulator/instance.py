@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Self
 
 from cryptography import x509
@@ -73,7 +74,7 @@ class Instance:
             owner=_owner(kept.get("owner"), service_key),
         )
         for key, document in settled._to_json().items():
-            store.put(Kind.INSTANCE, key, document)
+            store.put(Kind.INSTANCE, key, partial(dict, document))
 
         return settled
 

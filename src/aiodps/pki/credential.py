@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias, assert_never
@@ -26,6 +27,9 @@ PrivateKey: TypeAlias = (
     | ed25519.Ed25519PrivateKey
     | ed448.Ed448PrivateKey
 )
+
+_KNOWN = 4096
+"""Certificates of which is remembered what was read: they are looked at again and again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,7 @@ def new_private_key(key_type: KeyType) -> PrivateKey:
             assert_never(key_type)
 
 
+@functools.lru_cache(maxsize=_KNOWN)
 def common_name(certificate: x509.Certificate) -> str:
     """Return the subject's first CN, empty if it has none."""
     with warnings.catch_warnings(action="ignore"):  # of a foreign CN that is too long
@@ -99,6 +104,7 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(names[0].value) if names else ""
 
 
+@functools.lru_cache(maxsize=_KNOWN)
 def is_ca(certificate: x509.Certificate) -> bool:
     """Whether the certificate says that it may issue others."""
     try:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Kind, Store
+from aiodps.emulator.state.store import Document, Kind, Store
 
 
 def test_it_is_a_store_that_keeps_nothing() -> None:
     """Writing is allowed and of no consequence."""
+
+    def never() -> Document:
+        raise AssertionError("nobody reads it")
+
     store: Store = MemoryStore()
-    store.put(Kind.GROUP, "fleet", {"enrollmentGroupId": "fleet"})
+    store.put(Kind.GROUP, "fleet", never)
     store.commit()
     store.delete(Kind.GROUP, "none")
 

@@ -41,12 +41,12 @@ def kept(file: Path, kind: Kind = Kind.GROUP) -> dict[str, object]:
 def test_what_is_committed_is_there_in_the_order_it_came(store: SqliteStore, file: Path) -> None:
     """Changing a document leaves its place; of one key there is one document for each kind."""
     contract: Store = store
-    contract.put(Kind.GROUP, "b", {"n": 1})
-    contract.put(Kind.GROUP, "a", {"n": 2})
-    contract.put(Kind.ENROLLMENT, "b", {"n": 3})
+    contract.put(Kind.GROUP, "b", lambda: {"n": 1})
+    contract.put(Kind.GROUP, "a", lambda: {"n": 2})
+    contract.put(Kind.ENROLLMENT, "b", lambda: {"n": 3})
     contract.commit()
-    contract.put(Kind.GROUP, "b", {"n": 4, "text": "ü\N{SNOWMAN}"})
-    contract.put(Kind.GROUP, "c", {})
+    contract.put(Kind.GROUP, "b", lambda: {"n": 4, "text": "ü\N{SNOWMAN}"})
+    contract.put(Kind.GROUP, "c", dict)
     contract.delete(Kind.GROUP, "never there")
     contract.commit()
     contract.delete(Kind.GROUP, "a")
@@ -59,7 +59,7 @@ def test_what_is_committed_is_there_in_the_order_it_came(store: SqliteStore, fil
 
 def test_what_is_not_committed_is_not_there(store: SqliteStore, file: Path) -> None:
     """Nor is anything half there."""
-    store.put(Kind.GROUP, "a", {})
+    store.put(Kind.GROUP, "a", dict)
     store.close()
 
     assert kept(file) == {}
@@ -72,9 +72,9 @@ def test_killed_after_a_commit_nothing_is_lost(file: Path) -> None:
         from aiodps.emulator.state.sqlite import SqliteStore
         from aiodps.emulator.state.store import Kind
         store = SqliteStore.open(sys.argv[1])
-        store.put(Kind.GROUP, "a", {"n": 1})
+        store.put(Kind.GROUP, "a", lambda: {"n": 1})
         store.commit()
-        store.put(Kind.GROUP, "b", {"n": 1})
+        store.put(Kind.GROUP, "b", lambda: {"n": 1})
         os.kill(os.getpid(), 9)
     """
     done = subprocess.run([sys.executable, "-c", code, str(file)], check=False)
@@ -87,7 +87,7 @@ def test_the_file_is_for_its_owner_alone(file: Path) -> None:
     """Also if it was there before with other rights; it holds keys."""
     file.touch(mode=0o644)
     with closing(SqliteStore.open(file)) as store:
-        store.put(Kind.GROUP, "a", {})
+        store.put(Kind.GROUP, "a", dict)
         store.commit()
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in file.parent.iterdir()}
 
@@ -159,19 +159,19 @@ def test_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 def test_a_full_disk_keeps_nothing_and_is_got_over(store: SqliteStore, file: Path) -> None:
     """What could not be kept is kept as soon as there is room, with what came in between."""
-    store.put(Kind.GROUP, "before", {})
+    store.put(Kind.GROUP, "before", dict)
     store.commit()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 20_000, hard))
     try:
         for name in ("big", "small"):
-            store.put(Kind.GROUP, name, {"text": "x" * 200_000})
+            store.put(Kind.GROUP, name, lambda: {"text": "x" * 200_000})
             with pytest.raises(StoreError, match="cannot be kept"):
                 store.commit()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    store.put(Kind.GROUP, "small", {})
+    store.put(Kind.GROUP, "small", dict)
     store.commit()
     store.close()
     assert list(kept(file)) == ["before", "big", "small"]

@@ -214,7 +214,7 @@ class CaCertificates:
     def _keep(self, certificate: CaCertificate) -> None:
         key = certificate.name.lower()
         self._by_name[key] = certificate
-        self._store.put(Kind.CERTIFICATE, key, certificate.to_json())
+        self._store.put(Kind.CERTIFICATE, key, certificate.to_json)
 
 
 def _read(certificate: x509.Certificate | str | bytes) -> x509.Certificate:

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, assert_never
 
 from aiodps.emulator.service.enrollment import (
@@ -106,7 +107,7 @@ class Enrollments:
             updated=moment,
         )
         self._keep(newer)
-        self._store.put(*_place(newer), _to_kept(newer))
+        self._store.put(*_place(newer), partial(_to_kept, newer))
         return newer
 
     def remove(self, enrollment: Enrollment, *, if_match: str | None = None) -> None:

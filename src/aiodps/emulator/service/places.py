@@ -132,7 +132,9 @@ class HubDevices:
             return
 
         self._twins[place] = twin
-        self._store.put(Kind.HUB_DEVICE, place.key, {"place": place.to_json(), "twin": twin})
+        self._store.put(
+            Kind.HUB_DEVICE, place.key, lambda: {"place": place.to_json(), "twin": twin}
+        )
 
     def _remove(self, place: Place | None) -> Twin | None:
         if place is None:

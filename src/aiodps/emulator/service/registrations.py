@@ -152,4 +152,4 @@ class Registrations:
     def _keep(self, record: RegistrationRecord) -> None:
         key = record.registration_id.lower()
         self._records[key] = record
-        self._store.put(Kind.REGISTRATION, key, record.to_json())
+        self._store.put(Kind.REGISTRATION, key, record.to_json)

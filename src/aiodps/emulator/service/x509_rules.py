@@ -23,8 +23,8 @@ from aiodps.pki.credential import common_name, is_ca
 
 _PEM = b"-----BEGIN"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-_KNOWN_SIGNATURES = 4096
-"""Signatures remembered as good: about 6 MB of certificates. And so many thumbprints."""
+_KNOWN = 4096
+"""Good signatures, names and thumbprints that are remembered: about 6 MB of certificates."""
 
 
 def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certificate:
@@ -50,12 +50,13 @@ def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certif
         ) from exc
 
 
-@functools.lru_cache(maxsize=_KNOWN_SIGNATURES)
+@functools.lru_cache(maxsize=_KNOWN)
 def thumbprint(certificate: x509.Certificate) -> str:
     """Return the SHA-256 of the certificate as upper-case hex digits."""
     return certificate.fingerprint(hashes.SHA256()).hex().upper()
 
 
+@functools.lru_cache(maxsize=_KNOWN)
 def subject(certificate: x509.Certificate) -> str:
     """Return the subject as text, like `CN=my-root`; empty if it cannot be read."""
     return _part(lambda: f"{certificate.subject.rfc4514_string()}")
@@ -152,7 +153,7 @@ def _may_sign(certificate: x509.Certificate) -> bool:
         return False
 
 
-@functools.lru_cache(maxsize=_KNOWN_SIGNATURES)
+@functools.lru_cache(maxsize=_KNOWN)
 def _check_signature(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
     """Raise unless the issuer signed the certificate; only good signatures are remembered."""
     certificate.verify_directly_issued_by(issuer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiodps.emulator.state.store import Document, Kind
 
@@ -14,7 +14,7 @@ class MemoryStore:
         """Return nothing."""
         return ()
 
-    def put(self, kind: Kind, key: str, document: Document) -> None:
+    def put(self, kind: Kind, key: str, write: Callable[[], Document]) -> None:
         """Do nothing."""
 
     def delete(self, kind: Kind, key: str) -> None:

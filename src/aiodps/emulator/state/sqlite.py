@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -46,7 +46,7 @@ class SqliteStore:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._changes: dict[tuple[Kind, str], Document | None] = {}
+        self._changes: dict[tuple[Kind, str], Callable[[], Document] | None] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -78,9 +78,9 @@ class SqliteStore:
         for key, text in self._connection.execute(_LOAD, (kind,)):
             yield key, json.loads(text)
 
-    def put(self, kind: Kind, key: str, document: Document) -> None:
-        """Write a document, in the place of the one before; kept from the next `commit` on."""
-        self._changes[kind, key] = document
+    def put(self, kind: Kind, key: str, write: Callable[[], Document]) -> None:
+        """Have a document written in the place of the one before, by the next `commit`."""
+        self._changes[kind, key] = write
 
     def delete(self, kind: Kind, key: str) -> None:
         """Forget a document, if there is one; forgotten from the next `commit` on."""
@@ -95,8 +95,12 @@ class SqliteStore:
         if not self._changes:
             return
 
+        rows = [
+            (kind, key, None if write is None else json.dumps(write(), separators=(",", ":")))
+            for (kind, key), write in self._changes.items()
+        ]
         try:
-            self._write()
+            self._write(rows)
         except sqlite3.Error as exc:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
@@ -109,13 +113,12 @@ class SqliteStore:
         """Let the file go."""
         self._connection.close()
 
-    def _write(self) -> None:
+    def _write(self, rows: Iterable[tuple[Kind, str, str | None]]) -> None:
         self._connection.execute("BEGIN")
-        for (kind, key), document in self._changes.items():
-            if document is None:
+        for kind, key, text in rows:
+            if text is None:
                 self._connection.execute(_DELETE, (kind, key))
             else:
-                text = json.dumps(document, separators=(",", ":"))
                 self._connection.execute(_PUT, (kind, key, text))
 
         self._connection.execute("COMMIT")

@@ -7,11 +7,11 @@ it back but at the start; so a store has to be neither fast nor clever at readin
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 Document: TypeAlias = Mapping[str, Any]
-"""A JSON object. Whoever puts it never changes it afterwards."""
+"""A JSON object."""
 
 
 class Kind(enum.StrEnum):
@@ -42,8 +42,15 @@ class Store(Protocol):
         """Go through the documents of a kind with their keys, in the order they were first put."""
         ...
 
-    def put(self, kind: Kind, key: str, document: Document) -> None:
-        """Write a document, in the place of the one before; kept from the next `commit` on."""
+    def put(self, kind: Kind, key: str, write: Callable[[], Document]) -> None:
+        """Have a document written in the place of the one before, by the next `commit`.
+
+        Args:
+            kind: See above.
+            key: See above.
+            write: Makes the document, now or later, of what never changes. A store that keeps
+                nothing never calls it.
+        """
         ...
 
     def delete(self, kind: Kind, key: str) -> None:

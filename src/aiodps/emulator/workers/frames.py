@@ -8,6 +8,7 @@ holds.
 from __future__ import annotations
 
 import enum
+import functools
 import io
 import logging
 import pickle
@@ -225,5 +226,6 @@ class _Reader(pickle.Unpickler):
 _MODULES = frozenset(cls.__module__ for cls in (Request, Point, Exchange, Setup))
 
 
+@functools.lru_cache(maxsize=4096)
 def _certificate(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
