@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.certificates import root
+from tests.cli.test_fleet_run import typed
 from tests.fleet.fleets import spec
 from tests.fleet.servers import Server, server
 
@@ -140,6 +142,17 @@ def test_a_lost_worker_costs_time_and_no_device(
     assert len(registers) == 60
     # At the kill at most five devices of that worker were on their way.
     assert sum(registers.values()) <= 60 + 5
+
+
+def test_as_it_is_typed(cluster: Cluster, tmp_path: Path) -> None:
+    """`--dask` with as many shards as there are workers."""
+    ended = typed(
+        *("run", "--emulator", "--devices", "10", "--retry-after", "0", "--min-poll", "0"),
+        *("--shards", "2", "--dask", cluster.address, "--out", tmp_path / "run", "--json"),
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)["books"]["assigned"] == 10
 
 
 def test_too_few_workers(cluster: Cluster) -> None:

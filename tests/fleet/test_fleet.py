@@ -45,7 +45,6 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
                 service=at(dps, tmp_path),
                 transports=(transport,),
                 arrivals=Burst(),
-                limit_rate=None,
             ) as fleet:
                 assert fleet.standing.total == 8
                 results = await fleet.run()
@@ -73,7 +72,6 @@ async def test_cancelled_it_can_be_gone_on_with(tmp_path: Path) -> None:
                 devices=devices,
                 service=at(dps, tmp_path),
                 arrivals=Burst(),
-                limit_rate=None,
             )
 
         with anyio.move_on_after(10) as scope:
@@ -115,5 +113,6 @@ async def test_it_has_to_be_entered(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not open"):
         await Fleet(folder=tmp_path, devices=devices, service=SERVICE).run()
 
+    azure = Service(id_scope="0ne00000000")
     with pytest.raises(ConfigurationError, match="a minute"):
-        Fleet(folder=tmp_path, devices=devices, service=SERVICE, arrivals=Burst())
+        Fleet(folder=tmp_path, devices=devices, service=azure, arrivals=Burst())

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from aiodps.errors import ResourceError
-from aiodps.fleet.watch import Strain, Watch, make_room, open_descriptors, p99, worst
+from aiodps.fleet.watch import Strain, Watch, make_room, open_descriptors, worst
 
 pytestmark = pytest.mark.anyio
 
@@ -79,13 +79,6 @@ def test_the_worst_shard_counts() -> None:
 
     assert both == Strain(loop_lag_p99=0.5, cpu_share=0.7, fds_max=9)
     assert worst([]) == Strain()
-
-
-def test_nearest_rank() -> None:
-    """The 99th of a hundred, the greatest of few."""
-    assert p99([float(number) for number in range(1, 101)]) == 99
-    assert p99([3.0, 1.0]) == 3
-    assert p99([]) == 0
 
 
 def test_room_for_descriptors() -> None:

@@ -18,7 +18,7 @@ from aiodps.fleet.gauge import Standing
 from aiodps.fleet.results import Results, read_results, write_results
 from aiodps.fleet.runfile import NAME, RunFile, environment
 from aiodps.fleet.session import Session
-from aiodps.fleet.spec import AZURE_LIMIT, Plan, Service, ShardSpec
+from aiodps.fleet.spec import Plan, Service, ShardSpec, default_limit
 
 DEFAULT_ARRIVALS: Final = Closed(concurrency=50)
 
@@ -41,7 +41,7 @@ class Fleet:
         service: Service,
         transports: Sequence[str] = ("mqtt",),
         arrivals: Arrivals = DEFAULT_ARRIVALS,
-        limit_rate: float | None = AZURE_LIMIT,
+        limit_rate: float | None = None,
         seed: int = 0,
         again: bool = False,
     ) -> None:
@@ -53,8 +53,8 @@ class Fleet:
             service: Which service, and how patiently.
             transports: "rest", "mqtt", or both.
             arrivals: When devices begin.
-            limit_rate: Most devices begun a minute: Azure's quota, unless told otherwise. None
-                for no limit.
+            limit_rate: Most devices begun a minute; 0 for no limit. None for the service's own
+                where it is known: 1,000 for Azure.
             seed: Where schedules and jitter come from.
             again: Whether devices that failed are tried once more.
 
@@ -68,7 +68,7 @@ class Fleet:
             service=service,
             transports=tuple(transports),
             arrivals=arrivals,
-            limit_rate=limit_rate,
+            limit_rate=default_limit(service) if limit_rate is None else limit_rate or None,
             seed=seed,
         )
         self._again = again

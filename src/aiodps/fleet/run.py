@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.launch import OnStanding, Stop, processes, run_shards
+from aiodps.fleet.lock import locked
 from aiodps.fleet.rehearsal import Rehearsal, service
 from aiodps.fleet.results import Results, read_results
 from aiodps.fleet.runfile import NAME, RunFile
@@ -81,6 +82,7 @@ def go_on(folder: Path, stop: Stop, manner: Manner) -> Results:
     """
     run = RunFile.read(folder)
     with ExitStack() as resources:
+        resources.enter_context(locked(folder))
         here = run.plan.service
         if run.rehearsal is not None:
             manner.on_phase("starting the emulator")
@@ -106,7 +108,8 @@ def go_on(folder: Path, stop: Stop, manner: Manner) -> Results:
         )
 
     results = read_results(folder)
-    if results.complete and run.rehearsal is not None:
+    complete_here = not results.left and (run.here is not None or not results.missing)
+    if complete_here and run.rehearsal is not None:
         Rehearsal.beside(folder).remove()
 
     return results

@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 
 from aiodps.errors import ResourceError
+from aiodps.fleet.percentiles import percentile
 
 TICK = 0.1
 """Seconds between two looks."""
@@ -95,9 +96,9 @@ class Watch:
         """Say how hard it was so far."""
         wall = max(time.monotonic() - self._began, 1e-9)
         return Strain(
-            loop_lag_p99=p99(self._lags),
+            loop_lag_p99=_p99(self._lags),
             loop_lag_max=max(self._lags, default=0.0),
-            start_lag_p99=p99(self._start_lags),
+            start_lag_p99=_p99(self._start_lags),
             start_lag_max=max(self._start_lags, default=0.0),
             cpu_share=(time.process_time() - self._cpu) / wall,
             fds_max=self._fds,
@@ -106,9 +107,8 @@ class Watch:
         )
 
 
-def p99(values: Sequence[float]) -> float:
-    """Return the nearest rank; 0 if there is nothing."""
-    return sorted(values)[-(-99 * len(values) // 100) - 1] if values else 0.0
+def _p99(values: Sequence[float]) -> float:
+    return percentile(sorted(values), "99") if values else 0.0
 
 
 def open_descriptors() -> int:
