@@ -31,7 +31,7 @@ from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.api_versions import API_VERSIONS
 from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import Identity, Operation, Request
+from aiodps.emulator.wire import Carrier, Identity, Operation, Request
 from aiodps.pki import Credential
 
 DEVICE = self_signed()
@@ -332,13 +332,14 @@ REQUESTS = st.builds(
     api_version=st.sampled_from(sorted(API_VERSIONS)) | st.none() | st.text(),
     operation_id=st.none() | st.text(),
     body=BODIES,
+    carrier=st.sampled_from(Carrier),
 )
 
 
-@pytest.fixture(scope="module")
-def service() -> Service:
+@pytest.fixture(scope="module", params=[False, True], ids=["calm", "strict and throttled"])
+def service(request: pytest.FixtureRequest) -> Service:
     """Return an instance that is asked a lot."""
-    return instance(enrolled())
+    return instance(enrolled(), strict=request.param, throttle=request.param)
 
 
 @given(
@@ -356,10 +357,10 @@ def test_every_request_is_answered(
     identity = Identity(certificates=certificates, authorization=authorization)
     response = service.handle(request, identity=identity, now=NOW)
 
-    assert response.status_code in {200, 202, 400, 401, 404}
+    assert response.status_code in {200, 202, 400, 401, 404, 409, 429}
     assert json.loads(json.dumps(response.body)) == response.body
     assert ("errorCode" in response.body) == (response.status_code >= 400)
-    assert (response.retry_after is not None) == (response.status_code == 202)
+    assert (response.retry_after is not None) == (response.status_code in {202, 429})
 
 
 @pytest.fixture(scope="module")
