@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from tests.certificates import (
     certify,
     expired,
@@ -23,12 +28,14 @@ from tests.emulator.instance import instance, provision, refused, register, show
 from aiodps.emulator.service.admission import MAX_PRESENTED
 from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.mechanisms import CaReferences, SymmetricKeys
+from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import Identity
 from aiodps.pki import Authority, Credential
 
 UNAUTHORIZED = (401, 401002, "Unauthorized")
 INVALID = (401, 401002, "Invalid certificate.")
 NO_CA = (401, 401002, "CA certificate not found.")
+CHAIN = shown(certify()).certificates
 NO_MATCH = (401, 401002, "Signing certificate info did not match chain elements.")
 
 
@@ -322,3 +329,33 @@ def test_a_name_that_cannot_be_a_registration_id() -> None:
 
     assert refused(register(service, shown(certify(None)))) == UNAUTHORIZED
     assert refused(register(service, shown(certify("d" * 70)))) == UNAUTHORIZED
+
+
+@pytest.fixture(scope="module")
+def judge() -> Service:
+    """Return an instance that judges signatures, not thumbprints."""
+    return instance(group(root()), verified=[root()])
+
+
+@given(data=st.data())
+def test_every_certificate_is_judged(judge: Service, data: st.DataObject) -> None:
+    """A chain with a byte changed anywhere is refused, never an accident."""
+    chain = [each.public_bytes(Encoding.DER) for each in CHAIN]
+    which = data.draw(st.integers(0, len(chain) - 1))
+    der = bytearray(chain[which])
+    at = data.draw(st.integers(0, len(der) - 1))
+    der[at] ^= data.draw(st.integers(1, 255))
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            changed = x509.load_der_x509_certificate(bytes(der))
+        except (ValueError, x509.InvalidVersion):
+            return
+
+    if changed.signature == CHAIN[which].signature:
+        # A bit string may call its last zero bit unused; the content is the same.
+        assume(changed.tbs_certificate_bytes != CHAIN[which].tbs_certificate_bytes)
+
+    presented = [*CHAIN[:which], changed, *CHAIN[which + 1 :]]
+
+    assert register(judge, shown(*CHAIN)).status_code == 202
+    assert register(judge, shown(*presented)).status_code == 401

@@ -15,9 +15,6 @@ from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.wire import Carrier, Request
 from aiodps.errors import ServiceError
 
-MAX_BODY = 96 * 1024
-"""Bytes of a request (Microsoft Learn, "Quotas and limits in the Device Provisioning Service")."""
-
 _NO_CSR = "this emulator issues no certificates"
 _NO_TPM = "this emulator knows no TPM"
 
@@ -34,13 +31,10 @@ def read_device_registration(request: Request) -> DeviceRegistration:
     """Read the body of a register request or of a look-up.
 
     Raises:
-        BadRequestError: If it is too large, not a JSON object, about another device, has a payload
-            that is no object, or asks for what this instance does not do.
+        BadRequestError: If it is not a JSON object, about another device, has a payload that is no
+            object, or asks for what this instance does not do.
         NotFoundError: If it is of a TPM, since no TPM is enrolled.
     """
-    if len(request.body) > MAX_BODY:
-        raise refusal(ErrorCode.INVALID_REQUEST, f"The body is larger than {MAX_BODY} bytes.")
-
     members = _read(request.body)
     named = members.get("registrationid")
     if named is not None and not _is_same(named, request.registration_id):

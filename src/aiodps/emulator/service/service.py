@@ -39,6 +39,9 @@ from aiodps.emulator.state.store import Store
 from aiodps.emulator.wire import Identity, Operation, Request, Response
 from aiodps.errors import ServiceError
 
+MAX_BODY = 96 * 1024
+"""Bytes of a request (Microsoft Learn, "Quotas and limits in the Device Provisioning Service")."""
+
 
 class Service:
     """One DPS instance.
@@ -154,6 +157,9 @@ class Service:
 
         if not is_registration_id(request.registration_id):
             raise refusal(ErrorCode.INVALID_REQUEST, "Invalid registration id.")
+
+        if len(request.body) > MAX_BODY:
+            raise refusal(ErrorCode.INVALID_REQUEST, f"The body is larger than {MAX_BODY} bytes.")
 
     def _register(self, request: Request, identity: Identity, *, now: float) -> Response:
         device = read_device_registration(request)
