@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.effects import Effect, Point
+from aiodps.emulator.faults.members import MEMBERS
 from aiodps.emulator.faults.plan import Plan, Rule
 from aiodps.errors import ConfigurationError
 
@@ -131,6 +136,7 @@ def test_plans_are_joined() -> None:
     ("toml", "message"),
     [
         ("[[rule", "this is not TOML"),
+        ("seed = 1" + "0" * 5000, "this is not TOML"),
         ("sed = 1", "the fault file has no member 'sed'"),
         ("seed = 1.5", "the fault file: seed is 1.5, not a whole number"),
         ("rule = 1", "'rule' is no list of tables"),
@@ -169,3 +175,55 @@ def test_mistakes(toml: str, message: str) -> None:
 
     assert caught.value.setting == "faults"
     assert caught.value.hint
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(st.characters(min_codepoint=32, max_codepoint=1000), max_size=5),
+        st.dates(),
+        st.sampled_from(["body", "message", "before", "register", "handshake", "mqtt", "*", "["]),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=3), inner),
+    max_leaves=4,
+)
+NAMES = ("name", "registration_id", "operation", "transport", "share", "devices", "after", "first", "every", *MEMBERS)  # fmt: skip
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4), max_size=2))
+def test_whatever_is_in_a_file(tables: list[dict[str, object]]) -> None:
+    """It is a plan that can decide, or an error that says what is wrong."""
+    toml = "".join(f"[[rule]]\n{''.join(map(line, table.items()))}" for table in tables)
+    try:
+        plan = Plan.read(toml)
+    except ConfigurationError:
+        return
+
+    faults = Faults(plan)
+    for point in Point:
+        faults.strike(point, registration_id="a", transport="mqtt", operation_id="o")
+
+
+def line(item: tuple[str, object]) -> str:
+    """Write a member as TOML."""
+    name, value = item
+    return f"{name} = {written(value)}\n"
+
+
+def written(value: object) -> str:
+    """Write a value as TOML."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return f"[{', '.join(map(written, value))}]"
+        case dict():
+            return (
+                f"{{ {', '.join(f'{json.dumps(k)} = {written(v)}' for k, v in value.items())} }}"
+            )
+        case str():
+            return json.dumps(value)
+        case _:
+            return str(value)

@@ -115,7 +115,7 @@ def table(value: object) -> Mapping[str, Any]:
 
     try:
         json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, RecursionError) as exc:
         raise WrongValueError("what JSON can say: no dates, no infinities") from exc
 
     return value

@@ -102,7 +102,7 @@ class Plan:
         """
         try:
             document = tomllib.loads(toml)
-        except (tomllib.TOMLDecodeError, RecursionError) as exc:
+        except (ValueError, RecursionError) as exc:  # not only errors of TOML: endless numbers
             raise _fault(f"this is not TOML: {exc}") from exc
 
         _check_names(document, ("seed", "rule"), "the fault file")
