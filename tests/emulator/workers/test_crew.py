@@ -145,12 +145,17 @@ def test_workers_end_with_their_parent(how: signal.Signals) -> None:
     """However it ends; nobody is left to tell them."""
     command = [sys.executable, "-m", "aiodps", "emulator", "--quiet", "--json", "--workers", "2"]
     ports = ["--https-port", "0", "--mqtt-port", "0"]
-    with subprocess.Popen([*command, *ports], stdout=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, *ports], stdout=pipe, stderr=pipe) as process:
         assert process.stdout is not None
         process.stdout.readline()
         workers = [psutil.Process(each) for each in workers_of(psutil.Process(process.pid))]
+        for each in workers if how != signal.SIGKILL else ():
+            each.send_signal(how)  # as a service manager or a terminal does
+
         process.send_signal(how)
-        process.stdout.close()
+        _, errors = process.communicate(timeout=PATIENCE)
 
     assert len(workers) == 2
     assert psutil.wait_procs(workers, timeout=PATIENCE)[1] == []
+    assert errors == b""

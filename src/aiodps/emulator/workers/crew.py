@@ -120,8 +120,13 @@ async def _process() -> AsyncIterator[socket.socket]:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
+            # In a session of its own, for Ctrl-C would reach it before it can ignore it.
             process = await anyio.open_process(
-                COMMAND, stdin=theirs.fileno(), stdout=None, stderr=None
+                COMMAND,
+                stdin=theirs.fileno(),
+                stdout=None,
+                stderr=None,
+                start_new_session=True,
             )
 
         try:

@@ -54,8 +54,9 @@ async def work(channel: Channel) -> None:
 
 def main() -> None:
     """Serve on the socket that is the standard input."""
-    # Ctrl-C reaches all processes of the terminal; the parent decides what comes of it.
+    # Who ends an emulator ends all its processes at once; the parent decides what comes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with socket.socket(fileno=sys.stdin.fileno()) as sock:
         anyio.run(work, Channel(sock))
 
