@@ -16,11 +16,12 @@ import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 from tests import certificates
-from tests.emulator.clients import PATIENCE, running
+from tests.emulator.clients import PATIENCE, Answer, running
 from tests.emulator.clients import http as connected
 from tests.emulator.instance import HUB, NOW, instance, poll, register
 from tests.emulator.tokens import KEY, derived, signed, token
 
+from aiodps.emulator import Emulator
 from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.enrollment import EnrollmentGroup
 from aiodps.emulator.service.mechanisms import SymmetricKeys
@@ -203,25 +204,46 @@ async def test_the_environment_does_not_count(monkeypatch: pytest.MonkeyPatch) -
     assert state["status"] == "assigned"
 
 
+async def asked_by(dps: Emulator, method: str, end: str = "") -> Answer:
+    """Send one request as `device-1`."""
+    header = f"Authorization: {token(key=derived(KEY, 'device-1'), id_scope=dps.id_scope)}"
+    path = f"/{dps.id_scope}/registrations/device-1{end}?api-version=2019-03-31"
+    async with connected(dps) as client:
+        return await client.ask(method, path, b"{}", [header])
+
+
+async def assigned_hub(dps: Emulator) -> str:
+    """Look `device-1` up until it is assigned."""
+    while True:
+        state = (await asked_by(dps, "POST")).body
+        if state["status"] != "assigning":
+            hub: str = state["assignedHub"]
+            return hub
+
+
 async def test_the_emulator_calls() -> None:
     """As a whole, without anybody's help; the second hub is one to choose."""
     async with webhook(http({"iotHubHostName": "two.azure-devices.net"})) as hook:
-        service = asking(f"http://127.0.0.1:{hook.port}/")
+        enrollments = asking(f"http://127.0.0.1:{hook.port}/").enrollments
         options: dict[str, Any] = {"linked_hubs": ["two.azure-devices.net=5"]}
-        async with running(enrollments=service.enrollments, **options) as dps:
-            key = derived(KEY, "device-1")
-            header = f"Authorization: {token(key=key, id_scope=dps.id_scope)}"
-            base = f"/{dps.id_scope}/registrations/device-1"
-            async with connected(dps) as client:
-                path = f"{base}/register?api-version=2019-03-31"
-                await client.ask("PUT", path, b"{}", [header])
-                path = f"{base}?api-version=2019-03-31"
-                while True:
-                    answer = await client.ask("POST", path, b"{}", [header])
-                    if answer.body["status"] != "assigning":
-                        break
+        async with running(enrollments=enrollments, **options) as dps:
+            await asked_by(dps, "PUT", "/register")
+            assert await assigned_hub(dps) == "two.azure-devices.net"
 
-    assert answer.body["assignedHub"] == "two.azure-devices.net"
+
+async def test_a_restart_asks_again(tmp_path: Path) -> None:
+    """A device that waits for a webhook when the emulator ends is assigned by the next one."""
+    async with webhook(None) as hook:
+        enrollments = asking(f"http://127.0.0.1:{hook.port}/").enrollments
+        options = {"enrollments": enrollments, "hub": HUB, "state": tmp_path / "state.db"}
+        async with running(**options) as dps:
+            accepted = await asked_by(dps, "PUT", "/register")
+
+        hook.says = GOOD
+        async with running(**options) as dps:
+            end = f"/operations/{accepted.body['operationId']}"
+            assert await assigned_hub(dps) == HUB
+            assert (await asked_by(dps, "GET", end)).body["status"] == "assigned"
 
 
 def test_a_ca_that_is_none(tmp_path: Path) -> None:
