@@ -43,6 +43,21 @@ async def test_a_new_beginning_forgets_the_old_deadline() -> None:
     assert finished
 
 
+async def test_some_time_is_left_though_most_was_taken() -> None:
+    """Whoever must answer now is given what it needs, and what is there already is kept."""
+    finished = False
+    with Patience() as patience:
+        patience.begin(silence=EVER)
+        patience.leave(0.01)
+        await anyio.sleep(0.03)
+        patience.begin(silence=0.01)
+        patience.leave(EVER)
+        await anyio.sleep(0.03)
+        finished = True
+
+    assert finished
+
+
 async def test_it_can_be_ended_from_outside() -> None:
     """As when a second client takes the first one's place."""
     async with anyio.create_task_group() as tasks:

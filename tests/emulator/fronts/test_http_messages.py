@@ -176,6 +176,17 @@ async def test_who_takes_too_long_is_ended(
         assert (await other.ask("GET", "/")).status == 404
 
 
+async def test_a_drip_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slowloris: each byte is progress, and the whole takes too long all the same."""
+    monkeypatch.setattr(http_messages, "REQUEST_TOTAL", 0.1)
+    async with running() as dps, http(dps) as client:
+        await client.stream.send(b"GET / HTTP/1.1\r\nA: ")
+        with pytest.raises(anyio.BrokenResourceError):  # noqa: PT012 (a drip needs a loop)
+            while True:
+                await client.stream.send(b"a")
+                await anyio.sleep(0.01)
+
+
 async def assert_ended(client: HttpClient) -> None:
     """Check that the server closes the connection, and says nothing more."""
     with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):

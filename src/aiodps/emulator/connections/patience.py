@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import anyio
 
-ANSWER_SECONDS: Final = 90.0
+ANSWER_SECONDS: Final = 60.0
 """Seconds that the service has to answer, and the peer to take it; a webhook may be asked."""
 _NOT_WORTH_IT: Final = 0.1
 """Share of the silence by which a deadline need not be moved: that costs more than to look."""
@@ -33,18 +33,26 @@ class Patience:
         now = anyio.current_time()
         self._silence = silence
         self._latest = now + total
-        self._scope.deadline = now + min(silence, total)
+        self._move(now + min(silence, total))
 
     def renew(self) -> None:
         """Note progress."""
         self.renewed = now = anyio.current_time()
-        deadline = min(now + self._silence, self._latest)
-        if deadline - self._scope.deadline > self._silence * _NOT_WORTH_IT:
-            self._scope.deadline = deadline
+        self._move(min(now + self._silence, self._latest))
+
+    def leave(self, seconds: float) -> None:
+        """Leave so many seconds at least, whatever has been taken already."""
+        if self._scope.deadline - anyio.current_time() < seconds:
+            self.begin(silence=seconds)
 
     def end(self) -> None:
         """End the connection now."""
         self._scope.cancel()
+
+    def _move(self, deadline: float) -> None:
+        later = deadline - self._scope.deadline
+        if not 0 <= later < self._silence * _NOT_WORTH_IT:
+            self._scope.deadline = deadline
 
     def __enter__(self) -> Self:
         self._scope.__enter__()

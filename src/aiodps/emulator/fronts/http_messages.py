@@ -86,7 +86,7 @@ class HttpConnection:
             raise RefusedError(exc.error_status_hint, str(exc)) from exc
 
         # How long the client took says nothing of how long the answer may.
-        self._stream.patience.begin(silence=ANSWER_SECONDS)
+        self._stream.patience.leave(ANSWER_SECONDS)
         return request
 
     async def answer(
@@ -152,10 +152,12 @@ class HttpConnection:
     async def _read(self) -> HttpRequest | None:
         head: h11.Request | None = None
         body = bytearray()
+        pieces = 0
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
-                await self._take_more(begun=head is not None)
+                await self._take_more(pieces)
+                pieces += 1
             elif isinstance(event, h11.Request):
                 head = event
                 self._head_only = head.method == b"HEAD"
@@ -168,17 +170,15 @@ class HttpConnection:
             else:
                 return None
 
-    async def _take_more(self, *, begun: bool) -> None:
+    async def _take_more(self, pieces: int) -> None:
+        if pieces == 1:  # It has begun, and not come all at once.
+            self._stream.patience.begin(silence=REQUEST_SILENCE, total=REQUEST_TOTAL)
+
         if self._http.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
             await self._stream.send(self._http.send(go_on) or b"")
 
-        first = not begun and not self._http.trailing_data[0]
-        data = await self._stream.receive()
-        if first:
-            self._stream.patience.begin(silence=REQUEST_SILENCE, total=REQUEST_TOTAL)
-
-        self._http.receive_data(data)
+        self._http.receive_data(await self._stream.receive())
 
 
 _PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}

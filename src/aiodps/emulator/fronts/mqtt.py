@@ -214,7 +214,7 @@ class _Session:
     async def _published(self, packet: Publish) -> None:
         """Ask the service; acknowledge first, then answer."""
         question = read_topic(packet.topic)
-        self._line.stream.patience.begin(silence=ANSWER_SECONDS)
+        self._line.stream.patience.leave(ANSWER_SECONDS)
         response = await self._desk.answer(
             Request(
                 operation=question.operation,
