@@ -11,6 +11,7 @@ from cryptography import x509
 from tests.emulator.dict_store import DictStore
 
 from aiodps.emulator.instance import KEPT_CA_DAYS, Instance
+from aiodps.emulator.management.access import AccessPolicy, Right
 from aiodps.emulator.state.memory import MemoryStore
 from aiodps.emulator.state.store import Kind, Store
 from aiodps.errors import ConfigurationError
@@ -23,6 +24,7 @@ def settle(store: Store, **more: Any) -> Instance:
         "durable": True,
         "id_scope": None,
         "service_key": None,
+        "access_policies": (),
         "server_names": ("localhost",),
     }
     return Instance.settle(store, **{**options, **more})
@@ -97,6 +99,19 @@ def test_a_key_that_is_given_counts_and_stays() -> None:
 
     assert (given.primary_key, given.secondary_key) == ("YWJj", before.secondary_key)
     assert settle(store).owner == given
+
+
+def test_policies_keep_their_keys() -> None:
+    """Their rights are those of the last start; a policy that comes with keys has these."""
+    store = DictStore()
+    before = settle(store, access_policies=["Reader=EnrollmentRead", "other=EnrollmentRead"])
+    given = AccessPolicy.create("other")
+    after = settle(store, access_policies=["reader=ServiceConfig", given])
+
+    assert after.policies[1].primary_key == before.policies[1].primary_key
+    assert after.policies[1].secondary_key == before.policies[1].secondary_key
+    assert after.policies[1].rights == {Right.SERVICE_CONFIG}
+    assert after.policies[2] == given
 
 
 def test_secrets_are_in_no_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,8 @@ from aiodps.emulator.webhooks import Webhooks
 from aiodps.emulator.workers.crew import check_workers, start_workers
 from aiodps.emulator.workers.frames import Setup
 from aiodps.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
 
 
 class Emulator:
@@ -156,6 +159,7 @@ class Emulator:
                 durable=state is not None,
                 id_scope=id_scope,
                 service_key=service_key,
+                access_policies=access_policies,
                 server_names=(*server_names, host),
             )
             self.id_scope = self._instance.id_scope
@@ -173,7 +177,7 @@ class Emulator:
             )
             """The service itself, for enrollments and certificates."""
             self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
-            self._access = Access([self._instance.owner, *access_policies])
+            self._access = Access(self._instance.policies)
             self._administration = Administration(self.service, self._access)
             self._running = AsyncExitStack()
             self._running.push(opened.pop_all())
@@ -215,7 +219,7 @@ class Emulator:
 
     async def _start(self, running: AsyncExitStack) -> None:
         self._save_first()
-        running.callback(self.save)
+        running.callback(self._save_last)
         ports = Ports.bind(
             self.host,
             https_port=self.https_port,
@@ -294,6 +298,12 @@ class Emulator:
             raise ConfigurationError(
                 str(exc), setting="state", hint="see to the disk, or name another file"
             ) from exc
+
+    def _save_last(self) -> None:
+        try:
+            self.save()
+        except StoreError as exc:
+            log.error("%s", exc)  # noqa: TRY400 (nobody was told of it)
 
     def _note(self, exchange: Exchange) -> None:
         self.counts.note(exchange)

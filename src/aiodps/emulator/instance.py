@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from cryptography import x509
 
 from aiodps.emulator.management.access import OWNER, AccessPolicy
-from aiodps.emulator.state.store import Kind, Store
+from aiodps.emulator.state.store import Document, Kind, Store
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential
 
@@ -38,8 +38,8 @@ class Instance:
     """The CA that signs the server's certificate."""
     server: Credential
     """What clients are shown in TLS."""
-    owner: AccessPolicy = field(repr=False)
-    """Who may do everything in the service API."""
+    policies: tuple[AccessPolicy, ...] = field(repr=False)
+    """Who may do what in the service API; the first one is the owner's."""
 
     @classmethod
     def settle(
@@ -49,6 +49,7 @@ class Instance:
         durable: bool,
         id_scope: str | None,
         service_key: str | None,
+        access_policies: Iterable[AccessPolicy | str],
         server_names: Sequence[str],
     ) -> Self:
         """Take what the store has, make what it has not, and put all of it there.
@@ -58,36 +59,48 @@ class Instance:
             durable: Whether the store keeps anything.
             id_scope: What it must be; None for what the store has.
             service_key: Primary key of the owner, base64; None for what the store has.
+            access_policies: Beside the owner's; texts get the keys that the store has for them.
             server_names: Names and addresses for the server's certificate, beside `localhost` and
                 `127.0.0.1`.
 
         Raises:
-            ConfigurationError: If the store is that of another id scope, or the key not base64.
+            ConfigurationError: If the store is that of another id scope, the key not base64, or a
+                policy no policy.
         """
         kept = dict(store.load(Kind.INSTANCE))
         authority = _authority(kept.get("authority"), days=KEPT_CA_DAYS if durable else CA_DAYS)
-        server = _server(kept.get("server"), authority, server_names)
         settled = cls(
             id_scope=_id_scope(kept.get("id scope"), id_scope),
             authority=authority,
-            server=server,
-            owner=_owner(kept.get("owner"), service_key),
+            server=_server(kept.get("server"), authority, server_names),
+            policies=(
+                _owner(kept.get(_about(OWNER)), service_key),
+                *(_policy(each, kept) for each in access_policies),
+            ),
         )
         for key, document in settled._to_json().items():
             store.put(Kind.INSTANCE, key, partial(dict, document))
 
         return settled
 
-    def _to_json(self) -> Mapping[str, Mapping[str, Any]]:
-        return {
+    @property
+    def owner(self) -> AccessPolicy:
+        """Who may do everything in the service API."""
+        return self.policies[0]
+
+    def _to_json(self) -> Mapping[str, Document]:
+        policies = {
+            _about(each.name): {"keys": [each.primary_key, each.secondary_key]}
+            for each in self.policies
+        }
+        return policies | {
             "id scope": {"id_scope": self.id_scope},
             "authority": _pair(self.authority),
             "server": _pair(self.server),
-            "owner": {"keys": [self.owner.primary_key, self.owner.secondary_key]},
         }
 
 
-def _id_scope(kept: Mapping[str, Any] | None, wanted: str | None) -> str:
+def _id_scope(kept: Document | None, wanted: str | None) -> str:
     if kept is None:
         return wanted or ID_SCOPE
 
@@ -102,7 +115,7 @@ def _id_scope(kept: Mapping[str, Any] | None, wanted: str | None) -> str:
     return id_scope
 
 
-def _authority(kept: Mapping[str, Any] | None, *, days: float) -> Authority:
+def _authority(kept: Document | None, *, days: float) -> Authority:
     if kept is not None:
         authority = Authority.from_pem(**_pem(kept))
         if _ends_after(authority.certificate, days=RENEWAL_DAYS):
@@ -113,21 +126,34 @@ def _authority(kept: Mapping[str, Any] | None, *, days: float) -> Authority:
     return Authority.root(CA_NAME, days=days)
 
 
-def _server(
-    kept: Mapping[str, Any] | None, authority: Authority, names: Sequence[str]
-) -> Credential:
+def _server(kept: Document | None, authority: Authority, names: Sequence[str]) -> Credential:
     """Certify the names; the key stays, for clients that know it."""
     key = None if kept is None else Credential.from_pem(**_pem(kept)).private_key
     all_names = dict.fromkeys((*names, "localhost", "127.0.0.1"))
     return authority.server(tuple(all_names), private_key=key, days=KEPT_CA_DAYS)
 
 
-def _owner(kept: Mapping[str, Any] | None, service_key: str | None) -> AccessPolicy:
-    if kept is None:
-        return AccessPolicy.create(OWNER, key=service_key)
-
-    primary, secondary = kept["keys"]
+def _owner(kept: Document | None, service_key: str | None) -> AccessPolicy:
+    primary, secondary = (None, None) if kept is None else kept["keys"]
     return AccessPolicy.create(OWNER, key=service_key or primary, secondary=secondary)
+
+
+def _policy(given: AccessPolicy | str, kept: Mapping[str, Document]) -> AccessPolicy:
+    if not isinstance(given, str):
+        return given
+
+    policy = AccessPolicy.parse(given)
+    known = kept.get(_about(policy.name))
+    if known is None:
+        return policy
+
+    primary, secondary = known["keys"]
+    return replace(policy, primary_key=primary, secondary_key=secondary)
+
+
+def _about(policy: str) -> str:
+    """Return what the store calls the keys of a policy."""
+    return f"keys of {policy.lower()}"
 
 
 def _ends_after(certificate: x509.Certificate, *, days: float) -> bool:
@@ -142,5 +168,5 @@ def _pair(credential: Credential) -> Mapping[str, str]:
     }
 
 
-def _pem(document: Mapping[str, Any]) -> Mapping[str, bytes]:
+def _pem(document: Document) -> Mapping[str, bytes]:
     return {f"{name}_pem": text.encode() for name, text in document.items()}

@@ -18,6 +18,7 @@ from aiodps.emulator.control.router import (
     Router,
 )
 from aiodps.emulator.control.server import Control
+from aiodps.emulator.state.store import StoreError
 from aiodps.errors import ConfigurationError
 
 pytestmark = pytest.mark.anyio
@@ -35,6 +36,7 @@ class Handlers:
         router.add("POST", "/echo/{name}", self.echo)
         router.add("GET", "/bug", self.bug)
         router.add("GET", "/no", self.refuse)
+        router.add("GET", "/full", self.run_out)
         router.add("GET", "/count", self.count)
         router.add("GET", "/live", self.live)
 
@@ -51,6 +53,10 @@ class Handlers:
     async def refuse(self, _: ControlRequest) -> ControlAnswer:
         """Say no."""
         raise ControlError(409, "not now", hint="later")
+
+    async def run_out(self, _: ControlRequest) -> ControlAnswer:
+        """Have no room for what was changed."""
+        raise StoreError("the disk is full")
 
     async def count(self, _: ControlRequest) -> ControlAnswer:
         """Answer in pieces that end."""
@@ -145,10 +151,12 @@ async def test_errors_are_answers(caplog: pytest.LogCaptureFixture) -> None:
     """A refusal says why, a bug says little; the connection goes on."""
     async with serving() as (control, _), visit(control) as client:
         refused = await client.ask("GET", "/no", headers=headers(control))
+        full = await client.ask("GET", "/full", headers=headers(control))
         bug = await client.ask("GET", "/bug", headers=headers(control))
         missing = await client.ask("GET", "/nothing", headers=headers(control))
 
         assert (refused.status, refused.body) == (409, {"error": "not now", "hint": "later"})
+        assert (full.status, full.body["error"]) == (500, "the disk is full")
         assert (bug.status, bug.body["error"]) == (500, "internal error")
         assert missing.status == 404
 

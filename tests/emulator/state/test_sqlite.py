@@ -145,6 +145,24 @@ def test_what_is_no_database_is_refused(file: Path) -> None:
     assert file.read_text().startswith("a list")
 
 
+def test_a_damaged_file_is_told_as_that(file: Path) -> None:
+    """When what is damaged is read."""
+    with closing(SqliteStore.open(file)) as store:
+        for number in range(1000):
+            store.put(Kind.GROUP, f"{number}", lambda: {"text": "x" * 100})
+
+        store.commit()
+
+    content = bytearray(file.read_bytes())
+    content[8192:-8192] = os.urandom(len(content) - 16384)
+    file.write_bytes(content)
+    with (
+        pytest.raises(ConfigurationError, match="malformed"),
+        closing(SqliteStore.open(file)) as store,
+    ):
+        list(store.load(Kind.GROUP))
+
+
 def test_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
     """Whatever is in the way; nothing waits for a FIFO."""
     os.mkfifo(tmp_path / "fifo")

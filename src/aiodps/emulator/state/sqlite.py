@@ -44,8 +44,9 @@ _LOAD = "SELECT key, json FROM document WHERE kind = ? ORDER BY position"
 class SqliteStore:
     """A `Store` in a file that it has for itself."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, file: Path) -> None:
         self._connection = connection
+        self._file = file
         self._changes: dict[tuple[Kind, str], Callable[[], Document] | None] = {}
 
     @classmethod
@@ -71,12 +72,19 @@ class SqliteStore:
             connection.close()
             raise
 
-        return cls(connection)
+        return cls(connection, file)
 
     def load(self, kind: Kind) -> Iterator[tuple[str, Document]]:
-        """Go through the documents of a kind with their keys, in the order they were first put."""
-        for key, text in self._connection.execute(_LOAD, (kind,)):
-            yield key, json.loads(text)
+        """Go through the documents of a kind with their keys, in the order they were first put.
+
+        Raises:
+            ConfigurationError: If the file is damaged.
+        """
+        try:
+            for key, text in self._connection.execute(_LOAD, (kind,)):
+                yield key, json.loads(text)
+        except sqlite3.Error as exc:
+            raise _unusable(self._file, exc) from exc
 
     def put(self, kind: Kind, key: str, write: Callable[[], Document]) -> None:
         """Have a document written in the place of the one before, by the next `commit`."""
@@ -187,7 +195,9 @@ def _unusable(file: Path, error: sqlite3.Error) -> ConfigurationError:
         case "SQLITE_NOTADB":
             return _fault(file, "is not a state file of the emulator")
         case _:
-            return _fault(file, f"cannot be used: {error}", hint="is the disk full?")
+            return _fault(
+                file, f"cannot be used: {error}", hint="see to the disk and the directory's rights"
+            )
 
 
 def _fault(
