@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import anyio
 import pytest
 from tests.emulator.clients import running
-from tests.emulator.control.visits import head, headers, visit
+from tests.emulator.control.visits import head, headers, port_of, visit
 
 from aiodps.emulator import Emulator
+from aiodps.emulator.connections import room
+from aiodps.emulator.control.server import PLACES
 from aiodps.errors import ConfigurationError
 
 pytestmark = pytest.mark.anyio
@@ -42,3 +47,28 @@ async def test_the_port_is_given_back_when_another_cannot_be_had() -> None:
         other = Emulator(control_port=taken)
         with pytest.raises(ConfigurationError, match="in use"):
             await other.__aenter__()
+
+
+async def test_it_never_leaves_this_machine() -> None:
+    """Whatever the other ports listen on."""
+    async with running(control_port=0, host="0.0.0.0", beyond_loopback=True) as dps:  # noqa: S104
+        assert dps.control is not None
+        assert dps.control.url.startswith("http://127.0.0.1:")
+        with pytest.raises(OSError, match=r"(failed|refused)"):
+            async with await anyio.connect_tcp("127.0.0.2", port_of(dps.control)):
+                pass
+
+
+async def test_a_crowd_that_says_nothing_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The silent ones make room."""
+    monkeypatch.setattr(room, "SILENT_SECONDS", 0.05)
+    async with running(control_port=0) as dps, contextlib.AsyncExitStack() as crowd:
+        assert dps.control is not None
+        for _ in range(2 * PLACES):
+            silent = await anyio.connect_tcp("127.0.0.1", port_of(dps.control))
+            await crowd.enter_async_context(silent)
+
+        async with visit(dps.control) as client:
+            assert (
+                await client.ask("GET", "/api/facts", headers=headers(dps.control))
+            ).status == 200
