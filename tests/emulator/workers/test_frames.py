@@ -11,6 +11,7 @@ from tests.emulator.clients import device
 
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.journal import Exchange
+from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.wire import (
     Delivery,
     Drip,
@@ -47,6 +48,7 @@ REQUEST = Request(
     registration_id="device-1",
     api_version=None,
     body=b"{}",
+    liberties=(Liberty.TOPIC,),
 )
 DELIVERY = Delivery(ending=Ending.RESET, drip=Drip(size=1, every=0.5), headers={"A": "b"})
 FRAMES: list[Frame] = [

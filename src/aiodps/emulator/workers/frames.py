@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.journal import Exchange
+from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.wire import (
     Delivery,
     Identity,
@@ -223,7 +224,7 @@ class _Reader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a frame")
 
 
-_MODULES = frozenset(cls.__module__ for cls in (Request, Point, Exchange, Setup))
+_MODULES = frozenset(cls.__module__ for cls in (Request, Liberty, Point, Exchange, Setup))
 
 
 @functools.lru_cache(maxsize=4096)
