@@ -11,7 +11,7 @@ import pytest
 from tests.fleet.test_results import run_folder
 
 from aiodps.cli.fleet_output import conclude, executor_of, faults_as_lines
-from aiodps.errors import JournalError
+from aiodps.errors import ConfigurationError, JournalError, ResourceError
 from aiodps.fleet.launch import Stop, processes
 from aiodps.fleet.manifest import ManifestError
 from aiodps.fleet.results import read_results
@@ -89,3 +89,20 @@ def test_processes_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "aiodps.fleet.cluster", raising=False)
     with pytest.raises(click.UsageError, match="aiodps\\[dask\\]"):
         executor_of("tcp://x:1")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ResourceError("a shard was killed"), 1),
+        (ConfigurationError("no", setting="rate"), 2),
+        (KeyboardInterrupt(), 105),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_have_the_fleet_s_codes(error: BaseException, code: int) -> None:
+    """R6 knows no other: what a device could not do is in the books."""
+    with pytest.raises(SystemExit) as caught, faults_as_lines(as_json=False):
+        raise error
+
+    assert caught.value.code == code

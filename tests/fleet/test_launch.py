@@ -11,11 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from tests.fleet.fleets import spec
 from tests.fleet.servers import server
 
-from aiodps.errors import JournalError
+from aiodps.errors import JournalError, ResourceError
 from aiodps.fleet.arrivals import Burst, Closed
 from aiodps.fleet.control import Order
 from aiodps.fleet.gauge import Standing
@@ -101,6 +102,25 @@ def test_a_shard_that_cannot_run_stops_the_others(tmp_path: Path) -> None:
 
     assert caught.value.reason == "damaged"
     assert sum(dps.emulator.counts.registers.values()) < 20
+
+
+def test_a_shard_whose_process_is_killed(tmp_path: Path) -> None:
+    """It is told in words, and the run may be gone on with."""
+    with server(assign_after=5, retry_after=1) as dps, processes(1) as pool:
+        parts = shards(spec(dps.emulator, tmp_path, 6), 1)
+
+        shard: Future[int] = pool.submit(os.getpid)
+        process = psutil.Process(shard.result())
+
+        def kill(standing: Standing) -> None:
+            if standing.in_flight:
+                process.kill()
+
+        with pytest.raises(ResourceError, match="was killed"):
+            run_shards(parts, pool, stop=Stop(), on_standing=kill)
+
+    with Journal.open(journal_path(tmp_path, 0)) as journal:
+        assert len(journal.entries()) == 6
 
 
 def test_processes_of_this_machine(tmp_path: Path) -> None:

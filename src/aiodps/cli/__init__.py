@@ -10,6 +10,13 @@ EXTRA_MISSING = "the command line needs one more extra: pip install 'aiodps[cli]
 def main() -> None:
     """Run the command line; the entry point of `aiodps` and of `python -m aiodps`."""
     try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run() -> None:
+    try:
         from aiodps.cli.app import app  # noqa: PLC0415 (click comes with an extra)
     except ModuleNotFoundError as exc:
         if exc.name not in {"click", "rich"}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from rich.text import Text
 
 from aiodps.cli.fleet_live import LiveDisplay
 from aiodps.cli.fleet_table import show_summary
-from aiodps.cli.output import REFUSED, err, errors_as_exit_codes, print_json
-from aiodps.errors import JournalError
+from aiodps.cli.output import BAD_INPUT, REFUSED, err, exit_code, print_json, show_error
+from aiodps.errors import JournalError, ProvisioningError
 from aiodps.fleet.launch import Stop, processes
 from aiodps.fleet.manifest import ManifestError
 from aiodps.fleet.results import Results, write_results
@@ -34,21 +35,31 @@ Exit codes: 0 all assigned, 1 some failed or could not be done, 2 bad input (not
 
 @contextmanager
 def faults_as_lines(*, as_json: bool) -> Iterator[None]:
-    """Turn errors into messages and exit codes; of a bad list, show every bad row."""
-    with errors_as_exit_codes(as_json=as_json):
-        try:
-            yield
-        except ManifestError as error:
-            if not as_json:
-                for line in error.faults[:_MOST_FAULTS]:
-                    err.print(Text(line))
+    """Turn errors into messages and the fleet's exit codes; of a bad list, show every bad row."""
+    try:
+        yield
+    except ProvisioningError as error:
+        if as_json:
+            print_json(error.facts())
+        else:
+            if isinstance(error, ManifestError):
+                _show_faults(error)
 
-                if len(error.faults) > _MOST_FAULTS:
-                    err.print(f"... and {len(error.faults) - _MOST_FAULTS} more")
+            show_error(error)
 
-                error.faults = error.faults[:1]
+        sys.exit(BAD_INPUT if exit_code(error) == BAD_INPUT else REFUSED)
+    except KeyboardInterrupt:
+        sys.exit(BY_CTRL_C)
 
-            raise
+
+def _show_faults(error: ManifestError) -> None:
+    for line in error.faults[:_MOST_FAULTS]:
+        err.print(Text(line))
+
+    if len(error.faults) > _MOST_FAULTS:
+        err.print(f"... and {len(error.faults) - _MOST_FAULTS} more")
+
+    error.faults = ()
 
 
 def executor_of(dask: str | None) -> Callable[[int], Executor]:

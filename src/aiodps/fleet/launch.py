@@ -9,11 +9,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from types import FrameType
 
-from aiodps.errors import ProvisioningError
+from aiodps.errors import ProvisioningError, ResourceError
 from aiodps.fleet.control import LOOK, Control, Order
 from aiodps.fleet.gauge import Standing, together
 from aiodps.fleet.session import SessionEnd
@@ -112,9 +112,16 @@ def run_shards(
 
     errors = [error for future in futures if (error := future.exception()) is not None]
     for error in sorted(errors, key=lambda one: not isinstance(one, ProvisioningError)):
-        raise error
+        raise _lost() if isinstance(error, BrokenExecutor) else error
 
     return [future.result() for future in futures]
+
+
+def _lost() -> ResourceError:
+    return ResourceError(
+        "the process of a shard was killed, perhaps for want of memory",
+        hint="go on with `aiodps fleet resume`; nothing that was written down is lost",
+    )
 
 
 def _follow(

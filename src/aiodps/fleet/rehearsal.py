@@ -133,8 +133,8 @@ class Rehearsal:
 
             time.sleep(_LOOK)
 
-        process.kill()
-        process.wait()
+        process.terminate()
+        _reap(process)
         raise ConfigurationError(
             f"the emulator did not start: {_last_line(log)}",
             setting="emulator",

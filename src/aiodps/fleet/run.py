@@ -83,6 +83,7 @@ def go_on(folder: Path, stop: Stop, manner: Manner) -> Results:
     run = RunFile.read(folder)
     with ExitStack() as resources:
         resources.enter_context(locked(folder))
+        resources.enter_context(stop.listening())
         here = run.plan.service
         if run.rehearsal is not None:
             manner.on_phase("starting the emulator")
@@ -96,7 +97,6 @@ def go_on(folder: Path, stop: Stop, manner: Manner) -> Results:
             ShardSpec(plan=plan, shard=shard, source=run.source, folder=folder.absolute())
             for shard in run.here or range(plan.shards)
         ]
-        resources.enter_context(stop.listening())
         executor = resources.enter_context(manner.executor(len(specs)))
         run_shards(
             specs,
