@@ -64,7 +64,7 @@ def interop(session: nox.Session) -> None:
     """Real third-party clients against the emulator, in environments of their own."""
     session.install(".[all]", *group("test"))
     debian_packages(session)
-    home = Path(session.create_tmp())
+    home = Path(session.create_tmp()).resolve()
     for requirements in sorted(ENVIRONMENTS.glob("*.txt")):
         environment = home / requirements.stem
         session.run("python", "-m", "venv", "--clear", str(environment), silent=True)
