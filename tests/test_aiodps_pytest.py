@@ -78,9 +78,12 @@ def test_a_suite_that_does_not_use_it_pays_nothing(pytester: pytest.Pytester) ->
     assert pytester.run(sys.executable, *arguments).ret == 0
 
 
-def test_without_the_extra_it_says_what_to_install(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("missing", ["OpenSSL", "wsproto", "jinja2"])
+def test_without_the_extra_it_says_what_to_install(
+    pytester: pytest.Pytester, missing: str
+) -> None:
     """The tests that use it fail, with a hint; others run."""
-    pytester.makeconftest("import sys; sys.modules['OpenSSL'] = None")
+    pytester.makeconftest(f"import sys; sys.modules[{missing!r}] = None")
     pytester.makepyfile("def test_it(dps): pass\ndef test_other(): pass")
     result = pytester.runpytest_subprocess()
 

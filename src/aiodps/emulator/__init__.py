@@ -5,7 +5,7 @@ from __future__ import annotations
 try:
     from aiodps.emulator.app import Emulator
 except ModuleNotFoundError as exc:
-    if exc.name != "OpenSSL":
+    if (exc.name or "").partition(".")[0] not in {"OpenSSL", "h11", "wsproto", "jinja2"}:
         raise
 
     raise ModuleNotFoundError(
