@@ -35,7 +35,7 @@ async def test_a_place_is_given_back() -> None:
     assert await room.wait() == 1
 
 
-async def test_strangers_get_half_of_the_places_and_go_first(
+async def test_strangers_do_not_get_all_places_and_go_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A crowd that never shakes hands costs no device its connection."""

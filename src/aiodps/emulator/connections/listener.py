@@ -26,8 +26,9 @@ from aiodps.errors import ConfigurationError
 
 BACKLOG: Final = 4096
 """Connections the kernel holds for us. With the usual 100, a burst of 2,000 overflows."""
-_BATCH: Final = 256
-"""Connections accepted before the others get their turn."""
+_BATCH: Final = BACKLOG
+"""Connections accepted before the others get their turn: handshakes that are ready already may
+take a second, and the queue of the kernel must be empty until then."""
 _BREATH: Final = 0.05
 """Seconds to wait when this machine has run out of file descriptors."""
 

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class Room:
     """The places for connections of one process, on all its ports together.
 
-    At most half of them are for peers that have not yet shaken hands, so that a crowd of these
+    A quarter of them is kept from peers that have not yet shaken hands, so that a crowd of these
     costs no device its connection.
     """
 
@@ -57,7 +57,7 @@ class Room:
     @property
     def left(self) -> int:
         """How many newcomers may come in now."""
-        return min(self.places - self.taken, max(1, self.places // 2) - len(self._strangers))
+        return min(self.places - self.taken, max(1, self.places * 3 // 4) - len(self._strangers))
 
     @contextmanager
     def place(self, patience: Patience) -> Iterator[None]:
