@@ -121,6 +121,10 @@ BAD = "registration_id,certificate\ndev-1,nowhere.pem\ndev/2,x.pem\ndev-3,nowher
             ["--manifest", "good.csv", "--id-scope", "0ne1", "--ca", "ca.pem"],
             "--ca-key is missing", id="ca",
         ),
+        pytest.param(
+            ["--manifest", "good.csv", "--id-scope", "0ne1", "--ca", "c", "--ca-key", "k",
+             "--keys-out", "run/keys"], "outside of --out", id="keys",
+        ),
         pytest.param(["--manifest", "bad.csv", "--id-scope", "0ne1"], "bad.csv:3: ", id="row"),
         pytest.param(
             ["--manifest", "missing.csv", "--id-scope", "0ne1"], "No such file", id="manifest"

@@ -56,7 +56,7 @@ def run_of(options: Options, folder: Path, transports: tuple[str, ...], *, apart
 
     service = _service(options)
     limit = options["limit_rate"]
-    source = _rehearsed(options, folder) if emulated else _listed(options)
+    source = _rehearsed(options, folder) if emulated else _listed(options, folder)
     plan = Plan(
         run_id=_run_id({**options, "transport": transports}, source)
         if apart
@@ -192,7 +192,7 @@ def _rehearsed(options: Options, folder: Path) -> DeviceSource:
     return Rehearsal.beside(folder).devices(DEFAULT_DEVICES if count is None else count)
 
 
-def _listed(options: Options) -> DeviceSource:
+def _listed(options: Options, folder: Path) -> DeviceSource:
     given = {name: options[name] for name in ("ca", "ca_key", "keys_out")}
     missing = [name for name, value in given.items() if value is None]
     if len(missing) not in {0, len(given)}:
@@ -202,18 +202,26 @@ def _listed(options: Options) -> DeviceSource:
             hint="to issue certificates give --ca, --ca-key and --keys-out, or none of them",
         )
 
-    password = options["ca_key_password_file"]
-    issuer = (
-        Issuer(
-            certificate=Path(given["ca"]).absolute(),
-            private_key=Path(given["ca_key"]).absolute(),
-            keys=Path(given["keys_out"]).absolute(),
-            key_password_file=None if password is None else Path(password).absolute(),
-        )
-        if not missing
-        else None
-    )
+    issuer = None if missing else _issuer(options, folder)
     return Listed.read(Path(options["manifest"]), issuer=issuer)
+
+
+def _issuer(options: Options, folder: Path) -> Issuer:
+    keys = Path(options["keys_out"]).absolute()
+    if keys.is_relative_to(folder.absolute()):
+        raise ConfigurationError(
+            "keys would lie in the run folder, which may be shown to anybody",
+            setting="keys_out",
+            hint="give --keys-out a folder outside of --out",
+        )
+
+    password = options["ca_key_password_file"]
+    return Issuer(
+        certificate=Path(options["ca"]).absolute(),
+        private_key=Path(options["ca_key"]).absolute(),
+        keys=keys,
+        key_password_file=None if password is None else Path(password).absolute(),
+    )
 
 
 def _emulator(options: Options) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.launch import OnStanding, Stop, processes, run_shards
 from aiodps.fleet.lock import locked
-from aiodps.fleet.rehearsal import Rehearsal, service
+from aiodps.fleet.rehearsal import Rehearsal
+from aiodps.fleet.rehearsal import service as emulated
 from aiodps.fleet.results import Results, read_results
 from aiodps.fleet.runfile import NAME, RunFile
 from aiodps.fleet.session import journal_path
@@ -47,6 +48,7 @@ def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) ->
         ProvisioningError: If a device cannot be provisioned; nothing was made.
         ConfigurationError: If there is something in the folder already.
     """
+    _check_empty(folder)
     mine = shards or range(run.plan.shards)
     names = run.source.names()
     jobs = enumerate(run.plan.jobs(names))
@@ -55,16 +57,19 @@ def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) ->
     _make(folder, dataclasses.replace(run, here=None if shards is None else tuple(shards)))
 
 
+def _check_empty(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ConfigurationError(
+            f"the folder {str(folder)!r} is not empty",
+            setting="out",
+            hint="name another one, or go on with its run: `aiodps fleet resume`",
+        )
+
+
 def _make(folder: Path, run: RunFile) -> None:
+    _check_empty(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise ConfigurationError(
-                f"the folder {str(folder)!r} is not empty",
-                setting="out",
-                hint="name another one, or go on with its run: `aiodps fleet resume`",
-            )
-
         run.write(folder)
     except OSError as exc:
         raise ConfigurationError(
@@ -84,15 +89,12 @@ def go_on(folder: Path, stop: Stop, manner: Manner) -> Results:
     with ExitStack() as resources:
         resources.enter_context(locked(folder))
         resources.enter_context(stop.listening())
-        here = run.plan.service
-        if run.rehearsal is not None:
-            manner.on_phase("starting the emulator")
-            rehearsal = Rehearsal.beside(folder)
-            rehearsal.make()
-            facts = resources.enter_context(rehearsal.emulator(run.rehearsal))
-            here = service(facts, **_patience(run.plan.service))
+        before = read_results(folder)
+        if _nothing_left(before, again=manner.again):
+            return before
 
-        plan = dataclasses.replace(run.plan, service=here)
+        service = _service(folder, run, manner, resources)
+        plan = dataclasses.replace(run.plan, service=service)
         specs = [
             ShardSpec(plan=plan, shard=shard, source=run.source, folder=folder.absolute())
             for shard in run.here or range(plan.shards)
@@ -108,11 +110,31 @@ def go_on(folder: Path, stop: Stop, manner: Manner) -> Results:
         )
 
     results = read_results(folder)
-    complete_here = not results.left and (run.here is not None or not results.missing)
-    if complete_here and run.rehearsal is not None:
+    if run.rehearsal is not None and _nothing_left(results):
         Rehearsal.beside(folder).remove()
 
     return results
+
+
+def _nothing_left(results: Results, *, again: bool = False) -> bool:
+    """Whether every registration that is to be done here has ended."""
+    if results.run.here is None and results.missing:
+        return False
+
+    begun = bool(results.entries)
+    return begun and not results.left and not (again and results.failed)
+
+
+def _service(folder: Path, run: RunFile, manner: Manner, resources: ExitStack) -> Service:
+    """Return where the service is; an emulator is started for as long as the resources last."""
+    if run.rehearsal is None:
+        return run.plan.service
+
+    manner.on_phase("starting the emulator")
+    rehearsal = Rehearsal.beside(folder)
+    rehearsal.make()
+    facts = resources.enter_context(rehearsal.emulator(run.rehearsal))
+    return emulated(facts, **_patience(run.plan.service))
 
 
 def merge(folder: Path, parts: Sequence[Path]) -> Results:
