@@ -122,6 +122,8 @@ def test_the_key_is_in_no_text() -> None:
         b"\x80\x04caiodps.emulator.workers.frames\nencode\n.",
         b"\x80\x04caiodps.emulator.workers.frames\nlogging.FileHandler\n.",
         b"\x80\x04caiodps.emulator.workers.frames\nCredential\n.",
+        b"\x80\x04caiodps.emulator.state.sqlite\nSqliteStore\n.",
+        b"\x80\x04cbuiltins\neval\n.",
         b"\x80\x04caiodps.emulator.workers.frames\nCredential.from_pem\n.",
     ],
 )

@@ -1,18 +1,19 @@
 """What parent and worker say to each other: pickled frames, each after its length.
 
 Pickle, because both ends are one program of one version, and what they say has many types. Reading
-makes nothing but types that are defined in the modules named here, so a frame is data whatever it
+makes nothing but dataclasses and enumerations of the emulator, so a frame is data whatever it
 holds.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 import io
 import logging
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeAlias
 
@@ -21,7 +22,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.journal import Exchange
-from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.wire import (
     Delivery,
     Identity,
@@ -212,19 +212,24 @@ class _Writer(pickle.Pickler):
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str, /) -> Any:
-        if (module, name) in {("builtins", "int"), ("builtins", "str")}:
-            return super().find_class(module, name)
-
-        found = super().find_class(module, name) if module in _MODULES else None
-        # Not what such a module imports, nor what is to be had by way of that.
-        own = isinstance(found, type) and found.__module__ == module
-        if own or found is _certificate:
+        ours = module.startswith(_PACKAGE) or (module, name) in _PLAIN
+        found = super().find_class(module, name) if ours else None
+        if found in _PLAIN.values() or found is _certificate or _is_value(found, module):
             return found
 
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a frame")
 
 
-_MODULES = frozenset(cls.__module__ for cls in (Request, Liberty, Point, Exchange, Setup))
+_PACKAGE = "aiodps.emulator."
+_PLAIN: Mapping[tuple[str, str], object] = {("builtins", "int"): int, ("builtins", "str"): str}
+
+
+def _is_value(found: object, module: str) -> bool:
+    """Whether it is a type of plain values that the module itself defines, not what it imports."""
+    if not isinstance(found, type) or found.__module__ != module:
+        return False
+
+    return dataclasses.is_dataclass(found) or issubclass(found, enum.Enum)
 
 
 @functools.lru_cache(maxsize=4096)
