@@ -34,6 +34,16 @@ def test_no_objects(body: bytes) -> None:
         read_object(body)
 
 
+@pytest.mark.parametrize("escape", [rb"\ud800", rb"\uDFFF", rb"\udc00\ud800", rb"\ud800\\udc00"])
+def test_half_a_character(escape: bytes) -> None:
+    """Half of a surrogate pair is refused wherever it stands; a whole one is a character."""
+    for body in (b'{"%s":1}', b'{"a":["%s"]}'):
+        with pytest.raises(ValueError):
+            read_object(body % escape)
+
+    assert read_object(rb'{"a":"\uD83D\ude00"}') == {"a": "\U0001f600"}
+
+
 @given(body=st.binary(max_size=60) | st.text(max_size=60).map(lambda t: f'{{"a":{t}}}'.encode()))
 def test_whatever_is_read_can_be_written(body: bytes) -> None:
     """It is refused in one way, or comes back the same."""
@@ -42,4 +52,6 @@ def test_whatever_is_read_can_be_written(body: bytes) -> None:
     except ValueError:
         return
 
-    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert (
+        json.loads(json.dumps(document, allow_nan=False, ensure_ascii=False).encode()) == document
+    )

@@ -175,6 +175,14 @@ def test_files_that_cannot_be_are_refused(tmp_path: Path) -> None:
             SqliteStore.open(tmp_path / name)
 
 
+def test_what_cannot_be_written_is_undone(store: SqliteStore) -> None:
+    """No transaction stays open in which all later ones would fail."""
+    store.put(Kind.GROUP, "\ud800", dict)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="surrogates"):
+            store.commit()
+
+
 def test_a_full_disk_keeps_nothing_and_is_got_over(store: SqliteStore, file: Path) -> None:
     """What could not be kept is kept as soon as there is room, with what came in between."""
     store.put(Kind.GROUP, "before", dict)

@@ -18,6 +18,7 @@ from aiodps.emulator.service.enrollment import (
 from aiodps.emulator.service.enrollment_reader import read_enrollment
 from aiodps.emulator.service.etags import ANY, check_etag
 from aiodps.emulator.service.identifiers import enrollment_etag
+from aiodps.emulator.service.json_bodies import read_value
 from aiodps.emulator.service.mechanisms import (
     CaReferences,
     Mechanism,
@@ -235,8 +236,11 @@ def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:
         ConfigurationError: If it cannot be read; the message names entry and member.
     """
     try:
-        entries = json.loads(document)
-    except (ValueError, RecursionError) as exc:
+        if isinstance(document, bytes):
+            document = document.decode(json.detect_encoding(document))
+
+        entries = read_value(document)
+    except ValueError as exc:
         raise _fault("the enrollments are not JSON") from exc
 
     if not isinstance(entries, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, Final
 
 MAX_DEPTH: Final = 64
@@ -14,20 +15,35 @@ def read_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ValueError: If it is none, too deep, or has numbers that JSON does not have.
+        ValueError: If it is none, too deep, or has numbers or characters that there are not.
     """
-    try:
-        document = _DECODER.decode(body.decode())
-    except RecursionError as exc:
-        raise ValueError("too deep") from exc
+    document = read_value(body.decode())
 
     if not isinstance(document, dict):
         raise ValueError("not an object")  # noqa: TRY004 (the text is wrong, not its type)
 
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(document, MAX_DEPTH):
+    return document
+
+
+def read_value(text: str) -> Any:
+    """Read JSON of any type.
+
+    Raises:
+        ValueError: If it is none, too deep, or has numbers or characters that there are not.
+    """
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError as exc:
+        raise ValueError("too deep") from exc
+
+    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(value, MAX_DEPTH):
         raise ValueError("too deep")
 
-    return document
+    if _SURROGATE.search(text):
+        # Half of a pair stands for no character, and no page and no database takes it.
+        json.dumps(value, ensure_ascii=False).encode()
+
+    return value
 
 
 def _finite(text: str) -> float:
@@ -38,6 +54,7 @@ def _finite(text: str) -> float:
     return number
 
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 

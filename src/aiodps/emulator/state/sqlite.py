@@ -109,7 +109,7 @@ class SqliteStore:
         ]
         try:
             self._write(rows)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, ValueError) as exc:  # a key that is no text, say
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
 
