@@ -82,13 +82,22 @@ def test_the_token_in_an_address_becomes_a_cookie() -> None:
     )
 
 
-def test_nobody_is_sent_to_another_host() -> None:
-    """Two slashes would do that."""
-    asked = ControlRequest(method="GET", path="//evil", query={"token": TOKEN}, headers={**HOST})
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("//evil", "/evil"),
+        ("/\\evil", "/%5Cevil"),
+        ("/\r\nX: y", "/%0D%0AX%3A%20y"),
+        ("/\u20ac", "/%E2%82%AC"),
+    ],
+)
+def test_nobody_is_sent_to_another_host(path: str, location: str) -> None:
+    """Two slashes of any kind would do that; and what no header takes stays escaped."""
+    asked = ControlRequest(method="GET", path=path, query={"token": TOKEN}, headers={**HOST})
     answer = ACCESS.enter(asked)
 
     assert answer is not None
-    assert answer.headers["Location"] == "/evil"
+    assert answer.headers["Location"] == location
 
 
 def test_a_wrong_token_in_an_address() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest
 
@@ -76,7 +76,7 @@ class Access:
             raise ControlError(HTTPStatus.UNAUTHORIZED, "the token is wrong", hint=_HINT)
 
         rest = {name: value for name, value in request.query.items() if name != "token"}
-        path = "/" + request.path.lstrip("/")  # two slashes would lead to another host
+        path = "/" + quote(request.path.lstrip("/"))  # two slashes would lead to another host
         where = f"{path}?{urlencode(rest)}" if rest else path
         cookie = f"{self._cookie}={self._token.decode()}; HttpOnly; SameSite=Strict; Path=/"
         return ControlAnswer.redirect(where, headers={"Set-Cookie": cookie})
