@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from cryptography import x509
@@ -120,6 +121,7 @@ def test_the_thumbprint_is_sha256() -> None:
         (certify, "device-1", True),
         (certify, "DEVICE-1", True),
         (certify, "device-2", False),
+        (partial(certify, "\N{KELVIN SIGN}1"), "k1", False),
         (without_name, "device-1", False),
         (without_name, "", True),
     ],

@@ -82,9 +82,12 @@ def certificate_info(certificate: x509.Certificate) -> dict[str, str | int]:
 def is_named(certificate: x509.Certificate, registration_id: str) -> bool:
     """Whether the certificate's CN is the registration id; their casing does not count."""
     try:
-        return common_name(certificate).lower() == registration_id.lower()
+        name = common_name(certificate)
     except UNREADABLE:
         return False
+
+    # Beyond ASCII there are letters that become ASCII ones in lower case, such as the Kelvin sign.
+    return name.isascii() and name.lower() == registration_id.lower()
 
 
 def is_valid_at(certificate: x509.Certificate, now: float) -> bool:
