@@ -115,6 +115,12 @@ async def test_head_is_answered_without_a_body() -> None:
             id="other transfer encoding",
         ),
         pytest.param(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+            id="two lengths of two kinds",
+        ),
+        pytest.param(
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
             400,
             id="no chunk",

@@ -161,7 +161,7 @@ class HttpConnection:
             elif isinstance(event, h11.Request):
                 head = event
                 self._head_only = head.method == b"HEAD"
-                _check_announced_length(head)
+                _check_framing(head)
             elif isinstance(event, h11.Data):
                 body += event.data
                 _check_length(len(body))
@@ -211,11 +211,16 @@ def _origin_form(head: h11.Request) -> str:
     return target
 
 
-def _check_announced_length(head: h11.Request) -> None:
-    """Refuse a body that is too long before it is sent."""
-    for name, value in head.headers:
-        if name == b"content-length":
-            _check_length(int(value))
+def _check_framing(head: h11.Request) -> None:
+    """Refuse a body that is too long before it is sent, or that ends in two places.
+
+    The latter is how requests are smuggled (RFC 9112, 6.3).
+    """
+    headers = dict(head.headers)
+    if b"content-length" in headers and b"transfer-encoding" in headers:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "both Content-Length and Transfer-Encoding")
+
+    _check_length(int(headers.get(b"content-length", 0)))
 
 
 def _check_length(length: int) -> None:
