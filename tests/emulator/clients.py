@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import tempfile
 import time
@@ -22,6 +23,8 @@ from aiodps.emulator.service.enrollments import Enrollment, read_enrollments
 from aiodps.pki import Credential
 
 SCOPE = "0ne00000000"
+WORKERS = int(os.environ.get("AIODPS_WORKERS", "0"))
+"""Processes of each emulator; `nox -s workers` runs the tests of the fronts with some."""
 PATIENCE = 20.0
 """Seconds after which a test that waits in vain has failed."""
 REGISTER = "$dps/registrations/PUT/iotdps-register/?$rid=1"
@@ -44,7 +47,8 @@ def fleet(**more: Any) -> tuple[Enrollment, ...]:
 @asynccontextmanager
 async def running(**options: Any) -> AsyncIterator[Emulator]:
     """Run an emulator in which everything below the test root is enrolled."""
-    dps = Emulator(**{"enrollments": fleet(), "id_scope": SCOPE, **options})
+    base = {"enrollments": fleet(), "id_scope": SCOPE, "workers": WORKERS}
+    dps = Emulator(**{**base, **options})
     root = certificates.root().certificate_pem
     dps.service.certificates.upload("root", root, verified=True, now=time.time())
     with anyio.fail_after(PATIENCE):

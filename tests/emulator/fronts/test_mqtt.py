@@ -236,7 +236,7 @@ async def test_a_second_client_takes_the_place_of_the_first() -> None:
 
 async def test_who_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before CONNECT after some seconds, later after one and a half keep-alives."""
-    async with running() as dps:
+    async with running(workers=0) as dps:
         monkeypatch.setattr(mqtt_front, "KEEP_ALIVE_FACTOR", 0.05)
         async with mqtt(dps, device(), mqtt_connect(keep_alive=1)) as client:
             assert await client.take() == CONNECTED
