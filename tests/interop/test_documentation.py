@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.interop.harness import HOST, environment
 
@@ -115,6 +117,17 @@ def test_each_block_runs_as_it_stands(desk: Path, section: str, kind: str, code:
             words = [python_for(section), "-c"]
 
     assert PRINTS.get(section, "emulated-hub.azure-devices.net") in run([*words, here(code)], desk)
+
+
+def test_the_example_in_python_runs() -> None:
+    """With the emulator in the caller's own event loop."""
+    ((_, _, code),) = [block for block in blocks("README.md") if block[1] == "python"]
+    program = compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+    async def main() -> None:
+        await eval(program, {})  # noqa: S307 (our own page)
+
+    anyio.run(main)
 
 
 def python_for(section: str) -> str:
