@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import anyio
+import anyio.lowlevel
 import psutil
 import pytest
+from tests.emulator.clients import mqtt_connect
 from tests.emulator.hostile.mutations import hostile
 from tests.emulator.in_memory import Emulated
 
@@ -42,6 +43,34 @@ def _are_answers(sent: Sequence[bytes]) -> bool:
 def _are_packets(sent: Sequence[bytes]) -> bool:
     """Whether it is MQTT; an answer with an error of ours would be on a topic with a 500."""
     return all(each[0] in PACKETS and b"/res/500/" not in each for each in sent)
+
+
+@pytest.mark.parametrize(
+    ("kind", "piece"),
+    [
+        ("http", b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100),
+        ("mqtt", mqtt_connect() + b"\xc0\x00" * 100),
+    ],
+)
+async def test_who_asks_many_things_at_once_lets_others_in_between(
+    kind: str, piece: bytes
+) -> None:
+    """After each answer the others have their turn."""
+    emulated, turns = Emulated(), 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(others)
+        sent = await emulated.hear(kind, [piece])
+        tasks.cancel_scope.cancel()
+
+    assert len(sent) >= 100
+    assert turns >= 90
 
 
 @pytest.mark.parametrize(

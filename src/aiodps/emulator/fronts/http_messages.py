@@ -12,6 +12,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
+import anyio.lowlevel
 import h11
 
 from aiodps.emulator.connections.patience import ANSWER_SECONDS
@@ -78,6 +79,9 @@ class HttpConnection:
 
         if self._http.our_state is h11.DONE:
             self._http.start_next_cycle()
+            if self.early:
+                # A peer that asks many things at once must not keep the others waiting.
+                await anyio.lowlevel.checkpoint()
 
         self._stream.patience.begin(silence=IDLE_SECONDS, total=IDLE_SECONDS)
         try:

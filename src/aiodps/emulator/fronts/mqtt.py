@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import anyio.lowlevel
+
 from aiodps.emulator.connections.patience import ANSWER_SECONDS
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Desk
@@ -133,16 +135,20 @@ class _Line:
     async def next_packet(self, *, within: float) -> Packet | None:
         """Wait for the next packet; None if the client has ended the connection."""
         self.stream.patience.begin(silence=within, total=within)
-        while True:
-            packet = self._decoder.next_packet()
-            if packet is not None:
-                return packet
+        packet = self._decoder.next_packet()
+        if packet is not None:
+            # A peer that says many things at once must not keep the others waiting.
+            await anyio.lowlevel.checkpoint()
 
+        while packet is None:
             data = await self.stream.receive()
             if not data:
                 return None
 
             self._decoder.feed(data)
+            packet = self._decoder.next_packet()
+
+        return packet
 
     async def send(self, data: bytes) -> None:
         await self.stream.send(data)
