@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.certificates import root
 from tests.cli.test_fleet_run import FLEET, typed
-from tests.fleet.servers import fleet_command, server
+from tests.fleet.servers import facts_of, fleet_command, server
 
 from aiodps.fleet.journal import State
 from aiodps.fleet.results import read_results
+from aiodps.pki.files import CredentialFiles
 
 
 def begun(out: Path, *words: str) -> subprocess.Popen[str]:
@@ -104,7 +106,10 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """A clear stop: nothing is sent that cannot be written down; with room, it goes on."""
     out, devices = tmp_path / "run", 150
     with server(retry_after=0) as dps:
-        command = fleet_command(dps, tmp_path, devices, "mqtt")
+        ca = CredentialFiles(directory=tmp_path, name="ca")
+        ca.write(root())
+        facts = facts_of(dps, tmp_path)
+        command = fleet_command(facts, tmp_path, devices, "mqtt", ca=ca)
         stopped = subprocess.run(
             [*FLEET, *command, "--min-poll", "0", "--out", str(out)],
             capture_output=True,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from tests.certificates import root
 from tests.emulated import emulator
 
 from aiodps.emulator import Emulator
@@ -24,17 +23,23 @@ class Server:
     emulator: Emulator
 
 
-def fleet_command(dps: Server, folder: Path, count: int, transport: str) -> list[str]:
-    """Write a list of devices and the CA that issues to them; say how they are provisioned."""
-    ca = CredentialFiles(directory=folder, name="ca")
-    ca.write(root())
-    (folder / "service.pem").write_bytes(dps.emulator.ca_pem)
+def facts_of(dps: Server, folder: Path) -> dict[str, Any]:
+    """Say where an emulator is, as its ready line does."""
+    ca_file = folder / "service.pem"
+    ca_file.write_bytes(dps.emulator.ca_pem)
+    return {**dps.emulator.facts(), "ca_file": str(ca_file)}
+
+
+def fleet_command(
+    facts: dict[str, Any], folder: Path, count: int, transport: str, *, ca: CredentialFiles
+) -> list[str]:
+    """Write a list of devices, and say how they are provisioned with certificates of a CA's."""
     rows = "".join(f"device-{number:03}\n" for number in range(count))
     (folder / "devices.csv").write_text(f"registration_id\n{rows}")
     return [
-        *("run", "--manifest", str(folder / "devices.csv"), "--id-scope", dps.emulator.id_scope),
-        *("--endpoint", "127.0.0.1", "--trust", str(folder / "service.pem")),
-        *("--rest-port", str(dps.emulator.https_port), "--mqtt-port", str(dps.emulator.mqtt_port)),
+        *("run", "--manifest", str(folder / "devices.csv"), "--id-scope", facts["id_scope"]),
+        *("--endpoint", facts["host"], "--trust", facts["ca_file"]),
+        *("--rest-port", str(facts["https_port"]), "--mqtt-port", str(facts["mqtt_port"])),
         *("--ca", str(ca.certificate), "--ca-key", str(ca.private_key)),
         *("--keys-out", str(folder / "keys"), "--transport", transport),
     ]

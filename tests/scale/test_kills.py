@@ -12,25 +12,19 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.fleet.servers import Server, fleet_command, server
+from tests.fleet.servers import fleet_command
+from tests.scale.test_ten_thousand import registers_of
 
 from aiodps.fleet.journal import State
+from aiodps.fleet.rehearsal import Rehearsal
 from aiodps.fleet.results import read_results
+from aiodps.pki.files import CredentialFiles
 
 pytestmark = pytest.mark.scale
 
 KILLS = 20
 DEVICES = 600
 SEED = 2026
-
-
-def words(dps: Server, folder: Path, transport: str) -> list[str]:
-    """Say how the devices are provisioned."""
-    return [
-        *fleet_command(dps, folder, DEVICES, transport),
-        *("--min-poll", "0.5", "--concurrency", "20", "--shards", "2"),
-        *("--out", str(folder / "run"), "--json"),
-    ]
 
 
 def started(command: list[str]) -> subprocess.Popen[bytes]:
@@ -50,8 +44,16 @@ def test_killed_at_twenty_moments(
     """R1: 0 lost, one identity each, registers <= devices + those in state "sent" at a kill."""
     chance = random.Random(SEED)  # noqa: S311 (no secret)
     kills, unsure = 0, 0
-    with server(assign_after=0.3, retry_after=1) as dps:
-        command = words(dps, tmp_path, transport)
+    rehearsal = Rehearsal.beside(tmp_path / "emulator")
+    rehearsal.make()
+    ca = CredentialFiles(directory=rehearsal.folder, name="rehearsal-root")
+    options = {"control-port": 0, "workers": 1, "assign-after": 0.3, "retry-after": 1}
+    with rehearsal.emulator(options) as facts:
+        command = [
+            *fleet_command(facts, tmp_path, DEVICES, transport, ca=ca),
+            *("--min-poll", "0.5", "--concurrency", "20", "--shards", "2"),
+            *("--out", str(tmp_path / "run"), "--json"),
+        ]
         while kills < KILLS:
             process = started(command)
             command = ["resume", str(tmp_path / "run"), "--json"]
@@ -63,7 +65,7 @@ def test_killed_at_twenty_moments(
             unsure += states.count(State.SENT)
 
         output, errors = started(command).communicate(timeout=120)
-        registers = dict(dps.emulator.counts.registers)
+        registers = registers_of(facts)
 
     books = json.loads(output)["books"]
     with capsys.disabled():

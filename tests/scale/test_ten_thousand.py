@@ -86,7 +86,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
             (end,) = run_shards([spec], executor, stop=Stop())
 
         seconds = time.monotonic() - began
-        counted = _registers(facts)
+        counted = registers_of(facts)
         deadline = time.monotonic() + 10
         while (left := _descriptors(emulator)) > before + 2 and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -112,7 +112,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
     assert not [line for line in left_behind if "resource_tracker" not in line]  # Python's own
 
 
-def _registers(facts: dict[str, Any]) -> dict[str, int]:
+def registers_of(facts: dict[str, Any]) -> dict[str, int]:
     """Ask the emulator for its own books."""
     answer = httpx.get(
         f"{facts['control_url']}/api/counts",

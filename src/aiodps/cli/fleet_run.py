@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.text import Text
 
 from aiodps.cli.fleet_options import check_start, run_of, shard_of
 from aiodps.cli.fleet_output import EXIT_CODES, faults_as_lines, run_to_exit
+from aiodps.cli.output import err
 from aiodps.fleet.run import begin
 from aiodps.fleet.thresholds import parse
 
@@ -130,6 +132,9 @@ def command(
         folder = Path(out or f"runs/{datetime.now(UTC):%Y%m%d-%H%M%S}")
         mine = None if only is None else [only]
         run = run_of({**options, "shards": shards}, folder, transports, apart=only is not None)
+        if not as_json:
+            err.print(Text(f"checking {len(run.source.names())} devices", "dim"))
+
         begin(folder, run, shards=mine)
         code = run_to_exit(
             folder,
