@@ -121,9 +121,14 @@ async def test_a_shared_port_is_not_shared_with_strangers() -> None:
                     pass
 
 
-async def test_a_worker_that_cannot_start_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "command", [(sys.executable, "-c", "raise SystemExit(3)"), ("/no/such/python",)]
+)
+async def test_a_worker_that_cannot_start_is_told_at_once(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As an error of the emulator's start; nothing is tried for ever."""
-    monkeypatch.setattr(crew, "COMMAND", (sys.executable, "-c", "raise SystemExit(3)"))
+    monkeypatch.setattr(crew, "COMMAND", command)
     before = psutil.Process().children()
     with pytest.raises(ConfigurationError, match="does not start") as caught:
         async with Emulator(workers=2):

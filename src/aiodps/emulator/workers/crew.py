@@ -87,18 +87,25 @@ class _Place:
     async def keep(self) -> None:
         """Keep the place taken."""
         while True:
-            clerk = await self._fill()
+            listened = await self._fill()
             if not self.decided.is_set():
                 self.vacant = True
                 self.decided.set()
                 return
 
             log.error("a worker died and its connections with it; another one takes its place")
-            if not clerk.greeted:
+            if not listened:
                 await anyio.sleep(PAUSE)
 
-    async def _fill(self) -> Clerk:
-        """See one process through; return who served it."""
+    async def _fill(self) -> bool:
+        """See one process through; tell whether it ever listened."""
+        try:
+            return await self._serve_one()
+        except OSError as exc:  # of starting it, such as no descriptor left
+            log.error("a worker cannot be started: %s", exc)  # noqa: TRY400 (the text says all)
+            return False
+
+    async def _serve_one(self) -> bool:
         async with _process() as sock, anyio.create_task_group() as tasks:
             channel = Channel(sock)
             clerk = Clerk(channel, self._desk, self._note, tasks, greet=self.decided.set)
@@ -111,7 +118,7 @@ class _Place:
 
             tasks.cancel_scope.cancel()
 
-        return clerk
+        return clerk.greeted
 
 
 @asynccontextmanager

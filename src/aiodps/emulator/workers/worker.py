@@ -31,7 +31,9 @@ async def work(channel: Channel) -> None:
 
     (setup,) = frames
     assert isinstance(setup, Setup)  # noqa: S101 (the first frame)
-    logging.basicConfig(level=setup.log_level, format="%(asctime)s  %(message)s")
+    logging.basicConfig(
+        level=setup.log_level, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S"
+    )
     ports = Ports.bind(
         setup.host,
         https_port=setup.https_port,
