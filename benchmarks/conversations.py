@@ -53,6 +53,25 @@ def _mqtt(id_scope: str) -> list[Step]:
     ]
 
 
+def _websocket(id_scope: str) -> list[Step]:
+    """Say the same in frames, masked with nothing."""
+    headers = (
+        *("GET /$iothub/websocket HTTP/1.1", "Host: dps", "Connection: Upgrade"),
+        *("Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: mqtt"),
+        *("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "", ""),
+    )
+    return [
+        ("\r\n".join(headers), "\r\n\r\n"),
+        *((_frame(packet), end) for packet, end in _mqtt(id_scope)),
+    ]
+
+
+def _frame(packet: str) -> str:
+    size = len(packet.replace("{device}", _DEVICE).replace("{operation}", _OPERATION))
+    length = chr(size | 0x80) if size < 126 else "\xfe" + size.to_bytes(2).decode("latin-1")
+    return f"\x82{length}\0\0\0\0{packet}"
+
+
 def _text(text: str) -> str:
     return len(text).to_bytes(2).decode("latin-1") + text
 
@@ -66,4 +85,5 @@ def _packet(first: int, body: str) -> str:
 CONVERSATIONS: Final[Mapping[str, Conversation]] = {
     "rest": Conversation(steps=_rest, mqtt=False),
     "mqtt": Conversation(steps=_mqtt, mqtt=True),
+    "mqtt-ws": Conversation(steps=_websocket, mqtt=False),
 }

@@ -182,13 +182,13 @@ def measure(folder: Path, *, rounds: int, count: int) -> dict[str, Any]:
         for number in range(rounds):
             one = {"openssl": handshakes(pid, "127.0.0.1", port, files)}
             one["handshake"] = handshakes(server.pid, server.host, server.https_port, files)
-            for name in ("rest", "mqtt"):
+            for name in CONVERSATIONS:
                 one[name] = cost(server, files, name, count)["cpu_ms"]
 
             result["cpu_ms"].append(one)
             print(f"{number + 1} of {rounds}", file=sys.stderr)
 
-    for name in ("rest", "mqtt"):
+    for name in CONVERSATIONS:
         with _fresh(folder, root, files) as server:
             result[f"idle {name}"] = idle(server, files, name, IDLE)
 
@@ -222,7 +222,7 @@ def summary(result: Mapping[str, Any]) -> str:
 
     lines += [
         f"\n{name}: {result[name]['kib_each']:.0f} KiB a connection"
-        for name in ("idle rest", "idle mqtt")
+        for name in (f"idle {each}" for each in CONVERSATIONS)
     ]
     facts = ", ".join(f"{name} {value}" for name, value in result["burst"].items())
     return "\n".join((*lines, f"\nburst of {BURST}: {facts}"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from benchmarks.baseline import Server
+from benchmarks.conversations import CONVERSATIONS
 from benchmarks.emulator import Files, burst, cost, idle
 from benchmarks.server import emulator, issue
 
@@ -44,7 +45,7 @@ def server(files: tuple[Files, Authority], tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-@pytest.mark.parametrize("protocol", ["rest", "mqtt"])
+@pytest.mark.parametrize("protocol", sorted(CONVERSATIONS))
 def test_an_idle_connection_costs_little(
     protocol: str, server: Server, files: tuple[Files, Authority]
 ) -> None:
