@@ -25,7 +25,7 @@ AT_ONCE = 20
 LISTEN_SECONDS = 0.02
 """How long a hostile peer listens before it leaves, if nobody closes the connection."""
 MOST_GROWTH = 48 << 20
-ROUND = 200
+ROUND = 100
 HELLO = bytes.fromhex("1603010200010001fc0303" + "ab" * 32 + "20" + "cd" * 32 + "0004130113020100")
 """The beginning of a handshake."""
 
