@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from tests.fleet.fleets import given
+from tests.fleet.samples import sample
 from tests.fleet.test_journal import PLANNED
 
 from aiodps.fleet.engine import works_of
 from aiodps.fleet.journal import State
+from aiodps.fleet.sample import Outcome
 
 ORDER = [
     *(State.PLANNED, State.FAILED, State.SENT, State.ASSIGNED),
@@ -26,6 +29,29 @@ DEVICES = {
 def test_what_was_under_way_comes_first() -> None:
     """Operations first, they may be forgotten; then what may be lost; then what nobody began."""
     assert [work.entry.number for work in works_of(ENTRIES, DEVICES)] == [4, 2, 6, 0, 5]
+
+
+@pytest.mark.parametrize(
+    ("error", "taken_up"),
+    [
+        ("ProvisioningTimeoutError", True),
+        ("ConnectionLostError", True),
+        ("RegistrationFailedError", False),
+        ("UnauthorizedError", False),
+        ("KeyError", False),
+    ],
+)
+def test_a_decided_operation_is_not_asked_again(error: str, taken_up: bool) -> None:
+    """Tried once more, a device that the service refused registers; one that was late is polled."""
+    failed = dataclasses.replace(
+        PLANNED[0],
+        state=State.FAILED,
+        operation_id="4.abc",
+        sample=sample(outcome=Outcome.FAILED, error_class=error),
+    )
+    (work,) = works_of([failed], {"dev-0": given(1).devices[0]}, again=True)
+
+    assert work.entry.operation_id == ("4.abc" if taken_up else None)
 
 
 def test_failed_ones_only_if_told() -> None:

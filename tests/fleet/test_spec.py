@@ -84,6 +84,23 @@ def test_two_transports_alternate_and_a_device_does_not_meet_itself(count: int) 
         assert second - first >= count - 2
 
 
+@pytest.mark.parametrize("transports", [("rest",), ("rest", "mqtt")])
+@pytest.mark.parametrize("shards", [1, 2, 3])
+def test_each_shard_is_like_the_run(transports: tuple[str, ...], shards: int) -> None:
+    """Each registration is in one shard, and each shard has all transports, in turn."""
+    whole = plan(transports=transports, shards=shards)
+    jobs = whole.jobs(given(9).names())
+    seen = []
+    for shard in range(shards):
+        mine = [number for number in range(len(jobs)) if whole.shard_of(number) == shard]
+        assert mine == [whole.place_in_run(index, shard) for index in range(len(mine))]
+        ways = [jobs[number][1] for number in mine]
+        assert ways == [*transports] * (len(mine) // len(transports))
+        seen += mine
+
+    assert sorted(seen) == list(range(len(jobs)))
+
+
 def test_it_travels() -> None:
     """A shard's spec reaches another process whole."""
     spec = ShardSpec(plan=plan(), shard=0, source=given(2), folder=Path("runs/a"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import anyio
 from anyio.abc import TaskGroup
 
+from aiodps import errors
 from aiodps.client import ProvisioningClient
 from aiodps.errors import JournalError, ProvisioningError
 from aiodps.fleet.clerk import Clerk
@@ -26,6 +27,14 @@ from aiodps.models import Assignment
 
 GRACE = 10.0
 """Seconds that running devices get when a run is told to stop."""
+
+_UNDECIDED = (
+    errors.TransportError,
+    errors.ThrottledError,
+    errors.ServiceUnavailableError,
+    errors.ProvisioningTimeoutError,
+)
+"""Errors that say nothing about how an operation ended: it may have been assigned since."""
 
 _log = logging.getLogger("aiodps.fleet")
 
@@ -193,4 +202,13 @@ def works_of(
         if not entry.state.final or (again and entry.state is State.FAILED)
     ]
     left.sort(key=lambda entry: (order[entry.state], entry.number))
-    return [Work(entry, devices[entry.registration_id]) for entry in left]
+    return [Work(_afresh(entry), devices[entry.registration_id]) for entry in left]
+
+
+def _afresh(entry: Entry) -> Entry:
+    """Give up an operation that the service has decided: asked again, it would say the same."""
+    if entry.state is not State.FAILED or entry.sample is None:
+        return entry
+
+    kind = getattr(errors, entry.sample.error_class or "", Exception)
+    return entry if issubclass(kind, _UNDECIDED) else dataclasses.replace(entry, operation_id=None)

@@ -52,7 +52,7 @@ def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) ->
     mine = shards or range(run.plan.shards)
     names = run.source.names()
     jobs = enumerate(run.plan.jobs(names))
-    places = {place for number, (place, _) in jobs if number % run.plan.shards in mine}
+    places = {place for number, (place, _) in jobs if run.plan.shard_of(number) in mine}
     run.source.prepare(sorted(places))
     _make(folder, dataclasses.replace(run, here=None if shards is None else tuple(shards)))
 

@@ -136,10 +136,10 @@ class Session:
 
     def _pace(self, begin: float) -> Pace:
         plan, shard = self._spec.plan, self._spec.shard
-        count = len(self._works)
-        times = schedule(plan.arrivals, count * plan.shards, seed=plan.seed)
+        places = [plan.place_in_run(index, shard) for index in range(len(self._works))]
+        times = schedule(plan.arrivals, max(places, default=-1) + 1, seed=plan.seed)
+        mine = None if times is None else [times[place] for place in places]
         limit = plan.limit_rate / plan.shards if plan.limit_rate else None
-        mine = times and times[shard :: plan.shards]
         return Pace(self._arrivals, mine, zero=begin, limit_rate=limit)
 
 
@@ -160,12 +160,12 @@ def open_journal(spec: ShardSpec) -> Journal:
 
 
 def planned(spec: ShardSpec) -> list[Entry]:
-    """List a shard's part of the run: every so-manieth registration."""
+    """List a shard's part of the run."""
     names = spec.source.names()
-    jobs = list(enumerate(spec.plan.jobs(names)))
     return [
         Entry(number=number, registration_id=names[place], transport=transport)
-        for number, (place, transport) in jobs[spec.shard :: spec.plan.shards]
+        for number, (place, transport) in enumerate(spec.plan.jobs(names))
+        if spec.plan.shard_of(number) == spec.shard
     ]
 
 

@@ -163,6 +163,15 @@ class Plan:
             for way in range(ways)
         ]
 
+    def shard_of(self, number: int) -> int:
+        """Say which shard does a registration; each shard has all transports, as the run has."""
+        return number // len(self.transports) % self.shards
+
+    def place_in_run(self, index: int, shard: int) -> int:
+        """Say which registration of the run is a shard's so-manieth: `shard_of` turned around."""
+        ways = len(self.transports)
+        return (index // ways * self.shards + shard) * ways + index % ways
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardSpec:
