@@ -154,15 +154,14 @@ def emulator(client: Client, documents: Iterable[dict[str, Any]]) -> Emulator:
 
 def interpreter(client: Client) -> str:
     """Find what runs a client's script."""
+    home = None if client.environment is None else environment(client.environment)
     match Path(client.command[0]).suffix:
         case ".js":
             return "node"
         case ".sh":
             return "sh"
-        case _ if client.environment is None:
-            return sys.executable
         case _:
-            return str(environment(client.environment) / "bin" / "python")
+            return sys.executable if home is None else str(home / "bin" / "python")
 
 
 def environment(name: str) -> Path:

@@ -59,63 +59,88 @@ async def pages(query: Any) -> list[list[Any]]:
     return [list(page) for page in query.by_page()]
 
 
-async def story(style: str) -> dict[str, Any]:
-    """Go through what an administrator does."""
-    client = connect(style, CONNECTION_STRING)
-    seen: dict[str, Any] = {}
+def new(name: str) -> dict[str, Any]:
+    """Write an enrollment whose keys the service makes."""
+    return {"registrationId": name, "attestation": {"type": "symmetricKey"}}
 
-    # An individual enrollment whose keys the service makes
-    document = {"registrationId": "one", "attestation": {"type": "symmetricKey"}}
-    await done(client.enrollment.create_or_update("one", document))
+
+MANY = [new("two"), new("three")]
+
+
+async def one(client: Any) -> dict[str, Any]:
+    """Make an enrollment, and have it changed by two, one of whom is late."""
+    await done(client.enrollment.create_or_update("one", new("one")))
     made = await done(client.enrollment.get("one"))
     mechanism = await done(client.enrollment.get_attestation_mechanism("one"))
-    seen["made"] = made["provisioningStatus"]
     keys = made["attestation"].get("symmetricKey") or {}
-    seen["key in a plain read"] = bool(keys.get("primaryKey"))
-    seen["length of its key"] = len(mechanism["symmetricKey"]["primaryKey"])
 
-    # Changed by two, one of whom is late
     put = client.enrollment.create_or_update
-    changed = {**made, "provisioningStatus": "disabled"}
-    updated = await done(put("one", changed, if_match=made["etag"]))
-    seen["changed"] = updated["provisioningStatus"]
-    seen["changed too late"] = await status(lambda: put("one", changed, if_match=made["etag"]))
+    changed, etag = {**made, "provisioningStatus": "disabled"}, made["etag"]
+    updated = await done(put("one", changed, if_match=etag))
+    return {
+        "made": made["provisioningStatus"],
+        "key in a plain read": bool(keys.get("primaryKey")),
+        "length of its key": len(mechanism["symmetricKey"]["primaryKey"]),
+        "changed": updated["provisioningStatus"],
+        "changed too late": await status(lambda: put("one", changed, if_match=etag)),
+    }
 
-    # A group
+
+async def group(client: Any) -> dict[str, Any]:
+    """Make a group."""
     x509 = {"signingCertificates": {"primary": {"certificate": CERTIFICATE}}}
-    group = {"enrollmentGroupId": "a-group", "attestation": {"type": "x509", "x509": x509}}
-    made = await done(client.enrollment_group.create_or_update("a-group", group))
+    document = {"enrollmentGroupId": "a-group", "attestation": {"type": "x509", "x509": x509}}
+    made = await done(client.enrollment_group.create_or_update("a-group", document))
     info = made["attestation"]["x509"]["signingCertificates"]["primary"]["info"]
-    seen["subject of the group"] = info["subjectName"]
+    return {"subject of the group": info["subjectName"]}
 
-    # Many at once, and page by page
-    many = [{**document, "registrationId": name} for name in ("two", "three")]
-    bulk = {"mode": "create", "enrollments": many}
-    seen["bulk"] = (await done(client.enrollment.run_bulk_operation(bulk)))["isSuccessful"]
+
+async def many(client: Any) -> dict[str, Any]:
+    """Make two at once, and read all page by page."""
+    bulk = {"mode": "create", "enrollments": MANY}
+    made = await done(client.enrollment.run_bulk_operation(bulk))
     query = client.enrollment.query({"query": "SELECT * FROM enrollments"}, top=2)
     found = await pages(query)
-    seen["pages"] = sorted(len(page) for page in found)
-    seen["enrollments"] = sorted(each["registrationId"] for page in found for each in page)
+    return {
+        "bulk": made["isSuccessful"],
+        "pages": sorted(len(page) for page in found),
+        "enrollments": sorted(each["registrationId"] for page in found for each in page),
+    }
 
-    # What became of a device of the group `root`
-    states = client.device_registration_state
-    name = os.environ["DPS_REGISTRATION_ID"]
-    seen["device"] = (await done(states.get(name)))["status"]
-    seen["devices of its group"] = [
-        each["registrationId"] for page in await pages(states.query("root")) for each in page
-    ]
+
+async def device(client: Any) -> dict[str, Any]:
+    """See what became of a device of the group `root`, and forget it."""
+    states, name = client.device_registration_state, os.environ["DPS_REGISTRATION_ID"]
+    state = await done(states.get(name))
+    found = await pages(states.query("root"))
     await done(states.delete(name))
-    seen["device deleted"] = await status(lambda: states.get(name))
+    return {
+        "device": state["status"],
+        "devices of its group": [each["registrationId"] for page in found for each in page],
+        "device deleted": await status(lambda: states.get(name)),
+    }
 
-    # And away
+
+async def away(client: Any) -> dict[str, Any]:
+    """Delete everything."""
     await done(client.enrollment.delete("one"))
-    seen["deleted"] = await status(lambda: client.enrollment.get("one"))
     await done(client.enrollment_group.delete("a-group"))
-    seen["group deleted"] = await status(lambda: client.enrollment_group.get("a-group"))
-    await done(client.enrollment.run_bulk_operation({**bulk, "mode": "delete"}))
+    await done(client.enrollment.run_bulk_operation({"mode": "delete", "enrollments": MANY}))
+    return {
+        "deleted": await status(lambda: client.enrollment.get("one")),
+        "group deleted": await status(lambda: client.enrollment_group.get("a-group")),
+    }
 
+
+async def story(style: str) -> dict[str, Any]:
+    """Go through what an administrator does, and what a stranger cannot."""
+    client = connect(style, CONNECTION_STRING)
     head = CONNECTION_STRING.partition("SharedAccessKey=")[0]
     stranger = connect(style, f"{head}SharedAccessKey=c3RyYW5nZXI=")
+    seen: dict[str, Any] = {}
+    for chapter in (one, group, many, device, away):
+        seen |= await chapter(client)
+
     seen["wrong key"] = await status(lambda: stranger.enrollment.get("one"))
     for each in (client, stranger):
         await done(each.close())

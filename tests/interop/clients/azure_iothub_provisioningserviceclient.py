@@ -51,58 +51,80 @@ def new(name: str) -> Any:
     return IndividualEnrollment.create(name, AttestationMechanism(type="symmetricKey"))
 
 
-def story() -> dict[str, Any]:
-    """Go through what an administrator does."""
-    client = connect(CONNECTION_STRING)
-    seen: dict[str, Any] = {}
+MANY = [new("two"), new("three")]
 
-    # An individual enrollment whose keys the service makes
+
+def one(client: Any) -> dict[str, Any]:
+    """Make an enrollment, and have it changed by two, one of whom is late."""
     client.create_or_update(new("one"))
     made = client.get_individual_enrollment("one")
     mechanism = client.get_individual_enrollment_attestation_mechanism("one")
-    keys = made.attestation.symmetric_key
-    seen["made"] = made.provisioning_status
-    seen["key in a plain read"] = bool(keys and keys.primary_key)
-    seen["length of its key"] = len(mechanism.symmetric_key.primary_key)
-
-    # Changed by two, one of whom is late
+    keys, before = made.attestation.symmetric_key, made.provisioning_status
     made.provisioning_status = "disabled"
-    seen["changed"] = client.create_or_update(made).provisioning_status
-    seen["changed too late"] = status(lambda: client.create_or_update(made))
+    return {
+        "made": before,
+        "key in a plain read": bool(keys and keys.primary_key),
+        "length of its key": len(mechanism.symmetric_key.primary_key),
+        "changed": client.create_or_update(made).provisioning_status,
+        "changed too late": status(lambda: client.create_or_update(made)),
+    }
 
-    # A group
+
+def group(client: Any) -> dict[str, Any]:
+    """Make a group."""
     certificate = Path(os.environ["DPS_GROUP_CERTIFICATE_FILE"]).read_text()
     attestation = AttestationMechanism.create_with_x509_signing_certs(certificate)
-    group = client.create_or_update(EnrollmentGroup.create("a-group", attestation))
-    signing = group.attestation.x509.signing_certificates
-    seen["subject of the group"] = signing.primary.info.subject_name
+    made = client.create_or_update(EnrollmentGroup.create("a-group", attestation))
+    info = made.attestation.x509.signing_certificates.primary.info
+    return {"subject of the group": info.subject_name}
 
-    # Many at once, and page by page
-    many = [new("two"), new("three")]
-    seen["bulk"] = client.run_bulk_operation(BulkEnrollmentOperation("create", many)).is_successful
+
+def many(client: Any) -> dict[str, Any]:
+    """Make two at once, and read all page by page."""
+    made = client.run_bulk_operation(BulkEnrollmentOperation("create", MANY))
     everything = QuerySpecification("SELECT * FROM enrollments")
     found = list(client.create_individual_enrollment_query(everything, 2))
-    seen["pages"] = sorted(len(page) for page in found)
-    seen["enrollments"] = sorted(each.registration_id for page in found for each in page)
+    return {
+        "bulk": made.is_successful,
+        "pages": sorted(len(page) for page in found),
+        "enrollments": sorted(each.registration_id for page in found for each in page),
+    }
 
-    # What became of a device of the group `root`
+
+def device(client: Any) -> dict[str, Any]:
+    """See what became of a device of the group `root`, and forget it."""
     name = os.environ["DPS_REGISTRATION_ID"]
-    seen["device"] = client.get_registration_state(name).status
+    state = client.get_registration_state(name)
     # create_registration_state_query raises a TypeError of its own, before anything is sent
-    states = client._runtime_client.query_device_registration_states("root")
-    seen["devices of its group"] = [each.registration_id for each in states]
+    found = client._runtime_client.query_device_registration_states("root")
     client.delete_registration_state_by_param(name)
-    seen["device deleted"] = status(lambda: client.get_registration_state(name))
+    return {
+        "device": state.status,
+        "devices of its group": [each.registration_id for each in found],
+        "device deleted": status(lambda: client.get_registration_state(name)),
+    }
 
-    # And away
+
+def away(client: Any) -> dict[str, Any]:
+    """Delete everything."""
     client.delete_individual_enrollment_by_param("one")
-    seen["deleted"] = status(lambda: client.get_individual_enrollment("one"))
-    client.delete(group)
-    seen["group deleted"] = status(lambda: client.get_enrollment_group("a-group"))
-    client.run_bulk_operation(BulkEnrollmentOperation("delete", many))
+    client.delete(client.get_enrollment_group("a-group"))
+    client.run_bulk_operation(BulkEnrollmentOperation("delete", MANY))
+    return {
+        "deleted": status(lambda: client.get_individual_enrollment("one")),
+        "group deleted": status(lambda: client.get_enrollment_group("a-group")),
+    }
 
+
+def story() -> dict[str, Any]:
+    """Go through what an administrator does, and what a stranger cannot."""
+    client = connect(CONNECTION_STRING)
     head = CONNECTION_STRING.partition("SharedAccessKey=")[0]
     stranger = connect(f"{head}SharedAccessKey=c3RyYW5nZXI=")
+    seen: dict[str, Any] = {}
+    for chapter in (one, group, many, device, away):
+        seen |= chapter(client)
+
     seen["wrong key"] = status(lambda: stranger.get_individual_enrollment("one"))
     return seen
 

@@ -13,6 +13,7 @@ const { ProvisioningServiceClient } = require('azure-iot-provisioning-service');
 const { env } = process;
 const connectionString = env.DPS_CONNECTION_STRING;
 const fresh = (name) => ({ registrationId: name, attestation: { type: 'symmetricKey' } });
+const MANY = [fresh('two'), fresh('three')];
 
 async function status(call) {
   try {
@@ -39,58 +40,77 @@ function bulk(client, operation) {
   });
 }
 
-async function story() {
-  const client = ProvisioningServiceClient.fromConnectionString(connectionString);
-  const seen = {};
-
-  // An individual enrollment whose keys the service makes
+// Makes an enrollment, and has it changed by two, one of whom is late.
+async function one(client) {
   await client.createOrUpdateIndividualEnrollment(fresh('one'));
   const made = (await client.getIndividualEnrollment('one')).responseBody;
   const mechanism = (await client.getIndividualEnrollmentAttestationMechanism('one')).responseBody;
-  seen['made'] = made.provisioningStatus;
-  seen['key in a plain read'] = Boolean(made.attestation.symmetricKey?.primaryKey);
-  seen['length of its key'] = mechanism.symmetricKey.primaryKey.length;
-
-  // Changed by two, one of whom is late
   const changed = { ...made, provisioningStatus: 'disabled' };
   const updated = (await client.createOrUpdateIndividualEnrollment(changed)).responseBody;
-  seen['changed'] = updated.provisioningStatus;
-  seen['changed too late'] = await status(() => client.createOrUpdateIndividualEnrollment(changed));
+  return {
+    'made': made.provisioningStatus,
+    'key in a plain read': Boolean(made.attestation.symmetricKey?.primaryKey),
+    'length of its key': mechanism.symmetricKey.primaryKey.length,
+    'changed': updated.provisioningStatus,
+    'changed too late': await status(() => client.createOrUpdateIndividualEnrollment(changed)),
+  };
+}
 
-  // A group
+// Makes a group.
+async function group(client) {
   const certificate = fs.readFileSync(env.DPS_GROUP_CERTIFICATE_FILE, 'utf8');
-  const group = (await client.createOrUpdateEnrollmentGroup({
+  const made = (await client.createOrUpdateEnrollmentGroup({
     enrollmentGroupId: 'a-group',
     attestation: { type: 'x509', x509: { signingCertificates: { primary: { certificate } } } },
   })).responseBody;
-  const { primary } = group.attestation.x509.signingCertificates;
-  seen['subject of the group'] = primary.info.subjectName;
+  const { primary } = made.attestation.x509.signingCertificates;
+  return { 'subject of the group': primary.info.subjectName };
+}
 
-  // Many at once, and page by page
-  const enrollments = [fresh('two'), fresh('three')];
-  seen['bulk'] = (await bulk(client, { mode: 'create', enrollments })).isSuccessful;
+// Makes two at once, and reads all page by page.
+async function many(client) {
+  const made = await bulk(client, { mode: 'create', enrollments: MANY });
   const everything = { query: 'SELECT * FROM enrollments' };
   const found = await pages(client.createIndividualEnrollmentQuery(everything, 2));
-  seen['pages'] = found.map((page) => page.length).sort();
-  seen['enrollments'] = found.flat().map((each) => each.registrationId).sort();
+  return {
+    'bulk': made.isSuccessful,
+    'pages': found.map((page) => page.length).sort(),
+    'enrollments': found.flat().map((each) => each.registrationId).sort(),
+  };
+}
 
-  // What became of a device of the group `root`
+// Sees what became of a device of the group `root`, and forgets it.
+async function device(client) {
   const name = env.DPS_REGISTRATION_ID;
-  seen['device'] = (await client.getDeviceRegistrationState(name)).responseBody.status;
-  const query = client.createEnrollmentGroupDeviceRegistrationStateQuery({ query: 'SELECT *' }, 'root');
-  seen['devices of its group'] = (await pages(query)).flat().map((each) => each.registrationId);
+  const state = (await client.getDeviceRegistrationState(name)).responseBody;
+  const all = { query: 'SELECT *' };
+  const query = client.createEnrollmentGroupDeviceRegistrationStateQuery(all, 'root');
+  const found = (await pages(query)).flat();
   await client.deleteDeviceRegistrationState(name);
-  seen['device deleted'] = await status(() => client.getDeviceRegistrationState(name));
+  return {
+    'device': state.status,
+    'devices of its group': found.map((each) => each.registrationId),
+    'device deleted': await status(() => client.getDeviceRegistrationState(name)),
+  };
+}
 
-  // And away
+// Deletes everything.
+async function away(client) {
   await client.deleteIndividualEnrollment('one');
-  seen['deleted'] = await status(() => client.getIndividualEnrollment('one'));
-  await client.deleteEnrollmentGroup(group);
-  seen['group deleted'] = await status(() => client.getEnrollmentGroup('a-group'));
-  await bulk(client, { mode: 'delete', enrollments });
+  await client.deleteEnrollmentGroup((await client.getEnrollmentGroup('a-group')).responseBody);
+  await bulk(client, { mode: 'delete', enrollments: MANY });
+  return {
+    'deleted': await status(() => client.getIndividualEnrollment('one')),
+    'group deleted': await status(() => client.getEnrollmentGroup('a-group')),
+  };
+}
 
+async function story() {
+  const client = ProvisioningServiceClient.fromConnectionString(connectionString);
   const wrong = connectionString.replace(/SharedAccessKey=.*/, 'SharedAccessKey=c3RyYW5nZXI=');
   const stranger = ProvisioningServiceClient.fromConnectionString(wrong);
+  const seen = {};
+  for (const chapter of [one, group, many, device, away]) Object.assign(seen, await chapter(client));
   seen['wrong key'] = await status(() => stranger.getIndividualEnrollment('one'));
   return seen;
 }
