@@ -23,7 +23,7 @@ HOST: Final = f"127.{PID >> 16 & 0xFF}.{PID >> 8 & 0xFF}.{PID & 0xFF or 1}"
 
 
 @contextmanager
-def emulator(folder: Path, root: Authority) -> Iterator[Server]:
+def emulator(folder: Path, root: Authority, *options: str) -> Iterator[Server]:
     """Run the emulator; it answers at once, asks for no wait, and takes devices of this root."""
     ca, ready, enrollments = folder / "server-ca.pem", folder / "ready", folder / "enrollments"
     verified = folder / "root.pem"
@@ -33,7 +33,7 @@ def emulator(folder: Path, root: Authority) -> Iterator[Server]:
         *(sys.executable, "-m", "aiodps", "emulator", "--quiet", "--host", HOST),
         *("--https-port", "0", "--mqtt-port", "8883", "--retry-after", "0"),
         *("--enrollments", str(enrollments), "--verified-ca", str(verified)),
-        *("--ca-out", str(ca), "--ready-file", str(ready)),
+        *("--ca-out", str(ca), "--ready-file", str(ready), *options),
     ]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

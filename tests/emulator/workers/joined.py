@@ -37,7 +37,7 @@ async def joined(
             for _ in range(workers):
                 near, far = map(Channel, map(sockets.enter_context, socket.socketpair()))
                 remote = RemoteDesk(far)
-                clerk = Clerk(near, desk, note, tasks, greet=lambda: None)
+                clerk = Clerk(near, desk, note, greet=lambda: None)
                 for job in (near.write, far.write, clerk.serve, remote.listen):
                     tasks.start_soon(job)
 

@@ -65,7 +65,7 @@ async def test_the_sessions_of_a_worker_go_with_it() -> None:
         far = Channel(theirs)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(far.write)
-            clerk = Clerk(Channel(ours), desk, lambda _: None, tasks, greet=lambda: None)
+            clerk = Clerk(Channel(ours), desk, lambda _: None, greet=lambda: None)
             with RemoteDesk(far).session("a", end=lambda: ended.append("the worker's")):
                 async with anyio.create_task_group() as serving:
                     serving.start_soon(clerk.serve)
@@ -91,7 +91,7 @@ async def test_what_makes_no_sense_is_an_error(side: str) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(far.write)
             far.post(SETUP)
-            clerk = Clerk(near, local(), lambda _: None, tasks, greet=lambda: None)
+            clerk = Clerk(near, local(), lambda _: None, greet=lambda: None)
             serve: dict[str, Callable[[], Awaitable[None]]] = {
                 "parent": clerk.serve,
                 "worker": RemoteDesk(near).listen,

@@ -1,4 +1,7 @@
-"""The parent's side of one worker: takes its questions to the desk of this process."""
+"""The parent's side of one worker: takes its questions to the desk of this process.
+
+One after the other, without a task for each: the desk of this process decides at once.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import assert_never
-
-from anyio.abc import TaskGroup
 
 from aiodps.emulator.desk import Desk
 from aiodps.emulator.journal import Note
@@ -40,7 +41,6 @@ class Clerk:
         channel: To the worker.
         desk: Where its questions are answered.
         note: Takes down the handshakes that came to nothing.
-        tasks: Where questions wait that take longer.
         greet: Called when the worker listens.
     """
 
@@ -49,7 +49,6 @@ class Clerk:
         channel: Channel,
         desk: Desk,
         note: Note,
-        tasks: TaskGroup,
         *,
         greet: Callable[[], None],
     ) -> None:
@@ -59,7 +58,6 @@ class Clerk:
         self._channel = channel
         self._desk = desk
         self._note = note
-        self._tasks = tasks
         self._sessions: dict[int, AbstractContextManager[None]] = {}
 
     async def serve(self) -> None:
@@ -67,15 +65,15 @@ class Clerk:
         try:
             while frames := await self._channel.receive():
                 for frame in frames:
-                    self._take(frame)
+                    await self._take(frame)
         finally:
             for session in self._sessions.values():
                 session.__exit__(None, None, None)
 
-    def _take(self, frame: Frame) -> None:
+    async def _take(self, frame: Frame) -> None:
         match frame:
             case AskDevice() | AskManagement() | AskMeeting() | AskRefusal():
-                self._tasks.start_soon(self._answer, frame)
+                await self._answer(frame)
             case Enter(session=number, client=client):
                 end = partial(self._channel.post, End(session=number))
                 session = self._sessions[number] = self._desk.session(client, end=end)

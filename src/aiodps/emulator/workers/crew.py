@@ -108,7 +108,7 @@ class _Place:
     async def _serve_one(self) -> bool:
         async with _process() as sock, anyio.create_task_group() as tasks:
             channel = Channel(sock)
-            clerk = Clerk(channel, self._desk, self._note, tasks, greet=self.decided.set)
+            clerk = Clerk(channel, self._desk, self._note, greet=self.decided.set)
             tasks.start_soon(channel.write)
             channel.post(self._setup)
             try:
