@@ -33,8 +33,8 @@ PATHS: Final = frozenset({"/$iothub/websocket", "/"})
 SUBPROTOCOL: Final = "mqtt"
 MAX_MESSAGE: Final = 160 * 1024
 """Bytes of a message: the longest packet of MQTT, and what may follow it."""
-MAX_FRAMES: Final = 256
-"""Frames of a message. Real clients send one."""
+MAX_FRAMES: Final = 4096
+"""Frames of a message. Real clients send one; a small device may cut the longest into many."""
 
 
 class WebSocketViolation(Exception):  # noqa: N818 (it is the peer's, not ours)
