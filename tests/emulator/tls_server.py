@@ -17,7 +17,7 @@ from cryptography import x509
 from tests import certificates
 from tests.emulator.clients import PATIENCE
 
-from aiodps.emulator.connections.listener import Listener
+from aiodps.emulator.connections.listener import Front, Listener
 from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.tls import server_context
@@ -95,8 +95,8 @@ def _ask(
 
 
 @asynccontextmanager
-async def serving(room: Room | None = None) -> AsyncIterator[Server]:
-    """Run a server, with room for some connections or for many."""
+async def serving(room: Room | None = None, front: Front | None = None) -> AsyncIterator[Server]:
+    """Run a server, with room for some connections or for many; it echoes, or does as told."""
     ca = Authority.root("ca of the server")
     listener = Listener.bind("127.0.0.1", 0, setting="port")
     server = Server(listener.port, ca)
@@ -105,7 +105,7 @@ async def serving(room: Room | None = None) -> AsyncIterator[Server]:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 serve = partial(listener.serve, room=room or Room(), context=context)
-                tasks.start_soon(serve, server.front, tasks)
+                tasks.start_soon(serve, front or server.front, tasks)
                 yield server
                 tasks.cancel_scope.cancel()
     finally:

@@ -18,6 +18,7 @@ from tests.emulator.clients import PATIENCE, device
 from tests.emulator.tls_server import serving
 
 from aiodps.emulator.connections import tls
+from aiodps.emulator.connections.stream import Stream
 from aiodps.pki import Credential
 
 pytestmark = pytest.mark.anyio
@@ -178,3 +179,29 @@ def _stop_sending(port: int, context: ssl.SSLContext) -> None:
         sock.sendall(b"last words")
         socket.socket.shutdown(sock, socket.SHUT_WR)
         assert sock.recv(100) == b"last words"
+
+
+async def test_a_flood_leaves_the_others_their_turn() -> None:
+    """Answers that need not wait for the peer do not come in one go."""
+    turns, turns_between = 0, []
+
+    async def flood(stream: Stream) -> None:
+        await stream.receive()
+        before = turns
+        for _ in range(1000):
+            await stream.send(b"x")
+
+        turns_between.append(turns - before)
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async with serving(front=flood) as server, anyio.create_task_group() as tasks:
+        tasks.start_soon(other)
+        await server.ask(server.context(), data=b"x" * 1000)
+        tasks.cancel_scope.cancel()
+
+    assert turns_between > [5]

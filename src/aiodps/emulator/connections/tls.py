@@ -29,6 +29,8 @@ HANDSHAKE_SILENCE: Final = 30.0
 """Seconds in which a peer that shakes hands must send something."""
 HANDSHAKE_TOTAL: Final = 90.0
 """Seconds for the whole handshake: generous, for a burst of thousands on a small machine."""
+_IN_A_ROW: Final = 32
+"""Answers to one peer before the others get their turn."""
 _HTTP: Final = b"http/1.1"
 """The one protocol that is agreed on in TLS, if the client asks; others are spoken unnamed."""
 
@@ -65,6 +67,7 @@ class TlsStream:
         """The client's certificates, leaf first, as sent; empty if it showed none."""
         self._socket = sock
         self._tls = tls
+        self._sends = 0
         self._broken = False
         self._verdict: Verdict | None = None
 
@@ -124,6 +127,11 @@ class TlsStream:
         while rest:
             sent = await self._do(lambda: self._tls.send(rest))  # noqa: B023 (awaited at once)
             rest = rest[sent:]
+
+        # A peer that asks a thousand things at once must not keep the others waiting.
+        self._sends += 1
+        if self._sends % _IN_A_ROW == 0:
+            await anyio.lowlevel.checkpoint()
 
     async def linger(self) -> None:
         """Let the peer read the last answer: take what it still sends, for a short while."""
