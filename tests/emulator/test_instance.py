@@ -74,6 +74,13 @@ def test_another_id_scope_than_that_of_the_store_is_refused() -> None:
     assert caught.value.setting == "id_scope"
 
 
+@pytest.mark.parametrize("id_scope", ["", "a/b", "0ne\n", "0n\N{SNOWMAN}", "x" * 129])
+def test_an_id_scope_that_no_path_can_hold_is_refused(id_scope: str) -> None:
+    """No device could ever name it."""
+    with pytest.raises(ConfigurationError, match="is no id scope"):
+        settle(DictStore(), id_scope=id_scope)
+
+
 def test_a_ca_near_its_end_is_made_anew(caplog: pytest.LogCaptureFixture) -> None:
     """Before clients find out, and said aloud, because they must trust the new one."""
     store = DictStore()

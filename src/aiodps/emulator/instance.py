@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +19,8 @@ from aiodps.pki import Authority, Credential
 
 ID_SCOPE: Final = "0ne00000000"
 """Of an instance that is given none."""
+_ID_SCOPE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+"""What fits into paths and user names as it is."""
 CA_NAME: Final = "aiodps emulator CA - for tests only"
 CA_DAYS: Final = 7.0
 """A CA that lives only in memory is made at each start."""
@@ -101,6 +104,13 @@ class Instance:
 
 
 def _id_scope(kept: Document | None, wanted: str | None) -> str:
+    if wanted is not None and not _ID_SCOPE.fullmatch(wanted):
+        raise ConfigurationError(
+            f"{wanted!r} is no id scope",
+            setting="id_scope",
+            hint=f"give letters, digits, `-`, `.` and `_`, such as {ID_SCOPE}",
+        )
+
     if kept is None:
         return wanted or ID_SCOPE
 

@@ -164,3 +164,10 @@ def test_workers_end_with_their_parent(how: signal.Signals) -> None:
     assert len(workers) == 2
     assert psutil.wait_procs(workers, timeout=PATIENCE)[1] == []
     assert errors == b""
+
+
+@pytest.mark.parametrize("count", [-1, 65, 10**12])
+async def test_workers_beyond_sense_are_refused(count: int) -> None:
+    """Before the machine is busy with them."""
+    with pytest.raises(ConfigurationError, match=f"there cannot be {count} workers"):
+        Emulator(workers=count)

@@ -23,6 +23,8 @@ COMMAND: Final = (sys.executable, "-P", "-m", "aiodps.emulator.workers.worker")
 """`-P`: none of our modules is looked for in the current directory."""
 GRACE: Final = 5.0
 """Seconds that a worker has to end by itself."""
+MOST: Final = 64
+"""Workers: more than one process can feed."""
 PAUSE: Final = 1.0
 """Seconds before another one takes the place of a worker that died before it listened."""
 
@@ -30,11 +32,18 @@ log = logging.getLogger(__name__)
 
 
 def check_workers(count: int) -> None:
-    """Refuse workers where they cannot be.
+    """Refuse workers where they cannot be, and more than make sense.
 
     Raises:
-        ConfigurationError: If this machine cannot share ports among processes.
+        ConfigurationError: If they are too many, or this machine cannot share ports.
     """
+    if not 0 <= count <= MOST:
+        raise ConfigurationError(
+            f"there cannot be {count} workers",
+            setting="workers",
+            hint=f"0 to {MOST}; about as many as the machine has cores is good",
+        )
+
     if count and sys.platform != "linux":
         raise ConfigurationError(
             "workers need Linux, which spreads the connections of a port over processes",
