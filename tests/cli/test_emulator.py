@@ -152,6 +152,31 @@ def test_a_port_in_use_is_told_without_a_traceback() -> None:
     assert "next:" in result.stderr
 
 
+def test_a_ready_file_of_an_earlier_run_is_gone_before_the_start(tmp_path: Path) -> None:
+    """Who waits for it would take that one's ports for ours."""
+    ready = tmp_path / "ready.json"
+    ready.write_text("{}")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        words = ["--https-port", port, "--mqtt-port", "0", "--ready-file", str(ready)]
+        result = CliRunner().invoke(command, words)
+
+    assert result.exit_code == 2
+    assert not ready.exists()
+
+
+def test_addresses_of_ipv6_can_be_copied_from_the_welcome() -> None:
+    """In URLs they stand in brackets."""
+    with spawned("--quiet", "--host", "::1") as process:
+        assert process.stderr is not None
+        shown = "".join(iter(process.stderr.readline, "Ctrl-C ends it.\n"))
+        code, _ = ended(process, signal.SIGTERM)
+
+    assert "https://[::1]:" in shown
+    assert "https://::1" not in shown
+    assert code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -154,6 +154,10 @@ def command(
 
 async def _run(dps: Emulator, ca_file: Path, ready_file: str | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)
     """Serve until told to stop."""
+    if ready_file is not None:
+        # Nobody shall take an earlier emulator's for ours.
+        _remove(Path(ready_file), setting="ready_file")
+
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with dps:
             _write(ca_file, dps.ca_pem, setting="ca_out")
@@ -239,11 +243,23 @@ def _write(path: Path, content: bytes, *, setting: str, private: bool = False) -
         draft.replace(path)
     except OSError as exc:
         draft.unlink(missing_ok=True)
-        raise ConfigurationError(
-            f"{str(path)!r} cannot be written: {exc.strerror}",
-            setting=setting,
-            hint="check the directory and its permissions",
-        ) from exc
+        raise _unwritable(path, exc, setting=setting) from exc
+
+
+def _remove(path: Path, *, setting: str) -> None:
+    """Remove a file, if it is there."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise _unwritable(path, exc, setting=setting) from exc
+
+
+def _unwritable(path: Path, error: OSError, *, setting: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{str(path)!r} cannot be written: {error.strerror}",
+        setting=setting,
+        hint="check the directory and its permissions",
+    )
 
 
 def print_exchange(exchange: Exchange) -> None:
@@ -262,10 +278,11 @@ def print_exchange(exchange: Exchange) -> None:
 
 def _welcome(dps: Emulator, ca_file: Path) -> None:
     """Say what is there and what to type next."""
-    base = f"https://{dps.host}:{dps.https_port}"
+    host = f"[{dps.host}]" if ":" in dps.host else dps.host
+    base = f"https://{host}:{dps.https_port}"
     facts = {
         "HTTPS": base,
-        "MQTT": f"{dps.host}:{dps.mqtt_port} (TLS, MQTT 3.1.1)",
+        "MQTT": f"{host}:{dps.mqtt_port} (TLS, MQTT 3.1.1)",
         "id scope": dps.id_scope,
         "hub": dps.hub,
         "service": "\n          ".join(dps.connection_strings.values()),
