@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -114,7 +115,8 @@ def test_a_shard_whose_process_is_killed(tmp_path: Path) -> None:
 
         def kill(standing: Standing) -> None:
             if standing.in_flight:
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
         with pytest.raises(ResourceError, match="was killed"):
             run_shards(parts, pool, stop=Stop(), on_standing=kill)
