@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -285,3 +288,32 @@ async def test_what_is_changed_directly_is_kept_at_the_end(tmp_path: Path) -> No
 
     async with Emulator(state=file) as dps:
         assert [each.name for each in dps.service.certificates] == ["before", "within"]
+
+
+@contextlib.contextmanager
+def full_disk(file: Path) -> Iterator[None]:
+    """Have no file of this process grow much beyond this one, as if the disk were full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_costs_answers_and_no_state(tmp_path: Path) -> None:
+    """500 and why, until there is room again; then what came meanwhile is kept too."""
+    file = tmp_path / "state.db"
+    register = f"{BASE}/register?{VERSION}"
+    async with running(state=file) as dps, http(dps, device()) as client:
+        before = await client.ask("PUT", register, b"{}")
+        with full_disk(tmp_path / "state.db-wal"):
+            refused = await client.ask("PUT", register, b"{}")
+
+        after = await client.ask("PUT", register, b"{}")
+
+    assert (before.status, refused.status, after.status) == (202, 500, 202)
+    assert "cannot be kept" in refused.body["message"]
+    async with Emulator(state=file) as dps:
+        (record,) = dps.service.registrations.records()
+        assert len(record.operations) == 3

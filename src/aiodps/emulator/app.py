@@ -122,9 +122,9 @@ class Emulator:
 
         Raises:
             ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
-                `service_key` is not base64, `webhook_ca` holds
-                no CA, `linked_hubs` or `faults` make no sense, or the file of `state` is in use,
-                of another id scope, or no state file.
+                `service_key` is not base64, `webhook_ca` holds no CA, `access_policies`,
+                `linked_hubs` or `faults` make no sense, or the file of `state` is in use, of
+                another id scope, or no state file.
         """
         check_host(host, beyond_loopback=beyond_loopback)
         check_workers(workers)
