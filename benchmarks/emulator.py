@@ -30,6 +30,7 @@ from benchmarks.conversations import CONVERSATIONS, Conversation
 from benchmarks.crowd import Crowd
 from benchmarks.server import emulator, issue
 from benchmarks.table import environment
+from OpenSSL import SSL
 
 from aiodps.pki import Authority, Credential
 
@@ -235,7 +236,14 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=1000, help="of each kind in a round")
     parser.add_argument("--out", type=Path, help="folder for everything as JSON")
     options = parser.parse_args()
-    facts = environment({"rounds": options.rounds, "connections": options.connections})
+    facts = environment(
+        {
+            "command": f"python -m benchmarks.emulator {' '.join(sys.argv[1:])}".strip(),
+            "rounds": options.rounds,
+            "connections": options.connections,
+            "openssl_of_the_emulator": SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode(),
+        }
+    )
     with tempfile.TemporaryDirectory() as name:
         result = measure(Path(name), rounds=options.rounds, count=options.connections)
 
