@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,6 +34,8 @@ from aiodps.emulator import Emulator
 from aiodps.emulator.journal import Exchange
 from aiodps.emulator.service.enrollments import IndividualEnrollment
 from aiodps.emulator.service.mechanisms import SymmetricKeys
+from aiodps.emulator.state.sqlite import SqliteStore
+from aiodps.emulator.state.store import Kind
 from aiodps.emulator.wire import Operation
 from aiodps.errors import ConfigurationError
 
@@ -262,6 +265,22 @@ async def test_a_state_file_goes_on_where_the_last_emulator_ended(tmp_path: Path
     assert (poll.status, poll.body["status"]) == (202, "assigning")
     assert after.ca_pem == before.ca_pem
     assert after.connection_string.split(";")[2:] == before.connection_string.split(";")[2:]
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_state_file_that_makes_no_sense_is_told_in_words(
+    kind: Kind, tmp_path: Path
+) -> None:
+    """What it holds is named, whatever is wrong with it."""
+    file = tmp_path / "state.db"
+    with closing(SqliteStore.open(file)) as store:
+        store.put(kind, "authority", dict)
+        store.commit()
+
+    with pytest.raises(ConfigurationError, match=f"holds a bad {kind}") as caught:
+        Emulator(state=file)
+
+    assert caught.value.setting == "state"
 
 
 async def test_a_state_file_serves_one_emulator_at_a_time(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Final, Self
 from cryptography import x509
 
 from aiodps.emulator.management.access import OWNER, AccessPolicy
-from aiodps.emulator.state.store import Document, Kind, Store
+from aiodps.emulator.state.store import Document, Kind, Store, reading
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential
 
@@ -70,17 +70,20 @@ class Instance:
             ConfigurationError: If the store is that of another id scope, the key not base64, or a
                 policy no policy.
         """
-        kept = dict(store.load(Kind.INSTANCE))
-        authority = _authority(kept.get("authority"), days=KEPT_CA_DAYS if durable else CA_DAYS)
-        settled = cls(
-            id_scope=_id_scope(kept.get("id scope"), id_scope),
-            authority=authority,
-            server=_server(kept.get("server"), authority, server_names),
-            policies=(
-                _owner(kept.get(_about(OWNER)), service_key),
-                *(_policy(each, kept) for each in access_policies),
-            ),
-        )
+        days = KEPT_CA_DAYS if durable else CA_DAYS
+        with reading(Kind.INSTANCE):
+            kept = dict(store.load(Kind.INSTANCE))
+            authority = _authority(kept.get("authority"), days=days)
+            settled = cls(
+                id_scope=_id_scope(kept.get("id scope"), id_scope),
+                authority=authority,
+                server=_server(kept.get("server"), authority, server_names),
+                policies=(
+                    _owner(kept.get(_about(OWNER)), service_key),
+                    *(_policy(each, kept) for each in access_policies),
+                ),
+            )
+
         for key, document in settled._to_json().items():
             store.put(Kind.INSTANCE, key, partial(dict, document))
 

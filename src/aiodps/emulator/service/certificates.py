@@ -21,7 +21,7 @@ from aiodps.emulator.service.identifiers import etag, verification_code
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.x509_rules import is_named, is_signed_by, read_certificate
 from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Kind, Store
+from aiodps.emulator.state.store import Kind, Store, reading
 from aiodps.errors import CertificateError
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -77,8 +77,9 @@ class CaCertificates:
     def __init__(self, *, chance: random.Random, store: Store | None = None) -> None:
         self._chance = chance
         self._store = store or MemoryStore()
-        kept = self._store.load(Kind.CERTIFICATE)
-        self._by_name = {key: CaCertificate.from_json(each) for key, each in kept}
+        with reading(Kind.CERTIFICATE):
+            kept = self._store.load(Kind.CERTIFICATE)
+            self._by_name = {key: CaCertificate.from_json(each) for key, each in kept}
 
     def __iter__(self) -> Iterator[CaCertificate]:
         """Go through all of them, in the order of their upload."""

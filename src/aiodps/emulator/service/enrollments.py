@@ -27,7 +27,7 @@ from aiodps.emulator.service.mechanisms import (
     with_what_is_known,
 )
 from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Document, Kind, Store
+from aiodps.emulator.state.store import Document, Kind, Store, reading
 from aiodps.errors import ConfigurationError
 
 __all__ = [
@@ -171,15 +171,17 @@ class Enrollments:
         self._index_groups()
 
     def _restore(self) -> None:
-        for key, document in self._store.load(Kind.ENROLLMENT):
-            enrollment = _read_kept(document)
-            assert isinstance(enrollment, IndividualEnrollment)  # noqa: S101 (by its kind)
-            self._individuals[key] = enrollment
+        with reading(Kind.ENROLLMENT):
+            for key, document in self._store.load(Kind.ENROLLMENT):
+                enrollment = _read_kept(document)
+                assert isinstance(enrollment, IndividualEnrollment)  # noqa: S101 (by its kind)
+                self._individuals[key] = enrollment
 
-        for key, document in self._store.load(Kind.GROUP):
-            group = _read_kept(document)
-            assert isinstance(group, EnrollmentGroup)  # noqa: S101 (by its kind)
-            self._groups[key] = group
+        with reading(Kind.GROUP):
+            for key, document in self._store.load(Kind.GROUP):
+                group = _read_kept(document)
+                assert isinstance(group, EnrollmentGroup)  # noqa: S101 (by its kind)
+                self._groups[key] = group
 
         self._index_groups()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
 from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Kind, Store
+from aiodps.emulator.state.store import Kind, Store, reading
 from aiodps.models import Substatus
 
 Twin: TypeAlias = Mapping[str, Any]
@@ -95,10 +95,11 @@ class HubDevices:
 
     def __init__(self, *, store: Store | None = None) -> None:
         self._store = store or MemoryStore()
-        kept = (each for _, each in self._store.load(Kind.HUB_DEVICE))
-        self._twins: dict[Place, Twin] = {
-            Place.from_json(each["place"]): each["twin"] for each in kept
-        }
+        with reading(Kind.HUB_DEVICE):
+            kept = (each for _, each in self._store.load(Kind.HUB_DEVICE))
+            self._twins: dict[Place, Twin] = {
+                Place.from_json(each["place"]): each["twin"] for each in kept
+            }
 
     def __iter__(self) -> Iterator[tuple[Place, Twin]]:
         """Go through all of them, with their twins."""

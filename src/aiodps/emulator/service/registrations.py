@@ -23,7 +23,7 @@ from aiodps.emulator.service.registration_record import (
 )
 from aiodps.emulator.service.webhook_calls import WebhookCall
 from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Kind, Store
+from aiodps.emulator.state.store import Kind, Store, reading
 
 
 class Registrations:
@@ -42,8 +42,9 @@ class Registrations:
         self.assign_after = assign_after
         self._chance = chance
         self._store = store or MemoryStore()
-        kept = self._store.load(Kind.REGISTRATION)
-        self._records = {key: RegistrationRecord.from_json(each) for key, each in kept}
+        with reading(Kind.REGISTRATION):
+            kept = self._store.load(Kind.REGISTRATION)
+            self._records = {key: RegistrationRecord.from_json(each) for key, each in kept}
 
     def records(self) -> Iterator[RegistrationRecord]:
         """Go through all records, in the order of the first registration."""

@@ -7,8 +7,11 @@ it back but at the start; so a store has to be neither fast nor clever at readin
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeAlias
+
+from aiodps.errors import ConfigurationError
 
 Document: TypeAlias = Mapping[str, Any]
 """A JSON object."""
@@ -64,3 +67,22 @@ class Store(Protocol):
             StoreError: If they cannot be kept now.
         """
         ...
+
+
+@contextmanager
+def reading(kind: Kind) -> Iterator[None]:
+    """Make sense of the documents of a kind.
+
+    Raises:
+        ConfigurationError: If the block fails for what they hold: it is not what we write.
+    """
+    try:
+        yield
+    except ConfigurationError:
+        raise  # it is a ValueError, and says more
+    except (LookupError, TypeError, ValueError) as exc:
+        raise ConfigurationError(
+            f"the state file makes no sense: it holds a bad {kind}",
+            setting="state",
+            hint="name a file that is not there yet, and keep this one if its state matters",
+        ) from exc
