@@ -26,7 +26,9 @@ STANDING = Standing(
 def shown(monkeypatch: pytest.MonkeyPatch, *standings: Standing, terminal: bool) -> str:
     """Show standings and return everything that was printed."""
     paper = io.StringIO()
-    console = Console(file=paper, force_terminal=terminal, width=120, highlight=False)
+    console = Console(
+        file=paper, force_terminal=terminal, width=80, highlight=False, soft_wrap=True
+    )
     monkeypatch.setattr(fleet_live, "err", console)
     stop = Stop()
     with LiveDisplay(stop) as display:
@@ -43,7 +45,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, *standings: Standing, terminal: bool)
 
 
 def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bar, the figures, errors by class, and what Ctrl-C does now."""
+    """A bar, the figures, errors by class, and what Ctrl-C does now, within 80 columns."""
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(monkeypatch, STANDING, terminal=True))
 
     for part in (
@@ -54,11 +56,11 @@ def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No bar and no escape codes; one line now, the next after a while or at the end."""
+    """No bar and no escape codes; one line now, the next after a while, and one at the end."""
     end = Standing(total=100, assigned=99, failed=1)
     lines = shown(monkeypatch, STANDING, STANDING, end, terminal=False).splitlines()
 
-    assert len(lines) == 4
+    assert len(lines) == 3
     assert lines[0] == "checking"
     assert lines[1].startswith("40/100")
     assert "ThrottledError 429001: 1" in lines[1]

@@ -33,6 +33,7 @@ class LiveDisplay:
         self._began = time.monotonic()
         self._ends: deque[tuple[float, int]] = deque()
         self._last_line = 0.0
+        self._said_end = False
         self._bar = Progress(
             TextColumn("[bold]{task.description}"), BarColumn(None), MofNCompleteColumn()
         )
@@ -75,30 +76,41 @@ class LiveDisplay:
             self._text.append_text(self._figures(standing))
             for name, count in _most_frequent(standing):
                 self._text.append(f"\n  {count:>8}  {name}", "red")
-        elif not self._quiet and (now - self._last_line >= _LINE_EACH or not standing.left):
-            self._last_line = now
+        elif not self._quiet and self._is_time(now, ended=not standing.left):
             errors = "".join(f"  {name}: {count}" for name, count in _most_frequent(standing))
-            err.print(Text(f"{ended}/{standing.total}  {self._figures(standing).plain}{errors}"))
+            figures = "".join(self._figures(standing).plain.splitlines())
+            err.print(Text(f"{ended}/{standing.total}{figures}{errors}"))
+
+    def _is_time(self, now: float, *, ended: bool) -> bool:
+        """Whether a plain line is due: one each few seconds, and one at the end."""
+        if self._said_end or (now - self._last_line < _LINE_EACH and not ended):
+            return False
+
+        self._last_line, self._said_end = now, ended
+        return True
 
     def _figures(self, standing: Standing) -> Text:
+        """Two lines, so that 80 columns are enough."""
         rate = self._rate()
-        figures = [
+        counts = [
             f"{rate:.1f}/s" if rate is not None else "-/s",
             f"{standing.in_flight} in flight",
             f"{standing.assigned} assigned",
             f"{standing.failed} failed",
         ]
+        times = []
         if standing.recent:
             recent = sorted(standing.recent)
             p50, p99 = float(percentile(recent, 50)), float(percentile(recent, 99))
-            figures.append(f"p50 {p50:.2f} s  p99 {p99:.2f} s")
+            times.append(f"p50 {p50:.2f} s  p99 {p99:.2f} s")
 
         if self._stop.order is not None:
-            figures.append("stopping; Ctrl-C again stops now")
-        elif rate:
-            figures.append(f"{_clock(standing.left / rate)} left")
+            times.append("stopping; Ctrl-C again stops now")
+        elif rate and standing.left:
+            times.append(f"{_clock(standing.left / rate)} left")
 
-        return Text("  " + "  ".join(figures))
+        lines = ["  ".join(line) for line in (counts, times) if line]
+        return Text("\n".join(f"  {line}" for line in lines))
 
     def _rate(self) -> float | None:
         (then, before), (now, ended) = self._ends[0], self._ends[-1]
