@@ -82,6 +82,23 @@ def test_every_bad_credential_is_named(tmp_path: Path) -> None:
         assert reason in line
 
 
+def test_bad_rows_and_bad_credentials_are_named_at_once(tmp_path: Path) -> None:
+    """Whoever corrects a list does it once; what a CA will issue is no fault."""
+    good = row(tmp_path, "dev-1")
+    with pytest.raises(ManifestError) as caught:
+        listed(
+            tmp_path,
+            good | {"registration_id": "dev-3"},
+            {"registration_id": "a b"},
+            {"registration_id": "dev-4"},
+            good,
+            issuer=issuer(tmp_path),
+        )
+
+    assert [fault.split(":")[1] for fault in caught.value.faults] == ["1", "2"]
+    assert "CN is" in caught.value.faults[0]
+
+
 def test_a_ca_issues_what_is_missing_once(tmp_path: Path) -> None:
     """Keys are written where told, for their owner alone, and used again the next time."""
     devices = listed(tmp_path, {"registration_id": "dev-1"}, issuer=issuer(tmp_path))

@@ -131,6 +131,9 @@ def test_bad_cells_of_csv(tmp_path: Path) -> None:
         pytest.param("m.csv", b"", "no column registration_id", id="empty"),
         pytest.param("m.csv", b"registration_id\n", "no device", id="no rows"),
         pytest.param("m.csv", b"name\nx\n", "no column registration_id", id="header"),
+        pytest.param(
+            "m.csv", b"registration_id,cert\na,b\n", "first line has 'cert'", id="column"
+        ),
         pytest.param("m.csv", b"registration_id\n\xff\n", "utf-8", id="encoding"),
         pytest.param("m.toml", b"a = ", "Invalid value", id="toml"),
         pytest.param("m.toml", b"device = [{registration_id = 'a'}]", "[[device]]", id="inline"),

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aiodps.attestation.x509 import X509
 from aiodps.credential_files import InsecureKeyFileWarning, read_password
-from aiodps.errors import ConfigurationError, ProvisioningError
+from aiodps.errors import ConfigurationError
 from aiodps.fleet.devices import Device
-from aiodps.fleet.manifest import ManifestError, Row, read_manifest
+from aiodps.fleet.manifest import ManifestError, Row, failing, read_manifest
 from aiodps.pki.files import CredentialFiles, read_authority
 
 
@@ -50,7 +50,10 @@ class Listed:
             ManifestError: If a row cannot be used; it names them all.
             ConfigurationError: If the file cannot be read.
         """
-        manifest = read_manifest(path)
+        unread = cls(path=path, digest="", issuer=issuer)
+        with warnings.catch_warnings(action="ignore", category=InsecureKeyFileWarning):
+            manifest = read_manifest(path, check=unread._check)
+
         return cls(path=manifest.path, digest=manifest.digest, issuer=issuer, rows=manifest.rows)
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -69,14 +72,9 @@ class Listed:
         """
         rows = self._rows()
         self._issue([rows[place] for place in places])
-        faults: list[tuple[int, str]] = []
         with warnings.catch_warnings(record=True) as open_keys:
             warnings.simplefilter("always")
-            for place in places:
-                try:
-                    self._device(rows[place])
-                except ProvisioningError as error:
-                    faults.append((rows[place].line, error.message))
+            faults = list(failing([rows[place] for place in places], self._device))
 
         if faults:
             raise ManifestError(self.path, faults)
@@ -109,6 +107,11 @@ class Listed:
 
         object.__setattr__(self, "rows", manifest.rows)
         return manifest.rows
+
+    def _check(self, row: Row) -> None:
+        """Check a credential that is there already, or that nobody will issue."""
+        if row.certificate is not None or self.issuer is None:
+            self._device(row)
 
     def _device(self, row: Row) -> Device:
         """Read one device's credential, and check it as the client would."""

@@ -17,10 +17,10 @@ import io
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.models import JsonObject
@@ -51,6 +51,10 @@ class Row:
     payload: JsonObject | None = field(default=None, repr=False)
 
 
+Check: TypeAlias = Callable[[Row], object]
+"""Looks at one row; raises a `ProvisioningError` if it cannot be used."""
+
+
 class ManifestError(ConfigurationError):
     """Some rows of a list cannot be used; nothing was sent."""
 
@@ -76,8 +80,13 @@ class Manifest:
     rows: tuple[Row, ...]
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, *, check: Check | None = None) -> Manifest:
     """Read a list; its name says what it is: `.csv`, `.jsonl` or `.toml`.
+
+    Args:
+        path: The list.
+        check: Raises a `ProvisioningError` for a row that is no good for other reasons. It is
+            asked only if there are bad rows anyway, so that all of them are told at once.
 
     Raises:
         ManifestError: If a row cannot be used; it names them all.
@@ -100,11 +109,11 @@ def read_manifest(path: Path) -> Manifest:
         raise _unreadable(path, "there is no device in it")
 
     return Manifest(
-        path=path.absolute(), digest=hashlib.sha256(data).hexdigest(), rows=_rows(path, raw)
+        path=path.absolute(), digest=hashlib.sha256(data).hexdigest(), rows=_rows(path, raw, check)
     )
 
 
-def _rows(path: Path, raw: list[tuple[int, object]]) -> tuple[Row, ...]:
+def _rows(path: Path, raw: list[tuple[int, object]], check: Check | None) -> tuple[Row, ...]:
     rows: list[Row] = []
     faults: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
@@ -123,9 +132,21 @@ def _rows(path: Path, raw: list[tuple[int, object]]) -> tuple[Row, ...]:
                 faults.append((line, f"{row.registration_id!r} is in line {before} already"))
 
     if faults:
-        raise ManifestError(path, faults)
+        raise ManifestError(path, sorted([*faults, *failing(rows, check)]))
 
     return tuple(rows)
+
+
+def failing(rows: Iterable[Row], check: Check | None) -> Iterator[tuple[int, str]]:
+    """Return line and reason of each row that a check refuses."""
+    if check is None:
+        return
+
+    for row in rows:
+        try:
+            check(row)
+        except ProvisioningError as error:
+            yield row.line, error.message
 
 
 def _row(line: int, fields: object, beside: Path) -> Row:
@@ -165,6 +186,12 @@ def _from_csv(text: str) -> Iterator[tuple[int, object]]:
     header = reader.fieldnames or []
     if "registration_id" not in header:
         raise ValueError("its first line has no column registration_id")
+
+    unknown = sorted({*header} - {*FIELDS})
+    if unknown:
+        raise ValueError(
+            f"its first line has {unknown[0]!a}, which is not known; known are {', '.join(FIELDS)}"
+        )
 
     for cells in reader:
         line = reader.line_num
