@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,24 @@ def test_figures_are_the_summarys(tmp_path: Path) -> None:
     assert COMMAND in page
     assert "02 January 2026, 03:04:05 UTC" in page
     assert "rest against mqtt" in page
+
+
+def test_a_run_in_which_nothing_was_assigned(caplog: pytest.LogCaptureFixture) -> None:
+    """It has a page too, and what draws it does not complain of empty charts."""
+    failed = [sample(outcome=Outcome.FAILED)]
+
+    assert "<html" in render([Run(name="a", summary=summarize(failed, FACTS), samples=failed)])
+    assert caplog.text == ""
+
+
+def test_without_what_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, "bokeh", None)
+    for name in [name for name in sys.modules if name.startswith(("bokeh.", "aiodps.fleet.rep"))]:
+        monkeypatch.delitem(sys.modules, name)
+
+    with pytest.raises(ModuleNotFoundError, match=r"aiodps\[fleet\]"):
+        importlib.import_module("aiodps.fleet.report")
 
 
 def test_it_loads_nothing(tmp_path: Path) -> None:

@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from aiodps.fleet.compare import run_names
-from aiodps.fleet.report.page import Run, render
 from aiodps.fleet.sample import read_samples
 from aiodps.fleet.summary import read_summary
+
+try:
+    from aiodps.fleet.report.page import Run, render
+except ModuleNotFoundError as exc:
+    if (exc.name or "").partition(".")[0] not in {"bokeh", "jinja2", "markupsafe"}:
+        raise
+
+    raise ModuleNotFoundError(
+        "the report needs more packages: pip install 'aiodps[fleet]'", name=exc.name
+    ) from exc
 
 __all__ = ["PAGE", "Run", "read_run", "render", "write_comparison", "write_report"]
 

@@ -16,6 +16,8 @@ from importlib import resources
 from importlib.metadata import version
 from typing import Any, Final
 
+from bokeh.core.validation import silence
+from bokeh.core.validation.warnings import MISSING_RENDERERS
 from bokeh.embed import components
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -56,6 +58,7 @@ def render(runs: Sequence[Run]) -> str:
         raise ValueError("a report is on one run or two")
 
     series = _series(runs)
+    silence(MISSING_RENDERERS)  # where nothing was assigned there is nothing to draw
     script, charts = components(
         {
             "percentiles": percentile_chart(series),
