@@ -35,7 +35,10 @@ def dps(
     dps_options: Mapping[str, Any], dps_ca: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningEmulator]:
     """A Device Provisioning Service on free ports of this machine, new for each test."""
-    from aiodps.testing import running  # noqa: PLC0415 (see above)
+    try:
+        from aiodps.testing import running  # noqa: PLC0415 (see above)
+    except ModuleNotFoundError as exc:
+        pytest.fail(str(exc), pytrace=False)  # it says what to install
 
     with running(ca=dps_ca, directory=tmp_path_factory.mktemp("dps"), **dps_options) as emulator:
         yield emulator

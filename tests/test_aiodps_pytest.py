@@ -89,3 +89,14 @@ def test_without_the_extra_it_says_what_to_install(
 
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines("*pip install 'aiodps[[]emulator]'*")
+
+
+def test_without_the_extra(pytester: pytest.Pytester) -> None:
+    """One line that says what to install, and no traceback."""
+    pytester.makeconftest("import sys; sys.modules['OpenSSL'] = None")
+    pytester.makepyfile("def test_it(dps): ...")
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["the emulator needs more packages: pip install *emulator*"])
+    result.stdout.no_fnmatch_line("*listener.py*")
