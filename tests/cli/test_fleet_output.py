@@ -71,6 +71,7 @@ def test_a_bad_list_is_shown_row_by_row(capsys: pytest.CaptureFixture[str]) -> N
     assert "m.csv:50: is bad" in told
     assert "m.csv:51: is bad" not in told
     assert "and 30 more" in told
+    assert "faults=" not in told
 
 
 def test_a_journal_that_cannot_be_kept_is_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -303,13 +303,16 @@ def _welcome(dps: Emulator, ca_file: Path) -> None:
 
 _NEXT = """
 Register an enrolled device with curl, as Microsoft's articles do:
-  curl --cacert {ca} --cert device_chain.pem --key device_key.pem -X PUT \\
+  curl --cacert {ca} \\
+    --cert device_chain.pem --key device_key.pem -X PUT \\
     -H 'Content-Type: application/json' -d '{{"registrationId": "DEVICE"}}' \\
     '{base}/{scope}/registrations/DEVICE/register?api-version=2019-03-31'
 or with aiodps:
-  aiodps provision --id-scope {scope} --endpoint {host} --port {port} --transport rest \\
-    --trust {ca} --cert device_chain.pem --key device_key.pem
-Enroll devices with --enrollments FILE. A group's root CA is trusted with --verified-ca FILE, or
-uploaded and proved as in Azure, with PUT, POST .../generateVerificationCode and POST .../verify at
+  aiodps provision --id-scope {scope} --endpoint {host} --port {port} \\
+    --transport rest --trust {ca} \\
+    --cert device_chain.pem --key device_key.pem
+Enroll devices with --enrollments FILE. A group's root CA is trusted with
+--verified-ca FILE, or uploaded and proved as in Azure, with PUT,
+POST .../generateVerificationCode and POST .../verify at
   {base}/subscriptions/S/resourceGroups/G/providers/Microsoft.Devices/provisioningServices/D/certificates/NAME
 """

@@ -125,7 +125,7 @@ def _refuse_mixture(options: Options, *, emulated: bool) -> None:
         raise ConfigurationError(
             "no id scope was given",
             setting="id_scope",
-            hint="copy the ID Scope from the overview page of the DPS instance",
+            hint="give --id-scope; it stands on the overview page of the DPS instance",
         )
 
     foreign = _IN_EARNEST if emulated else _REHEARSED

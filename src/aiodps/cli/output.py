@@ -70,7 +70,7 @@ def show_error(error: ProvisioningError) -> None:
     details = {
         name: value
         for name, value in error.facts().items()
-        if name not in {"message", "hint"} and value not in {None, ""}
+        if name not in {"message", "hint"} and value not in (None, "", ())
     }
     err.print(Text("  ".join(f"{name}={value}" for name, value in details.items()), "dim"))
     err.print(Text.assemble(("next:  ", "bold"), error.hint))

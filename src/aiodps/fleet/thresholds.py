@@ -98,7 +98,7 @@ def _one(text: str) -> Threshold:
 
     metric, unit = found["metric"], found["unit"]
     if unit not in _units_of(metric):
-        allowed = " or ".join(filter(None, _units_of(metric))) or "no unit"
+        allowed = " or ".join(unit or "no unit" for unit in _units_of(metric))
         raise _refuse(text, f"{metric} is given in {allowed}")
 
     return Threshold(

@@ -196,9 +196,9 @@ def test_a_file_mixes_devices_and_groups(encode: Callable[[str], str | bytes]) -
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        (b"", "the enrollments are not JSON"),
-        (b"\xff\xff", "the enrollments are not JSON"),
-        (b"[" * 100_000, "the enrollments are not JSON"),
+        (b"", "the enrollments are not JSON: Expecting value: line 1 column 1 (char 0)"),
+        (b"\xff\xff", "the enrollments are not JSON: 'utf-8' codec can't decode byte 0xff"),
+        (b"[" * 100_000, "the enrollments are not JSON: too deep"),
         (b"{}", "the enrollments are not a JSON list"),
         (b"[1]", "enrollment 0 is not an object"),
         (
@@ -213,7 +213,7 @@ def test_files_that_cannot_be_read(document: bytes, message: str) -> None:
     with pytest.raises(ConfigurationError) as wrong:
         read_enrollments(document)
 
-    assert wrong.value.message == message
+    assert wrong.value.message.startswith(message)
 
 
 def test_an_id_stands_once_in_a_file() -> None:

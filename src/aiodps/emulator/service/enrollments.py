@@ -243,7 +243,7 @@ def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:
 
         entries = read_value(document)
     except ValueError as exc:
-        raise _fault("the enrollments are not JSON") from exc
+        raise _fault(f"the enrollments are not JSON: {exc}") from exc
 
     if not isinstance(entries, list):
         raise _fault("the enrollments are not a JSON list")
