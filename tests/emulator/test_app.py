@@ -336,3 +336,12 @@ async def test_a_full_disk_costs_answers_and_no_state(tmp_path: Path) -> None:
     async with Emulator(state=file) as dps:
         (record,) = dps.service.registrations.records()
         assert len(record.operations) == 3
+
+
+@pytest.mark.parametrize("setting", ["assign_after", "retry_after"])
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e12])
+async def test_times_that_cannot_be_waited_for_are_refused(setting: str, seconds: float) -> None:
+    """At the start, and not by an error at each registration."""
+    options: dict[str, Any] = {setting: seconds}
+    with pytest.raises(ConfigurationError, match=f"{setting} is .*, which is no time"):
+        Emulator(**options)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import anyio
 
@@ -39,6 +39,9 @@ from aiodps.emulator.workers.frames import Setup
 from aiodps.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
+
+LONGEST_WAIT: Final = 366 * 86400
+"""Seconds; far beyond what any test waits, and within what dates can say."""
 
 
 class Emulator:
@@ -128,6 +131,8 @@ class Emulator:
         """
         check_host(host, beyond_loopback=beyond_loopback)
         check_workers(workers)
+        _check_seconds(assign_after, setting="assign_after")
+        _check_seconds(retry_after, setting="retry_after")
         self.host = host
         """Address it listens on."""
         self.https_port = https_port
@@ -310,3 +315,12 @@ class Emulator:
         self.journal.note(exchange)
         if self._on_exchange is not None:
             self._on_exchange(exchange)
+
+
+def _check_seconds(seconds: float, *, setting: str) -> None:
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise ConfigurationError(
+            f"{setting} is {seconds}, which is no time to wait",
+            setting=setting,
+            hint=f"give seconds from 0 to {LONGEST_WAIT}",
+        )
