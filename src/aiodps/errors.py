@@ -243,7 +243,7 @@ class ServerIdentityError(TlsError):
     "weak_signature", "revoked", "revocation_unknown", "other".
     """
 
-    default_hint = "give the right endpoint, or the CA of this server with `trust=`"
+    default_hint = "give the right endpoint, or the CA of this server with `trust=` (`--trust`)"
 
 
 class ClientCertificateRejectedError(TlsError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from aiodps import errors
-from aiodps.cli.output import StepPrinter, errors_as_exit_codes, exit_code
+from aiodps.cli.output import StepPrinter, errors_as_exit_codes, exit_code, print_json
 from aiodps.models import Phase
 from aiodps.observe import Step, StepKind
 
@@ -32,6 +34,14 @@ from aiodps.observe import Step, StepKind
 def test_exit_codes(error: errors.ProvisioningError, code: int) -> None:
     """1 the service said no, 2 bad input, 3 not reachable or TLS, 4 out of time."""
     assert exit_code(error) == code
+
+
+def test_times_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    """As ISO 8601 has them; everything else that JSON does not know, as text."""
+    print_json({"at": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "path": Path("x")})
+
+    facts = json.loads(capsys.readouterr().out)
+    assert facts == {"at": "2026-01-02T03:04:05+00:00", "path": "x"}
 
 
 def test_errors_for_people(capsys: pytest.CaptureFixture[str]) -> None:

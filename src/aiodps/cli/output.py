@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import click
@@ -78,7 +79,11 @@ def show_error(error: ProvisioningError) -> None:
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object to stdout, in one line."""
-    click.echo(json.dumps(value, default=str))
+    click.echo(json.dumps(value, default=_as_text))
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 class StepPrinter:

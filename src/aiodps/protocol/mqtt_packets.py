@@ -183,6 +183,7 @@ class Inbound:
                 if self._greeted
                 else "the service does not begin with CONNACK",
                 reason="connack",
+                hint="check endpoint and port: 8883 is for mqtt, 443 for rest",
             )
 
         if first & _TYPE in _FROM_CLIENT:

@@ -48,8 +48,8 @@ _MOST_CHARACTERS = 100
 """Characters of one name that a message shows."""
 
 _HINT_FOR_UNTRUSTED = (
-    "give the CA of this server with `trust=`; if it should be Azure's, a proxy may open TLS in "
-    "between, or the server does not send its intermediates"
+    "give the CA of this server with `trust=` (`--trust`); if it should be Azure's, a proxy may "
+    "open TLS in between, or the server does not send its intermediates"
 )
 
 
