@@ -36,6 +36,17 @@ def test_each_command_helps(name: str) -> None:
     assert "Options:" in result.output
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"), [(["provison"], "provision"), (["fleet", "resum"], "resume")]
+)
+def test_a_misspelt_command(words: list[str], meant: str) -> None:
+    """It is bad input, and the command that was meant is named."""
+    result = CliRunner().invoke(app, words)
+
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.output
+
+
 def test_unknown_command() -> None:
     """A command that does not exist is bad input."""
     assert CliRunner().invoke(app, ["provisoin"]).exit_code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from typing import Any
@@ -40,6 +41,17 @@ class LazyGroup(click.Group):
         command = importlib.import_module(f"aiodps.cli.{self._prefix}{cmd_name}").command
         assert isinstance(command, click.Command)  # noqa: S101
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; where there is none, name the one that was perhaps meant."""
+        name = args[0]
+        close = difflib.get_close_matches(name, self._lazy, n=1)
+        if close and name not in self._lazy:
+            ctx.fail(f"No such command {name!r}. Did you mean {close[0]!r}?")
+
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's)
         """List the commands without importing them."""

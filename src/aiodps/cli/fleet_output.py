@@ -160,5 +160,7 @@ def _say_next(folder: Path, results: Results, misses: Sequence[str]) -> None:
         err.print(Text(f"{len(results.missing)} shards are not here", "bold yellow"))
         err.print("next:  aiodps fleet merge DIR PART...")
     elif results.failed:
-        err.print(Text(f"{results.failed} registrations failed", "bold yellow"))
+        err.print(
+            Text(f"{results.failed} of {len(results.entries)} registrations failed", "bold yellow")
+        )
         err.print(f"next:  aiodps fleet resume {folder} --failed-too")

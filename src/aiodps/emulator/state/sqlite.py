@@ -145,7 +145,8 @@ def _prepare(file: Path) -> None:
         finally:
             os.close(handle)
     except OSError as exc:
-        raise _fault(file, f"cannot be opened: {exc.strerror}") from exc
+        hint = "see to the path and the directory's rights"
+        raise _fault(file, f"cannot be opened: {exc.strerror}", hint=hint) from exc
 
 
 def _take(connection: sqlite3.Connection, file: Path) -> bool:
