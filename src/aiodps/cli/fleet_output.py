@@ -157,7 +157,7 @@ def _say_next(folder: Path, results: Results, misses: Sequence[str]) -> None:
         err.print(Text(f"{results.left} registrations are left", "bold yellow"))
         err.print(f"next:  aiodps fleet resume {folder}")
     elif results.missing:
-        err.print(Text(f"{len(results.missing)} shards are not here", "bold yellow"))
+        err.print(Text(f"shards that are not here: {len(results.missing)}", "bold yellow"))
         err.print("next:  aiodps fleet merge DIR PART...")
     elif results.failed:
         err.print(

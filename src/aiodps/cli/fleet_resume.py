@@ -28,7 +28,7 @@ def command(
     """
     with faults_as_lines(as_json=as_json):
         transports = RunFile.read(folder).plan.transports
-        thresholds = parse(fail_if, transports=transports) if fail_if else ()
+        thresholds = parse(fail_if, transports=transports) if fail_if is not None else ()
         code = run_to_exit(
             folder, thresholds=thresholds, as_json=as_json, dask=dask, again=failed_too
         )

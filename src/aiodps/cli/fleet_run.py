@@ -126,7 +126,7 @@ def command(
     """
     with faults_as_lines(as_json=as_json):
         transports = tuple(word.strip() for word in transport.split(","))
-        thresholds = parse(fail_if, transports=transports) if fail_if else ()
+        thresholds = parse(fail_if, transports=transports) if fail_if is not None else ()
         check_start(start_at)
         only, shards = shard_of(shard, options["shards"])
         folder = Path(out or f"runs/{datetime.now(UTC):%Y%m%d-%H%M%S}")
