@@ -121,6 +121,7 @@ def main() -> None:
     options = parse()
     shown = {name: value for name, value in vars(options).items() if name != "out"}
     facts = environment(shown | {"azure_python": options.azure_python is not None})
+    facts["command"] = facts["command"].replace(str(options.azure_python), "VENV/bin/python")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         devices = folder / "devices"
