@@ -58,6 +58,10 @@ class Exchange:
 Note: TypeAlias = Callable[[Exchange], None]
 
 
+def _nothing() -> None:
+    """Forget nothing: there is nothing to forget."""
+
+
 class Journal:
     """The last exchanges, and whoever listens for the next ones.
 
@@ -68,6 +72,7 @@ class Journal:
         self._numbers = itertools.count(1)
         self._entries: deque[tuple[int, Exchange]] = deque(maxlen=kept)
         self._listeners: list[Note] = []
+        self._forgetful: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Exchange]:
         return (exchange for _, exchange in self.after(0))
@@ -91,21 +96,26 @@ class Journal:
         return [entry for entry in list(self._entries) if entry[0] > number]
 
     def clear(self) -> None:
-        """Forget everything; the numbers go on."""
+        """Forget everything, and have those who listen forget; the numbers go on."""
         self._entries.clear()
+        for forget in tuple(self._forgetful):
+            forget()
 
     @contextmanager
-    def listen(self, note: Note) -> Iterator[None]:
+    def listen(self, note: Note, *, forget: Callable[[], None] = _nothing) -> Iterator[None]:
         """Be told of each exchange, before it is answered, for as long as the block lasts.
 
         Args:
             note: Must neither block nor raise.
+            forget: Called when the journal is cleared.
         """
         self._listeners.append(note)
+        self._forgetful.append(forget)
         try:
             yield
         finally:
             self._listeners.remove(note)
+            self._forgetful.remove(forget)
 
 
 def _cut(exchange: Exchange) -> Exchange:

@@ -7,7 +7,7 @@ import pytest
 
 from aiodps.emulator.control.page import traffic as module
 from aiodps.emulator.control.page.traffic import Feed, Traffic
-from aiodps.emulator.journal import Exchange
+from aiodps.emulator.journal import Exchange, Journal
 from aiodps.emulator.wire import Operation
 
 pytestmark = pytest.mark.anyio
@@ -50,6 +50,20 @@ def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(traffic.devices()) == ["d", "a", "c"]
     assert len(traffic.steps("d")) == module.STEPS_KEPT
     assert len(traffic.requests) == module.REQUESTS_KEPT
+
+
+def test_what_the_journal_forgets_is_forgotten() -> None:
+    """A reset leaves nothing to look at, for as long as it listens."""
+    journal, traffic = Journal(), Traffic()
+    with journal.listen(traffic.note, forget=traffic.forget):
+        journal.note(asked("a"))
+        journal.clear()
+        assert (list(traffic.devices()), list(traffic.requests)) == ([], [])
+
+        journal.note(asked("b"))
+
+    journal.clear()
+    assert list(traffic.devices()) == ["b"]
 
 
 async def test_open_pages_hear_of_it() -> None:

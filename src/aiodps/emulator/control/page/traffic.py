@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +31,6 @@ class Step:
 
     number: int
     """Counts up from 1."""
-    at: float
-    """Seconds since 1970."""
     exchange: Exchange
 
 
@@ -84,7 +81,7 @@ class Traffic:
 
     def note(self, exchange: Exchange) -> None:
         """Remember a request."""
-        step = Step(next(self._numbers), time.time(), exchange)
+        step = Step(next(self._numbers), exchange)
         self.requests.append(step)
         name = ""
         if exchange.registration_id is not None and exchange.operation is not None:

@@ -219,7 +219,7 @@ def _line(step: Step) -> StepLine:
     exchange = step.exchange
     return StepLine(
         row_id=f"q-{step.number}",
-        time=f"{dt.datetime.fromtimestamp(step.at).astimezone():%H:%M:%S.%f}"[:-3],
+        time=f"{dt.datetime.fromtimestamp(exchange.time).astimezone():%H:%M:%S.%f}"[:-3],
         front=exchange.front,
         what=exchange.what,
         status_code=exchange.status_code,
