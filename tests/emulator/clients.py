@@ -207,12 +207,32 @@ class BytesBothWays(Protocol):
         ...
 
 
-class MqttClient:
-    """MQTT 3.1.1 as far as these tests need it."""
+class Listener:
+    """Reads as many bytes as are wanted."""
 
     def __init__(self, stream: BytesBothWays) -> None:
         self.stream = stream
         self._buffer = b""
+
+    async def ended(self) -> bool:
+        """Wait until the server closes the connection; tell whether it said nothing before."""
+        try:
+            await self._exactly(1)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return True
+
+        return False
+
+    async def _exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._buffer += await self.stream.receive()
+
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+
+class MqttClient(Listener):
+    """MQTT 3.1.1 as far as these tests need it."""
 
     async def send(self, *packets: bytes) -> None:
         """Send packets in one go."""
@@ -236,22 +256,6 @@ class MqttClient:
 
         end = 2 + int.from_bytes(body[:2])
         return body[2:end].decode(), json.loads(body[end + 2 :])
-
-    async def ended(self) -> bool:
-        """Wait until the server closes the connection; tell whether it said nothing before."""
-        try:
-            await self._exactly(1)
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
-            return True
-
-        return False
-
-    async def _exactly(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._buffer += await self.stream.receive()
-
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
 
 
 @asynccontextmanager

@@ -7,9 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-import anyio
-from anyio.abc import ByteStream
-from tests.emulator.clients import MqttClient, client_context, connect
+from tests.emulator.clients import Listener, MqttClient, client_context, connect
 
 from aiodps.emulator import Emulator
 from aiodps.pki import Credential
@@ -59,12 +57,8 @@ def frame(opcode: int, payload: bytes = b"", *, end: bool = True, masked: bool =
     return head + MASK + bytes(byte ^ MASK[at % 4] for at, byte in enumerate(payload))
 
 
-class WebSocketClient:
+class WebSocketClient(Listener):
     """Reads frames."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self.stream = stream
-        self._buffer = b""
 
     async def head(self) -> str:
         """Read the answer to the opening request, in which case counts little."""
@@ -82,22 +76,6 @@ class WebSocketClient:
             length = int.from_bytes(await self._exactly(2))
 
         return first & 0x0F, await self._exactly(length)
-
-    async def ended(self) -> bool:
-        """Wait until the server closes the connection; tell whether it said nothing before."""
-        try:
-            await self._exactly(1)
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
-            return True
-
-        return False
-
-    async def _exactly(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._buffer += await self.stream.receive()
-
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
 
     async def send(self, data: bytes) -> None:
         """Send one binary message."""
