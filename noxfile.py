@@ -134,14 +134,6 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def workers(session: nox.Session) -> None:
-    """The fronts and the faults once more, served by a process of their own."""
-    session.install(".[all]", *group("test"))
-    folders = ("tests/emulator/fronts", "tests/emulator/faults/test_deliver.py")
-    session.run("pytest", *folders, *session.posargs, env={"AIODPS_WORKERS": "1"})
-
-
-@nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """The properties and parsers with a hundred times as many examples, and a million attacks."""
     session.install(".[all]", *group("test"))

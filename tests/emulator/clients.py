@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 import tempfile
 import time
@@ -23,8 +22,6 @@ from aiodps.emulator.service.enrollments import Enrollment, read_enrollments
 from aiodps.pki import Credential
 
 SCOPE = "0ne00000000"
-WORKERS = int(os.environ.get("AIODPS_WORKERS", "0"))
-"""Processes of each emulator; `nox -s workers` runs the tests of the fronts with some."""
 PATIENCE = 20.0
 """Seconds after which a test that waits in vain has failed."""
 REGISTER = "$dps/registrations/PUT/iotdps-register/?$rid=1"
@@ -47,7 +44,7 @@ def fleet(**more: Any) -> tuple[Enrollment, ...]:
 @asynccontextmanager
 async def running(**options: Any) -> AsyncIterator[Emulator]:
     """Run an emulator in which everything below the test root is enrolled."""
-    base = {"enrollments": fleet(), "id_scope": SCOPE, "workers": WORKERS}
+    base = {"enrollments": fleet(), "id_scope": SCOPE}
     dps = Emulator(**{**base, **options})
     root = certificates.root().certificate_pem
     dps.service.certificates.upload("root", root, verified=True, now=time.time())

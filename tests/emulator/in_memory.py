@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import anyio
 from cryptography import x509
 from tests import certificates
 from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect, mqtt_publish
 
 from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.stream import PeerLostError, Stream
-from aiodps.emulator.desk import LocalDesk
+from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.fronts.http import HttpFront
 from aiodps.emulator.fronts.mqtt import MqttFront
-from aiodps.emulator.journal import Counts, Note
+from aiodps.emulator.journal import Counts
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import Identity, Request, Response
 
 NOW = 1_700_000_000.0
 PUT = (
@@ -72,15 +70,15 @@ class MemoryStream:
 class Emulated:
     """The emulator without sockets."""
 
-    def __init__(self, make_desk: Callable[[Service, Note], LocalDesk] = LocalDesk) -> None:
+    def __init__(self) -> None:
         service = Service(
             id_scope=SCOPE, linked_hubs=["hub.azure-devices.net"], enrollments=fleet()
         )
         root = certificates.root().certificate_pem
         service.certificates.upload("root", root, verified=True, now=NOW)
-        self.desk = make_desk(service, Counts().note)
-        self.mqtt = MqttFront(self.desk)
-        self.http = HttpFront(self.desk, self.mqtt)
+        dispatcher = Dispatcher(service, Counts().note)
+        self.mqtt = MqttFront(dispatcher)
+        self.http = HttpFront(dispatcher, self.mqtt)
 
     async def hear(
         self, kind: str, pieces: Sequence[bytes], *, breaks: bool = False
@@ -103,12 +101,3 @@ class Emulated:
         http = await self.hear("http", [PUT])
         mqtt = await self.hear("mqtt", [mqtt_connect(), mqtt_publish(REGISTER)])
         return http[0].startswith(b"HTTP/1.1 202 ") and b"/res/202/" in mqtt[1]
-
-
-class SlowDesk(LocalDesk):
-    """A desk before a service that takes its time."""
-
-    async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
-        """Wait, and answer."""
-        await anyio.sleep(0.1)
-        return await super().answer(request, identity=identity, front=front)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
 from tests.emulator.clients import device
 
-from aiodps.emulator.desk import LocalDesk
+from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.journal import Exchange
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.memory import MemoryStore
@@ -30,7 +30,6 @@ ARM = ManagementRequest(
     query={"api-version": "2022-12-12"},
     headers={"authorization": "Bearer t"},
 )
-pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -40,9 +39,9 @@ def noted() -> list[Exchange]:
 
 
 @pytest.fixture
-def desk(noted: list[Exchange]) -> LocalDesk:
-    """Make a desk before a service without enrollments."""
-    return LocalDesk(Service(id_scope="s", linked_hubs=["h.azure-devices.net"]), noted.append)
+def dispatcher(noted: list[Exchange]) -> Dispatcher:
+    """Make a dispatcher before a service without enrollments."""
+    return Dispatcher(Service(id_scope="s", linked_hubs=["h.azure-devices.net"]), noted.append)
 
 
 class BrokenService(Service):
@@ -56,9 +55,9 @@ class BrokenService(Service):
         raise ZeroDivisionError
 
 
-async def test_each_request_is_noted(desk: LocalDesk, noted: list[Exchange]) -> None:
+def test_each_request_is_noted(dispatcher: Dispatcher, noted: list[Exchange]) -> None:
     """Who asked for what, and what the answer was."""
-    response = await desk.answer(REQUEST, identity=Identity((device().certificate,)), front="mqtt")
+    response = dispatcher.answer(REQUEST, identity=Identity((device().certificate,)), front="mqtt")
 
     (exchange,) = noted
     assert exchange.status_code == response.status_code
@@ -68,19 +67,19 @@ async def test_each_request_is_noted(desk: LocalDesk, noted: list[Exchange]) -> 
     assert 0 <= exchange.took < 1
 
 
-async def test_the_resource_manager_is_noted_too(desk: LocalDesk, noted: list[Exchange]) -> None:
+def test_the_resource_manager_is_noted_too(dispatcher: Dispatcher, noted: list[Exchange]) -> None:
     """With a path that says enough."""
-    response = await desk.answer_management(ARM)
+    response = dispatcher.answer_management(ARM)
 
     assert (response.status_code, response.body) == (200, {"value": []})
     assert noted[0].what == "GET Microsoft.Devices/provisioningServices/d/certificates"
 
 
-async def test_what_is_not_for_the_service_gets_an_error_body(
-    desk: LocalDesk, noted: list[Exchange]
+def test_what_is_not_for_the_service_gets_an_error_body(
+    dispatcher: Dispatcher, noted: list[Exchange]
 ) -> None:
     """Of the service's shape."""
-    response = await desk.refuse(
+    response = dispatcher.refuse(
         404, "nothing there", what="GET /", front="https", certificates=()
     )
 
@@ -97,20 +96,20 @@ async def test_what_is_not_for_the_service_gets_an_error_body(
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda desk: desk.answer(REQUEST, identity=Identity(), front="https"),
-        lambda desk: desk.answer_management(ARM),
+        lambda dispatcher: dispatcher.answer(REQUEST, identity=Identity(), front="https"),
+        lambda dispatcher: dispatcher.answer_management(ARM),
     ],
     ids=["device", "resource manager"],
 )
-async def test_a_bug_of_the_service_is_an_answer(
-    ask: Callable[[LocalDesk], Awaitable[Response | ManagementResponse]],
+def test_a_bug_of_the_service_is_an_answer(
+    ask: Callable[[Dispatcher], Response | ManagementResponse],
     noted: list[Exchange],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """500, noted and logged; the connection goes on."""
-    desk = LocalDesk(BrokenService(), noted.append)
+    dispatcher = Dispatcher(BrokenService(), noted.append)
 
-    assert (await ask(desk)).status_code == 500
+    assert ask(dispatcher).status_code == 500
     assert noted[0].status_code == 500
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
@@ -126,19 +125,19 @@ class FullStore(MemoryStore):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda desk: desk.answer(REQUEST, identity=Identity(), front="https"),
-        lambda desk: desk.answer_management(ARM),
+        lambda dispatcher: dispatcher.answer(REQUEST, identity=Identity(), front="https"),
+        lambda dispatcher: dispatcher.answer_management(ARM),
     ],
     ids=["device", "resource manager"],
 )
-async def test_what_cannot_be_kept_is_not_told(
-    ask: Callable[[LocalDesk], Awaitable[Response | ManagementResponse]],
+def test_what_cannot_be_kept_is_not_told(
+    ask: Callable[[Dispatcher], Response | ManagementResponse],
     noted: list[Exchange],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """500 and why, logged in one line: it is no bug."""
     service = Service(id_scope="s", linked_hubs=["h.azure-devices.net"])
-    response = await ask(LocalDesk(service, noted.append, store=FullStore()))
+    response = ask(Dispatcher(service, noted.append, store=FullStore()))
 
     assert (response.status_code, noted[0].status_code) == (500, 500)
     assert "the disk is full" in str(response.body)

@@ -41,8 +41,6 @@ CLIENTS = [
     client("sync", "websocket"),
     client("aio", "tcp"),
     client("aio", "websocket"),
-    client("sync", "tcp", workers=2),
-    client("sync", "websocket", workers=2),
     client("sync", "tcp", harsh=True),
     client("sync", "tcp", faults=LOST),
 ]

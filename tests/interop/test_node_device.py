@@ -36,7 +36,6 @@ CLIENTS = [
     client("http"),
     client("mqtt"),
     client("mqtt-ws"),
-    client("http", workers=2),
     client("mqtt-ws", harsh=True),
     client("mqtt", faults=BUSY),
 ]

@@ -47,7 +47,7 @@ def test_killed_at_twenty_moments(
     rehearsal = Rehearsal.beside(tmp_path / "emulator")
     rehearsal.make()
     ca = CredentialFiles(directory=rehearsal.folder, name="rehearsal-root")
-    options = {"control-port": 0, "workers": 1, "assign-after": 0.3, "retry-after": 1}
+    options = {"control-port": 0, "assign-after": 0.3, "retry-after": 1}
     with rehearsal.emulator(options) as facts:
         command = [
             *fleet_command(facts, tmp_path, DEVICES, transport, ca=ca),

@@ -67,7 +67,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
     rehearsal.make()
     (tmp_path / "run").mkdir()
     source = rehearsal.devices(DEVICES)
-    options = {"control-port": 0, "workers": 1}
+    options = {"control-port": 0}
     with memory.watched(), rehearsal.emulator(options) as facts:
         emulator = psutil.Process(facts["pid"])
         before = _descriptors(emulator)
@@ -124,5 +124,5 @@ def registers_of(facts: dict[str, Any]) -> dict[str, int]:
 
 
 def _descriptors(emulator: psutil.Process) -> int:
-    """Count the descriptors of the emulator and its workers."""
+    """Count the descriptors of the emulator."""
     return sum(each.num_fds() for each in [emulator, *emulator.children(recursive=True)])

@@ -94,10 +94,6 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     help="Serve the page and a control API on this port of loopback; 0 takes any free one.",
 )  # fmt: skip
 @click.option(
-    "--workers", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-    help="Processes that serve the ports; 0 for this one alone. Linux.",
-)  # fmt: skip
-@click.option(
     "--state", metavar="FILE",
     help="Keep state, CA and keys in this file; without it they are gone at the end.",
 )  # fmt: skip

@@ -23,8 +23,7 @@ from aiodps.fleet.spec import Plan, Service, default_limit
 
 DEFAULT_DEVICES: Final = 100
 DEFAULT_CONCURRENCY: Final = 50
-DEFAULT_WORKERS: Final = 1 if sys.platform == "linux" else 0
-_REHEARSED: Final = ("devices", "assign_after", "retry_after", "workers")
+_REHEARSED: Final = ("devices", "assign_after", "retry_after")
 _IN_EARNEST: Final = (
     *("manifest", "id_scope", "endpoint", "rest_port", "mqtt_port", "trust", "hub_suffixes"),
     *("ca", "ca_key", "ca_key_password_file", "keys_out"),
@@ -228,7 +227,6 @@ def _emulator(options: Options) -> dict[str, Any]:
     return {
         "assign-after": options["assign_after"],
         "retry-after": options["retry_after"],
-        "workers": DEFAULT_WORKERS if options["workers"] is None else options["workers"],
     }
 
 

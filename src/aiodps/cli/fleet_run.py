@@ -26,7 +26,6 @@ from aiodps.fleet.thresholds import parse
     "--assign-after", type=float, metavar="S", help="Seconds the emulator takes to assign."
 )
 @click.option("--retry-after", type=int, metavar="S", help="Seconds it tells devices to wait.")
-@click.option("--workers", type=int, metavar="N", help="Processes of the emulator. Default: 1.")
 @click.option("--manifest", metavar="FILE", help="Devices to provision: .csv, .jsonl or .toml.")
 @click.option("--id-scope", metavar="S", help="Id scope of the DPS instance, like 0ne00012ABC.")
 @click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint.")

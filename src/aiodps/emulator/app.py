@@ -13,12 +13,11 @@ from typing import Any, Final, Self
 
 import anyio
 
-from aiodps.emulator.connections.listener import Sharing
 from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.control.compose import control_port as open_control_port
 from aiodps.emulator.control.server import Control
-from aiodps.emulator.desk import LocalDesk
-from aiodps.emulator.faults.decide import HANDSHAKES, Faults
+from aiodps.emulator.desk import Dispatcher
+from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
@@ -34,8 +33,6 @@ from aiodps.emulator.state.memory import MemoryStore
 from aiodps.emulator.state.sqlite import SqliteStore
 from aiodps.emulator.state.store import Store, StoreError
 from aiodps.emulator.webhooks import Webhooks
-from aiodps.emulator.workers.crew import check_workers, start_workers
-from aiodps.emulator.workers.frames import Setup
 from aiodps.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -71,7 +68,6 @@ class Emulator:
         service_key: str | None = None,
         access_policies: Iterable[AccessPolicy | str] = (),
         server_names: Sequence[str] = ("localhost",),
-        workers: int = 0,
         beyond_loopback: bool = False,
         on_exchange: Note | None = None,
         faults: Plan | str | None = None,
@@ -108,8 +104,6 @@ class Emulator:
                 keys are new at each start.
             server_names: Names and addresses in the server's certificate, beside the host's,
                 `localhost` and `127.0.0.1`.
-            workers: Processes that serve the ports, beside this one that decides; 0 for none: this
-                one does all. For load tests, on Linux.
             beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
                 can register and upload certificates.
             on_exchange: Called after each request, before it is answered.
@@ -130,7 +124,6 @@ class Emulator:
                 another id scope, or no state file.
         """
         check_host(host, beyond_loopback=beyond_loopback)
-        check_workers(workers)
         _check_seconds(assign_after, setting="assign_after")
         _check_seconds(retry_after, setting="retry_after")
         self.host = host
@@ -144,13 +137,10 @@ class Emulator:
         """What came so far."""
         self.journal = Journal()
         """What came lately, in order."""
-        self.faults = Faults(
-            plan(faults, harsh=harsh, seed=seed), without=HANDSHAKES if workers else frozenset()
-        )
+        self.faults = Faults(plan(faults, harsh=harsh, seed=seed))
         """What goes wrong on purpose; a new `plan` counts at once."""
         self.control: Control | None = None
         """The control port, its address and token; None unless it runs and was asked for."""
-        self._workers = workers
         self._on_exchange = on_exchange
         self._log_json = log_json
         self._control_port = control_port
@@ -201,8 +191,7 @@ class Emulator:
         """Take the ports and begin to serve.
 
         Raises:
-            ConfigurationError: If a port cannot be had, journal or state not be written, or a
-                worker not be started.
+            ConfigurationError: If a port cannot be had, or journal or state not be written.
         """
         try:
             await self._start(self._running)
@@ -225,12 +214,7 @@ class Emulator:
     async def _start(self, running: AsyncExitStack) -> None:
         self._save_first()
         running.callback(self._save_last)
-        ports = Ports.bind(
-            self.host,
-            https_port=self.https_port,
-            mqtt_port=self.mqtt_port,
-            sharing=Sharing.RESERVE if self._workers else Sharing.ALONE,
-        )
+        ports = Ports.bind(self.host, https_port=self.https_port, mqtt_port=self.mqtt_port)
         running.callback(ports.close)
         self.https_port, self.mqtt_port = ports.numbers
         if self._log_json is not None:
@@ -241,20 +225,15 @@ class Emulator:
 
         tasks = await running.enter_async_context(anyio.create_task_group())
         running.callback(tasks.cancel_scope.cancel)
-        desk = LocalDesk(
+        dispatcher = Dispatcher(
             self.service,
             self._note,
             self.faults,
             administration=self._administration,
             store=self._store,
         )
-        if self._workers:
-            setup = Setup.of(self.host, ports.numbers, self._instance.server)
-            await start_workers(self._workers, setup, desk, self._note, tasks)
-        else:
-            context = server_context(self._instance.server)
-            ports.serve(desk, context, tasks, door=self._door)
-
+        context = server_context(self._instance.server)
+        ports.serve(dispatcher, context, tasks, door=self._door)
         tasks.start_soon(self._webhooks.run)
         if self.control is not None:
             tasks.start_soon(self.control.serve, tasks)

@@ -1,4 +1,4 @@
-"""The desk between the fronts and the service: asks it, and notes what was asked and answered."""
+"""Dispatcher between the fronts and the service, which notes what was asked and answered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from cryptography import x509
 
@@ -48,52 +48,8 @@ OUR_FAULT: Final = "internal error of the emulator"
 log = logging.getLogger(__name__)
 
 
-class Desk(Protocol):
-    """Where the fronts hand in what is asked of the service, wherever the service is."""
-
-    async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
-        """Ask the service on behalf of a device."""
-        ...
-
-    async def answer_management(self, request: ManagementRequest) -> ManagementResponse:
-        """Ask the service API or the resource manager."""
-        ...
-
-    async def meet(
-        self,
-        point: Point,
-        *,
-        registration_id: str,
-        front: str,
-        certificates: Sequence[x509.Certificate],
-    ) -> Delivery | None:
-        """Ask whether a fault strikes a CONNECT or a SUBSCRIBE, which the service never sees."""
-        ...
-
-    async def refuse(
-        self,
-        status_code: int,
-        reason: str,
-        *,
-        what: str,
-        front: str,
-        certificates: Sequence[x509.Certificate],
-    ) -> Response:
-        """Say no to what is not for the service."""
-        ...
-
-    def session(self, client: str, *, end: Callable[[], None]) -> AbstractContextManager[None]:
-        """Let a client of MQTT in until the block is left, and put an older session of it out.
-
-        Args:
-            client: The same text for the same client.
-            end: Called once if a newer session takes over; must not block.
-        """
-        ...
-
-
-class LocalDesk:
-    """The desk before a service in this process: asks it, and notes question and answer.
+class Dispatcher:
+    """Dispatcher of requests: asks the service on behalf of the fronts, notes question and answer.
 
     Args:
         service: Decides.
@@ -119,7 +75,7 @@ class LocalDesk:
         self._sessions = Sessions()
         self._store = store or MemoryStore()
 
-    async def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
+    def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
         """Ask the service on behalf of a device."""
         began = time.perf_counter()
         fault = self._faults.strike(
@@ -166,7 +122,7 @@ class LocalDesk:
 
         return response
 
-    async def answer_management(self, request: ManagementRequest) -> ManagementResponse:
+    def answer_management(self, request: ManagementRequest) -> ManagementResponse:
         """Ask the service API or the resource manager."""
         began = time.perf_counter()
         fault = self._faults.strike(Point.MANAGEMENT, registration_id=None, transport="https")
@@ -203,7 +159,7 @@ class LocalDesk:
 
         return response
 
-    async def meet(
+    def meet(
         self,
         point: Point,
         *,
@@ -229,7 +185,7 @@ class LocalDesk:
         )
         return delivery(fault, now=time.time())
 
-    async def refuse(
+    def refuse(
         self,
         status_code: int,
         reason: str,
@@ -252,7 +208,12 @@ class LocalDesk:
         return _error(status_code, reason)
 
     def session(self, client: str, *, end: Callable[[], None]) -> AbstractContextManager[None]:
-        """Let a client of MQTT in until the block is left, and put an older session of it out."""
+        """Let a client of MQTT in until the block is left, and put an older session of it out.
+
+        Args:
+            client: The same text for the same client.
+            end: Called once if a newer session takes over; must not block.
+        """
         return self._sessions.enter(client, end=end)
 
 

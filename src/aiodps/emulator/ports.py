@@ -12,9 +12,9 @@ from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
 from aiodps.emulator.connections.handshake import Door
-from aiodps.emulator.connections.listener import OPEN_DOOR, Listener, Sharing
+from aiodps.emulator.connections.listener import OPEN_DOOR, Listener
 from aiodps.emulator.connections.room import Room
-from aiodps.emulator.desk import Desk
+from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.fronts.http import HttpFront
 from aiodps.emulator.fronts.mqtt import MqttFront
 from aiodps.errors import ConfigurationError
@@ -28,24 +28,21 @@ class Ports:
         self._mqtt = mqtt
 
     @classmethod
-    def bind(
-        cls, host: str, *, https_port: int, mqtt_port: int, sharing: Sharing = Sharing.ALONE
-    ) -> Self:
+    def bind(cls, host: str, *, https_port: int, mqtt_port: int) -> Self:
         """Take both ports, or none.
 
         Args:
             host: An address or a name of this machine.
             https_port: 0 for any free one.
             mqtt_port: 0 for any free one.
-            sharing: Whether other processes have them too.
 
         Raises:
             ConfigurationError: If one is taken, or not ours to take.
         """
         with ExitStack() as taken:
-            https = Listener.bind(host, https_port, setting="https_port", sharing=sharing)
+            https = Listener.bind(host, https_port, setting="https_port")
             taken.callback(https.close)
-            mqtt = Listener.bind(host, mqtt_port, setting="mqtt_port", sharing=sharing)
+            mqtt = Listener.bind(host, mqtt_port, setting="mqtt_port")
             taken.pop_all()
 
         return cls(https, mqtt)
@@ -57,7 +54,7 @@ class Ports:
 
     def serve(
         self,
-        desk: Desk,
+        dispatcher: Dispatcher,
         context: SSL.Context,
         tasks: TaskGroup,
         *,
@@ -66,15 +63,15 @@ class Ports:
         """Begin to accept connections.
 
         Args:
-            desk: Where requests are handed in.
+            dispatcher: Where requests are handed in.
             context: For TLS.
             tasks: Where connections get their tasks.
             door: Makes what decides about the handshakes of a port, by the port's name in the
                 journal.
         """
         room = Room()
-        mqtt = MqttFront(desk)
-        https = HttpFront(desk, mqtt)
+        mqtt = MqttFront(dispatcher)
+        https = HttpFront(dispatcher, mqtt)
         for name, listener, front in (("https", self._https, https), ("mqtt", self._mqtt, mqtt)):
             serve = partial(listener.serve, room=room, context=context, door=door(name))
             tasks.start_soon(serve, front.serve, tasks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -494,31 +493,3 @@ async def test_a_status_and_copies_over_websocket() -> None:
             assert (await put(web)).status == 202
 
     assert set(topics) == {"$dps/registrations/res/429/?$rid=1"}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")
-async def test_faults_reach_devices_through_workers() -> None:
-    """Decided in one process, carried out in another."""
-    rules = """
-    [[rule]]
-    transport = "https"
-    status = 503
-    retry_after = 7
-    drip = { bytes = 10, every = 0 }
-    [[rule]]
-    transport = "mqtt"
-    operation = "register"
-    wrong_rid = "before"
-    garbage = "body"
-    """
-    async with running(faults=rules, workers=1) as dps:
-        async with http(dps, device()) as client:
-            answer = await put(client)
-
-        async with session(dps) as listener:
-            await listener.send(mqtt_publish(REGISTER))
-            await listener.take()
-            packets = [(await listener.take())[1] for _ in range(2)]
-
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "7")
-    assert [b"rid=1&" in packet for packet in packets] == [False, True]

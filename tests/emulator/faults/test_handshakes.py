@@ -6,11 +6,10 @@ import pytest
 from tests import certificates
 from tests.emulator.clients import device
 
-from aiodps.emulator.faults.decide import HANDSHAKES, Faults
+from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.journal import Exchange
-from aiodps.errors import ConfigurationError
 
 RULES = """
 [[rule]]
@@ -58,19 +57,6 @@ def test_names_come_from_certificates(door: Handshakes, noted: list[Exchange]) -
     assert door.show(certificates.without_name().certificate) is None
     assert door.show(certificates.long_name().certificate) is None
     assert [each.certificate for each in noted] == ["CN=device-1"]
-
-
-def test_workers_know_no_faults_of_handshakes() -> None:
-    """It is said at once, and whenever a plan comes."""
-    plan = Plan.read(RULES)
-    with pytest.raises(ConfigurationError, match="rule 1: worker processes"):
-        Faults(plan, without=HANDSHAKES)
-
-    faults = Faults(without=HANDSHAKES)
-    with pytest.raises(ConfigurationError, match="rule 1: worker processes"):
-        faults.plan = plan
-
-    assert faults.plan == Plan()
 
 
 def test_certificates_are_not_looked_at_without_need(noted: list[Exchange]) -> None:

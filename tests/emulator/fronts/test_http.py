@@ -8,9 +8,6 @@ import uuid
 import pytest
 from tests import certificates
 from tests.emulator.clients import SCOPE, device, http, running
-from tests.emulator.in_memory import PUT, Emulated, SlowDesk
-
-from aiodps.emulator.fronts import http_messages
 
 pytestmark = pytest.mark.anyio
 BASE = f"/{SCOPE}/registrations/device-1"
@@ -115,11 +112,3 @@ async def test_a_ca_is_uploaded_and_proved_as_in_azure() -> None:
         assert uploaded.body["properties"]["isVerified"] is False
         assert verified.body["properties"]["isVerified"] is True
         assert (deleted.status, deleted.body) in [(200, None), (204, None)]
-
-
-async def test_a_slow_service_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the client that has to hurry: the service may have to ask a webhook."""
-    monkeypatch.setattr(http_messages, "REQUEST_SILENCE", 0.01)
-    sent = await Emulated(SlowDesk).hear("http", [PUT])
-
-    assert [message[:12] for message in sent] == [b"HTTP/1.1 202"]

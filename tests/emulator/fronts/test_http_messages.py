@@ -169,7 +169,7 @@ async def test_who_takes_too_long_is_ended(
     limit: str, begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a word; another connection is not disturbed."""
-    async with running(workers=0) as dps, http(dps) as other, http(dps) as client:
+    async with running() as dps, http(dps) as other, http(dps) as client:
         await other.ask("GET", "/")
         monkeypatch.setattr(http_messages, limit, 0.05)
         await client.ask("GET", "/")
@@ -185,7 +185,7 @@ async def test_who_takes_too_long_is_ended(
 async def test_a_drip_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slowloris: each byte is progress, and the whole takes too long all the same."""
     monkeypatch.setattr(http_messages, "REQUEST_TOTAL", 0.1)
-    async with running(workers=0) as dps, http(dps) as client:
+    async with running() as dps, http(dps) as client:
         await client.stream.send(b"GET / HTTP/1.1\r\nA: ")
         with pytest.raises(anyio.BrokenResourceError):  # noqa: PT012 (a drip needs a loop)
             while True:

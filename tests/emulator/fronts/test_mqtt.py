@@ -18,7 +18,6 @@ from tests.emulator.clients import (
     running,
     text,
 )
-from tests.emulator.in_memory import Emulated, SlowDesk
 
 from aiodps.emulator.fronts import mqtt as mqtt_front
 
@@ -236,7 +235,7 @@ async def test_a_second_client_takes_the_place_of_the_first() -> None:
 
 async def test_who_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before CONNECT after some seconds, later after one and a half keep-alives."""
-    async with running(workers=0) as dps:
+    async with running() as dps:
         monkeypatch.setattr(mqtt_front, "KEEP_ALIVE_FACTOR", 0.05)
         async with mqtt(dps, device(), mqtt_connect(keep_alive=1)) as client:
             assert await client.take() == CONNECTED
@@ -268,15 +267,6 @@ async def test_no_keep_alive_means_patience() -> None:
         assert await client.take() == (0xD0, b"")
 
     assert mqtt_front.LONGEST_SILENCE < 1800
-
-
-async def test_a_slow_service_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the client that has to say something: the service may have to ask a webhook."""
-    monkeypatch.setattr(mqtt_front, "KEEP_ALIVE_FACTOR", 0.01)
-    said = [mqtt_connect(keep_alive=1), mqtt_publish(REGISTER)]
-    sent = await Emulated(SlowDesk).hear("mqtt", said)
-
-    assert b"/res/202/" in sent[1]
 
 
 async def test_the_oldest_version_always_says_200() -> None:

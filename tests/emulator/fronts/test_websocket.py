@@ -227,7 +227,7 @@ async def test_broken_frames_are_told_why(sent: bytes, code: int) -> None:
 async def test_empty_frames_are_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor are pings: it is packets of MQTT that count."""
     monkeypatch.setattr(mqtt_front, "CONNECT_SECONDS", 0.1)
-    async with running(workers=0) as dps, opened(dps) as client:
+    async with running() as dps, opened(dps) as client:
         with pytest.raises(anyio.BrokenResourceError):  # noqa: PT012 (a drip needs a loop)
             while True:
                 await client.stream.send(frame(BINARY) + frame(PONG))

@@ -94,7 +94,18 @@ def test_a_policy_has_its_rights_alone() -> None:
         (token(OWNERS, name="reader"), "the signature is not of the keys of reader"),
         (token(AccessPolicy.create(OWNER)), f"the signature is not of the keys of {OWNER}"),
     ],
-    ids=lambda value: value[:40] if isinstance(value, str) else "none",
+    ids=(
+        "none",
+        "scheme",
+        "parts",
+        "host",
+        "url",
+        "expired",
+        "no-name",
+        "name",
+        "key",
+        "other-key",
+    ),
 )
 def test_who_is_refused(authorization: str | None, why: str) -> None:
     """401 in the service's word; why is told to those who run the emulator, without secrets."""

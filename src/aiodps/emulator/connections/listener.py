@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import errno
 import logging
 import os
@@ -10,7 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Self, TypeAlias, assert_never
+from typing import Any, Final, Self, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -42,17 +41,6 @@ Opening: TypeAlias = Callable[[socket.socket, Patience], Awaitable[PlainStream |
 log = logging.getLogger(__name__)
 
 
-class Sharing(enum.Enum):
-    """How a port is shared among processes (Linux)."""
-
-    ALONE = "alone"
-    """Listens, and nobody else does."""
-    RESERVE = "reserve"
-    """Does not listen: holds the port for those that join, and keeps foreign ones out."""
-    JOIN = "join"
-    """Listens beside others, on a port that is reserved."""
-
-
 class Listener:
     """One listening socket."""
 
@@ -61,14 +49,13 @@ class Listener:
         self.host, self.port = sock.getsockname()[:2]
 
     @classmethod
-    def bind(cls, host: str, port: int, *, setting: str, sharing: Sharing = Sharing.ALONE) -> Self:
+    def bind(cls, host: str, port: int, *, setting: str) -> Self:
         """Take a port.
 
         Args:
             host: An address or a name of this machine.
             port: 0 for any free one.
             setting: What the port is called where the caller has it from, for the error.
-            sharing: Whether it is one of several sockets of this port.
 
         Raises:
             ConfigurationError: If it is taken, or not ours to take.
@@ -80,7 +67,7 @@ class Listener:
             raise _not_ours(host, port, setting, exc) from exc
 
         try:
-            _bind(sock, address, sharing)
+            _bind(sock, address)
         except OSError as exc:
             sock.close()
             raise _not_ours(host, port, setting, exc) from exc
@@ -163,26 +150,13 @@ async def _open(
     return await shake_hands(sock, context, patience, door, tasks)
 
 
-def _bind(sock: socket.socket, address: Any, sharing: Sharing) -> None:
+def _bind(sock: socket.socket, address: Any) -> None:
     sock.setblocking(False)
     if os.name == "posix":  # elsewhere it would let two processes share a port
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
-    match sharing:
-        case Sharing.ALONE:
-            sock.bind(address)
-            sock.listen(BACKLOG)
-        case Sharing.RESERVE:
-            # Bound first: a port that is shareable from the start would let a second emulator
-            # join in and take half of the connections.
-            sock.bind(address)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        case Sharing.JOIN:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            sock.bind(address)
-            sock.listen(BACKLOG)
-        case _:
-            assert_never(sharing)
+    sock.bind(address)
+    sock.listen(BACKLOG)
 
 
 def _not_ours(host: str, port: int, setting: str, exc: OSError) -> ConfigurationError:

@@ -9,7 +9,7 @@ from typing import Final, Self
 import anyio
 
 ANSWER_SECONDS: Final = 60.0
-"""Seconds that the service has to answer, and the peer to take it; a webhook may be asked."""
+"""Seconds that the peer has to take an answer, however long it took to ask."""
 _NOT_WORTH_IT: Final = 0.1
 """Share of the silence by which a deadline need not be moved: that costs more than to look."""
 

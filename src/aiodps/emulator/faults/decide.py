@@ -15,7 +15,6 @@ from typing import Final
 
 from aiodps.emulator.faults.effects import NOTHING, Effect, Point
 from aiodps.emulator.faults.plan import Plan, Rule
-from aiodps.errors import ConfigurationError
 
 MOST_COUNTED: Final = 100_000
 """Counters that are kept, so that hostile clients cannot fill the memory; the one that was not
@@ -23,9 +22,6 @@ used for longest is forgotten first."""
 
 LONGEST_COUNTED: Final = 128
 """Characters of an id that tell devices apart here; no real one has more."""
-
-HANDSHAKES: Final = frozenset({Point.HANDSHAKE, Point.CERTIFICATE})
-"""What happens where the connections are; all else is decided where the service is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +43,9 @@ class Faults:
 
     Args:
         plan: To begin with; None for no faults.
-        without: Points at which nothing can be done, so that no plan may name them.
-
-    Raises:
-        ConfigurationError: If the plan names one of these, as from then on each new plan.
     """
 
-    def __init__(
-        self, plan: Plan | None = None, *, without: frozenset[Point] = frozenset()
-    ) -> None:
-        self._without = without
+    def __init__(self, plan: Plan | None = None) -> None:
         self._counts = _Counts()
         self.plan = plan or Plan()
 
@@ -67,14 +56,6 @@ class Faults:
 
     @plan.setter
     def plan(self, plan: Plan) -> None:
-        for rule in plan.rules:
-            if rule.points & self._without:
-                raise ConfigurationError(
-                    f"{rule.label}: worker processes shake hands, and know no faults",
-                    setting="faults",
-                    hint="leave handshakes out, or run without workers",
-                )
-
         self._plan = plan
         self._rules: Mapping[Point, Sequence[Rule]] = {
             point: [rule for rule in plan.rules if point in rule.points] for point in Point

@@ -11,7 +11,7 @@ from typing import assert_never
 from urllib.parse import quote
 
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.desk import Desk
+from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.fronts.http_messages import HttpConnection, HttpRequest, RefusedError
 from aiodps.emulator.fronts.http_routes import WrongMethodError, route
 from aiodps.emulator.fronts.mqtt import MqttFront
@@ -31,8 +31,8 @@ WEBSOCKET = "mqtt-ws"
 class HttpFront:
     """Serves HTTPS connections."""
 
-    def __init__(self, desk: Desk, mqtt: MqttFront) -> None:
-        self._desk = desk
+    def __init__(self, dispatcher: Dispatcher, mqtt: MqttFront) -> None:
+        self._dispatcher = dispatcher
         self._mqtt = mqtt
 
     async def serve(self, stream: Stream) -> None:
@@ -58,7 +58,7 @@ class HttpFront:
             await self._mqtt.serve(websocket, front=WEBSOCKET)
             await websocket.linger()
         except WebSocketViolation as exc:
-            await self._desk.refuse(
+            self._dispatcher.refuse(
                 HTTPStatus.BAD_REQUEST,
                 str(exc),
                 what="closed",
@@ -78,11 +78,11 @@ class HttpFront:
         match wish:
             case Request():
                 identity = Identity(stream.certificates, request.headers.get("authorization"))
-                response = await self._desk.answer(wish, identity=identity, front="https")
+                response = self._dispatcher.answer(wish, identity=identity, front="https")
                 headers = _headers(response) | _location(wish, request, response)
                 await http.answer(response.status_code, response.body, headers, response.delivery)
             case ManagementRequest():
-                answer = await self._desk.answer_management(wish)
+                answer = self._dispatcher.answer_management(wish)
                 headers = {"x-ms-request-id": guid(_CHANCE), **answer.headers}
                 await http.answer(answer.status_code, answer.body, headers, answer.delivery)
             case _:
@@ -96,7 +96,7 @@ class HttpFront:
         stream: Stream,
         headers: dict[str, str],
     ) -> None:
-        response = await self._desk.refuse(
+        response = self._dispatcher.refuse(
             error.status_code,
             str(error),
             what=what[:80],

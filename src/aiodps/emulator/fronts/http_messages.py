@@ -89,7 +89,7 @@ class HttpConnection:
         except h11.RemoteProtocolError as exc:
             raise RefusedError(exc.error_status_hint, str(exc)) from exc
 
-        # How long the client took says nothing of how long the answer may.
+        # How long the client took to ask says nothing of how long it may take the answer.
         self._stream.patience.leave(ANSWER_SECONDS)
         return request
 

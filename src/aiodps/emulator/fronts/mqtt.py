@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 from aiodps.emulator.connections.patience import ANSWER_SECONDS
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.desk import Desk
+from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.faults.deliver import deliver
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.fronts.mqtt311 import (
@@ -62,8 +62,8 @@ Microsoft Learn, "Communicate with an IoT hub using MQTT": the load balancer's 2
 class MqttFront:
     """Serves MQTT connections."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
 
     async def serve(self, stream: Stream, *, front: str = "mqtt") -> None:
         """See one connection through.
@@ -75,7 +75,7 @@ class MqttFront:
         try:
             await self._serve(_Line(stream), front)
         except ProtocolViolation as exc:
-            await self._desk.refuse(
+            self._dispatcher.refuse(
                 400, str(exc), what="closed", front=front, certificates=stream.certificates
             )
 
@@ -89,7 +89,7 @@ class MqttFront:
             who = _admit(connect)
         except _RefusedError as exc:
             await line.send(connack(exc.code))
-            await self._desk.refuse(
+            self._dispatcher.refuse(
                 401, str(exc), what="CONNECT", front=front, certificates=line.certificates
             )
             await line.stream.linger()
@@ -99,12 +99,12 @@ class MqttFront:
             return
 
         client = f"{who.id_scope}/{who.registration_id}".lower()
-        with self._desk.session(client, end=line.stream.patience.end):
-            await _Session(line, connect, who, self._desk, front).run()
+        with self._dispatcher.session(client, end=line.stream.patience.end):
+            await _Session(line, connect, who, self._dispatcher, front).run()
 
     async def _greet(self, who: UserName, line: _Line, front: str) -> bool:
         """Accept a CONNECT; False if a fault refuses it."""
-        delivery = await self._desk.meet(
+        delivery = self._dispatcher.meet(
             Point.CONNECT,
             registration_id=who.registration_id,
             front=front,
@@ -158,11 +158,11 @@ class _Session:
     """What follows an accepted CONNECT."""
 
     def __init__(
-        self, line: _Line, connect: Connect, who: UserName, desk: Desk, front: str
+        self, line: _Line, connect: Connect, who: UserName, dispatcher: Dispatcher, front: str
     ) -> None:
         self._line = line
         self._who = who
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._front = front
         self._silence = connect.keep_alive * KEEP_ALIVE_FACTOR or LONGEST_SILENCE
         password = (connect.password or b"").decode(errors="replace")
@@ -201,7 +201,7 @@ class _Session:
                 each for each in self._liberties if each is not Liberty.NOT_SUBSCRIBED
             )
 
-        delivery = await self._desk.meet(
+        delivery = self._dispatcher.meet(
             Point.SUBSCRIBE,
             registration_id=self._who.registration_id,
             front=self._front,
@@ -221,7 +221,7 @@ class _Session:
         """Ask the service; acknowledge first, then answer."""
         question = read_topic(packet.topic)
         self._line.stream.patience.leave(ANSWER_SECONDS)
-        response = await self._desk.answer(
+        response = self._dispatcher.answer(
             Request(
                 operation=question.operation,
                 id_scope=self._who.id_scope,

@@ -1,1 +1,0 @@
-"""Processes that share the ports: they do connections, the one service in the parent decides."""
