@@ -2,65 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
-from tests import certificates
-from tests.emulator.clients import device
-
 from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.journal import Exchange
 
-RULES = """
-[[rule]]
-operation = "handshake"
-first = 1
-alert = 40
-[[rule]]
-operation = "handshake"
-registration_id = "device-*"
-alert = 48
-"""
 
+def test_everybody_counts_as_one() -> None:
+    """The first connection is struck, whoever it is; that and a failure are written down."""
+    noted: list[Exchange] = []
+    plan = Plan.read('[[rule]]\noperation = "handshake"\nfirst = 1\nalert = 40')
+    door = Handshakes(faults=Faults(plan), note=noted.append, front="mqtt")
 
-@pytest.fixture
-def noted() -> list[Exchange]:
-    """Hold what was noted."""
-    return []
-
-
-@pytest.fixture
-def door(noted: list[Exchange]) -> Handshakes:
-    """Make a door."""
-    return Handshakes(faults=Faults(Plan.read(RULES)), note=noted.append, front="mqtt")
-
-
-def test_everybody_counts_as_one_until_they_are_known(
-    door: Handshakes, noted: list[Exchange]
-) -> None:
-    """The first connection is struck, whoever it is."""
     delivery = door.knock()
+    door.fail("no shared cipher")
 
     assert delivery is not None
     assert delivery.alert == 40
     assert door.knock() is None
-    assert [(each.front, each.fault) for each in noted] == [("mqtt", "rule 1")]
-
-
-def test_names_come_from_certificates(door: Handshakes, noted: list[Exchange]) -> None:
-    """From their CN; one without is nobody."""
-    assert door.looks
-    delivery = door.show(device().certificate)
-
-    assert delivery is not None
-    assert delivery.alert == 48
-    assert door.show(certificates.without_name().certificate) is None
-    assert door.show(certificates.long_name().certificate) is None
-    assert [each.certificate for each in noted] == ["CN=device-1"]
-
-
-def test_certificates_are_not_looked_at_without_need(noted: list[Exchange]) -> None:
-    """Each look costs memory and time."""
-    plan = Plan.read('[[rule]]\noperation = "handshake"\nalert = 40')
-
-    assert not Handshakes(faults=Faults(plan), note=noted.append, front="mqtt").looks
+    assert [(each.front, each.what, each.fault, each.message) for each in noted] == [
+        ("mqtt", "TLS handshake", "rule 1", None),
+        ("mqtt", "TLS handshake", None, "no shared cipher"),
+    ]

@@ -76,13 +76,6 @@ def test_a_rule_is_about_devices_unless_it_says_otherwise() -> None:
     assert read.label == "rule 1"
 
 
-def test_a_handshake_of_somebody_is_about_the_certificate() -> None:
-    """Before it has come, nobody knows who it is."""
-    read = rule('operation = "handshake"\nregistration_id = "a"\nalert = 48')
-
-    assert read.points == {Point.CERTIFICATE}
-
-
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [
@@ -148,7 +141,6 @@ def test_plans_are_joined() -> None:
         ("[[rule]]\nname = 1\ndelay = 1", "rule 1: name is 1, not a text"),
         ("[[rule]]\ndelay = 1\n[[rule]]\nstatus = 7", "rule 2: status is 7, not a whole number from 300"),
         ('[[rule]]\noperation = "poll"\ndelay = 1', "rule 1: operation is 'poll', not one of 'handshake'"),
-        ('[[rule]]\noperation = "certificate"\nalert = 1', "operation is 'certificate', not one of"),
         ("[[rule]]\noperation = []\ndelay = 1", "operation is [], not one value or a list"),
         ('[[rule]]\ntransport = "amqp"\ndelay = 1', "rule 1: transport is 'amqp', not one of 'https'"),
         ("[[rule]]\nfirst = 0\ndelay = 1", "rule 1: first is 0"),
@@ -162,8 +154,8 @@ def test_plans_are_joined() -> None:
         ("[[rule]]\nretry_after = 1\nretry_after_date = 1", "contradict each other"),
         ('[[rule]]\ndrop = "after"\nduplicate = 1', "cannot be sent in another way"),
         (
-            '[[rule]]\noperation = "handshake"\nregistration_id = "a"\nalert = 49',
-            "alert is one of 40, 42",
+            '[[rule]]\noperation = ["register", "handshake"]\nregistration_id = "a"\ndelay = 1',
+            "rule 1: a handshake begins before anybody knows the registration id",
         ),
         ('[[rule]]\nname = "x"\ndelay = 1\n[[rule]]\nname = "x"\ndelay = 1', "two rules are called 'x'"),
     ],

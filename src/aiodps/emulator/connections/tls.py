@@ -17,7 +17,6 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from aiodps.credential_files import UNREADABLE
-from aiodps.emulator.connections.judge import Judge, Verdict
 from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.plain import CHUNK, linger, reset
 from aiodps.emulator.connections.stream import PeerLostError
@@ -69,24 +68,15 @@ class TlsStream:
         self._tls = tls
         self._sends = 0
         self._broken = False
-        self._verdict: Verdict | None = None
 
     @classmethod
-    async def accept(
-        cls,
-        sock: socket.socket,
-        context: SSL.Context,
-        patience: Patience,
-        *,
-        judge: Judge | None = None,
-    ) -> Self:
+    async def accept(cls, sock: socket.socket, context: SSL.Context, patience: Patience) -> Self:
         """Shake hands; if that fails, the peer is told why with an alert.
 
         Args:
             sock: The connection.
             context: Of the server.
             patience: Of the connection.
-            judge: Asked once about the client's certificate, before it counts; None to take any.
 
         Raises:
             PeerLostError: If the two could not agree.
@@ -96,9 +86,6 @@ class TlsStream:
         await anyio.wait_readable(sock)
         stream = cls(sock, SSL.Connection(context, sock), patience)
         stream._tls.set_accept_state()
-        if judge is not None:
-            stream._verdict = Verdict(stream._tls, judge)
-
         await stream._do(stream._tls.do_handshake)
         try:
             stream.certificates = _peer_chain(stream._tls)

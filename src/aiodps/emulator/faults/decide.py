@@ -66,10 +66,6 @@ class Faults:
         """Begin to count anew."""
         self._counts.clear()
 
-    def may_strike(self, point: Point) -> bool:
-        """Tell whether any rule is about this."""
-        return bool(self._rules[point])
-
     def strike(
         self,
         point: Point,

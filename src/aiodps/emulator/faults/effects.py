@@ -16,9 +16,6 @@ class Point(enum.Enum):
 
     HANDSHAKE = "handshake"
     """A connection begins, before the first byte of TLS is answered; who it is, is not known."""
-    CERTIFICATE = "certificate"
-    """A handshake again, once the client's certificate has come: what a rule for a handshake
-    means if it names registration ids, which are matched with the certificate's CN."""
     CONNECT = "connect"
     """A CONNECT of MQTT."""
     SUBSCRIBE = "subscribe"

@@ -169,7 +169,7 @@ _SENT = ANSWERED | {Point.CONNECT, Point.SUBSCRIBE}
 _POLLED = frozenset({Point.OPERATION_STATUS, Point.LOOKUP})
 
 MEMBERS: Final[Mapping[str, Member]] = {
-    "delay": Member(seconds, frozenset(Point) - {Point.CERTIFICATE}),
+    "delay": Member(seconds),
     "drop": Member(word(Drop)),
     "how": Member(word(Ending)),
     "status": Member(whole(300, 599), ANSWERED),
@@ -194,6 +194,6 @@ MEMBERS: Final[Mapping[str, Member]] = {
     "extra_topics": Member(texts, _DEVICE, mqtt_only=True),
     "connack": Member(whole(1, 255), frozenset({Point.CONNECT}), mqtt_only=True),
     "suback": Member(whole(0, 255), frozenset({Point.SUBSCRIBE}), mqtt_only=True),
-    "alert": Member(whole(0, 255), frozenset({Point.HANDSHAKE, Point.CERTIFICATE})),
+    "alert": Member(whole(0, 255), frozenset({Point.HANDSHAKE})),
 }
 """By name; each is a member of `Effect`."""

@@ -30,10 +30,7 @@ from aiodps.errors import ConfigurationError
 TRANSPORTS: Final = ("https", "mqtt", "mqtt-ws")
 ANYBODY: Final = ("*",)
 _DEFAULT_POINTS = (Point.REGISTER, Point.OPERATION_STATUS, Point.LOOKUP)
-_OPERATIONS = tuple(point for point in Point if point is not Point.CERTIFICATE)
 _SEEDS = whole(-(2**63), 2**63 - 1)
-_ALERTS: Final = (40, 42, 43, 44, 45, 46, 48, 80)
-"""What can be said about a certificate in the middle of a handshake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +139,10 @@ def _rule(table: Mapping[str, Any], index: int) -> Rule:
     ids = tuple(each.lower() for each in member("registration_id", ANYBODY, _several(text)))
     points = set(member("operation", _DEFAULT_POINTS, _several(_operation)))
     if Point.HANDSHAKE in points and ids != ANYBODY:
-        points = points - {Point.HANDSHAKE} | {Point.CERTIFICATE}
+        raise _fault(
+            f"{place}: a handshake begins before anybody knows the registration id",
+            "leave registration_id out, or take the operation 'connect' or 'register'",
+        )
 
     transports = member("transport", TRANSPORTS, _several(_transport))
     effect = _effect(table, place, points, transports)
@@ -180,11 +180,11 @@ def _effect(
     if not values:
         raise _fault(f"{place} does nothing", f"say what happens: {', '.join(MEMBERS)}")
 
-    _check_together(values, place, points)
+    _check_together(values, place)
     return Effect(**values)
 
 
-def _check_together(values: Mapping[str, Any], place: str, points: set[Point]) -> None:
+def _check_together(values: Mapping[str, Any], place: str) -> None:
     """Refuse members that contradict each other, or say nothing without another."""
     answers = sorted(ANSWERS & set(values))
     if len(answers) > 1 and answers != ["redirect", "status"]:
@@ -197,11 +197,6 @@ def _check_together(values: Mapping[str, Any], place: str, points: set[Point]) -
 
     if {"retry_after", "retry_after_date"} <= set(values):
         raise _fault(f"{place}: retry_after and retry_after_date contradict each other")
-
-    if Point.CERTIFICATE in points and values.get("alert", _ALERTS[0]) not in _ALERTS:
-        known = ", ".join(map(str, _ALERTS))
-        hint = "take one of these, or leave registration_id out"
-        raise _fault(f"{place}: with a registration id, alert is one of {known}", hint)
 
     if values.get("drop", Drop.SENT) is not Drop.SENT and {"duplicate", "truncate"} & set(values):
         raise _fault(f"{place}: an answer that is dropped cannot be sent in another way")
@@ -229,11 +224,11 @@ def _several(read: Any) -> Any:
 
 
 def _operation(value: object) -> Point:
-    for point in _OPERATIONS:
+    for point in Point:
         if point.value == value:
             return point
 
-    raise WrongValueError("one of " + ", ".join(repr(each.value) for each in _OPERATIONS))
+    raise WrongValueError("one of " + ", ".join(repr(each.value) for each in Point))
 
 
 def _transport(value: object) -> str:
