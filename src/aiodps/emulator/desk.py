@@ -39,9 +39,6 @@ _POINTS: Final = {
     Operation.REGISTER: Point.REGISTER,
     Operation.OPERATION_STATUS: Point.OPERATION_STATUS,
     Operation.STATUS_LOOKUP: Point.LOOKUP,
-    Operation.REQUEST_ONBOARDING_UPDATES: Point.LOOKUP,
-    Operation.REQUEST_SOFTWARE_UPDATES: Point.LOOKUP,
-    Operation.REPORT_UPDATE_STATUS: Point.LOOKUP,
 }
 OUR_FAULT: Final = "internal error of the emulator"
 

@@ -22,10 +22,6 @@ class Operation(enum.Enum):
     REGISTER = "register"
     OPERATION_STATUS = "operation status"
     STATUS_LOOKUP = "device registration status lookup"
-    REQUEST_ONBOARDING_UPDATES = "request onboarding updates"
-    """Preview, as the next two."""
-    REQUEST_SOFTWARE_UPDATES = "request software updates"
-    REPORT_UPDATE_STATUS = "report update status"
 
 
 class Carrier(enum.Enum):

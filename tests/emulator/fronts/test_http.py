@@ -62,16 +62,6 @@ async def test_a_strict_emulator_names_the_rule() -> None:
         assert "content-encoding" in curl.body["message"]
 
 
-async def test_there_is_no_update() -> None:
-    """Devices of the preview version may ask."""
-    path = f"{BASE}/requestSoftwareUpdates?api-version=2026-11-02-preview"
-    async with running() as dps, http(dps, device()) as client:
-        answer = await client.ask("POST", path, b'{"agentInfo": {}}')
-
-        assert answer.status == 200
-        assert set(answer.body) == {"serviceConfigEtag", "agentInfoEtag"}
-
-
 async def test_the_request_id_of_an_error_is_its_tracking_id() -> None:
     """As seen on the wire."""
     async with running() as dps, http(dps) as client:

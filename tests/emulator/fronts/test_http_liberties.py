@@ -28,9 +28,6 @@ def taken(method: str, target: str, body: bytes = b"", **headers: str) -> tuple[
         ("PUT", f"{BASE}/register?{VERSION}"),
         ("PUT", f"/0ne1/registrations/dev%3A1/register?{VERSION}"),
         ("POST", f"{BASE}?{VERSION}"),
-        ("POST", f"{BASE}/requestSoftwareUpdates?{VERSION}"),
-        ("POST", f"{BASE}/onboarding/getDeviceUpdate?{VERSION}"),
-        ("POST", f"{BASE}/reportUpdateStatus?{VERSION}"),
     ],
 )
 def test_none_is_taken(method: str, target: str) -> None:

@@ -67,27 +67,6 @@ def test_device_api(
     )
 
 
-@pytest.mark.parametrize(
-    ("end", "operation"),
-    [
-        ("requestOnboardingUpdates", Operation.REQUEST_ONBOARDING_UPDATES),
-        ("requestSoftwareUpdates", Operation.REQUEST_SOFTWARE_UPDATES),
-        ("reportUpdateStatus/", Operation.REPORT_UPDATE_STATUS),
-        ("onboarding/getDeviceUpdate", Operation.REQUEST_ONBOARDING_UPDATES),
-        ("getDeviceUpdate", Operation.REQUEST_SOFTWARE_UPDATES),
-        ("reportDeviceUpdateStatus", Operation.REPORT_UPDATE_STATUS),
-    ],
-)
-def test_update_operations(end: str, operation: Operation) -> None:
-    """By the names of either preview version."""
-    wish = route(asked("POST", f"/0ne1/registrations/dev-1/{end}?api-version=v"))
-
-    assert isinstance(wish, Request)
-    assert wish.operation is operation
-    with pytest.raises(WrongMethodError):
-        route(asked("PUT", f"/0ne1/registrations/dev-1/{end}"))
-
-
 def test_resource_manager() -> None:
     """Everything below `/subscriptions/` goes there, headers and all."""
     path = f"{ARM}/certificates/root"

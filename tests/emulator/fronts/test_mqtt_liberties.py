@@ -60,7 +60,6 @@ def test_connects() -> None:
     [
         (f"{PUT}?$rid=1", ()),
         (f"{GET}?$rid=a-b&operationId=5.ab%2Dc.d", ()),
-        ("$dps/registrations/POST/iotdps-get-deviceupdate/?$rid=1", ()),
         ("$dps/registrations/put/iotdps-register/?$rid=1", (Liberty.TOPIC,)),
         (f"{PUT}?$rid=1&x=2", (Liberty.TOPIC,)),
         (f"{GET}?operationId=5.a.b&$rid=1", (Liberty.TOPIC,)),

@@ -87,17 +87,6 @@ def test_other_user_names_are_none(text: str) -> None:
             Question(operation=Operation.REGISTER, rid="1", operation_id=None),
             id="any case, unknown keys",
         ),
-        *(
-            (
-                f"$dps/registrations/POST/{name}/?$rid=1",
-                Question(operation=operation, rid="1", operation_id=None),
-            )
-            for name, operation in (
-                ("iotdps-get-onboarding-deviceupdate", Operation.REQUEST_ONBOARDING_UPDATES),
-                ("iotdps-get-deviceupdate", Operation.REQUEST_SOFTWARE_UPDATES),
-                ("iotdps-report-deviceupdatestatus", Operation.REPORT_UPDATE_STATUS),
-            )
-        ),
     ],
 )
 def test_topics_are_read(topic: str, question: Question) -> None:

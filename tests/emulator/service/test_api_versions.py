@@ -8,16 +8,10 @@ from tests.emulator.service.test_registrar import DEVICE, answer, custom, group
 from tests.emulator.tokens import KEY, derived, signed
 
 from aiodps.emulator.service.api_versions import API_VERSIONS
-from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import Carrier, Operation
 
 OLD = ("2017-08-31-preview", "2017-11-15")
 NEW = ("2026-11-02-preview", "2026-11-15-preview")
-UPDATES = (
-    Operation.REQUEST_ONBOARDING_UPDATES,
-    Operation.REQUEST_SOFTWARE_UPDATES,
-    Operation.REPORT_UPDATE_STATUS,
-)
 
 
 @pytest.mark.parametrize("version", sorted(API_VERSIONS))
@@ -76,23 +70,3 @@ def test_certificates_are_not_issued(version: str, operation: Operation) -> None
     response = ask(instance(group()), operation, DEVICE, api_version=version, body=b'{"csr":"AA"}')
 
     assert refused(response) == (400, 400012, "Deserialization error")
-
-
-def update(service: Service, operation: Operation, **more: object) -> tuple[int, object]:
-    """Ask for an update."""
-    options = {"api_version": NEW[0], "body": b'{"workflowId": "w"}', **more}
-    response = ask(service, operation, DEVICE, **options)  # type: ignore[arg-type]
-    return response.status_code, response.body.get("errorCode")
-
-
-@pytest.mark.parametrize("operation", UPDATES)
-def test_update_operations(operation: Operation) -> None:
-    """The newest versions have them, for devices that prove who they are."""
-    service = instance(group())
-
-    for version in API_VERSIONS:
-        expected = (200, None) if version in NEW else (404, 404000)
-        assert update(service, operation, api_version=version) == expected
-
-    assert update(service, operation, carrier=Carrier.MQTT) == (200, None)
-    assert update(instance(), operation) == (401, 401002)

@@ -23,7 +23,7 @@ class Point(enum.Enum):
     REGISTER = "register"
     OPERATION_STATUS = "operation status"
     LOOKUP = "lookup"
-    """Device registration status look-up, HTTPS only; also all that concerns updates."""
+    """Device registration status look-up, HTTPS only."""
     MANAGEMENT = "management"
     """Service API and resource manager, which concern no device."""
 

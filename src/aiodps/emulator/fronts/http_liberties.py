@@ -15,26 +15,19 @@ def http_liberties(request: HttpRequest, wish: Request) -> tuple[Liberty, ...]:
     """Name the liberties that a request takes; `wish` is what it asks for."""
     path, _, query = request.target.partition("?")
     base = f"/{wish.id_scope}/registrations/{wish.registration_id}"
-    paths = [f"{base}/{end}" if end else base for end in _ends(wish)]
-    known = unquote(path) in paths and query == f"api-version={wish.api_version}"
+    known = unquote(path) == base + _end(wish) and query == f"api-version={wish.api_version}"
     return (() if known else (Liberty.HTTP_TARGET,)) + tuple(_of_headers(request))
 
 
-def _ends(wish: Request) -> tuple[str, ...]:
-    """Return what follows the registration id in paths, as the specifications write it."""
+def _end(wish: Request) -> str:
+    """Return what follows the registration id in the path, as the specification writes it."""
     match wish.operation:
         case Operation.REGISTER:
-            return ("register",)
+            return "/register"
         case Operation.OPERATION_STATUS:
-            return (f"operations/{wish.operation_id}",)
+            return f"/operations/{wish.operation_id}"
         case Operation.STATUS_LOOKUP:
-            return ("",)
-        case Operation.REQUEST_ONBOARDING_UPDATES:
-            return ("requestOnboardingUpdates", "onboarding/getDeviceUpdate")
-        case Operation.REQUEST_SOFTWARE_UPDATES:
-            return ("requestSoftwareUpdates", "getDeviceUpdate")
-        case Operation.REPORT_UPDATE_STATUS:
-            return ("reportUpdateStatus", "reportDeviceUpdateStatus")
+            return ""
         case _:
             assert_never(wish.operation)
 

@@ -71,10 +71,7 @@ def _is_management(path: str) -> bool:
 def _operation(request: HttpRequest, rest: list[str]) -> tuple[Operation, str | None]:
     """Tell the operation by what follows the registration id in the path, and by the method."""
     operation_id: str | None = None
-    literals = "/".join(rest).lower()
     match rest:
-        case _ if literals in _UPDATES:
-            allowed, operation = "POST", _UPDATES[literals]
         case []:
             allowed, operation = "POST", Operation.STATUS_LOOKUP
         case [literal] if literal.lower() == "register":
@@ -88,17 +85,6 @@ def _operation(request: HttpRequest, rest: list[str]) -> tuple[Operation, str | 
         raise WrongMethodError(allowed)
 
     return operation, operation_id
-
-
-_UPDATES = {
-    "requestonboardingupdates": Operation.REQUEST_ONBOARDING_UPDATES,
-    "requestsoftwareupdates": Operation.REQUEST_SOFTWARE_UPDATES,
-    "reportupdatestatus": Operation.REPORT_UPDATE_STATUS,
-    "onboarding/getdeviceupdate": Operation.REQUEST_ONBOARDING_UPDATES,
-    "getdeviceupdate": Operation.REQUEST_SOFTWARE_UPDATES,
-    "reportdeviceupdatestatus": Operation.REPORT_UPDATE_STATUS,
-}
-"""Ends of paths, in lower case: of 2026-11-02-preview, then of 2026-11-15-preview."""
 
 
 def _not_found(request: HttpRequest) -> RefusedError:

@@ -14,9 +14,6 @@ _ENCODED = re.compile(r"(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 _TOPICS = {
     Operation.REGISTER: "PUT/iotdps-register",
     Operation.OPERATION_STATUS: "GET/iotdps-get-operationstatus",
-    Operation.REQUEST_ONBOARDING_UPDATES: "POST/iotdps-get-onboarding-deviceupdate",
-    Operation.REQUEST_SOFTWARE_UPDATES: "POST/iotdps-get-deviceupdate",
-    Operation.REPORT_UPDATE_STATUS: "POST/iotdps-report-deviceupdatestatus",
 }
 """As the documentation writes them."""
 

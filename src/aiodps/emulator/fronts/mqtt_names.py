@@ -21,9 +21,6 @@ _PREFIX = "$dps/registrations/"
 _OPERATIONS: Mapping[str, Operation] = {
     "put/iotdps-register/": Operation.REGISTER,
     "get/iotdps-get-operationstatus/": Operation.OPERATION_STATUS,
-    "post/iotdps-get-onboarding-deviceupdate/": Operation.REQUEST_ONBOARDING_UPDATES,
-    "post/iotdps-get-deviceupdate/": Operation.REQUEST_SOFTWARE_UPDATES,
-    "post/iotdps-report-deviceupdatestatus/": Operation.REPORT_UPDATE_STATUS,
 }
 _MAX_RID = 256
 """Characters; clients send a UUID or a small number. It is sent back, so it is bounded."""

@@ -8,7 +8,7 @@ versions its own clients name, and recordings of the oldest.
 | the first to 2017-11-15 | over MQTT, whatever goes well has status 200 and no `retry-after` |
 | 2018-11-01 | `payload`, from and to devices |
 | 2025-07-01-preview | `csr` in a registration; an older version does not know it |
-| 2026-11-02-preview | `connectionProfile` of an assigned device; update operations |
+| 2026-11-02-preview | `connectionProfile` of an assigned device |
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ API_VERSIONS: Final = frozenset(
 _WITH_STATUSES = "2018-04-01"
 _WITH_PAYLOAD = "2018-11-01"
 _WITH_PROFILE = "2026-11-02-preview"
-_WITH_UPDATES = "2026-11-02-preview"
 _CLASSIC = {"connectionProfile": "classic"}
 """Of a device that speaks MQTT 3.1.1 to its hub, which all of this emulator's do."""
 
@@ -51,11 +50,6 @@ _CLASSIC = {"connectionProfile": "classic"}
 def has_payload(api_version: str) -> bool:
     """Whether devices may have something to say to a webhook."""
     return api_version >= _WITH_PAYLOAD
-
-
-def has_updates(api_version: str) -> bool:
-    """Whether devices may ask for updates of themselves."""
-    return api_version >= _WITH_UPDATES
 
 
 def shaped(response: Response, request: Request) -> Response:

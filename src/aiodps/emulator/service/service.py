@@ -20,12 +20,10 @@ from aiodps.emulator.service.allocation import LinkedHubs
 from aiodps.emulator.service.api_versions import (
     API_VERSIONS,
     has_payload,
-    has_updates,
     shaped,
 )
 from aiodps.emulator.service.certificates import CaCertificates
 from aiodps.emulator.service.device_registration import read_device_registration
-from aiodps.emulator.service.device_updates import answer_update
 from aiodps.emulator.service.enrollments import Enrollment, Enrollments
 from aiodps.emulator.service.identifiers import guid, is_registration_id
 from aiodps.emulator.service.mechanisms import SymmetricKeys
@@ -132,12 +130,6 @@ class Service:
                 return self._operation_status(request, identity, now=now)
             case Operation.STATUS_LOOKUP:
                 return self._look_up(request, identity, now=now)
-            case (
-                Operation.REQUEST_ONBOARDING_UPDATES
-                | Operation.REQUEST_SOFTWARE_UPDATES
-                | Operation.REPORT_UPDATE_STATUS
-            ):
-                return self._update(request, identity, now=now)
             case _:
                 assert_never(request.operation)
 
@@ -203,13 +195,6 @@ class Service:
     def _count_poll(self, request: Request, *, now: float) -> None:
         if self.throttle is not None:
             self.throttle.poll(request.registration_id, now=now)
-
-    def _update(self, request: Request, identity: Identity, *, now: float) -> Response:
-        if not has_updates(request.api_version or ""):
-            raise refusal(ErrorCode.NOT_FOUND, "Resource not found.")
-
-        self._admit(request, identity, now=now)
-        return Response(status_code=200, body=answer_update(request))
 
     def _admit(self, request: Request, identity: Identity, *, now: float) -> Enrollment:
         record = self.registrations.record(request.registration_id)
