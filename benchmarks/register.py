@@ -40,7 +40,7 @@ CLIENTS: Final = (
     "peers:stock_aiomqtt",
 )
 AZURE: Final = "azure_sdk:mqtt"
-PATIENCE: Final = 60.0
+STALL_TIMEOUT: Final = 60.0
 """Seconds after which a client counts as hanging."""
 
 
@@ -56,11 +56,11 @@ def measure(
             check=True,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=STALL_TIMEOUT,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
     except subprocess.TimeoutExpired:
-        return {"client": client, "error": f"was not done after {PATIENCE:g} s"}
+        return {"client": client, "error": f"was not done after {STALL_TIMEOUT:g} s"}
     except subprocess.CalledProcessError as error:
         return {"client": client, "error": error.stderr[-500:]}
 

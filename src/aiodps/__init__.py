@@ -45,12 +45,12 @@ from aiodps.errors import (
     UsageError,
 )
 from aiodps.models import Assignment, Phase, RegistrationStatus, Substatus
+from aiodps.network.trust import Trust
 from aiodps.observe import Observer, PhaseTimes, Step, StepKind, log_step
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
-from aiodps.transports.trust import Trust
 
 __all__ = [
     "MQTT",

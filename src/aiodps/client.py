@@ -17,6 +17,7 @@ from aiodps.attestation.x509 import X509
 from aiodps.credential_files import read_password
 from aiodps.errors import ConfigurationError, ProvisioningError, UsageError
 from aiodps.models import Assignment, JsonObject
+from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter, Step, log_step
 from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.payloads import check_payload, is_operation_id
@@ -27,7 +28,6 @@ from aiodps.settings import Settings
 from aiodps.transports.base import Target, TransportFactory
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
-from aiodps.transports.trust import Trust
 
 _log = logging.getLogger("aiodps.registration")
 

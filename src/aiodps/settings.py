@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from aiodps.errors import ConfigurationError
+from aiodps.network.trust import Trust
 from aiodps.protocol.identifiers import check_endpoint, check_id_scope, check_registration_id
 from aiodps.protocol.payloads import AZURE_HUB_SUFFIXES
 from aiodps.transports.base import TransportFactory
-from aiodps.transports.trust import Trust
 
 GLOBAL_ENDPOINT = "global.azure-devices-provisioning.net"
 """The device endpoint of Azure's public cloud, the same for every DPS instance."""

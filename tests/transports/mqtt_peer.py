@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.protocol.mqtt_bytes import CONNACK, puback, publish, suback
 from tests.transports import peers
-from tests.transports.peers import PATIENCE, Script, server_context
+from tests.transports.peers import Script, server_context
 
 from aiodps.observe import Observer
 from aiodps.transports.mqtt import MQTT, MqttTransport

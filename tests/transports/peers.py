@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
+from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter
 from aiodps.transports.base import Target
-from aiodps.transports.trust import Trust
 
-PATIENCE = 20.0
+STALL_TIMEOUT = 20.0
 """Seconds after which a script that waits in vain gives up: the test has failed then."""
 
 Script: TypeAlias = Callable[..., None]
@@ -78,7 +78,7 @@ class Peer:
 
         self._listener.close()
         for thread in self._threads:
-            thread.join(PATIENCE / 4)
+            thread.join(STALL_TIMEOUT / 4)
 
         held = [thread for thread in self._threads if thread.is_alive()]
         for sock in self._open if held else ():
@@ -105,7 +105,7 @@ class Peer:
             except OSError:
                 return
 
-            sock.settimeout(PATIENCE)
+            sock.settimeout(STALL_TIMEOUT)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.append(sock)
             self._start(

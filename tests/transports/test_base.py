@@ -24,9 +24,9 @@ from aiodps.errors import (
     ServerIdentityError,
     TlsProtocolError,
 )
+from aiodps.network.trust import Trust
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.transports.base import Target, Transport
-from aiodps.transports.trust import Trust
 
 pytestmark = [
     pytest.mark.anyio,

@@ -354,7 +354,7 @@ async def test_exchange_on_a_lost_connection() -> None:
             await transport.exchange(Register())
             session = transport._session
             with anyio.fail_after(AT_ONCE):
-                while session is not None and session.look():  # noqa: ASYNC110 (it tells nobody)
+                while session is not None and session.is_alive():  # noqa: ASYNC110 (it tells nobody)
                     await anyio.sleep(0.01)
 
             with pytest.raises(ConnectionLostError):

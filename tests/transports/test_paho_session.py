@@ -17,9 +17,9 @@ from tests.transports.mqtt_peer import Line, Peer
 
 from aiodps.errors import ConnectionLostError, ProtocolError, UnauthorizedError
 from aiodps.models import Phase
+from aiodps.network.dial import dial
 from aiodps.protocol.messages import Register
 from aiodps.transports import paho_session
-from aiodps.transports.dial import dial
 from aiodps.transports.paho_session import Session
 
 pytestmark = pytest.mark.anyio
@@ -176,7 +176,7 @@ async def test_library_stumbles(stumble: Exception, monkeypatch: pytest.MonkeyPa
             monkeypatch.setattr(session._client, "loop_read", fail)
             session._read()
 
-        assert not session.look()
+        assert not session.is_alive()
 
 
 async def test_last_words_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +217,7 @@ async def test_never_opened(caplog: pytest.LogCaptureFixture) -> None:
         session.close()
         session.close()
         connection.close()
-        looks_alive = session.look()
+        looks_alive = session.is_alive()
         del session
         gc.collect()
 

@@ -28,11 +28,11 @@ from aiodps.cli.output import StepPrinter, err, errors_as_exit_codes, out, print
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.models import Assignment, Phase
+from aiodps.network.tls_contexts import fresh_context
+from aiodps.network.trust import Trust
 from aiodps.observe import PhaseTimes, Step
 from aiodps.pki import Authority, Credential
 from aiodps.pki.files import CredentialFiles
-from aiodps.transports.contexts import fresh_context
-from aiodps.transports.trust import Trust
 
 STARTUP = 10.0
 """Seconds the emulator may take to be ready."""

@@ -9,7 +9,8 @@ from typing import Final, Self
 
 from rich.console import Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
 from aiodps.cli.output import err
@@ -34,7 +35,7 @@ class LiveDisplay:
         self._ends: deque[tuple[float, int]] = deque()
         self._last_line = 0.0
         self._said_end = False
-        self._bar = Progress(
+        self._bar = ProgressBar(
             TextColumn("[bold]{task.description}"), BarColumn(None), MofNCompleteColumn()
         )
         self._task = self._bar.add_task("devices", total=None)

@@ -15,7 +15,7 @@ try:
 except ModuleNotFoundError:  # Windows: the journals are locked all the same, only later
     fcntl = None  # type: ignore[assignment]  # there is no other way to say so
 
-NAME: Final = ".lock"
+LOCK: Final = ".lock"
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def locked(folder: Path) -> Iterator[None]:
         JournalError: If another process has it, or it cannot be written to.
     """
     try:
-        handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as exc:
         raise JournalError(
             f"the folder {str(folder)!r} cannot be written to: {exc.strerror}", reason="unwritable"

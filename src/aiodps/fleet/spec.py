@@ -12,12 +12,12 @@ from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.arrivals import Arrivals, Burst, Open
 from aiodps.fleet.devices import DeviceSource
+from aiodps.network.trust import Trust
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import GLOBAL_ENDPOINT, Settings
 from aiodps.transports.base import TransportFactory
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
-from aiodps.transports.trust import Trust
 
 TRANSPORTS: Final = ("rest", "mqtt")
 AZURE_LIMIT: Final = 1000.0

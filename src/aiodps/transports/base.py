@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiodps.attestation.base import TlsIdentity
+from aiodps.network.trust import Trust
 from aiodps.observe import Reporter
 from aiodps.protocol.messages import Request, Response
-from aiodps.transports.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

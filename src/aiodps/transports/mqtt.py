@@ -16,11 +16,11 @@ from aiodps.errors import (
     TransportTimeoutError,
 )
 from aiodps.models import Phase
+from aiodps.network.dial import dial
 from aiodps.observe import StepKind
 from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, user_name
 from aiodps.transports.base import Target
-from aiodps.transports.dial import dial
 from aiodps.transports.paho_session import Session
 
 CONNACK_TIMEOUT = 10.0
@@ -90,7 +90,7 @@ class MqttTransport:
 
     async def connect(self) -> None:
         """Dial, open an MQTT session and subscribe to answers, unless that stands already."""
-        if self._session is not None and self._session.look():
+        if self._session is not None and self._session.is_alive():
             await anyio.lowlevel.checkpoint()
             return
 

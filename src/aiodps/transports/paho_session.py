@@ -21,6 +21,7 @@ from paho.mqtt import client as paho
 
 from aiodps.errors import ConnectionLostError, ProtocolError, ProvisioningError
 from aiodps.models import Phase
+from aiodps.network.dial import Connection
 from aiodps.observe import StepKind
 from aiodps.protocol.limits import MAX_IGNORED_MESSAGES
 from aiodps.protocol.messages import QueryStatus, Request, Response
@@ -42,8 +43,7 @@ from aiodps.protocol.mqtt_packets import (
 )
 from aiodps.protocol.mqtt_text import packet_text
 from aiodps.transports.base import Target
-from aiodps.transports.checked_socket import CheckedSocket
-from aiodps.transports.dial import Connection
+from aiodps.transports.paho_socket import PahoSocket
 
 _SILENT = logging.Logger("aiodps.paho", level=logging.CRITICAL + 1)  # noqa: LOG001 (in no tree)
 """For aiomqtt and paho, which would print errors: what happens is told by steps and errors."""
@@ -87,7 +87,7 @@ class Session(aiomqtt.Client):
         self._target = target
         self._keep_alive = keep_alive
         self._keep_alive_timer: asyncio.TimerHandle | None = None
-        self._socket = CheckedSocket(connection, on_received=self._received, on_sent=self._sent)
+        self._socket = PahoSocket(connection, on_received=self._received, on_sent=self._sent)
         # The one way in: paho asks this for the socket to connect with.
         self._client._create_socket = lambda: self._socket  # type: ignore[method-assign]  # noqa: SLF001
         self._watches_writing = False
@@ -96,7 +96,7 @@ class Session(aiomqtt.Client):
         self._unanswered_pings = 0
         self._ignored = 0
 
-    def look(self) -> bool:
+    def is_alive(self) -> bool:
         """Return whether the connection stands: read what has come in, perhaps a good-bye."""
         self._read()
         return self.fault is None
@@ -134,7 +134,7 @@ class Session(aiomqtt.Client):
     def close(self) -> None:
         """Say good-bye if there is a session, and close the connection; waits for nothing."""
         polite = self.fault is None and self._client.is_connected()
-        self._tell(ConnectionLostError("the connection was closed from this side"))
+        self._fail_waiters(ConnectionLostError("the connection was closed from this side"))
         if polite:
             self._client.disconnect()
             self._write()
@@ -234,7 +234,9 @@ class Session(aiomqtt.Client):
     def _on_disconnect(self, *args: Any) -> None:
         """Learn that paho has closed the connection itself: a ping was not answered."""
         reason_code = args[3]
-        self._tell(ConnectionLostError(f"the session was given up: {str(reason_code).lower()}"))
+        self._fail_waiters(
+            ConnectionLostError(f"the session was given up: {str(reason_code).lower()}")
+        )
 
     # What the event loop calls.
 
@@ -270,10 +272,10 @@ class Session(aiomqtt.Client):
 
     def _lose(self, error: ProvisioningError) -> None:
         """Close the connection and tell everybody who waits why."""
-        self._tell(error)
+        self._fail_waiters(error)
         self._client._sock_close()  # noqa: SLF001 (paho has no public way to hang up)
 
-    def _tell(self, error: ProvisioningError) -> None:
+    def _fail_waiters(self, error: ProvisioningError) -> None:
         if self.fault is None:
             self.fault = error.locate(phase=self.phase)
 

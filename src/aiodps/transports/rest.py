@@ -15,6 +15,7 @@ import httpx
 
 from aiodps.errors import ConfigurationError, ConnectionLostError
 from aiodps.models import Phase
+from aiodps.network.dial import dial
 from aiodps.observe import StepKind
 from aiodps.protocol.masking import shown_body, shown_headers
 from aiodps.protocol.messages import Register, Request, Response
@@ -26,8 +27,7 @@ from aiodps.protocol.rest import (
     parse_response,
 )
 from aiodps.transports.base import Target
-from aiodps.transports.dial import dial
-from aiodps.transports.http import DialledTransport, read_body
+from aiodps.transports.http_connection import SingleConnectionTransport, read_body
 
 _USER_AGENT = f"aiodps/{version('aiodps')}"
 
@@ -66,7 +66,7 @@ class RestTransport:
     def __init__(self, settings: REST, target: Target) -> None:
         self._settings = settings
         self._target = target
-        self._http: DialledTransport | None = None
+        self._http: SingleConnectionTransport | None = None
 
     async def connect(self) -> None:
         """Dial, unless a connection stands already."""
@@ -75,7 +75,7 @@ class RestTransport:
             return
 
         await self.aclose()
-        self._http = DialledTransport(await dial(self._target, port=self._settings.port))
+        self._http = SingleConnectionTransport(await dial(self._target, port=self._settings.port))
 
     async def exchange(self, request: Request) -> Response:
         """Send a request over the connection and return its answer, whatever its status."""
@@ -101,7 +101,7 @@ class RestTransport:
         )
 
     async def _exchange(
-        self, http: DialledTransport, request: HttpRequest, phase: Phase
+        self, http: SingleConnectionTransport, request: HttpRequest, phase: Phase
     ) -> Response:
         report = self._target.report
         report(StepKind.SENT, phase, text=lambda: _shown_request(request))

@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aiodps.emulator.management.bodies import read_object
+from aiodps.emulator.management.bodies import read_body
 from aiodps.emulator.service.certificates import CaCertificate, CaCertificates
 from aiodps.emulator.service.etags import ANY
 from aiodps.emulator.service.refusals import ErrorCode, refusal
@@ -126,7 +126,7 @@ def _answer(body: Mapping[str, Any]) -> ManagementResponse:
 
 def _read_members(body: bytes) -> Mapping[str, Any]:
     """Return the members that count, be they flat or under `properties`."""
-    document = read_object(body)
+    document = read_body(body)
     members = document.get("properties", document)
     if isinstance(members, dict):
         return members

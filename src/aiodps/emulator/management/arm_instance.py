@@ -11,7 +11,7 @@ import re
 from typing import Any, Final
 
 from aiodps.emulator.management.access import Access, AccessPolicy
-from aiodps.emulator.management.bodies import read_object
+from aiodps.emulator.management.bodies import read_body
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
@@ -57,7 +57,7 @@ class InstanceCalls:
 
     def check_name(self) -> ManagementResponse:
         """Say whether an instance may be called so."""
-        name = read_object(self._body).get("name")
+        name = read_body(self._body).get("name")
         if not isinstance(name, str):
             raise refusal(ErrorCode.BAD_REQUEST, "The name is missing.")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, assert_never
 
-from aiodps.emulator.management.bodies import read_object
+from aiodps.emulator.management.bodies import read_body
 from aiodps.emulator.management.enrollment_calls import EnrollmentCalls, Kind
 from aiodps.emulator.service.enrollment import Enrollment
 from aiodps.emulator.service.enrollments import Enrollments
@@ -56,7 +56,7 @@ class BulkOperation:
         Raises:
             BadRequestError: If the request as a whole makes no sense; then nothing was done.
         """
-        document = read_object(request.body)
+        document = read_body(request.body)
         mode = _read_mode(document)
         items = _read_items(document, self._kind)
         errors = [error for item in items if (error := self._try(mode, item)) is not None]

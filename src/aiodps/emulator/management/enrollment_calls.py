@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiodps.emulator.management.bodies import read_object
+from aiodps.emulator.management.bodies import read_body
 from aiodps.emulator.management.pages import page_of
 from aiodps.emulator.service.enrollment import Enrollment
 from aiodps.emulator.service.enrollment_reader import read_enrollment
@@ -96,7 +96,7 @@ class EnrollmentCalls:
 
     def put(self, name: str) -> ManagementResponse:
         """Create or change one, and show it with its keys."""
-        wanted = self.read(read_object(self._request.body), name=name)
+        wanted = self.read(read_body(self._request.body), name=name)
         if self._if_match is None:
             self.check_new(name)
 
@@ -115,7 +115,7 @@ class EnrollmentCalls:
 
     def query(self) -> ManagementResponse:
         """List all, page by page; whatever the query says, as the real tools say anything."""
-        if not isinstance(read_object(self._request.body).get("query"), str):
+        if not isinstance(read_body(self._request.body).get("query"), str):
             raise refusal(ErrorCode.BAD_REQUEST, "The query is missing.")
 
         ids = self._kind.ids(self._enrollments)

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from aiodps.emulator.service.refusals import ErrorCode, refusal
 
-_Call = TypeVar("_Call")
+_Method = TypeVar("_Method")
 
 
-def choose(calls: Mapping[str, _Call], method: str) -> _Call:
+def choose(calls: Mapping[str, _Method], method: str) -> _Method:
     """Return what a method does.
 
     Args:

@@ -33,15 +33,15 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.lowlevel import RunVar
 
-PLACES = 32
+DEFAULT_CAPACITY = 32
 """Connections in the making at once, on a short way."""
-MOST_PLACES = 1024
+MAX_CAPACITY = 1024
 """The same on the longest way."""
-SHORT_WAY = 0.01
+LOCAL_RTT = 0.01
 """Seconds of round trip up to which the gate is not widened."""
-PATIENCE = 0.25
+STALL_TIMEOUT = 0.25
 """Seconds a connection may wait for its peer before it gives its place back."""
-MOST_PATIENCE = 2.5
+MAX_STALL_TIMEOUT = 2.5
 """The same when peers are busy."""
 _RECENT = 32
 """Connections that round trip and patience are judged by."""
@@ -49,11 +49,11 @@ _TCP_INFO_RTT = slice(68, 72)
 """Where Linux's `struct tcp_info` has the smoothed round trip, in microseconds."""
 
 
-class Place:
+class Slot:
     """A place in the gate, for one connection; given back once, early or at the end."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, limiter: HandshakeLimiter) -> None:
+        self._limiter = limiter
         self._held = True
         self.waited = 0.0
         """Seconds the connection has waited for its peer so far."""
@@ -64,11 +64,11 @@ class Place:
         try:
             while self._held:
                 # Others may have shown in the meantime that peers are only busy.
-                with anyio.CancelScope(deadline=began + self._gate.patience):
+                with anyio.CancelScope(deadline=began + self._limiter.stall_timeout):
                     await for_peer()
                     return
 
-                if anyio.current_time() - began >= self._gate.patience:
+                if anyio.current_time() - began >= self._limiter.stall_timeout:
                     self.give_back()
 
             await for_peer()
@@ -79,10 +79,10 @@ class Place:
         """Let the next one in; may be called more than once."""
         if self._held:
             self._held = False
-            self._gate.leave()
+            self._limiter.leave()
 
 
-class Gate:
+class HandshakeLimiter:
     """Bounds the connections in the making, of one event loop."""
 
     def __init__(self) -> None:
@@ -92,16 +92,16 @@ class Gate:
         self._waits: deque[float] = deque(maxlen=_RECENT)
 
     @property
-    def places(self) -> int:
+    def capacity(self) -> int:
         """How many may be inside now."""
-        stretch = min(self._round_trips, default=0.0) / SHORT_WAY
-        return max(PLACES, min(MOST_PLACES, int(PLACES * stretch)))
+        stretch = min(self._round_trips, default=0.0) / LOCAL_RTT
+        return max(DEFAULT_CAPACITY, min(MAX_CAPACITY, int(DEFAULT_CAPACITY * stretch)))
 
     @property
-    def patience(self) -> float:
+    def stall_timeout(self) -> float:
         """Seconds that one inside may wait for its peer now."""
         usual = statistics.median(self._waits) if self._waits else 0.0
-        return max(PATIENCE, min(MOST_PATIENCE, 4 * usual))
+        return max(STALL_TIMEOUT, min(MAX_STALL_TIMEOUT, 4 * usual))
 
     @property
     def inside(self) -> int:
@@ -109,18 +109,18 @@ class Gate:
         return self._inside
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[Place]:
+    async def slot(self) -> AsyncIterator[Slot]:
         """Wait for a place, and give it back at the end at the latest."""
         await self._enter()
-        place = Place(self)
+        slot = Slot(self)
         try:
-            yield place
-            self._waits.append(place.waited)
+            yield slot
+            self._waits.append(slot.waited)
         finally:
-            place.give_back()
+            slot.give_back()
 
     async def _enter(self) -> None:
-        if self._inside < self.places and not self._queue:
+        if self._inside < self.capacity and not self._queue:
             self._inside += 1
             return
 
@@ -142,12 +142,12 @@ class Gate:
         self._admit()
 
     def _admit(self) -> None:
-        places = self.places
-        while self._queue and self._inside < places:
+        capacity = self.capacity
+        while self._queue and self._inside < capacity:
             self._inside += 1
             self._queue.popleft().set()
 
-    def note_round_trip(self, seconds: float) -> None:
+    def record_rtt(self, seconds: float) -> None:
         """Take note of how long the way to a peer is."""
         self._round_trips.append(seconds)
         self._admit()
@@ -166,14 +166,14 @@ def round_trip(sock: socket.socket) -> float:
     return int.from_bytes(info[_TCP_INFO_RTT], sys.byteorder) / 1e6
 
 
-_gate: RunVar[Gate] = RunVar("aiodps_gate")
+_limiter: RunVar[HandshakeLimiter] = RunVar("aiodps_gate")
 
 
-def current_gate() -> Gate:
+def current_limiter() -> HandshakeLimiter:
     """Return the gate of the running event loop."""
     try:
-        return _gate.get()
+        return _limiter.get()
     except LookupError:
-        gate = Gate()
-        _gate.set(gate)
-        return gate
+        limiter = HandshakeLimiter()
+        _limiter.set(limiter)
+        return limiter

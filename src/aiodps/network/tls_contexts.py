@@ -32,7 +32,7 @@ from aiodps.attestation.base import (
     TlsIdentity,
 )
 from aiodps.errors import ConfigurationError
-from aiodps.transports.trust import Trust
+from aiodps.network.trust import Trust
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
 """TLS 1.2 suites: ephemeral keys and authenticated encryption only. The service offers these
@@ -45,7 +45,7 @@ _MOST_CONTEXTS = 256
 _Key = tuple[Trust, str, KeyType | None]
 
 
-class Contexts:
+class TlsContextCache:
     """Keeps contexts and wraps sockets with them; safe to use from any thread."""
 
     def __init__(self) -> None:
@@ -142,5 +142,5 @@ def _wrap(context: ssl.SSLContext, sock: socket.socket, name: str) -> ssl.SSLSoc
     )
 
 
-CONTEXTS = Contexts()
+TLS_CONTEXTS = TlsContextCache()
 """The contexts of this process."""

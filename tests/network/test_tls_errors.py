@@ -41,8 +41,8 @@ from aiodps.errors import (
     TlsProtocolError,
 )
 from aiodps.models import Phase
-from aiodps.transports.dial import dial
-from aiodps.transports.tls_errors import classify
+from aiodps.network.dial import dial
+from aiodps.network.tls_errors import classify
 
 ALERTS = {
     10: (TlsProtocolError, "unexpected_message"),

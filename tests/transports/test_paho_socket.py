@@ -14,8 +14,8 @@ from aiodps.errors import (
     ProtocolError,
     ProvisioningError,
 )
-from aiodps.transports.checked_socket import CheckedSocket
-from aiodps.transports.dial import Connection
+from aiodps.network.dial import Connection
+from aiodps.transports.paho_socket import PahoSocket
 
 ALERT = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]")
 ALERT.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
@@ -69,12 +69,12 @@ class Told:
         self.sent: list[bytes] = []
 
 
-def checked(sock: ScriptedSocket) -> tuple[CheckedSocket, Told]:
+def checked(sock: ScriptedSocket) -> tuple[PahoSocket, Told]:
     """Wrap a scripted socket."""
     told = Told()
     connection = Connection(cast("ssl.SSLSocket", cast("Any", sock)), "dps.example.test")
     return (
-        CheckedSocket(connection, on_received=told.received.append, on_sent=told.sent.append),
+        PahoSocket(connection, on_received=told.received.append, on_sent=told.sent.append),
         told,
     )
 
@@ -111,7 +111,7 @@ def test_refused_packet() -> None:
         raise ProtocolError("no", reason="connack")
 
     connection = Connection(cast("Any", ScriptedSocket(CONNACK)), "dps.example.test")
-    sock = CheckedSocket(connection, on_received=refuse, on_sent=lambda _: None)
+    sock = PahoSocket(connection, on_received=refuse, on_sent=lambda _: None)
 
     with pytest.raises(ProtocolError):
         sock.recv(1)

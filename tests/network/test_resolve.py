@@ -13,8 +13,8 @@ import pytest
 
 from aiodps.errors import DnsError, ResourceError, TransportTimeoutError
 from aiodps.models import Phase
-from aiodps.transports import resolve as resolve_module
-from aiodps.transports.resolve import Address, is_literal, resolve
+from aiodps.network import resolve as resolve_module
+from aiodps.network.resolve import Address, is_literal, resolve
 
 pytestmark = pytest.mark.anyio
 

@@ -22,11 +22,11 @@ from tests.transports.scripted_peer import Peer, secures, serving, silent
 from aiodps.attestation.base import OwnContext
 from aiodps.errors import ServerIdentityError
 from aiodps.models import Phase
+from aiodps.network.dial import dial
+from aiodps.network.server_identity import certificates_shown
+from aiodps.network.tls_contexts import fresh_context
+from aiodps.network.trust import Trust
 from aiodps.pki import Authority, Credential
-from aiodps.transports.contexts import fresh_context
-from aiodps.transports.dial import dial
-from aiodps.transports.server_identity import certificates_shown
-from aiodps.transports.trust import Trust
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hosts")]
 

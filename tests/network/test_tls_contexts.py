@@ -20,10 +20,10 @@ from tests.transports.scripted_peer import HOST, Peer, secures, serving
 from aiodps.attestation.base import ClientCertificate, KeyType, NoCertificate, OwnContext
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
+from aiodps.network.dial import dial
+from aiodps.network.tls_contexts import TlsContextCache, fresh_context
+from aiodps.network.trust import Trust
 from aiodps.pki import Credential
-from aiodps.transports.contexts import Contexts, fresh_context
-from aiodps.transports.dial import dial
-from aiodps.transports.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,9 @@ def test_all_kinds_from_two_threads(anyio_backend: str) -> None:
         check(peer, fleet(), times=2)
 
 
-def wrapped(contexts: Contexts, identity: ClientCertificate | NoCertificate | OwnContext) -> None:
+def wrapped(
+    contexts: TlsContextCache, identity: ClientCertificate | NoCertificate | OwnContext
+) -> None:
     """Wrap one end of a socket pair, and close both."""
     ours, theirs = socket.socketpair()
     try:
@@ -163,7 +165,7 @@ def ec() -> ClientCertificate:
 
 def test_a_load_that_fails_half_way_costs_the_context() -> None:
     """What it left behind is never shown by the next device."""
-    contexts, loaded = Contexts(), list[ssl.SSLContext]()
+    contexts, loaded = TlsContextCache(), list[ssl.SSLContext]()
 
     def load(context: ssl.SSLContext) -> None:
         loaded.append(context)
@@ -184,7 +186,7 @@ def test_a_load_that_fails_half_way_costs_the_context() -> None:
 
 def test_nothing_is_shared_across_key_types_transports_and_trusts() -> None:
     """One context for each combination; the same again for the same combination."""
-    contexts, seen = Contexts(), list[int]()
+    contexts, seen = TlsContextCache(), list[int]()
     kept: list[ssl.SSLContext] = []
 
     def load(context: ssl.SSLContext) -> None:
@@ -211,7 +213,7 @@ def test_nothing_is_shared_across_key_types_transports_and_trusts() -> None:
 
 def test_contexts_are_not_kept_without_end() -> None:
     """A caller with a trust per device does not fill the memory."""
-    contexts = Contexts()
+    contexts = TlsContextCache()
     for number in range(300):
         ours, theirs = socket.socketpair()
         contexts.wrap(
@@ -237,7 +239,7 @@ def test_a_callers_context_is_left_as_it_is() -> None:
 
     context = Untouchable(ssl.PROTOCOL_TLS_CLIENT)
 
-    wrapped(Contexts(), OwnContext(context))
+    wrapped(TlsContextCache(), OwnContext(context))
 
 
 @pytest.mark.parametrize("mode", [ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
@@ -247,7 +249,7 @@ def test_a_callers_context_that_does_not_verify_is_refused(mode: ssl.VerifyMode)
     context.check_hostname = False
     context.verify_mode = mode
     with pytest.raises(ConfigurationError) as caught:
-        wrapped(Contexts(), OwnContext(context))
+        wrapped(TlsContextCache(), OwnContext(context))
 
     assert caught.value.setting == "attestation"
 

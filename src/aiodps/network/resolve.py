@@ -23,7 +23,7 @@ from anyio.lowlevel import RunVar
 
 from aiodps.errors import DnsError, ProvisioningError, ResourceError, TransportTimeoutError
 from aiodps.models import Phase
-from aiodps.transports.tls_errors import classify
+from aiodps.network.tls_errors import classify
 
 LOOKUP_TIMEOUT = 5.0
 """Seconds a device waits for a look-up."""

@@ -19,6 +19,7 @@ from aiodps.errors import (
     ProvisioningError,
     ResponseTooLargeError,
 )
+from aiodps.network.dial import Connection
 from aiodps.protocol.limits import (
     MAX_BODY,
     MAX_HEADER_BYTES,
@@ -26,10 +27,9 @@ from aiodps.protocol.limits import (
     MAX_INTERIM_RESPONSES,
 )
 from aiodps.protocol.rest import Header, check_framing
-from aiodps.transports.dial import Connection
 
 
-class DialledTransport(httpx.AsyncBaseTransport):
+class SingleConnectionTransport(httpx.AsyncBaseTransport):
     """An httpx transport over one connection that stands already."""
 
     def __init__(self, connection: Connection) -> None:

@@ -21,7 +21,7 @@ from aiodps.errors import (
     TlsProtocolError,
 )
 from aiodps.models import Phase
-from aiodps.transports.server_identity import server_identity_error
+from aiodps.network.server_identity import server_identity_error
 
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?([A-Z_]+)")
 """How OpenSSL calls an alert that the peer sent; some have no ALERT in their name."""

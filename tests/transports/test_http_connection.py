@@ -11,16 +11,16 @@ import pytest
 from tests.transports.http_peer import Line, Peer, always, answer, once
 
 from aiodps.errors import ConnectionLostError, ProtocolError
-from aiodps.transports.dial import dial
-from aiodps.transports.http import DialledTransport
+from aiodps.network.dial import dial
+from aiodps.transports.http_connection import SingleConnectionTransport
 
 pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def dialled(peer: Peer) -> AsyncIterator[DialledTransport]:
+async def dialled(peer: Peer) -> AsyncIterator[SingleConnectionTransport]:
     """Connect to a peer."""
-    transport = DialledTransport(await dial(peer.target(), port=peer.port))
+    transport = SingleConnectionTransport(await dial(peer.target(), port=peer.port))
     try:
         yield transport
     finally:

@@ -40,10 +40,10 @@ from aiodps.errors import (
     TransportTimeoutError,
 )
 from aiodps.models import Phase
+from aiodps.network import dial as dial_module
+from aiodps.network.dial import Connection, dial
+from aiodps.network.handshake_limiter import DEFAULT_CAPACITY, current_limiter
 from aiodps.observe import Step, StepKind
-from aiodps.transports import dial as dial_module
-from aiodps.transports.dial import Connection, dial
-from aiodps.transports.gate import PLACES, current_gate
 
 pytestmark = pytest.mark.anyio
 
@@ -362,7 +362,7 @@ async def test_a_key_that_cannot_be_loaded_leaves_nothing_open() -> None:
         await dial(peer.target(identity=identity), port=peer.port)
 
     assert peer.lines[0].received == b""
-    assert current_gate().inside == 0
+    assert current_limiter().inside == 0
 
 
 async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
@@ -394,7 +394,7 @@ async def test_a_hundred_silent_peers_do_not_delay_a_healthy_device() -> None:
             for _ in range(100):
                 tasks.start_soon(_dial_in_vain, mute)
 
-            await _until(lambda: len(mute.lines) >= PLACES)
+            await _until(lambda: len(mute.lines) >= DEFAULT_CAPACITY)
             began = time.monotonic()
             connection = await dial(healthy.target(), port=healthy.port)
             took = time.monotonic() - began
@@ -414,7 +414,7 @@ async def test_a_hundred_dripping_peers_do_not_either() -> None:
             for _ in range(100):
                 tasks.start_soon(_dial_in_vain, dripping)
 
-            await _until(lambda: len(dripping.lines) >= PLACES)
+            await _until(lambda: len(dripping.lines) >= DEFAULT_CAPACITY)
             began = time.monotonic()
             connection = await dial(healthy.target(), port=healthy.port)
             took = time.monotonic() - began
@@ -469,7 +469,7 @@ async def test_a_thousand_at_once_are_made_a_few_at_a_time() -> None:
 
     assert len(peer.lines) == 1000
     assert all(line.secured for line in peer.lines)
-    assert 1 < handshakes.most <= PLACES
+    assert 1 < handshakes.most <= DEFAULT_CAPACITY
     assert handshakes.under_way == 0
 
 
@@ -492,7 +492,7 @@ async def test_a_busy_peer_does_not_open_the_gate() -> None:
         handshakes = await _dial_often(peer, 160)
 
     assert all(line.secured for line in peer.lines)
-    assert handshakes.most <= 2 * PLACES
+    assert handshakes.most <= 2 * DEFAULT_CAPACITY
 
 
 # Cancellation
@@ -554,7 +554,7 @@ async def test_cancelled_at_any_await_a_dial_leaves_nothing(
         awaits = await _each_cancelled(work)
 
     assert awaits >= 4
-    assert current_gate().inside == 0
+    assert current_limiter().inside == 0
     assert open_files() <= files
 
 
@@ -594,4 +594,4 @@ async def test_resets_of_all_ages_leave_nothing() -> None:
                 await dial(peer.target(), port=peer.port)
 
     assert open_files() <= files
-    assert current_gate().inside == 0
+    assert current_limiter().inside == 0

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 from aiodps.errors import ConnectionLostError
 from aiodps.models import Phase
+from aiodps.network.dial import Connection
+from aiodps.network.tls_errors import classify
 from aiodps.protocol.mqtt_packets import Inbound
-from aiodps.transports.dial import Connection
-from aiodps.transports.tls_errors import classify
 
 _RECORD = 16 * 1024
 """Bytes read at once: as much as one TLS record holds."""
 
 
-class CheckedSocket:
+class PahoSocket:
     """A connection in the shape of a socket, for paho.
 
     paho takes packets of any size, swallows what the operating system and TLS say, and knows no

@@ -24,12 +24,12 @@ import anyio.lowlevel
 
 from aiodps.errors import ConnectionLostError, TransportTimeoutError
 from aiodps.models import Phase
+from aiodps.network.handshake_limiter import Slot, current_limiter, round_trip
+from aiodps.network.resolve import Address, is_literal, resolve
+from aiodps.network.tls_contexts import TLS_CONTEXTS
+from aiodps.network.tls_errors import classify
 from aiodps.observe import StepKind
 from aiodps.transports.base import Target
-from aiodps.transports.contexts import CONTEXTS
-from aiodps.transports.gate import Place, current_gate, round_trip
-from aiodps.transports.resolve import Address, is_literal, resolve
-from aiodps.transports.tls_errors import classify
 
 TCP_TIMEOUT = 10.0
 """Seconds for TCP, all addresses together."""
@@ -122,11 +122,11 @@ async def dial(target: Target, *, port: int) -> Connection:
         look_up = resolve(target.endpoint, port)
         addresses = await _timed(target, StepKind.RESOLVED, Phase.DNS, look_up)
 
-    async with current_gate().place() as place:
+    async with current_limiter().slot() as slot:
         sock = await _timed(
-            target, StepKind.CONNECTED, Phase.TCP, _connect(target, addresses, place)
+            target, StepKind.CONNECTED, Phase.TCP, _connect(target, addresses, slot)
         )
-        return await _timed(target, StepKind.SECURED, Phase.TLS, _secure(target, sock, place))
+        return await _timed(target, StepKind.SECURED, Phase.TLS, _secure(target, sock, slot))
 
 
 async def _timed(target: Target, kind: StepKind, phase: Phase, work: Awaitable[T]) -> T:
@@ -136,11 +136,11 @@ async def _timed(target: Target, kind: StepKind, phase: Phase, work: Awaitable[T
     return result
 
 
-async def _connect(target: Target, addresses: tuple[Address, ...], place: Place) -> socket.socket:
+async def _connect(target: Target, addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
     """Open a TCP connection to the address that answers first."""
     try:
         with anyio.fail_after(TCP_TIMEOUT):
-            sock = await _race(addresses, place)
+            sock = await _race(addresses, slot)
     except TimeoutError as exc:
         raise TransportTimeoutError(
             f"{target.endpoint!r} did not answer within {TCP_TIMEOUT:g} s"
@@ -148,14 +148,14 @@ async def _connect(target: Target, addresses: tuple[Address, ...], place: Place)
     except OSError as exc:
         raise classify(exc, phase=Phase.TCP, host=target.endpoint) from exc
 
-    current_gate().note_round_trip(round_trip(sock))
+    current_limiter().record_rtt(round_trip(sock))
     return sock
 
 
-async def _race(addresses: tuple[Address, ...], place: Place) -> socket.socket:
+async def _race(addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
     """Connect to the first address, and to the next ones if it takes long (happy eyeballs)."""
     if len(addresses) == 1:
-        return await _connect_one(addresses[0], place)
+        return await _connect_one(addresses[0], slot)
 
     connected: list[socket.socket] = []
     losses: list[OSError] = []
@@ -164,7 +164,7 @@ async def _race(addresses: tuple[Address, ...], place: Place) -> socket.socket:
 
             async def compete(address: Address, lost: anyio.Event) -> None:
                 try:
-                    connected.append(await _connect_one(address, place))
+                    connected.append(await _connect_one(address, slot))
                     tasks.cancel_scope.cancel()
                 except OSError as exc:
                     losses.append(exc)
@@ -186,7 +186,7 @@ async def _race(addresses: tuple[Address, ...], place: Place) -> socket.socket:
             sock.close()
 
 
-async def _connect_one(address: Address, place: Place) -> socket.socket:
+async def _connect_one(address: Address, slot: Slot) -> socket.socket:
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     with _closed_on_error(sock):
         sock.setblocking(False)
@@ -195,7 +195,7 @@ async def _connect_one(address: Address, place: Place) -> socket.socket:
         try:
             sock.connect(address.sockaddr)
         except BlockingIOError:
-            await place.wait(lambda: anyio.wait_writable(sock))
+            await slot.wait(lambda: anyio.wait_writable(sock))
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, os.strerror(code)) from None
@@ -203,7 +203,7 @@ async def _connect_one(address: Address, place: Place) -> socket.socket:
     return sock
 
 
-async def _secure(target: Target, plain: socket.socket, place: Place) -> Connection:
+async def _secure(target: Target, plain: socket.socket, slot: Slot) -> Connection:
     """Shake hands."""
     with _closed_on_error(plain):
         sock = _wrap(target, plain)
@@ -211,7 +211,7 @@ async def _secure(target: Target, plain: socket.socket, place: Place) -> Connect
     with _closed_on_error(sock):
         try:
             with anyio.fail_after(TLS_TIMEOUT):
-                await try_first(sock, sock.do_handshake, place)
+                await try_first(sock, sock.do_handshake, slot)
         except TimeoutError as exc:
             raise TransportTimeoutError(
                 f"{target.endpoint!r} did not shake hands (TLS) within {TLS_TIMEOUT:g} s"
@@ -224,7 +224,7 @@ async def _secure(target: Target, plain: socket.socket, place: Place) -> Connect
 
 def _wrap(target: Target, plain: socket.socket) -> ssl.SSLSocket:
     try:
-        return CONTEXTS.wrap(
+        return TLS_CONTEXTS.wrap(
             plain,
             identity=target.identity,
             trust=target.trust,
@@ -250,7 +250,7 @@ def _closed_on_error(sock: socket.socket) -> Iterator[None]:
 
 
 async def try_first(
-    sock: ssl.SSLSocket, operation: Callable[[], T], place: Place | None = None
+    sock: ssl.SSLSocket, operation: Callable[[], T], slot: Slot | None = None
 ) -> T:
     """Carry out a non-blocking TLS operation: try, and wait only as long as TLS asks for it."""
     await anyio.lowlevel.checkpoint_if_cancelled()
@@ -262,7 +262,7 @@ async def try_first(
         except ssl.SSLWantWriteError:
             wait = anyio.wait_writable
 
-        if place is None:
+        if slot is None:
             await wait(sock)
         else:
-            await place.wait(lambda: wait(sock))  # noqa: B023 (awaited at once)
+            await slot.wait(lambda: wait(sock))  # noqa: B023 (awaited at once)

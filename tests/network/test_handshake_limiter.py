@@ -11,14 +11,14 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from aiodps.transports import gate as gate_module
-from aiodps.transports.gate import (
-    MOST_PATIENCE,
-    MOST_PLACES,
-    PATIENCE,
-    PLACES,
-    Gate,
-    current_gate,
+from aiodps.network import handshake_limiter as limiter_module
+from aiodps.network.handshake_limiter import (
+    DEFAULT_CAPACITY,
+    MAX_CAPACITY,
+    MAX_STALL_TIMEOUT,
+    STALL_TIMEOUT,
+    HandshakeLimiter,
+    current_limiter,
     round_trip,
 )
 
@@ -33,11 +33,11 @@ async def settled() -> None:
 
 async def test_no_more_than_there_are_places_are_inside() -> None:
     """The others queue, and get in one by one in the order they came."""
-    gate, entered = Gate(), list[int]()
-    finish = [anyio.Event() for _ in range(PLACES + 3)]
+    limiter, entered = HandshakeLimiter(), list[int]()
+    finish = [anyio.Event() for _ in range(DEFAULT_CAPACITY + 3)]
 
     async def one(number: int) -> None:
-        async with gate.place():
+        async with limiter.slot():
             entered.append(number)
             await finish[number].wait()
 
@@ -46,44 +46,44 @@ async def test_no_more_than_there_are_places_are_inside() -> None:
             tasks.start_soon(one, number)
             await settled()
 
-        inside, first = gate.inside, len(entered)
+        inside, first = limiter.inside, len(entered)
         for event in finish:
             event.set()
             await settled()
 
-    assert inside == first == PLACES
+    assert inside == first == DEFAULT_CAPACITY
     assert entered == list(range(len(finish)))
-    assert gate.inside == 0
+    assert limiter.inside == 0
 
 
-async def _fail(gate: Gate) -> None:
-    async with gate.place() as place:
-        place.waited = 100.0
+async def _fail(limiter: HandshakeLimiter) -> None:
+    async with limiter.slot() as slot:
+        slot.waited = 100.0
         raise ConnectionError
 
 
 async def test_an_error_gives_the_place_back() -> None:
     """Otherwise a fleet that fails would shut the gate for good; failures set no measure."""
-    gate = Gate()
-    for _ in range(PLACES * 2):
+    limiter = HandshakeLimiter()
+    for _ in range(DEFAULT_CAPACITY * 2):
         with pytest.raises(ConnectionError):
-            await _fail(gate)
+            await _fail(limiter)
 
-    assert gate.inside == 0
-    assert gate.patience == PATIENCE
+    assert limiter.inside == 0
+    assert limiter.stall_timeout == STALL_TIMEOUT
 
 
 @contextlib.asynccontextmanager
-async def full(gate: Gate) -> AsyncIterator[anyio.Event]:
+async def full(limiter: HandshakeLimiter) -> AsyncIterator[anyio.Event]:
     """Take all places; give the event that lets one of them go, and let all go at the end."""
     one, all_ = anyio.Event(), anyio.Event()
 
     async def hold(event: anyio.Event) -> None:
-        async with gate.place():
+        async with limiter.slot():
             await event.wait()
 
     async with anyio.create_task_group() as tasks:
-        for event in [one, *[all_] * (PLACES - 1)]:
+        for event in [one, *[all_] * (DEFAULT_CAPACITY - 1)]:
             tasks.start_soon(hold, event)
 
         await settled()
@@ -95,93 +95,93 @@ async def full(gate: Gate) -> AsyncIterator[anyio.Event]:
 @pytest.mark.parametrize("let_in", [False, True], ids=["queueing", "just let in"])
 async def test_who_is_cancelled_in_the_queue_takes_no_place(*, let_in: bool) -> None:
     """Neither while queueing nor at the very moment the turn comes."""
-    gate, scope = Gate(), anyio.CancelScope()
+    limiter, scope = HandshakeLimiter(), anyio.CancelScope()
 
     async def queue() -> None:
         with scope:
-            async with gate.place():
+            async with limiter.slot():
                 await anyio.sleep_forever()
 
-    async with anyio.create_task_group() as tasks, full(gate) as one:
+    async with anyio.create_task_group() as tasks, full(limiter) as one:
         tasks.start_soon(queue)
         await settled()
         if let_in:
             one.set()
-            while gate._queue:
+            while limiter._queue:
                 await anyio.lowlevel.checkpoint()
 
         scope.cancel()
         await settled()
-        inside = gate.inside
+        inside = limiter.inside
 
-    assert inside == (PLACES - 1 if let_in else PLACES)
-    assert gate.inside == 0
+    assert inside == (DEFAULT_CAPACITY - 1 if let_in else DEFAULT_CAPACITY)
+    assert limiter.inside == 0
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_task_that_asyncio_cancels_as_its_turn_comes_takes_no_place() -> None:
     """Asyncio's own cancellation reaches a task that was let in and has not run yet."""
-    gate = Gate()
+    limiter = HandshakeLimiter()
 
     async def queue() -> None:
-        async with gate.place():
+        async with limiter.slot():
             await anyio.sleep_forever()
 
-    async with full(gate) as one:
+    async with full(limiter) as one:
         task = asyncio.get_running_loop().create_task(queue())
         await settled()
         one.set()
-        while gate._queue:
+        while limiter._queue:
             await anyio.lowlevel.checkpoint()
 
         task.cancel()
         await settled()
-        inside = gate.inside
+        inside = limiter.inside
 
     assert task.cancelled()
-    assert inside == PLACES - 1
-    assert gate.inside == 0
+    assert inside == DEFAULT_CAPACITY - 1
+    assert limiter.inside == 0
 
 
 async def test_silence_costs_the_place_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has waited too long goes on waiting, and the next one gets in."""
-    monkeypatch.setattr(gate_module, "PATIENCE", 0.01)
-    gate, answer = Gate(), anyio.Event()
+    monkeypatch.setattr(limiter_module, "PATIENCE", 0.01)
+    limiter, answer = HandshakeLimiter(), anyio.Event()
     results: list[float] = []
 
     async def silent() -> None:
-        async with gate.place() as place:
-            await place.wait(answer.wait)
-            results.append(place.waited)
+        async with limiter.slot() as slot:
+            await slot.wait(answer.wait)
+            results.append(slot.waited)
 
     async with anyio.create_task_group() as tasks:
-        for _ in range(PLACES):
+        for _ in range(DEFAULT_CAPACITY):
             tasks.start_soon(silent)
 
         await settled()
-        async with gate.place():
+        async with limiter.slot():
             before = list(results)
 
         answer.set()
 
     assert before == []
-    assert len(results) == PLACES
+    assert len(results) == DEFAULT_CAPACITY
     assert max(results) > 0.01
-    assert gate.inside == 0
+    assert limiter.inside == 0
 
 
 async def test_waits_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that drips is never silent for long, and loses its place all the same."""
-    monkeypatch.setattr(gate_module, "PATIENCE", 0.05)
-    gate, held = Gate(), list[int]()
+    monkeypatch.setattr(limiter_module, "PATIENCE", 0.05)
+    limiter, held = HandshakeLimiter(), list[int]()
 
     async def drop() -> None:
         await anyio.sleep(0.02)
 
-    async with gate.place() as place:
+    async with limiter.slot() as slot:
         for _ in range(4):
-            await place.wait(drop)
-            held.append(gate.inside)
+            await slot.wait(drop)
+            held.append(limiter.inside)
 
     assert held[0] == 1
     assert held[-1] == 0
@@ -189,66 +189,72 @@ async def test_waits_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_wait_that_fails_counts_too() -> None:
     """The error passes through, and the time is not lost."""
-    gate = Gate()
+    limiter = HandshakeLimiter()
 
     async def broken() -> None:
         await anyio.sleep(0.001)
         raise ConnectionResetError
 
-    async with gate.place() as place:
+    async with limiter.slot() as slot:
         with pytest.raises(ConnectionResetError):
-            await place.wait(broken)
+            await slot.wait(broken)
 
-    assert place.waited > 0
+    assert slot.waited > 0
 
 
 async def test_patience_follows_what_connections_usually_take() -> None:
     """Busy peers are waited for; one that is a hundred times slower than usual is not."""
-    gate = Gate()
+    limiter = HandshakeLimiter()
     usual: list[float] = []
     for waited in [0.0] * 40 + [0.4] * 40 + [5.0] * 40:
-        async with gate.place() as place:
-            place.waited = waited
+        async with limiter.slot() as slot:
+            slot.waited = waited
 
-        usual.append(gate.patience)
+        usual.append(limiter.stall_timeout)
 
-    assert usual[39] == PATIENCE
+    assert usual[39] == STALL_TIMEOUT
     assert usual[79] == pytest.approx(1.6)
-    assert usual[119] == MOST_PATIENCE
+    assert usual[119] == MAX_STALL_TIMEOUT
 
 
 @pytest.mark.parametrize(
-    ("seconds", "places"),
-    [(0.0, PLACES), (0.01, PLACES), (0.05, PLACES * 5), (0.1, PLACES * 10), (9.0, MOST_PLACES)],
+    ("seconds", "capacity"),
+    [
+        (0.0, DEFAULT_CAPACITY),
+        (0.01, DEFAULT_CAPACITY),
+        (0.05, DEFAULT_CAPACITY * 5),
+        (0.1, DEFAULT_CAPACITY * 10),
+        (9.0, MAX_CAPACITY),
+    ],
 )
-def test_the_gate_widens_with_the_way(seconds: float, places: int) -> None:
+def test_the_gate_widens_with_the_way(seconds: float, capacity: int) -> None:
     """Twice the round trip, twice the places."""
-    gate = Gate()
-    gate.note_round_trip(seconds)
+    limiter = HandshakeLimiter()
+    limiter.record_rtt(seconds)
 
-    assert gate.places == places
+    assert limiter.capacity == capacity
 
 
 def test_the_shortest_recent_way_counts() -> None:
     """One slow connection widens nothing; a way that has become long does."""
-    gate = Gate()
-    gate.note_round_trip(0.001)
+    limiter = HandshakeLimiter()
+    limiter.record_rtt(0.001)
     for _ in range(31):
-        gate.note_round_trip(0.1)
+        limiter.record_rtt(0.1)
 
-    assert gate.places == PLACES
+    assert limiter.capacity == DEFAULT_CAPACITY
 
-    gate.note_round_trip(0.1)
+    limiter.record_rtt(0.1)
 
-    assert gate.places == PLACES * 10
+    assert limiter.capacity == DEFAULT_CAPACITY * 10
 
 
 async def test_a_gate_that_widens_lets_in_at_once() -> None:
     """Nobody has to leave first."""
-    gate = Gate()
+    limiter = HandshakeLimiter()
 
     async def hold() -> None:
-        async with gate.place():
+        async with limiter.slot():
             await anyio.sleep_forever()
 
     async with anyio.create_task_group() as tasks:
@@ -256,8 +262,8 @@ async def test_a_gate_that_widens_lets_in_at_once() -> None:
             tasks.start_soon(hold)
 
         await settled()
-        gate.note_round_trip(0.05)
-        inside = gate.inside
+        limiter.record_rtt(0.05)
+        inside = limiter.inside
         tasks.cancel_scope.cancel()
 
     assert inside == 100
@@ -266,8 +272,8 @@ async def test_a_gate_that_widens_lets_in_at_once() -> None:
 def test_each_event_loop_has_its_own(anyio_backend: str) -> None:
     """And always the same one."""
 
-    async def mine() -> tuple[Gate, Gate]:
-        return current_gate(), current_gate()
+    async def mine() -> tuple[HandshakeLimiter, HandshakeLimiter]:
+        return current_limiter(), current_limiter()
 
     first, again = anyio.run(mine, backend=anyio_backend)
     other, _ = anyio.run(mine, backend=anyio_backend)

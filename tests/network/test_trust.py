@@ -14,10 +14,10 @@ from tests.certificates import certify, root
 from tests.transports.scripted_peer import Peer, secures, serving
 
 from aiodps.errors import ConfigurationError, ServerIdentityError
-from aiodps.transports import trust as trust_module
-from aiodps.transports.contexts import fresh_context
-from aiodps.transports.dial import dial
-from aiodps.transports.trust import AZURE_ROOTS, Trust
+from aiodps.network import trust as trust_module
+from aiodps.network.dial import dial
+from aiodps.network.tls_contexts import fresh_context
+from aiodps.network.trust import AZURE_ROOTS, Trust
 
 
 def authorities(trust: Trust) -> list[str]:

@@ -1,0 +1,1 @@
+"""How a TLS connection comes about."""
