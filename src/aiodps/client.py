@@ -22,7 +22,7 @@ from aiodps.observe import Observer, Reporter, Step, log_step
 from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.payloads import check_payload, is_operation_id
 from aiodps.registration.driver import drive
-from aiodps.registration.machine import Plan, Registration
+from aiodps.registration.machine import Registration, RegistrationParams
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
 from aiodps.transports.base import Target, TransportFactory
@@ -204,8 +204,8 @@ class ProvisioningClient:
 
     def _plan(
         self, name: str, payload: JsonObject | None, transport: str, operation_id: str | None
-    ) -> Plan:
-        return Plan(
+    ) -> RegistrationParams:
+        return RegistrationParams(
             registration_id=name,
             transport=transport,
             payload=payload,

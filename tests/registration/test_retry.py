@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiodps import errors
-from aiodps.registration.retry import RetryPolicy, Verdict, judge, unit_jitter
+from aiodps.registration.retry import RetryClass, RetryPolicy, classify, unit_jitter
 
 service = {"status_code": 0}
 
@@ -17,25 +17,25 @@ service = {"status_code": 0}
 @pytest.mark.parametrize(
     ("error", "verdict"),
     [
-        (errors.ConnectError("x"), Verdict.TRANSIENT),
-        (errors.TransportTimeoutError("x"), Verdict.TRANSIENT),
-        (errors.ThrottledError("x", status_code=429), Verdict.TRANSIENT),
-        (errors.ServiceUnavailableError("x", status_code=503), Verdict.TRANSIENT),
-        (errors.MalformedResponseError("x", reason="json"), Verdict.ONCE_MORE),
-        (errors.MalformedResponseError("x", reason="number"), Verdict.FINAL),
-        (errors.ProtocolError("x", reason="framing"), Verdict.ONCE_MORE),
-        (errors.ResponseTooLargeError("x", reason="body"), Verdict.FINAL),
-        (errors.UntrustedHubError("x", reason="y"), Verdict.FINAL),
-        (errors.ServerIdentityError("x", reason="expired"), Verdict.FINAL),
-        (errors.ClientCertificateRejectedError("x", reason="y"), Verdict.FINAL),
-        (errors.UnauthorizedError("x", status_code=401), Verdict.FINAL),
-        (errors.RegistrationFailedError("x", status_code=200), Verdict.FINAL),
+        (errors.ConnectError("x"), RetryClass.TRANSIENT),
+        (errors.TransportTimeoutError("x"), RetryClass.TRANSIENT),
+        (errors.ThrottledError("x", status_code=429), RetryClass.TRANSIENT),
+        (errors.ServiceUnavailableError("x", status_code=503), RetryClass.TRANSIENT),
+        (errors.MalformedResponseError("x", reason="json"), RetryClass.ONCE_MORE),
+        (errors.MalformedResponseError("x", reason="number"), RetryClass.FINAL),
+        (errors.ProtocolError("x", reason="framing"), RetryClass.ONCE_MORE),
+        (errors.ResponseTooLargeError("x", reason="body"), RetryClass.FINAL),
+        (errors.UntrustedHubError("x", reason="y"), RetryClass.FINAL),
+        (errors.ServerIdentityError("x", reason="expired"), RetryClass.FINAL),
+        (errors.ClientCertificateRejectedError("x", reason="y"), RetryClass.FINAL),
+        (errors.UnauthorizedError("x", status_code=401), RetryClass.FINAL),
+        (errors.RegistrationFailedError("x", status_code=200), RetryClass.FINAL),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.value,
 )
-def test_judge(error: errors.ProvisioningError, verdict: Verdict) -> None:
+def test_judge(error: errors.ProvisioningError, verdict: RetryClass) -> None:
     """Trouble of network and load passes; damage gets one more try; a refusal stays."""
-    assert judge(error) is verdict
+    assert classify(error) is verdict
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ async def drive(machine: Registration, transport: Transport, report: Reporter) -
     try:
         while True:
             action = machine.receive(event, now=anyio.current_time())
-            _tell(report, action, began)
+            _report(report, action, began)
             match action:
                 case Connect(deadline):
                     event = await _attempt(transport.connect, deadline, lambda _: Connected())
@@ -77,7 +77,7 @@ async def _attempt(
     return ExchangeFailed(late)
 
 
-def _tell(report: Reporter, action: Action, began: float) -> None:
+def _report(report: Reporter, action: Action, began: float) -> None:
     """Turn the machine's actions into steps."""
     if not report.enabled:
         return

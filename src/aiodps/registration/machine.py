@@ -15,7 +15,6 @@ from aiodps.errors import (
 from aiodps.models import Assignment, JsonObject, Phase, RegistrationStatus
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
-from aiodps.registration.answers import Pending, Question, read_answer
 from aiodps.registration.events import (
     Connected,
     Event,
@@ -24,12 +23,13 @@ from aiodps.registration.events import (
     Started,
     WaitElapsed,
 )
-from aiodps.registration.retry import RetryPolicy, Verdict, judge, unit_jitter
+from aiodps.registration.responses import Pending, ResponseContext, interpret_response
+from aiodps.registration.retry import RetryClass, RetryPolicy, classify, unit_jitter
 from aiodps.registration.states import State, check_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RegistrationParams:
     """Everything a registration depends on besides what happens."""
 
     registration_id: str
@@ -54,10 +54,10 @@ class Plan:
 class Registration:
     """One device's way from nothing to assigned."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, params: RegistrationParams) -> None:
+        self.params = params
         self.state = State.IDLE
-        self.operation_id: str | None = plan.operation_id
+        self.operation_id: str | None = params.operation_id
         """The operation to poll; None while there is none, or none any more."""
         self.attempts = 0
         """Tries so far: the first, and one more for each failure."""
@@ -70,8 +70,8 @@ class Registration:
 
     def __repr__(self) -> str:
         """Tell the state, for debugging."""
-        plan = self.plan
-        return f"<Registration {plan.registration_id!r} {self.state.value} {self.attempts=}>"
+        params = self.params
+        return f"<Registration {params.registration_id!r} {self.state.value} {self.attempts=}>"
 
     def receive(self, event: Event, *, now: float) -> Action:
         """Take in what happened and say what to do next.
@@ -90,7 +90,9 @@ class Registration:
             case Connected():
                 return self._send(now)
             case ResponseReceived(response):
-                return self._hear(read_answer(response, self._question()), now)
+                return self._on_response(
+                    interpret_response(response, self._response_context()), now
+                )
             case ExchangeFailed(error):
                 return self._retry(error, now)
             case WaitElapsed():
@@ -100,7 +102,7 @@ class Registration:
 
     def _start(self, now: float) -> Action:
         self._began = now
-        self._deadline = now + self.plan.timeout
+        self._deadline = now + self.params.timeout
         self.attempts = 1
         return self._connect(now)
 
@@ -115,23 +117,23 @@ class Registration:
         if now >= self._deadline:
             return self._out_of_time(now)
 
-        deadline = min(now + self.plan.exchange_timeout, self._deadline)
+        deadline = min(now + self.params.exchange_timeout, self._deadline)
         if self.operation_id is None:
             self.state = State.REGISTERING
-            return Send(Register(self.plan.payload), deadline)
+            return Send(Register(self.params.payload), deadline)
 
         self.state = State.POLLING
         return Send(QueryStatus(self.operation_id), deadline)
 
-    def _question(self) -> Question:
-        return Question(
-            registration_id=self.plan.registration_id,
-            transport=self.plan.transport,
-            hub_suffixes=self.plan.hub_suffixes,
+    def _response_context(self) -> ResponseContext:
+        return ResponseContext(
+            registration_id=self.params.registration_id,
+            transport=self.params.transport,
+            hub_suffixes=self.params.hub_suffixes,
             operation_id=self.operation_id,
         )
 
-    def _hear(self, answer: Pending | Assignment | ProvisioningError, now: float) -> Action:
+    def _on_response(self, answer: Pending | Assignment | ProvisioningError, now: float) -> Action:
         match answer:
             case Assignment():
                 self.state = State.ASSIGNED
@@ -150,7 +152,7 @@ class Registration:
         self.operation_id = answer.operation_id
         self._last_status = answer.status
         self._failures = 0
-        until = now + self.plan.retry.poll_delay(answer.retry_after)
+        until = now + self.params.retry.poll_delay(answer.retry_after)
         if until >= self._deadline:
             return self._out_of_time(now)
 
@@ -167,18 +169,18 @@ class Registration:
         return self._wait_to_retry(error, now)
 
     def _retry(self, error: ProvisioningError, now: float) -> Action:
-        verdict = judge(error)
-        if verdict is Verdict.FINAL or self._tried_enough(error, verdict):
+        retry_class = classify(error)
+        if retry_class is RetryClass.FINAL or self._tried_enough(error, retry_class):
             return self._fail(error, now)
 
         return self._wait_to_retry(error, now)
 
-    def _tried_enough(self, error: ProvisioningError, verdict: Verdict) -> bool:
+    def _tried_enough(self, error: ProvisioningError, retry_class: RetryClass) -> bool:
         again = self._failures > 0 and type(self._last_error) is type(error)
-        if verdict is Verdict.ONCE_MORE and again:
+        if retry_class is RetryClass.ONCE_MORE and again:
             return True
 
-        most = self.plan.retry.max_failures
+        most = self.params.retry.max_failures
         return most is not None and self._failures + 1 >= most
 
     def _wait_to_retry(self, error: ProvisioningError, now: float) -> Action:
@@ -186,10 +188,10 @@ class Registration:
             return self._out_of_time(now, error)
 
         self._failures += 1
-        delay = self.plan.retry.retry_delay(
+        delay = self.params.retry.retry_delay(
             self._failures,
             retry_after=error.retry_after if isinstance(error, ServiceError) else None,
-            unit_jitter=unit_jitter(self.plan.seed, self.plan.registration_id, self.attempts),
+            unit_jitter=unit_jitter(self.params.seed, self.params.registration_id, self.attempts),
             polling=self.operation_id is not None,
         )
         if now + delay >= self._deadline:
@@ -205,7 +207,7 @@ class Registration:
         last_error = error or self._last_error
         status = f"last status {self._last_status}" if self._last_status else "no answer yet"
         timeout = ProvisioningTimeoutError(
-            f"not assigned within {self.plan.timeout:g} s ({status})",
+            f"not assigned within {self.params.timeout:g} s ({status})",
             last_status=self._last_status,
             last_error=last_error,
             operation_id=self.operation_id,
@@ -229,8 +231,8 @@ class Registration:
         }.get(self.state)
         error.locate(
             phase=phase,
-            transport=self.plan.transport,
+            transport=self.params.transport,
             attempts=self.attempts,
             elapsed=now - self._began,
-            registration_id=self.plan.registration_id,
+            registration_id=self.params.registration_id,
         )

@@ -18,7 +18,7 @@ from aiodps.errors import (
 )
 
 
-class Verdict(enum.Enum):
+class RetryClass(enum.Enum):
     """What an error deserves."""
 
     FINAL = "final"
@@ -32,17 +32,17 @@ class Verdict(enum.Enum):
 _MAYBE_DAMAGED = frozenset({"utf8", "json", "empty", "content_type"})
 
 
-def judge(error: ProvisioningError) -> Verdict:
+def classify(error: ProvisioningError) -> RetryClass:
     """Say whether an error is worth another try; the only place that knows."""
     match error:
         case TransportError() | ThrottledError() | ServiceUnavailableError():
-            return Verdict.TRANSIENT
+            return RetryClass.TRANSIENT
         case MalformedResponseError(reason=reason):
-            return Verdict.ONCE_MORE if reason in _MAYBE_DAMAGED else Verdict.FINAL
+            return RetryClass.ONCE_MORE if reason in _MAYBE_DAMAGED else RetryClass.FINAL
         case _ if type(error) is ProtocolError:
-            return Verdict.ONCE_MORE
+            return RetryClass.ONCE_MORE
         case _:
-            return Verdict.FINAL
+            return RetryClass.FINAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ Answer: TypeAlias = Pending | Assignment | ProvisioningError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ResponseContext:
     """What was asked, as far as the answer's meaning depends on it."""
 
     registration_id: str
@@ -92,7 +92,7 @@ _HINTS = {
 """Next steps for codes that mean something particular; seen on the live service."""
 
 
-def read_answer(response: Response, question: Question) -> Answer:
+def interpret_response(response: Response, question: ResponseContext) -> Answer:
     """Say what a response means; errors are returned, never raised."""
     try:
         match response.status_code // 100:
@@ -106,7 +106,7 @@ def read_answer(response: Response, question: Question) -> Answer:
         return error
 
 
-def _read_success(response: Response, question: Question) -> Answer:
+def _read_success(response: Response, question: ResponseContext) -> Answer:
     _check_content_type(response)
     operation = parse_operation(response.body)
     _check_same_operation(operation, question)
@@ -141,7 +141,7 @@ def _check_content_type(response: Response) -> None:
     )
 
 
-def _check_same_operation(operation: OperationStatus, question: Question) -> None:
+def _check_same_operation(operation: OperationStatus, question: ResponseContext) -> None:
     asked = question.operation_id
     if asked is not None and operation.operation_id not in {None, asked}:
         raise IdentityMismatchError(
@@ -151,7 +151,7 @@ def _check_same_operation(operation: OperationStatus, question: Question) -> Non
         )
 
 
-def _pending(operation: OperationStatus, response: Response, question: Question) -> Pending:
+def _pending(operation: OperationStatus, response: Response, question: ResponseContext) -> Pending:
     check_same_device(operation.state, question.registration_id)
     operation_id = operation.operation_id or question.operation_id
     if operation_id is None:

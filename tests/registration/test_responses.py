@@ -8,15 +8,15 @@ from tests.registration.talk import OPERATION_ID, answer, assigned, assigning, r
 from aiodps import errors
 from aiodps.models import Assignment, RegistrationStatus
 from aiodps.protocol.messages import Response
-from aiodps.registration.answers import Pending, Question, read_answer
+from aiodps.registration.responses import Pending, ResponseContext, interpret_response
 
-REGISTERED = Question(
+REGISTERED = ResponseContext(
     registration_id="dev-1",
     transport="rest",
     hub_suffixes=(".azure-devices.net",),
     operation_id=None,
 )
-POLLED = Question(
+POLLED = ResponseContext(
     registration_id="dev-1",
     transport="rest",
     hub_suffixes=(".azure-devices.net",),
@@ -34,21 +34,21 @@ def test_pending(status: str) -> None:
     """Assigning and unassigned (J21) both mean: ask again."""
     event = answer(202, retry_after=7.0, operationId=OPERATION_ID, status=status)
 
-    assert read_answer(response(event), REGISTERED) == Pending(
+    assert interpret_response(response(event), REGISTERED) == Pending(
         OPERATION_ID, RegistrationStatus(status), 7.0
     )
 
 
 def test_a_poll_may_leave_the_operation_id_out() -> None:
     """Azure SDK for C: the answer to a poll may lack the operation id; the known one is kept."""
-    pending = read_answer(response(answer(202, status="assigning")), POLLED)
+    pending = interpret_response(response(answer(202, status="assigning")), POLLED)
 
     assert pending == Pending(OPERATION_ID, RegistrationStatus.ASSIGNING, None)
 
 
 def test_assigned() -> None:
     """Assigned gives an assignment."""
-    assert isinstance(read_answer(response(assigned()), POLLED), Assignment)
+    assert isinstance(interpret_response(response(assigned()), POLLED), Assignment)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_assigned() -> None:
 )
 def test_meaning(event: object, error: type[errors.ProvisioningError] | None) -> None:
     """Each status has its error, and errors are returned, not raised."""
-    meaning = read_answer(response(event), REGISTERED)
+    meaning = interpret_response(response(event), REGISTERED)
 
     assert type(meaning) is (error or Pending)
 
@@ -102,8 +102,10 @@ def test_meaning(event: object, error: type[errors.ProvisioningError] | None) ->
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_redirects_are_refused(code: int) -> None:
     """H20, H21, F35: a redirect is an error that names the host, and nothing is followed."""
-    meaning = read_answer(Response(status_code=code, body=b"", location="evil.test"), REGISTERED)
-    nowhere = read_answer(Response(status_code=code, body=b""), REGISTERED)
+    meaning = interpret_response(
+        Response(status_code=code, body=b"", location="evil.test"), REGISTERED
+    )
+    nowhere = interpret_response(Response(status_code=code, body=b""), REGISTERED)
 
     assert isinstance(meaning, errors.RedirectRefusedError)
     assert meaning.reason == "evil.test"
@@ -112,7 +114,7 @@ def test_redirects_are_refused(code: int) -> None:
 
 def test_captive_portal() -> None:
     """H38: a page instead of JSON is told as what it mostly is."""
-    meaning = read_answer(
+    meaning = interpret_response(
         Response(status_code=200, body=b"<html>", content_type="text/html"), REGISTERED
     )
 
@@ -125,14 +127,16 @@ def test_captive_portal() -> None:
 def test_json_by_any_name(kind: str | None) -> None:
     """Over MQTT there is no content type, and JSON has more than one."""
     body = response(assigning()).body
-    meaning = read_answer(Response(status_code=202, body=body, content_type=kind), REGISTERED)
+    meaning = interpret_response(
+        Response(status_code=202, body=body, content_type=kind), REGISTERED
+    )
 
     assert isinstance(meaning, Pending)
 
 
 def test_foreign_operation() -> None:
     """F15: an answer about another operation is not taken."""
-    meaning = read_answer(response(assigning(operation_id="5.other")), POLLED)
+    meaning = interpret_response(response(assigning(operation_id="5.other")), POLLED)
 
     assert isinstance(meaning, errors.IdentityMismatchError)
 
@@ -141,7 +145,7 @@ def test_foreign_device_while_assigning() -> None:
     """F15: an answer about another device is not taken, while assigning either."""
     event = answer(202, status="assigning", registrationState={"registrationId": "dev-2"})
 
-    assert isinstance(read_answer(response(event), POLLED), errors.IdentityMismatchError)
+    assert isinstance(interpret_response(response(event), POLLED), errors.IdentityMismatchError)
 
 
 @pytest.mark.parametrize("code", [400208, 400209, 401002, None])
@@ -149,7 +153,7 @@ def test_failed(code: int | None) -> None:
     """J19: `failed` arrives as 200 and keeps the service's own code and words."""
     state = {"registrationId": "dev-1", "errorCode": code, "errorMessage": "hub not specified"}
     event = answer(200, operationId=OPERATION_ID, status="failed", registrationState=state)
-    meaning = read_answer(response(event), POLLED)
+    meaning = interpret_response(response(event), POLLED)
 
     assert isinstance(meaning, errors.RegistrationFailedError)
     assert meaning.error_code == code
@@ -158,7 +162,7 @@ def test_failed(code: int | None) -> None:
 
 def test_failed_without_a_reason() -> None:
     """A failure without a word is still told in a sentence."""
-    meaning = read_answer(response(answer(200, status="failed")), POLLED)
+    meaning = interpret_response(response(answer(200, status="failed")), POLLED)
 
     assert isinstance(meaning, errors.RegistrationFailedError)
     assert "gave no reason" in meaning.message
@@ -166,7 +170,7 @@ def test_failed_without_a_reason() -> None:
 
 def test_service_codes_reach_the_user() -> None:
     """Code, words, tracking id and time of the service are all in the error."""
-    meaning = read_answer(response(refused(429, 429001, retry_after=3.0)), REGISTERED)
+    meaning = interpret_response(response(refused(429, 429001, retry_after=3.0)), REGISTERED)
 
     assert isinstance(meaning, errors.ThrottledError)
     assert (meaning.status_code, meaning.error_code) == (429, 429001)
@@ -178,7 +182,7 @@ def test_service_codes_reach_the_user() -> None:
 
 def test_request_id_stands_in_for_a_tracking_id() -> None:
     """Seen in a captured 401: the request id is the tracking id."""
-    meaning = read_answer(
+    meaning = interpret_response(
         Response(status_code=500, body=b"oops", request_id="3e8bb7003e9b"), REGISTERED
     )
 
@@ -188,7 +192,7 @@ def test_request_id_stands_in_for_a_tracking_id() -> None:
 
 def test_hints_for_known_codes() -> None:
     """The most common refusal, 401002, comes with its usual reasons."""
-    meaning = read_answer(response(refused(401, 401002)), REGISTERED)
+    meaning = interpret_response(response(refused(401, 401002)), REGISTERED)
 
     assert isinstance(meaning, errors.UnauthorizedError)
     assert "intermediates" in meaning.hint
