@@ -11,7 +11,7 @@ from tests.certificates import intermediate, root
 
 import aiodps
 from aiodps.emulator import Emulator
-from aiodps.emulator.service.enrollments import EnrollmentGroup, IndividualEnrollment
+from aiodps.emulator.service.enrollments.store import EnrollmentGroup, IndividualEnrollment
 from aiodps.pki import Credential
 
 QUICK = aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0, base=0.01)

@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from aiodps.emulator import Emulator
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.journal import Exchange
-from aiodps.emulator.service.enrollment_reader import read_enrollment
+from aiodps.emulator.service.enrollments.json import read_enrollment
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential, KeyType
 

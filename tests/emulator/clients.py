@@ -18,7 +18,7 @@ from anyio.abc import ByteStream
 from tests import certificates
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.service.enrollments import Enrollment, read_enrollments
+from aiodps.emulator.service.enrollments.store import Enrollment, read_enrollments
 from aiodps.pki import Credential
 
 SCOPE = "0ne00000000"

@@ -11,7 +11,7 @@ from typing import Any
 from cryptography import x509
 
 from aiodps.emulator.liberties import Liberty
-from aiodps.emulator.service.enrollment import Enrollment
+from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.store import Store
 from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response

@@ -22,10 +22,9 @@ from tests.emulator.instance import HUB, NOW, instance, poll, register
 from tests.emulator.tokens import KEY, derived, signed, token
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
-from aiodps.emulator.service.enrollment import EnrollmentGroup
-from aiodps.emulator.service.mechanisms import SymmetricKeys
-from aiodps.emulator.service.policies import CustomAllocation
+from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
+from aiodps.emulator.service.enrollments.enrollment import CustomAllocation, EnrollmentGroup
+from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.webhooks import Webhooks
 from aiodps.errors import ConfigurationError

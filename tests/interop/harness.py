@@ -21,7 +21,7 @@ from tests.interop import matrix
 from tests.interop.matrix import Device, Refusal
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.service.enrollments import read_enrollments
+from aiodps.emulator.service.enrollments.store import read_enrollments
 from aiodps.pki import Authority, Credential
 
 CLIENTS: Final = Path(__file__).with_name("clients")

@@ -23,7 +23,7 @@ from aiodps.errors import ConfigurationError, ServiceError
 if TYPE_CHECKING:
     from aiodps.emulator import Emulator
     from aiodps.emulator.journal import Exchange
-    from aiodps.emulator.service.enrollments import Enrollment
+    from aiodps.emulator.service.enrollments.store import Enrollment
 
 EPILOG = """\b
 Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."""
@@ -188,7 +188,7 @@ def _ca_path(ca_out: str | None) -> Iterator[Path]:
 
 
 def _read_enrollments(path: str | None) -> tuple[Enrollment, ...]:
-    from aiodps.emulator.service.enrollments import read_enrollments  # noqa: PLC0415 (an extra)
+    from aiodps.emulator.service.enrollments.store import read_enrollments  # noqa: PLC0415 (an extra)
 
     return () if path is None else read_enrollments(_read(path, setting="enrollments"))
 

@@ -27,7 +27,7 @@ from aiodps.emulator.journal_lines import written
 from aiodps.emulator.management.access import Access, AccessPolicy
 from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.ports import Ports, check_host
-from aiodps.emulator.service.enrollments import Enrollment
+from aiodps.emulator.service.enrollments.store import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.memory import MemoryStore
 from aiodps.emulator.state.sqlite import SqliteStore

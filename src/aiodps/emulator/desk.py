@@ -18,10 +18,10 @@ from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.journal import LONGEST_COUNTED_ID, Exchange, Note
 from aiodps.emulator.management.administration import Administration
-from aiodps.emulator.service.sas import SasError, SharedAccessSignature
+from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
+from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.timestamps import timestamp
-from aiodps.emulator.service.x509_rules import subject, thumbprint
+from aiodps.emulator.service.x509 import subject, thumbprint
 from aiodps.emulator.sessions import Sessions
 from aiodps.emulator.state.memory import MemoryStore
 from aiodps.emulator.state.store import Store, StoreError

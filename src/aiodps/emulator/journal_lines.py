@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiodps.emulator.journal import Exchange, Journal
-from aiodps.emulator.service.timestamps import timestamp
+from aiodps.emulator.service.formats import timestamp
 from aiodps.errors import ConfigurationError
 
 STANDARD_OUTPUT: Final = "-"

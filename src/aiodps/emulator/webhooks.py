@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aiodps.emulator.service.registrar import Registrar
-from aiodps.emulator.service.webhook_calls import MAX_ANSWER, WebhookCall, WebhookReply
+from aiodps.emulator.service.registrations.custom_allocation import (
+    MAX_ANSWER,
+    WebhookCall,
+    WebhookReply,
+)
+from aiodps.emulator.service.registrations.register import Registrar
 from aiodps.emulator.wire import encode_json
 from aiodps.errors import ConfigurationError
 
@@ -92,7 +96,7 @@ class Webhooks:
                 log.exception("the call of a webhook failed")
                 reply = WebhookReply(trouble="internal error of the emulator")
 
-        self._registrar.answered(call, reply, now=self._clock())
+        self._registrar.webhook_answered(call, reply, now=self._clock())
 
     async def _ask(self, client: httpx.AsyncClient, call: WebhookCall) -> WebhookReply:
         import httpx  # noqa: PLC0415 (loaded already)

@@ -13,8 +13,8 @@ from tests.emulator.administrator import KEYS, Administrator
 from tests.emulator.instance import GUID, instance
 
 from aiodps.emulator.management.access import AccessPolicy, Right
-from aiodps.emulator.service.shapes import API_VERSIONS
-from aiodps.emulator.service.timestamps import timestamp
+from aiodps.emulator.service.enrollments.json import API_VERSIONS
+from aiodps.emulator.service.formats import timestamp
 
 PATHS = [
     "/enrollments",

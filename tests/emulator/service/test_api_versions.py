@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.emulator.instance import HUB, NOW, ask, instance, poll, provision, refused, register
-from tests.emulator.service.test_registrar import DEVICE, answer, custom, group
+from tests.emulator.service.registrations.test_register import DEVICE, answer, custom, group
 from tests.emulator.tokens import KEY, derived, signed
 
 from aiodps.emulator.service.api_versions import API_VERSIONS
@@ -29,7 +29,7 @@ def test_the_connection_profile(version: str) -> None:
 def test_old_statuses_over_mqtt(version: str) -> None:
     """The oldest versions say 200 to everything that goes well, and never how long to wait."""
     service = instance(group(), assign_after=9)
-    options = {"api_version": version, "carrier": Carrier.MQTT}
+    options = {"api_version": version, "transport": Carrier.MQTT}
     accepted = register(service, DEVICE, **options)
     early = poll(service, DEVICE, accepted, **options)
     late = poll(service, DEVICE, accepted, now=NOW + 9, **options)

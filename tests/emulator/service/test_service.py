@@ -25,9 +25,9 @@ from tests.emulator.instance import (
     shown,
 )
 
-from aiodps.emulator.service.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.api_versions import API_VERSIONS
-from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
+from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
+from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import Carrier, Identity, Operation, Request
 from aiodps.pki import Credential

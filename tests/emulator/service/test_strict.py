@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.certificates import self_signed
 from tests.emulator.instance import NOW, SCOPE, ask, instance, poll, register, shown
-from tests.emulator.service.test_registrar import group
+from tests.emulator.service.registrations.test_register import group
 from tests.emulator.tokens import DIALECTS, KEY, derived, signature, token
 
 from aiodps.emulator.liberties import Liberty
-from aiodps.emulator.service.enrollment import IndividualEnrollment
+from aiodps.emulator.service.enrollments.enrollment import IndividualEnrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.strict import MAX_DEVICES, Strict
 from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
@@ -186,7 +186,7 @@ def test_memory_is_bounded() -> None:
             operation=Operation.REGISTER, id_scope=SCOPE, registration_id=str(number),
             api_version=None,
         )  # fmt: skip
-        rules.promise(request, waiting, now=NOW)
+        rules.note_retry_after(request, waiting, now=NOW)
 
     assert len(rules._waits) == MAX_DEVICES
 

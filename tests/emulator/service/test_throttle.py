@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.emulator.administrator import Administrator
 from tests.emulator.instance import NOW, ask, instance, poll, refused, register
-from tests.emulator.service.test_registrar import DEVICE, group
+from tests.emulator.service.registrations.test_register import DEVICE, group
 from tests.emulator.tokens import KEY, derived, signed
 
 from aiodps.emulator.service import throttle as limits

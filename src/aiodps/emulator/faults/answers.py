@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiodps.emulator.faults.decide import Fault
 from aiodps.emulator.faults.effects import Drop, Effect
-from aiodps.emulator.service.timestamps import timestamp
+from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.wire import Delivery, Ending, ManagementResponse, Request, Response
 from aiodps.models import RegistrationStatus
 

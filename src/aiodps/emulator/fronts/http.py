@@ -20,7 +20,7 @@ from aiodps.emulator.fronts.websocket import (
     WebSocketViolation,
     asks_for_websocket,
 )
-from aiodps.emulator.service.identifiers import guid
+from aiodps.emulator.service.formats import guid
 from aiodps.emulator.wire import Identity, ManagementRequest, Operation, Request, Response
 
 _CHANCE = random.Random()  # noqa: S311 (an id is no secret, and the kernel's chance is slow)

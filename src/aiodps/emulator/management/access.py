@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from aiodps.emulator.service.identifiers import symmetric_key
-from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.emulator.service.sas import SasError, SharedAccessSignature, decode_key
+from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature, decode_key
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.formats import symmetric_key
 from aiodps.emulator.wire import ManagementRequest
 from aiodps.errors import ConfigurationError, ServiceError
 

@@ -16,7 +16,7 @@ from aiodps.emulator.management.access import Access
 from aiodps.emulator.management.arm_certificates import CertificateCalls
 from aiodps.emulator.management.arm_instance import RESOURCE_GROUP, InstanceCalls
 from aiodps.emulator.management.methods import choose
-from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import ServiceError

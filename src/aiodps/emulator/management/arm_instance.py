@@ -11,8 +11,8 @@ import re
 from typing import Any, Final
 
 from aiodps.emulator.management.access import Access, AccessPolicy
-from aiodps.emulator.management.bodies import read_body
-from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, assert_never
 
-from aiodps.emulator.management.bodies import read_body
 from aiodps.emulator.management.enrollment_calls import EnrollmentCalls, Kind
-from aiodps.emulator.service.enrollment import Enrollment
-from aiodps.emulator.service.enrollments import Enrollments
-from aiodps.emulator.service.json_members import Members
-from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.enrollments.enrollment import Enrollment
+from aiodps.emulator.service.enrollments.store import Enrollments
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.json_input import read_body
+from aiodps.emulator.service.json_object import JsonObject
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import ConfigurationError, ServiceError
 
@@ -108,7 +108,7 @@ def _etag(item: Mapping[str, Any]) -> str:
 
 def _read_mode(document: Mapping[str, Any]) -> BulkMode:
     try:
-        mode = Members(document, "request").word("mode", BulkMode)
+        mode = JsonObject(document, "request").word("mode", BulkMode)
     except ConfigurationError as exc:
         raise refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
 

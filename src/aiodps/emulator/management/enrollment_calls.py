@@ -11,14 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiodps.emulator.management.bodies import read_body
 from aiodps.emulator.management.pages import page_of
-from aiodps.emulator.service.enrollment import Enrollment
-from aiodps.emulator.service.enrollment_reader import read_enrollment
-from aiodps.emulator.service.enrollments import Enrollments
-from aiodps.emulator.service.identifiers import is_registration_id
-from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.emulator.service.shapes import known_members, show_enrollment, show_mechanism
+from aiodps.emulator.service.enrollments.enrollment import Enrollment
+from aiodps.emulator.service.enrollments.json import (
+    known_members,
+    read_enrollment,
+    show_enrollment,
+    show_mechanism,
+)
+from aiodps.emulator.service.enrollments.store import Enrollments
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.formats import is_registration_id
+from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import ConfigurationError
 

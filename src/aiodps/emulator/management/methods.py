@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, refusal
 
 _Method = TypeVar("_Method")
 

@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Iterable
 from typing import Final
 
-from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.wire import ManagementRequest
 from aiodps.errors import ServiceError
 

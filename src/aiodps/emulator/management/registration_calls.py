@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from aiodps.emulator.management.pages import page_of
-from aiodps.emulator.service.answers import registration_state
 from aiodps.emulator.service.api_versions import shaped_state
-from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.formats import timestamp
+from aiodps.emulator.service.registrations.responses import registration_state
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.timestamps import timestamp
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 
 ITEM_TYPE = "deviceRegistration"

@@ -18,11 +18,11 @@ from aiodps.emulator.management.bulk import BulkOperation
 from aiodps.emulator.management.enrollment_calls import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
 from aiodps.emulator.management.methods import choose
 from aiodps.emulator.management.registration_calls import RegistrationCalls
-from aiodps.emulator.service import answers
-from aiodps.emulator.service.identifiers import guid
-from aiodps.emulator.service.refusals import ErrorCode, refusal
+from aiodps.emulator.service.enrollments.json import API_VERSIONS
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.formats import guid
+from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.shapes import API_VERSIONS
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import ServiceError
 
@@ -75,7 +75,7 @@ class ServiceApi:
     def _refuse(
         self, refused: ServiceError, *, allowed: Iterable[str], now: float
     ) -> ManagementResponse:
-        error = answers.error(refused, tracking_id=guid(self._chance), now=now)
+        error = responses.error(refused, tracking_id=guid(self._chance), now=now)
         allow = {"Allow": ", ".join(allowed)} if refused.status_code == _NOT_ALLOWED else {}
         wait = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
         return ManagementResponse(

@@ -14,23 +14,23 @@ import random
 from collections.abc import Iterable
 from typing import assert_never
 
-from aiodps.emulator.service import answers
-from aiodps.emulator.service.admission import Admission
-from aiodps.emulator.service.allocation import LinkedHubs
 from aiodps.emulator.service.api_versions import (
     API_VERSIONS,
     has_payload,
     shaped,
 )
-from aiodps.emulator.service.certificates import CaCertificates
-from aiodps.emulator.service.device_registration import read_device_registration
-from aiodps.emulator.service.enrollments import Enrollment, Enrollments
-from aiodps.emulator.service.identifiers import guid, is_registration_id
-from aiodps.emulator.service.mechanisms import SymmetricKeys
-from aiodps.emulator.service.places import HubDevices
-from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.emulator.service.registrar import Applicant, Registrar
-from aiodps.emulator.service.registrations import Registrations
+from aiodps.emulator.service.authentication.authenticate import Authenticator
+from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
+from aiodps.emulator.service.enrollments.allocation import LinkedHubs
+from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
+from aiodps.emulator.service.enrollments.store import Enrollment, Enrollments
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.formats import guid, is_registration_id
+from aiodps.emulator.service.registrations import responses
+from aiodps.emulator.service.registrations.hub_devices import HubDevices
+from aiodps.emulator.service.registrations.register import AuthenticatedDevice, Registrar
+from aiodps.emulator.service.registrations.request_bodies import read_device_registration
+from aiodps.emulator.service.registrations.store import Registrations
 from aiodps.emulator.service.strict import Strict
 from aiodps.emulator.service.throttle import Throttle
 from aiodps.emulator.state.store import Store
@@ -89,7 +89,9 @@ class Service:
         self.registrar = Registrar(
             registrations=self.registrations, hubs=self.linked_hubs, devices=self.hub_devices
         )
-        self._admission = Admission(enrollments=self.enrollments, certificates=self.certificates)
+        self._admission = Authenticator(
+            enrollments=self.enrollments, certificates=self.certificates
+        )
 
     def forget_devices(self) -> None:
         """Forget what devices did: registrations, devices at hubs, and what counts for limits."""
@@ -112,11 +114,11 @@ class Service:
         try:
             response = self._answer(request, identity, now=now)
             if self._strict is not None:
-                self._strict.promise(request, response, now=now)
+                self._strict.note_retry_after(request, response, now=now)
 
             return shaped(response, request)
         except ServiceError as refused:
-            return answers.error(refused, tracking_id=guid(self._chance), now=now)
+            return responses.error(refused, tracking_id=guid(self._chance), now=now)
 
     def _answer(self, request: Request, identity: Identity, *, now: float) -> Response:
         self._check(request)
@@ -160,14 +162,14 @@ class Service:
             self.throttle.register(now=now)
 
         by_key = isinstance(enrollment.attestation, SymmetricKeys)
-        applicant = Applicant(
+        applicant = AuthenticatedDevice(
             registration_id=request.registration_id,
             enrollment=enrollment,
             certificate=None if by_key else identity.certificates[0],
             payload=device.payload if has_payload(request.api_version or "") else None,
         )
         operation = self.registrar.register(applicant, now=now)
-        return answers.accepted(operation, retry_after=self.retry_after)
+        return responses.accepted(operation, retry_after=self.retry_after)
 
     def _operation_status(self, request: Request, identity: Identity, *, now: float) -> Response:
         self._admit(request, identity, now=now)
@@ -177,7 +179,7 @@ class Service:
         if operation is None:
             raise refusal(ErrorCode.OPERATION_NOT_FOUND, "Operation not found.")
 
-        return answers.operation_status(
+        return responses.operation_status(
             operation, registration_id, retry_after=self.retry_after, now=now
         )
 
@@ -189,7 +191,7 @@ class Service:
         if operation is None:
             raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
 
-        state = answers.registration_state(operation, request.registration_id, now=now)
+        state = responses.registration_state(operation, request.registration_id, now=now)
         return Response(status_code=200, body=state)
 
     def _count_poll(self, request: Request, *, now: float) -> None:

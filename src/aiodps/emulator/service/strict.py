@@ -15,10 +15,10 @@ from urllib.parse import quote
 from aiodps.credential_files import UNREADABLE
 from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.service.api_versions import has_payload
-from aiodps.emulator.service.json_bodies import read_object
-from aiodps.emulator.service.refusals import ErrorCode, refusal
-from aiodps.emulator.service.registration_record import RegistrationRecord
-from aiodps.emulator.service.sas import SasError, SharedAccessSignature
+from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.json_input import read_object
+from aiodps.emulator.service.registrations.record import RegistrationRecord
 from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
 from aiodps.errors import ServiceError
 from aiodps.pki.credential import common_name
@@ -77,7 +77,7 @@ class Strict:
         if request.operation is Operation.REGISTER and latest and latest.result(now) is None:
             raise _broken(Liberty.IN_FLIGHT, ErrorCode.REGISTRATION_CONFLICT)
 
-    def promise(self, request: Request, response: Response, *, now: float) -> None:
+    def note_retry_after(self, request: Request, response: Response, *, now: float) -> None:
         """Remember what a device is told to wait."""
         if response.status_code >= 300:  # noqa: PLR2004 (HTTP's successes)
             return

@@ -8,8 +8,8 @@ from tests.certificates import intermediate, root, self_signed
 from tests.emulator.control.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance
 
-from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
-from aiodps.emulator.service.mechanisms import CaReferences, SymmetricKeys
+from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
+from aiodps.emulator.service.enrollments.mechanisms import CaReferences, SymmetricKeys
 
 pytestmark = pytest.mark.anyio
 LAMP = self_signed("lamp")

@@ -10,7 +10,7 @@ from tests.emulator.control.page.visitor import CONNECTION_STRING, Visitor
 from tests.emulator.instance import instance, register, shown
 
 from aiodps.emulator.control.page.rendering import SECTIONS
-from aiodps.emulator.service.enrollment import EnrollmentGroup, IndividualEnrollment
+from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ from tests.emulator.control.page.test_traffic import asked
 from tests.emulator.control.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance, register, shown
 
-from aiodps.emulator.service.enrollment import IndividualEnrollment
+from aiodps.emulator.service.enrollments.enrollment import IndividualEnrollment
 
 pytestmark = pytest.mark.anyio
 LAMP = self_signed("lamp")

@@ -8,12 +8,12 @@ from tests.emulator.instance import NOW, instance, register, shown
 
 from aiodps.emulator.control.page import views
 from aiodps.emulator.control.page.traffic import Traffic
-from aiodps.emulator.service.enrollment import (
+from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,
     IndividualEnrollment,
 )
-from aiodps.emulator.service.enrollment_reader import read_enrollment
+from aiodps.emulator.service.enrollments.json import read_enrollment
 
 LAMP = self_signed("lamp")
 

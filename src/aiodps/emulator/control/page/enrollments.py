@@ -25,14 +25,14 @@ from aiodps.emulator.control.page.rendering import (
     Section,
 )
 from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Router
-from aiodps.emulator.service.enrollment import (
+from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,
     IndividualEnrollment,
 )
-from aiodps.emulator.service.enrollment_reader import read_enrollment
+from aiodps.emulator.service.enrollments.json import read_enrollment
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.x509_rules import read_certificate
+from aiodps.emulator.service.x509 import read_certificate
 from aiodps.errors import CertificateError, ConfigurationError, ServiceError
 
 ANY_ETAG: Final = "*"

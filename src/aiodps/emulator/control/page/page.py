@@ -19,7 +19,7 @@ from aiodps.emulator.control.page.rendering import (
 )
 from aiodps.emulator.control.page.traffic import Traffic
 from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Handler, Router
-from aiodps.emulator.service.enrollment import EnrollmentGroup
+from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup
 from aiodps.emulator.service.service import Service
 
 _STATIC: Final = {

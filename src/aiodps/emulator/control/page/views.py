@@ -11,9 +11,14 @@ from http import HTTPStatus
 from typing import assert_never
 
 from aiodps.emulator.control.page.traffic import Step, Traffic
-from aiodps.emulator.service.certificates import CaCertificate
-from aiodps.emulator.service.enrollment import Enrollment, EnrollmentGroup, IndividualEnrollment
-from aiodps.emulator.service.mechanisms import (
+from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
+from aiodps.emulator.service.enrollments.enrollment import (
+    Enrollment,
+    EnrollmentGroup,
+    IndividualEnrollment,
+)
+from aiodps.emulator.service.enrollments.json import show_enrollment
+from aiodps.emulator.service.enrollments.mechanisms import (
     CaReferences,
     ClientCertificates,
     EnrolledCertificate,
@@ -22,10 +27,9 @@ from aiodps.emulator.service.mechanisms import (
     SymmetricKeys,
     TpmKeys,
 )
-from aiodps.emulator.service.registration_record import Outcome
+from aiodps.emulator.service.registrations.record import Outcome
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.shapes import show_enrollment
-from aiodps.emulator.service.x509_rules import subject, thumbprint
+from aiodps.emulator.service.x509 import subject, thumbprint
 from aiodps.models import RegistrationStatus
 
 _TONES = {

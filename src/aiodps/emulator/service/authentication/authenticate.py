@@ -1,0 +1,171 @@
+"""Who lets a device in: the enrollment that its certificates or its signature lead to.
+
+The service looks for an individual enrollment of the registration id, then for the group of the CA
+that issued the device's certificate, then of the CA above, up to the root. The first hit decides,
+even against the device (Microsoft Learn, "X.509 certificate attestation"). A device that signs
+instead belongs to the group whose key its own key is derived from; the token does not name it, so
+the groups are tried one by one, first the one that the device was in before.
+
+A group counts only if its CA, or one above it on the device's path, is verified on the instance:
+otherwise anybody could enrol anybody's CA. What the device does not present is not filled in; only
+the CA at the top of the path may be known from the instance alone. The texts of refusals are the
+service's, as seen in public reports; which text belongs to which cause is our reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from cryptography import x509
+
+from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
+from aiodps.emulator.service.authentication.sas import (
+    is_signed_by_device,
+    is_signed_by_member,
+    key_rejected,
+    read_token,
+)
+from aiodps.emulator.service.enrollments.enrollment import (
+    Enrollment,
+    EnrollmentGroup,
+    IndividualEnrollment,
+)
+from aiodps.emulator.service.enrollments.mechanisms import (
+    ClientCertificates,
+    SymmetricKeys,
+    TpmKeys,
+)
+from aiodps.emulator.service.enrollments.store import Enrollments
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.x509 import is_named, is_valid_at, path_up, thumbprint
+from aiodps.emulator.wire import Identity, Request
+from aiodps.errors import ServiceError
+
+MAX_PRESENTED = 10
+"""Certificates a device may present; chains of five were seen in the field."""
+
+
+class Authenticator:
+    """Finds the enrollment that lets a device in.
+
+    Args:
+        enrollments: Of the instance.
+        certificates: Of the instance.
+    """
+
+    def __init__(self, *, enrollments: Enrollments, certificates: CaCertificates) -> None:
+        self._enrollments = enrollments
+        self._certificates = certificates
+
+    def admit(
+        self, request: Request, identity: Identity, *, now: float, known_group: str | None = None
+    ) -> Enrollment:
+        """Return the enrollment of a device that proved who it is; it may be disabled.
+
+        Args:
+            request: Whose identity is to be proved.
+            identity: What it showed.
+            now: Seconds since 1970.
+            known_group: The group that let this device in before, or None: saves a search.
+
+        Raises:
+            UnauthorizedError: If the device did not prove it, or nobody enrolled it.
+        """
+        individual = self._enrollments.individual(request.registration_id)
+        if individual is not None:
+            return _admit_individual(individual, request, identity, now=now)
+
+        if identity.authorization:
+            return self._admit_to_group_of_key(request, identity, now=now, known=known_group)
+
+        return self._admit_to_group(request.registration_id, identity, now=now)
+
+    def _admit_to_group_of_key(
+        self, request: Request, identity: Identity, *, now: float, known: str | None
+    ) -> EnrollmentGroup:
+        token = read_token(request, identity, now=now)
+        for group, keys in self._groups_of_keys(known):
+            if is_signed_by_member(token, keys, request.registration_id):
+                return group
+
+        raise key_rejected(request, "no group has a key that this signature comes from")
+
+    def _groups_of_keys(
+        self, known: str | None
+    ) -> Iterator[tuple[EnrollmentGroup, SymmetricKeys]]:
+        group = None if known is None else self._enrollments.group(known)
+        if group is not None and isinstance(group.attestation, SymmetricKeys):
+            yield group, group.attestation
+
+        yield from self._enrollments.groups_of_keys()
+
+    def _admit_to_group(
+        self, registration_id: str, identity: Identity, *, now: float
+    ) -> EnrollmentGroup:
+        leaf = _leaf(registration_id, identity, now=now)
+        anchors = [each.certificate for each in self._certificates]
+        path = path_up(leaf, identity.certificates[1:], anchors)
+        for index, ca in enumerate(path):
+            group = self._group_of(ca)
+            if group is not None:
+                self._check_verified(path[index:])
+                _check_dates(path, now=now)
+                return group
+
+        self._check_verified(path)
+        raise _unauthorized(
+            "Signing certificate info did not match chain elements.", "no group has a CA of it"
+        )
+
+    def _group_of(self, ca: x509.Certificate) -> EnrollmentGroup | None:
+        names = [each.name for each in self._certificates.of(ca)]
+        return self._enrollments.group_signed_by(thumbprint(ca), names=names)
+
+    def _check_verified(self, path: tuple[x509.Certificate, ...]) -> None:
+        if not any(each.verified for ca in path for each in self._certificates.of(ca)):
+            raise _unauthorized("CA certificate not found.", "no CA of the chain is verified")
+
+
+def _admit_individual(
+    enrollment: IndividualEnrollment, request: Request, identity: Identity, *, now: float
+) -> IndividualEnrollment:
+    match enrollment.attestation:
+        case ClientCertificates(primary=primary, secondary=secondary):
+            presented = thumbprint(_leaf(request.registration_id, identity, now=now))
+            if presented not in {each.thumbprint for each in (primary, secondary) if each}:
+                raise _unauthorized("Unauthorized", "another certificate is enrolled")
+        case SymmetricKeys() as keys:
+            if not is_signed_by_device(read_token(request, identity, now=now), keys):
+                raise key_rejected(request, "the signature is not of the enrolled keys")
+        case TpmKeys():
+            raise _unauthorized("Unauthorized", "the emulator cannot ask a TPM")
+        case _:
+            assert_never(enrollment.attestation)
+
+    return enrollment
+
+
+def _leaf(registration_id: str, identity: Identity, *, now: float) -> x509.Certificate:
+    """Return the device's own certificate if it is valid and made out to the registration id."""
+    if not identity.certificates:
+        raise _unauthorized("Unauthorized", "the device showed no certificate")
+
+    if len(identity.certificates) > MAX_PRESENTED:
+        raise _unauthorized("Invalid certificate.", f"the chain is longer than {MAX_PRESENTED}")
+
+    leaf = identity.certificates[0]
+    _check_dates((leaf,), now=now)
+    if not is_named(leaf, registration_id):
+        raise _unauthorized("Unauthorized", "the CN is not the registration id")
+
+    return leaf
+
+
+def _check_dates(certificates: tuple[x509.Certificate, ...], *, now: float) -> None:
+    if not all(is_valid_at(each, now) for each in certificates):
+        raise _unauthorized("Invalid certificate.", "a certificate is not valid at this time")
+
+
+def _unauthorized(message: str, why: str | None = None) -> ServiceError:
+    return refusal(ErrorCode.UNAUTHORIZED, message, why=why)

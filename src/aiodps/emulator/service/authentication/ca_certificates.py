@@ -1,0 +1,224 @@
+"""The CA certificates of an instance, and how their owner proves to have their keys.
+
+Upload, ask for a verification code, sign a certificate whose CN is the code, hand it in (Microsoft
+Learn, "How to do proof-of-possession for X.509 CA certificates with your Device Provisioning
+Service"). Each step changes the etag.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.formats import check_etag, etag, verification_code
+from aiodps.emulator.service.x509 import is_named, is_signed_by, read_certificate
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.store import Kind, Store, reading
+from aiodps.errors import CertificateError
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaCertificate:
+    """A CA certificate of an instance."""
+
+    name: str
+    """As uploaded; any casing finds it."""
+    certificate: x509.Certificate
+    verified: bool
+    """Whether its owner proved to have the key, or it was taken on trust at upload."""
+    verification_code: str | None = None
+    """What the proof must be made out to; None if no code was asked for."""
+    etag: str
+    created: float
+    """Seconds since 1970."""
+    updated: float
+    """Seconds since 1970."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Write it for a store."""
+        return {
+            "name": self.name,
+            "certificate": self.certificate.public_bytes(Encoding.PEM).decode(),
+            "verified": self.verified,
+            "verification_code": self.verification_code,
+            "etag": self.etag,
+            "created": self.created,
+            "updated": self.updated,
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_json` writes."""
+        return cls(**{**document, "certificate": read_certificate(document["certificate"])})
+
+
+class CaCertificates:
+    """The CA certificates of an instance.
+
+    In every method `now` is in seconds since 1970, and `if_match` is the etag that the certificate
+    must still have, with or without quotes; None or `*` is any.
+
+    Args:
+        chance: Where etags and verification codes come from.
+        store: Where they are kept as well, and where they come from at the start; None for memory
+            alone.
+    """
+
+    def __init__(self, *, chance: random.Random, store: Store | None = None) -> None:
+        self._chance = chance
+        self._store = store or MemoryStore()
+        with reading(Kind.CERTIFICATE):
+            kept = self._store.load(Kind.CERTIFICATE)
+            self._by_name = {key: CaCertificate.from_json(each) for key, each in kept}
+
+    def __iter__(self) -> Iterator[CaCertificate]:
+        """Go through all of them, in the order of their upload."""
+        return iter(self._by_name.values())
+
+    def upload(
+        self,
+        name: str,
+        certificate: x509.Certificate | str | bytes,
+        *,
+        verified: bool = False,
+        if_match: str | None = None,
+        now: float,
+    ) -> CaCertificate:
+        """Add a certificate, or put another one in the place of an older one.
+
+        Args:
+            name: 1 to 64 letters, digits, `-`, `.` or `_`.
+            certificate: PEM, DER, or base64 of either.
+            verified: Take the owner's word for it that the key is there.
+            if_match: See above; of no meaning for a new name.
+            now: See above.
+
+        Raises:
+            BadRequestError: If name or certificate cannot be.
+            ConflictError: If the etag is another one.
+        """
+        if not _NAME.fullmatch(name):
+            raise refusal(ErrorCode.INVALID_REQUEST, f"{name!a} cannot name a certificate")
+
+        older = self._by_name.get(name.lower())
+        if older is not None:
+            check_etag(older.etag, if_match)
+
+        uploaded = CaCertificate(
+            name=older.name if older else name,
+            certificate=_read(certificate),
+            verified=verified,
+            etag=etag(chance=self._chance, now=now),
+            created=older.created if older else now,
+            updated=now,
+        )
+        self._keep(uploaded)
+        return uploaded
+
+    def get(self, name: str, *, if_match: str | None = None) -> CaCertificate:
+        """Return one certificate.
+
+        Raises:
+            NotFoundError: If there is none of this name.
+            ConflictError: If the etag is another one.
+        """
+        found = self._by_name.get(name.lower())
+        if found is None:
+            raise refusal(ErrorCode.NOT_FOUND, f"Certificate {name!a} not found.")
+
+        check_etag(found.etag, if_match)
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a certificate of this name."""
+        return name.lower() in self._by_name
+
+    def of(self, certificate: x509.Certificate) -> tuple[CaCertificate, ...]:
+        """Return what the instance has of this certificate, under any name."""
+        return tuple(each for each in self if each.certificate == certificate)
+
+    def delete(self, name: str, *, if_match: str | None = None) -> None:
+        """Remove a certificate.
+
+        Raises:
+            NotFoundError: If there is none of this name.
+            ConflictError: If the etag is another one.
+        """
+        self.get(name, if_match=if_match)
+        del self._by_name[name.lower()]
+        self._store.delete(Kind.CERTIFICATE, name.lower())
+
+    def generate_verification_code(
+        self, name: str, *, if_match: str | None = None, now: float
+    ) -> CaCertificate:
+        """Give a certificate a new verification code; the one before is worth nothing any more.
+
+        Raises:
+            NotFoundError: If there is none of this name.
+            ConflictError: If the etag is another one.
+        """
+        older = self.get(name, if_match=if_match)
+        code = verification_code(chance=self._chance)
+        return self._update(older, verified=older.verified, verification_code=code, now=now)
+
+    def verify(
+        self,
+        name: str,
+        proof: x509.Certificate | str | bytes,
+        *,
+        if_match: str | None = None,
+        now: float,
+    ) -> CaCertificate:
+        """Take a proof of possession: a certificate with the code as CN, signed by the CA.
+
+        Raises:
+            NotFoundError: If there is none of this name.
+            ConflictError: If the etag is another one.
+            BadRequestError: If the proof proves nothing.
+        """
+        older = self.get(name, if_match=if_match)
+        if older.verification_code is None:
+            raise refusal(ErrorCode.INVALID_REQUEST, "No verification code was generated.")
+
+        leaf = _read(proof)
+        if not is_named(leaf, older.verification_code):
+            raise refusal(ErrorCode.INVALID_REQUEST, "The subject is not the verification code.")
+
+        if not is_signed_by(leaf, older.certificate):
+            raise refusal(ErrorCode.INVALID_REQUEST, "The proof is not signed by the certificate.")
+
+        return self._update(older, verified=True, verification_code=None, now=now)
+
+    def _update(
+        self, older: CaCertificate, *, verified: bool, verification_code: str | None, now: float
+    ) -> CaCertificate:
+        newer = replace(
+            older,
+            verified=verified,
+            verification_code=verification_code,
+            etag=etag(chance=self._chance, now=now),
+            updated=now,
+        )
+        self._keep(newer)
+        return newer
+
+    def _keep(self, certificate: CaCertificate) -> None:
+        key = certificate.name.lower()
+        self._by_name[key] = certificate
+        self._store.put(Kind.CERTIFICATE, key, certificate.to_json)
+
+
+def _read(certificate: x509.Certificate | str | bytes) -> x509.Certificate:
+    try:
+        return read_certificate(certificate)
+    except CertificateError as exc:
+        raise refusal(ErrorCode.BAD_REQUEST, "The certificate cannot be read.") from exc

@@ -1,0 +1,192 @@
+"""Shared access signatures, as devices and administrators sign their requests with a key.
+
+A token is text: the scheme's word, then `sr` (what may be done to), `sig` (the signature), `se`
+(until when) and mostly `skn` (whose key). Clients differ: the resource is escaped with upper-case
+hex, with lower-case hex or not at all, `skn` is missing or empty, the order varies (seen on the
+wire). All of them sign the resource exactly as they write it, so it is verified as it came.
+
+Source of form and key derivation: Microsoft Learn, "Symmetric key attestation with DPS".
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import unquote
+
+from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.wire import Carrier, Identity, Request
+from aiodps.errors import ServiceError
+
+SCHEME: Final = "SharedAccessSignature"
+CLOCK_SKEW: Final = 60.0
+"""Seconds for which a token is still taken after its end; what the service allows is not known."""
+_MAX_DIGITS = 18
+_NAMES = {"sr", "sig", "se", "skn"}
+
+
+class SasError(ValueError):
+    """The text is no shared access signature; the message says why, without the text itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAccessSignature:
+    """A token, read but not yet judged."""
+
+    resource: str
+    """What it is for, unescaped."""
+    expiry: int
+    """Seconds since 1970."""
+    policy: str | None
+    """Whose key signed it (`skn`), maybe empty; None if the token does not say."""
+    raw_resource: str
+    """What it is for, as written."""
+    escaped: bool
+    """Whether the signature is percent-encoded, as it should be."""
+    signed: bytes = field(repr=False)
+    """The bytes that the signature is over."""
+    signature: bytes = field(repr=False)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read a token in any dialect.
+
+        Raises:
+            SasError: If it is none.
+        """
+        scheme, _, rest = text.strip().partition(" ")
+        if scheme.lower() != SCHEME.lower():
+            raise SasError(f"it does not begin with {SCHEME}")
+
+        members = _members(rest)
+        resource, expiry = members["sr"], members["se"]
+        return cls(
+            resource=unquote(resource),
+            expiry=_seconds(expiry),
+            policy=unquote(members["skn"]) if "skn" in members else None,
+            raw_resource=resource,
+            escaped=not set("+/=") & set(members["sig"]),
+            signed=f"{resource}\n{expiry}".encode(errors="replace"),
+            signature=_signature(unquote(members["sig"])),
+        )
+
+    def is_for(self, *resources: str) -> bool:
+        """Whether it is for one of these resources; casing does not count."""
+        return self.resource.lower() in {each.lower() for each in resources}
+
+    def is_expired(self, now: float) -> bool:
+        """Whether it ended so long ago that clocks do not explain it; `now` is since 1970."""
+        return self.expiry + CLOCK_SKEW < now
+
+    def is_signed_with(self, keys: Iterable[bytes]) -> bool:
+        """Whether one of the keys made the signature; takes as long for any wrong one."""
+        for key in keys:
+            if hmac.compare_digest(hmac.digest(key, self.signed, "sha256"), self.signature):
+                return True
+
+        return False
+
+
+def derive_key(group_key: bytes, registration_id: str) -> bytes:
+    """Return the key of one device of a group, for the id as the device writes it."""
+    return hmac.digest(group_key, registration_id.encode(), "sha256")
+
+
+def decode_key(text: str) -> bytes:
+    """Return the key that base64 stands for.
+
+    Raises:
+        ValueError: If it is no base64.
+    """
+    return base64.b64decode(text, validate=True)
+
+
+def _members(text: str) -> Mapping[str, str]:
+    pairs = [part.partition("=") for part in text.strip().split("&")]
+    members = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    if len(members) != len(pairs):
+        raise SasError("a member comes twice")
+
+    missing = [name for name in ("sr", "sig", "se") if not members.get(name)]
+    if missing:
+        raise SasError(f"it has no {' and no '.join(missing)}")
+
+    return {name: value for name, value in members.items() if name in _NAMES}
+
+
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS:
+        raise SasError("its se is not a whole number of seconds since 1970")
+
+    return int(text)
+
+
+def _signature(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as exc:
+        raise SasError("its sig is not base64") from exc
+
+
+_KNOWN_KEYS = 1024
+"""Enrollments whose keys are kept decoded."""
+
+
+def read_token(request: Request, identity: Identity, *, now: float) -> SharedAccessSignature:
+    """Return the device's token if it is in time and made for this registration.
+
+    Raises:
+        UnauthorizedError: If there is none like that.
+    """
+    if not identity.authorization:
+        raise key_rejected(request, "the enrollment asks for a signature; there is none")
+
+    try:
+        token = SharedAccessSignature.read(identity.authorization)
+    except SasError as exc:
+        raise key_rejected(request, f"no shared access signature: {exc}") from exc
+
+    if not token.is_for(f"{request.id_scope}/registrations/{request.registration_id}"):
+        raise key_rejected(request, f"the signature is for {token.resource[:200]!a}")
+
+    if token.is_expired(now):
+        raise key_rejected(request, f"the signature ended {now - token.expiry:.0f} s ago")
+
+    return token
+
+
+def is_signed_by_device(token: SharedAccessSignature, keys: SymmetricKeys) -> bool:
+    """Whether one of an individual enrollment's two keys made the signature."""
+    return token.is_signed_with(_decoded(keys))
+
+
+def is_signed_by_member(
+    token: SharedAccessSignature, keys: SymmetricKeys, registration_id: str
+) -> bool:
+    """Whether a key made the signature that comes from one of a group's two.
+
+    Registration ids have no casing, but keys are made of bytes. Which bytes the service takes is
+    not known, so both are good: the id as this request has it, and in lower case.
+    """
+    lower = registration_id.lower()
+    spellings = (lower,) if lower == registration_id else (registration_id, lower)
+    return token.is_signed_with(
+        [derive_key(key, spelling) for key in _decoded(keys) for spelling in spellings]
+    )
+
+
+def key_rejected(request: Request, why: str) -> ServiceError:
+    """Make the error for a bad signature; the code depends on the transport (seen on the wire)."""
+    over_mqtt = request.carrier is Carrier.MQTT
+    code = ErrorCode.KEY_REJECTED if over_mqtt else ErrorCode.UNAUTHORIZED
+    return refusal(code, "Unauthorized", why=why)
+
+
+@functools.lru_cache(maxsize=_KNOWN_KEYS)
+def _decoded(keys: SymmetricKeys) -> tuple[bytes, ...]:
+    return tuple(decode_key(key) for key in (keys.primary, keys.secondary) if key is not None)

@@ -1,0 +1,238 @@
+"""Reading an enrollment from JSON, be it a file's, a store's or a request's.
+
+Source of the JSON shapes: Microsoft's REST reference of the DPS service API,
+`IndividualEnrollment` and `EnrollmentGroup`. JsonObject that decide nothing here are kept and written
+back as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiodps.emulator.service import api_versions
+from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
+from aiodps.emulator.service.enrollments.enrollment import (
+    CustomAllocation,
+    Enrollment,
+    EnrollmentGroup,
+    IndividualEnrollment,
+    ProvisioningStatus,
+    ReprovisionPolicy,
+)
+from aiodps.emulator.service.enrollments.mechanisms import (
+    CaReferences,
+    ClientCertificates,
+    Mechanism,
+    SigningCertificates,
+    SymmetricKeys,
+    TpmKeys,
+    mechanism_to_json,
+    read_mechanism,
+)
+from aiodps.emulator.service.formats import is_registration_id
+from aiodps.emulator.service.json_object import JsonObject
+
+_READ = {
+    "registrationId",
+    "enrollmentGroupId",
+    "attestation",
+    "deviceId",
+    "provisioningStatus",
+    "allocationPolicy",
+    "iotHubHostName",
+    "iotHubs",
+    "customAllocationDefinition",
+    "reprovisionPolicy",
+    "initialTwin",
+    "etag",
+    "createdDateTimeUtc",
+    "lastUpdatedDateTimeUtc",
+    "registrationState",  # what came of it, not what it says
+}
+
+
+def read_enrollment(document: Mapping[str, Any], *, place: str) -> Enrollment:
+    """Read one enrollment; `enrollmentGroupId` makes it a group.
+
+    Args:
+        document: A JSON object.
+        place: What to call it in messages.
+
+    Raises:
+        ConfigurationError: If it cannot be read; the message names place and member.
+    """
+    names = ("registrationId", "enrollmentGroupId")
+    given = [name for name in names if document.get(name) is not None]
+    if len(given) != 1:
+        raise JsonObject(document, place).fault("", f"has {len(given)} of {' and '.join(names)}")
+
+    members = JsonObject(document, f"{place} ({given[0]} {document[given[0]]!a})")
+    if given[0] == "enrollmentGroupId":
+        return _read_group(members)
+
+    return _read_individual(members)
+
+
+def _read_individual(members: JsonObject) -> IndividualEnrollment:
+    registration_id = members.required_text("registrationId")
+    if not is_registration_id(registration_id):
+        raise members.fault("registrationId", "cannot be a registration id")
+
+    attestation = read_mechanism(members)
+    if isinstance(attestation, SigningCertificates | CaReferences):
+        raise members.fault("attestation", "is that of a group; clientCertificates are needed")
+
+    return IndividualEnrollment(
+        registration_id=registration_id,
+        attestation=attestation,
+        device_id=members.text("deviceId"),
+        **_read_terms(members),
+    )
+
+
+def _read_group(members: JsonObject) -> EnrollmentGroup:
+    attestation = read_mechanism(members)
+    if isinstance(attestation, TpmKeys):
+        raise members.fault("attestation", "is a TPM's; one TPM is one device")
+
+    if isinstance(attestation, ClientCertificates):
+        raise members.fault(
+            "attestation", "is that of one device; signingCertificates or caReferences are needed"
+        )
+
+    return EnrollmentGroup(
+        enrollment_group_id=members.required_text("enrollmentGroupId"),
+        attestation=attestation,
+        **_read_terms(members),
+    )
+
+
+def _read_terms(members: JsonObject) -> dict[str, Any]:
+    """Read the fields of `_Terms`."""
+    custom = members.members("customAllocationDefinition")
+    reprovision = members.members("reprovisionPolicy") or JsonObject({}, members.place)
+    twin = members.members("initialTwin")
+    status = members.word("provisioningStatus", ProvisioningStatus)
+    _check_others(members)
+    others = {
+        name: value
+        for name, value in members.document.items()
+        if name not in _READ and value is not None
+    }
+    return {
+        "allocation": _read_allocation(members),
+        "custom_allocation": None if custom is None else CustomAllocation.read(custom),
+        "reprovision_policy": ReprovisionPolicy.read(reprovision),
+        "initial_twin": None if twin is None else dict(twin.document),
+        "enabled": status != ProvisioningStatus.DISABLED,
+        "others": others,
+        "etag": members.text("etag") or "",
+        "created": members.time("createdDateTimeUtc") or 0.0,
+        "updated": members.time("lastUpdatedDateTimeUtc") or 0.0,
+    }
+
+
+def _check_others(members: JsonObject) -> None:
+    """Check the form of what decides nothing here, but would be refused by the service."""
+    members.members("optionalDeviceInformation")
+    capabilities = members.members("capabilities")
+    if capabilities is not None:
+        capabilities.flag("iotEdge")
+
+    for name in ("credentialPolicyName", "namespaceName", "certificateAuthorityName"):
+        members.text(name)
+
+
+def _read_allocation(members: JsonObject) -> Allocation:
+    return Allocation(
+        policy=members.word("allocationPolicy", AllocationPolicy),
+        hub=members.text("iotHubHostName"),
+        hubs=members.texts("iotHubs"),
+    )
+
+
+API_VERSIONS: Final = api_versions.API_VERSIONS - {"2021-06-01"}
+"""Versions of the service API: those of the device API but for one that only devices have."""
+
+_SINCE: Final = {
+    "allocationPolicy": "2018-09-01",
+    "iotHubs": "2018-09-01",
+    "customAllocationDefinition": "2018-09-01",
+    "reprovisionPolicy": "2018-09-01",
+    "capabilities": "2018-09-01",
+    "credentialPolicyName": "2025-07-01",
+    "namespaceName": "2026-11-02",
+    "certificateAuthorityName": "2026-11-02",
+    "certificatePolicyName": "2026-11-02",
+}
+_ORDER: Final = (
+    "registrationId",
+    "enrollmentGroupId",
+    "deviceId",
+    "optionalDeviceInformation",
+    "attestation",
+    "capabilities",
+    "iotHubHostName",
+    "initialTwin",
+    "etag",
+    "provisioningStatus",
+    "reprovisionPolicy",
+    "createdDateTimeUtc",
+    "lastUpdatedDateTimeUtc",
+    "allocationPolicy",
+    "iotHubs",
+    "customAllocationDefinition",
+)
+"""As the service writes them (Microsoft Learn, "How to use custom allocation policies")."""
+_PLACES: Final = {name: place for place, name in enumerate(_ORDER)}
+_UNTIL: Final = {"credentialPolicyName": "2026-11-02"}
+
+
+def known_members(document: Mapping[str, Any], *, api_version: str) -> dict[str, Any]:
+    """Leave out the members that a version does not know; versions sort as texts."""
+    return {
+        name: value
+        for name, value in document.items()
+        if _SINCE.get(name, "") <= api_version
+        and (name not in _UNTIL or api_version < _UNTIL[name])
+    }
+
+
+def show_enrollment(enrollment: Enrollment, *, api_version: str, keys: bool) -> dict[str, Any]:
+    """Show an enrollment.
+
+    Args:
+        enrollment: Of an instance.
+        api_version: One of `API_VERSIONS`.
+        keys: Whether symmetric keys are shown. Clients rely on them in the answer to a PUT and
+            in attestation mechanisms; elsewhere they are left out (seen on the wire).
+    """
+    document = {
+        "capabilities": {"iotEdge": False},
+        **enrollment.to_json(),
+        "attestation": show_mechanism(enrollment.attestation, keys=keys),
+    }
+    ordered = sorted(document, key=lambda name: _PLACES.get(name, len(_PLACES)))
+    return known_members({name: document[name] for name in ordered}, api_version=api_version)
+
+
+def show_mechanism(mechanism: Mechanism, *, keys: bool) -> dict[str, Any]:
+    """Show an attestation mechanism: of certificates what they say, not the certificates."""
+    match mechanism:
+        case ClientCertificates():
+            return _show_certificates("clientCertificates", mechanism)
+        case SigningCertificates():
+            return _show_certificates("signingCertificates", mechanism)
+        case SymmetricKeys() if not keys:
+            return {"type": "symmetricKey"}
+        case _:
+            return mechanism_to_json(mechanism)
+
+
+def _show_certificates(
+    kind: str, mechanism: ClientCertificates | SigningCertificates
+) -> dict[str, Any]:
+    pair = {"primary": mechanism.primary, "secondary": mechanism.secondary}
+    shown = {name: {"info": each.info} for name, each in pair.items() if each is not None}
+    return {"type": "x509", "x509": {kind: shown}}

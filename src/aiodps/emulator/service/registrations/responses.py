@@ -1,0 +1,116 @@
+"""The bodies of the service's answers: operation status, registration state, error.
+
+Shapes and order of members are those of the live answers printed in Microsoft Learn, "How to use
+X.509 certificates over HTTPS without an SDK", and in its sister "How to use symmetric keys".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiodps.emulator.service.formats import timestamp
+from aiodps.emulator.service.registrations.record import (
+    Outcome,
+    Proof,
+    RegistrationOperation,
+)
+from aiodps.emulator.wire import Response
+from aiodps.errors import ServiceError
+from aiodps.models import RegistrationStatus
+
+
+def accepted(operation: RegistrationOperation, *, retry_after: int) -> Response:
+    """Answer a register request: always `assigning`, and no registration state yet."""
+    body = {"operationId": operation.operation_id, "status": RegistrationStatus.ASSIGNING.value}
+    return Response(status_code=202, body=body, retry_after=retry_after)
+
+
+def operation_status(
+    operation: RegistrationOperation, registration_id: str, *, retry_after: int, now: float
+) -> Response:
+    """Answer a poll: 202 while the operation works, 200 once it is finished, however it ended."""
+    state = registration_state(operation, registration_id, now=now)
+    body = {
+        "operationId": operation.operation_id,
+        "status": state["status"],
+        "registrationState": state,
+    }
+    if operation.result(now) is None:
+        return Response(status_code=202, body=body, retry_after=retry_after)
+
+    return Response(status_code=200, body=body)
+
+
+def registration_state(
+    operation: RegistrationOperation, registration_id: str, *, now: float
+) -> dict[str, Any]:
+    """Return the state of a registration as it stands, told to a device of this spelling."""
+    outcome = operation.result(now)
+    if outcome is None:
+        return _bare_state(registration_id, RegistrationStatus.ASSIGNING)
+
+    match outcome.status:
+        case RegistrationStatus.ASSIGNED:
+            return _assigned(operation, outcome, registration_id)
+        case RegistrationStatus.FAILED:
+            return _failed(operation, outcome, registration_id)
+        case status:
+            return _bare_state(registration_id, status)
+
+
+def error(refused: ServiceError, *, tracking_id: str, now: float) -> Response:
+    """Answer that the service says no."""
+    body = {
+        "errorCode": refused.error_code,
+        "trackingId": tracking_id,
+        "message": refused.message,
+        "timestampUtc": timestamp(now),
+    }
+    why = "; ".join(getattr(refused, "__notes__", ())) or None
+    wait = None if refused.retry_after is None else int(refused.retry_after)
+    return Response(status_code=refused.status_code, body=body, retry_after=wait, why=why)
+
+
+def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, Any]:
+    return {"registrationId": registration_id, "status": status.value}
+
+
+def _assigned(
+    operation: RegistrationOperation, outcome: Outcome, registration_id: str
+) -> dict[str, Any]:
+    place, substatus = outcome.place, outcome.substatus
+    assert place is not None  # noqa: S101 (whoever is assigned has one)
+    state = {
+        **_proof(operation),
+        "registrationId": registration_id,
+        "createdDateTimeUtc": timestamp(operation.created),
+        "assignedHub": place.hub,
+        "deviceId": place.device_id,
+        "status": outcome.status.value,
+        "substatus": substatus and substatus.value,
+        "lastUpdatedDateTimeUtc": timestamp(operation.finished),
+        "etag": operation.etag,
+    }
+    return state if outcome.payload is None else {**state, "payload": outcome.payload}
+
+
+def _proof(operation: RegistrationOperation) -> dict[str, Any]:
+    """Say how the device came in: nothing at all for a key of its own, as seen on the wire."""
+    if operation.enrollment_group_id is not None:
+        return {operation.proof.value: {"enrollmentGroupId": operation.enrollment_group_id}}
+
+    return {"x509": {}} if operation.proof is Proof.X509 else {}
+
+
+def _failed(
+    operation: RegistrationOperation, outcome: Outcome, registration_id: str
+) -> dict[str, Any]:
+    return {
+        "registrationId": registration_id,
+        "createdDateTimeUtc": timestamp(operation.created),
+        "status": outcome.status.value,
+        "errorCode": outcome.error_code,
+        "errorMessage": outcome.error_message,
+        "lastUpdatedDateTimeUtc": timestamp(operation.finished),
+        "etag": operation.etag,
+    }

@@ -1,0 +1,155 @@
+"""Registration records of an instance: operations begin, end by themselves, and are forgotten.
+
+An operation is decided when it begins and finished when its time has come, whether anybody asks
+or not: a device that disconnects right after its register request is assigned all the same. Only
+what a webhook decides is decided later.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.formats import check_etag, etag, operation_id
+from aiodps.emulator.service.registrations.custom_allocation import WebhookCall
+from aiodps.emulator.service.registrations.hub_devices import HubDevice
+from aiodps.emulator.service.registrations.record import (
+    Outcome,
+    Proof,
+    RegistrationOperation,
+    RegistrationRecord,
+)
+from aiodps.emulator.state.memory import MemoryStore
+from aiodps.emulator.state.store import Kind, Store, reading
+
+
+class Registrations:
+    """The registration records of an instance, by registration id in any casing.
+
+    Args:
+        assign_after: Seconds that an operation takes.
+        chance: Where ids and etags come from.
+        store: Where they are kept as well, and where they come from at the start; None for memory
+            alone.
+    """
+
+    def __init__(
+        self, *, assign_after: float, chance: random.Random, store: Store | None = None
+    ) -> None:
+        self.assign_after = assign_after
+        self._chance = chance
+        self._store = store or MemoryStore()
+        with reading(Kind.REGISTRATION):
+            kept = self._store.load(Kind.REGISTRATION)
+            self._records = {key: RegistrationRecord.from_json(each) for key, each in kept}
+
+    def records(self) -> Iterator[RegistrationRecord]:
+        """Go through all records, in the order of the first registration."""
+        return iter(self._records.values())
+
+    def record(self, registration_id: str) -> RegistrationRecord | None:
+        """Return the record of a device, or None if it never registered."""
+        return self._records.get(registration_id.lower())
+
+    def begin(
+        self,
+        registration_id: str,
+        outcome: Outcome | None,
+        *,
+        proof: Proof = Proof.X509,
+        enrollment_group_id: str | None = None,
+        call: WebhookCall | None = None,
+        now: float,
+    ) -> RegistrationOperation:
+        """Write down that a device registers and what will come of it.
+
+        Args:
+            registration_id: Of the device.
+            outcome: What will come of it; None if a webhook is asked.
+            proof: How the device proved who it is.
+            enrollment_group_id: The group that lets it in; None for an individual enrollment.
+            call: What the webhook is asked; None unless it is.
+            now: Seconds since 1970.
+        """
+        record = self.record(registration_id) or RegistrationRecord(
+            registration_id=registration_id, created=now
+        )
+        finished = now + self.assign_after
+        operation = RegistrationOperation(
+            operation_id=operation_id(registration_id, chance=self._chance),
+            proof=proof,
+            enrollment_group_id=enrollment_group_id,
+            created=record.created,
+            finished=finished,
+            etag=etag(chance=self._chance, now=finished),
+            outcome=outcome,
+            call=call,
+        )
+        self._keep(record.with_operation(operation, now=now))
+        return operation
+
+    def decide(
+        self, record: RegistrationRecord, operation: RegistrationOperation, outcome: Outcome, *,
+        now: float,
+    ) -> None:  # fmt: skip
+        """Write down what came of an operation that waited for a webhook."""
+        finished = max(now, operation.finished)
+        decided = replace(operation, outcome=outcome, call=None, finished=finished)
+        self._keep(record.with_operation(decided, now=now))
+
+    def calls(self) -> list[WebhookCall]:
+        """Return what webhooks are to be asked, oldest first: to begin with, after a restart."""
+        pending = (record.pending() for record in self._records.values())
+        waiting = sorted((each for each in pending if each), key=lambda each: each.finished)
+        return [each.call for each in waiting if each.call]
+
+    def place_of(self, registration_id: str, *, now: float) -> HubDevice | None:
+        """Return where a device is at home, or None if it was never assigned."""
+        record = self.record(registration_id)
+        return None if record is None else record.place(now)
+
+    def group_of(self, registration_id: str) -> str | None:
+        """Return the group that last let the device in, or None."""
+        latest = self.latest(registration_id)
+        return None if latest is None else latest.enrollment_group_id
+
+    def find(self, registration_id: str, operation_id: str) -> RegistrationOperation | None:
+        """Return an operation of this device, or None if it is unknown or forgotten."""
+        record = self.record(registration_id)
+        return None if record is None else record.find(operation_id)
+
+    def latest(self, registration_id: str) -> RegistrationOperation | None:
+        """Return the device's newest operation, or None if it never registered."""
+        record = self.record(registration_id)
+        return None if record is None else record.operations[-1]
+
+    def ids(self) -> Iterator[str]:
+        """Name all devices that registered, in lower case."""
+        return iter(self._records)
+
+    def of_group(self, enrollment_group_id: str) -> Iterator[str]:
+        """Go through the registration ids, in lower case, that a group let in last."""
+        group = enrollment_group_id.lower()
+        return (name for name in self._records if (self.group_of(name) or "").lower() == group)
+
+    def delete(self, registration_id: str, *, if_match: str | None = None) -> None:
+        """Forget a device; at its hub it stays.
+
+        Raises:
+            NotFoundError: If it never registered.
+            ConflictError: If its record has another etag.
+        """
+        record = self.record(registration_id)
+        if record is None:
+            raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
+
+        check_etag(record.etag, if_match)
+        del self._records[registration_id.lower()]
+        self._store.delete(Kind.REGISTRATION, registration_id.lower())
+
+    def _keep(self, record: RegistrationRecord) -> None:
+        key = record.registration_id.lower()
+        self._records[key] = record
+        self._store.put(Kind.REGISTRATION, key, record.to_json)
