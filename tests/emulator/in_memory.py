@@ -11,8 +11,8 @@ from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect,
 from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.desk import Dispatcher
-from aiodps.emulator.fronts.http import HttpFront
-from aiodps.emulator.fronts.mqtt import MqttFront
+from aiodps.emulator.frontends.http.frontend import HttpFrontend
+from aiodps.emulator.frontends.mqtt.session import MqttFrontend
 from aiodps.emulator.journal import Counts
 from aiodps.emulator.service.service import Service
 
@@ -77,8 +77,8 @@ class Emulated:
         root = certificates.root().certificate_pem
         service.certificates.upload("root", root, verified=True, now=NOW)
         dispatcher = Dispatcher(service, Counts().note)
-        self.mqtt = MqttFront(dispatcher)
-        self.http = HttpFront(dispatcher, self.mqtt)
+        self.mqtt = MqttFrontend(dispatcher)
+        self.http = HttpFrontend(dispatcher, self.mqtt)
 
     async def hear(
         self, kind: str, pieces: Sequence[bytes], *, breaks: bool = False

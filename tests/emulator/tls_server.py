@@ -17,7 +17,7 @@ from cryptography import x509
 from tests import certificates
 from tests.emulator.clients import PATIENCE
 
-from aiodps.emulator.connections.listener import Front, Listener
+from aiodps.emulator.connections.listener import Frontend, Listener
 from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.tls import server_context
@@ -95,7 +95,9 @@ def _ask(
 
 
 @asynccontextmanager
-async def serving(room: Room | None = None, front: Front | None = None) -> AsyncIterator[Server]:
+async def serving(
+    room: Room | None = None, front: Frontend | None = None
+) -> AsyncIterator[Server]:
     """Run a server, with room for some connections or for many; it echoes, or does as told."""
     ca = Authority.root("ca of the server")
     listener = Listener.bind("127.0.0.1", 0, setting="port")

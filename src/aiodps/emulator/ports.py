@@ -15,8 +15,8 @@ from aiodps.emulator.connections.handshake import Door
 from aiodps.emulator.connections.listener import OPEN_DOOR, Listener
 from aiodps.emulator.connections.room import Room
 from aiodps.emulator.desk import Dispatcher
-from aiodps.emulator.fronts.http import HttpFront
-from aiodps.emulator.fronts.mqtt import MqttFront
+from aiodps.emulator.frontends.http.frontend import HttpFrontend
+from aiodps.emulator.frontends.mqtt.session import MqttFrontend
 from aiodps.errors import ConfigurationError
 
 
@@ -70,8 +70,8 @@ class Ports:
                 journal.
         """
         room = Room()
-        mqtt = MqttFront(dispatcher)
-        https = HttpFront(dispatcher, mqtt)
+        mqtt = MqttFrontend(dispatcher)
+        https = HttpFrontend(dispatcher, mqtt)
         for name, listener, front in (("https", self._https, https), ("mqtt", self._mqtt, mqtt)):
             serve = partial(listener.serve, room=room, context=context, door=door(name))
             tasks.start_soon(serve, front.serve, tasks)

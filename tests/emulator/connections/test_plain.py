@@ -14,7 +14,7 @@ from anyio.abc import ByteStream
 from tests.emulator.clients import PATIENCE
 
 from aiodps.emulator.connections import plain
-from aiodps.emulator.connections.listener import Front, Listener
+from aiodps.emulator.connections.listener import Frontend, Listener
 from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 
@@ -25,7 +25,7 @@ ON_WITHOUT_TIME = struct.pack("ii", 1, 0)
 
 
 @asynccontextmanager
-async def connected(front: Front) -> AsyncIterator[ByteStream]:
+async def connected(front: Frontend) -> AsyncIterator[ByteStream]:
     """Serve a port without TLS, and connect to it."""
     listener = Listener.bind("127.0.0.1", 0, setting="port")
     try:

@@ -31,7 +31,7 @@ take a second, and the queue of the kernel must be empty until then."""
 _BREATH: Final = 0.05
 """Seconds to wait when this machine has run out of file descriptors."""
 
-Front: TypeAlias = Callable[[Stream], Awaitable[None]]
+Frontend: TypeAlias = Callable[[Stream], Awaitable[None]]
 """What speaks with a peer until the connection may be closed."""
 
 OPEN_DOOR: Final = OpenDoor()
@@ -80,7 +80,7 @@ class Listener:
 
     async def serve(
         self,
-        front: Front,
+        front: Frontend,
         tasks: TaskGroup,
         *,
         room: Room,
@@ -113,7 +113,7 @@ class Listener:
                     await anyio.sleep(_BREATH)
 
 
-async def _converse(sock: socket.socket, opening: Opening, front: Front, room: Room) -> None:
+async def _converse(sock: socket.socket, opening: Opening, front: Frontend, room: Room) -> None:
     """See one connection through, from the handshake to the end."""
     try:
         sock.setblocking(False)

@@ -19,7 +19,7 @@ from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.control.access import Access
 from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest, Router
-from aiodps.emulator.fronts.http_messages import HttpConnection, HttpRequest, RefusedError
+from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest, RefusedError
 from aiodps.emulator.state.store import StoreError
 
 HOST: Final = "127.0.0.1"

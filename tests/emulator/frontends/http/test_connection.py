@@ -6,8 +6,8 @@ import anyio
 import pytest
 from tests.emulator.clients import HttpClient, http, running
 
-from aiodps.emulator.fronts import http_messages
-from aiodps.emulator.fronts.http_messages import MAX_BODY, MAX_HEAD
+from aiodps.emulator.frontends.http import connection
+from aiodps.emulator.frontends.http.connection import MAX_BODY, MAX_HEAD
 
 pytestmark = pytest.mark.anyio
 PATH = "/0ne00000000/registrations/device-1"
@@ -171,7 +171,7 @@ async def test_who_takes_too_long_is_ended(
     """Without a word; another connection is not disturbed."""
     async with running() as dps, http(dps) as other, http(dps) as client:
         await other.ask("GET", "/")
-        monkeypatch.setattr(http_messages, limit, 0.05)
+        monkeypatch.setattr(connection, limit, 0.05)
         await client.ask("GET", "/")
         if begun:
             await client.stream.send(begun)
@@ -184,7 +184,7 @@ async def test_who_takes_too_long_is_ended(
 
 async def test_a_drip_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Slowloris: each byte is progress, and the whole takes too long all the same."""
-    monkeypatch.setattr(http_messages, "REQUEST_TOTAL", 0.1)
+    monkeypatch.setattr(connection, "REQUEST_TOTAL", 0.1)
     async with running() as dps, http(dps) as client:
         await client.stream.send(b"GET / HTTP/1.1\r\nA: ")
         with pytest.raises(anyio.BrokenResourceError):  # noqa: PT012 (a drip needs a loop)

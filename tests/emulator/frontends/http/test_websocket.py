@@ -37,8 +37,8 @@ from tests.emulator.websocket_client import (
     without,
 )
 
-from aiodps.emulator.fronts import mqtt as mqtt_front
-from aiodps.emulator.fronts.websocket import MAX_FRAMES, MAX_MESSAGE
+from aiodps.emulator.frontends.http.websocket import MAX_FRAMES, MAX_MESSAGE
+from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
 from aiodps.emulator.journal import Exchange
 
 pytestmark = pytest.mark.anyio
@@ -226,7 +226,7 @@ async def test_broken_frames_are_told_why(sent: bytes, code: int) -> None:
 
 async def test_empty_frames_are_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor are pings: it is packets of MQTT that count."""
-    monkeypatch.setattr(mqtt_front, "CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr(mqtt_frontend, "CONNECT_SECONDS", 0.1)
     async with running() as dps, opened(dps) as client:
         with pytest.raises(anyio.BrokenResourceError):  # noqa: PT012 (a drip needs a loop)
             while True:

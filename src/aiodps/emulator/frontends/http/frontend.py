@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Dispatcher
-from aiodps.emulator.fronts.http_messages import HttpConnection, HttpRequest, RefusedError
-from aiodps.emulator.fronts.http_routes import WrongMethodError, route
-from aiodps.emulator.fronts.mqtt import MqttFront
-from aiodps.emulator.fronts.websocket import (
+from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest, RefusedError
+from aiodps.emulator.frontends.http.routes import WrongMethodError, route
+from aiodps.emulator.frontends.http.websocket import (
     Handshake,
     WebSocketViolation,
     asks_for_websocket,
 )
+from aiodps.emulator.frontends.mqtt.session import MqttFrontend
 from aiodps.emulator.service.formats import guid
 from aiodps.emulator.wire import Identity, ManagementRequest, Operation, Request, Response
 
@@ -28,10 +28,10 @@ WEBSOCKET = "mqtt-ws"
 """What MQTT over WebSocket is called in the journal."""
 
 
-class HttpFront:
+class HttpFrontend:
     """Serves HTTPS connections."""
 
-    def __init__(self, dispatcher: Dispatcher, mqtt: MqttFront) -> None:
+    def __init__(self, dispatcher: Dispatcher, mqtt: MqttFrontend) -> None:
         self._dispatcher = dispatcher
         self._mqtt = mqtt
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiodps.emulator.fronts.mqtt311 import (
+from aiodps.emulator.frontends.mqtt.codec import (
     MAX_PACKET,
     Connect,
     ConnectCode,

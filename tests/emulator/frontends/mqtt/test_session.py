@@ -19,7 +19,7 @@ from tests.emulator.clients import (
     text,
 )
 
-from aiodps.emulator.fronts import mqtt as mqtt_front
+from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
 
 pytestmark = pytest.mark.anyio
 CONNECTED = (0x20, b"\0\0")
@@ -236,19 +236,19 @@ async def test_a_second_client_takes_the_place_of_the_first() -> None:
 async def test_who_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before CONNECT after some seconds, later after one and a half keep-alives."""
     async with running() as dps:
-        monkeypatch.setattr(mqtt_front, "KEEP_ALIVE_FACTOR", 0.05)
+        monkeypatch.setattr(mqtt_frontend, "KEEP_ALIVE_FACTOR", 0.05)
         async with mqtt(dps, device(), mqtt_connect(keep_alive=1)) as client:
             assert await client.take() == CONNECTED
             assert await client.ended()
 
-        monkeypatch.setattr(mqtt_front, "CONNECT_SECONDS", 0.05)
+        monkeypatch.setattr(mqtt_frontend, "CONNECT_SECONDS", 0.05)
         async with mqtt(dps, device(), mqtt_connect()[:9]) as client:
             assert await client.ended()
 
 
 async def test_a_drip_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is packets that count, not bytes."""
-    monkeypatch.setattr(mqtt_front, "KEEP_ALIVE_FACTOR", 0.1)
+    monkeypatch.setattr(mqtt_frontend, "KEEP_ALIVE_FACTOR", 0.1)
     async with running() as dps, mqtt(dps, device(), mqtt_connect(keep_alive=1)) as client:
         await client.take()
         await client.send(b"\x32\x7f")
@@ -266,7 +266,7 @@ async def test_no_keep_alive_means_patience() -> None:
 
         assert await client.take() == (0xD0, b"")
 
-    assert mqtt_front.LONGEST_SILENCE < 1800
+    assert mqtt_frontend.LONGEST_SILENCE < 1800
 
 
 async def test_the_oldest_version_always_says_200() -> None:

@@ -5,13 +5,14 @@ Source: the OpenAPI file of the device API ("DeviceProvisioningServices", device
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 from urllib.parse import parse_qsl, unquote
 
-from aiodps.emulator.fronts.http_liberties import http_liberties
-from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
+from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
+from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.management.arm import ARM_PREFIX
 from aiodps.emulator.management.service_api import COLLECTIONS
 from aiodps.emulator.wire import ManagementRequest, Operation, Request
@@ -60,7 +61,7 @@ def route(request: HttpRequest) -> Route:
         operation_id=operation_id,
         body=request.body,
     )
-    return replace(wish, liberties=http_liberties(request, wish))
+    return replace(wish, liberties=http_deviations(request, wish))
 
 
 def _is_management(path: str) -> bool:
@@ -95,3 +96,39 @@ def _parameters(query: str) -> dict[str, str]:
     """Read the parameters by their lower-case names; if one comes twice, the first counts."""
     pairs = parse_qsl(query, keep_blank_values=True)
     return {name.lower(): value for name, value in reversed(pairs)}
+
+
+def http_deviations(request: HttpRequest, wish: Request) -> tuple[Liberty, ...]:
+    """Name the liberties that a request takes; `wish` is what it asks for."""
+    path, _, query = request.target.partition("?")
+    base = f"/{wish.id_scope}/registrations/{wish.registration_id}"
+    known = unquote(path) == base + _end(wish) and query == f"api-version={wish.api_version}"
+    return (() if known else (Liberty.HTTP_TARGET,)) + tuple(_of_headers(request))
+
+
+def _end(wish: Request) -> str:
+    """Return what follows the registration id in the path, as the specification writes it."""
+    match wish.operation:
+        case Operation.REGISTER:
+            return "/register"
+        case Operation.OPERATION_STATUS:
+            return f"/operations/{wish.operation_id}"
+        case Operation.STATUS_LOOKUP:
+            return ""
+        case _:
+            assert_never(wish.operation)
+
+
+def _of_headers(request: HttpRequest) -> Iterator[Liberty]:
+    if "content-encoding" in request.headers:
+        yield Liberty.CONTENT_ENCODING
+
+    if not request.body:
+        return
+
+    if request.method == "GET":
+        yield Liberty.BODY_ON_GET
+
+    kind, _, _ = request.headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != "application/json":
+        yield Liberty.CONTENT_TYPE

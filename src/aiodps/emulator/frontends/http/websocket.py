@@ -27,7 +27,7 @@ from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.fronts.http_messages import HttpRequest, RefusedError
+from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
 
 PATHS: Final = frozenset({"/$iothub/websocket", "/"})
 SUBPROTOCOL: Final = "mqtt"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.faults.deliver import damaged, deliver
-from aiodps.emulator.fronts.mqtt311 import publish
-from aiodps.emulator.fronts.mqtt_names import answer_topic
+from aiodps.emulator.frontends.mqtt.codec import publish
+from aiodps.emulator.frontends.mqtt.topics import answer_topic
 from aiodps.emulator.wire import Delivery, Foreign, Order, Response, encode_json
 
 FOREIGN_RID = "11111111-2222-4333-8444-555555555555"

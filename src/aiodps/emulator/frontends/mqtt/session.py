@@ -16,7 +16,7 @@ from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.faults.deliver import deliver
 from aiodps.emulator.faults.effects import Point
-from aiodps.emulator.fronts.mqtt311 import (
+from aiodps.emulator.frontends.mqtt.codec import (
     FAILURE,
     PINGRESP,
     Connect,
@@ -37,13 +37,14 @@ from aiodps.emulator.fronts.mqtt311 import (
     suback,
     unsuback,
 )
-from aiodps.emulator.fronts.mqtt_answers import Answers
-from aiodps.emulator.fronts.mqtt_liberties import connect_liberties, topic_liberties
-from aiodps.emulator.fronts.mqtt_names import (
+from aiodps.emulator.frontends.mqtt.responses import Answers
+from aiodps.emulator.frontends.mqtt.topics import (
     ANSWERS,
     UserName,
+    connect_deviations,
     read_topic,
     read_user_name,
+    topic_deviations,
 )
 from aiodps.emulator.liberties import Liberty
 from aiodps.emulator.wire import Carrier, Identity, Request
@@ -59,7 +60,7 @@ Microsoft Learn, "Communicate with an IoT hub using MQTT": the load balancer's 2
 """
 
 
-class MqttFront:
+class MqttFrontend:
     """Serves MQTT connections."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -168,7 +169,7 @@ class _Session:
         password = (connect.password or b"").decode(errors="replace")
         self._identity = Identity(line.certificates, password or None)
         self._answers = Answers()
-        self._liberties = (*connect_liberties(connect, who), Liberty.NOT_SUBSCRIBED)
+        self._liberties = (*connect_deviations(connect, who), Liberty.NOT_SUBSCRIBED)
 
     async def run(self) -> None:
         """Answer packets until the client says goodbye."""
@@ -230,7 +231,7 @@ class _Session:
                 operation_id=question.operation_id,
                 body=packet.payload,
                 carrier=Carrier.MQTT,
-                liberties=self._liberties + topic_liberties(packet.topic, question),
+                liberties=self._liberties + topic_deviations(packet.topic, question),
             ),
             identity=self._identity,
             front=self._front,

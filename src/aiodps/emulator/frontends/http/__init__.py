@@ -1,0 +1,1 @@
+"""emulator/frontends/http"""
