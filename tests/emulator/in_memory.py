@@ -8,8 +8,8 @@ from cryptography import x509
 from tests import certificates
 from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect, mqtt_publish
 
-from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.stream import PeerLostError, Stream
+from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
@@ -29,7 +29,7 @@ class MemoryStream:
     def __init__(
         self,
         pieces: Iterable[bytes],
-        patience: Patience,
+        peer_timeout: PeerTimeout,
         certificates: tuple[x509.Certificate, ...] = (),
         *,
         breaks: bool = False,
@@ -42,7 +42,7 @@ class MemoryStream:
             certificates: What the peer has shown.
             breaks: Whether it breaks the connection instead of ending it.
         """
-        self.patience = patience
+        self.peer_timeout = peer_timeout
         self.certificates = certificates
         self.sent: list[bytes] = []
         self._pieces = iter(pieces)
@@ -87,8 +87,8 @@ class Emulated:
         front: Callable[[Stream], object] = self.mqtt.serve if kind == "mqtt" else self.http.serve
         credential = device()
         shown = (credential.certificate, *credential.intermediates)
-        with Patience() as patience:
-            stream = MemoryStream(pieces, patience, shown, breaks=breaks)
+        with PeerTimeout() as peer_timeout:
+            stream = MemoryStream(pieces, peer_timeout, shown, breaks=breaks)
             try:
                 await front(stream)  # type: ignore[misc]  # both are coroutines
             except PeerLostError:

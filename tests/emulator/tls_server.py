@@ -17,8 +17,8 @@ from cryptography import x509
 from tests import certificates
 from tests.emulator.clients import PATIENCE
 
+from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.listener import Frontend, Listener
-from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.tls import server_context
 from aiodps.pki import Authority, Credential
@@ -96,7 +96,7 @@ def _ask(
 
 @asynccontextmanager
 async def serving(
-    room: Room | None = None, front: Frontend | None = None
+    connection_limit: ConnectionLimit | None = None, front: Frontend | None = None
 ) -> AsyncIterator[Server]:
     """Run a server, with room for some connections or for many; it echoes, or does as told."""
     ca = Authority.root("ca of the server")
@@ -106,7 +106,11 @@ async def serving(
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                serve = partial(listener.serve, room=room or Room(), context=context)
+                serve = partial(
+                    listener.serve,
+                    connection_limit=connection_limit or ConnectionLimit(),
+                    context=context,
+                )
                 tasks.start_soon(serve, front or server.front, tasks)
                 yield server
                 tasks.cancel_scope.cancel()

@@ -128,7 +128,7 @@ def command(
 
     try:
         from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra)
-        from aiodps.emulator.connections.room import (  # noqa: PLC0415 (idem)
+        from aiodps.emulator.connections.connection_limit import (  # noqa: PLC0415 (idem)
             raise_descriptor_limit,
         )
     except ModuleNotFoundError as exc:

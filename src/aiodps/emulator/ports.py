@@ -11,9 +11,9 @@ from typing import Self
 from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
+from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.handshake import Door
 from aiodps.emulator.connections.listener import OPEN_DOOR, Listener
-from aiodps.emulator.connections.room import Room
 from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
@@ -69,11 +69,13 @@ class Ports:
             door: Makes what decides about the handshakes of a port, by the port's name in the
                 journal.
         """
-        room = Room()
+        connection_limit = ConnectionLimit()
         mqtt = MqttFrontend(dispatcher)
         https = HttpFrontend(dispatcher, mqtt)
         for name, listener, front in (("https", self._https, https), ("mqtt", self._mqtt, mqtt)):
-            serve = partial(listener.serve, room=room, context=context, door=door(name))
+            serve = partial(
+                listener.serve, connection_limit=connection_limit, context=context, door=door(name)
+            )
             tasks.start_soon(serve, front.serve, tasks)
 
     def close(self) -> None:

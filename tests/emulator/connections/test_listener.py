@@ -17,7 +17,7 @@ from anyio import to_thread
 from tests.emulator.clients import client_context, connect, device, http, running
 from tests.emulator.tls_server import BUG, serving
 
-from aiodps.emulator.connections import room as rooms
+from aiodps.emulator.connections import connection_limit as connection_limits
 from aiodps.emulator.connections.listener import BACKLOG, Listener
 from aiodps.errors import ConfigurationError
 
@@ -64,7 +64,7 @@ async def test_too_few_descriptors_end_no_process(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The silent make room, and a device is served; fewer were left than we reckoned with."""
-    monkeypatch.setattr(rooms, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0.05)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with serving() as server:
         context = server.context()

@@ -14,8 +14,8 @@ from anyio.abc import ByteStream
 from tests.emulator.clients import PATIENCE
 
 from aiodps.emulator.connections import plain
+from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.listener import Frontend, Listener
-from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,9 @@ async def connected(front: Frontend) -> AsyncIterator[ByteStream]:
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(partial(listener.serve, room=Room()), front, tasks)
+                tasks.start_soon(
+                    partial(listener.serve, connection_limit=ConnectionLimit()), front, tasks
+                )
                 async with await anyio.connect_tcp("127.0.0.1", listener.port) as stream:
                     yield stream
 

@@ -10,7 +10,7 @@ from tests.emulator.clients import running
 from tests.emulator.control.visits import head, headers, port_of, visit
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.connections import room
+from aiodps.emulator.connections import connection_limit
 from aiodps.emulator.control.server import PLACES
 from aiodps.errors import ConfigurationError
 
@@ -61,7 +61,7 @@ async def test_it_never_leaves_this_machine() -> None:
 
 async def test_a_crowd_that_says_nothing_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The silent ones make room."""
-    monkeypatch.setattr(room, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(connection_limit, "SILENT_SECONDS", 0.05)
     async with running(control_port=0) as dps, contextlib.AsyncExitStack() as crowd:
         assert dps.control is not None
         for _ in range(2 * PLACES):

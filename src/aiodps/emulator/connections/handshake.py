@@ -10,12 +10,12 @@ from typing import Protocol
 from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
-from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.deliver import deliver, end
 from aiodps.emulator.connections.plain import PlainStream
-from aiodps.emulator.connections.slow_line import slowed
 from aiodps.emulator.connections.stream import PeerLostError
+from aiodps.emulator.connections.throttled_socket import throttled
+from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.connections.tls import TlsStream
-from aiodps.emulator.faults.deliver import deliver, end
 from aiodps.emulator.wire import Delivery, Ending
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class OpenDoor:
 async def shake_hands(
     sock: socket.socket,
     context: SSL.Context,
-    patience: Patience,
+    peer_timeout: PeerTimeout,
     door: Door,
     tasks: TaskGroup,
 ) -> TlsStream:
@@ -64,12 +64,12 @@ async def shake_hands(
     """
     delivery = door.knock()
     if delivery is None:
-        return await _accept(sock, context, patience, door)
+        return await _accept(sock, context, peer_timeout, door)
 
-    await _before_handshake(PlainStream(sock, patience), delivery)
-    line = slowed(sock, delivery, tasks) if delivery.drip or delivery.truncate else sock
+    await _before_handshake(PlainStream(sock, peer_timeout), delivery)
+    line = throttled(sock, delivery, tasks) if delivery.drip or delivery.truncate else sock
     try:
-        stream = await _accept(line, context, patience, door)
+        stream = await _accept(line, context, peer_timeout, door)
         if delivery.ending is not None:
             await end(stream, delivery.ending)
     except BaseException:
@@ -80,10 +80,10 @@ async def shake_hands(
 
 
 async def _accept(
-    sock: socket.socket, context: SSL.Context, patience: Patience, door: Door
+    sock: socket.socket, context: SSL.Context, peer_timeout: PeerTimeout, door: Door
 ) -> TlsStream:
     try:
-        return await TlsStream.accept(sock, context, patience)
+        return await TlsStream.accept(sock, context, peer_timeout)
     except PeerLostError as exc:
         # What TLS says of a failure is worth reading: a device is misconfigured.
         log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)

@@ -15,11 +15,11 @@ import anyio
 from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
+from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.handshake import Door, OpenDoor, shake_hands
-from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.plain import PlainStream
-from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.stream import PeerLostError, Stream
+from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.connections.tls import TlsStream
 from aiodps.errors import ConfigurationError
 
@@ -35,7 +35,7 @@ Frontend: TypeAlias = Callable[[Stream], Awaitable[None]]
 """What speaks with a peer until the connection may be closed."""
 
 OPEN_DOOR: Final = OpenDoor()
-Opening: TypeAlias = Callable[[socket.socket, Patience], Awaitable[PlainStream | TlsStream]]
+Opening: TypeAlias = Callable[[socket.socket, PeerTimeout], Awaitable[PlainStream | TlsStream]]
 """What makes a stream of a connection."""
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Listener:
         front: Frontend,
         tasks: TaskGroup,
         *,
-        room: Room,
+        connection_limit: ConnectionLimit,
         context: SSL.Context | None = None,
         door: Door = OPEN_DOOR,
     ) -> None:
@@ -99,29 +99,31 @@ class Listener:
         opening = partial(_open, context=context, door=door, tasks=tasks)
         while True:
             await anyio.wait_readable(self._socket)
-            places = await room.wait()
+            places = await connection_limit.wait()
             try:
                 for _ in range(min(places, _BATCH)):
                     sock, _peer = self._socket.accept()
-                    tasks.start_soon(_converse, sock, opening, front, room)
+                    tasks.start_soon(_converse, sock, opening, front, connection_limit)
             except BlockingIOError:
                 pass
             except OSError as exc:
                 if exc.errno != errno.ECONNABORTED:  # the peer has gone already
                     # We are out of descriptors or memory, sooner than we reckoned.
-                    room.clear()
+                    connection_limit.evict_idle()
                     await anyio.sleep(_BREATH)
 
 
-async def _converse(sock: socket.socket, opening: Opening, front: Frontend, room: Room) -> None:
+async def _converse(
+    sock: socket.socket, opening: Opening, front: Frontend, connection_limit: ConnectionLimit
+) -> None:
     """See one connection through, from the handshake to the end."""
     try:
         sock.setblocking(False)
         # Without this a small packet may wait 40 ms for the acknowledgement of the last one.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with Patience() as patience, room.place(patience):
-            stream = await opening(sock, patience)
-            room.settle(patience)
+        with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
+            stream = await opening(sock, peer_timeout)
+            connection_limit.mark_established(peer_timeout)
             try:
                 await front(stream)
             finally:
@@ -138,16 +140,16 @@ async def _converse(sock: socket.socket, opening: Opening, front: Frontend, room
 
 async def _open(
     sock: socket.socket,
-    patience: Patience,
+    peer_timeout: PeerTimeout,
     *,
     context: SSL.Context | None,
     door: Door,
     tasks: TaskGroup,
 ) -> PlainStream | TlsStream:
     if context is None:
-        return PlainStream(sock, patience)
+        return PlainStream(sock, peer_timeout)
 
-    return await shake_hands(sock, context, patience, door, tasks)
+    return await shake_hands(sock, context, peer_timeout, door, tasks)
 
 
 def _bind(sock: socket.socket, address: Any) -> None:

@@ -10,8 +10,8 @@ from typing import Final
 import anyio
 from cryptography import x509
 
-from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.stream import PeerLostError
+from aiodps.emulator.connections.timeouts import PeerTimeout
 
 CHUNK: Final = 16384
 """Bytes that are taken at once: as many as a TLS record has."""
@@ -22,8 +22,8 @@ LINGER_BYTES: Final = 1 << 20
 class PlainStream:
     """One connection without TLS, for one task; any await in it obeys its `patience`."""
 
-    def __init__(self, sock: socket.socket, patience: Patience) -> None:
-        self.patience = patience
+    def __init__(self, sock: socket.socket, peer_timeout: PeerTimeout) -> None:
+        self.peer_timeout = peer_timeout
         self.certificates: tuple[x509.Certificate, ...] = ()
         """None are shown without TLS."""
         self._socket = sock
@@ -35,7 +35,7 @@ class PlainStream:
             PeerLostError: If the connection broke.
         """
         await anyio.wait_readable(self._socket)
-        self.patience.renew()
+        self.peer_timeout.renew()
         try:
             return self._socket.recv(CHUNK)
         except OSError as exc:
@@ -53,13 +53,13 @@ class PlainStream:
                 rest = rest[self._socket.send(rest) :]
             except BlockingIOError:
                 await anyio.wait_writable(self._socket)
-                self.patience.renew()
+                self.peer_timeout.renew()
             except OSError as exc:
                 raise PeerLostError("the peer has gone", told=False) from exc
 
     async def linger(self) -> None:
         """Let the peer read the last answer: take what it still sends, for a short while."""
-        await linger(self._socket, self.patience)
+        await linger(self._socket, self.peer_timeout)
 
     def reset(self) -> None:
         """End the connection at once, so that the peer sees it broken (RST)."""
@@ -76,12 +76,12 @@ def reset(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-async def linger(sock: socket.socket, patience: Patience) -> None:
+async def linger(sock: socket.socket, peer_timeout: PeerTimeout) -> None:
     """Say that we are done, and drop what still comes, for a short while.
 
     A socket that is closed with unread bytes resets the connection, last answer and all.
     """
-    patience.begin(silence=LINGER_SECONDS, total=LINGER_SECONDS)
+    peer_timeout.start(silence=LINGER_SECONDS, total=LINGER_SECONDS)
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
         taken = 0

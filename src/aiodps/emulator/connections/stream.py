@@ -6,7 +6,7 @@ from typing import Protocol
 
 from cryptography import x509
 
-from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.timeouts import PeerTimeout
 
 
 class PeerLostError(Exception):
@@ -21,7 +21,7 @@ class PeerLostError(Exception):
 class Stream(Protocol):
     """One connection, for one task; any await in it obeys its `patience`."""
 
-    patience: Patience
+    peer_timeout: PeerTimeout
     certificates: tuple[x509.Certificate, ...]
     """The client's certificates, leaf first, as sent; empty if it showed none."""
 

@@ -17,9 +17,9 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from aiodps.credential_files import UNREADABLE
-from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.plain import CHUNK, linger, reset
 from aiodps.emulator.connections.stream import PeerLostError
+from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.pki import Credential
 
 MAX_CHAIN: Final = 16
@@ -60,8 +60,10 @@ def server_context(credential: Credential) -> SSL.Context:
 class TlsStream:
     """One connection with TLS, for one task; any await in it obeys its `patience`."""
 
-    def __init__(self, sock: socket.socket, tls: SSL.Connection, patience: Patience) -> None:
-        self.patience = patience
+    def __init__(
+        self, sock: socket.socket, tls: SSL.Connection, peer_timeout: PeerTimeout
+    ) -> None:
+        self.peer_timeout = peer_timeout
         self.certificates: tuple[x509.Certificate, ...] = ()
         """The client's certificates, leaf first, as sent; empty if it showed none."""
         self._socket = sock
@@ -70,7 +72,9 @@ class TlsStream:
         self._broken = False
 
     @classmethod
-    async def accept(cls, sock: socket.socket, context: SSL.Context, patience: Patience) -> Self:
+    async def accept(
+        cls, sock: socket.socket, context: SSL.Context, peer_timeout: PeerTimeout
+    ) -> Self:
         """Shake hands; if that fails, the peer is told why with an alert.
 
         Args:
@@ -81,10 +85,10 @@ class TlsStream:
         Raises:
             PeerLostError: If the two could not agree.
         """
-        patience.begin(silence=HANDSHAKE_SILENCE, total=HANDSHAKE_TOTAL)
+        peer_timeout.start(silence=HANDSHAKE_SILENCE, total=HANDSHAKE_TOTAL)
         # Who only connects and says nothing costs no memory of OpenSSL's.
         await anyio.wait_readable(sock)
-        stream = cls(sock, SSL.Connection(context, sock), patience)
+        stream = cls(sock, SSL.Connection(context, sock), peer_timeout)
         stream._tls.set_accept_state()
         await stream._do(stream._tls.do_handshake)
         try:
@@ -125,7 +129,7 @@ class TlsStream:
         with contextlib.suppress(SSL.Error, OSError):
             self._tls.shutdown()
 
-        await linger(self._socket, self.patience)
+        await linger(self._socket, self.peer_timeout)
 
     def reset(self) -> None:
         """End the connection at once, so that the peer sees it broken (RST)."""
@@ -160,7 +164,7 @@ class TlsStream:
 
             # Not while handling the exception, whose traceback would be kept for as long.
             await wait(self._socket)
-            self.patience.renew()
+            self.peer_timeout.renew()
 
 
 def _peer_chain(connection: SSL.Connection) -> tuple[x509.Certificate, ...]:

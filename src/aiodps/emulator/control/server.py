@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, unquote
 import anyio
 from anyio.abc import TaskGroup
 
+from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.listener import Listener
-from aiodps.emulator.connections.room import Room
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.control.access import Access
 from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest, Router
@@ -64,7 +64,7 @@ class Control:
 
     async def serve(self, tasks: TaskGroup) -> None:
         """Serve until cancelled."""
-        await self._listener.serve(self._converse, tasks, room=Room(PLACES))
+        await self._listener.serve(self._converse, tasks, connection_limit=ConnectionLimit(PLACES))
 
     def close(self) -> None:
         """Give the port back."""
@@ -129,7 +129,7 @@ async def _follow(
 
         watching.cancel_scope.cancel()
 
-    stream.patience.begin(silence=math.inf)
+    stream.peer_timeout.start(silence=math.inf)
     async with anyio.create_task_group() as watching:
         watching.start_soon(watch)
         try:

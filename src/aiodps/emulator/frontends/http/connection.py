@@ -15,9 +15,9 @@ from typing import Final
 import anyio.lowlevel
 import h11
 
-from aiodps.emulator.connections.patience import ANSWER_SECONDS
+from aiodps.emulator.connections.deliver import damaged, deliver
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.faults.deliver import damaged, deliver
+from aiodps.emulator.connections.timeouts import ANSWER_SECONDS
 from aiodps.emulator.wire import Delivery, Json, encode_json
 
 MAX_HEAD: Final = 16 * 1024
@@ -83,14 +83,14 @@ class HttpConnection:
                 # A peer that asks many things at once must not keep the others waiting.
                 await anyio.lowlevel.checkpoint()
 
-        self._stream.patience.begin(silence=IDLE_SECONDS, total=IDLE_SECONDS)
+        self._stream.peer_timeout.start(silence=IDLE_SECONDS, total=IDLE_SECONDS)
         try:
             request = await self._read()
         except h11.RemoteProtocolError as exc:
             raise RefusedError(exc.error_status_hint, str(exc)) from exc
 
         # How long the client took to ask says nothing of how long it may take the answer.
-        self._stream.patience.leave(ANSWER_SECONDS)
+        self._stream.peer_timeout.ensure(ANSWER_SECONDS)
         return request
 
     async def answer(
@@ -176,7 +176,7 @@ class HttpConnection:
 
     async def _take_more(self, pieces: int) -> None:
         if pieces == 1:  # It has begun, and not come all at once.
-            self._stream.patience.begin(silence=REQUEST_SILENCE, total=REQUEST_TOTAL)
+            self._stream.peer_timeout.start(silence=REQUEST_SILENCE, total=REQUEST_TOTAL)
 
         if self._http.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")

@@ -80,7 +80,7 @@ class WebSocketStream:
     """The bytes inside the binary messages, wherever one begins and ends."""
 
     def __init__(self, stream: Stream, frames: Connection) -> None:
-        self.patience = stream.patience
+        self.peer_timeout = stream.peer_timeout
         self.certificates = stream.certificates
         """The client's certificates, leaf first, as sent; empty if it showed none."""
         self._stream = stream

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from aiodps.emulator.connections.deliver import damaged, deliver
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.faults.deliver import damaged, deliver
 from aiodps.emulator.frontends.mqtt.codec import publish
 from aiodps.emulator.frontends.mqtt.topics import answer_topic
 from aiodps.emulator.wire import Delivery, Foreign, Order, Response, encode_json

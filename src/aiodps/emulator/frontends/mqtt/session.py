@@ -11,10 +11,10 @@ from typing import Final
 
 import anyio.lowlevel
 
-from aiodps.emulator.connections.patience import ANSWER_SECONDS
+from aiodps.emulator.connections.deliver import deliver
 from aiodps.emulator.connections.stream import Stream
+from aiodps.emulator.connections.timeouts import ANSWER_SECONDS
 from aiodps.emulator.desk import Dispatcher
-from aiodps.emulator.faults.deliver import deliver
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.frontends.mqtt.codec import (
     FAILURE,
@@ -100,7 +100,7 @@ class MqttFrontend:
             return
 
         client = f"{who.id_scope}/{who.registration_id}".lower()
-        with self._dispatcher.session(client, end=line.stream.patience.end):
+        with self._dispatcher.session(client, end=line.stream.peer_timeout.end):
             await _Session(line, connect, who, self._dispatcher, front).run()
 
     async def _greet(self, who: UserName, line: _Line, front: str) -> bool:
@@ -135,7 +135,7 @@ class _Line:
 
     async def next_packet(self, *, within: float) -> Packet | None:
         """Wait for the next packet; None if the client has ended the connection."""
-        self.stream.patience.begin(silence=within, total=within)
+        self.stream.peer_timeout.start(silence=within, total=within)
         packet = self._decoder.next_packet()
         if packet is not None:
             # A peer that says many things at once must not keep the others waiting.
@@ -221,7 +221,7 @@ class _Session:
     async def _published(self, packet: Publish) -> None:
         """Ask the service; acknowledge first, then answer."""
         question = read_topic(packet.topic)
-        self._line.stream.patience.leave(ANSWER_SECONDS)
+        self._line.stream.peer_timeout.ensure(ANSWER_SECONDS)
         response = self._dispatcher.answer(
             Request(
                 operation=question.operation,

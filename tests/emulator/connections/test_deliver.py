@@ -27,7 +27,7 @@ from tests.emulator.clients import (
 from tests.emulator.websocket_client import CLOSE, mqtt_over, opened
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.faults.deliver import damaged
+from aiodps.emulator.connections.deliver import damaged
 from aiodps.emulator.wire import Delivery, Part
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ from typing import Final, NoReturn
 
 import anyio
 
-from aiodps.emulator.connections.patience import Patience
 from aiodps.emulator.connections.stream import PeerLostError, Stream
+from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.wire import Delivery, Ending, Part
 
 SEND_SECONDS: Final = 60.0
@@ -49,8 +49,8 @@ async def deliver(stream: Stream, message: bytes, delivery: Delivery) -> None:
     Raises:
         PeerLostError: If the fault ends the connection, or the peer did.
     """
-    patience = stream.patience
-    await _wait(patience, delivery.delay)
+    peer_timeout = stream.peer_timeout
+    await _wait(peer_timeout, delivery.delay)
     if delivery.sent:
         await _send(stream, _broken(message, delivery), delivery)
 
@@ -73,7 +73,7 @@ async def end(stream: Stream, ending: Ending) -> NoReturn:
         case Ending.RESET:
             stream.reset()
         case Ending.SILENCE:
-            stream.patience.begin(silence=SILENCE_SECONDS)
+            stream.peer_timeout.start(silence=SILENCE_SECONDS)
             while await stream.receive():
                 pass
 
@@ -96,11 +96,11 @@ async def _send(stream: Stream, message: bytes, delivery: Delivery) -> None:
 
     for begin in range(0, len(message), drip.size):
         if begin:
-            await _wait(stream.patience, drip.every)
+            await _wait(stream.peer_timeout, drip.every)
 
         await stream.send(message[begin : begin + drip.size])
 
 
-async def _wait(patience: Patience, seconds: float) -> None:
-    patience.begin(silence=seconds + SEND_SECONDS)
+async def _wait(peer_timeout: PeerTimeout, seconds: float) -> None:
+    peer_timeout.start(silence=seconds + SEND_SECONDS)
     await anyio.sleep(seconds)

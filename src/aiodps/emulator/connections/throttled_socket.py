@@ -17,7 +17,7 @@ SEND_SECONDS: Final = 60.0
 _FAST = Drip(size=CHUNK, every=0.0)
 
 
-def slowed(sock: socket.socket, delivery: Delivery, tasks: TaskGroup) -> socket.socket:
+def throttled(sock: socket.socket, delivery: Delivery, tasks: TaskGroup) -> socket.socket:
     """Put a slow line before a connection.
 
     Args:
@@ -57,18 +57,18 @@ async def _take(peer: socket.socket, far: socket.socket) -> None:
 async def _bring(far: socket.socket, peer: socket.socket, delivery: Delivery) -> None:
     """Carry what goes to the peer."""
     drip = delivery.drip or _FAST
-    with suppress(OSError), anyio.CancelScope() as patience:
+    with suppress(OSError), anyio.CancelScope() as peer_timeout:
         while data := await _receive(far):
             if delivery.truncate is not None:
                 await _send(peer, data[: len(data) // 2])
                 return
 
             for begin in range(0, len(data), drip.size):
-                patience.deadline = anyio.current_time() + SEND_SECONDS + drip.every
+                peer_timeout.deadline = anyio.current_time() + SEND_SECONDS + drip.every
                 await _send(peer, data[begin : begin + drip.size])
                 await anyio.sleep(drip.every)
 
-            patience.deadline = float("inf")
+            peer_timeout.deadline = float("inf")
 
 
 async def _receive(sock: socket.socket) -> bytes:

@@ -15,7 +15,7 @@ from typing import Final
 
 import anyio
 
-from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.timeouts import PeerTimeout
 
 RESERVE: Final = 128
 """Descriptors left to everything else: event loop, files, a database, calls to webhooks."""
@@ -31,7 +31,7 @@ _BREATH: Final = 0.05
 log = logging.getLogger(__name__)
 
 
-class Room:
+class ConnectionLimit:
     """The places for connections of one process, on all its ports together.
 
     A quarter of them is kept from peers that have not yet shaken hands, so that a crowd of these
@@ -45,8 +45,8 @@ class Room:
             places: How many there are; None for as many as the process has descriptors for.
         """
         self.places = places_for_descriptors() if places is None else places
-        self._strangers = set[Patience]()
-        self._settled = set[Patience]()
+        self._strangers = set[PeerTimeout]()
+        self._settled = set[PeerTimeout]()
         self._told = False
 
     @property
@@ -60,29 +60,29 @@ class Room:
         return min(self.places - self.taken, max(1, self.places * 3 // 4) - len(self._strangers))
 
     @contextmanager
-    def place(self, patience: Patience) -> Iterator[None]:
+    def place(self, peer_timeout: PeerTimeout) -> Iterator[None]:
         """Have a place, as long as the block runs."""
-        self._strangers.add(patience)
+        self._strangers.add(peer_timeout)
         try:
             yield
         finally:
-            self._strangers.discard(patience)
-            self._settled.discard(patience)
+            self._strangers.discard(peer_timeout)
+            self._settled.discard(peer_timeout)
 
-    def settle(self, patience: Patience) -> None:
+    def mark_established(self, peer_timeout: PeerTimeout) -> None:
         """Note that a peer has shaken hands."""
-        self._strangers.discard(patience)
-        self._settled.add(patience)
+        self._strangers.discard(peer_timeout)
+        self._settled.add(peer_timeout)
 
     async def wait(self) -> int:
         """Wait for a place, and if need be make some; return how many there are."""
         while self.left <= 0:
-            self.clear()
+            self.evict_idle()
             await anyio.sleep(_BREATH)
 
         return self.left
 
-    def clear(self) -> None:
+    def evict_idle(self) -> None:
         """End the connections that have been silent longest; those that count, last."""
         if not self._told:
             self._told = True
@@ -95,7 +95,7 @@ class Room:
         if not self._end(self._strangers) and self.taken >= self.places:
             self._end(self._settled)
 
-    def _end(self, connections: set[Patience]) -> bool:
+    def _end(self, connections: set[PeerTimeout]) -> bool:
         """End the most silent of these, if any of them is silent at all."""
         before = anyio.current_time() - SILENT_SECONDS
         silent = (each for each in connections if each.renewed < before)

@@ -14,7 +14,7 @@ _NOT_WORTH_IT: Final = 0.1
 """Share of the silence by which a deadline need not be moved: that costs more than to look."""
 
 
-class Patience:
+class PeerTimeout:
     """The time a connection has left; when it runs out, whatever waits for the peer is ended.
 
     One scope serves a connection from the first byte to the last: moving its deadline is cheap,
@@ -28,7 +28,7 @@ class Patience:
         self.renewed = anyio.current_time()
         """When the peer made progress last, by the event loop's clock."""
 
-    def begin(self, *, silence: float, total: float = math.inf) -> None:
+    def start(self, *, silence: float, total: float = math.inf) -> None:
         """Begin something that may take `total` seconds, of them `silence` without progress."""
         now = anyio.current_time()
         self._silence = silence
@@ -40,10 +40,10 @@ class Patience:
         self.renewed = now = anyio.current_time()
         self._move(min(now + self._silence, self._latest))
 
-    def leave(self, seconds: float) -> None:
+    def ensure(self, seconds: float) -> None:
         """Leave so many seconds at least, whatever has been taken already."""
         if self._scope.deadline - anyio.current_time() < seconds:
-            self.begin(silence=seconds)
+            self.start(silence=seconds)
 
     def end(self) -> None:
         """End the connection now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from aiodps.emulator.connections.patience import Patience
+from aiodps.emulator.connections.timeouts import PeerTimeout
 
 pytestmark = pytest.mark.anyio
 EVER = 3600.0
@@ -13,19 +13,19 @@ EVER = 3600.0
 
 async def test_silence_ends_it() -> None:
     """Nothing is said for too long."""
-    with Patience() as patience:
-        patience.begin(silence=0.01)
+    with PeerTimeout() as peer_timeout:
+        peer_timeout.start(silence=0.01)
         await anyio.sleep(EVER)
 
 
 async def test_progress_renews_it_but_not_beyond_the_total() -> None:
     """A peer that drips bytes is ended all the same."""
     steps = 0
-    with Patience() as patience:
-        patience.begin(silence=EVER, total=0.05)
+    with PeerTimeout() as peer_timeout:
+        peer_timeout.start(silence=EVER, total=0.05)
         while True:
             await anyio.sleep(0.001)
-            patience.renew()
+            peer_timeout.renew()
             steps += 1
 
     assert steps > 1
@@ -34,9 +34,9 @@ async def test_progress_renews_it_but_not_beyond_the_total() -> None:
 async def test_a_new_beginning_forgets_the_old_deadline() -> None:
     """What comes next has its own time."""
     finished = False
-    with Patience() as patience:
-        patience.begin(silence=0.01)
-        patience.begin(silence=EVER)
+    with PeerTimeout() as peer_timeout:
+        peer_timeout.start(silence=0.01)
+        peer_timeout.start(silence=EVER)
         await anyio.sleep(0.03)
         finished = True
 
@@ -46,12 +46,12 @@ async def test_a_new_beginning_forgets_the_old_deadline() -> None:
 async def test_some_time_is_left_though_most_was_taken() -> None:
     """Whoever must answer now is given what it needs, and what is there already is kept."""
     finished = False
-    with Patience() as patience:
-        patience.begin(silence=EVER)
-        patience.leave(0.01)
+    with PeerTimeout() as peer_timeout:
+        peer_timeout.start(silence=EVER)
+        peer_timeout.ensure(0.01)
         await anyio.sleep(0.03)
-        patience.begin(silence=0.01)
-        patience.leave(EVER)
+        peer_timeout.start(silence=0.01)
+        peer_timeout.ensure(EVER)
         await anyio.sleep(0.03)
         finished = True
 
@@ -61,11 +61,11 @@ async def test_some_time_is_left_though_most_was_taken() -> None:
 async def test_it_can_be_ended_from_outside() -> None:
     """As when a second client takes the first one's place."""
     async with anyio.create_task_group() as tasks:
-        with Patience() as patience:
-            patience.begin(silence=EVER)
-            tasks.start_soon(_end, patience)
+        with PeerTimeout() as peer_timeout:
+            peer_timeout.start(silence=EVER)
+            tasks.start_soon(_end, peer_timeout)
             await anyio.sleep(EVER)
 
 
-async def _end(patience: Patience) -> None:
-    patience.end()
+async def _end(peer_timeout: PeerTimeout) -> None:
+    peer_timeout.end()

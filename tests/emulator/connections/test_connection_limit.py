@@ -9,43 +9,43 @@ import anyio
 import pytest
 from tests.emulator.tls_server import serving
 
-from aiodps.emulator.connections import room as rooms
-from aiodps.emulator.connections.patience import Patience
-from aiodps.emulator.connections.room import (
+from aiodps.emulator.connections import connection_limit as connection_limits
+from aiodps.emulator.connections.connection_limit import (
     RESERVE,
-    Room,
+    ConnectionLimit,
     places_for_descriptors,
     raise_descriptor_limit,
 )
+from aiodps.emulator.connections.timeouts import PeerTimeout
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_place_is_given_back() -> None:
     """However the connection ends."""
-    room = Room(2)
-    with Patience() as patience, room.place(patience):
-        assert (room.taken, room.left) == (1, 0)
-        room.settle(patience)
-        assert (room.taken, room.left) == (1, 1)
-        patience.end()
+    connection_limit = ConnectionLimit(2)
+    with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
+        assert (connection_limit.taken, connection_limit.left) == (1, 0)
+        connection_limit.mark_established(peer_timeout)
+        assert (connection_limit.taken, connection_limit.left) == (1, 1)
+        peer_timeout.end()
         await anyio.sleep_forever()
 
-    assert room.taken == 0
-    assert await room.wait() == 1
+    assert connection_limit.taken == 0
+    assert await connection_limit.wait() == 1
 
 
 async def test_strangers_do_not_get_all_places_and_go_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A crowd that never shakes hands costs no device its connection."""
-    monkeypatch.setattr(rooms, "SILENT_SECONDS", 0.0)
-    room, ended = Room(4), list[str]()
+    monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0.0)
+    connection_limit, ended = ConnectionLimit(4), list[str]()
 
     async def connection(name: str) -> None:
-        with Patience() as patience, room.place(patience):
+        with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
             if name == "settled":
-                room.settle(patience)
+                connection_limit.mark_established(peer_timeout)
 
             await anyio.sleep_forever()
 
@@ -57,9 +57,9 @@ async def test_strangers_do_not_get_all_places_and_go_first(
                 tasks.start_soon(connection, name)
 
             await anyio.wait_all_tasks_blocked()
-            assert room.left == 0
+            assert connection_limit.left == 0
 
-            await room.wait()
+            await connection_limit.wait()
             tasks.cancel_scope.cancel()
 
     assert set(ended) == {"stranger"}
@@ -67,26 +67,30 @@ async def test_strangers_do_not_get_all_places_and_go_first(
 
 async def test_a_newcomer_waits_while_everybody_talks(monkeypatch: pytest.MonkeyPatch) -> None:
     """And goes in when somebody leaves."""
-    room = Room(1)
-    with anyio.move_on_after(0.2) as waiting, Patience() as patience, room.place(patience):
-        await room.wait()
+    connection_limit = ConnectionLimit(1)
+    with (
+        anyio.move_on_after(0.2) as waiting,
+        PeerTimeout() as peer_timeout,
+        connection_limit.place(peer_timeout),
+    ):
+        await connection_limit.wait()
 
     assert waiting.cancelled_caught
-    assert await room.wait() == 1
+    assert await connection_limit.wait() == 1
 
 
 async def test_who_is_silent_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not who has just said something."""
-    monkeypatch.setattr(rooms, "SILENT_SECONDS", 0.1)
-    room, ended = Room(2), list[str]()
+    monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0.1)
+    connection_limit, ended = ConnectionLimit(2), list[str]()
 
     async def connection(name: str) -> None:
-        with Patience() as patience, room.place(patience):
-            room.settle(patience)
+        with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
+            connection_limit.mark_established(peer_timeout)
             while True:
                 await anyio.sleep(0.01)
                 if name == "talks":
-                    patience.renew()
+                    peer_timeout.renew()
 
         ended.append(name)
 
@@ -96,7 +100,7 @@ async def test_who_is_silent_longest_makes_room(monkeypatch: pytest.MonkeyPatch)
             tasks.start_soon(connection, "talks")
             await anyio.wait_all_tasks_blocked()
 
-            assert await room.wait() == 1
+            assert await connection_limit.wait() == 1
             tasks.cancel_scope.cancel()
 
     assert ended == ["silent"]
@@ -104,8 +108,8 @@ async def test_who_is_silent_longest_makes_room(monkeypatch: pytest.MonkeyPatch)
 
 async def test_the_silent_do_not_keep_a_device_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every place is taken by somebody who says nothing, and a device is served all the same."""
-    monkeypatch.setattr(rooms, "SILENT_SECONDS", 0.05)
-    async with serving(Room(8)) as server, anyio.create_task_group() as tasks:
+    monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0.05)
+    async with serving(ConnectionLimit(8)) as server, anyio.create_task_group() as tasks:
         for _ in range(20):
             tasks.start_soon(_say_nothing, server.port)
 
