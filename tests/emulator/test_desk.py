@@ -10,8 +10,7 @@ from tests.emulator.clients import device
 from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.journal import Exchange
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import StoreError
+from aiodps.emulator.state.store import MemoryStore, StoreError
 from aiodps.emulator.wire import (
     Identity,
     ManagementRequest,

@@ -12,8 +12,7 @@ from tests.emulator.dict_store import DictStore
 
 from aiodps.emulator.instance import KEPT_CA_DAYS, Instance
 from aiodps.emulator.management.access import AccessPolicy, Right
-from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Kind, Store
+from aiodps.emulator.state.store import Kind, MemoryStore, Store
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority
 

@@ -17,7 +17,7 @@ from aiodps.emulator.journal_lines import to_json, written
 from aiodps.errors import ConfigurationError
 
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
-MEMBERS = [
+RULE_FIELDS = [
     "time", "front", "operation", "registration_id", "certificate", "key_name", "status",
     "error_code", "message", "fault", "took",
 ]  # fmt: skip
@@ -33,9 +33,9 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def test_the_documented_members() -> None:
     """All of them, always, in that order."""
-    assert list(to_json(exchange(None))) == MEMBERS
+    assert list(to_json(exchange(None))) == RULE_FIELDS
     assert journal_lines.__doc__ is not None
-    assert all(f"    {name} " in journal_lines.__doc__ for name in MEMBERS)
+    assert all(f"    {name} " in journal_lines.__doc__ for name in RULE_FIELDS)
 
 
 @pytest.mark.anyio
@@ -48,7 +48,7 @@ async def test_each_request_is_a_line_at_once(tmp_path: Path) -> None:
             await client.ask("PUT", PATH, b"{}")
 
         first, second = read(file)
-        assert list(first) == MEMBERS
+        assert list(first) == RULE_FIELDS
         assert (first["front"], first["operation"]) == ("https", "register")
         assert first["registration_id"] == "device-1"
         assert first["certificate"]["subject"] == "CN=device-1"

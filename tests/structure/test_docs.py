@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aiodps.emulator.faults.members import MEMBERS
 from aiodps.emulator.faults.plan import Plan
+from aiodps.emulator.faults.rule_fields import RULE_FIELDS
 from aiodps.emulator.liberties import Liberty
 from aiodps.settings import Settings
 
@@ -55,7 +55,7 @@ def test_every_fault_is_documented() -> None:
     listed = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.MULTILINE)
     names = {name.strip("`") for line in listed for name in line.split(", ")}
 
-    assert set(MEMBERS) <= names
+    assert set(RULE_FIELDS) <= names
     for toml in re.findall(r"```toml\n(.*?)```", page, re.DOTALL):
         assert Plan.read(toml).rules
 

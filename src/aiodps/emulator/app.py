@@ -17,8 +17,8 @@ from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.control.compose import control_port as open_control_port
 from aiodps.emulator.control.server import Control
 from aiodps.emulator.desk import Dispatcher
-from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.handshakes import Handshakes
+from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
 from aiodps.emulator.instance import Instance
@@ -29,9 +29,8 @@ from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.ports import Ports, check_host
 from aiodps.emulator.service.enrollments.store import Enrollment
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.state.memory import MemoryStore
 from aiodps.emulator.state.sqlite import SqliteStore
-from aiodps.emulator.state.store import Store, StoreError
+from aiodps.emulator.state.store import MemoryStore, Store, StoreError
 from aiodps.emulator.webhooks import Webhooks
 from aiodps.errors import ConfigurationError
 
@@ -137,7 +136,7 @@ class Emulator:
         """What came so far."""
         self.journal = Journal()
         """What came lately, in order."""
-        self.faults = Faults(plan(faults, harsh=harsh, seed=seed))
+        self.faults = FaultInjector(plan(faults, harsh=harsh, seed=seed))
         """What goes wrong on purpose; a new `plan` counts at once."""
         self.control: Control | None = None
         """The control port, its address and token; None unless it runs and was asked for."""

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from aiodps.emulator.faults.answers import UNHEARD, delivery, faulty, faulty_management
-from aiodps.emulator.faults.decide import Faults
+from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault, delivery
 from aiodps.emulator.faults.effects import Point
+from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.journal import LONGEST_COUNTED_ID, Exchange, Note
 from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
@@ -23,8 +23,7 @@ from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.x509 import subject, thumbprint
 from aiodps.emulator.sessions import Sessions
-from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Store, StoreError
+from aiodps.emulator.state.store import MemoryStore, Store, StoreError
 from aiodps.emulator.wire import (
     Delivery,
     Identity,
@@ -60,7 +59,7 @@ class Dispatcher:
         self,
         service: Service,
         note: Note,
-        faults: Faults | None = None,
+        faults: FaultInjector | None = None,
         *,
         administration: Administration | None = None,
         store: Store | None = None,
@@ -68,14 +67,14 @@ class Dispatcher:
         self._service = service
         self._administration = administration or Administration(service)
         self._note = note
-        self._faults = faults or Faults()
+        self._faults = faults or FaultInjector()
         self._sessions = Sessions()
         self._store = store or MemoryStore()
 
     def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
         """Ask the service on behalf of a device."""
         began = time.perf_counter()
-        fault = self._faults.strike(
+        fault = self._faults.draw(
             _POINTS[request.operation],
             registration_id=request.registration_id,
             transport=front,
@@ -87,7 +86,7 @@ class Dispatcher:
             asked = fault.effect.reaches_service
             response = self._ask(request, identity) if asked else UNHEARD
             wait = self._service.retry_after
-            response = faulty(response, fault, request, retry_after=wait, now=time.time())
+            response = apply_fault(response, fault, request, retry_after=wait, now=time.time())
 
         self._note(
             Exchange(
@@ -122,13 +121,13 @@ class Dispatcher:
     def answer_management(self, request: ManagementRequest) -> ManagementResponse:
         """Ask the service API or the resource manager."""
         began = time.perf_counter()
-        fault = self._faults.strike(Point.MANAGEMENT, registration_id=None, transport="https")
+        fault = self._faults.draw(Point.MANAGEMENT, registration_id=None, transport="https")
         if fault is None:
             response = self._manage(request)
         else:
             asked = fault.effect.reaches_service
             response = self._manage(request) if asked else ManagementResponse(status_code=0)
-            response = faulty_management(response, fault, now=time.time())
+            response = apply_management_fault(response, fault, now=time.time())
 
         self._note(
             Exchange(
@@ -165,7 +164,7 @@ class Dispatcher:
         certificates: Sequence[x509.Certificate],
     ) -> Delivery | None:
         """Ask whether a fault strikes a CONNECT or a SUBSCRIBE, which the service never sees."""
-        fault = self._faults.strike(point, registration_id=registration_id, transport=front)
+        fault = self._faults.draw(point, registration_id=registration_id, transport=front)
         if fault is None:
             return None
 

@@ -58,7 +58,7 @@ class Liberty(enum.Enum):
     REGISTRATION_ID = "registration-id", "begin the registration id with a letter or digit"
     REGISTRATION_ID_MISSING = "registration-id-missing", "name registrationId in the body"
     REGISTRATION_ID_CASING = "registration-id-casing", "write registrationId as in the request"
-    MEMBERS = "members", "send only members that this api-version has, as it writes them"
+    RULE_FIELDS = "members", "send only members that this api-version has, as it writes them"
     NULL = "null", "leave out members that have no value"
     TWO_PROOFS = "two-proofs", "show a certificate or a signature, not both"
     SAS_RESOURCE = "sas-resource", "write sr as {idScope}%2Fregistrations%2F{registrationId}"

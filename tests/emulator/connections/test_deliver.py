@@ -36,7 +36,7 @@ ENDED = (anyio.EndOfStream, anyio.BrokenResourceError)
 
 
 @asynccontextmanager
-async def faulty(*rules: str) -> AsyncIterator[Emulator]:
+async def apply_fault(*rules: str) -> AsyncIterator[Emulator]:
     """Run an emulator with rules."""
     async with running(faults="".join(f"[[rule]]\n{rule}\n" for rule in rules)) as dps:
         yield dps
@@ -83,7 +83,7 @@ async def rest(stream: BytesBothWays) -> bytes:
 async def test_a_status_over_https(status: int, wait: str, said: str | None) -> None:
     """With or without a wait; the service hears nothing, and the next request is answered."""
     async with (
-        faulty(f"first = 1\nstatus = {status}\n{wait}") as dps,
+        apply_fault(f"first = 1\nstatus = {status}\n{wait}") as dps,
         http(dps, device()) as client,
     ):
         answer = await put(client)
@@ -96,7 +96,10 @@ async def test_a_status_over_https(status: int, wait: str, said: str | None) -> 
 
 async def test_a_status_over_mqtt() -> None:
     """In the topic, as is the wait."""
-    async with faulty("first = 1\nstatus = 429\nretry_after = 7") as dps, session(dps) as client:
+    async with (
+        apply_fault("first = 1\nstatus = 429\nretry_after = 7") as dps,
+        session(dps) as client,
+    ):
         await client.send(mqtt_publish(REGISTER), mqtt_publish(REGISTER))
         assert (await client.take())[0] == 0x40
         topic, body = await client.message()
@@ -110,13 +113,16 @@ async def test_a_status_over_mqtt() -> None:
 
 async def test_a_date_to_wait_for() -> None:
     """As HTTP allows it."""
-    async with faulty("status = 503\nretry_after_date = 60") as dps, http(dps, device()) as client:
+    async with (
+        apply_fault("status = 503\nretry_after_date = 60") as dps,
+        http(dps, device()) as client,
+    ):
         assert (await put(client)).headers["Retry-After"].endswith(" GMT")
 
 
 async def test_a_wait_that_is_not_said() -> None:
     """Although the service always says one."""
-    async with faulty("retry_after = false") as dps, http(dps, device()) as client:
+    async with apply_fault("retry_after = false") as dps, http(dps, device()) as client:
         answer = await put(client)
 
         assert answer.status == 202
@@ -125,7 +131,10 @@ async def test_a_wait_that_is_not_said() -> None:
 
 async def test_a_redirect() -> None:
     """To where the rule says."""
-    async with faulty('redirect = "https://elsewhere/"') as dps, http(dps, device()) as client:
+    async with (
+        apply_fault('redirect = "https://elsewhere/"') as dps,
+        http(dps, device()) as client,
+    ):
         answer = await put(client)
 
         assert (answer.status, answer.headers["Location"]) == (307, "https://elsewhere/")
@@ -133,7 +142,7 @@ async def test_a_redirect() -> None:
 
 async def test_the_service_may_act_all_the_same() -> None:
     """A 500 of a register that has gone through."""
-    async with faulty('operation = "register"\nstatus = 500\nacts = true') as dps:
+    async with apply_fault('operation = "register"\nstatus = 500\nacts = true') as dps:
         async with http(dps, device()) as client:
             assert (await put(client)).status == 500
             path = f"/{SCOPE}/registrations/device-1?api-version=2019-03-31"
@@ -146,7 +155,7 @@ async def test_the_service_may_act_all_the_same() -> None:
 async def test_another_outcome(outcome: str) -> None:
     """Of a poll."""
     rule = f'operation = "operation status"\n{outcome} = true'
-    async with faulty(rule) as dps, http(dps, device()) as client:
+    async with apply_fault(rule) as dps, http(dps, device()) as client:
         operation = (await put(client)).body["operationId"]
         path = f"/{SCOPE}/registrations/device-1/operations/{operation}?api-version=2019-03-31"
         answers = [await client.ask("GET", path) for _ in range(3)]
@@ -157,7 +166,7 @@ async def test_another_outcome(outcome: str) -> None:
 
 async def test_unknown_members() -> None:
     """Come beside those that are known."""
-    async with faulty('members = { future = "x" }') as dps, http(dps, device()) as client:
+    async with apply_fault('members = { future = "x" }') as dps, http(dps, device()) as client:
         answer = await put(client)
 
         assert answer.body["future"] == "x"
@@ -171,7 +180,7 @@ async def test_unknown_members() -> None:
 @pytest.mark.parametrize("how", ["close", "reset"])
 async def test_an_answer_that_is_lost_over_https(drop: str, registered: int, how: str) -> None:
     """Before: nothing reaches the service. After: it acts."""
-    async with faulty(f'first = 1\ndrop = "{drop}"\nhow = "{how}"') as dps:
+    async with apply_fault(f'first = 1\ndrop = "{drop}"\nhow = "{how}"') as dps:
         async with http(dps, device()) as client:
             assert await raw(client) == b""
 
@@ -186,7 +195,7 @@ async def test_an_answer_that_is_lost_over_https(drop: str, registered: int, how
 async def test_an_answer_that_is_lost_over_mqtt(drop: str, how: str) -> None:
     """What the service has heard of is acknowledged."""
     rule = f'first = 1\ndrop = "{drop}"\nhow = "{how}"'
-    async with faulty(rule) as dps, session(dps) as client:
+    async with apply_fault(rule) as dps, session(dps) as client:
         await client.send(mqtt_publish(REGISTER))
         data = await rest(client.stream)
         if how == "close":  # a reset may take the PUBACK with it
@@ -198,7 +207,7 @@ async def test_an_answer_that_is_lost_over_mqtt(drop: str, how: str) -> None:
 
 async def test_an_answer_and_then_the_end() -> None:
     """On both fronts."""
-    async with faulty('drop = "sent"') as dps:
+    async with apply_fault('drop = "sent"') as dps:
         async with http(dps, device()) as web:
             assert b"202" in await raw(web)
 
@@ -211,7 +220,7 @@ async def test_an_answer_and_then_the_end() -> None:
 
 async def test_silence() -> None:
     """The connection stays, and nothing comes."""
-    async with faulty('drop = "after"\nhow = "silence"') as dps:
+    async with apply_fault('drop = "after"\nhow = "silence"') as dps:
         async with http(dps, device()) as client:
             with pytest.raises(TimeoutError), anyio.fail_after(0.2):
                 await put(client)
@@ -229,7 +238,7 @@ async def test_silence() -> None:
 @pytest.mark.parametrize("damage", ["truncate", "garbage"])
 async def test_a_damaged_body(damage: str) -> None:
     """What is around it stays right, so the connection goes on."""
-    async with faulty(f'first = 1\n{damage} = "body"') as dps:
+    async with apply_fault(f'first = 1\n{damage} = "body"') as dps:
         async with http(dps, device()) as client:
             with pytest.raises(ValueError, match=r"(decode|line 1)"):
                 await put(client)
@@ -250,7 +259,7 @@ async def test_a_damaged_body(damage: str) -> None:
 @pytest.mark.parametrize("damage", ["truncate", "garbage"])
 async def test_a_damaged_message(damage: str) -> None:
     """Nobody could go on after that, so the connection ends."""
-    async with faulty(f'{damage} = "message"') as dps:
+    async with apply_fault(f'{damage} = "message"') as dps:
         async with http(dps, device()) as client:
             data = await raw(client)
 
@@ -261,7 +270,7 @@ async def test_a_damaged_message(damage: str) -> None:
 
 async def test_a_truncated_packet() -> None:
     """Half of a PUBLISH, and the end."""
-    async with faulty('truncate = "message"') as dps, session(dps) as client:
+    async with apply_fault('truncate = "message"') as dps, session(dps) as client:
         await client.send(mqtt_publish(REGISTER))
         assert (await client.take())[0] == 0x40
         with pytest.raises(ENDED):
@@ -272,7 +281,7 @@ async def test_noise_is_the_same_each_time() -> None:
     """For the same seed."""
     seen = []
     for _ in range(2):
-        async with faulty('garbage = "message"') as dps, http(dps, device()) as client:
+        async with apply_fault('garbage = "message"') as dps, http(dps, device()) as client:
             seen.append(await raw(client))
 
     assert seen[0] == seen[1]
@@ -281,7 +290,7 @@ async def test_noise_is_the_same_each_time() -> None:
 async def test_an_oversized_body() -> None:
     """On both fronts, as long as the rule says."""
     size = 300_000
-    async with faulty(f"oversize = {size}") as dps:
+    async with apply_fault(f"oversize = {size}") as dps:
         async with http(dps, device()) as client:
             assert (await put(client)).status == 202
 
@@ -307,7 +316,7 @@ def test_an_oversized_body_is_right_but_for_its_size() -> None:
 
 async def test_a_delay() -> None:
     """The answer comes late, on both fronts; over MQTT the acknowledgement does not."""
-    async with faulty("delay = 0.5") as dps:
+    async with apply_fault("delay = 0.5") as dps:
         async with http(dps, device()) as client:
             began = time.monotonic()
             assert (await put(client)).status == 202
@@ -324,7 +333,7 @@ async def test_a_delay() -> None:
 
 async def test_slow_bytes() -> None:
     """One after the other, and the answer is whole in the end."""
-    async with faulty("drip = { bytes = 40, every = 0.01 }") as dps:
+    async with apply_fault("drip = { bytes = 40, every = 0.01 }") as dps:
         async with http(dps, device()) as client:
             began = time.monotonic()
             assert (await put(client)).status == 202
@@ -341,7 +350,7 @@ async def test_slow_bytes() -> None:
 
 async def test_duplicates() -> None:
     """Each with a packet id of its own; over HTTPS the same bytes again."""
-    async with faulty("first = 1\nduplicate = 2") as dps:
+    async with apply_fault("first = 1\nduplicate = 2") as dps:
         async with session(dps) as client:
             await client.send(mqtt_publish(REGISTER))
             await client.take()
@@ -356,7 +365,7 @@ async def test_duplicates() -> None:
 
 async def test_the_acknowledgement_after_the_answer() -> None:
     """MQTT allows it, clients may not expect it."""
-    async with faulty('reorder = "acknowledgement"') as dps, session(dps) as client:
+    async with apply_fault('reorder = "acknowledgement"') as dps, session(dps) as client:
         await client.send(mqtt_publish(REGISTER))
         await client.message()
         assert (await client.take())[0] == 0x40
@@ -364,7 +373,7 @@ async def test_the_acknowledgement_after_the_answer() -> None:
 
 async def test_answers_in_another_order() -> None:
     """The second comes before the first."""
-    async with faulty('first = 1\nreorder = "answers"') as dps, session(dps) as client:
+    async with apply_fault('first = 1\nreorder = "answers"') as dps, session(dps) as client:
         second = mqtt_publish(REGISTER.replace("rid=1", "rid=2"), packet_id=None)
         await client.send(mqtt_publish(REGISTER, packet_id=None), second)
         topics = [(await client.message())[0].split("&")[0] for _ in range(2)]
@@ -375,7 +384,7 @@ async def test_answers_in_another_order() -> None:
 async def test_foreign_answers() -> None:
     """With a `$rid` that nobody asked with: before the right one, or instead of it."""
     rules = ('first = 1\nwrong_rid = "before"', 'after = 1\nwrong_rid = "instead"')
-    async with faulty(*rules) as dps, session(dps) as client:
+    async with apply_fault(*rules) as dps, session(dps) as client:
         ask = mqtt_publish(REGISTER, packet_id=None)
         await client.send(ask, ask)
         rids = [(await client.message())[0].split("rid=")[1].split("&")[0] for _ in range(3)]
@@ -385,7 +394,7 @@ async def test_foreign_answers() -> None:
 
 async def test_an_old_answer_again() -> None:
     """Before the new one."""
-    async with faulty("stale = true") as dps, session(dps) as client:
+    async with apply_fault("stale = true") as dps, session(dps) as client:
         second = mqtt_publish(REGISTER.replace("rid=1", "rid=2"), packet_id=None)
         await client.send(mqtt_publish(REGISTER, packet_id=None), second)
         rids = [(await client.message())[0].split("rid=")[1][0] for _ in range(3)]
@@ -395,7 +404,7 @@ async def test_an_old_answer_again() -> None:
 
 async def test_extra_topics() -> None:
     """Messages that nobody asked for come first."""
-    async with faulty('extra_topics = ["$dps/other", "a/b"]') as dps, session(dps) as client:
+    async with apply_fault('extra_topics = ["$dps/other", "a/b"]') as dps, session(dps) as client:
         await client.send(mqtt_publish(REGISTER, packet_id=None))
         topics = [(await client.message())[0] for _ in range(3)]
 
@@ -407,7 +416,7 @@ async def test_extra_topics() -> None:
 async def test_a_refused_connect(code: int) -> None:
     """With any code; the connection ends."""
     rule = f'operation = "connect"\nconnack = {code}'
-    async with faulty(rule) as dps, mqtt(dps, device(), mqtt_connect()) as client:
+    async with apply_fault(rule) as dps, mqtt(dps, device(), mqtt_connect()) as client:
         assert await client.take() == (0x20, bytes((0, code)))
         assert await client.ended()
 
@@ -415,7 +424,7 @@ async def test_a_refused_connect(code: int) -> None:
 async def test_a_lost_connect() -> None:
     """No CONNACK comes; another device is not concerned."""
     rule = 'operation = "connect"\nregistration_id = "device-1"\ndrop = "before"'
-    async with faulty(rule) as dps:
+    async with apply_fault(rule) as dps:
         async with mqtt(dps, device(), mqtt_connect()) as client:
             assert await client.ended()
 
@@ -428,7 +437,7 @@ async def test_oversized_acknowledgements(operation: str) -> None:
     """Packets that are three times too long, and more."""
     rule = f'operation = "{operation}"\noversize = 500'
     async with (
-        faulty(rule) as dps,
+        apply_fault(rule) as dps,
         mqtt(dps, device(), mqtt_connect(), mqtt_subscribe()) as client,
     ):
         sizes = [len((await client.take())[1]) for _ in range(2)]
@@ -441,7 +450,7 @@ async def test_a_refused_subscribe() -> None:
     """By its return code."""
     rule = 'operation = "subscribe"\nsuback = 128'
     async with (
-        faulty(rule) as dps,
+        apply_fault(rule) as dps,
         mqtt(dps, device(), mqtt_connect(), mqtt_subscribe()) as client,
     ):
         await client.take()
@@ -452,7 +461,7 @@ async def test_management_has_faults_too() -> None:
     """Of its own."""
     path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d"
     rule = 'operation = "management"\nfirst = 1\nstatus = 429\nretry_after = 3'
-    async with faulty(rule) as dps, http(dps) as client:
+    async with apply_fault(rule) as dps, http(dps) as client:
         ask = (
             "GET",
             f"{path}/certificates?api-version=2022-12-12",
@@ -469,7 +478,7 @@ async def test_management_has_faults_too() -> None:
 async def test_a_lost_answer_over_websocket(how: str) -> None:
     """The connection below ends as it would without WebSocket."""
     rule = f'transport = "mqtt-ws"\ndrop = "before"\nhow = "{how}"'
-    async with faulty(rule) as dps, opened(dps, device()) as client:
+    async with apply_fault(rule) as dps, opened(dps, device()) as client:
         await client.send(mqtt_connect() + mqtt_publish(REGISTER))
         assert await client.receive() == b"\x20\x02\x00\x00"
         if how == "close":
@@ -481,7 +490,7 @@ async def test_a_lost_answer_over_websocket(how: str) -> None:
 
 async def test_a_status_and_copies_over_websocket() -> None:
     """In messages as all answers; other ways into the service are not concerned."""
-    async with faulty('transport = "mqtt-ws"\nstatus = 429\nduplicate = 1') as dps:
+    async with apply_fault('transport = "mqtt-ws"\nstatus = 429\nduplicate = 1') as dps:
         async with opened(dps, device()) as client:
             await client.send(mqtt_connect() + mqtt_publish(REGISTER))
             listener = mqtt_over(client)

@@ -12,21 +12,21 @@ from aiodps.emulator.wire import Ending
 
 def test_the_earlier_rule_counts() -> None:
     """The later one adds what the earlier says nothing about."""
-    joined = Effect(oversize=5, stale=True).beside(Effect(oversize=9, duplicate=2))
+    joined = Effect(oversize=5, stale=True).merge(Effect(oversize=9, duplicate=2))
 
     assert joined == Effect(oversize=5, stale=True, duplicate=2)
 
 
 def test_an_answer_is_of_one_rule() -> None:
     """The status of one never gets the message of another."""
-    joined = Effect(status=429).beside(Effect(failed=True, message="no", duplicate=1))
+    joined = Effect(status=429).merge(Effect(failed=True, message="no", duplicate=1))
 
     assert joined == Effect(status=429, duplicate=1)
 
 
 def test_how_a_connection_ends_is_of_one_rule() -> None:
     """As with answers."""
-    joined = Effect(drop=Drop.AFTER).beside(Effect(drop=Drop.BEFORE, how=Ending.RESET))
+    joined = Effect(drop=Drop.AFTER).merge(Effect(drop=Drop.BEFORE, how=Ending.RESET))
 
     assert joined == Effect(drop=Drop.AFTER)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.handshakes import Handshakes
+from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.journal import Exchange
 
@@ -12,7 +12,7 @@ def test_everybody_counts_as_one() -> None:
     """The first connection is struck, whoever it is; that and a failure are written down."""
     noted: list[Exchange] = []
     plan = Plan.read('[[rule]]\noperation = "handshake"\nfirst = 1\nalert = 40')
-    door = Handshakes(faults=Faults(plan), note=noted.append, front="mqtt")
+    door = Handshakes(faults=FaultInjector(plan), note=noted.append, front="mqtt")
 
     delivery = door.knock()
     door.fail("no shared cipher")

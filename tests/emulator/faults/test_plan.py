@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiodps.emulator.faults.decide import Faults
 from aiodps.emulator.faults.effects import Effect, Point
-from aiodps.emulator.faults.members import MEMBERS
+from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan, Rule
+from aiodps.emulator.faults.rule_fields import RULE_FIELDS
 from aiodps.errors import ConfigurationError
 
 
@@ -181,7 +181,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=3), inner),
     max_leaves=4,
 )
-NAMES = ("name", "registration_id", "operation", "transport", "share", "devices", "after", "first", "every", *MEMBERS)  # fmt: skip
+NAMES = ("name", "registration_id", "operation", "transport", "share", "devices", "after", "first", "every", *RULE_FIELDS)  # fmt: skip
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4), max_size=2))
@@ -193,9 +193,9 @@ def test_whatever_is_in_a_file(tables: list[dict[str, object]]) -> None:
     except ConfigurationError:
         return
 
-    faults = Faults(plan)
+    faults = FaultInjector(plan)
     for point in Point:
-        faults.strike(point, registration_id="a", transport="mqtt", operation_id="o")
+        faults.draw(point, registration_id="a", transport="mqtt", operation_id="o")
 
 
 def line(item: tuple[str, object]) -> str:

@@ -25,8 +25,8 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3),
 )
-MEMBERS = st.dictionaries(st.sampled_from(["certificate", "isVerified", "name"]), JSON)
-DOCUMENTS = JSON | MEMBERS | st.fixed_dictionaries({"properties": MEMBERS | JSON})
+RULE_FIELDS = st.dictionaries(st.sampled_from(["certificate", "isVerified", "name"]), JSON)
+DOCUMENTS = JSON | RULE_FIELDS | st.fixed_dictionaries({"properties": RULE_FIELDS | JSON})
 
 
 @pytest.fixture

@@ -34,53 +34,53 @@ DOCUMENT = {
     "shouted": "BLUE",
     "green": "green",
 }
-MEMBERS = JsonObject(DOCUMENT, "entry 3")
+RULE_FIELDS = JsonObject(DOCUMENT, "entry 3")
 
 
 def test_what_is_there() -> None:
     """Members are returned as what they are."""
-    inner = MEMBERS.required_members("object").required_members("inner")
+    inner = RULE_FIELDS.required_members("object").required_members("inner")
 
-    assert MEMBERS.text("text") == MEMBERS.required_text("text") == "a"
-    assert MEMBERS.texts("texts") == ("a", "b")
-    assert MEMBERS.word("red", Colour) is Colour.RED
-    assert MEMBERS.word("shouted", Colour) is Colour.BLUE
-    assert MEMBERS.flag("true") is True
-    assert MEMBERS.time("time") == 1.5
-    assert MEMBERS.time("local") == 1.0
+    assert RULE_FIELDS.text("text") == RULE_FIELDS.required_text("text") == "a"
+    assert RULE_FIELDS.texts("texts") == ("a", "b")
+    assert RULE_FIELDS.word("red", Colour) is Colour.RED
+    assert RULE_FIELDS.word("shouted", Colour) is Colour.BLUE
+    assert RULE_FIELDS.flag("true") is True
+    assert RULE_FIELDS.time("time") == 1.5
+    assert RULE_FIELDS.time("local") == 1.0
     assert inner.document == {"deep": 1}
 
 
 @pytest.mark.parametrize("name", ["null", "absent"])
 def test_what_is_not_there(name: str) -> None:
     """Null is as good as absent."""
-    assert MEMBERS.text(name) is None
-    assert MEMBERS.texts(name) == ()
-    assert MEMBERS.members(name) is None
-    assert MEMBERS.flag(name) is None
-    assert MEMBERS.time(name) is None
-    assert MEMBERS.word(name, Colour) is None
+    assert RULE_FIELDS.text(name) is None
+    assert RULE_FIELDS.texts(name) == ()
+    assert RULE_FIELDS.members(name) is None
+    assert RULE_FIELDS.flag(name) is None
+    assert RULE_FIELDS.time(name) is None
+    assert RULE_FIELDS.word(name, Colour) is None
 
 
 @pytest.mark.parametrize(
     ("read", "message"),
     [
-        (lambda: MEMBERS.text("number"), "entry 3: number is not a text"),
-        (lambda: MEMBERS.text("zero"), "entry 3: zero is not a text"),
-        (lambda: MEMBERS.flag("zero"), "entry 3: zero is neither true nor false"),
-        (lambda: MEMBERS.time("red"), "entry 3: red is not a time"),
-        (lambda: MEMBERS.text("empty"), "entry 3: empty is empty"),
-        (lambda: MEMBERS.required_text("null"), "entry 3: null is missing"),
-        (lambda: MEMBERS.texts("mixed"), "entry 3: mixed is not a list of texts"),
-        (lambda: MEMBERS.texts("text"), "entry 3: text is not a list of texts"),
-        (lambda: MEMBERS.members("texts"), "entry 3: texts is not an object"),
-        (lambda: MEMBERS.required_members("absent"), "entry 3: absent is missing"),
+        (lambda: RULE_FIELDS.text("number"), "entry 3: number is not a text"),
+        (lambda: RULE_FIELDS.text("zero"), "entry 3: zero is not a text"),
+        (lambda: RULE_FIELDS.flag("zero"), "entry 3: zero is neither true nor false"),
+        (lambda: RULE_FIELDS.time("red"), "entry 3: red is not a time"),
+        (lambda: RULE_FIELDS.text("empty"), "entry 3: empty is empty"),
+        (lambda: RULE_FIELDS.required_text("null"), "entry 3: null is missing"),
+        (lambda: RULE_FIELDS.texts("mixed"), "entry 3: mixed is not a list of texts"),
+        (lambda: RULE_FIELDS.texts("text"), "entry 3: text is not a list of texts"),
+        (lambda: RULE_FIELDS.members("texts"), "entry 3: texts is not an object"),
+        (lambda: RULE_FIELDS.required_members("absent"), "entry 3: absent is missing"),
         (
-            lambda: MEMBERS.word("green", Colour),
+            lambda: RULE_FIELDS.word("green", Colour),
             "entry 3: green is 'green', not one of: red, blue",
         ),
         (
-            lambda: MEMBERS.required_members("object").required_members("inner").text("deep"),
+            lambda: RULE_FIELDS.required_members("object").required_members("inner").text("deep"),
             "entry 3: object.inner.deep is not a text",
         ),
     ],
@@ -97,12 +97,12 @@ def test_what_is_wrong(read: Callable[[], object], message: str) -> None:
 
 def test_the_object_itself_can_be_at_fault() -> None:
     """An empty name means the object, at the top and below."""
-    top = MEMBERS.fault("", "is odd")
-    below = MEMBERS.required_members("object").fault("", "is odd")
+    top = RULE_FIELDS.fault("", "is odd")
+    below = RULE_FIELDS.required_members("object").fault("", "is odd")
 
     assert (top.message, below.message) == ("entry 3 is odd", "entry 3: object is odd")
 
 
 def test_values_stay_out_of_the_repr() -> None:
     """They may be keys."""
-    assert "red" not in repr(MEMBERS)
+    assert "red" not in repr(RULE_FIELDS)

@@ -324,11 +324,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-MEMBERS = st.sampled_from(["registrationId", "RegistrationId", "payload", "csr", "tpm"])
+RULE_FIELDS = st.sampled_from(["registrationId", "RegistrationId", "payload", "csr", "tpm"])
 BODIES = (
     st.binary()
     | JSON.map(lambda value: json.dumps(value).encode())
-    | st.dictionaries(MEMBERS, JSON).map(lambda value: json.dumps(value).encode())
+    | st.dictionaries(RULE_FIELDS, JSON).map(lambda value: json.dumps(value).encode())
     | st.sampled_from([b"[" * 100_000, b'{"a":' * 50_000, b"1" * 5000, b"{}" + b" " * 98_304])
 )
 REQUESTS = st.builds(

@@ -28,9 +28,9 @@ LIBERTIES: dict[str, tuple[Liberty, dict[str, Any]]] = {
     "no body": (Liberty.REGISTRATION_ID_MISSING, {"body": b""}),
     "body without id": (Liberty.REGISTRATION_ID_MISSING, {"body": b'{"payload":{}}'}),
     "another casing": (Liberty.REGISTRATION_ID_CASING, {"body": b'{"registrationId":"DEVICE-1"}'}),
-    "member in another casing": (Liberty.MEMBERS, {"body": b'{"RegistrationId":"device-1"}'}),
-    "unknown member": (Liberty.MEMBERS, {"body": BODY[:-1] + b',"x":1}'}),
-    "csr before its version": (Liberty.MEMBERS, {"body": BODY[:-1] + b',"csr":"AA"}'}),
+    "member in another casing": (Liberty.RULE_FIELDS, {"body": b'{"RegistrationId":"device-1"}'}),
+    "unknown member": (Liberty.RULE_FIELDS, {"body": BODY[:-1] + b',"x":1}'}),
+    "csr before its version": (Liberty.RULE_FIELDS, {"body": BODY[:-1] + b',"csr":"AA"}'}),
     "null": (Liberty.NULL, {"body": BODY[:-1] + b',"payload":null}'}),
 }
 

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest, Router
-from aiodps.emulator.faults.decide import Faults
+from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.journal import Counts, Journal
 from aiodps.emulator.journal_lines import to_json
@@ -28,7 +28,7 @@ class Controlled(Protocol):
 
     counts: Counts
     journal: Journal
-    faults: Faults
+    faults: FaultInjector
 
     def facts(self) -> Mapping[str, Any]:
         """Say where everything is, as JSON."""

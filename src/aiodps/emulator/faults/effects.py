@@ -104,7 +104,7 @@ class Effect:
     suback: int | None = None
     alert: int | None = None
 
-    def beside(self, later: Effect) -> Effect:
+    def merge(self, later: Effect) -> Effect:
         """Join with the effect of a later rule, which adds what this one says nothing about.
 
         How the answer is made and how the connection ends are each taken from one rule.

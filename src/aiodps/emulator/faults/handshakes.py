@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from aiodps.emulator.faults.answers import delivery
-from aiodps.emulator.faults.decide import Faults
+from aiodps.emulator.faults.apply import delivery
 from aiodps.emulator.faults.effects import Point
+from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.journal import Exchange, Note
 from aiodps.emulator.wire import Delivery
 
@@ -16,14 +16,14 @@ from aiodps.emulator.wire import Delivery
 class Handshakes:
     """Decides about the connections of one port: a `Door` of its listener."""
 
-    faults: Faults
+    faults: FaultInjector
     note: Note
     front: str
     """What the port is called in the journal and in the plan."""
 
     def knock(self) -> Delivery | None:
         """Say what happens to a connection before anything is read."""
-        fault = self.faults.strike(Point.HANDSHAKE, registration_id=None, transport=self.front)
+        fault = self.faults.draw(Point.HANDSHAKE, registration_id=None, transport=self.front)
         if fault is None:
             return None
 

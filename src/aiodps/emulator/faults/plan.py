@@ -23,7 +23,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from aiodps.emulator.faults.effects import ANSWERS, Drop, Effect, Point
-from aiodps.emulator.faults.members import ANSWERED, MEMBERS, WrongValueError, text, whole
+from aiodps.emulator.faults.rule_fields import ANSWERED, RULE_FIELDS, WrongValueError, text, whole
 from aiodps.emulator.wire import Part
 from aiodps.errors import ConfigurationError
 
@@ -131,7 +131,7 @@ _MATCHERS = (
 def _rule(table: Mapping[str, Any], index: int) -> Rule:
     label = _value(f"rule {index}", "name", table.get("name", f"rule {index}"), text)
     place = f"rule {index}" if label == f"rule {index}" else f"rule {index} ({label!r})"
-    _check_names(table, (*_MATCHERS, *MEMBERS), place)
+    _check_names(table, (*_MATCHERS, *RULE_FIELDS), place)
 
     def member(name: str, default: Any, read: Any) -> Any:
         return default if name not in table else _value(place, name, table[name], read)
@@ -165,7 +165,7 @@ def _effect(
 ) -> Effect:
     values = {}
     for name in table:
-        known = MEMBERS.get(name)
+        known = RULE_FIELDS.get(name)
         if known is None:
             continue
 
@@ -178,7 +178,7 @@ def _effect(
             raise _fault(f"{place}: {name} is of MQTT, and transport says 'https'")
 
     if not values:
-        raise _fault(f"{place} does nothing", f"say what happens: {', '.join(MEMBERS)}")
+        raise _fault(f"{place} does nothing", f"say what happens: {', '.join(RULE_FIELDS)}")
 
     _check_together(values, place)
     return Effect(**values)

@@ -106,7 +106,7 @@ def _check_body(request: Request) -> None:
 
 def _of_body(document: Mapping[str, Any], known: set[str], registration_id: str) -> list[Liberty]:
     broken = {
-        Liberty.MEMBERS: not set(document) <= known,
+        Liberty.RULE_FIELDS: not set(document) <= known,
         Liberty.NULL: None in document.values(),
         Liberty.REGISTRATION_ID_MISSING: "registrationId" not in document,
         Liberty.REGISTRATION_ID_CASING: document.get("registrationId") != registration_id,

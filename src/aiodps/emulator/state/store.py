@@ -86,3 +86,20 @@ def reading(kind: Kind) -> Iterator[None]:
             setting="state",
             hint="name a file that is not there yet, and keep this one if its state matters",
         ) from exc
+
+
+class MemoryStore:
+    """Keeps nothing: what the collections hold in memory is all there is."""
+
+    def load(self, kind: Kind) -> Iterable[tuple[str, Document]]:  # noqa: ARG002 (a Store)
+        """Return nothing."""
+        return ()
+
+    def put(self, kind: Kind, key: str, write: Callable[[], Document]) -> None:
+        """Do nothing."""
+
+    def delete(self, kind: Kind, key: str) -> None:
+        """Do nothing."""
+
+    def commit(self) -> None:
+        """Do nothing."""

@@ -19,8 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.formats import check_etag, etag, verification_code
 from aiodps.emulator.service.x509 import is_named, is_signed_by, read_certificate
-from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Kind, Store, reading
+from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
 from aiodps.errors import CertificateError
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)

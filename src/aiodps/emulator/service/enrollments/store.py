@@ -25,8 +25,7 @@ from aiodps.emulator.service.enrollments.mechanisms import (
 )
 from aiodps.emulator.service.formats import ANY, check_etag, enrollment_etag
 from aiodps.emulator.service.json_input import read_value
-from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Document, Kind, Store, reading
+from aiodps.emulator.state.store import Document, Kind, MemoryStore, Store, reading
 from aiodps.errors import ConfigurationError
 
 __all__ = [

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
-from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Kind, Store, reading
+from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
 from aiodps.models import Substatus
 
 Twin: TypeAlias = Mapping[str, Any]

@@ -21,8 +21,7 @@ from aiodps.emulator.service.registrations.record import (
     RegistrationOperation,
     RegistrationRecord,
 )
-from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Kind, Store, reading
+from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
 
 
 class Registrations:

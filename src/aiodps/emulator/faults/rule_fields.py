@@ -152,7 +152,7 @@ Reader: TypeAlias = Callable[[object], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class RuleField:
     """One member of a rule."""
 
     read: Reader
@@ -168,32 +168,32 @@ ANSWERED: Final = _DEVICE | {Point.MANAGEMENT}
 _SENT = ANSWERED | {Point.CONNECT, Point.SUBSCRIBE}
 _POLLED = frozenset({Point.OPERATION_STATUS, Point.LOOKUP})
 
-MEMBERS: Final[Mapping[str, Member]] = {
-    "delay": Member(seconds),
-    "drop": Member(word(Drop)),
-    "how": Member(word(Ending)),
-    "status": Member(whole(300, 599), ANSWERED),
-    "redirect": Member(url, ANSWERED),
-    "error_code": Member(whole(0, 999_999), ANSWERED),
-    "message": Member(text, ANSWERED),
-    "acts": Member(true, ANSWERED),
-    "failed": Member(true, _DEVICE),
-    "disabled": Member(true, _DEVICE),
-    "assigning": Member(rounds, _POLLED),
-    "members": Member(table, ANSWERED),
-    "retry_after": Member(wait, ANSWERED),
-    "retry_after_date": Member(whole(-86400, 86400), ANSWERED),
-    "truncate": Member(word(Part), _SENT | {Point.HANDSHAKE}),
-    "garbage": Member(word(Part), _SENT | {Point.HANDSHAKE}),
-    "oversize": Member(whole(1, LARGEST_BODY), _SENT),
-    "drip": Member(drip, _SENT | {Point.HANDSHAKE}),
-    "duplicate": Member(whole(1, MOST_COPIES), _SENT),
-    "stale": Member(true, _DEVICE, mqtt_only=True),
-    "wrong_rid": Member(word(Foreign), _DEVICE, mqtt_only=True),
-    "reorder": Member(word(Order), _DEVICE, mqtt_only=True),
-    "extra_topics": Member(texts, _DEVICE, mqtt_only=True),
-    "connack": Member(whole(1, 255), frozenset({Point.CONNECT}), mqtt_only=True),
-    "suback": Member(whole(0, 255), frozenset({Point.SUBSCRIBE}), mqtt_only=True),
-    "alert": Member(whole(0, 255), frozenset({Point.HANDSHAKE})),
+RULE_FIELDS: Final[Mapping[str, RuleField]] = {
+    "delay": RuleField(seconds),
+    "drop": RuleField(word(Drop)),
+    "how": RuleField(word(Ending)),
+    "status": RuleField(whole(300, 599), ANSWERED),
+    "redirect": RuleField(url, ANSWERED),
+    "error_code": RuleField(whole(0, 999_999), ANSWERED),
+    "message": RuleField(text, ANSWERED),
+    "acts": RuleField(true, ANSWERED),
+    "failed": RuleField(true, _DEVICE),
+    "disabled": RuleField(true, _DEVICE),
+    "assigning": RuleField(rounds, _POLLED),
+    "members": RuleField(table, ANSWERED),
+    "retry_after": RuleField(wait, ANSWERED),
+    "retry_after_date": RuleField(whole(-86400, 86400), ANSWERED),
+    "truncate": RuleField(word(Part), _SENT | {Point.HANDSHAKE}),
+    "garbage": RuleField(word(Part), _SENT | {Point.HANDSHAKE}),
+    "oversize": RuleField(whole(1, LARGEST_BODY), _SENT),
+    "drip": RuleField(drip, _SENT | {Point.HANDSHAKE}),
+    "duplicate": RuleField(whole(1, MOST_COPIES), _SENT),
+    "stale": RuleField(true, _DEVICE, mqtt_only=True),
+    "wrong_rid": RuleField(word(Foreign), _DEVICE, mqtt_only=True),
+    "reorder": RuleField(word(Order), _DEVICE, mqtt_only=True),
+    "extra_topics": RuleField(texts, _DEVICE, mqtt_only=True),
+    "connack": RuleField(whole(1, 255), frozenset({Point.CONNECT}), mqtt_only=True),
+    "suback": RuleField(whole(0, 255), frozenset({Point.SUBSCRIBE}), mqtt_only=True),
+    "alert": RuleField(whole(0, 255), frozenset({Point.HANDSHAKE})),
 }
 """By name; each is a member of `Effect`."""

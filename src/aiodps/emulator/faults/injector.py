@@ -38,7 +38,7 @@ class Fault:
     """Where random bytes come from."""
 
 
-class Faults:
+class FaultInjector:
     """Decides about faults: a plan, and how often each device has asked so far.
 
     Args:
@@ -66,7 +66,7 @@ class Faults:
         """Begin to count anew."""
         self._counts.clear()
 
-    def strike(
+    def draw(
         self,
         point: Point,
         *,
@@ -172,7 +172,7 @@ def _join(faults: Sequence[Fault]) -> Fault:
     """Do what several rules say; the first that speaks of a delay decides how long it is."""
     effect = faults[0].effect
     for each in faults[1:]:
-        effect = effect.beside(each.effect)
+        effect = effect.merge(each.effect)
 
     return Fault(
         rules=" + ".join(each.rules for each in faults),

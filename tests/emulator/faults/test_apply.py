@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from aiodps.emulator.faults.answers import UNHEARD, faulty, faulty_management
-from aiodps.emulator.faults.decide import Fault
+from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault
 from aiodps.emulator.faults.effects import Drop, Effect, Range
+from aiodps.emulator.faults.injector import Fault
 from aiodps.emulator.wire import (
     Delivery,
     Ending,
@@ -32,7 +32,7 @@ ASSIGNED = Response(
 def make(response: Response, **effect: Any) -> Response:
     """Let a fault at an answer."""
     fault = Fault(rules="x", effect=Effect(**effect), delay=0.5, noise=3)
-    return faulty(response, fault, REQUEST, retry_after=4, now=NOW)
+    return apply_fault(response, fault, REQUEST, retry_after=4, now=NOW)
 
 
 def test_a_status_with_a_wait() -> None:
@@ -129,7 +129,7 @@ def test_what_comes_before_the_end(drop: Drop, sent: bool, acknowledged: bool) -
 def test_management() -> None:
     """Has faults of its own, with headers and without devices."""
     fault = Fault(rules="x", effect=Effect(status=429, retry_after="2", members={"a": 1}))
-    answer = faulty_management(ManagementResponse(status_code=0), fault, now=NOW)
+    answer = apply_management_fault(ManagementResponse(status_code=0), fault, now=NOW)
 
     assert answer.status_code == 429
     assert answer.body is not None
@@ -141,6 +141,6 @@ def test_management() -> None:
 def test_a_list_of_the_management_gets_no_members() -> None:
     """There is no object to put them into."""
     fault = Fault(rules="x", effect=Effect(members={"a": 1}))
-    answer = faulty_management(ManagementResponse(status_code=200, body=[1]), fault, now=NOW)
+    answer = apply_management_fault(ManagementResponse(status_code=200, body=[1]), fault, now=NOW)
 
     assert answer.body == [1]

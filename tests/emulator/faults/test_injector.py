@@ -6,25 +6,25 @@ import random
 
 import pytest
 
-from aiodps.emulator.faults import decide
-from aiodps.emulator.faults.decide import Fault, Faults
+from aiodps.emulator.faults import injector
 from aiodps.emulator.faults.effects import Point
+from aiodps.emulator.faults.injector import Fault, FaultInjector
 from aiodps.emulator.faults.plan import Plan
 
 
-def faults(rule: str, *, seed: int = 0) -> Faults:
+def faults(rule: str, *, seed: int = 0) -> FaultInjector:
     """Make faults of one rule."""
-    return Faults(Plan.read(f"[[rule]]\n{rule}", seed=seed))
+    return FaultInjector(Plan.read(f"[[rule]]\n{rule}", seed=seed))
 
 
-def strike(faults: Faults, registration_id: str | None = "a", **more: str) -> Fault | None:
+def strike(faults: FaultInjector, registration_id: str | None = "a", **more: str) -> Fault | None:
     """Ask about a register request."""
-    return faults.strike(Point.REGISTER, registration_id=registration_id, transport="mqtt", **more)
+    return faults.draw(Point.REGISTER, registration_id=registration_id, transport="mqtt", **more)
 
 
 def test_no_plan_no_fault() -> None:
     """That is the service on a good day."""
-    assert strike(Faults()) is None
+    assert strike(FaultInjector()) is None
 
 
 def test_a_share_of_requests() -> None:
@@ -85,7 +85,7 @@ def test_operations_are_counted_apart() -> None:
     made = faults("first = 1\ndelay = 1")
     points = (Point.REGISTER, Point.OPERATION_STATUS)
 
-    assert all(made.strike(p, registration_id="a", transport="mqtt") for p in points)
+    assert all(made.draw(p, registration_id="a", transport="mqtt") for p in points)
 
 
 def test_rounds_are_counted_for_each_operation() -> None:
@@ -94,7 +94,7 @@ def test_rounds_are_counted_for_each_operation() -> None:
 
     def waits(operation_id: str) -> list[bool]:
         return [
-            made.strike(
+            made.draw(
                 Point.OPERATION_STATUS,
                 registration_id="a",
                 transport="mqtt",
@@ -113,7 +113,7 @@ def test_random_rounds_differ_between_devices() -> None:
     rounds = set()
     for n in range(30):
         ask = {"registration_id": f"d{n}", "transport": "mqtt", "operation_id": "o"}
-        rounds.add(sum(made.strike(Point.OPERATION_STATUS, **ask) is not None for _ in range(5)))
+        rounds.add(sum(made.draw(Point.OPERATION_STATUS, **ask) is not None for _ in range(5)))
 
     assert rounds == {0, 1, 2}
 
@@ -123,7 +123,7 @@ def test_rules_that_strike_together_are_joined() -> None:
     plan = Plan.read(
         '[[rule]]\nname = "x"\ndelay = 1\n[[rule]]\nname = "y"\ndelay = 2\nstatus = 500'
     )
-    fault = strike(Faults(plan))
+    fault = strike(FaultInjector(plan))
 
     assert fault is not None
     assert (fault.rules, fault.delay, fault.effect.status) == ("x + y", 1.0, 500)
@@ -142,7 +142,7 @@ def test_a_new_plan_counts_anew() -> None:
 
 def test_hostile_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was not seen for longest is forgotten first."""
-    monkeypatch.setattr(decide, "MOST_COUNTED", 10)
+    monkeypatch.setattr(injector, "MOST_COUNTED", 10)
     made = faults("first = 1\ndelay = 1")
     for n in range(100):
         strike(made, f"d{n}")

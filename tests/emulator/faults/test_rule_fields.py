@@ -9,13 +9,13 @@ from dataclasses import fields
 import pytest
 
 from aiodps.emulator.faults.effects import Effect, Range
-from aiodps.emulator.faults.members import MEMBERS, WrongValueError
+from aiodps.emulator.faults.rule_fields import RULE_FIELDS, WrongValueError
 from aiodps.emulator.wire import Drip
 
 
 def test_each_member_is_one_of_an_effect() -> None:
     """None is forgotten, none is for nothing."""
-    assert set(MEMBERS) == {field.name for field in fields(Effect)}
+    assert set(RULE_FIELDS) == {field.name for field in fields(Effect)}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_each_member_is_one_of_an_effect() -> None:
 )
 def test_what_is_read(name: str, value: object, read: object) -> None:
     """Into what the rest of the emulator works with."""
-    assert MEMBERS[name].read(value) == read
+    assert RULE_FIELDS[name].read(value) == read
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_what_is_read(name: str, value: object, read: object) -> None:
 def test_what_is_refused(name: str, value: object) -> None:
     """And it is said what there could be."""
     with pytest.raises(WrongValueError, match=r"\w"):
-        MEMBERS[name].read(value)
+        RULE_FIELDS[name].read(value)

@@ -9,8 +9,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
 
-from aiodps.emulator.faults.decide import Fault
 from aiodps.emulator.faults.effects import Drop, Effect
+from aiodps.emulator.faults.injector import Fault
 from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.wire import Delivery, Ending, ManagementResponse, Request, Response
 from aiodps.models import RegistrationStatus
@@ -21,7 +21,7 @@ UNHEARD: Final = Response(status_code=0, body={})
 """What stands for the answer to a request that never reaches the service."""
 
 
-def faulty(
+def apply_fault(
     response: Response, fault: Fault, request: Request, *, retry_after: int, now: float
 ) -> Response:
     """Make a device's answer what the fault wants.
@@ -44,7 +44,7 @@ def faulty(
     return replace(response, body=body, delivery=delivery(fault, now=now))
 
 
-def faulty_management(
+def apply_management_fault(
     response: ManagementResponse, fault: Fault, *, now: float
 ) -> ManagementResponse:
     """Make an answer of the service API or the resource manager what the fault wants."""

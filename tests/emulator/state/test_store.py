@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from aiodps.emulator.state.memory import MemoryStore
-from aiodps.emulator.state.store import Document, Kind, Store
+from aiodps.emulator.state.store import Document, Kind, MemoryStore, Store
 
 
 def test_it_is_a_store_that_keeps_nothing() -> None:
