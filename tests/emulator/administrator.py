@@ -11,8 +11,8 @@ from urllib.parse import quote
 from tests.emulator.instance import NOW, instance
 from tests.emulator.tokens import signature
 
-from aiodps.emulator.management.access import OWNER, Access, AccessPolicy
-from aiodps.emulator.management.service_api import ServiceApi
+from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
+from aiodps.emulator.azure_api.service_api import ServiceApi
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 

@@ -10,8 +10,8 @@ from typing import Any
 from tests.certificates import root
 from tests.emulator.instance import instance
 
-from aiodps.emulator.management.access import OWNER, Access, AccessPolicy
-from aiodps.emulator.management.arm import ARM_PREFIX, Arm
+from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
+from aiodps.emulator.azure_api.arm import ARM_PREFIX, Arm
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest
 

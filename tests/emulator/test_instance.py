@@ -10,8 +10,8 @@ import pytest
 from cryptography import x509
 from tests.emulator.dict_store import DictStore
 
+from aiodps.emulator.azure_api.access_policies import AccessPolicy, Right
 from aiodps.emulator.instance import KEPT_CA_DAYS, Instance
-from aiodps.emulator.management.access import AccessPolicy, Right
 from aiodps.emulator.state.store import Kind, MemoryStore, Store
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority

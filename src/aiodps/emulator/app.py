@@ -13,6 +13,8 @@ from typing import Any, Final, Self
 
 import anyio
 
+from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
+from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.control.compose import control_port as open_control_port
 from aiodps.emulator.control.server import Control
@@ -24,8 +26,6 @@ from aiodps.emulator.faults.presets import plan
 from aiodps.emulator.instance import Instance
 from aiodps.emulator.journal import Counts, Exchange, Journal, Note
 from aiodps.emulator.journal_lines import written
-from aiodps.emulator.management.access import Access, AccessPolicy
-from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.ports import Ports, check_host
 from aiodps.emulator.service.enrollments.store import Enrollment
 from aiodps.emulator.service.service import Service
@@ -172,7 +172,7 @@ class Emulator:
             """The service itself, for enrollments and certificates."""
             self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
             self._access = Access(self._instance.policies)
-            self._administration = Administration(self.service, self._access)
+            self._azure_api = AzureApi(self.service, self._access)
             self._running = AsyncExitStack()
             self._running.push(opened.pop_all())
 
@@ -228,7 +228,7 @@ class Emulator:
             self.service,
             self._note,
             self.faults,
-            administration=self._administration,
+            azure_api=self._azure_api,
             store=self._store,
         )
         context = server_context(self._instance.server)

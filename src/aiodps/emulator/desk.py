@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from cryptography import x509
 
+from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault, delivery
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.journal import LONGEST_COUNTED_ID, Exchange, Note
-from aiodps.emulator.management.administration import Administration
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.service.service import Service
@@ -61,11 +61,11 @@ class Dispatcher:
         note: Note,
         faults: FaultInjector | None = None,
         *,
-        administration: Administration | None = None,
+        azure_api: AzureApi | None = None,
         store: Store | None = None,
     ) -> None:
         self._service = service
-        self._administration = administration or Administration(service)
+        self._azure_api = azure_api or AzureApi(service)
         self._note = note
         self._faults = faults or FaultInjector()
         self._sessions = Sessions()
@@ -144,7 +144,7 @@ class Dispatcher:
 
     def _manage(self, request: ManagementRequest) -> ManagementResponse:
         try:
-            response = self._administration.handle(request, now=time.time())
+            response = self._azure_api.handle(request, now=time.time())
             self._store.commit()
         except StoreError as exc:
             log.error("%s", exc)  # noqa: TRY400 (the disk is full, say, and no bug of ours)

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from cryptography import x509
 
-from aiodps.emulator.management.access import OWNER, AccessPolicy
+from aiodps.emulator.azure_api.access_policies import OWNER, AccessPolicy
 from aiodps.emulator.state.store import Document, Kind, Store, reading
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential

@@ -11,10 +11,10 @@ from http import HTTPStatus
 from typing import TypeAlias, assert_never
 from urllib.parse import parse_qsl, unquote
 
+from aiodps.emulator.azure_api.arm import ARM_PREFIX
+from aiodps.emulator.azure_api.service_api import COLLECTIONS
 from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
 from aiodps.emulator.liberties import Liberty
-from aiodps.emulator.management.arm import ARM_PREFIX
-from aiodps.emulator.management.service_api import COLLECTIONS
 from aiodps.emulator.wire import ManagementRequest, Operation, Request
 
 Route: TypeAlias = Request | ManagementRequest

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.emulator.administrator import KEYS, Administrator
 
-from aiodps.emulator.management.bulk import LARGEST, BulkMode
+from aiodps.emulator.azure_api.bulk import LARGEST, BulkMode
 
 COLLECTIONS = [
     ("enrollments", "registrationId", 404201),

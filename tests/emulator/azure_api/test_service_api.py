@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from tests.emulator.administrator import KEYS, Administrator
 from tests.emulator.instance import GUID, instance
 
-from aiodps.emulator.management.access import AccessPolicy, Right
+from aiodps.emulator.azure_api.access_policies import AccessPolicy, Right
+from aiodps.emulator.azure_api.service_api import choose
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
 from aiodps.emulator.service.formats import timestamp
+from aiodps.errors import ServiceError
 
 PATHS = [
     "/enrollments",
@@ -250,3 +252,17 @@ def test_two_instances_have_nothing_in_common() -> None:
     one.enroll()
 
     assert other.refused("GET", "/enrollments/device-1") == 404201
+
+
+def test_a_method_is_chosen() -> None:
+    """Of those that there are."""
+    assert choose({"GET": 1, "PUT": 2}, "PUT") == 2
+
+
+@pytest.mark.parametrize(("calls", "status"), [({}, 404), ({"GET": 1}, 405)])
+def test_what_cannot_be_done(calls: dict[str, int], status: int) -> None:
+    """404 where there is nothing, 405 where there is something else to do."""
+    with pytest.raises(ServiceError) as refused:
+        choose(calls, "PUT")
+
+    assert refused.value.status_code == status

@@ -10,14 +10,13 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote
 
-from aiodps.emulator.management.access import Access, Right
-from aiodps.emulator.management.bulk import BulkOperation
-from aiodps.emulator.management.enrollment_calls import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
-from aiodps.emulator.management.methods import choose
-from aiodps.emulator.management.registration_calls import RegistrationCalls
+from aiodps.emulator.azure_api.access_policies import Access, Right
+from aiodps.emulator.azure_api.bulk import BulkOperation
+from aiodps.emulator.azure_api.enrollments import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
+from aiodps.emulator.azure_api.registrations import RegistrationCalls
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.formats import guid
@@ -156,3 +155,26 @@ def _check_version(request: ManagementRequest) -> None:
         raise refusal(
             ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
         )
+
+
+_Method = TypeVar("_Method")
+
+
+def choose(calls: Mapping[str, _Method], method: str) -> _Method:
+    """Return what a method does.
+
+    Args:
+        calls: By method; empty if there is no such resource.
+        method: In upper case.
+
+    Raises:
+        NotFoundError: If there is no such resource.
+        BadRequestError: With 405, if the method is none of these.
+    """
+    if not calls:
+        raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
+
+    if method not in calls:
+        raise refusal(ErrorCode.NOT_ALLOWED, "The resource does not take this method.")
+
+    return calls[method]

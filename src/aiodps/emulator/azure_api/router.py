@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aiodps.emulator.management.access import OWNER, Access, AccessPolicy
-from aiodps.emulator.management.arm import ARM_PREFIX, Arm
-from aiodps.emulator.management.service_api import ServiceApi
+from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
+from aiodps.emulator.azure_api.arm import ARM_PREFIX, Arm
+from aiodps.emulator.azure_api.service_api import ServiceApi
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 
 
-class Administration:
+class AzureApi:
     """Where administrators' requests go.
 
     Args:

@@ -10,7 +10,7 @@ from tests.emulator.administrator import HOST, token
 from tests.emulator.instance import NOW
 from tests.emulator.tokens import signature
 
-from aiodps.emulator.management.access import OWNER, Access, AccessPolicy, Right
+from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy, Right
 from aiodps.emulator.wire import ManagementRequest
 from aiodps.errors import ConfigurationError, UnauthorizedError
 

@@ -12,10 +12,10 @@ from http import HTTPStatus
 from typing import TypeAlias
 from urllib.parse import unquote
 
-from aiodps.emulator.management.access import Access
-from aiodps.emulator.management.arm_certificates import CertificateCalls
-from aiodps.emulator.management.arm_instance import RESOURCE_GROUP, InstanceCalls
-from aiodps.emulator.management.methods import choose
+from aiodps.emulator.azure_api.access_policies import Access
+from aiodps.emulator.azure_api.arm_certificates import CertificateCalls
+from aiodps.emulator.azure_api.arm_instance import RESOURCE_GROUP, InstanceCalls
+from aiodps.emulator.azure_api.service_api import choose
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.wire import ManagementRequest, ManagementResponse

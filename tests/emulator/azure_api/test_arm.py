@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.emulator.resource_manager import INSTANCE, ResourceManager
 
-from aiodps.emulator.management.arm import API_VERSIONS, ARM_PREFIX
+from aiodps.emulator.azure_api.arm import API_VERSIONS, ARM_PREFIX
 
 PATHS = [
     "",

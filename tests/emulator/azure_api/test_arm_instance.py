@@ -8,7 +8,7 @@ import pytest
 from tests.emulator.instance import HUB, SCOPE
 from tests.emulator.resource_manager import INSTANCE, ResourceManager
 
-from aiodps.emulator.management.access import EVERYTHING, OWNER
+from aiodps.emulator.azure_api.access_policies import EVERYTHING, OWNER
 
 SUBSCRIPTION = "/subscriptions/s"
 PROVIDER = "/providers/Microsoft.Devices"

@@ -6,8 +6,8 @@ import pytest
 from tests.emulator.administrator import HOST, token
 from tests.emulator.instance import NOW, instance
 
-from aiodps.emulator.management.access import OWNER, Access, AccessPolicy
-from aiodps.emulator.management.administration import Administration
+from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
+from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.wire import ManagementRequest
 
 INSTANCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d"
@@ -29,7 +29,7 @@ def test_where_a_request_goes(path: str, version: str, status: int) -> None:
         method="GET", path=path, query={"api-version": version}, headers=headers
     )
 
-    assert Administration(instance()).handle(request, now=NOW).status_code == status
+    assert AzureApi(instance()).handle(request, now=NOW).status_code == status
 
 
 def test_the_owner_is_nobody_unless_told() -> None:
@@ -40,6 +40,6 @@ def test_the_owner_is_nobody_unless_told() -> None:
         method="GET", path="/enrollments/a", query={"api-version": "2021-10-01"}, headers=headers
     )
 
-    assert Administration(instance()).handle(request, now=NOW).status_code == 401
-    known = Administration(instance(), Access([owner]))
+    assert AzureApi(instance()).handle(request, now=NOW).status_code == 401
+    known = AzureApi(instance(), Access([owner]))
     assert known.handle(request, now=NOW).status_code == 404

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from aiodps.emulator.management.access import Access, AccessPolicy
+from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.service.service import Service

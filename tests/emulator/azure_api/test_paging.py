@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiodps.emulator.management.pages import DEFAULT_SIZE, LARGEST_SIZE, page_of
+from aiodps.emulator.azure_api.paging import DEFAULT_SIZE, LARGEST_SIZE, page_of
 from aiodps.emulator.wire import ManagementRequest
 from aiodps.errors import BadRequestError
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiodps.emulator.management.pages import page_of
+from aiodps.emulator.azure_api.paging import page_of
 from aiodps.emulator.service.api_versions import shaped_state
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.formats import timestamp

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, assert_never
 
-from aiodps.emulator.management.enrollment_calls import EnrollmentCalls, Kind
+from aiodps.emulator.azure_api.enrollments import EnrollmentCalls, Kind
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.store import Enrollments
 from aiodps.emulator.service.errors import ErrorCode, refusal
