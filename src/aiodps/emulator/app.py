@@ -13,11 +13,11 @@ from typing import Any, Final, Self
 
 import anyio
 
+from aiodps.emulator.admin.admin import control_port as open_control_port
+from aiodps.emulator.admin.server import Control
 from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
 from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.connections.tls import server_context
-from aiodps.emulator.control.compose import control_port as open_control_port
-from aiodps.emulator.control.server import Control
 from aiodps.emulator.desk import Dispatcher
 from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.injector import FaultInjector

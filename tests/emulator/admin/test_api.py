@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tests.emulator.admin.visits import headers, visit
 from tests.emulator.clients import SCOPE, Answer, device, http, running
-from tests.emulator.control.visits import headers, visit
 
 from aiodps.emulator import Emulator
 

@@ -6,12 +6,12 @@ import contextlib
 
 import anyio
 import pytest
+from tests.emulator.admin.visits import head, headers, port_of, visit
 from tests.emulator.clients import running
-from tests.emulator.control.visits import head, headers, port_of, visit
 
 from aiodps.emulator import Emulator
+from aiodps.emulator.admin.server import PLACES
 from aiodps.emulator.connections import connection_limit
-from aiodps.emulator.control.server import PLACES
 from aiodps.errors import ConfigurationError
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from urllib.parse import parse_qsl
 
-from aiodps.emulator.control.router import ControlRequest
+from aiodps.emulator.admin.router import ControlRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from aiodps.emulator.control.page import views
-from aiodps.emulator.control.page.rendering import REGISTRATIONS, REQUESTS, ROWS, Rendering
-from aiodps.emulator.control.page.traffic import Traffic
-from aiodps.emulator.control.router import EVENTS, ControlAnswer, ControlRequest, Router
+from aiodps.emulator.admin.page import views
+from aiodps.emulator.admin.page.rendering import REGISTRATIONS, REQUESTS, ROWS, Rendering
+from aiodps.emulator.admin.page.traffic import Traffic
+from aiodps.emulator.admin.router import EVENTS, ControlAnswer, ControlRequest, Router
 from aiodps.emulator.service.service import Service
 from aiodps.errors import ServiceError
 

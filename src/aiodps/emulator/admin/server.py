@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, unquote
 import anyio
 from anyio.abc import TaskGroup
 
+from aiodps.emulator.admin.auth import Access
+from aiodps.emulator.admin.router import ControlAnswer, ControlError, ControlRequest, Router
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.stream import PeerLostError, Stream
-from aiodps.emulator.control.access import Access
-from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest, Router
 from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest, RefusedError
 from aiodps.emulator.state.store import StoreError
 

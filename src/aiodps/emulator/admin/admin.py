@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from aiodps.emulator.control.api import ControlApi, Controlled
-from aiodps.emulator.control.page.page import Page
-from aiodps.emulator.control.page.traffic import Traffic
-from aiodps.emulator.control.server import Control
+from aiodps.emulator.admin.api import ControlApi, Controlled
+from aiodps.emulator.admin.page.page import Page
+from aiodps.emulator.admin.page.traffic import Traffic
+from aiodps.emulator.admin.server import Control
 from aiodps.emulator.service.service import Service
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from aiodps.emulator.control.page import traffic as module
-from aiodps.emulator.control.page.traffic import Feed, Traffic
+from aiodps.emulator.admin.page import traffic as module
+from aiodps.emulator.admin.page.traffic import Feed, Traffic
 from aiodps.emulator.journal import Exchange, Journal
 from aiodps.emulator.wire import Operation
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator.control.access import Access
-from aiodps.emulator.control.router import ControlError, ControlRequest
+from aiodps.emulator.admin.auth import Access
+from aiodps.emulator.admin.router import ControlError, ControlRequest
 
 TOKEN = "the-right-one"  # noqa: S105 (it opens nothing)
 ACCESS = Access(TOKEN, 8080)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest, Router
+from aiodps.emulator.admin.router import ControlAnswer, ControlError, ControlRequest, Router
 
 pytestmark = pytest.mark.anyio
 

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlencode
 
 from tests.emulator.instance import instance
 
-from aiodps.emulator.control.page.page import Page
-from aiodps.emulator.control.page.traffic import Traffic
-from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Router
+from aiodps.emulator.admin.page.page import Page
+from aiodps.emulator.admin.page.traffic import Traffic
+from aiodps.emulator.admin.router import ControlAnswer, ControlRequest, Router
 from aiodps.emulator.service.service import Service
 
 CONNECTION_STRING = "HostName=localhost;SharedAccessKeyName=owner;SharedAccessKey=c2VjcmV0"

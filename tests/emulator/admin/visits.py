@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 from tests.emulator.clients import HttpClient
 
-from aiodps.emulator.control.server import Control
+from aiodps.emulator.admin.server import Control
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.certificates import root, self_signed
-from tests.emulator.control.page.visitor import Visitor
+from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import instance
 
 pytestmark = pytest.mark.anyio

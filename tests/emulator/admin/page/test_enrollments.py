@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.certificates import intermediate, root, self_signed
-from tests.emulator.control.page.visitor import Visitor
+from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance
 
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment

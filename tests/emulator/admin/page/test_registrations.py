@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tests.certificates import self_signed
-from tests.emulator.control.page.test_traffic import asked
-from tests.emulator.control.page.visitor import Visitor
+from tests.emulator.admin.page.test_traffic import asked
+from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance, register, shown
 
 from aiodps.emulator.service.enrollments.enrollment import IndividualEnrollment

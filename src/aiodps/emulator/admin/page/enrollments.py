@@ -15,16 +15,16 @@ from urllib.parse import quote
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aiodps.emulator.control.page import views
-from aiodps.emulator.control.page.forms import Form, read_form
-from aiodps.emulator.control.page.rendering import (
+from aiodps.emulator.admin.page import views
+from aiodps.emulator.admin.page.forms import Form, read_form
+from aiodps.emulator.admin.page.rendering import (
     ENROLLMENTS,
     GROUPS,
     ROWS,
     Rendering,
     Section,
 )
-from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Router
+from aiodps.emulator.admin.router import ControlAnswer, ControlRequest, Router
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,

@@ -14,7 +14,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest
+from aiodps.emulator.admin.router import ControlAnswer, ControlError, ControlRequest
 
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """What a client on this machine may call it."""

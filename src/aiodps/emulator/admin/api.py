@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from aiodps.emulator.control.router import ControlAnswer, ControlError, ControlRequest, Router
+from aiodps.emulator.admin.router import ControlAnswer, ControlError, ControlRequest, Router
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.journal import Counts, Journal

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import assert_never
 
-from aiodps.emulator.control.page.traffic import Step, Traffic
+from aiodps.emulator.admin.page.traffic import Step, Traffic
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,

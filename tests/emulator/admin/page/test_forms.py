@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.emulator.control.page.visitor import multipart
+from tests.emulator.admin.page.visitor import multipart
 
-from aiodps.emulator.control.page.forms import Form, read_form
-from aiodps.emulator.control.router import ControlRequest
+from aiodps.emulator.admin.page.forms import Form, read_form
+from aiodps.emulator.admin.router import ControlRequest
 
 MULTIPART = "multipart/form-data; boundary=----boundary"
 BOUNDARY = b"----boundary"

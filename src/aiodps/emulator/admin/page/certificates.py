@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
-from aiodps.emulator.control.page import views
-from aiodps.emulator.control.page.forms import Form, read_form
-from aiodps.emulator.control.page.rendering import CERTIFICATES, Rendering
-from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Router
+from aiodps.emulator.admin.page import views
+from aiodps.emulator.admin.page.forms import Form, read_form
+from aiodps.emulator.admin.page.rendering import CERTIFICATES, Rendering
+from aiodps.emulator.admin.router import ControlAnswer, ControlRequest, Router
 from aiodps.emulator.service.service import Service
 from aiodps.errors import ServiceError
 

@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from tests.emulator.admin.visits import head, headers, port_of, visit
 from tests.emulator.clients import PATIENCE, HttpClient
-from tests.emulator.control.visits import head, headers, port_of, visit
 
-from aiodps.emulator.control.router import (
+from aiodps.emulator.admin.router import (
     EVENTS,
     ControlAnswer,
     ControlError,
     ControlRequest,
     Router,
 )
-from aiodps.emulator.control.server import Control
+from aiodps.emulator.admin.server import Control
 from aiodps.emulator.state.store import StoreError
 from aiodps.errors import ConfigurationError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiodps.emulator.control.page.rendering import OVERVIEW, SECTIONS, Rendering
+from aiodps.emulator.admin.page.rendering import OVERVIEW, SECTIONS, Rendering
 
 
 def problem(rendering: Rendering, text: str = "") -> str:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Final
 
-from aiodps.emulator.control.page.certificates import CertificatesSection
-from aiodps.emulator.control.page.enrollments import GROUP, INDIVIDUAL, EnrollmentsSection
-from aiodps.emulator.control.page.registrations import RegistrationsSection
-from aiodps.emulator.control.page.rendering import (
+from aiodps.emulator.admin.page.certificates import CertificatesSection
+from aiodps.emulator.admin.page.enrollments import GROUP, INDIVIDUAL, EnrollmentsSection
+from aiodps.emulator.admin.page.registrations import RegistrationsSection
+from aiodps.emulator.admin.page.rendering import (
     CERTIFICATES,
     ENROLLMENTS,
     GROUPS,
@@ -17,8 +17,8 @@ from aiodps.emulator.control.page.rendering import (
     REGISTRATIONS,
     Rendering,
 )
-from aiodps.emulator.control.page.traffic import Traffic
-from aiodps.emulator.control.router import ControlAnswer, ControlRequest, Handler, Router
+from aiodps.emulator.admin.page.traffic import Traffic
+from aiodps.emulator.admin.router import ControlAnswer, ControlRequest, Handler, Router
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup
 from aiodps.emulator.service.service import Service
 

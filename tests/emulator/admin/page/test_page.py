@@ -6,10 +6,10 @@ import re
 
 import pytest
 from tests.certificates import root, self_signed
-from tests.emulator.control.page.visitor import CONNECTION_STRING, Visitor
+from tests.emulator.admin.page.visitor import CONNECTION_STRING, Visitor
 from tests.emulator.instance import instance, register, shown
 
-from aiodps.emulator.control.page.rendering import SECTIONS
+from aiodps.emulator.admin.page.rendering import SECTIONS
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jinja2
 
-from aiodps.emulator.control.router import ControlAnswer
+from aiodps.emulator.admin.router import ControlAnswer
 
 ROWS: Final = 200
 """Rows of a list at first: a load test leaves thousands."""
@@ -48,7 +48,7 @@ class Rendering:
     def __init__(self, *, id_scope: str) -> None:
         self._said: deque[_Said] = deque(maxlen=5)
         self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("aiodps.emulator.control.page"),
+            loader=jinja2.PackageLoader("aiodps.emulator.admin.page"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
