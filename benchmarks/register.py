@@ -85,11 +85,11 @@ def compare(
 
     # As many as it takes for the first wave not to be all of it.
     devices = max(options.devices, 2 * concurrency)
-    chance = random.Random(f"{options.seed}-{concurrency}")  # noqa: S311 (an order)
+    rng = random.Random(f"{options.seed}-{concurrency}")  # noqa: S311 (an order)
     rounds: list[dict[str, Any]] = []
     for number in range(options.rounds):
         one = {}
-        for client in chance.sample(sorted(pythons), len(pythons)):
+        for client in rng.sample(sorted(pythons), len(pythons)):
             if rounds and "error" in rounds[-1][client]:
                 one[client] = rounds[-1][client]  # it would only hang once more
                 continue

@@ -19,7 +19,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.faults.plan import Plan
-from aiodps.emulator.journal import Exchange
+from aiodps.emulator.request_log import Exchange
 from aiodps.emulator.service.enrollments.json import read_enrollment
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential, KeyType
@@ -102,7 +102,7 @@ class RunningEmulator:
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """The requests so far, with their answers; oldest first."""
-        return tuple(self._emulator.journal)
+        return tuple(self._emulator.request_log)
 
     def registers(self, registration_id: str) -> int:
         """Say how many register requests came for a device; the service bills each."""

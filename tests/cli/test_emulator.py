@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from tests import certificates
 
 from aiodps.cli.emulator import command, print_exchange
-from aiodps.emulator.journal import Exchange
+from aiodps.emulator.request_log import Exchange
 
 PORTS = ("--https-port", "0", "--mqtt-port", "0")
 PATIENCE = 30.0
@@ -209,7 +209,7 @@ def test_what_a_client_sends_cannot_play_with_the_terminal(
     """Control characters are not printed, and lines have an end."""
     print_exchange(
         Exchange(
-            front="mqtt",
+            transport="mqtt",
             what="register",
             status_code=401,
             took=0.001,
@@ -245,9 +245,9 @@ def test_the_control_port_is_there_when_asked_for(tmp_path: Path) -> None:
 
 def test_faults_and_a_journal_of_them(tmp_path: Path) -> None:
     """What is not there is refused as planned, and written down."""
-    faults, journal = tmp_path / "faults.toml", tmp_path / "journal"
+    faults, request_log = tmp_path / "faults.toml", tmp_path / "journal"
     faults.write_text('[[rule]]\nname = "out"\nstatus = 503\n')
-    with started("--faults", faults, "--log-json", journal) as (process, facts):
+    with started("--faults", faults, "--log-json", request_log) as (process, facts):
         context = ssl.create_default_context(cafile=facts["ca_file"])
         port = facts["https_port"]
         client = HTTPSConnection("localhost", port, context=context, timeout=PATIENCE)
@@ -256,7 +256,7 @@ def test_faults_and_a_journal_of_them(tmp_path: Path) -> None:
         client.close()
         _, errors = ended(process, signal.SIGTERM)
 
-    line = json.loads(journal.read_text())
+    line = json.loads(request_log.read_text())
     assert (line["status"], line["fault"]) == (503, "out")
     assert "[out]" in errors
 

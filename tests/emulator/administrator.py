@@ -13,8 +13,8 @@ from tests.emulator.tokens import signature
 
 from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
 from aiodps.emulator.azure_api.service_api import ServiceApi
+from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 
 HOST = "dps.localhost"
 KEYS = {"type": "symmetricKey"}
@@ -42,8 +42,8 @@ class Administrator:
 
     def __post_init__(self) -> None:
         """Let the policy in."""
-        chance = random.Random(5)  # noqa: S311 (no secrets here)
-        self.api = ServiceApi(self.service, Access([self.policy]), chance=chance)
+        rng = random.Random(5)  # noqa: S311 (no secrets here)
+        self.api = ServiceApi(self.service, Access([self.policy]), rng=rng)
 
     def send(
         self, method: str, path: str, body: object = None, **headers: str

@@ -10,10 +10,10 @@ from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect,
 
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
-from aiodps.emulator.desk import Dispatcher
+from aiodps.emulator.dispatch import Dispatcher
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
-from aiodps.emulator.journal import Counts
+from aiodps.emulator.request_log import Counts
 from aiodps.emulator.service.service import Service
 
 NOW = 1_700_000_000.0
@@ -84,13 +84,15 @@ class Emulated:
         self, kind: str, pieces: Sequence[bytes], *, breaks: bool = False
     ) -> list[bytes]:
         """Let a peer say something; return what it was told."""
-        front: Callable[[Stream], object] = self.mqtt.serve if kind == "mqtt" else self.http.serve
+        transport: Callable[[Stream], object] = (
+            self.mqtt.serve if kind == "mqtt" else self.http.serve
+        )
         credential = device()
         shown = (credential.certificate, *credential.intermediates)
         with PeerTimeout() as peer_timeout:
             stream = MemoryStream(pieces, peer_timeout, shown, breaks=breaks)
             try:
-                await front(stream)  # type: ignore[misc]  # both are coroutines
+                await transport(stream)  # type: ignore[misc]  # both are coroutines
             except PeerLostError:
                 assert breaks
 

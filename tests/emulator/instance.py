@@ -10,11 +10,11 @@ from typing import Any
 
 from cryptography import x509
 
-from aiodps.emulator.liberties import Liberty
+from aiodps.emulator.messages import Identity, Operation, Request, Response, Transport
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.store import Store
-from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
+from aiodps.emulator.strict_rules import StrictRule
 from aiodps.pki import Credential
 
 NOW = time.time()
@@ -39,7 +39,7 @@ def instance(
         linked_hubs=tuple(linked_hubs),
         enrollments=enrollments,
         assign_after=assign_after,
-        chance=random.Random(7),  # noqa: S311 (no secrets here)
+        rng=random.Random(7),  # noqa: S311 (no secrets here)
         store=store,
         throttle=throttle,
         strict=strict,
@@ -76,8 +76,8 @@ def ask(
     id_scope: str = SCOPE,
     api_version: str | None = "2019-03-31",
     body: bytes = b"",
-    carrier: Carrier = Carrier.HTTPS,
-    liberties: Iterable[Liberty] = (),
+    transport: Transport = Transport.HTTPS,
+    deviations: Iterable[StrictRule] = (),
     now: float = NOW,
 ) -> Response:
     """Send one request."""
@@ -88,8 +88,8 @@ def ask(
         api_version=api_version,
         operation_id=operation_id,
         body=body,
-        carrier=carrier,
-        liberties=tuple(liberties),
+        transport=transport,
+        deviations=tuple(deviations),
     )
     response = service.handle(request, identity=identity, now=now)
     json.dumps(response.body)

@@ -44,7 +44,7 @@ class Server:
         self._ca = ca
         self.seen: list[tuple[x509.Certificate, ...]] = []
 
-    async def front(self, stream: Stream) -> None:
+    async def transport(self, stream: Stream) -> None:
         """Echo."""
         self.seen.append(stream.certificates)
         while data := await stream.receive():
@@ -96,7 +96,7 @@ def _ask(
 
 @asynccontextmanager
 async def serving(
-    connection_limit: ConnectionLimit | None = None, front: Frontend | None = None
+    connection_limit: ConnectionLimit | None = None, transport: Frontend | None = None
 ) -> AsyncIterator[Server]:
     """Run a server, with room for some connections or for many; it echoes, or does as told."""
     ca = Authority.root("ca of the server")
@@ -111,7 +111,7 @@ async def serving(
                     connection_limit=connection_limit or ConnectionLimit(),
                     context=context,
                 )
-                tasks.start_soon(serve, front or server.front, tasks)
+                tasks.start_soon(serve, transport or server.transport, tasks)
                 yield server
                 tasks.cancel_scope.cancel()
     finally:

@@ -75,7 +75,7 @@ def run(words: list[str], directory: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory in which the quick start was followed, while its emulator runs."""
     directory = tmp_path_factory.mktemp("desk")
     _, prepare, start, provision = (code for _, kind, code in blocks("README.md") if kind == "sh")
@@ -105,7 +105,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for index, block in enumerate(blocks(page))
     ],
 )
-def test_each_block_runs_as_it_stands(desk: Path, section: str, kind: str, code: str) -> None:
+def test_each_block_runs_as_it_stands(
+    dispatcher: Path, section: str, kind: str, code: str
+) -> None:
     """It prints what it was to find out: which hub its device belongs to, and the like."""
     match kind:
         case "sh":
@@ -116,7 +118,9 @@ def test_each_block_runs_as_it_stands(desk: Path, section: str, kind: str, code:
         case _:
             words = [python_for(section), "-c"]
 
-    assert PRINTS.get(section, "emulated-hub.azure-devices.net") in run([*words, here(code)], desk)
+    assert PRINTS.get(section, "emulated-hub.azure-devices.net") in run(
+        [*words, here(code)], dispatcher
+    )
 
 
 def test_the_example_in_python_runs() -> None:

@@ -165,7 +165,7 @@ def check(connection: Connection, told: Told) -> None:
 
 def test_no_kill_loses_what_was_told(tmp_path: Path) -> None:
     """Registrations and service API writes at full speed, killed at random moments."""
-    chance = random.Random(KILLS)  # noqa: S311 (moments)
+    rng = random.Random(KILLS)  # noqa: S311 (moments)
     numbers = itertools.count()
     told = Told()
     for _ in range(KILLS):
@@ -182,7 +182,7 @@ def test_no_kill_loses_what_was_told(tmp_path: Path) -> None:
                 job.start()
 
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(chance.uniform(0, LONGEST))
+                process.wait(rng.uniform(0, LONGEST))
 
             process.kill()
             for job in jobs:

@@ -42,7 +42,7 @@ def test_killed_at_twenty_moments(
     transport: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """R1: 0 lost, one identity each, registers <= devices + those in state "sent" at a kill."""
-    chance = random.Random(SEED)  # noqa: S311 (no secret)
+    rng = random.Random(SEED)  # noqa: S311 (no secret)
     kills, unsure = 0, 0
     rehearsal = Rehearsal.beside(tmp_path / "emulator")
     rehearsal.make()
@@ -57,7 +57,7 @@ def test_killed_at_twenty_moments(
         while kills < KILLS:
             process = started(command)
             command = ["resume", str(tmp_path / "run"), "--json"]
-            if not _killed(process, tmp_path / "run", chance.uniform(0.0, 1.2)):
+            if not _killed(process, tmp_path / "run", rng.uniform(0.0, 1.2)):
                 break
 
             kills += 1

@@ -12,7 +12,7 @@ import pytest
 
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.rule_fields import RULE_FIELDS
-from aiodps.emulator.liberties import Liberty
+from aiodps.emulator.strict_rules import StrictRule
 from aiodps.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -65,4 +65,4 @@ def test_every_strict_rule_is_documented() -> None:
     page = (ROOT / "docs" / "emulator" / "strictness.md").read_text("utf-8")
     listed = re.findall(r"^\| `([a-z][a-z-]+)` \|", page, re.MULTILINE)
 
-    assert listed == [liberty.rule for liberty in Liberty]
+    assert listed == [deviation.rule for deviation in StrictRule]

@@ -22,7 +22,7 @@ from aiodps.errors import ConfigurationError, ServiceError
 
 if TYPE_CHECKING:
     from aiodps.emulator import Emulator
-    from aiodps.emulator.journal import Exchange
+    from aiodps.emulator.request_log import Exchange
     from aiodps.emulator.service.enrollments.store import Enrollment
 
 EPILOG = """\b
@@ -268,7 +268,7 @@ def print_exchange(exchange: Exchange) -> None:
     status = click.style(f"{exchange.status_code or '---'}", colour)
     now = time.strftime("%H:%M:%S")
     took = f"{exchange.took * 1000:6.1f} ms"
-    head = f"{now}  {exchange.front:5}  {status}  {took}  {what:16}"
+    head = f"{now}  {exchange.transport:5}  {status}  {took}  {what:16}"
     click.echo("  ".join((head, *filter(None, rest))), err=True)
 
 

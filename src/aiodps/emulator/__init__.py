@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 try:
-    from aiodps.emulator.app import Emulator
+    from aiodps.emulator.emulator import Emulator
 except ModuleNotFoundError as exc:
     if (exc.name or "").partition(".")[0] not in {"OpenSSL", "h11", "wsproto", "jinja2"}:
         raise

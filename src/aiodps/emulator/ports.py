@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.handshake import Door
 from aiodps.emulator.connections.listener import OPEN_DOOR, Listener
-from aiodps.emulator.desk import Dispatcher
+from aiodps.emulator.dispatch import Dispatcher
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
 from aiodps.errors import ConfigurationError
@@ -72,11 +72,14 @@ class Ports:
         connection_limit = ConnectionLimit()
         mqtt = MqttFrontend(dispatcher)
         https = HttpFrontend(dispatcher, mqtt)
-        for name, listener, front in (("https", self._https, https), ("mqtt", self._mqtt, mqtt)):
+        for name, listener, transport in (
+            ("https", self._https, https),
+            ("mqtt", self._mqtt, mqtt),
+        ):
             serve = partial(
                 listener.serve, connection_limit=connection_limit, context=context, door=door(name)
             )
-            tasks.start_soon(serve, front.serve, tasks)
+            tasks.start_soon(serve, transport.serve, tasks)
 
     def close(self) -> None:
         """Give them back."""

@@ -11,7 +11,7 @@ from tests.emulator.instance import NOW
 from tests.emulator.tokens import signature
 
 from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy, Right
-from aiodps.emulator.wire import ManagementRequest
+from aiodps.emulator.messages import ManagementRequest
 from aiodps.errors import ConfigurationError, UnauthorizedError
 
 OWNERS = AccessPolicy.create(OWNER)
@@ -121,8 +121,8 @@ def test_who_is_refused(authorization: str | None, why: str) -> None:
 def test_keys_are_made_or_given() -> None:
     """Two of 64 bytes, and never shown."""
     given = AccessPolicy.create("a", key="c2VjcmV0LXNlY3JldA==")
-    chance = random.Random(1)  # noqa: S311 (no secrets here)
-    made = AccessPolicy.create("a", chance=chance)
+    rng = random.Random(1)  # noqa: S311 (no secrets here)
+    made = AccessPolicy.create("a", rng=rng)
 
     assert given.primary_key == "c2VjcmV0LXNlY3JldA=="
     assert len({made.primary_key, made.secondary_key, given.secondary_key}) == 3

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiodps.emulator.azure_api.paging import DEFAULT_SIZE, LARGEST_SIZE, page_of
-from aiodps.emulator.wire import ManagementRequest
+from aiodps.emulator.messages import ManagementRequest
 from aiodps.errors import BadRequestError
 
 SIZE, CONTINUATION = "x-ms-max-item-count", "x-ms-continuation"

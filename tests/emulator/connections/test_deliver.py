@@ -28,7 +28,7 @@ from tests.emulator.websocket_client import CLOSE, mqtt_over, opened
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import damaged
-from aiodps.emulator.wire import Delivery, Part
+from aiodps.emulator.messages import Delivery, Part
 
 pytestmark = pytest.mark.anyio
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"

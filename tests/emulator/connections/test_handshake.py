@@ -126,7 +126,7 @@ async def test_what_is_written_down() -> None:
             with contextlib.suppress(*LOST):
                 await plain.receive()
 
-        struck, failed = dps.journal
+        struck, failed = dps.request_log
         assert (struck.what, struck.fault) == ("TLS handshake", "rule 1")
         assert (struck.certificate, struck.status_code) == (None, 0)
         assert (failed.what, failed.fault) == ("TLS handshake", None)

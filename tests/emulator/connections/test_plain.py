@@ -25,14 +25,14 @@ ON_WITHOUT_TIME = struct.pack("ii", 1, 0)
 
 
 @asynccontextmanager
-async def connected(front: Frontend) -> AsyncIterator[ByteStream]:
+async def connected(transport: Frontend) -> AsyncIterator[ByteStream]:
     """Serve a port without TLS, and connect to it."""
     listener = Listener.bind("127.0.0.1", 0, setting="port")
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(
-                    partial(listener.serve, connection_limit=ConnectionLimit()), front, tasks
+                    partial(listener.serve, connection_limit=ConnectionLimit()), transport, tasks
                 )
                 async with await anyio.connect_tcp("127.0.0.1", listener.port) as stream:
                     yield stream

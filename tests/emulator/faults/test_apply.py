@@ -10,7 +10,7 @@ import pytest
 from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault
 from aiodps.emulator.faults.effects import Drop, Effect, Range
 from aiodps.emulator.faults.injector import Fault
-from aiodps.emulator.wire import (
+from aiodps.emulator.messages import (
     Delivery,
     Ending,
     ManagementResponse,

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from aiodps.emulator.faults.effects import Drop, Effect, Range
-from aiodps.emulator.wire import Ending
+from aiodps.emulator.messages import Ending
 
 
 def test_the_earlier_rule_counts() -> None:

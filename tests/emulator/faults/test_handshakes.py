@@ -5,14 +5,14 @@ from __future__ import annotations
 from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
-from aiodps.emulator.journal import Exchange
+from aiodps.emulator.request_log import Exchange
 
 
 def test_everybody_counts_as_one() -> None:
     """The first connection is struck, whoever it is; that and a failure are written down."""
     noted: list[Exchange] = []
     plan = Plan.read('[[rule]]\noperation = "handshake"\nfirst = 1\nalert = 40')
-    door = Handshakes(faults=FaultInjector(plan), note=noted.append, front="mqtt")
+    door = Handshakes(faults=FaultInjector(plan), note=noted.append, transport="mqtt")
 
     delivery = door.knock()
     door.fail("no shared cipher")
@@ -20,7 +20,7 @@ def test_everybody_counts_as_one() -> None:
     assert delivery is not None
     assert delivery.alert == 40
     assert door.knock() is None
-    assert [(each.front, each.what, each.fault, each.message) for each in noted] == [
+    assert [(each.transport, each.what, each.fault, each.message) for each in noted] == [
         ("mqtt", "TLS handshake", "rule 1", None),
         ("mqtt", "TLS handshake", None, "no shared cipher"),
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from aiodps.emulator.faults.effects import Effect, Range
 from aiodps.emulator.faults.rule_fields import RULE_FIELDS, WrongValueError
-from aiodps.emulator.wire import Drip
+from aiodps.emulator.messages import Drip
 
 
 def test_each_member_is_one_of_an_effect() -> None:

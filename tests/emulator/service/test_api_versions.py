@@ -7,8 +7,8 @@ from tests.emulator.instance import HUB, NOW, ask, instance, poll, provision, re
 from tests.emulator.service.registrations.test_register import DEVICE, answer, custom, group
 from tests.emulator.tokens import KEY, derived, signed
 
+from aiodps.emulator.messages import Operation, Transport
 from aiodps.emulator.service.api_versions import API_VERSIONS
-from aiodps.emulator.wire import Carrier, Operation
 
 OLD = ("2017-08-31-preview", "2017-11-15")
 NEW = ("2026-11-02-preview", "2026-11-15-preview")
@@ -29,7 +29,7 @@ def test_the_connection_profile(version: str) -> None:
 def test_old_statuses_over_mqtt(version: str) -> None:
     """The oldest versions say 200 to everything that goes well, and never how long to wait."""
     service = instance(group(), assign_after=9)
-    options = {"api_version": version, "transport": Carrier.MQTT}
+    options = {"api_version": version, "transport": Transport.MQTT}
     accepted = register(service, DEVICE, **options)
     early = poll(service, DEVICE, accepted, **options)
     late = poll(service, DEVICE, accepted, now=NOW + 9, **options)

@@ -26,7 +26,7 @@ from aiodps.emulator.service.formats import (
 from aiodps.errors import ConflictError
 
 
-def chance() -> random.Random:
+def rng() -> random.Random:
     """Return always the same chance."""
     return random.Random(11)  # noqa: S311 (no secrets here)
 
@@ -45,7 +45,7 @@ def test_what_is_no_registration_id(name: str) -> None:
 
 def test_operation_ids_need_no_escape() -> None:
     """55 characters that may stand in a path and in a topic."""
-    made = operation_id("device-1", chance=chance())
+    made = operation_id("device-1", rng=rng())
 
     assert re.fullmatch(rf"5\.[0-9a-f]{{16}}\.{GUID}", made)
     assert len(made) == 55
@@ -54,7 +54,7 @@ def test_operation_ids_need_no_escape() -> None:
 def test_etags_are_quoted_inside() -> None:
     """As the one in Microsoft's article, which ends in its time: 630a5a0f is 2022-08-27."""
     seen = base64.b64decode("IjEyMDA4NmYyLTAwMDAtMDMwMC0wMDAwLTYzMGE1YTBmMDAwMCI=")
-    made = base64.b64decode(etag(chance=chance(), now=0x630A5A0F + 0.5))
+    made = base64.b64decode(etag(rng=rng(), now=0x630A5A0F + 0.5))
 
     assert len(made) == len(seen)
     assert made[-13:] == seen[-13:]
@@ -63,27 +63,27 @@ def test_etags_are_quoted_inside() -> None:
 
 def test_etags_of_enrollments() -> None:
     """The same, without base64."""
-    inside = base64.b64decode(etag(chance=chance(), now=5.0)).decode()
+    inside = base64.b64decode(etag(rng=rng(), now=5.0)).decode()
 
-    assert enrollment_etag(chance=chance(), now=5.0) == inside
+    assert enrollment_etag(rng=rng(), now=5.0) == inside
 
 
 def test_keys() -> None:
     """64 bytes, as the service makes them."""
-    assert len(base64.b64decode(symmetric_key(chance=chance()))) == 64
+    assert len(base64.b64decode(symmetric_key(rng=rng()))) == 64
 
 
 def test_verification_codes() -> None:
     """48 upper-case hex digits fit into a CN."""
-    assert re.fullmatch(r"[0-9A-F]{48}", verification_code(chance=chance()))
+    assert re.fullmatch(r"[0-9A-F]{48}", verification_code(rng=rng()))
 
 
 def test_chance_decides() -> None:
     """The same chance, the same ids; the next draw, another one."""
-    one = chance()
+    one = rng()
 
-    assert guid(chance()) == guid(one)
-    assert guid(chance()) != guid(one)
+    assert guid(rng()) == guid(one)
+    assert guid(rng()) != guid(one)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_times_have_seven_digits(time: float, text: str) -> None:
 
 def test_times_sort_as_texts() -> None:
     """A later time is a later text."""
-    chance = random.Random(3)  # noqa: S311 (no secrets here)
-    times = sorted(chance.uniform(0, 4e9) for _ in range(200))
+    rng = random.Random(3)  # noqa: S311 (no secrets here)
+    times = sorted(rng.uniform(0, 4e9) for _ in range(200))
 
     assert [timestamp(each) for each in times] == sorted(timestamp(each) for each in times)
 

@@ -25,11 +25,11 @@ from tests.emulator.instance import (
     shown,
 )
 
+from aiodps.emulator.messages import Identity, Operation, Request, Transport
 from aiodps.emulator.service.api_versions import API_VERSIONS
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import Carrier, Identity, Operation, Request
 from aiodps.pki import Credential
 
 DEVICE = self_signed()
@@ -339,7 +339,7 @@ REQUESTS = st.builds(
     api_version=st.sampled_from(sorted(API_VERSIONS)) | st.none() | st.text(),
     operation_id=st.none() | st.text(),
     body=BODIES,
-    carrier=st.sampled_from(Carrier),
+    transport=st.sampled_from(Transport),
 )
 
 

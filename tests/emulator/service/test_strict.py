@@ -12,26 +12,32 @@ from tests.emulator.instance import NOW, SCOPE, ask, instance, poll, register, s
 from tests.emulator.service.registrations.test_register import group
 from tests.emulator.tokens import DIALECTS, KEY, derived, signature, token
 
-from aiodps.emulator.liberties import Liberty
+from aiodps.emulator.messages import Identity, Operation, Request, Response, Transport
 from aiodps.emulator.service.enrollments.enrollment import IndividualEnrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.strict import MAX_DEVICES, Strict
-from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
+from aiodps.emulator.strict_rules import StrictRule
 
 BODY = b'{"registrationId":"device-1"}'
 OWN = derived(KEY, "device-1")
 DEVICE = Identity(authorization=token(key=OWN))
-LIBERTIES: dict[str, tuple[Liberty, dict[str, Any]]] = {
-    "a liberty of the wire": (Liberty.TOPIC, {"liberties": [Liberty.TOPIC]}),
-    "id scope": (Liberty.ID_SCOPE, {"id_scope": SCOPE.lower()}),
-    "id that begins with a dash": (Liberty.REGISTRATION_ID, {"registration_id": "-d"}),
-    "no body": (Liberty.REGISTRATION_ID_MISSING, {"body": b""}),
-    "body without id": (Liberty.REGISTRATION_ID_MISSING, {"body": b'{"payload":{}}'}),
-    "another casing": (Liberty.REGISTRATION_ID_CASING, {"body": b'{"registrationId":"DEVICE-1"}'}),
-    "member in another casing": (Liberty.RULE_FIELDS, {"body": b'{"RegistrationId":"device-1"}'}),
-    "unknown member": (Liberty.RULE_FIELDS, {"body": BODY[:-1] + b',"x":1}'}),
-    "csr before its version": (Liberty.RULE_FIELDS, {"body": BODY[:-1] + b',"csr":"AA"}'}),
-    "null": (Liberty.NULL, {"body": BODY[:-1] + b',"payload":null}'}),
+LIBERTIES: dict[str, tuple[StrictRule, dict[str, Any]]] = {
+    "a liberty of the wire": (StrictRule.TOPIC, {"liberties": [StrictRule.TOPIC]}),
+    "id scope": (StrictRule.ID_SCOPE, {"id_scope": SCOPE.lower()}),
+    "id that begins with a dash": (StrictRule.REGISTRATION_ID, {"registration_id": "-d"}),
+    "no body": (StrictRule.REGISTRATION_ID_MISSING, {"body": b""}),
+    "body without id": (StrictRule.REGISTRATION_ID_MISSING, {"body": b'{"payload":{}}'}),
+    "another casing": (
+        StrictRule.REGISTRATION_ID_CASING,
+        {"body": b'{"registrationId":"DEVICE-1"}'},
+    ),
+    "member in another casing": (
+        StrictRule.RULE_FIELDS,
+        {"body": b'{"RegistrationId":"device-1"}'},
+    ),
+    "unknown member": (StrictRule.RULE_FIELDS, {"body": BODY[:-1] + b',"x":1}'}),
+    "csr before its version": (StrictRule.RULE_FIELDS, {"body": BODY[:-1] + b',"csr":"AA"}'}),
+    "null": (StrictRule.NULL, {"body": BODY[:-1] + b',"payload":null}'}),
 }
 
 
@@ -46,10 +52,10 @@ def rule(response: Response) -> str | None:
     return message.removeprefix("Strict rule ").partition(":")[0] if "Strict" in message else None
 
 
-@pytest.mark.parametrize("carrier", Carrier)
-def test_a_client_that_takes_no_liberty(carrier: Carrier) -> None:
+@pytest.mark.parametrize("transport", Transport)
+def test_a_client_that_takes_no_liberty(transport: Transport) -> None:
     """It is provisioned as ever."""
-    service, options = strict(), dict[str, Any](carrier=carrier)
+    service, options = strict(), dict[str, Any](transport=transport)
     accepted = register(service, DEVICE, body=BODY, **options)
     done = poll(service, DEVICE, accepted, now=NOW + 3, **options)
     looked_up = ask(service, Operation.STATUS_LOOKUP, DEVICE, body=BODY, now=NOW + 3, **options)
@@ -61,12 +67,12 @@ def test_a_client_that_takes_no_liberty(carrier: Carrier) -> None:
 @pytest.mark.parametrize("case", LIBERTIES)
 def test_forms(case: str) -> None:
     """Each is 400, by a strict instance alone."""
-    liberty, options = LIBERTIES[case]
+    deviation, options = LIBERTIES[case]
     response = register(strict(), DEVICE, **{"body": BODY, **options})
     tolerated = register(instance(group()), DEVICE, **{"body": BODY, **options})
 
-    assert (response.status_code, rule(response)) == (400, liberty.rule)
-    assert liberty.advice in response.body["message"]
+    assert (response.status_code, rule(response)) == (400, deviation.rule)
+    assert deviation.advice in response.body["message"]
     assert rule(tolerated) is None
 
 
@@ -75,8 +81,8 @@ def test_dialects_of_tokens(dialect: str) -> None:
     """Only the canonical form is good: what the articles, C# and Embedded C write."""
     text = token(key=OWN, dialect=dialect)
     responses = [
-        register(strict(), Identity(authorization=text), body=BODY, carrier=carrier)
-        for carrier in (Carrier.HTTPS, Carrier.MQTT)
+        register(strict(), Identity(authorization=text), body=BODY, transport=transport)
+        for transport in (Transport.HTTPS, Transport.MQTT)
     ]
 
     if dialect.startswith("Microsoft's articles"):
@@ -93,21 +99,21 @@ def raw(*, sr: str, skn: str = "registration", expiry: int = int(NOW) + 60) -> I
 
 
 @pytest.mark.parametrize(
-    ("identity", "liberty"),
+    ("identity", "deviation"),
     [
-        (raw(sr=f"{SCOPE}%2Fregistrations%2Fdevice-1"), Liberty.SAS_SIGNATURE),
-        (Identity(authorization=token(key=OWN, expiry=NOW - 1)), Liberty.SAS_EXPIRED),
-        (Identity(authorization=token("DEVICE-1", key=OWN)), Liberty.SAS_RESOURCE),
-        (Identity(shown(self_signed()).certificates, token(key=OWN)), Liberty.TWO_PROOFS),
-        (shown(self_signed("DEVICE-1")), Liberty.COMMON_NAME),
+        (raw(sr=f"{SCOPE}%2Fregistrations%2Fdevice-1"), StrictRule.SAS_SIGNATURE),
+        (Identity(authorization=token(key=OWN, expiry=NOW - 1)), StrictRule.SAS_EXPIRED),
+        (Identity(authorization=token("DEVICE-1", key=OWN)), StrictRule.SAS_RESOURCE),
+        (Identity(shown(self_signed()).certificates, token(key=OWN)), StrictRule.TWO_PROOFS),
+        (shown(self_signed("DEVICE-1")), StrictRule.COMMON_NAME),
     ],
-    ids=lambda value: value.rule if isinstance(value, Liberty) else "",
+    ids=lambda value: value.rule if isinstance(value, StrictRule) else "",
 )
-def test_proofs(identity: Identity, liberty: Liberty) -> None:
+def test_proofs(identity: Identity, deviation: StrictRule) -> None:
     """Each is 401."""
     response = register(strict(), identity, body=BODY)
 
-    assert (response.status_code, rule(response)) == (401, liberty.rule)
+    assert (response.status_code, rule(response)) == (401, deviation.rule)
 
 
 def test_a_wrong_proof_is_refused_for_what_it_is() -> None:

@@ -9,9 +9,9 @@ from tests.emulator.instance import NOW, ask, instance, poll, refused, register
 from tests.emulator.service.registrations.test_register import DEVICE, group
 from tests.emulator.tokens import KEY, derived, signed
 
+from aiodps.emulator.messages import Identity, Operation, Transport
 from aiodps.emulator.service import throttle as limits
 from aiodps.emulator.service.throttle import Window
-from aiodps.emulator.wire import Carrier, Identity, Operation
 
 THROTTLED = (429, 429001, "Too many requests.")
 
@@ -40,7 +40,9 @@ def test_polls() -> None:
     service = instance(group(), throttle=True)
     accepted = register(service, DEVICE)
     other = register(service, member(2), registration_id="d-2")
-    polls = [poll(service, DEVICE, accepted, now=NOW + n, carrier=Carrier.MQTT) for n in range(4)]
+    polls = [
+        poll(service, DEVICE, accepted, now=NOW + n, transport=Transport.MQTT) for n in range(4)
+    ]
     looked_up = ask(service, Operation.STATUS_LOOKUP, DEVICE, now=NOW + 4)
     refusal = poll(service, DEVICE, accepted, now=NOW + 5.5)
 

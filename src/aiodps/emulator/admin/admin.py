@@ -52,7 +52,7 @@ def control_port(dps: Shown, port: int) -> Iterator[Control]:
             connection_string=dps.connection_string,
             save=dps.save,
         ).add_routes(control.router)
-        with dps.journal.listen(traffic.note, forget=traffic.forget):
+        with dps.request_log.listen(traffic.note, forget=traffic.forget):
             yield control
     finally:
         control.close()

@@ -18,8 +18,8 @@ from typing import Any, Protocol
 from aiodps.emulator.admin.router import ControlAnswer, ControlError, ControlRequest, Router
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
-from aiodps.emulator.journal import Counts, Journal
-from aiodps.emulator.journal_lines import to_json
+from aiodps.emulator.request_log import Counts, RequestLog
+from aiodps.emulator.request_log_json import to_json
 from aiodps.errors import ConfigurationError
 
 
@@ -27,7 +27,7 @@ class Controlled(Protocol):
     """The emulator, as far as it is controlled."""
 
     counts: Counts
-    journal: Journal
+    request_log: RequestLog
     faults: FaultInjector
 
     def facts(self) -> Mapping[str, Any]:
@@ -49,7 +49,7 @@ class ControlApi:
         """Take the paths of the API."""
         router.add("GET", "/api/facts", self._facts)
         router.add("GET", "/api/counts", self._counts)
-        router.add("GET", "/api/journal", self._journal)
+        router.add("GET", "/api/journal", self._request_log)
         router.add("GET", "/api/faults", self._faults)
         router.add("PUT", "/api/faults", self._put_faults)
         router.add("DELETE", "/api/faults", self._delete_faults)
@@ -69,12 +69,12 @@ class ControlApi:
             }
         )
 
-    async def _journal(self, request: ControlRequest) -> ControlAnswer:
+    async def _request_log(self, request: ControlRequest) -> ControlAnswer:
         after = request.query.get("after", "0")
         if not (after.isascii() and after.isdigit()):
             raise ControlError(HTTPStatus.BAD_REQUEST, f"after is {after[:20]!r}, not a number")
 
-        entries = self._dps.journal.after(int(after[:18]))
+        entries = self._dps.request_log.after(int(after[:18]))
         return ControlAnswer.json(
             [{"number": number, **to_json(exchange)} for number, exchange in entries]
         )

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final, Self, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
-from aiodps.emulator.wire import Json
+from aiodps.emulator.messages import Json
 
 JSON: Final = "application/json; charset=utf-8"
 HTML: Final = "text/html; charset=utf-8"

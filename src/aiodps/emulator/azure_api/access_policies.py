@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import urlsplit
 
+from aiodps.emulator.messages import ManagementRequest
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature, decode_key
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.formats import symmetric_key
-from aiodps.emulator.wire import ManagementRequest
 from aiodps.errors import ConfigurationError, ServiceError
 
 OWNER: Final = "provisioningserviceowner"
@@ -61,7 +61,7 @@ class AccessPolicy:
         rights: Iterable[Right] = EVERYTHING,
         key: str | None = None,
         secondary: str | None = None,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
     ) -> Self:
         """Make a policy.
 
@@ -75,14 +75,14 @@ class AccessPolicy:
         Raises:
             ConfigurationError: If the key is not base64.
         """
-        source = chance or random.SystemRandom()
+        source = rng or random.SystemRandom()
         if key is not None:
             _check_key(key)
 
         return cls(
             name=name,
-            primary_key=key or symmetric_key(chance=source),
-            secondary_key=secondary or symmetric_key(chance=source),
+            primary_key=key or symmetric_key(rng=source),
+            secondary_key=secondary or symmetric_key(rng=source),
             rights=frozenset(rights),
         )
 

@@ -17,12 +17,12 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate, CaCertificates
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.formats import ANY
 from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.service.x509 import subject
-from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import NotFoundError
 
 

@@ -11,10 +11,10 @@ import re
 from typing import Any, Final
 
 from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
+from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 
 NAME: Final = "emulated-dps"
 """The instance's name in lists, which nobody asked for by a name."""

@@ -11,12 +11,12 @@ from http import HTTPStatus
 from typing import Any, Final, assert_never
 
 from aiodps.emulator.azure_api.enrollments import EnrollmentCalls, Kind
+from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.store import Enrollments
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.service.json_object import JsonObject
-from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import ConfigurationError, ServiceError
 
 LARGEST: Final = 10

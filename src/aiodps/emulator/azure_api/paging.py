@@ -11,8 +11,8 @@ import heapq
 from collections.abc import Iterable
 from typing import Final
 
+from aiodps.emulator.messages import ManagementRequest
 from aiodps.emulator.service.errors import ErrorCode, refusal
-from aiodps.emulator.wire import ManagementRequest
 from aiodps.errors import ServiceError
 
 DEFAULT_SIZE: Final = 100

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from aiodps.emulator.azure_api.paging import page_of
+from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.api_versions import shaped_state
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.service.registrations.responses import registration_state
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 
 ITEM_TYPE = "deviceRegistration"
 _DEVICE_ONLY = ("x509", "symmetricKey", "tpm", "issuedCertificateChain")

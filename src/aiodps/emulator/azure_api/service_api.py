@@ -17,12 +17,12 @@ from aiodps.emulator.azure_api.access_policies import Access, Right
 from aiodps.emulator.azure_api.bulk import BulkOperation
 from aiodps.emulator.azure_api.enrollments import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
 from aiodps.emulator.azure_api.registrations import RegistrationCalls
+from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.formats import guid
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import ManagementRequest, ManagementResponse
 from aiodps.errors import ServiceError
 
 COLLECTIONS: Final = ("enrollments", "enrollmentgroups", "registrations")
@@ -50,11 +50,11 @@ class ServiceApi:
     """
 
     def __init__(
-        self, service: Service, access: Access, *, chance: random.Random | None = None
+        self, service: Service, access: Access, *, rng: random.Random | None = None
     ) -> None:
         self._service = service
         self._access = access
-        self._chance = chance or random.SystemRandom()
+        self._rng = rng or random.SystemRandom()
 
     def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
         """Answer a call, whatever it is; never raises. `now` is in seconds since 1970."""
@@ -74,7 +74,7 @@ class ServiceApi:
     def _refuse(
         self, refused: ServiceError, *, allowed: Iterable[str], now: float
     ) -> ManagementResponse:
-        error = responses.error(refused, tracking_id=guid(self._chance), now=now)
+        error = responses.error(refused, tracking_id=guid(self._rng), now=now)
         allow = {"Allow": ", ".join(allowed)} if refused.status_code == _NOT_ALLOWED else {}
         wait = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
         return ManagementResponse(

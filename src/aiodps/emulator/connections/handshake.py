@@ -16,7 +16,7 @@ from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.emulator.connections.throttled_socket import throttled
 from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.connections.tls import TlsStream
-from aiodps.emulator.wire import Delivery, Ending
+from aiodps.emulator.messages import Delivery, Ending
 
 log = logging.getLogger(__name__)
 

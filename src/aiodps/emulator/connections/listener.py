@@ -80,7 +80,7 @@ class Listener:
 
     async def serve(
         self,
-        front: Frontend,
+        transport: Frontend,
         tasks: TaskGroup,
         *,
         connection_limit: ConnectionLimit,
@@ -103,7 +103,7 @@ class Listener:
             try:
                 for _ in range(min(places, _BATCH)):
                     sock, _peer = self._socket.accept()
-                    tasks.start_soon(_converse, sock, opening, front, connection_limit)
+                    tasks.start_soon(_converse, sock, opening, transport, connection_limit)
             except BlockingIOError:
                 pass
             except OSError as exc:
@@ -114,7 +114,7 @@ class Listener:
 
 
 async def _converse(
-    sock: socket.socket, opening: Opening, front: Frontend, connection_limit: ConnectionLimit
+    sock: socket.socket, opening: Opening, transport: Frontend, connection_limit: ConnectionLimit
 ) -> None:
     """See one connection through, from the handshake to the end."""
     try:
@@ -125,7 +125,7 @@ async def _converse(
             stream = await opening(sock, peer_timeout)
             connection_limit.mark_established(peer_timeout)
             try:
-                await front(stream)
+                await transport(stream)
             finally:
                 stream.close()
     except (PeerLostError, OSError) as exc:

@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from aiodps.emulator.connections.plain import CHUNK
-from aiodps.emulator.wire import Delivery, Drip
+from aiodps.emulator.messages import Delivery, Drip
 
 SEND_SECONDS: Final = 60.0
 """Seconds in which a peer must take something."""

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from aiodps.emulator.faults.effects import Drop, Effect
 from aiodps.emulator.faults.injector import Fault
+from aiodps.emulator.messages import Delivery, Ending, ManagementResponse, Request, Response
 from aiodps.emulator.service.formats import timestamp
-from aiodps.emulator.wire import Delivery, Ending, ManagementResponse, Request, Response
 from aiodps.models import RegistrationStatus
 
 FAULT_MESSAGE: Final = "A fault of the emulator's plan."

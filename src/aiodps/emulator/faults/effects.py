@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from aiodps.emulator.wire import Drip, Ending, Foreign, Order, Part
+from aiodps.emulator.messages import Drip, Ending, Foreign, Order, Part
 
 
 class Point(enum.Enum):

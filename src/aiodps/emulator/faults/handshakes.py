@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from aiodps.emulator.faults.apply import delivery
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.faults.injector import FaultInjector
-from aiodps.emulator.journal import Exchange, Note
-from aiodps.emulator.wire import Delivery
+from aiodps.emulator.messages import Delivery
+from aiodps.emulator.request_log import Exchange, ExchangeListener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,13 +17,13 @@ class Handshakes:
     """Decides about the connections of one port: a `Door` of its listener."""
 
     faults: FaultInjector
-    note: Note
-    front: str
+    note: ExchangeListener
+    transport: str
     """What the port is called in the journal and in the plan."""
 
     def knock(self) -> Delivery | None:
         """Say what happens to a connection before anything is read."""
-        fault = self.faults.draw(Point.HANDSHAKE, registration_id=None, transport=self.front)
+        fault = self.faults.draw(Point.HANDSHAKE, registration_id=None, transport=self.transport)
         if fault is None:
             return None
 
@@ -37,7 +37,7 @@ class Handshakes:
     def _note(self, *, message: str | None = None, fault: str | None = None) -> None:
         self.note(
             Exchange(
-                front=self.front,
+                transport=self.transport,
                 what="TLS handshake",
                 status_code=0,
                 took=0.0,

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from aiodps.emulator.faults.effects import ANSWERS, Drop, Effect, Point
 from aiodps.emulator.faults.rule_fields import ANSWERED, RULE_FIELDS, WrongValueError, text, whole
-from aiodps.emulator.wire import Part
+from aiodps.emulator.messages import Part
 from aiodps.errors import ConfigurationError
 
 TRANSPORTS: Final = ("https", "mqtt", "mqtt-ws")

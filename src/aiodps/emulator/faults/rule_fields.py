@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from aiodps.emulator.faults.effects import Drop, Point, Range
-from aiodps.emulator.wire import Drip, Ending, Foreign, Order, Part
+from aiodps.emulator.messages import Drip, Ending, Foreign, Order, Part
 
 LONGEST_DELAY: Final = 600.0
 LARGEST_BODY: Final = 64 << 20

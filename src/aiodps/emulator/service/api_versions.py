@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from aiodps.emulator.wire import Carrier, Request, Response
+from aiodps.emulator.messages import Request, Response, Transport
 
 API_VERSIONS: Final = frozenset(
     {
@@ -61,7 +61,7 @@ def shaped(response: Response, request: Request) -> Response:
     """
     version = request.api_version or ""
     body = _shaped_body(response.body, version)
-    if request.carrier is Carrier.MQTT and version < _WITH_STATUSES:
+    if request.transport is Transport.MQTT and version < _WITH_STATUSES:
         return replace(response, status_code=200, retry_after=None, body=body)
 
     return response if body is response.body else replace(response, body=body)

@@ -23,39 +23,39 @@ def is_registration_id(text: str) -> bool:
     return _REGISTRATION_ID.fullmatch(text) is not None
 
 
-def guid(chance: random.Random) -> str:
+def guid(rng: random.Random) -> str:
     """Make an id of the form that Microsoft gives to everything."""
-    return str(uuid.UUID(int=chance.getrandbits(128), version=4))
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def operation_id(registration_id: str, *, chance: random.Random) -> str:
+def operation_id(registration_id: str, *, rng: random.Random) -> str:
     """Make an operation id: 55 characters that need no escape in paths and topics.
 
     On the wire, all operations of a device have the 16 hex digits in common.
     """
     digits = hashlib.sha256(registration_id.lower().encode()).hexdigest()[:16]
-    return f"5.{digits}.{guid(chance)}"
+    return f"5.{digits}.{guid(rng)}"
 
 
-def etag(*, chance: random.Random, now: float) -> str:
+def etag(*, rng: random.Random, now: float) -> str:
     """Make an etag as devices and ARM see it: base64 of an enrollment's."""
-    return base64.b64encode(enrollment_etag(chance=chance, now=now).encode()).decode()
+    return base64.b64encode(enrollment_etag(rng=rng, now=now).encode()).decode()
 
 
-def enrollment_etag(*, chance: random.Random, now: float) -> str:
+def enrollment_etag(*, rng: random.Random, now: float) -> str:
     """Make an etag as the service API gives it: like a guid that ends in the time, and quoted."""
-    mark = chance.getrandbits(32)
+    mark = rng.getrandbits(32)
     return f'"{mark:08x}-0000-0100-0000-{int(now) & 0xFFFF_FFFF:08x}0000"'
 
 
-def symmetric_key(*, chance: random.Random) -> str:
+def symmetric_key(*, rng: random.Random) -> str:
     """Make a key as the service does: 64 bytes, as base64."""
-    return base64.b64encode(chance.randbytes(64)).decode()
+    return base64.b64encode(rng.randbytes(64)).decode()
 
 
-def verification_code(*, chance: random.Random) -> str:
+def verification_code(*, rng: random.Random) -> str:
     """Make a code for a proof of possession: 48 upper-case hex digits, as seen on the wire."""
-    return f"{chance.getrandbits(192):048X}"
+    return f"{rng.getrandbits(192):048X}"
 
 
 _TICKS = 10_000_000

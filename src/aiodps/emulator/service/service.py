@@ -14,6 +14,7 @@ import random
 from collections.abc import Iterable
 from typing import assert_never
 
+from aiodps.emulator.messages import Identity, Operation, Request, Response
 from aiodps.emulator.service.api_versions import (
     API_VERSIONS,
     has_payload,
@@ -34,7 +35,6 @@ from aiodps.emulator.service.registrations.store import Registrations
 from aiodps.emulator.service.strict import Strict
 from aiodps.emulator.service.throttle import Throttle
 from aiodps.emulator.state.store import Store
-from aiodps.emulator.wire import Identity, Operation, Request, Response
 from aiodps.errors import ServiceError
 
 MAX_BODY = 96 * 1024
@@ -65,26 +65,24 @@ class Service:
         enrollments: Iterable[Enrollment] = (),
         assign_after: float = 0.0,
         retry_after: int = 3,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
         store: Store | None = None,
         throttle: bool = False,
         strict: bool = False,
     ) -> None:
-        self._chance = chance or random.SystemRandom()
+        self._rng = rng or random.SystemRandom()
         self.id_scope = id_scope
         self.retry_after = retry_after
         self.throttle = Throttle() if throttle else None
         self._strict = Strict(self.id_scope) if strict else None
-        self.enrollments = Enrollments(enrollments, chance=self._chance, store=store)
+        self.enrollments = Enrollments(enrollments, rng=self._rng, store=store)
         self.linked_hubs = LinkedHubs(linked_hubs)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
             if hub not in self.linked_hubs:
                 self.linked_hubs.append(hub)
 
-        self.certificates = CaCertificates(chance=self._chance, store=store)
-        self.registrations = Registrations(
-            assign_after=assign_after, chance=self._chance, store=store
-        )
+        self.certificates = CaCertificates(rng=self._rng, store=store)
+        self.registrations = Registrations(assign_after=assign_after, rng=self._rng, store=store)
         self.hub_devices = HubDevices(store=store)
         self.registrar = Registrar(
             registrations=self.registrations, hubs=self.linked_hubs, devices=self.hub_devices
@@ -118,7 +116,7 @@ class Service:
 
             return shaped(response, request)
         except ServiceError as refused:
-            return responses.error(refused, tracking_id=guid(self._chance), now=now)
+            return responses.error(refused, tracking_id=guid(self._rng), now=now)
 
     def _answer(self, request: Request, identity: Identity, *, now: float) -> Response:
         self._check(request)

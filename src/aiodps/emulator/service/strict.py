@@ -13,13 +13,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from aiodps.credential_files import UNREADABLE
-from aiodps.emulator.liberties import Liberty
+from aiodps.emulator.messages import Identity, Operation, Request, Response, Transport
 from aiodps.emulator.service.api_versions import has_payload
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.json_input import read_object
 from aiodps.emulator.service.registrations.record import RegistrationRecord
-from aiodps.emulator.wire import Carrier, Identity, Operation, Request, Response
+from aiodps.emulator.strict_rules import StrictRule
 from aiodps.errors import ServiceError
 from aiodps.pki.credential import common_name
 
@@ -43,17 +43,17 @@ class Strict:
         Raises:
             ServiceError: With the name of the first rule it breaks.
         """
-        for liberty in request.liberties:
-            raise _broken(liberty)
+        for deviation in request.deviations:
+            raise _broken(deviation)
 
         if request.id_scope != self._id_scope:
-            raise _broken(Liberty.ID_SCOPE)
+            raise _broken(StrictRule.ID_SCOPE)
 
         if not request.registration_id[0].isalnum():
-            raise _broken(Liberty.REGISTRATION_ID)
+            raise _broken(StrictRule.REGISTRATION_ID)
 
         if request.operation is Operation.OPERATION_STATUS and request.body:
-            raise _broken(Liberty.POLL_PAYLOAD)
+            raise _broken(StrictRule.POLL_PAYLOAD)
 
         if request.operation in _WITH_BODY:
             _check_body(request)
@@ -71,11 +71,13 @@ class Strict:
         if request.operation is Operation.OPERATION_STATUS:
             left = self._waits.get(request.registration_id.lower(), 0.0) - now
             if left > SLACK:
-                raise _broken(Liberty.EARLY_POLL, ErrorCode.THROTTLED, retry_after=math.ceil(left))
+                raise _broken(
+                    StrictRule.EARLY_POLL, ErrorCode.THROTTLED, retry_after=math.ceil(left)
+                )
 
         latest = record.operations[-1] if record else None
         if request.operation is Operation.REGISTER and latest and latest.result(now) is None:
-            raise _broken(Liberty.IN_FLIGHT, ErrorCode.REGISTRATION_CONFLICT)
+            raise _broken(StrictRule.IN_FLIGHT, ErrorCode.REGISTRATION_CONFLICT)
 
     def note_retry_after(self, request: Request, response: Response, *, now: float) -> None:
         """Remember what a device is told to wait."""
@@ -100,36 +102,38 @@ def _check_body(request: Request) -> None:
     known = {"registrationId", "tpm"}
     known |= {"payload"} if has_payload(version) else set()
     known |= {"csr"} if version >= "2025-07-01" else set()
-    for liberty in _of_body(document, known, request.registration_id):
-        raise _broken(liberty)
+    for deviation in _of_body(document, known, request.registration_id):
+        raise _broken(deviation)
 
 
-def _of_body(document: Mapping[str, Any], known: set[str], registration_id: str) -> list[Liberty]:
+def _of_body(
+    document: Mapping[str, Any], known: set[str], registration_id: str
+) -> list[StrictRule]:
     broken = {
-        Liberty.RULE_FIELDS: not set(document) <= known,
-        Liberty.NULL: None in document.values(),
-        Liberty.REGISTRATION_ID_MISSING: "registrationId" not in document,
-        Liberty.REGISTRATION_ID_CASING: document.get("registrationId") != registration_id,
+        StrictRule.RULE_FIELDS: not set(document) <= known,
+        StrictRule.NULL: None in document.values(),
+        StrictRule.REGISTRATION_ID_MISSING: "registrationId" not in document,
+        StrictRule.REGISTRATION_ID_CASING: document.get("registrationId") != registration_id,
     }
-    return [liberty for liberty, is_broken in broken.items() if is_broken]
+    return [deviation for deviation, is_broken in broken.items() if is_broken]
 
 
 def _check_proof(request: Request, identity: Identity, *, now: float) -> None:
     rejected = ErrorCode.UNAUTHORIZED
     if identity.certificates:
         if identity.authorization:
-            raise _broken(Liberty.TWO_PROOFS, rejected)
+            raise _broken(StrictRule.TWO_PROOFS, rejected)
 
         if not _is_named_exactly(identity, request.registration_id):
-            raise _broken(Liberty.COMMON_NAME, rejected)
+            raise _broken(StrictRule.COMMON_NAME, rejected)
 
     if identity.authorization:
-        code = ErrorCode.KEY_REJECTED if request.carrier is Carrier.MQTT else rejected
-        for liberty in _of_token(request, identity.authorization, now=now):
-            raise _broken(liberty, code)
+        code = ErrorCode.KEY_REJECTED if request.transport is Transport.MQTT else rejected
+        for deviation in _of_token(request, identity.authorization, now=now):
+            raise _broken(deviation, code)
 
 
-def _of_token(request: Request, text: str, *, now: float) -> list[Liberty]:
+def _of_token(request: Request, text: str, *, now: float) -> list[StrictRule]:
     try:
         token = SharedAccessSignature.read(text)
     except SasError:
@@ -138,12 +142,12 @@ def _of_token(request: Request, text: str, *, now: float) -> list[Liberty]:
     resource = f"{request.id_scope}/registrations/{request.registration_id}"
     is_other = token.is_for(resource) and token.raw_resource != quote(resource, safe="")
     broken = {
-        Liberty.SAS_RESOURCE: is_other,
-        Liberty.SAS_SIGNATURE: not token.escaped,
-        Liberty.SAS_POLICY: token.policy != "registration",
-        Liberty.SAS_EXPIRED: token.expiry < now,
+        StrictRule.SAS_RESOURCE: is_other,
+        StrictRule.SAS_SIGNATURE: not token.escaped,
+        StrictRule.SAS_POLICY: token.policy != "registration",
+        StrictRule.SAS_EXPIRED: token.expiry < now,
     }
-    return [liberty for liberty, is_broken in broken.items() if is_broken]
+    return [deviation for deviation, is_broken in broken.items() if is_broken]
 
 
 def _is_named_exactly(identity: Identity, registration_id: str) -> bool:
@@ -157,10 +161,10 @@ def _is_named_exactly(identity: Identity, registration_id: str) -> bool:
 
 
 def _broken(
-    liberty: Liberty,
+    deviation: StrictRule,
     code: ErrorCode = ErrorCode.INVALID_REQUEST,
     *,
     retry_after: int | None = None,
 ) -> ServiceError:
-    message = f"Strict rule {liberty.rule}: {liberty.advice}."
+    message = f"Strict rule {deviation.rule}: {deviation.advice}."
     return refusal(code, message, retry_after=retry_after)

@@ -7,8 +7,8 @@ import pytest
 
 from aiodps.emulator.admin.page import traffic as module
 from aiodps.emulator.admin.page.traffic import Feed, Traffic
-from aiodps.emulator.journal import Exchange, Journal
-from aiodps.emulator.wire import Operation
+from aiodps.emulator.messages import Operation
+from aiodps.emulator.request_log import Exchange, RequestLog
 
 pytestmark = pytest.mark.anyio
 
@@ -17,7 +17,7 @@ def asked(registration_id: str | None, status_code: int = 202) -> Exchange:
     """Have a device ask; None is no device."""
     operation = None if registration_id is None else Operation.REGISTER
     return Exchange(
-        front="https",
+        transport="https",
         what="register",
         status_code=status_code,
         took=0.0,
@@ -54,15 +54,15 @@ def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_the_journal_forgets_is_forgotten() -> None:
     """A reset leaves nothing to look at, for as long as it listens."""
-    journal, traffic = Journal(), Traffic()
-    with journal.listen(traffic.note, forget=traffic.forget):
-        journal.note(asked("a"))
-        journal.clear()
+    request_log, traffic = RequestLog(), Traffic()
+    with request_log.listen(traffic.note, forget=traffic.forget):
+        request_log.note(asked("a"))
+        request_log.clear()
         assert (list(traffic.devices()), list(traffic.requests)) == ([], [])
 
-        journal.note(asked("b"))
+        request_log.note(asked("b"))
 
-    journal.clear()
+    request_log.clear()
     assert list(traffic.devices()) == ["b"]
 
 

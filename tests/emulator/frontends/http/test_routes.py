@@ -6,8 +6,8 @@ import pytest
 
 from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
 from aiodps.emulator.frontends.http.routes import WrongMethodError, route
-from aiodps.emulator.liberties import Liberty
-from aiodps.emulator.wire import ManagementRequest, Operation, Request
+from aiodps.emulator.messages import ManagementRequest, Operation, Request
+from aiodps.emulator.strict_rules import StrictRule
 
 ARM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d"
 
@@ -140,12 +140,12 @@ BASE = "/0ne1/registrations/dev:1"
 VERSION = "api-version=2021-10-01"
 
 
-def taken(method: str, target: str, body: bytes = b"", **headers: str) -> tuple[Liberty, ...]:
+def taken(method: str, target: str, body: bytes = b"", **headers: str) -> tuple[StrictRule, ...]:
     """Name the liberties of a request."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     wish = route(HttpRequest(method=method, target=target, headers=named, body=body))
     assert isinstance(wish, Request)
-    return wish.liberties
+    return wish.deviations
 
 
 @pytest.mark.parametrize(
@@ -179,13 +179,13 @@ def test_a_poll() -> None:
 )
 def test_targets(target: str) -> None:
     """Casing, slashes, and parameters that nobody knows."""
-    assert taken("PUT", target) == (Liberty.HTTP_TARGET,)
+    assert taken("PUT", target) == (StrictRule.HTTP_TARGET,)
 
 
 @pytest.mark.parametrize("kind", [{}, {"content_type": "text/json"}])
 def test_content_type(kind: dict[str, str]) -> None:
     """A body says what it is."""
-    assert taken("PUT", f"{BASE}/register?{VERSION}", b"{}", **kind) == (Liberty.CONTENT_TYPE,)
+    assert taken("PUT", f"{BASE}/register?{VERSION}", b"{}", **kind) == (StrictRule.CONTENT_TYPE,)
 
 
 def test_what_real_clients_do() -> None:
@@ -193,5 +193,9 @@ def test_what_real_clients_do() -> None:
     curl = {"content_type": "application/json", "content_encoding": "utf-8"}
     node = {"content_type": "application/json; charset=utf-8"}
 
-    assert taken("PUT", f"{BASE}/register?{VERSION}", b"{}", **curl) == (Liberty.CONTENT_ENCODING,)
-    assert taken("GET", f"{BASE}/operations/5?{VERSION}", b"{}", **node) == (Liberty.BODY_ON_GET,)
+    assert taken("PUT", f"{BASE}/register?{VERSION}", b"{}", **curl) == (
+        StrictRule.CONTENT_ENCODING,
+    )
+    assert taken("GET", f"{BASE}/operations/5?{VERSION}", b"{}", **node) == (
+        StrictRule.BODY_ON_GET,
+    )

@@ -39,7 +39,7 @@ from tests.emulator.websocket_client import (
 
 from aiodps.emulator.frontends.http.websocket import MAX_FRAMES, MAX_MESSAGE
 from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
-from aiodps.emulator.journal import Exchange
+from aiodps.emulator.request_log import Exchange
 
 pytestmark = pytest.mark.anyio
 CONNACK = b"\x20\x02\0\0"
@@ -217,7 +217,7 @@ async def test_broken_frames_are_told_why(sent: bytes, code: int) -> None:
 
         assert (answer[0], int.from_bytes(answer[1][:2])) == (CLOSE, code)
         assert await client.ended()
-        assert (seen[-1].front, seen[-1].status_code, seen[-1].message) == (
+        assert (seen[-1].transport, seen[-1].status_code, seen[-1].message) == (
             "mqtt-ws",
             400,
             answer[1][2:].decode(),
@@ -256,5 +256,5 @@ async def test_the_journal_names_the_way() -> None:
         await client.receive()
         await client.receive()
 
-        assert (seen[0].front, seen[0].status_code) == ("mqtt-ws", 202)
+        assert (seen[0].transport, seen[0].status_code) == ("mqtt-ws", 202)
         assert dps.counts.registers["device-1"] == 1

@@ -16,8 +16,8 @@ from aiodps.emulator.frontends.mqtt.topics import (
     read_user_name,
     topic_deviations,
 )
-from aiodps.emulator.liberties import Liberty
-from aiodps.emulator.wire import Operation
+from aiodps.emulator.messages import Operation
+from aiodps.emulator.strict_rules import StrictRule
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ PUT = "$dps/registrations/PUT/iotdps-register/"
 GET = "$dps/registrations/GET/iotdps-get-operationstatus/"
 
 
-def taken(**more: Any) -> tuple[Liberty, ...]:
+def taken(**more: Any) -> tuple[StrictRule, ...]:
     """Name the liberties of a CONNECT."""
     options = {"client_id": "dev-1", "user_name": USER, "clean_session": True, **more}
     connect = Connect(keep_alive=60, **options)
@@ -158,28 +158,28 @@ def test_none_is_taken(user: str) -> None:
 )
 def test_user_names(user: str) -> None:
     """Raw text, unknown keys, other casings, another order."""
-    assert taken(user_name=user) == (Liberty.USER_NAME,)
+    assert taken(user_name=user) == (StrictRule.USER_NAME,)
 
 
 def test_connects() -> None:
     """What the flags and the other texts of a CONNECT say."""
-    assert taken(clean_session=False) == (Liberty.CLEAN_SESSION,)
-    assert taken(client_id="DEV-1") == (Liberty.CLIENT_ID,)
-    assert taken(password=b"") == (Liberty.EMPTY_PASSWORD,)
+    assert taken(clean_session=False) == (StrictRule.CLEAN_SESSION,)
+    assert taken(client_id="DEV-1") == (StrictRule.CLIENT_ID,)
+    assert taken(password=b"") == (StrictRule.EMPTY_PASSWORD,)
 
 
 @pytest.mark.parametrize(
-    ("topic", "liberties"),
+    ("topic", "deviations"),
     [
         (f"{PUT}?$rid=1", ()),
         (f"{GET}?$rid=a-b&operationId=5.ab%2Dc.d", ()),
-        ("$dps/registrations/put/iotdps-register/?$rid=1", (Liberty.TOPIC,)),
-        (f"{PUT}?$rid=1&x=2", (Liberty.TOPIC,)),
-        (f"{GET}?operationId=5.a.b&$rid=1", (Liberty.TOPIC,)),
-        (f"{GET}?$rid=1&operationId=5.a/b", (Liberty.TOPIC,)),
-        (f"{GET}?$rid=1&operationid=5.a.b", (Liberty.TOPIC,)),
+        ("$dps/registrations/put/iotdps-register/?$rid=1", (StrictRule.TOPIC,)),
+        (f"{PUT}?$rid=1&x=2", (StrictRule.TOPIC,)),
+        (f"{GET}?operationId=5.a.b&$rid=1", (StrictRule.TOPIC,)),
+        (f"{GET}?$rid=1&operationId=5.a/b", (StrictRule.TOPIC,)),
+        (f"{GET}?$rid=1&operationid=5.a.b", (StrictRule.TOPIC,)),
     ],
 )
-def test_topics(topic: str, liberties: tuple[Liberty, ...]) -> None:
+def test_topics(topic: str, deviations: tuple[StrictRule, ...]) -> None:
     """`$rid` first, then the operation id, nothing else."""
-    assert topic_deviations(topic, read_topic(topic)) == liberties
+    assert topic_deviations(topic, read_topic(topic)) == deviations

@@ -25,11 +25,11 @@ from tests.certificates import (
 )
 from tests.emulator.instance import instance, provision, refused, register, shown
 
+from aiodps.emulator.messages import Identity
 from aiodps.emulator.service.authentication.authenticate import MAX_PRESENTED
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.enrollments.mechanisms import CaReferences, SymmetricKeys
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import Identity
 from aiodps.pki import Authority, Credential
 
 UNAUTHORIZED = (401, 401002, "Unauthorized")

@@ -17,8 +17,8 @@ from aiodps.errors import BadRequestError, ConflictError, NotFoundError
 @pytest.fixture
 def certificates() -> CaCertificates:
     """Return an instance's certificates: one, called `Root`, not verified."""
-    chance = random.Random(1)  # noqa: S311 (no secrets here)
-    empty = CaCertificates(chance=chance)
+    rng = random.Random(1)  # noqa: S311 (no secrets here)
+    empty = CaCertificates(rng=rng)
     empty.upload("Root", root().certificate_pem, now=100.0)
     return empty
 
@@ -211,14 +211,14 @@ def test_what_is_no_certificate(certificates: CaCertificates) -> None:
 def test_a_store_gives_back_what_it_was_given() -> None:
     """In the order of the upload, with codes that were given out."""
     store = DictStore()
-    chance = random.Random(1)  # noqa: S311 (no secrets here)
-    before = CaCertificates(chance=chance, store=store)
+    rng = random.Random(1)  # noqa: S311 (no secrets here)
+    before = CaCertificates(rng=rng, store=store)
     for name in ("Z", "a", "gone"):
         before.upload(name, root().certificate, now=NOW)
 
     before.generate_verification_code("z", now=NOW + 1)
     before.delete("GONE")
-    after = CaCertificates(chance=chance, store=store)
+    after = CaCertificates(rng=rng, store=store)
 
     assert list(after) == list(before)
     assert [each.name for each in after] == ["Z", "a"]

@@ -24,6 +24,7 @@ from tests.emulator.instance import (
 )
 from tests.emulator.tokens import DIALECTS, KEY, OTHER_KEY, derived, signature, signed, token
 
+from aiodps.emulator.messages import Identity, Operation, Transport
 from aiodps.emulator.service.authentication.sas import (
     CLOCK_SKEW,
     SasError,
@@ -34,7 +35,6 @@ from aiodps.emulator.service.authentication.sas import (
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.wire import Carrier, Identity, Operation
 
 RAW_KEY = base64.b64decode(KEY)
 ARTICLE_KEY = decode_key(
@@ -272,8 +272,8 @@ def test_mqtt_has_a_code_of_its_own(operation: Operation) -> None:
     wrong = signed(key=derived(KEY, "device-1"))
 
     newest = "2026-11-15-preview"
-    for carrier, answer in ((Carrier.MQTT, REJECTED_OVER_MQTT), (Carrier.HTTPS, REJECTED)):
-        response = ask(service, operation, wrong, carrier=carrier, api_version=newest)
+    for transport, answer in ((Transport.MQTT, REJECTED_OVER_MQTT), (Transport.HTTPS, REJECTED)):
+        response = ask(service, operation, wrong, transport=transport, api_version=newest)
         assert refused(response) == answer
 
 

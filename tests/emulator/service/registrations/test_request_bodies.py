@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from aiodps.emulator.messages import Operation, Request, Transport
 from aiodps.emulator.service.registrations.request_bodies import read_device_registration
-from aiodps.emulator.wire import Carrier, Operation, Request
 from aiodps.errors import ServiceError
 
 
-def request(body: bytes, carrier: Carrier = Carrier.HTTPS) -> Request:
+def request(body: bytes, transport: Transport = Transport.HTTPS) -> Request:
     """Let `device-1` send a body."""
     return Request(
         operation=Operation.REGISTER,
@@ -17,7 +17,7 @@ def request(body: bytes, carrier: Carrier = Carrier.HTTPS) -> Request:
         registration_id="device-1",
         api_version="2019-03-31",
         body=body,
-        carrier=carrier,
+        transport=transport,
     )
 
 
@@ -71,7 +71,7 @@ def test_bodies_that_are_refused(body: bytes, code: int) -> None:
 def test_a_tpm_over_mqtt() -> None:
     """TPM attestation is not available there, whoever is enrolled."""
     with pytest.raises(ServiceError) as refused:
-        read_device_registration(request(b'{"tpm":{"endorsementKey":"AAAA"}}', Carrier.MQTT))
+        read_device_registration(request(b'{"tpm":{"endorsementKey":"AAAA"}}', Transport.MQTT))
 
     assert refused.value.error_code == 400012
 

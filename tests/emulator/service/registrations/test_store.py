@@ -30,8 +30,8 @@ CALL = WebhookCall(
 
 def registrations(assign_after: float = 2.0, store: Store | None = None) -> Registrations:
     """Make a book of records."""
-    chance = random.Random(5)  # noqa: S311 (no secrets here)
-    return Registrations(assign_after=assign_after, chance=chance, store=store)
+    rng = random.Random(5)  # noqa: S311 (no secrets here)
+    return Registrations(assign_after=assign_after, rng=rng, store=store)
 
 
 def test_an_operation_is_found_in_any_casing() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import anyio
 
-from aiodps.emulator.journal import Exchange
+from aiodps.emulator.request_log import Exchange
 
 DEVICES_KEPT: Final = 2000
 """Devices whose steps are kept; the one that was silent longest is forgotten first."""
@@ -42,7 +42,7 @@ class Feed:
         self._news = anyio.Event()
 
     def tell(self, name: str) -> None:
-        """Note that something changed."""
+        """ExchangeListener that something changed."""
         self._changed[name] = None
         self._changed.move_to_end(name)
         if len(self._changed) > TOLD_AT_ONCE:

@@ -73,7 +73,7 @@ class StepLine:
 
     row_id: str
     time: str
-    front: str
+    transport: str
     what: str
     status_code: int
     bad: bool
@@ -224,7 +224,7 @@ def _line(step: Step) -> StepLine:
     return StepLine(
         row_id=f"q-{step.number}",
         time=f"{dt.datetime.fromtimestamp(exchange.time).astimezone():%H:%M:%S.%f}"[:-3],
-        front=exchange.front,
+        transport=exchange.transport,
         what=exchange.what,
         status_code=exchange.status_code,
         bad=exchange.status_code >= HTTPStatus.BAD_REQUEST,

@@ -11,7 +11,7 @@ from typing import assert_never
 from urllib.parse import quote
 
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.desk import Dispatcher
+from aiodps.emulator.dispatch import Dispatcher
 from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest, RefusedError
 from aiodps.emulator.frontends.http.routes import WrongMethodError, route
 from aiodps.emulator.frontends.http.websocket import (
@@ -20,8 +20,8 @@ from aiodps.emulator.frontends.http.websocket import (
     asks_for_websocket,
 )
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
+from aiodps.emulator.messages import Identity, ManagementRequest, Operation, Request, Response
 from aiodps.emulator.service.formats import guid
-from aiodps.emulator.wire import Identity, ManagementRequest, Operation, Request, Response
 
 _CHANCE = random.Random()  # noqa: S311 (an id is no secret, and the kernel's chance is slow)
 WEBSOCKET = "mqtt-ws"
@@ -55,14 +55,14 @@ class HttpFrontend:
         """Go on with MQTT, until the end of the connection."""
         websocket = await Handshake(request).accept(stream, http.early)
         try:
-            await self._mqtt.serve(websocket, front=WEBSOCKET)
+            await self._mqtt.serve(websocket, transport=WEBSOCKET)
             await websocket.linger()
         except WebSocketViolation as exc:
-            self._dispatcher.refuse(
+            self._dispatcher.reject(
                 HTTPStatus.BAD_REQUEST,
                 str(exc),
                 what="closed",
-                front=WEBSOCKET,
+                transport=WEBSOCKET,
                 certificates=stream.certificates,
             )
             await stream.linger()
@@ -78,11 +78,13 @@ class HttpFrontend:
         match wish:
             case Request():
                 identity = Identity(stream.certificates, request.headers.get("authorization"))
-                response = self._dispatcher.answer(wish, identity=identity, front="https")
+                response = self._dispatcher.handle_device(
+                    wish, identity=identity, transport="https"
+                )
                 headers = _headers(response) | _location(wish, request, response)
                 await http.answer(response.status_code, response.body, headers, response.delivery)
             case ManagementRequest():
-                answer = self._dispatcher.answer_management(wish)
+                answer = self._dispatcher.handle_management(wish)
                 headers = {"x-ms-request-id": guid(_CHANCE), **answer.headers}
                 await http.answer(answer.status_code, answer.body, headers, answer.delivery)
             case _:
@@ -96,11 +98,11 @@ class HttpFrontend:
         stream: Stream,
         headers: dict[str, str],
     ) -> None:
-        response = self._dispatcher.refuse(
+        response = self._dispatcher.reject(
             error.status_code,
             str(error),
             what=what[:80],
-            front="https",
+            transport="https",
             certificates=stream.certificates,
         )
         await http.answer(response.status_code, response.body, _headers(response) | headers)

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, unquote
 from aiodps.emulator.azure_api.arm import ARM_PREFIX
 from aiodps.emulator.azure_api.service_api import COLLECTIONS
 from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
-from aiodps.emulator.liberties import Liberty
-from aiodps.emulator.wire import ManagementRequest, Operation, Request
+from aiodps.emulator.messages import ManagementRequest, Operation, Request
+from aiodps.emulator.strict_rules import StrictRule
 
 Route: TypeAlias = Request | ManagementRequest
 
@@ -61,7 +61,7 @@ def route(request: HttpRequest) -> Route:
         operation_id=operation_id,
         body=request.body,
     )
-    return replace(wish, liberties=http_deviations(request, wish))
+    return replace(wish, deviations=http_deviations(request, wish))
 
 
 def _is_management(path: str) -> bool:
@@ -98,12 +98,12 @@ def _parameters(query: str) -> dict[str, str]:
     return {name.lower(): value for name, value in reversed(pairs)}
 
 
-def http_deviations(request: HttpRequest, wish: Request) -> tuple[Liberty, ...]:
+def http_deviations(request: HttpRequest, wish: Request) -> tuple[StrictRule, ...]:
     """Name the liberties that a request takes; `wish` is what it asks for."""
     path, _, query = request.target.partition("?")
     base = f"/{wish.id_scope}/registrations/{wish.registration_id}"
     known = unquote(path) == base + _end(wish) and query == f"api-version={wish.api_version}"
-    return (() if known else (Liberty.HTTP_TARGET,)) + tuple(_of_headers(request))
+    return (() if known else (StrictRule.HTTP_TARGET,)) + tuple(_of_headers(request))
 
 
 def _end(wish: Request) -> str:
@@ -119,16 +119,16 @@ def _end(wish: Request) -> str:
             assert_never(wish.operation)
 
 
-def _of_headers(request: HttpRequest) -> Iterator[Liberty]:
+def _of_headers(request: HttpRequest) -> Iterator[StrictRule]:
     if "content-encoding" in request.headers:
-        yield Liberty.CONTENT_ENCODING
+        yield StrictRule.CONTENT_ENCODING
 
     if not request.body:
         return
 
     if request.method == "GET":
-        yield Liberty.BODY_ON_GET
+        yield StrictRule.BODY_ON_GET
 
     kind, _, _ = request.headers.get("content-type", "").partition(";")
     if kind.strip().lower() != "application/json":
-        yield Liberty.CONTENT_TYPE
+        yield StrictRule.CONTENT_TYPE

@@ -14,7 +14,7 @@ import anyio.lowlevel
 from aiodps.emulator.connections.deliver import deliver
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.timeouts import ANSWER_SECONDS
-from aiodps.emulator.desk import Dispatcher
+from aiodps.emulator.dispatch import Dispatcher
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.frontends.mqtt.codec import (
     FAILURE,
@@ -46,8 +46,8 @@ from aiodps.emulator.frontends.mqtt.topics import (
     read_user_name,
     topic_deviations,
 )
-from aiodps.emulator.liberties import Liberty
-from aiodps.emulator.wire import Carrier, Identity, Request
+from aiodps.emulator.messages import Identity, Request, Transport
+from aiodps.emulator.strict_rules import StrictRule
 
 CONNECT_SECONDS: Final = 30.0
 """Seconds until a client must have introduced itself."""
@@ -66,7 +66,7 @@ class MqttFrontend:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
 
-    async def serve(self, stream: Stream, *, front: str = "mqtt") -> None:
+    async def serve(self, stream: Stream, *, transport: str = "mqtt") -> None:
         """See one connection through.
 
         Args:
@@ -74,13 +74,13 @@ class MqttFrontend:
             front: What this way to the service is called in the journal.
         """
         try:
-            await self._serve(_Line(stream), front)
+            await self._serve(_Line(stream), transport)
         except ProtocolViolation as exc:
-            self._dispatcher.refuse(
-                400, str(exc), what="closed", front=front, certificates=stream.certificates
+            self._dispatcher.reject(
+                400, str(exc), what="closed", transport=transport, certificates=stream.certificates
             )
 
-    async def _serve(self, line: _Line, front: str) -> None:
+    async def _serve(self, line: _Line, transport: str) -> None:
         packet = await line.next_packet(within=CONNECT_SECONDS)
         if packet is None:
             return
@@ -90,25 +90,25 @@ class MqttFrontend:
             who = _admit(connect)
         except _RefusedError as exc:
             await line.send(connack(exc.code))
-            self._dispatcher.refuse(
-                401, str(exc), what="CONNECT", front=front, certificates=line.certificates
+            self._dispatcher.reject(
+                401, str(exc), what="CONNECT", transport=transport, certificates=line.certificates
             )
             await line.stream.linger()
             return
 
-        if not await self._greet(who, line, front):
+        if not await self._greet(who, line, transport):
             return
 
         client = f"{who.id_scope}/{who.registration_id}".lower()
         with self._dispatcher.session(client, end=line.stream.peer_timeout.end):
-            await _Session(line, connect, who, self._dispatcher, front).run()
+            await _Session(line, connect, who, self._dispatcher, transport).run()
 
-    async def _greet(self, who: UserName, line: _Line, front: str) -> bool:
+    async def _greet(self, who: UserName, line: _Line, transport: str) -> bool:
         """Accept a CONNECT; False if a fault refuses it."""
-        delivery = self._dispatcher.meet(
+        delivery = self._dispatcher.fault_for(
             Point.CONNECT,
             registration_id=who.registration_id,
-            front=front,
+            transport=transport,
             certificates=line.certificates,
         )
         if delivery is None:
@@ -159,17 +159,17 @@ class _Session:
     """What follows an accepted CONNECT."""
 
     def __init__(
-        self, line: _Line, connect: Connect, who: UserName, dispatcher: Dispatcher, front: str
+        self, line: _Line, connect: Connect, who: UserName, dispatcher: Dispatcher, transport: str
     ) -> None:
         self._line = line
         self._who = who
         self._dispatcher = dispatcher
-        self._front = front
+        self._front = transport
         self._silence = connect.keep_alive * KEEP_ALIVE_FACTOR or LONGEST_SILENCE
         password = (connect.password or b"").decode(errors="replace")
         self._identity = Identity(line.certificates, password or None)
         self._answers = Answers()
-        self._liberties = (*connect_deviations(connect, who), Liberty.NOT_SUBSCRIBED)
+        self._liberties = (*connect_deviations(connect, who), StrictRule.NOT_SUBSCRIBED)
 
     async def run(self) -> None:
         """Answer packets until the client says goodbye."""
@@ -199,13 +199,13 @@ class _Session:
         if granted:
             self._answers.qos = granted[-1]
             self._liberties = tuple(
-                each for each in self._liberties if each is not Liberty.NOT_SUBSCRIBED
+                each for each in self._liberties if each is not StrictRule.NOT_SUBSCRIBED
             )
 
-        delivery = self._dispatcher.meet(
+        delivery = self._dispatcher.fault_for(
             Point.SUBSCRIBE,
             registration_id=self._who.registration_id,
-            front=self._front,
+            transport=self._front,
             certificates=self._line.certificates,
         )
         if delivery is None:
@@ -222,7 +222,7 @@ class _Session:
         """Ask the service; acknowledge first, then answer."""
         question = read_topic(packet.topic)
         self._line.stream.peer_timeout.ensure(ANSWER_SECONDS)
-        response = self._dispatcher.answer(
+        response = self._dispatcher.handle_device(
             Request(
                 operation=question.operation,
                 id_scope=self._who.id_scope,
@@ -230,11 +230,11 @@ class _Session:
                 api_version=self._who.api_version,
                 operation_id=question.operation_id,
                 body=packet.payload,
-                carrier=Carrier.MQTT,
-                liberties=self._liberties + topic_deviations(packet.topic, question),
+                transport=Transport.MQTT,
+                deviations=self._liberties + topic_deviations(packet.topic, question),
             ),
             identity=self._identity,
-            front=self._front,
+            transport=self._front,
         )
         ack = b"" if packet.packet_id is None else puback(packet.packet_id)
         await self._answers.send(self._line.stream, response, question.rid, ack=ack)

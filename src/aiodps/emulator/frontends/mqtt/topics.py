@@ -13,8 +13,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from aiodps.emulator.frontends.mqtt.codec import Connect, ProtocolViolation
-from aiodps.emulator.liberties import Liberty
-from aiodps.emulator.wire import Operation
+from aiodps.emulator.messages import Operation
+from aiodps.emulator.strict_rules import StrictRule
 
 ANSWERS: Final = "$dps/registrations/res/#"
 """The one filter that may be subscribed to."""
@@ -113,33 +113,33 @@ _TOPICS = {
 """As the documentation writes them."""
 
 
-def connect_deviations(connect: Connect, who: UserName) -> tuple[Liberty, ...]:
+def connect_deviations(connect: Connect, who: UserName) -> tuple[StrictRule, ...]:
     """Name the liberties that a CONNECT takes."""
     return tuple(_of_connect(connect, who))
 
 
-def topic_deviations(topic: str, question: Question) -> tuple[Liberty, ...]:
+def topic_deviations(topic: str, question: Question) -> tuple[StrictRule, ...]:
     """Name the liberties that a topic takes."""
     known = f"$dps/registrations/{_TOPICS.get(question.operation)}/?$rid={question.rid}"
     if question.operation_id is None:
-        return () if topic == known else (Liberty.TOPIC,)
+        return () if topic == known else (StrictRule.TOPIC,)
 
     rest = topic.removeprefix(f"{known}&operationId=")
-    return () if rest != topic and _ENCODED.fullmatch(rest) else (Liberty.TOPIC,)
+    return () if rest != topic and _ENCODED.fullmatch(rest) else (StrictRule.TOPIC,)
 
 
-def _of_connect(connect: Connect, who: UserName) -> Iterator[Liberty]:
+def _of_connect(connect: Connect, who: UserName) -> Iterator[StrictRule]:
     if not _is_canonical(connect.user_name or "", who):
-        yield Liberty.USER_NAME
+        yield StrictRule.USER_NAME
 
     if connect.client_id != who.registration_id:
-        yield Liberty.CLIENT_ID
+        yield StrictRule.CLIENT_ID
 
     if not connect.clean_session:
-        yield Liberty.CLEAN_SESSION
+        yield StrictRule.CLEAN_SESSION
 
     if connect.password == b"":
-        yield Liberty.EMPTY_PASSWORD
+        yield StrictRule.EMPTY_PASSWORD
 
 
 def _is_canonical(user_name: str, who: UserName) -> bool:

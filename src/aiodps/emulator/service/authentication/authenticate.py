@@ -19,6 +19,7 @@ from typing import assert_never
 
 from cryptography import x509
 
+from aiodps.emulator.messages import Identity, Request
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
 from aiodps.emulator.service.authentication.sas import (
     is_signed_by_device,
@@ -39,7 +40,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
 from aiodps.emulator.service.enrollments.store import Enrollments
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.x509 import is_named, is_valid_at, path_up, thumbprint
-from aiodps.emulator.wire import Identity, Request
 from aiodps.errors import ServiceError
 
 MAX_PRESENTED = 10

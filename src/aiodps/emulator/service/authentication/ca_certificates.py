@@ -72,8 +72,8 @@ class CaCertificates:
             alone.
     """
 
-    def __init__(self, *, chance: random.Random, store: Store | None = None) -> None:
-        self._chance = chance
+    def __init__(self, *, rng: random.Random, store: Store | None = None) -> None:
+        self._rng = rng
         self._store = store or MemoryStore()
         with reading(Kind.CERTIFICATE):
             kept = self._store.load(Kind.CERTIFICATE)
@@ -116,7 +116,7 @@ class CaCertificates:
             name=older.name if older else name,
             certificate=_read(certificate),
             verified=verified,
-            etag=etag(chance=self._chance, now=now),
+            etag=etag(rng=self._rng, now=now),
             created=older.created if older else now,
             updated=now,
         )
@@ -166,7 +166,7 @@ class CaCertificates:
             ConflictError: If the etag is another one.
         """
         older = self.get(name, if_match=if_match)
-        code = verification_code(chance=self._chance)
+        code = verification_code(rng=self._rng)
         return self._update(older, verified=older.verified, verification_code=code, now=now)
 
     def verify(
@@ -204,7 +204,7 @@ class CaCertificates:
             older,
             verified=verified,
             verification_code=verification_code,
-            etag=etag(chance=self._chance, now=now),
+            etag=etag(rng=self._rng, now=now),
             updated=now,
         )
         self._keep(newer)

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import unquote
 
+from aiodps.emulator.messages import Identity, Request, Transport
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.errors import ErrorCode, refusal
-from aiodps.emulator.wire import Carrier, Identity, Request
 from aiodps.errors import ServiceError
 
 SCHEME: Final = "SharedAccessSignature"
@@ -182,7 +182,7 @@ def is_signed_by_member(
 
 def key_rejected(request: Request, why: str) -> ServiceError:
     """Make the error for a bad signature; the code depends on the transport (seen on the wire)."""
-    over_mqtt = request.carrier is Carrier.MQTT
+    over_mqtt = request.transport is Transport.MQTT
     code = ErrorCode.KEY_REJECTED if over_mqtt else ErrorCode.UNAUTHORIZED
     return refusal(code, "Unauthorized", why=why)
 

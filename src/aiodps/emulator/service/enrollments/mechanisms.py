@@ -122,11 +122,11 @@ class SymmetricKeys:
     secondary: str | None = field(default=None, repr=False)
     """Base64; None if the service is to make one."""
 
-    def completed(self, *, chance: random.Random) -> SymmetricKeys:
+    def completed(self, *, rng: random.Random) -> SymmetricKeys:
         """Return them with the keys made that are missing."""
         return SymmetricKeys(
-            primary=self.primary or symmetric_key(chance=chance),
-            secondary=self.secondary or symmetric_key(chance=chance),
+            primary=self.primary or symmetric_key(rng=rng),
+            secondary=self.secondary or symmetric_key(rng=rng),
         )
 
 

@@ -55,10 +55,10 @@ class Enrollments:
         self,
         enrollments: Iterable[Enrollment] = (),
         *,
-        chance: random.Random | None = None,
+        rng: random.Random | None = None,
         store: Store | None = None,
     ) -> None:
-        self._chance = chance or random.SystemRandom()
+        self._rng = rng or random.SystemRandom()
         self._store = store or MemoryStore()
         self._individuals: dict[str, IndividualEnrollment] = {}
         self._groups: dict[str, EnrollmentGroup] = {}
@@ -101,7 +101,7 @@ class Enrollments:
         newer = replace(
             enrollment,
             attestation=self._completed(enrollment, older),
-            etag=enrollment_etag(chance=self._chance, now=moment),
+            etag=enrollment_etag(rng=self._rng, now=moment),
             created=older.created if older else moment,
             updated=moment,
         )
@@ -209,7 +209,7 @@ class Enrollments:
             mechanism = with_what_is_known(mechanism, older.attestation)
 
         if isinstance(mechanism, SymmetricKeys):
-            return mechanism.completed(chance=self._chance)
+            return mechanism.completed(rng=self._rng)
 
         return mechanism
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiodps.emulator.messages import Request, Transport
 from aiodps.emulator.service.errors import ErrorCode, refusal
 from aiodps.emulator.service.json_input import read_object
-from aiodps.emulator.wire import Carrier, Request
 from aiodps.errors import ServiceError
 
 _NO_CSR = "this emulator issues no certificates"
@@ -68,7 +68,7 @@ def _read(body: bytes) -> Mapping[str, Any]:
 
 def _tpm_refused(request: Request) -> ServiceError:
     """Refuse a TPM: over HTTPS as an unknown one (seen on the wire), over MQTT as such."""
-    if request.carrier is Carrier.MQTT:
+    if request.transport is Transport.MQTT:
         return refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
 
     return refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Enrollment not found.", why=_NO_TPM)

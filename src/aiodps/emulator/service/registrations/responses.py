@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiodps.emulator.messages import Response
 from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.service.registrations.record import (
     Outcome,
     Proof,
     RegistrationOperation,
 )
-from aiodps.emulator.wire import Response
 from aiodps.errors import ServiceError
 from aiodps.models import RegistrationStatus
 

@@ -35,10 +35,10 @@ class Registrations:
     """
 
     def __init__(
-        self, *, assign_after: float, chance: random.Random, store: Store | None = None
+        self, *, assign_after: float, rng: random.Random, store: Store | None = None
     ) -> None:
         self.assign_after = assign_after
-        self._chance = chance
+        self._rng = rng
         self._store = store or MemoryStore()
         with reading(Kind.REGISTRATION):
             kept = self._store.load(Kind.REGISTRATION)
@@ -77,12 +77,12 @@ class Registrations:
         )
         finished = now + self.assign_after
         operation = RegistrationOperation(
-            operation_id=operation_id(registration_id, chance=self._chance),
+            operation_id=operation_id(registration_id, rng=self._rng),
             proof=proof,
             enrollment_group_id=enrollment_group_id,
             created=record.created,
             finished=finished,
-            etag=etag(chance=self._chance, now=finished),
+            etag=etag(rng=self._rng, now=finished),
             outcome=outcome,
             call=call,
         )

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
+class InstanceIdentity:
     """Name and keys of an instance."""
 
     id_scope: str
@@ -45,7 +45,7 @@ class Instance:
     """Who may do what in the service API; the first one is the owner's."""
 
     @classmethod
-    def settle(
+    def load_or_create(
         cls,
         store: Store,
         *,

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from cryptography import x509
 
-from aiodps.emulator.liberties import Liberty
+from aiodps.emulator.strict_rules import StrictRule
 
 Json: TypeAlias = Mapping[str, Any] | Sequence[Any]
 """A JSON document of an answer: an object or an array."""
@@ -24,7 +24,7 @@ class Operation(enum.Enum):
     STATUS_LOOKUP = "device registration status lookup"
 
 
-class Carrier(enum.Enum):
+class Transport(enum.Enum):
     """What a device's request came over, as far as the service's answer depends on it."""
 
     HTTPS = "https"
@@ -44,8 +44,8 @@ class Request:
     operation_id: str | None = None
     """Only for `OPERATION_STATUS`."""
     body: bytes = field(default=b"", repr=False)
-    carrier: Carrier = Carrier.HTTPS
-    liberties: tuple[Liberty, ...] = field(default=(), compare=False)
+    transport: Transport = Transport.HTTPS
+    deviations: tuple[StrictRule, ...] = field(default=(), compare=False)
     """What is not as it should be on the wire; only `--strict` minds."""
 
 

@@ -31,12 +31,12 @@ from tests.emulator.clients import (
 from tests.emulator.tokens import KEY, OTHER_KEY, signature, token
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.journal import Exchange
+from aiodps.emulator.messages import Operation
+from aiodps.emulator.request_log import Exchange
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.enrollments.store import IndividualEnrollment
 from aiodps.emulator.state.sqlite import SqliteStore
 from aiodps.emulator.state.store import Kind
-from aiodps.emulator.wire import Operation
 from aiodps.errors import ConfigurationError
 
 pytestmark = pytest.mark.anyio

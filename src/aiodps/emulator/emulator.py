@@ -18,20 +18,20 @@ from aiodps.emulator.admin.server import Control
 from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
 from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.connections.tls import server_context
-from aiodps.emulator.desk import Dispatcher
+from aiodps.emulator.dispatch import Dispatcher
 from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
-from aiodps.emulator.instance import Instance
-from aiodps.emulator.journal import Counts, Exchange, Journal, Note
-from aiodps.emulator.journal_lines import written
+from aiodps.emulator.identity import InstanceIdentity
 from aiodps.emulator.ports import Ports, check_host
+from aiodps.emulator.request_log import Counts, Exchange, ExchangeListener, RequestLog
+from aiodps.emulator.request_log_json import written
 from aiodps.emulator.service.enrollments.store import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.sqlite import SqliteStore
 from aiodps.emulator.state.store import MemoryStore, Store, StoreError
-from aiodps.emulator.webhooks import Webhooks
+from aiodps.emulator.webhook_client import Webhooks
 from aiodps.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Emulator:
         access_policies: Iterable[AccessPolicy | str] = (),
         server_names: Sequence[str] = ("localhost",),
         beyond_loopback: bool = False,
-        on_exchange: Note | None = None,
+        on_exchange: ExchangeListener | None = None,
         faults: Plan | str | None = None,
         harsh: bool = False,
         seed: int | None = None,
@@ -134,7 +134,7 @@ class Emulator:
         self.hub = hub
         self.counts = Counts()
         """What came so far."""
-        self.journal = Journal()
+        self.request_log = RequestLog()
         """What came lately, in order."""
         self.faults = FaultInjector(plan(faults, harsh=harsh, seed=seed))
         """What goes wrong on purpose; a new `plan` counts at once."""
@@ -148,7 +148,7 @@ class Emulator:
             if state is not None:
                 self._store = opened.enter_context(closing(SqliteStore.open(state)))
 
-            self._instance = Instance.settle(
+            self._instance = InstanceIdentity.load_or_create(
                 self._store,
                 durable=state is not None,
                 id_scope=id_scope,
@@ -217,7 +217,7 @@ class Emulator:
         running.callback(ports.close)
         self.https_port, self.mqtt_port = ports.numbers
         if self._log_json is not None:
-            running.enter_context(written(self.journal, self._log_json))
+            running.enter_context(written(self.request_log, self._log_json))
 
         if self._control_port is not None:
             self.control = running.enter_context(open_control_port(self, self._control_port))
@@ -237,8 +237,8 @@ class Emulator:
         if self.control is not None:
             tasks.start_soon(self.control.serve, tasks)
 
-    def _door(self, front: str) -> Handshakes:
-        return Handshakes(faults=self.faults, note=self._note, front=front)
+    def _door(self, transport: str) -> Handshakes:
+        return Handshakes(faults=self.faults, note=self._note, transport=transport)
 
     def facts(self) -> dict[str, Any]:
         """Say where everything is, as JSON; holds the secret of the service API."""
@@ -263,7 +263,7 @@ class Emulator:
         self.service.forget_devices()
         self.save()
         self.counts.clear()
-        self.journal.clear()
+        self.request_log.clear()
         self.faults.reset()
 
     def save(self) -> None:
@@ -290,7 +290,7 @@ class Emulator:
 
     def _note(self, exchange: Exchange) -> None:
         self.counts.note(exchange)
-        self.journal.note(exchange)
+        self.request_log.note(exchange)
         if self._on_exchange is not None:
             self._on_exchange(exchange)
 

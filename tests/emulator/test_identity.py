@@ -11,13 +11,13 @@ from cryptography import x509
 from tests.emulator.dict_store import DictStore
 
 from aiodps.emulator.azure_api.access_policies import AccessPolicy, Right
-from aiodps.emulator.instance import KEPT_CA_DAYS, Instance
+from aiodps.emulator.identity import KEPT_CA_DAYS, InstanceIdentity
 from aiodps.emulator.state.store import Kind, MemoryStore, Store
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority
 
 
-def settle(store: Store, **more: Any) -> Instance:
+def settle(store: Store, **more: Any) -> InstanceIdentity:
     """Settle an instance."""
     options: Mapping[str, Any] = {
         "durable": True,
@@ -26,7 +26,7 @@ def settle(store: Store, **more: Any) -> Instance:
         "access_policies": (),
         "server_names": ("localhost",),
     }
-    return Instance.settle(store, **{**options, **more})
+    return InstanceIdentity.load_or_create(store, **{**options, **more})
 
 
 def days_left(certificate: x509.Certificate) -> float:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from tests.emulator.clients import SCOPE, device, http, mqtt, mqtt_connect, running
-from tests.emulator.test_journal import exchange
+from tests.emulator.test_request_log import exchange
 
-from aiodps.emulator import journal_lines
-from aiodps.emulator.journal import Journal
-from aiodps.emulator.journal_lines import to_json, written
+from aiodps.emulator import request_log_json
+from aiodps.emulator.request_log import RequestLog
+from aiodps.emulator.request_log_json import to_json, written
 from aiodps.errors import ConfigurationError
 
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
@@ -34,8 +34,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 def test_the_documented_members() -> None:
     """All of them, always, in that order."""
     assert list(to_json(exchange(None))) == RULE_FIELDS
-    assert journal_lines.__doc__ is not None
-    assert all(f"    {name} " in journal_lines.__doc__ for name in RULE_FIELDS)
+    assert request_log_json.__doc__ is not None
+    assert all(f"    {name} " in request_log_json.__doc__ for name in RULE_FIELDS)
 
 
 @pytest.mark.anyio
@@ -100,7 +100,7 @@ async def test_what_is_not_answered_is_there_too(tmp_path: Path) -> None:
 
 def test_lines_are_added_to_a_file(tmp_path: Path) -> None:
     """What was there stays."""
-    file, made = tmp_path / "journal", Journal()
+    file, made = tmp_path / "journal", RequestLog()
     file.write_text("{}\n")
     with written(made, file):
         made.note(exchange(None))
@@ -112,7 +112,7 @@ def test_lines_are_added_to_a_file(tmp_path: Path) -> None:
 
 def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     """Is called `-`, and stays open."""
-    made = Journal()
+    made = RequestLog()
     with written(made, "-"):
         made.note(exchange(None))
 
@@ -124,7 +124,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     """Is known at once."""
     with (
         pytest.raises(ConfigurationError, match="cannot be written") as caught,
-        written(Journal(), tmp_path / "none" / "journal"),
+        written(RequestLog(), tmp_path / "none" / "journal"),
     ):
         pass
 
@@ -134,7 +134,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_does_not_end_the_emulator(caplog: pytest.LogCaptureFixture) -> None:
     """It is said once, and the journal in memory goes on."""
-    made = Journal()
+    made = RequestLog()
     with written(made, "/dev/full"):
         made.note(exchange(None))
         made.note(exchange(None))

@@ -37,7 +37,7 @@ from __future__ import annotations
 import enum
 
 
-class Liberty(enum.Enum):
+class StrictRule(enum.Enum):
     """A rule of `--strict`, and what a client is told that breaks it."""
 
     HTTP_TARGET = "http-target", "write path and query as the specification does"

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from aiodps.emulator.messages import encode_json
 from aiodps.emulator.service.registrations.custom_allocation import (
     MAX_ANSWER,
     WebhookCall,
     WebhookReply,
 )
 from aiodps.emulator.service.registrations.register import Registrar
-from aiodps.emulator.wire import encode_json
 from aiodps.errors import ConfigurationError
 
 if TYPE_CHECKING:

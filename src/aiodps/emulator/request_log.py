@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from aiodps.emulator.wire import Operation
+from aiodps.emulator.messages import Operation
 
 MAX_COUNTED_IDS: Final = 100_000
 LONGEST_COUNTED_ID: Final = 128
@@ -28,7 +28,7 @@ KEPT: Final = 10_000
 class Exchange:
     """One request and its answer; also a connection that did not come about. Holds no secret."""
 
-    front: str
+    transport: str
     """`https`, `mqtt` or `mqtt-ws`."""
     what: str
     """The operation, in words; for what is no operation, the request as it came."""
@@ -55,14 +55,14 @@ class Exchange:
     """The rules of the fault plan that struck; None if nothing went wrong on purpose."""
 
 
-Note: TypeAlias = Callable[[Exchange], None]
+ExchangeListener: TypeAlias = Callable[[Exchange], None]
 
 
 def _nothing() -> None:
     """Forget nothing: there is nothing to forget."""
 
 
-class Journal:
+class RequestLog:
     """The last exchanges, and whoever listens for the next ones.
 
     Iterating gives the exchanges, the oldest first. May be read from another thread.
@@ -71,7 +71,7 @@ class Journal:
     def __init__(self, *, kept: int = KEPT) -> None:
         self._numbers = itertools.count(1)
         self._entries: deque[tuple[int, Exchange]] = deque(maxlen=kept)
-        self._listeners: list[Note] = []
+        self._listeners: list[ExchangeListener] = []
         self._forgetful: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Exchange]:
@@ -102,7 +102,9 @@ class Journal:
             forget()
 
     @contextmanager
-    def listen(self, note: Note, *, forget: Callable[[], None] = _nothing) -> Iterator[None]:
+    def listen(
+        self, note: ExchangeListener, *, forget: Callable[[], None] = _nothing
+    ) -> Iterator[None]:
         """Be told of each exchange, before it is answered, for as long as the block lasts.
 
         Args:

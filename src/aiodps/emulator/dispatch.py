@@ -6,8 +6,8 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,14 +17,7 @@ from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault, delivery
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.faults.injector import FaultInjector
-from aiodps.emulator.journal import LONGEST_COUNTED_ID, Exchange, Note
-from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
-from aiodps.emulator.service.formats import timestamp
-from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.x509 import subject, thumbprint
-from aiodps.emulator.sessions import Sessions
-from aiodps.emulator.state.store import MemoryStore, Store, StoreError
-from aiodps.emulator.wire import (
+from aiodps.emulator.messages import (
     Delivery,
     Identity,
     ManagementRequest,
@@ -33,6 +26,12 @@ from aiodps.emulator.wire import (
     Request,
     Response,
 )
+from aiodps.emulator.request_log import LONGEST_COUNTED_ID, Exchange, ExchangeListener
+from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
+from aiodps.emulator.service.formats import timestamp
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.service.x509 import subject, thumbprint
+from aiodps.emulator.state.store import MemoryStore, Store, StoreError
 
 _POINTS: Final = {
     Operation.REGISTER: Point.REGISTER,
@@ -58,7 +57,7 @@ class Dispatcher:
     def __init__(
         self,
         service: Service,
-        note: Note,
+        note: ExchangeListener,
         faults: FaultInjector | None = None,
         *,
         azure_api: AzureApi | None = None,
@@ -71,13 +70,13 @@ class Dispatcher:
         self._sessions = Sessions()
         self._store = store or MemoryStore()
 
-    def answer(self, request: Request, *, identity: Identity, front: str) -> Response:
+    def handle_device(self, request: Request, *, identity: Identity, transport: str) -> Response:
         """Ask the service on behalf of a device."""
         began = time.perf_counter()
         fault = self._faults.draw(
             _POINTS[request.operation],
             registration_id=request.registration_id,
-            transport=front,
+            transport=transport,
             operation_id=request.operation_id,
         )
         if fault is None:
@@ -90,7 +89,7 @@ class Dispatcher:
 
         self._note(
             Exchange(
-                front=front,
+                transport=transport,
                 what=request.operation.value,
                 operation=request.operation,
                 registration_id=request.registration_id[:LONGEST_COUNTED_ID],
@@ -118,7 +117,7 @@ class Dispatcher:
 
         return response
 
-    def answer_management(self, request: ManagementRequest) -> ManagementResponse:
+    def handle_management(self, request: ManagementRequest) -> ManagementResponse:
         """Ask the service API or the resource manager."""
         began = time.perf_counter()
         fault = self._faults.draw(Point.MANAGEMENT, registration_id=None, transport="https")
@@ -131,7 +130,7 @@ class Dispatcher:
 
         self._note(
             Exchange(
-                front="https",
+                transport="https",
                 what=f"{request.method} {request.path.rpartition('/providers/')[2][:120]}",
                 status_code=response.status_code,
                 fault=None if fault is None else fault.rules,
@@ -155,22 +154,22 @@ class Dispatcher:
 
         return response
 
-    def meet(
+    def fault_for(
         self,
         point: Point,
         *,
         registration_id: str,
-        front: str,
+        transport: str,
         certificates: Sequence[x509.Certificate],
     ) -> Delivery | None:
         """Ask whether a fault strikes a CONNECT or a SUBSCRIBE, which the service never sees."""
-        fault = self._faults.draw(point, registration_id=registration_id, transport=front)
+        fault = self._faults.draw(point, registration_id=registration_id, transport=transport)
         if fault is None:
             return None
 
         self._note(
             Exchange(
-                front=front,
+                transport=transport,
                 what=point.value.upper(),
                 registration_id=registration_id,
                 **_shown(Identity(tuple(certificates))),
@@ -181,19 +180,19 @@ class Dispatcher:
         )
         return delivery(fault, now=time.time())
 
-    def refuse(
+    def reject(
         self,
         status_code: int,
         reason: str,
         *,
         what: str,
-        front: str,
+        transport: str,
         certificates: Sequence[x509.Certificate],
     ) -> Response:
         """Say no to what is not for the service."""
         self._note(
             Exchange(
-                front=front,
+                transport=transport,
                 what=what,
                 **_shown(Identity(tuple(certificates))),
                 status_code=status_code,
@@ -259,3 +258,24 @@ def _shown(identity: Identity) -> dict[str, Any]:
             shown["key_name"] = (signature.policy or "")[:LONGEST_COUNTED_ID]
 
     return shown
+
+
+class Sessions:
+    """The sessions of an instance."""
+
+    def __init__(self) -> None:
+        self._end: dict[str, Callable[[], None]] = {}
+
+    @contextmanager
+    def enter(self, client: str, *, end: Callable[[], None]) -> Iterator[None]:
+        """Hold the session of a client; end the older one, if there is one (3.1.4-2)."""
+        older = self._end.get(client)
+        self._end[client] = end
+        if older is not None:
+            older()
+
+        try:
+            yield
+        finally:
+            if self._end.get(client) is end:
+                del self._end[client]

@@ -27,7 +27,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
-from aiodps.emulator.journal import Exchange, Journal
+from aiodps.emulator.request_log import Exchange, RequestLog
 from aiodps.emulator.service.formats import timestamp
 from aiodps.errors import ConfigurationError
 
@@ -41,7 +41,7 @@ def to_json(exchange: Exchange) -> dict[str, Any]:
     shown = {"subject": exchange.certificate, "sha256": exchange.thumbprint}
     return {
         "time": timestamp(exchange.time),
-        "front": exchange.front,
+        "front": exchange.transport,
         "operation": exchange.what,
         "registration_id": exchange.registration_id,
         "certificate": None if exchange.certificate is None else shown,
@@ -55,7 +55,7 @@ def to_json(exchange: Exchange) -> dict[str, Any]:
 
 
 @contextmanager
-def written(journal: Journal, path: str | Path) -> Iterator[None]:
+def written(request_log: RequestLog, path: str | Path) -> Iterator[None]:
     """Write each exchange to a file as it happens, until the block is left.
 
     Args:
@@ -66,10 +66,10 @@ def written(journal: Journal, path: str | Path) -> Iterator[None]:
         ConfigurationError: If the file cannot be opened.
     """
     if str(path) == STANDARD_OUTPUT:
-        with journal.listen(_Writer(_print).note):
+        with request_log.listen(_Writer(_print).note):
             yield
     else:
-        with _open(Path(path)) as file, journal.listen(_Writer(file.write).note):
+        with _open(Path(path)) as file, request_log.listen(_Writer(file.write).note):
             yield
 
 

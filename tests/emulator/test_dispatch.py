@@ -7,11 +7,8 @@ from collections.abc import Callable
 import pytest
 from tests.emulator.clients import device
 
-from aiodps.emulator.desk import Dispatcher
-from aiodps.emulator.journal import Exchange
-from aiodps.emulator.service.service import Service
-from aiodps.emulator.state.store import MemoryStore, StoreError
-from aiodps.emulator.wire import (
+from aiodps.emulator.dispatch import Dispatcher, Sessions
+from aiodps.emulator.messages import (
     Identity,
     ManagementRequest,
     ManagementResponse,
@@ -19,6 +16,9 @@ from aiodps.emulator.wire import (
     Request,
     Response,
 )
+from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.service.service import Service
+from aiodps.emulator.state.store import MemoryStore, StoreError
 
 REQUEST = Request(
     operation=Operation.REGISTER, id_scope="s", registration_id="device-1", api_version=None
@@ -56,19 +56,21 @@ class BrokenService(Service):
 
 def test_each_request_is_noted(dispatcher: Dispatcher, noted: list[Exchange]) -> None:
     """Who asked for what, and what the answer was."""
-    response = dispatcher.answer(REQUEST, identity=Identity((device().certificate,)), front="mqtt")
+    response = dispatcher.handle_device(
+        REQUEST, identity=Identity((device().certificate,)), transport="mqtt"
+    )
 
     (exchange,) = noted
     assert exchange.status_code == response.status_code
     assert exchange.message == response.body["message"]
-    assert (exchange.front, exchange.what) == ("mqtt", "register")
+    assert (exchange.transport, exchange.what) == ("mqtt", "register")
     assert (exchange.registration_id, exchange.certificate) == ("device-1", "CN=device-1")
     assert 0 <= exchange.took < 1
 
 
 def test_the_resource_manager_is_noted_too(dispatcher: Dispatcher, noted: list[Exchange]) -> None:
     """With a path that says enough."""
-    response = dispatcher.answer_management(ARM)
+    response = dispatcher.handle_management(ARM)
 
     assert (response.status_code, response.body) == (200, {"value": []})
     assert noted[0].what == "GET Microsoft.Devices/provisioningServices/d/certificates"
@@ -78,8 +80,8 @@ def test_what_is_not_for_the_service_gets_an_error_body(
     dispatcher: Dispatcher, noted: list[Exchange]
 ) -> None:
     """Of the service's shape."""
-    response = dispatcher.refuse(
-        404, "nothing there", what="GET /", front="https", certificates=()
+    response = dispatcher.reject(
+        404, "nothing there", what="GET /", transport="https", certificates=()
     )
 
     assert response.status_code == 404
@@ -95,8 +97,10 @@ def test_what_is_not_for_the_service_gets_an_error_body(
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda dispatcher: dispatcher.answer(REQUEST, identity=Identity(), front="https"),
-        lambda dispatcher: dispatcher.answer_management(ARM),
+        lambda dispatcher: dispatcher.handle_device(
+            REQUEST, identity=Identity(), transport="https"
+        ),
+        lambda dispatcher: dispatcher.handle_management(ARM),
     ],
     ids=["device", "resource manager"],
 )
@@ -124,8 +128,10 @@ class FullStore(MemoryStore):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda dispatcher: dispatcher.answer(REQUEST, identity=Identity(), front="https"),
-        lambda dispatcher: dispatcher.answer_management(ARM),
+        lambda dispatcher: dispatcher.handle_device(
+            REQUEST, identity=Identity(), transport="https"
+        ),
+        lambda dispatcher: dispatcher.handle_management(ARM),
     ],
     ids=["device", "resource manager"],
 )
@@ -141,3 +147,32 @@ def test_what_cannot_be_kept_is_not_told(
     assert (response.status_code, noted[0].status_code) == (500, 500)
     assert "the disk is full" in str(response.body)
     assert [record.exc_info for record in caplog.records] == [None]
+
+
+def test_a_newer_session_ends_the_older_one_of_its_client_alone() -> None:
+    """MQTT 3.1.1, 3.1.4-2."""
+    sessions = Sessions()
+    ended: list[str] = []
+    with (
+        sessions.enter("a", end=lambda: ended.append("a1")),
+        sessions.enter("b", end=lambda: ended.append("b1")),
+        sessions.enter("a", end=lambda: ended.append("a2")),
+    ):
+        assert ended == ["a1"]
+
+
+def test_a_session_that_was_left_is_not_ended() -> None:
+    """Nor is the one that took over forgotten when the older one is left at last."""
+    sessions = Sessions()
+    ended: list[str] = []
+    older = sessions.enter("a", end=lambda: ended.append("older"))
+    newer = sessions.enter("a", end=lambda: ended.append("newer"))
+    older.__enter__()
+    newer.__enter__()
+    older.__exit__(None, None, None)
+    with sessions.enter("a", end=lambda: ended.append("third")):
+        assert ended == ["older", "newer"]
+
+    newer.__exit__(None, None, None)
+    with sessions.enter("a", end=lambda: ended.append("fourth")):
+        assert ended == ["older", "newer"]

@@ -26,7 +26,7 @@ from aiodps.emulator.service.enrollments.allocation import Allocation, Allocatio
 from aiodps.emulator.service.enrollments.enrollment import CustomAllocation, EnrollmentGroup
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.webhooks import Webhooks
+from aiodps.emulator.webhook_client import Webhooks
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority
 

@@ -6,9 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from aiodps.emulator import journal
-from aiodps.emulator.journal import LONGEST_COUNTED_ID, LONGEST_TEXT, Counts, Exchange, Journal
-from aiodps.emulator.wire import Operation
+from aiodps.emulator import request_log
+from aiodps.emulator.messages import Operation
+from aiodps.emulator.request_log import (
+    LONGEST_COUNTED_ID,
+    LONGEST_TEXT,
+    Counts,
+    Exchange,
+    RequestLog,
+)
 
 
 def exchange(
@@ -16,7 +22,7 @@ def exchange(
 ) -> Exchange:
     """Make a record."""
     return Exchange(
-        front="mqtt",
+        transport="mqtt",
         what="",
         status_code=status_code,
         took=0.0,
@@ -42,7 +48,7 @@ def test_what_is_counted() -> None:
 
 def test_hostile_ids_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a bound on how many are counted one by one, and on their length."""
-    monkeypatch.setattr(journal, "MAX_COUNTED_IDS", 2)
+    monkeypatch.setattr(request_log, "MAX_COUNTED_IDS", 2)
     counts = Counts()
     for name in ("a", "x" * (LONGEST_COUNTED_ID + 1), "b", "c", "a"):
         counts.note(exchange(Operation.REGISTER, name))
@@ -62,7 +68,7 @@ def test_counts_begin_anew() -> None:
 
 def test_the_last_exchanges_are_kept() -> None:
     """The oldest are forgotten first, and numbers are never used twice."""
-    made = Journal(kept=2)
+    made = RequestLog(kept=2)
     for status in (1, 2, 3):
         made.note(exchange(None, status_code=status))
 
@@ -76,7 +82,7 @@ def test_the_last_exchanges_are_kept() -> None:
 
 def test_long_texts_are_cut() -> None:
     """Whatever a client makes long: ten thousand of them are kept."""
-    made = Journal()
+    made = RequestLog()
     long = "x" * (LONGEST_TEXT + 1)
     made.note(replace(exchange(None, long), what=long, certificate=long, message=long))
     (kept,) = made
@@ -87,7 +93,7 @@ def test_long_texts_are_cut() -> None:
 
 def test_listeners_hear_everything_while_they_listen() -> None:
     """And nothing afterwards."""
-    made = Journal()
+    made = RequestLog()
     heard: list[Exchange] = []
     with made.listen(heard.append):
         made.note(exchange(None, status_code=1))
