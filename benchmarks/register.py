@@ -26,7 +26,7 @@ from benchmarks.baseline import Server
 from benchmarks.server import emulator, issue
 from benchmarks.table import environment, page, summarise
 
-from aiodps.fleet.percentiles import percentile
+from aiodps.fleet.measure.percentiles import percentile
 from aiodps.pki import Authority
 
 CLIENTS: Final = (

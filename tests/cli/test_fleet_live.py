@@ -10,10 +10,10 @@ from rich.console import Console
 
 from aiodps.cli import fleet_live
 from aiodps.cli.fleet_live import LiveDisplay
-from aiodps.fleet.gauge import Standing
-from aiodps.fleet.launch import Stop
+from aiodps.fleet.measure.progress import Progress
+from aiodps.fleet.run.launch import Stop
 
-STANDING = Standing(
+STANDING = Progress(
     total=100,
     assigned=39,
     failed=1,
@@ -23,7 +23,7 @@ STANDING = Standing(
 )
 
 
-def shown(monkeypatch: pytest.MonkeyPatch, *standings: Standing, terminal: bool) -> str:
+def shown(monkeypatch: pytest.MonkeyPatch, *progress_of_shards: Progress, terminal: bool) -> str:
     """Show standings and return everything that was printed."""
     paper = io.StringIO()
     console = Console(
@@ -33,11 +33,11 @@ def shown(monkeypatch: pytest.MonkeyPatch, *standings: Standing, terminal: bool)
     stop = Stop()
     with LiveDisplay(stop) as display:
         display.say("checking")
-        for standing in standings:
-            display(standing)
+        for progress in progress_of_shards:
+            display(progress)
 
-        stop.ask(2)
-        display(standings[-1])
+        stop.request(2)
+        display(progress_of_shards[-1])
         if display._live is not None:
             display._live.refresh()
 
@@ -57,7 +57,7 @@ def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """No bar and no escape codes; one line now, the next after a while, and one at the end."""
-    end = Standing(total=100, assigned=99, failed=1)
+    end = Progress(total=100, assigned=99, failed=1)
     lines = shown(monkeypatch, STANDING, STANDING, end, terminal=False).splitlines()
 
     assert len(lines) == 3
@@ -74,8 +74,8 @@ def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.monotonic", lambda: next(now))
     monkeypatch.setattr(fleet_live, "err", Console(file=io.StringIO()))
     with LiveDisplay(Stop(), quiet=True) as display:
-        display(Standing(total=1000, assigned=100))
-        display(Standing(total=1000, assigned=140))
+        display(Progress(total=1000, assigned=100))
+        display(Progress(total=1000, assigned=140))
 
         assert display._rate() == 10.0
-        assert "1:26 left" in display._figures(Standing(total=1000, assigned=140)).plain
+        assert "1:26 left" in display._figures(Progress(total=1000, assigned=140)).plain

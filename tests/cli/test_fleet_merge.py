@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.cli.test_fleet_run import typed
-from tests.fleet.test_results import run_folder
+from tests.fleet.report.test_results import run_folder
 
 
 def test_parts_become_a_run(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from aiodps.cli.fleet_options import check_start, run_of, shard_of
 from aiodps.cli.fleet_run import command
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.arrivals import Arrivals, Burst, Closed, Open
-from aiodps.fleet.runfile import RunFile
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.run_file import RunFile
 
 
 def made(*words: str, apart: bool = False) -> RunFile:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.fleet.test_results import run_folder
+from tests.fleet.report.test_results import run_folder
 
 from aiodps.cli.fleet_output import conclude, executor_of, faults_as_lines
 from aiodps.errors import ConfigurationError, JournalError, ResourceError
-from aiodps.fleet.launch import Stop, processes
-from aiodps.fleet.manifest import ManifestError
-from aiodps.fleet.results import read_results
-from aiodps.fleet.thresholds import parse
+from aiodps.fleet.plan.manifest import ManifestError
+from aiodps.fleet.report.results import read_results
+from aiodps.fleet.report.thresholds import parse
+from aiodps.fleet.run.launch import Stop, processes
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_exit_codes(
     folder = run_folder(tmp_path / "run")
     stop = Stop()
     if number is not None:
-        stop.ask(number)
+        stop.request(number)
 
     thresholds = parse(fail_if) if fail_if else ()
     results = read_results(folder)
@@ -87,7 +87,7 @@ def test_processes_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dask only if asked for, and its absence is told."""
     assert executor_of(None) is processes
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "aiodps.fleet.cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "aiodps.fleet.run.dask", raising=False)
     with pytest.raises(click.UsageError, match="aiodps\\[dask\\]"):
         executor_of("tcp://x:1")
 

@@ -14,8 +14,8 @@ from tests.certificates import root
 from tests.cli.test_fleet_run import FLEET, typed
 from tests.fleet.servers import facts_of, fleet_command, server
 
-from aiodps.fleet.journal import State
-from aiodps.fleet.results import read_results
+from aiodps.fleet.journal.journal import State
+from aiodps.fleet.report.results import read_results
 from aiodps.pki.files import CredentialFiles
 
 
@@ -36,11 +36,11 @@ def begun(out: Path, *words: str) -> subprocess.Popen[str]:
     while time.monotonic() < deadline:
         time.sleep(0.02)
         try:
-            standing = json.loads((out / "control" / "0000.json").read_text())
+            progress = json.loads((out / "control" / "0000.json").read_text())
         except (OSError, ValueError):
             continue
 
-        if standing["assigned"] + standing["in_flight"] >= 10:
+        if progress["assigned"] + progress["in_flight"] >= 10:
             return process
 
     process.kill()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import run_folder
-from tests.fleet.test_summary import FACTS
 
 from aiodps.cli.fleet_table import show_comparison, show_summary
-from aiodps.fleet.compare import Comparison, Row
-from aiodps.fleet.summary import read_summary, summarize
+from aiodps.fleet.report.compare import Comparison, Row
+from aiodps.fleet.report.summary import read_summary, summarize
 
 
 def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,17 +10,17 @@ from tests.certificates import root
 from tests.emulated import attestation
 
 from aiodps.emulator import Emulator
-from aiodps.fleet.arrivals import Closed
-from aiodps.fleet.devices import Device, Given
-from aiodps.fleet.spec import Plan, Service, ShardSpec
+from aiodps.fleet.plan.arrivals import Closed
+from aiodps.fleet.plan.devices import Device, InMemoryDevices
+from aiodps.fleet.plan.spec import Plan, Service, ShardSpec
 
 SERVICE = Service(id_scope="0ne00000000", endpoint="127.0.0.1", min_poll_interval=0)
 
 
-def given(count: int, *, prefix: str = "fleet") -> Given:
+def given(count: int, *, prefix: str = "fleet") -> InMemoryDevices:
     """Make devices that the test root vouches for."""
     names = [f"{prefix}-{number:03}" for number in range(count)]
-    return Given(
+    return InMemoryDevices(
         tuple(
             Device(registration_id=name, attestation=attestation(root().device(name)))
             for name in names

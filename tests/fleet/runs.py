@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.fleet.samples import sample
 
-from aiodps.fleet.sample import Outcome, Sample, write_samples
-from aiodps.fleet.summary import Facts, summarize, write_summary
+from aiodps.fleet.measure.sample import Outcome, Sample, write_samples
+from aiodps.fleet.report.summary import Facts, summarize, write_summary
 
 COMMAND = "aiodps fleet run --emulator --devices 40 --rate 20"
 NASTY = "</script><script>alert('<b>&\"</b>')</script>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiodps.fleet.sample import Outcome, Sample
+from aiodps.fleet.measure.sample import Outcome, Sample
 
 
 def sample(**changes: Any) -> Sample:

@@ -46,7 +46,7 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
                 transports=(transport,),
                 arrivals=Burst(),
             ) as fleet:
-                assert fleet.standing.total == 8
+                assert fleet.progress.total == 8
                 results = await fleet.run()
 
         with anyio.fail_after(5):

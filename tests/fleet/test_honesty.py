@@ -10,10 +10,10 @@ import pytest
 from tests.emulated import emulator
 from tests.fleet.fleets import spec
 
-from aiodps.fleet.arrivals import Arrivals, Closed, Open
-from aiodps.fleet.journal import Journal
-from aiodps.fleet.sample import Sample
-from aiodps.fleet.session import Session, journal_path
+from aiodps.fleet.journal.journal import Journal
+from aiodps.fleet.measure.sample import Sample
+from aiodps.fleet.plan.arrivals import Arrivals, Closed, Open
+from aiodps.fleet.run.session import Session, journal_path
 
 pytestmark = [
     pytest.mark.anyio,

@@ -15,9 +15,9 @@ import pytest
 from tests.fleet.servers import fleet_command
 from tests.scale.test_ten_thousand import registers_of
 
-from aiodps.fleet.journal import State
-from aiodps.fleet.rehearsal import Rehearsal
-from aiodps.fleet.results import read_results
+from aiodps.fleet.journal.journal import State
+from aiodps.fleet.local_emulator import LocalEmulator
+from aiodps.fleet.report.results import read_results
 from aiodps.pki.files import CredentialFiles
 
 pytestmark = pytest.mark.scale
@@ -44,11 +44,11 @@ def test_killed_at_twenty_moments(
     """R1: 0 lost, one identity each, registers <= devices + those in state "sent" at a kill."""
     rng = random.Random(SEED)  # noqa: S311 (no secret)
     kills, unsure = 0, 0
-    rehearsal = Rehearsal.beside(tmp_path / "emulator")
-    rehearsal.make()
-    ca = CredentialFiles(directory=rehearsal.folder, name="rehearsal-root")
+    local_emulator = LocalEmulator.in_folder(tmp_path / "emulator")
+    local_emulator.make()
+    ca = CredentialFiles(directory=local_emulator.folder, name="rehearsal-root")
     options = {"control-port": 0, "assign-after": 0.3, "retry-after": 1}
-    with rehearsal.emulator(options) as facts:
+    with local_emulator.emulator(options) as facts:
         command = [
             *fleet_command(facts, tmp_path, DEVICES, transport, ca=ca),
             *("--min-poll", "0.5", "--concurrency", "20", "--shards", "2"),

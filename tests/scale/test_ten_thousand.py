@@ -14,14 +14,14 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from tests.fleet.test_runfile import run_of
+from tests.fleet.plan.test_run_file import run_of
 
-from aiodps.fleet.arrivals import Closed
-from aiodps.fleet.launch import Stop, processes, run_shards
-from aiodps.fleet.rehearsal import Rehearsal, service
-from aiodps.fleet.results import read_results, write_results
-from aiodps.fleet.sample import Outcome
-from aiodps.fleet.spec import Plan, ShardSpec
+from aiodps.fleet.local_emulator import LocalEmulator, service
+from aiodps.fleet.measure.sample import Outcome
+from aiodps.fleet.plan.arrivals import Closed
+from aiodps.fleet.plan.spec import Plan, ShardSpec
+from aiodps.fleet.report.results import read_results, write_results
+from aiodps.fleet.run.launch import Stop, processes, run_shards
 
 pytestmark = pytest.mark.scale
 
@@ -63,12 +63,12 @@ class Memory:
 @pytest.mark.parametrize("transport", ["rest", "mqtt"])
 def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All assigned, exact books on both sides, under 1.5 GB in all, and nothing left behind."""
-    rehearsal, memory = Rehearsal.beside(tmp_path / "run"), Memory()
-    rehearsal.make()
+    local_emulator, memory = LocalEmulator.in_folder(tmp_path / "run"), Memory()
+    local_emulator.make()
     (tmp_path / "run").mkdir()
-    source = rehearsal.devices(DEVICES)
+    source = local_emulator.devices(DEVICES)
     options = {"control-port": 0}
-    with memory.watched(), rehearsal.emulator(options) as facts:
+    with memory.watched(), local_emulator.emulator(options) as facts:
         emulator = psutil.Process(facts["pid"])
         before = _descriptors(emulator)
         plan = Plan(
@@ -92,14 +92,14 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
             time.sleep(0.1)
 
     results = read_results(tmp_path / "run")
-    figures = write_results(tmp_path / "run", results)["transports"][transport]
+    units = write_results(tmp_path / "run", results)["transports"][transport]
     with capsys.disabled():
         print(  # noqa: T201 (a measurement)
             f"\n{transport}: {DEVICES} devices in {seconds:.1f} s with start-up, "
-            f"{figures['achieved_rate']:.0f}/s, p50 {figures['latency']['p50']:.2f} s, "
-            f"p99 {figures['latency']['p99']:.2f} s, {memory.most / 1e6:.0f} MB in all, "
-            f"{end.strain.fds_max} descriptors, {end.strain.cpu_share:.2f} cores, "
-            f"{'; '.join(end.strain.reasons()) or 'not limited'}"
+            f"{units['achieved_rate']:.0f}/s, p50 {units['latency']['p50']:.2f} s, "
+            f"p99 {units['latency']['p99']:.2f} s, {memory.most / 1e6:.0f} MB in all, "
+            f"{end.generator_load.fds_max} descriptors, {end.generator_load.cpu_share:.2f} cores, "
+            f"{'; '.join(end.generator_load.reasons()) or 'not limited'}"
         )
 
     outcomes = Counter(sample.outcome for sample in results.samples)
@@ -107,7 +107,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
     assert counted == {sample.registration_id: sample.registers for sample in results.samples}
     assert memory.most < MOST_MEMORY
     assert left <= before + 2
-    assert (end.standing.in_flight, end.standing.left) == (0, 0)
+    assert (end.progress.in_flight, end.progress.left) == (0, 0)
     left_behind = [" ".join(each.cmdline()) for each in psutil.Process().children(recursive=True)]
     assert not [line for line in left_behind if "resource_tracker" not in line]  # Python's own
 

@@ -61,7 +61,7 @@ def server(root: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         process.communicate(timeout=20)
 
 
-class Watch:
+class SelfMonitor:
     """Looks at this process while devices wait."""
 
     def __init__(self) -> None:
@@ -104,27 +104,27 @@ async def test_a_thousand_at_once(
         assigned.add(assignment.device_id)
 
     await client.provision(attestation=identity(root, f"{transport}-warm"))
-    watch = Watch()
+    monitor = SelfMonitor()
     began = anyio.current_time()
     async with anyio.create_task_group() as watching:
-        watching.start_soon(watch.run)
+        watching.start_soon(monitor.run)
         async with anyio.create_task_group() as tasks:
             for device in identities:
                 tasks.start_soon(one, device)
 
         watching.cancel_scope.cancel()
 
-    each = watch.most_memory / DEVICES
+    each = monitor.most_memory / DEVICES
     with capsys.disabled():
         print(  # noqa: T201 (a measurement)
             f"\n{transport}: {DEVICES} devices in {anyio.current_time() - began:.1f} s, "
-            f"{each / 1024:.0f} KiB each, {watch.most_threads} threads"
+            f"{each / 1024:.0f} KiB each, {monitor.most_threads} threads"
         )
 
     assert len(assigned) == DEVICES
-    assert watch.most_threads <= 3
+    assert monitor.most_threads <= 3
     assert each < MOST_MEMORY
-    assert psutil.Process().num_fds() == watch.descriptors
+    assert psutil.Process().num_fds() == monitor.descriptors
 
 
 def identity(root: Authority, registration_id: str) -> aiodps.X509:

@@ -14,9 +14,9 @@ from rich.progress import Progress as ProgressBar
 from rich.text import Text
 
 from aiodps.cli.output import err
-from aiodps.fleet.gauge import Standing
-from aiodps.fleet.launch import Stop
-from aiodps.fleet.percentiles import percentile
+from aiodps.fleet.measure.percentiles import percentile
+from aiodps.fleet.measure.progress import Progress
+from aiodps.fleet.run.launch import Stop
 
 _RATE_OVER: Final = 5.0
 """Seconds that the shown rate is taken over."""
@@ -63,24 +63,24 @@ class LiveDisplay:
         if not self._quiet:
             err.print(Text(text, "dim"))
 
-    def __call__(self, standing: Standing) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Show how the run stands."""
         now = time.monotonic()
-        ended = standing.assigned + standing.failed
+        ended = progress.assigned + progress.failed
         self._ends.append((now, ended))
         while len(self._ends) > 2 and now - self._ends[0][0] > _RATE_OVER:  # noqa: PLR2004 (a span has two ends)
             self._ends.popleft()
 
         if self._live is not None:
-            self._bar.update(self._task, total=standing.total, completed=ended)
+            self._bar.update(self._task, total=progress.total, completed=ended)
             self._text.plain = ""
-            self._text.append_text(self._figures(standing))
-            for name, count in _most_frequent(standing):
+            self._text.append_text(self._figures(progress))
+            for name, count in _most_frequent(progress):
                 self._text.append(f"\n  {count:>8}  {name}", "red")
-        elif not self._quiet and self._is_time(now, ended=not standing.left):
-            errors = "".join(f"  {name}: {count}" for name, count in _most_frequent(standing))
-            figures = "".join(self._figures(standing).plain.splitlines())
-            err.print(Text(f"{ended}/{standing.total}{figures}{errors}"))
+        elif not self._quiet and self._is_time(now, ended=not progress.left):
+            errors = "".join(f"  {name}: {count}" for name, count in _most_frequent(progress))
+            units = "".join(self._figures(progress).plain.splitlines())
+            err.print(Text(f"{ended}/{progress.total}{units}{errors}"))
 
     def _is_time(self, now: float, *, ended: bool) -> bool:
         """Whether a plain line is due: one each few seconds, and one at the end."""
@@ -90,25 +90,25 @@ class LiveDisplay:
         self._last_line, self._said_end = now, ended
         return True
 
-    def _figures(self, standing: Standing) -> Text:
+    def _figures(self, progress: Progress) -> Text:
         """Two lines, so that 80 columns are enough."""
         rate = self._rate()
         counts = [
             f"{rate:.1f}/s" if rate is not None else "-/s",
-            f"{standing.in_flight} in flight",
-            f"{standing.assigned} assigned",
-            f"{standing.failed} failed",
+            f"{progress.in_flight} in flight",
+            f"{progress.assigned} assigned",
+            f"{progress.failed} failed",
         ]
         times = []
-        if standing.recent:
-            recent = sorted(standing.recent)
+        if progress.recent:
+            recent = sorted(progress.recent)
             p50, p99 = float(percentile(recent, 50)), float(percentile(recent, 99))
             times.append(f"p50 {p50:.2f} s  p99 {p99:.2f} s")
 
         if self._stop.order is not None:
             times.append("stopping; Ctrl-C again stops now")
-        elif rate and standing.left:
-            times.append(f"{_clock(standing.left / rate)} left")
+        elif rate and progress.left:
+            times.append(f"{_clock(progress.left / rate)} left")
 
         lines = ["  ".join(line) for line in (counts, times) if line]
         return Text("\n".join(f"  {line}" for line in lines))
@@ -118,8 +118,8 @@ class LiveDisplay:
         return (ended - before) / (now - then) if now > then else None
 
 
-def _most_frequent(standing: Standing) -> list[tuple[str, int]]:
-    return sorted(standing.errors.items(), key=lambda item: -item[1])[:_MOST_ERRORS]
+def _most_frequent(progress: Progress) -> list[tuple[str, int]]:
+    return sorted(progress.errors.items(), key=lambda item: -item[1])[:_MOST_ERRORS]
 
 
 def _clock(seconds: float) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from aiodps.cli.fleet_output import EXIT_CODES, conclude, faults_as_lines
-from aiodps.fleet.launch import Stop
-from aiodps.fleet.run import merge
+from aiodps.fleet.run.launch import Stop
+from aiodps.fleet.runs import merge
 
 
 @click.command(epilog=EXIT_CODES)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.arrivals import Arrivals, Burst, Closed, Open
-from aiodps.fleet.devices import DeviceSource
-from aiodps.fleet.listed import Issuer, Listed
-from aiodps.fleet.rehearsal import Rehearsal
-from aiodps.fleet.runfile import RunFile, environment
-from aiodps.fleet.spec import Plan, Service, default_limit
+from aiodps.fleet.local_emulator import LocalEmulator
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.devices import DeviceSource
+from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
+from aiodps.fleet.plan.run_file import RunFile, environment
+from aiodps.fleet.plan.spec import Plan, Service, default_limit
 
 DEFAULT_DEVICES: Final = 100
 DEFAULT_CONCURRENCY: Final = 50
@@ -72,7 +72,7 @@ def run_of(options: Options, folder: Path, transports: tuple[str, ...], *, apart
         source=source,
         command=shlex.join(["aiodps", *sys.argv[1:]]),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        rehearsal=_emulator(options) if emulated else None,
+        local_emulator=_emulator(options) if emulated else None,
         environment=environment(),
     )
 
@@ -188,7 +188,7 @@ def _service(options: Options) -> Service:
 
 def _rehearsed(options: Options, folder: Path) -> DeviceSource:
     count = options["devices"]
-    return Rehearsal.beside(folder).devices(DEFAULT_DEVICES if count is None else count)
+    return LocalEmulator.in_folder(folder).devices(DEFAULT_DEVICES if count is None else count)
 
 
 def _listed(options: Options, folder: Path) -> DeviceSource:
@@ -202,7 +202,7 @@ def _listed(options: Options, folder: Path) -> DeviceSource:
         )
 
     issuer = None if missing else _issuer(options, folder)
-    return Listed.read(Path(options["manifest"]), issuer=issuer)
+    return ManifestDevices.read(Path(options["manifest"]), issuer=issuer)
 
 
 def _issuer(options: Options, folder: Path) -> Issuer:

@@ -16,11 +16,11 @@ from aiodps.cli.fleet_live import LiveDisplay
 from aiodps.cli.fleet_table import show_summary
 from aiodps.cli.output import BAD_INPUT, REFUSED, err, exit_code, print_json, show_error
 from aiodps.errors import JournalError, ProvisioningError
-from aiodps.fleet.launch import Stop, processes
-from aiodps.fleet.manifest import ManifestError
-from aiodps.fleet.results import Results, write_results
-from aiodps.fleet.run import Manner, go_on
-from aiodps.fleet.thresholds import MISSED, Threshold, missed
+from aiodps.fleet.plan.manifest import ManifestError
+from aiodps.fleet.report.results import Results, write_results
+from aiodps.fleet.report.thresholds import MISSED, Threshold, missed
+from aiodps.fleet.run.launch import Stop, processes
+from aiodps.fleet.runs import RunOptions, resume_run
 
 BY_CTRL_C = 105
 """As k6 has it."""
@@ -68,7 +68,7 @@ def executor_of(dask: str | None) -> Callable[[int], Executor]:
         return processes
 
     try:
-        from aiodps.fleet.cluster import dask_executor  # noqa: PLC0415 (an extra)
+        from aiodps.fleet.run.dask import dask_executor  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as exc:
         raise click.UsageError("--dask needs one more extra: pip install 'aiodps[dask]'") from exc
 
@@ -90,14 +90,14 @@ def run_to_exit(
     """Run what is left, write and show the results, and return the exit code."""
     stop = Stop()
     with LiveDisplay(stop, quiet=as_json) as display:
-        results = go_on(
+        results = resume_run(
             folder,
             stop,
-            Manner(
+            RunOptions(
                 executor=executor_of(dask),
                 again=again,
                 start_at=start_at,
-                on_standing=display,
+                on_progress=display,
                 on_phase=display.say,
             ),
         )

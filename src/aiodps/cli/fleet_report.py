@@ -12,10 +12,10 @@ from rich.text import Text
 
 from aiodps.cli.fleet_table import show_summary
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
-from aiodps.fleet.results import read_results, write_results
-from aiodps.fleet.run import exists
-from aiodps.fleet.summary import read_summary
-from aiodps.fleet.thresholds import MISSED, missed, parse
+from aiodps.fleet.report.results import read_results, write_results
+from aiodps.fleet.report.summary import read_summary
+from aiodps.fleet.report.thresholds import MISSED, missed, parse
+from aiodps.fleet.runs import exists
 
 
 @click.command()

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from aiodps.cli.fleet_output import EXIT_CODES, faults_as_lines, run_to_exit
-from aiodps.fleet.runfile import RunFile
-from aiodps.fleet.thresholds import parse
+from aiodps.fleet.plan.run_file import RunFile
+from aiodps.fleet.report.thresholds import parse
 
 
 @click.command(epilog=EXIT_CODES)

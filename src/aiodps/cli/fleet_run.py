@@ -13,8 +13,8 @@ from rich.text import Text
 from aiodps.cli.fleet_options import check_start, run_of, shard_of
 from aiodps.cli.fleet_output import EXIT_CODES, faults_as_lines, run_to_exit
 from aiodps.cli.output import err
-from aiodps.fleet.run import begin
-from aiodps.fleet.thresholds import parse
+from aiodps.fleet.report.thresholds import parse
+from aiodps.fleet.runs import begin
 
 
 @click.command(epilog=EXIT_CODES)

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aiodps.cli.output import out
-from aiodps.fleet import figures
-from aiodps.fleet.compare import Comparison, Row
-from aiodps.fleet.summary import Summary, pick
+from aiodps.fleet.report import units
+from aiodps.fleet.report.compare import Comparison, Row
+from aiodps.fleet.report.summary import Summary, pick
 
 _Write = Callable[[Any], str]
 
@@ -41,30 +41,30 @@ def show_comparison(comparison: Comparison) -> None:
     """Show two sides and their ratios."""
     table = _table("", comparison.left, comparison.right, "ratio")
     for row in comparison.rows:
-        write = figures.BY_UNIT[row.unit]
+        write = units.BY_UNIT[row.unit]
         table.add_row(row.name, write(row.left), write(row.right), _ratio(row))
 
     out.print(table)
 
 
 _SECTIONS: Final[tuple[Mapping[str, tuple[str, _Write]], ...]] = (
-    {name: (name, figures.count) for name in ("devices", "assigned", "failed", "interrupted")},
+    {name: (name, units.count) for name in ("devices", "assigned", "failed", "interrupted")},
     {
-        "offered": ("offered_rate", figures.rate),
-        "achieved": ("achieved_rate", figures.rate),
+        "offered": ("offered_rate", units.rate),
+        "achieved": ("achieved_rate", units.rate),
     },
     {
-        f"latency {name}": (f"latency/{name}", figures.duration)
+        f"latency {name}": (f"latency/{name}", units.duration)
         for name in ("p50", "p75", "p90", "p95", "p99", "p99.9", "max")
     },
     {
-        "service time p50": ("service_time/p50", figures.duration),
-        "service time p99": ("service_time/p99", figures.duration),
-        "asked to wait, mean": ("waited/asked/mean", figures.duration),
-        "lost to backoff, mean": ("waited/backoff/mean", figures.duration),
-        "began late, mean": ("waited/start_lag/mean", figures.duration),
+        "service time p50": ("service_time/p50", units.duration),
+        "service time p99": ("service_time/p99", units.duration),
+        "asked to wait, mean": ("waited/asked/mean", units.duration),
+        "lost to backoff, mean": ("waited/backoff/mean", units.duration),
+        "began late, mean": ("waited/start_lag/mean", units.duration),
     },
-    {name: (name, figures.count) for name in ("registers", "polls", "throttled", "retries")},
+    {name: (name, units.count) for name in ("registers", "polls", "throttled", "retries")},
 )
 
 
@@ -82,7 +82,7 @@ def _failed(transports: Mapping[str, Summary]) -> list[int]:
 
 def _ratio(row: Row) -> Text:
     """Write a ratio; more of anything but rate and devices is worse, when it is by a tenth."""
-    text = figures.ratio(row.ratio)
+    text = units.ratio(row.ratio)
     if row.ratio is None or row.name == "devices":
         return Text(text)
 
@@ -99,7 +99,7 @@ def _show_errors(summary: Summary) -> None:
             Text.assemble(
                 (f"{row['count']:,} x {row['class']}{code}: ", "red"),
                 f"{example['message']} ({example['registration_id']}{tracking}; "
-                f"first {figures.duration(row['first_seen'])}, "
-                f"last {figures.duration(row['last_seen'])})",
+                f"first {units.duration(row['first_seen'])}, "
+                f"last {units.duration(row['last_seen'])})",
             )
         )

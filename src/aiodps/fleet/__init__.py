@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from aiodps.fleet.arrivals import Burst, Closed, Open
-from aiodps.fleet.devices import Device
 from aiodps.fleet.fleet import Fleet
-from aiodps.fleet.gauge import Standing
-from aiodps.fleet.listed import Issuer, Listed
-from aiodps.fleet.results import Results
-from aiodps.fleet.sample import Outcome, Sample, read_samples, write_samples
-from aiodps.fleet.session import SessionEnd
-from aiodps.fleet.shard import run_shard
-from aiodps.fleet.spec import Plan, Service, ShardSpec
+from aiodps.fleet.measure.progress import Progress
+from aiodps.fleet.measure.sample import Outcome, Sample, read_samples, write_samples
+from aiodps.fleet.plan.arrivals import Burst, Closed, Open
+from aiodps.fleet.plan.devices import Device
+from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
+from aiodps.fleet.plan.spec import Plan, Service, ShardSpec
+from aiodps.fleet.report.results import Results
+from aiodps.fleet.run.session import SessionEnd
+from aiodps.fleet.run.shard import run_shard
 
 __all__ = [
     "Burst",

@@ -12,13 +12,13 @@ from typing import Final, Self
 from anyio import to_thread
 
 from aiodps.errors import UsageError
-from aiodps.fleet.arrivals import Arrivals, Closed
-from aiodps.fleet.devices import Device, DeviceSource, Given
-from aiodps.fleet.gauge import Standing
-from aiodps.fleet.results import Results, read_results, write_results
-from aiodps.fleet.runfile import NAME, RunFile, environment
-from aiodps.fleet.session import Session
-from aiodps.fleet.spec import Plan, Service, ShardSpec, default_limit
+from aiodps.fleet.measure.progress import Progress
+from aiodps.fleet.plan.arrivals import Arrivals, Closed
+from aiodps.fleet.plan.devices import Device, DeviceSource, InMemoryDevices
+from aiodps.fleet.plan.run_file import NAME, RunFile, environment
+from aiodps.fleet.plan.spec import Plan, Service, ShardSpec, default_limit
+from aiodps.fleet.report.results import Results, read_results, write_results
+from aiodps.fleet.run.session import Session
 
 DEFAULT_ARRIVALS: Final = Closed(concurrency=50)
 
@@ -62,7 +62,9 @@ class Fleet:
             ConfigurationError: If something contradicts itself.
         """
         self._folder = Path(folder).absolute()
-        self._source = Given(tuple(devices)) if isinstance(devices, Sequence) else devices
+        self._source = (
+            InMemoryDevices(tuple(devices)) if isinstance(devices, Sequence) else devices
+        )
         self._plan = Plan(
             run_id=_run_id(self._source.names(), transports),
             service=service,
@@ -114,9 +116,9 @@ class Fleet:
         self._entered().halt()
 
     @property
-    def standing(self) -> Standing:
+    def progress(self) -> Progress:
         """How it stands."""
-        return self._entered().standing()
+        return self._entered().progress()
 
     def _entered(self) -> Session:
         if self._session is None:

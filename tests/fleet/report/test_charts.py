@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.fleet.report.test_summary import FACTS
 from tests.fleet.samples import sample
-from tests.fleet.test_summary import FACTS
 
+from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.report.charts import (
     Series,
     parts,
@@ -15,8 +16,7 @@ from aiodps.fleet.report.charts import (
     phase_charts,
     timeline_charts,
 )
-from aiodps.fleet.sample import Outcome
-from aiodps.fleet.summary import summarize
+from aiodps.fleet.report.summary import summarize
 
 
 @pytest.fixture

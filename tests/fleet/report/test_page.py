@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import COMMAND, NASTY, run_folder
 from tests.fleet.samples import sample
-from tests.fleet.test_summary import FACTS
 
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.report import Run, read_run, render, write_comparison, write_report
-from aiodps.fleet.sample import Outcome
-from aiodps.fleet.summary import summarize
+from aiodps.fleet.report.summary import summarize
 
 FIGURE = re.compile(r'data-figure="([^"]+)">([^<]*)<')
 

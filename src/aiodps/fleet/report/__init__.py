@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from aiodps.fleet.compare import run_names
-from aiodps.fleet.sample import read_samples
-from aiodps.fleet.summary import read_summary
+from aiodps.fleet.measure.sample import read_samples
+from aiodps.fleet.report.compare import run_names
+from aiodps.fleet.report.summary import read_summary
 
 try:
     from aiodps.fleet.report.page import Run, render

@@ -15,11 +15,11 @@ from typing import Any, Final
 from bokeh.models import ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NoOverlap
 from bokeh.plotting import figure
 
-from aiodps.fleet import figures
-from aiodps.fleet.percentiles import curve
-from aiodps.fleet.sample import PHASES, Outcome, Sample
-from aiodps.fleet.summary import Summary
-from aiodps.fleet.timeline import Slot, slot_width, timeline
+from aiodps.fleet.measure.percentiles import curve
+from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
+from aiodps.fleet.report import units
+from aiodps.fleet.report.summary import Summary
+from aiodps.fleet.report.timeline import Slot, slot_width, timeline
 
 COLOURS: Final = ("#3b82c4", "#e08a3c", "#2a9d8f", "#9a6fd0")
 """Of the series, in their order."""
@@ -97,7 +97,7 @@ def percentile_chart(series: Sequence[Series]) -> figure:
                 x=rights,
                 y=[point.value for point in points],
                 text=[
-                    f"{float(point.percent):.7g} %: {figures.duration(point.value)}{what}"
+                    f"{float(point.percent):.7g} %: {units.duration(point.value)}{what}"
                     for point in points
                 ],
             )
@@ -156,7 +156,7 @@ def _over_time(
     filled: bool = False,
     seconds: bool = False,
 ) -> None:
-    write = figures.duration if seconds else figures.count
+    write = units.duration if seconds else units.count
     points = [(slot.begin, figure) for slot in slots if (figure := value(slot)) is not None]
     _line(
         chart,
@@ -196,7 +196,7 @@ def _bars(series: Sequence[Series], names: Iterable[str], title: str) -> figure:
             continue
 
         right = [begin + max(took, 0.0) for begin, took in zip(left, seconds, strict=True)]
-        text = [f"{label}: {figures.duration(took)}" for took in seconds]
+        text = [f"{label}: {units.duration(took)}" for took in seconds]
         chart.hbar(
             y="y",
             left="left",

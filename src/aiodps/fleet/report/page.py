@@ -23,8 +23,8 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aiodps.fleet import figures
-from aiodps.fleet.compare import Comparison, cautions, compare_runs, compare_transports
+from aiodps.fleet.measure.sample import PHASES, Sample
+from aiodps.fleet.report import units
 from aiodps.fleet.report.charts import (
     COLOURS,
     PARTS,
@@ -34,8 +34,8 @@ from aiodps.fleet.report.charts import (
     phase_charts,
     timeline_charts,
 )
-from aiodps.fleet.sample import PHASES, Sample
-from aiodps.fleet.summary import Summary, pick
+from aiodps.fleet.report.compare import Comparison, cautions, compare_runs, compare_transports
+from aiodps.fleet.report.summary import Summary, pick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +110,14 @@ _HEADLINE: Final = (
 )
 
 _GENERATOR: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
-    "loop_lag_p99": ("event loop late, p99", figures.duration),
-    "loop_lag_max": ("event loop late, most", figures.duration),
-    "start_lag_p99": ("devices late, p99", figures.duration),
-    "start_lag_max": ("devices late, most", figures.duration),
-    "cpu_share": ("processor, of one core", figures.share),
-    "fds_max": ("descriptors, most", figures.count),
-    "fds_limit": ("descriptors, limit", figures.count),
-    "memory_max": ("memory, most", figures.memory),
+    "loop_lag_p99": ("event loop late, p99", units.duration),
+    "loop_lag_max": ("event loop late, most", units.duration),
+    "start_lag_p99": ("devices late, p99", units.duration),
+    "start_lag_max": ("devices late, most", units.duration),
+    "cpu_share": ("processor, of one core", units.share),
+    "fds_max": ("descriptors, most", units.count),
+    "fds_limit": ("descriptors, limit", units.count),
+    "memory_max": ("memory, most", units.memory),
 }
 
 
@@ -148,12 +148,12 @@ def _template() -> Any:
         trim_blocks=True,
     )
     environment.filters |= {
-        "duration": figures.duration,
-        "share": figures.share,
-        "ratio": figures.ratio,
-        "written": lambda value, how: getattr(figures, how)(value),
+        "duration": units.duration,
+        "share": units.share,
+        "ratio": units.ratio,
+        "written": lambda value, how: getattr(units, how)(value),
         "pick": pick,
-        "unit": lambda value, unit: figures.BY_UNIT[unit](value),
+        "unit": lambda value, unit: units.BY_UNIT[unit](value),
     }
     return environment.get_template("page.html")
 

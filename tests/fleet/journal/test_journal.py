@@ -1,0 +1,208 @@
+"""The journal: what was written is there, what is not whole is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.fleet.samples import sample
+
+from aiodps.errors import JournalError
+from aiodps.fleet.journal.journal import Entry, Journal, State
+from aiodps.fleet.measure.sample import Outcome
+
+PLANNED = [
+    Entry(number=number, registration_id=f"dev-{number}", transport="mqtt") for number in range(20)
+]
+
+
+def begun(path: Path) -> Journal:
+    """Begin a journal of 20 devices."""
+    return Journal.create(path, run_id="run-1", shard=0, entries=PLANNED)
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    """Each state with everything that belongs to it, in the order of the run."""
+    path = tmp_path / "j.sqlite"
+    sent = dataclasses.replace(PLANNED[2], state=State.SENT, sent=1)
+    operation = dataclasses.replace(sent, state=State.OPERATION, operation_id="4.abc.def")
+    failed = dataclasses.replace(
+        PLANNED[5],
+        state=State.FAILED,
+        sent=3,
+        sample=sample(outcome=Outcome.FAILED, error_class="ThrottledError", error_code=429001),
+    )
+    with begun(path) as journal:
+        journal.write([sent])
+        journal.write([operation, failed])
+        journal.note_session(0, {"started": 1.0})
+        journal.note_session(0, {"started": 1.0, "seconds": 2.0})
+
+    with Journal.open(path, run_id="run-1") as journal:
+        entries = journal.entries()
+        assert journal.sessions() == [{"started": 1.0, "seconds": 2.0}]
+
+    assert [entry.number for entry in entries] == list(range(20))
+    assert entries[2] == operation
+    assert entries[5] == failed
+    assert entries[0] == PLANNED[0]
+
+
+def test_it_is_written_with_every_commit(tmp_path: Path) -> None:
+    """Write-ahead log, and the log is synced at each commit: FULL is 2."""
+    with begun(tmp_path / "j.sqlite") as journal:
+        (mode,) = journal._connection.execute("PRAGMA journal_mode").fetchone()
+        (synchronous,) = journal._connection.execute("PRAGMA synchronous").fetchone()
+
+    assert (mode, synchronous) == ("wal", 2)
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    """A second one is refused, also one that only reads."""
+    path = tmp_path / "j.sqlite"
+    with begun(path), pytest.raises(JournalError) as caught:
+        Journal.open(path)
+
+    assert caught.value.reason == "in_use"
+
+
+_KILLED = """
+import dataclasses, os, signal, sys
+from pathlib import Path
+from aiodps.fleet.journal.journal import Journal, State
+journal = Journal.open(Path(sys.argv[1]))
+for entry in journal.entries():
+    journal.write([dataclasses.replace(entry, state=State.SENT, sent=1)])
+    print(entry.number, flush=True)
+    if entry.number == 11:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_has_written_what_it_said(tmp_path: Path) -> None:
+    """After SIGKILL, what `write` returned from is there, and the journal can be had at once."""
+    path = tmp_path / "j.sqlite"
+    begun(path).close()
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(path)], capture_output=True, text=True, check=False
+    )
+
+    assert killed.returncode == -signal.SIGKILL
+    said = [int(line) for line in killed.stdout.split()]
+    with Journal.open(path) as journal:
+        states = [entry.state for entry in journal.entries()]
+
+    assert said == list(range(12))
+    assert states == [State.SENT] * 12 + [State.PLANNED] * 8
+
+
+@pytest.mark.parametrize("cut", range(0, 100, 9))
+def test_a_log_that_is_cut_leaves_what_was_before(tmp_path: Path, cut: int) -> None:
+    """R3: whatever is left of the log after a power loss, each entry is the old or the new one."""
+    path = tmp_path / "j.sqlite"
+    copy = tmp_path / "k.sqlite"
+    new = [dataclasses.replace(entry, state=State.SENT, sent=1) for entry in PLANNED]
+    with begun(path) as journal:
+        for entry in new:
+            journal.write([entry])
+
+        shutil.copy(path, copy)
+        log = path.with_name("j.sqlite-wal").read_bytes()
+
+    copy.with_name("k.sqlite-wal").write_bytes(log[: len(log) * cut // 100])
+    with Journal.open(copy) as journal:
+        entries = journal.entries()
+
+    written = sum(entry.state is State.SENT for entry in entries)
+    assert entries == new[:written] + PLANNED[written:]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_flipped_bit_invents_nothing(tmp_path: Path, seed: int) -> None:
+    """R3: it is told, or it was where nothing is."""
+    path = tmp_path / "j.sqlite"
+    begun(path).close()
+    chance = random.Random(seed)  # noqa: S311 (no secret)
+    data = bytearray(path.read_bytes())
+    place = chance.randrange(len(data))
+    data[place] ^= 1 << chance.randrange(8)
+    path.write_bytes(data)
+    try:
+        with Journal.open(path, run_id="run-1") as journal:
+            assert journal.entries() == PLANNED
+    except JournalError as error:
+        reason = error.reason
+    else:
+        reason = "nothing"
+
+    assert reason in {"nothing", "damaged", "other_run", "unwritable"}
+
+
+def test_a_row_that_was_changed_is_told(tmp_path: Path) -> None:
+    """What SQLite takes for whole is checked once more, row by row."""
+    path = tmp_path / "j.sqlite"
+    begun(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE registrations SET state = 'assigned' WHERE number = 3")
+
+    connection.close()
+    with Journal.open(path) as journal, pytest.raises(JournalError) as caught:
+        journal.entries()
+
+    assert caught.value.reason == "damaged"
+
+
+def test_other_files(tmp_path: Path) -> None:
+    """No file, a file that is no journal, the journal of another run: each is told apart."""
+    path = tmp_path / "j.sqlite"
+    assert refused(path, "run-1") == "missing"
+    path.write_bytes(b"not a database, by no means" * 100)
+    assert refused(path, "run-1") == "damaged"
+    path.unlink()
+    begun(path).close()
+    assert refused(path, "run-2") == "other_run"
+
+
+def refused(path: Path, run_id: str) -> str:
+    """Say why a journal cannot be had."""
+    with pytest.raises(JournalError) as caught:
+        Journal.open(path, run_id=run_id)
+
+    return caught.value.reason
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    """What cannot be written is an error; what was written before is there."""
+    path = tmp_path / "j.sqlite"
+    with begun(path) as journal:
+        journal.write([dataclasses.replace(PLANNED[0], state=State.SENT, sent=1)])
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        log = path.with_name("j.sqlite-wal")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size, limits[1]))
+        try:
+            with pytest.raises(JournalError) as caught:
+                journal.write([dataclasses.replace(PLANNED[1], state=State.SENT, sent=1)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert caught.value.reason == "unwritable"
+    with Journal.open(path) as journal:
+        states = [entry.state for entry in journal.entries()]
+
+    assert states == [State.SENT] + [State.PLANNED] * 19
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """A journal that cannot be begun is an error of ours."""
+    with pytest.raises(JournalError) as caught:
+        begun(tmp_path / "nowhere" / "j.sqlite")
+
+    assert caught.value.reason == "unwritable"

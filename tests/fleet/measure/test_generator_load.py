@@ -1,0 +1,105 @@
+"""The generator watches itself."""
+
+from __future__ import annotations
+
+import resource
+import time
+
+import anyio
+import pytest
+
+from aiodps.errors import ResourceError
+from aiodps.fleet.measure.generator_load import (
+    GeneratorLoad,
+    SelfMonitor,
+    open_descriptors,
+    raise_fd_limit,
+    worst,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_blocked_loop_is_seen() -> None:
+    """Something that holds the loop for a quarter of a second shows as lag of about that much."""
+    monitor = SelfMonitor()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(monitor.run)
+        await anyio.sleep(0.05)
+        time.sleep(0.3)  # noqa: ASYNC251 (that is the point)
+        await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+
+    generator_load = monitor.generator_load()
+    assert 0.15 < generator_load.loop_lag_max < 3
+    assert generator_load.reasons() == [f"event loop {generator_load.loop_lag_p99:.2f} s late"]
+
+
+async def test_it_knows_what_it_uses() -> None:
+    """Descriptors, their limit, memory and processor time are those of this process."""
+    monitor = SelfMonitor()
+    until = time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(monitor.run)
+        await anyio.sleep(0.15)
+        tasks.cancel_scope.cancel()
+
+    generator_load = monitor.generator_load()
+    assert 0 < generator_load.fds_max <= open_descriptors() + 2
+    assert generator_load.fds_limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert generator_load.memory_max > 10 * 1024 * 1024
+    assert 0 < generator_load.cpu_share <= 1.2
+
+
+def test_late_starts_make_a_run_limited() -> None:
+    """What began late although nothing held it back is the generator's fault."""
+    monitor = SelfMonitor()
+    for lag in [0.0] * 95 + [0.4] * 5:
+        monitor.note_start(lag)
+
+    assert monitor.generator_load().start_lag_p99 == 0.4
+    assert "devices 0.40 s late" in monitor.generator_load().reasons()
+
+
+@pytest.mark.parametrize(
+    ("generator_load", "limited"),
+    [
+        (GeneratorLoad(), False),
+        (GeneratorLoad(cpu_share=0.89, loop_lag_p99=0.1, start_lag_p99=0.25), False),
+        (GeneratorLoad(cpu_share=0.95), True),
+        (GeneratorLoad(fds_max=95, fds_limit=100), True),
+        (GeneratorLoad(fds_max=80, fds_limit=100), False),
+    ],
+)
+def test_what_makes_a_run_limited(generator_load: GeneratorLoad, limited: bool) -> None:
+    """Beyond its thresholds, each figure does; below, none."""
+    assert bool(generator_load.reasons()) is limited
+
+
+def test_the_worst_shard_counts() -> None:
+    """One that was late is not hidden by others that were not."""
+    both = worst(
+        [GeneratorLoad(loop_lag_p99=0.5, fds_max=3), GeneratorLoad(cpu_share=0.7, fds_max=9)]
+    )
+
+    assert both == GeneratorLoad(loop_lag_p99=0.5, cpu_share=0.7, fds_max=9)
+    assert worst([]) == GeneratorLoad()
+
+
+def test_room_for_descriptors() -> None:
+    """The soft limit is raised as far as needed; beyond the hard one it is said."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        raise_fd_limit(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256
+        raise_fd_limit(1000)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 1000
+        if hard != resource.RLIM_INFINITY:
+            with pytest.raises(ResourceError, match="descriptors"):
+                raise_fd_limit(hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

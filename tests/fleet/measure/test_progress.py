@@ -1,0 +1,61 @@
+"""How a shard stands."""
+
+from __future__ import annotations
+
+import json
+
+from tests.fleet.samples import sample
+
+from aiodps.fleet.measure.progress import Progress, ProgressCounter, together
+from aiodps.fleet.measure.sample import Outcome
+
+
+def measured() -> ProgressCounter:
+    """Make a gauge of ten registrations: two of before, four that ended, one that runs."""
+    progress = ProgressCounter(total=10, assigned=1, failed=1)
+    for _ in range(5):
+        progress.begin()
+
+    progress.end(sample(registers=1))
+    progress.end(
+        sample(
+            registers=2, outcome=Outcome.FAILED, error_class="ThrottledError", error_code=429001
+        )
+    )
+    progress.end(sample(registers=1, outcome=Outcome.INTERRUPTED))
+    for _ in range(4):
+        progress.leave()
+
+    return progress
+
+
+def test_everything_is_counted_once() -> None:
+    """Ended ones by how they ended, with those of earlier sessions; the rest is left."""
+    progress = measured().progress()
+
+    assert progress == Progress(
+        total=10,
+        assigned=2,
+        failed=2,
+        in_flight=1,
+        registers=4,
+        errors={"ThrottledError 429001": 1},
+        recent=(1.0,),
+    )
+    assert progress.left == 6
+
+
+def test_shards_add_up() -> None:
+    """Sums, errors by name, latencies side by side."""
+    both = together([measured().progress()] * 2)
+
+    assert (both.total, both.left, both.registers) == (20, 12, 8)
+    assert both.errors == {"ThrottledError 429001": 2}
+    assert both.recent == (1.0, 1.0)
+
+
+def test_it_survives_json() -> None:
+    """What a shard writes is what the run reads."""
+    progress = measured().progress()
+
+    assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress

@@ -1,0 +1,104 @@
+"""A sample knows its two durations, and the file gives back what was written."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.fleet.samples import sample
+
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.measure.sample import (
+    HEADER,
+    PHASES,
+    Outcome,
+    Sample,
+    read_samples,
+    write_samples,
+)
+from aiodps.models import Phase
+
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
+SECONDS = st.floats(0, 1e6)
+COUNT = st.integers(0, 10**6)
+SAMPLES = st.builds(
+    Sample,
+    registration_id=TEXT,
+    transport=st.sampled_from(["rest", "mqtt"]),
+    shard=COUNT,
+    intended=SECONDS,
+    started=SECONDS,
+    finished=SECONDS,
+    outcome=st.sampled_from(Outcome),
+    phases=st.dictionaries(st.sampled_from(PHASES), SECONDS),
+    backoff=SECONDS,
+    registers=COUNT,
+    polls=COUNT,
+    throttled=COUNT,
+    retries=COUNT,
+    error_class=st.none() | TEXT,
+    error_code=st.none() | COUNT,
+    tracking_id=st.none() | TEXT,
+    error_message=st.none() | TEXT,
+    assigned_hub=st.none() | TEXT,
+    device_id=st.none() | TEXT,
+)
+
+
+def test_two_durations() -> None:
+    """Latency counts from when it should have begun, service time from when it did."""
+    one = sample(intended=1.0, started=3.0, finished=4.5)
+
+    assert (one.latency, one.service_time) == (3.5, 1.5)
+
+
+def test_the_phases() -> None:
+    """Every phase in which a registration spends time has its column."""
+    assert set(PHASES) == set(Phase) - {Phase.CONFIGURATION} | {"journal"}
+
+
+def test_every_field_has_its_column() -> None:
+    """The columns are the fields, the phases spread out."""
+    fields = {field.name for field in dataclasses.fields(Sample)}
+
+    assert set(HEADER) == fields - {"phases"} | set(PHASES)
+    assert len(set(HEADER)) == len(HEADER)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(samples=st.lists(SAMPLES, max_size=5))
+def test_round_trip(tmp_path: Path, samples: list[Sample]) -> None:
+    """Whatever is written is read back, to the last digit and character."""
+    path = tmp_path / "samples.csv"
+    write_samples(path, samples)
+
+    assert list(read_samples(path)) == samples
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("", 1),
+        ("a,b,c\n", 1),
+        (",".join(HEADER) + "\nx,y\n", 2),
+        (",".join(HEADER) + "\n" + "," * (len(HEADER) - 1) + "\n", 2),
+        (",".join(HEADER) + '\n"x', 2),
+    ],
+    ids=["empty", "other columns", "short", "no numbers", "cut"],
+)
+def test_other_files(tmp_path: Path, text: str, line: int) -> None:
+    """A file that is not ours is refused with file and line."""
+    path = tmp_path / "samples.csv"
+    path.write_text(text)
+
+    with pytest.raises(ConfigurationError, match=rf"samples\.csv, line {line}:"):
+        list(read_samples(path))
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A file that is not there is bad input, not a traceback."""
+    with pytest.raises(ConfigurationError, match="is not there"):
+        list(read_samples(tmp_path / "samples.csv"))

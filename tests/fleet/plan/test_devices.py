@@ -1,0 +1,73 @@
+"""Where devices come from."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from tests.certificates import expired, root
+from tests.emulated import attestation
+from tests.fleet.fleets import given
+
+from aiodps.errors import CertificateError, ConfigurationError
+from aiodps.fleet.plan.devices import Device, GeneratedDevices, InMemoryDevices
+from aiodps.pki.files import CredentialFiles
+
+
+def issued(folder: Path, count: int, **more: str) -> GeneratedDevices:
+    """Make devices of a CA in a folder."""
+    files = CredentialFiles(directory=folder, name="ca")
+    files.write(root(), overwrite=True)
+    return GeneratedDevices(
+        count=count, certificate=files.certificate, private_key=files.private_key, **more
+    )
+
+
+def test_devices_are_issued_where_they_are_needed(tmp_path: Path) -> None:
+    """Names are fixed by number; each certificate is of the CA, for its own device."""
+    source = pickle.loads(pickle.dumps(issued(tmp_path, 3)))
+    source.prepare(range(3))
+    loaded = source.load([2, 0])
+
+    assert source.names() == ["device-00000", "device-00001", "device-00002"]
+    assert [device.registration_id for device in loaded] == ["device-00002", "device-00000"]
+    assert [device.attestation.registration_id for device in loaded] == [
+        *("device-00002", "device-00000"),
+    ]
+
+
+def test_names_are_as_long_as_the_number(tmp_path: Path) -> None:
+    """They sort as they are counted."""
+    source = issued(tmp_path, 1_000_001)
+
+    assert source.names()[-1] == "device-1000000"
+    assert source.names()[0] == "device-0000000"
+
+
+@pytest.mark.parametrize(
+    ("count", "prefix"), [(0, "d"), (-1, "d"), (10**9, "d"), (True, "d"), (3, "d/")]
+)
+def test_nonsense(count: int, prefix: str, tmp_path: Path) -> None:
+    """Numbers and names that make no sense are refused."""
+    with pytest.raises(ConfigurationError):
+        issued(tmp_path, count, prefix=prefix)
+
+
+def test_given_devices_are_told_apart() -> None:
+    """None, and two that the service would take for one, are refused."""
+    devices = given(2).devices
+    with pytest.raises(ConfigurationError, match="no device"):
+        InMemoryDevices(())
+
+    twin = Device(registration_id="FLEET-000", attestation=devices[0].attestation)
+    with pytest.raises(ConfigurationError, match="twice"):
+        InMemoryDevices((*devices, twin))
+
+
+def test_given_devices_are_checked() -> None:
+    """A certificate that has expired is told before anything is sent."""
+    credential = expired()
+    device = Device(registration_id=credential.name, attestation=attestation(credential))
+    with pytest.raises(CertificateError):
+        InMemoryDevices((device,)).prepare([0])

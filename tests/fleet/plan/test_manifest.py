@@ -1,0 +1,154 @@
+"""Lists of devices: three forms, one meaning; every bad row is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.plan.manifest import ManifestError, Row, read_manifest
+
+CSV = """registration_id,certificate,private_key,key_password_file,payload
+dev-1,certs/dev-1.pem,certs/dev-1.key,,"{""model"": ""x""}"
+dev-2,/etc/dev-2.pem,,secret.txt,
+dev-3,,,,
+"""
+JSONL = """{"registration_id": "dev-1", "certificate": "certs/dev-1.pem", "private_key": "certs/dev-1.key", "payload": {"model": "x"}}
+
+{"registration_id": "dev-2", "certificate": "/etc/dev-2.pem", "key_password_file": "secret.txt"}
+{"registration_id": "dev-3"}
+"""
+TOML = """# three devices
+[[device]]
+registration_id = "dev-1"
+certificate = "certs/dev-1.pem"
+private_key = "certs/dev-1.key"
+payload = { model = "x" }
+
+[[device]]
+registration_id = "dev-2"
+certificate = "/etc/dev-2.pem"
+key_password_file = "secret.txt"
+
+[[device]]
+registration_id = "dev-3"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lines"),
+    [
+        pytest.param("m.csv", CSV, (2, 3, 4), id="csv"),
+        pytest.param("m.CSV", "\ufeff" + CSV.replace("\n", "\r\n"), (2, 3, 4), id="excel"),
+        pytest.param("m.jsonl", JSONL, (1, 3, 4), id="jsonl"),
+        pytest.param("m.toml", TOML, (2, 8, 13), id="toml"),
+    ],
+)
+def test_three_forms(name: str, text: str, lines: tuple[int, ...], tmp_path: Path) -> None:
+    """Each form gives the same rows; paths are meant from where the list lies."""
+    path = tmp_path / name
+    path.write_bytes(text.encode())
+    manifest = read_manifest(path)
+
+    assert manifest.rows == (
+        Row(
+            line=lines[0],
+            registration_id="dev-1",
+            certificate=tmp_path / "certs/dev-1.pem",
+            private_key=tmp_path / "certs/dev-1.key",
+            payload={"model": "x"},
+        ),
+        Row(
+            line=lines[1],
+            registration_id="dev-2",
+            certificate=Path("/etc/dev-2.pem"),
+            key_password_file=tmp_path / "secret.txt",
+        ),
+        Row(line=lines[2], registration_id="dev-3"),
+    )
+    assert manifest.path == path
+    assert len(manifest.digest) == 64
+
+
+def test_every_bad_row_is_named(tmp_path: Path) -> None:
+    """File, line and reason, for each of them and for no good one."""
+    path = tmp_path / "m.jsonl"
+    path.write_text(
+        '{"registration_id": "good-1"}\n'
+        '{"registration_id": "bad/1"}\n'
+        "{not json\n"
+        '{"registration_id": "GOOD-1"}\n'
+        "[1]\n"
+        '{"registration_id": "x", "colour": "red"}\n'
+        '{"certificate": "x.pem"}\n'
+        '{"registration_id": "y", "certificate": 7}\n'
+        '{"registration_id": "z", "private_key": "z.key"}\n'
+        '{"registration_id": "p", "payload": [1]}\n'
+        '{"registration_id": "good-2"}\n'
+    )
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+
+    faults = caught.value.faults
+    reasons = {
+        2: "has '/' at position 3",
+        3: "it is not JSON",
+        4: "is in line 1 already",
+        5: "it is not an object",
+        6: "'colour' is not known",
+        7: "is empty",
+        8: "certificate is not a path",
+        9: "a private key and no certificate",
+        10: "payload",
+    }
+    assert len(faults) == len(reasons)
+    for fault, (line, reason) in zip(faults, reasons.items(), strict=True):
+        assert fault.startswith(f"{path}:{line}: ")
+        assert reason in fault
+
+    assert "line 2" in caught.value.message
+    assert "8 more" in caught.value.message
+
+
+def test_bad_cells_of_csv(tmp_path: Path) -> None:
+    """Too many cells, too few, and a payload that is no JSON."""
+    path = tmp_path / "m.csv"
+    path.write_text("registration_id,payload\na,{},x\nb\nc,{\nd,{}\n")
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+
+    assert [fault.removeprefix(f"{path}:").split(":")[0] for fault in caught.value.faults] == [
+        *("2", "3", "4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        pytest.param("m.xlsx", b"PK", "neither .csv nor .jsonl nor .toml", id="form"),
+        pytest.param("m.csv", None, "No such file", id="missing"),
+        pytest.param("m.csv", b"", "no column registration_id", id="empty"),
+        pytest.param("m.csv", b"registration_id\n", "no device", id="no rows"),
+        pytest.param("m.csv", b"name\nx\n", "no column registration_id", id="header"),
+        pytest.param(
+            "m.csv", b"registration_id,cert\na,b\n", "first line has 'cert'", id="column"
+        ),
+        pytest.param("m.csv", b"registration_id\n\xff\n", "utf-8", id="encoding"),
+        pytest.param("m.toml", b"a = ", "Invalid value", id="toml"),
+        pytest.param("m.toml", b"device = [{registration_id = 'a'}]", "[[device]]", id="inline"),
+    ],
+)
+def test_files_that_are_no_lists(
+    name: str, data: bytes | None, reason: str, tmp_path: Path
+) -> None:
+    """What cannot be read at all is told with the reason."""
+    path = tmp_path / name
+    if data is not None:
+        path.write_bytes(data)
+
+    with pytest.raises(ConfigurationError) as caught:
+        read_manifest(path)
+
+    assert reason in caught.value.message
+    assert caught.value.setting == "manifest"

@@ -1,0 +1,105 @@
+"""`run.json` says everything that is needed to go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fleet.fleets import given, plan
+from tests.fleet.plan.test_manifest_devices import issuer, listed
+
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices
+from aiodps.fleet.plan.run_file import RunFile, environment
+from aiodps.fleet.plan.spec import Service
+
+
+def run_of(source: DeviceSource, **changes: Any) -> RunFile:
+    """Make a run."""
+    return RunFile(
+        plan=plan(**changes),
+        source=source,
+        command="aiodps fleet run",
+        created="2026-11-24T17:00:00+00:00",
+        local_emulator={"assign-after": 0.5},
+        environment=environment(),
+    )
+
+
+@pytest.mark.parametrize(
+    "arrivals",
+    [
+        Closed(concurrency=3),
+        Burst(),
+        Burst(concurrency=7),
+        Open(rate=2.5, spacing="poisson", ramp=3, concurrency=9),
+    ],
+    ids=lambda arrivals: type(arrivals).__name__,
+)
+def test_what_is_written_is_read_back(arrivals: Arrivals, tmp_path: Path) -> None:
+    """Plan, devices and the rest, for each kind of arrivals."""
+    service = Service(
+        id_scope="0ne1", endpoint="h.example", hub_suffixes=(".x",), ports={"rest": 9}
+    )
+    source = GeneratedDevices(count=5, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
+    run = run_of(source, arrivals=arrivals, service=service, transports=("rest", "mqtt"))
+    run.write(tmp_path)
+    assert RunFile.read(tmp_path) == run
+
+    apart = dataclasses.replace(run, here=(3,))
+    apart.write(tmp_path)
+    assert RunFile.read(tmp_path) == apart
+
+
+def test_a_listed_run(tmp_path: Path) -> None:
+    """Its devices are named by the list, and by the CA's files; nothing secret is written."""
+    source = listed(
+        tmp_path, {"registration_id": "dev-1", "payload": {"k": "hush"}}, issuer=issuer(tmp_path)
+    )
+    source.prepare([0])
+    run_of(source).write(tmp_path)
+    text = (tmp_path / "run.json").read_text()
+    back = RunFile.read(tmp_path).source
+
+    assert list(back.names()) == ["dev-1"]
+    assert back.load([0])[0].registration_id == "dev-1"
+    assert "hush" not in text
+    assert "PRIVATE" not in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "{}", '{"version": 99}', "[1]"],
+    ids=["missing", "empty", "nothing", "version", "list"],
+)
+def test_folders_without_a_run(text: str | None, tmp_path: Path) -> None:
+    """It is told in words."""
+    if text is not None:
+        (tmp_path / "run.json").write_text(text)
+
+    with pytest.raises(ConfigurationError, match="holds no run"):
+        RunFile.read(tmp_path)
+
+
+def test_devices_in_memory_cannot_be_read_back(tmp_path: Path) -> None:
+    """The library's caller has them; the command line cannot go on with them, and says so."""
+    run_of(given(1)).write(tmp_path)
+    source = RunFile.read(tmp_path).source
+
+    with pytest.raises(ConfigurationError, match="given in memory"):
+        source.names()
+
+    with pytest.raises(ConfigurationError, match="given in memory"):
+        source.prepare([0])
+
+
+def test_the_environment_is_plain() -> None:
+    """Versions and machine, as text."""
+    facts = environment()
+
+    assert json.loads(json.dumps(facts)) == facts
+    assert {"python", "processors", "aiodps", "paho-mqtt"} <= facts.keys()

@@ -1,0 +1,124 @@
+"""What a run leaves in its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.fleet.journal.test_journal import PLANNED
+from tests.fleet.plan.test_run_file import run_of
+from tests.fleet.samples import sample
+
+from aiodps.errors import JournalError
+from aiodps.fleet.journal.journal import Journal, State
+from aiodps.fleet.measure.sample import Outcome, read_samples
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.devices import GeneratedDevices
+from aiodps.fleet.report.results import in_words, read_results, write_results
+from aiodps.fleet.report.summary import read_summary
+from aiodps.fleet.run.session import journal_path
+
+SOURCE = GeneratedDevices(count=20, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
+
+
+def run_folder(folder: Path, *, shards: int = 1) -> Path:
+    """Make the folder of a run in which one was assigned, one failed, and one was interrupted."""
+    folder.mkdir(exist_ok=True)
+    run_of(SOURCE, shards=shards).write(folder)
+    path = journal_path(folder, 0)
+    path.parent.mkdir()
+    took = sample(registration_id="dev-0", device_id="press-4", transport="mqtt")
+    refused = replace(took, outcome=Outcome.FAILED, error_class="ForbiddenError")
+    with Journal.create(path, run_id="run-1", shard=0, entries=PLANNED) as journal:
+        journal.write(
+            [
+                replace(PLANNED[0], state=State.ASSIGNED, sent=1, sample=took),
+                replace(PLANNED[1], state=State.FAILED, sent=1, sample=refused),
+                replace(
+                    PLANNED[2],
+                    state=State.SENT,
+                    sent=1,
+                    sample=replace(took, outcome=Outcome.INTERRUPTED),
+                ),
+            ]
+        )
+        journal.note_session(0, {"started": 1e9, "seconds": 2.0, "strain": {"cpu_share": 0.99}})
+
+    return folder
+
+
+def test_everything_is_written(tmp_path: Path) -> None:
+    """Figures, samples and assignments agree with the journal."""
+    folder = run_folder(tmp_path / "run")
+    results = read_results(folder)
+    summary = write_results(folder, results)
+
+    assert summary == read_summary(folder / "summary.json")
+    assert summary["books"] == {
+        "planned": 17, "sent": 1, "operation": 0, "assigned": 1, "failed": 1,
+    }  # fmt: skip
+    assert summary["transports"]["mqtt"]["devices"] == 3
+    assert summary["generator"]["limited"]
+    assert summary["generator"]["why"] == ["99% of a core busy"]
+    assert list(read_samples(folder / "samples.csv")) == results.samples
+    assert (folder / "percentiles.hgrm").read_text()
+    with (folder / "assignments.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["registration_id", "device_id", "assigned_hub"],
+            ["dev-0", "press-4", "contoso.azure-devices.net"],
+        ]
+
+    assert (results.left, results.failed, results.complete) == (18, 1, False)
+
+
+def test_twice_is_the_same(tmp_path: Path) -> None:
+    """Results may be made again from the journal at any time."""
+    folder = run_folder(tmp_path / "run")
+    write_results(folder, read_results(folder))
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    write_results(folder, read_results(folder))
+
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+
+
+def test_nothing_has_begun(tmp_path: Path) -> None:
+    """A run that was killed before its first device still has a folder that can be read."""
+    run_of(SOURCE).write(tmp_path)
+    results = read_results(tmp_path)
+    summary = write_results(tmp_path, results)
+
+    assert json.loads((tmp_path / "summary.json").read_text()) == summary
+    assert results.missing == (0,)
+    assert not results.complete
+
+
+def test_a_shard_elsewhere_is_missing(tmp_path: Path) -> None:
+    """The run is not complete without it."""
+    results = read_results(run_folder(tmp_path / "run", shards=2))
+
+    assert results.missing == (1,)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """It is told as trouble with the disk; the journal is whole."""
+    folder = run_folder(tmp_path / "run")
+    (folder / "samples.csv").mkdir()
+    with pytest.raises(JournalError, match="results cannot be written"):
+        write_results(folder, read_results(folder))
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "limit", "words"),
+    [
+        (Closed(concurrency=5), 60, "closed, 5 at a time, 60 a minute at most"),
+        (Burst(), None, "all at once"),
+        (Open(rate=2.5, ramp=3, concurrency=9), None,
+         "open, 2.5/s, constant, ramp 3 s, 9 in flight at most"),
+    ],
+)  # fmt: skip
+def test_arrivals_in_words(arrivals: Arrivals, limit: float | None, words: str) -> None:
+    """As people say it."""
+    assert in_words(arrivals, limit) == words

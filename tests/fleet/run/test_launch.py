@@ -1,0 +1,136 @@
+"""Many shards begin together, and hear when to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.fleet.fleets import spec
+from tests.fleet.servers import server
+
+from aiodps.errors import JournalError, ResourceError
+from aiodps.fleet.journal.journal import Journal
+from aiodps.fleet.measure.progress import Progress
+from aiodps.fleet.plan.arrivals import Burst, Closed
+from aiodps.fleet.plan.spec import ShardSpec
+from aiodps.fleet.run.control_files import Order
+from aiodps.fleet.run.launch import Stop, processes, run_shards
+from aiodps.fleet.run.session import journal_path
+
+
+def shards(whole: ShardSpec, count: int) -> list[ShardSpec]:
+    """Part a run."""
+    plan = dataclasses.replace(whole.plan, shards=count)
+    return [dataclasses.replace(whole, plan=plan, shard=shard) for shard in range(count)]
+
+
+def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:
+    """Each device in one shard; all begin within a few milliseconds; the books add up."""
+    seen: list[Progress] = []
+    with server(assign_after=0.3) as dps, ThreadPoolExecutor(3) as pool:
+        parts = shards(spec(dps.emulator, tmp_path, 10, arrivals=Burst()), 3)
+        ends = run_shards(parts, pool, stop=Stop(), on_progress=seen.append)
+        assert sorted(dps.emulator.counts.registers.values()) == [1] * 10
+
+    started = []
+    for shard in range(3):
+        with Journal.open(journal_path(tmp_path, shard)) as journal:
+            started.append(journal.sessions()[0]["started"])
+
+    assert [end.progress.assigned for end in ends] == [4, 3, 3]
+    assert max(started) == min(started)
+    assert seen[-1].total == seen[-1].assigned == 10
+    assert not (tmp_path / "control").exists()
+
+
+def test_two_signals(tmp_path: Path) -> None:
+    """Once: no new devices, running ones end. Twice: all stops now, and may be gone on with."""
+    with server(assign_after=60, retry_after=1) as dps, ThreadPoolExecutor(1) as pool:
+        stop = Stop()
+        parts = shards(spec(dps.emulator, tmp_path, 9, arrivals=Closed(concurrency=3)), 1)
+
+        def ask(progress: Progress) -> None:
+            if progress.in_flight == 3 and stop.order is None:
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif stop.order is Order.DRAIN:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        began = time.monotonic()
+        with stop.listening():
+            (end,) = run_shards(parts, pool, stop=stop, on_progress=ask)
+
+    assert time.monotonic() - began < 8
+    assert stop.order is Order.HALT
+    assert stop.signal == signal.SIGTERM
+    assert (end.progress.assigned, end.progress.left, end.progress.in_flight) == (0, 9, 0)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_signals_are_left_alone_in_other_threads() -> None:
+    """A run inside somebody's thread pool takes no signal over."""
+    before = signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def listen() -> None:
+        with Stop().listening():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+
+    assert seen == [before]
+
+
+def test_a_shard_that_cannot_run_stops_the_others(tmp_path: Path) -> None:
+    """They end in good order, and what went wrong is told."""
+    with server(assign_after=0.1) as dps, ThreadPoolExecutor(2) as pool:
+        parts = shards(spec(dps.emulator, tmp_path, 40, arrivals=Closed(concurrency=2)), 2)
+        broken = journal_path(tmp_path, 1)
+        broken.parent.mkdir()
+        broken.write_bytes(b"no journal" * 1000)
+        with pytest.raises(JournalError) as caught:
+            run_shards(parts, pool, stop=Stop())
+
+    assert caught.value.reason == "damaged"
+    assert sum(dps.emulator.counts.registers.values()) < 20
+
+
+def test_a_shard_whose_process_is_killed(tmp_path: Path) -> None:
+    """It is told in words, and the run may be gone on with."""
+    with server(assign_after=5, retry_after=1) as dps, processes(1) as pool:
+        parts = shards(spec(dps.emulator, tmp_path, 6), 1)
+
+        shard: Future[int] = pool.submit(os.getpid)
+        process = psutil.Process(shard.result())
+
+        def kill(progress: Progress) -> None:
+            if progress.in_flight:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+        with pytest.raises(ResourceError, match="was killed"):
+            run_shards(parts, pool, stop=Stop(), on_progress=kill)
+
+    with Journal.open(journal_path(tmp_path, 0)) as journal:
+        assert len(journal.entries()) == 6
+
+
+def test_processes_of_this_machine(tmp_path: Path) -> None:
+    """The same, spawned; signals are the parent's affair there."""
+    with server() as dps, processes(2) as pool:
+        ignored: Future[Any] = pool.submit(signal.getsignal, signal.SIGINT)
+        assert ignored.result() is signal.SIG_IGN
+        parts = shards(spec(dps.emulator, tmp_path, 6, transports=("mqtt",)), 2)
+        ends = run_shards(parts, pool, stop=Stop())
+
+    assert [end.progress.assigned for end in ends] == [3, 3]

@@ -1,0 +1,70 @@
+"""Turns: what latency is counted from."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from aiodps.fleet.plan.arrivals import Burst, Closed, Open
+from aiodps.fleet.run.pacer import Pacer
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_full_house_does_not_move_the_schedule() -> None:
+    """Who queues for a place was wanted before: no coordinated omission."""
+    zero = anyio.current_time()
+    pacer = Pacer(Open(rate=1, concurrency=1), [0.0, 0.0, 0.01], zero=zero, limit_rate=None)
+    first = await pacer.start(0)
+    await anyio.sleep(0.05)
+    pacer.free()
+    freed = anyio.current_time()
+    second = await pacer.start(1)
+    await anyio.sleep(0.02)
+    pacer.free()
+    third = await pacer.start(2)
+    pacer.__exit__()
+
+    assert (first.intended, first.free) == (zero, zero)
+    assert second.intended == zero
+    assert second.free == pytest.approx(freed, abs=0.005)
+    assert third.intended == zero + 0.01
+    assert third.free > freed
+
+
+async def test_closed_arrivals_begin_when_another_has_ended() -> None:
+    """The first ones at zero, each next one when a place became free."""
+    zero = anyio.current_time()
+    pacer = Pacer(Closed(concurrency=2), None, zero=zero, limit_rate=None)
+    first = [await pacer.start(index) for index in range(2)]
+    await anyio.sleep(0.02)
+    pacer.free()
+    freed = anyio.current_time()
+    await anyio.sleep(0.02)
+    third = await pacer.start(2)
+    pacer.__exit__()
+
+    assert [turn.intended for turn in first] == [zero, zero]
+    assert third.intended == third.free == pytest.approx(freed, abs=0.005)
+
+
+async def test_a_limit_moves_the_intended_start() -> None:
+    """Six hundred a minute: one each tenth of a second, and nobody was wanted earlier."""
+    zero = anyio.current_time()
+    pacer = Pacer(Closed(concurrency=5), None, zero=zero, limit_rate=600)
+    turns = [await pacer.start(index) for index in range(3)]
+    pacer.__exit__()
+
+    assert [turn.intended - zero for turn in turns] == pytest.approx([0, 0.1, 0.2])
+    assert anyio.current_time() - zero >= 0.2
+
+
+async def test_nobody_waits_in_a_burst_without_a_limit() -> None:
+    """All are wanted at zero, and nothing holds them back."""
+    zero = anyio.current_time()
+    pacer = Pacer(Burst(), [0.0] * 100, zero=zero, limit_rate=None)
+    turns = [await pacer.start(index) for index in range(100)]
+    pacer.free()
+    pacer.__exit__()
+
+    assert {(turn.intended, turn.free) for turn in turns} == {(zero, zero)}

@@ -1,0 +1,98 @@
+"""From steps to a sample."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.fleet.journal.test_journal import PLANNED
+
+from aiodps.errors import RegistrationFailedError
+from aiodps.fleet.journal.transport import DeviceState
+from aiodps.fleet.measure.sample import Outcome
+from aiodps.fleet.run.sample_builder import SampleBuilder
+from aiodps.models import Assignment, Phase, RegistrationStatus
+from aiodps.observe import Step, StepKind
+
+TIMES = {"intended": 1.0, "started": 1.5, "finished": 9.0}
+
+
+def step(kind: StepKind, at: float, phase: Phase = Phase.REGISTER, **more: float) -> Step:
+    """Make a step."""
+    return Step(
+        kind=kind,
+        at=at,
+        registration_id="dev-0",
+        transport="mqtt",
+        phase=phase,
+        **more,  # type: ignore[arg-type]  # seconds
+    )
+
+
+def test_where_the_time_went() -> None:
+    """Phases by name; writing is not the service's time; asked waits are told from lost ones."""
+    record = DeviceState(replace(PLANNED[0], sent=2), polls=1, throttled=1)
+    sample_builder = SampleBuilder(record, shard=3)
+    sample_builder(step(StepKind.CONNECTED, 2.0, Phase.TCP, took=0.1))
+    sample_builder(step(StepKind.SECURED, 2.2, Phase.TLS, took=0.2))
+    sample_builder(step(StepKind.REGISTERING, 2.2))
+    record.writing = 0.05
+    record.asked = 3.0
+    sample_builder(step(StepKind.RETRYING, 2.5, wait=3.4))
+    sample_builder(step(StepKind.REGISTERING, 6.0))
+    record.asked = None
+    sample_builder(step(StepKind.RETRYING, 6.5, wait=0.75))
+    sample_builder(step(StepKind.REGISTERING, 7.0))
+    sample_builder(step(StepKind.ACCEPTED, 7.25))
+    sample_builder(step(StepKind.WAITING, 7.25, Phase.WAIT, wait=1.0))
+    sample_builder(step(StepKind.POLLING, 8.25, Phase.POLL))
+    sample_builder(step(StepKind.ASSIGNED, 8.5, Phase.POLL, took=7.0))
+    sample = sample_builder.assigned(
+        Assignment(
+            registration_id="dev-0",
+            device_id="device-0",
+            assigned_hub="h.azure-devices.net",
+            status=RegistrationStatus.ASSIGNED,
+            transport="mqtt",
+        ),
+        **TIMES,
+    )
+
+    assert sample.phases == pytest.approx(
+        {
+            "tcp": 0.1,
+            "tls": 0.2,
+            "register": 0.3 + 0.5 + 0.25 - 0.05,
+            "journal": 0.05,
+            "wait": 3.0 + 1.0,
+            "poll": 0.25,
+        }
+    )
+    assert sample.backoff == pytest.approx(0.4 + 0.75)
+    assert (sample.retries, sample.registers, sample.polls, sample.throttled) == (2, 2, 1, 1)
+    assert (sample.outcome, sample.shard) == (Outcome.ASSIGNED, 3)
+    assert (sample.device_id, sample.assigned_hub) == ("device-0", "h.azure-devices.net")
+    assert (sample.latency, sample.service_time) == (8.0, 7.5)
+
+
+def test_failures_keep_the_service_s_words() -> None:
+    """Class, code and tracking id; the message is cut, and errors of Python's own are named."""
+    error = RegistrationFailedError(
+        "x" * 1000, status_code=200, error_code=400209, tracking_id="8ad0463c"
+    )
+    failed = SampleBuilder(DeviceState(PLANNED[0]), shard=0).ended(error, **TIMES)
+
+    assert failed.outcome is Outcome.FAILED
+    assert (failed.error_class, failed.error_code) == ("RegistrationFailedError", 400209)
+    assert failed.tracking_id == "8ad0463c"
+    assert failed.error_message is not None
+    assert len(failed.error_message) == 300
+    bug = SampleBuilder(DeviceState(PLANNED[0]), shard=0).ended(KeyError("secret"), **TIMES)
+    assert (bug.error_class, bug.error_message) == ("KeyError", "KeyError")
+
+
+def test_an_interrupted_one_has_no_error() -> None:
+    """It did not fail; it may go on."""
+    sample = SampleBuilder(DeviceState(PLANNED[0]), shard=0).ended(None, **TIMES)
+
+    assert (sample.outcome, sample.error_class) == (Outcome.INTERRUPTED, None)

@@ -1,0 +1,256 @@
+"""A shard's session against an emulator: books, resuming, stopping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+from tests.emulated import emulator
+from tests.fleet.fleets import given, spec
+
+from aiodps.errors import JournalError
+from aiodps.fleet.journal.journal import Entry, Journal, State
+from aiodps.fleet.measure.sample import Outcome
+from aiodps.fleet.plan.arrivals import Burst, Closed, Open
+from aiodps.fleet.plan.spec import Service
+from aiodps.fleet.run.session import Session, SessionEnd, journal_path
+
+pytestmark = pytest.mark.anyio
+
+BOTH = pytest.mark.parametrize(
+    ("transport", "anyio_backend"),
+    [("rest", "asyncio"), ("rest", "trio"), ("mqtt", "asyncio")],
+)
+ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+
+
+def entries(folder: Path) -> list[Entry]:
+    """Read what the journal says."""
+    with Journal.open(journal_path(folder, 0)) as journal:
+        return journal.entries()
+
+
+@BOTH
+async def test_the_books_are_exact(transport: str, tmp_path: Path) -> None:
+    """All assigned, each registered once, as the emulator counts too; nothing is in flight."""
+    async with emulator() as dps:
+        with Session(spec(dps, tmp_path, 20, transports=(transport,))) as session:
+            end = await session.run()
+
+    assert (end.progress.assigned, end.progress.failed, end.progress.in_flight) == (20, 0, 0)
+    assert dps.counts.registers == dict.fromkeys(given(20).names(), 1)
+    written = entries(tmp_path)
+    assert {entry.state for entry in written} == {State.ASSIGNED}
+    for entry in written:
+        assert entry.sample is not None
+        assert entry.sample.device_id == entry.registration_id
+        assert entry.sample.registers == entry.sent == 1
+        assert 0 <= entry.sample.intended <= entry.sample.started < entry.sample.finished
+        known = sum(entry.sample.phases.values()) + entry.sample.backoff
+        assert known <= entry.sample.service_time + 0.001
+
+
+@ASYNCIO
+async def test_two_transports_over_the_same_devices(tmp_path: Path) -> None:
+    """Each device registers over both, and they alternate."""
+    async with emulator() as dps:
+        with Session(spec(dps, tmp_path, 6, transports=("rest", "mqtt"))) as session:
+            await session.run()
+
+    assert dps.counts.registers == dict.fromkeys(given(6).names(), 2)
+    assert [entry.transport for entry in entries(tmp_path)] == ["rest", "mqtt"] * 6
+
+
+@ASYNCIO
+async def test_no_more_than_so_many_at_a_time(tmp_path: Path) -> None:
+    """A closed run has as many in flight as it may, and no more."""
+    most = 0
+    async with emulator(assign_after=0.05) as dps:
+        with Session(spec(dps, tmp_path, 12, arrivals=Closed(concurrency=3))) as session:
+
+            async def look() -> None:
+                nonlocal most
+                while True:
+                    most = max(most, session.progress().in_flight)
+                    await anyio.lowlevel.checkpoint()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(look)
+                await session.run()
+                tasks.cancel_scope.cancel()
+
+    assert most == 3
+
+
+@ASYNCIO
+async def test_an_open_run_counts_from_the_schedule(tmp_path: Path) -> None:
+    """The intended starts are those of the schedule, whatever the service does."""
+    async with emulator() as dps:
+        with Session(spec(dps, tmp_path, 10, arrivals=Open(rate=100))) as session:
+            await session.run()
+
+    intended = [entry.sample.intended for entry in entries(tmp_path) if entry.sample]
+    assert intended == pytest.approx([number / 100 for number in range(10)])
+
+
+@ASYNCIO
+async def test_failures_are_samples_too(tmp_path: Path) -> None:
+    """What the service refuses is counted, with its code and tracking id, and not tried again."""
+    async with emulator() as dps:
+        refused = spec(
+            dps,
+            tmp_path,
+            4,
+            service=Service(id_scope="0ne0000dead", endpoint="127.0.0.1", min_poll_interval=0),
+        )
+        with Session(refused) as session:
+            end = await session.run()
+
+        with Session(refused) as session:
+            again = await session.run()
+
+    assert end.progress.failed == again.progress.failed == 4
+    (name,) = end.progress.errors
+    assert end.progress.errors[name] == 4
+    for entry in entries(tmp_path):
+        assert entry.sample is not None
+        assert entry.sample.outcome is Outcome.FAILED
+        assert entry.sample.error_code is not None
+        assert entry.sample.tracking_id
+
+
+@ASYNCIO
+async def test_failed_ones_are_tried_again_if_told(tmp_path: Path) -> None:
+    """`again` gives failed devices another chance, and leaves the others alone."""
+    async with emulator() as dps:
+        wrong = spec(dps, tmp_path, 4)
+        with Journal.create(
+            _made(journal_path(tmp_path, 0)),
+            run_id="run-1",
+            shard=0,
+            entries=[
+                Entry(
+                    number=n,
+                    registration_id=name,
+                    transport="rest",
+                    state=State.FAILED if n % 2 else State.ASSIGNED,
+                )
+                for n, name in enumerate(wrong.source.names())
+            ],
+        ):
+            pass
+
+        with Session(wrong, again=True) as session:
+            end = await session.run()
+
+    assert (end.progress.assigned, end.progress.failed) == (4, 0)
+    assert sorted(dps.counts.registers) == ["fleet-001", "fleet-003"]
+
+
+def _made(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@BOTH
+async def test_a_halted_run_goes_on_where_it_was(transport: str, tmp_path: Path) -> None:
+    """Stopped while operations are under way: they are polled, not registered again."""
+    async with emulator(assign_after=0.3, retry_after=0) as dps:
+        shard = spec(dps, tmp_path, 6, transports=(transport,), arrivals=Burst())
+        with Session(shard) as session:
+            await _stopped_when(session, lambda: sum(dps.counts.registers.values()) == 6)
+
+        states = [entry.state for entry in entries(tmp_path)]
+        assert State.ASSIGNED not in states
+        outcomes = {entry.sample.outcome for entry in entries(tmp_path) if entry.sample}
+        assert outcomes == {Outcome.INTERRUPTED}
+        with Session(shard) as session:
+            end = await session.run()
+
+    assert end.progress.assigned == 6
+    unsure = states.count(State.SENT)
+    assert sum(dps.counts.registers.values()) <= 6 + unsure
+    assert {entry.sample.outcome for entry in entries(tmp_path) if entry.sample} == {
+        Outcome.ASSIGNED
+    }
+
+
+async def _stopped_when(session: Session, reached: object) -> SessionEnd:
+    assert callable(reached)
+    ends: list[SessionEnd] = []
+
+    async def run() -> None:
+        ends.append(await session.run())
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            while not reached():  # noqa: ASYNC110 (another's doing)
+                await anyio.sleep(0.001)
+
+            session.halt()
+
+    return ends[0]
+
+
+@ASYNCIO
+async def test_drained_running_devices_end_and_no_others_begin(tmp_path: Path) -> None:
+    """Told to drain: what runs is finished, what has not begun is left as planned."""
+    async with emulator(assign_after=0.1) as dps:
+        shard = spec(dps, tmp_path, 20, arrivals=Closed(concurrency=4))
+        with Session(shard) as session:
+            session.drain()
+            nothing = await session.run()
+
+        with Session(shard) as session, anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+
+                async def drain() -> None:
+                    while session.progress().in_flight < 4:  # noqa: ASYNC110 (it tells nobody)
+                        await anyio.sleep(0.001)
+
+                    session.drain()
+
+                tasks.start_soon(drain)
+                end = await session.run()
+
+    assert nothing.progress.assigned == 0
+    states = [entry.state for entry in entries(tmp_path)]
+    assert end.progress.assigned == states.count(State.ASSIGNED) == 4
+    assert states.count(State.PLANNED) == 16
+
+
+@ASYNCIO
+async def test_times_of_all_sessions_count_from_the_first(tmp_path: Path) -> None:
+    """A device of the second session begins later than all of the first."""
+    async with emulator() as dps:
+        shard = spec(dps, tmp_path, 1, arrivals=Closed(concurrency=1))
+        with Session(shard) as session:
+            session.drain()
+            await session.run()
+
+        with Session(shard) as session:
+            started = session._journal.sessions()[0]["started"]
+            await session.run()
+
+    (entry,) = entries(tmp_path)
+    with Journal.open(journal_path(tmp_path, 0)) as journal:
+        second = journal.sessions()[1]["started"]
+
+    assert entry.sample is not None
+    assert entry.sample.intended == pytest.approx(second - started, abs=0.05)
+
+
+@ASYNCIO
+async def test_a_run_whose_journal_is_another_runs(tmp_path: Path) -> None:
+    """It is refused before anything is sent."""
+    async with emulator() as dps:
+        with Session(spec(dps, tmp_path, 1)):
+            pass
+
+        with pytest.raises(JournalError, match="another run"):
+            Session(spec(dps, tmp_path, 1, run_id="run-2")).__enter__()
+
+    assert not dps.counts.registers

@@ -1,0 +1,83 @@
+"""One shard as a plain function."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.fleet.fleets import spec
+from tests.fleet.servers import Server, server
+
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.run.control_files import ControlFiles, Order
+from aiodps.fleet.run.shard import run_shard
+
+
+@pytest.fixture
+def dps() -> Iterator[Server]:
+    """Run an emulator in another thread."""
+    with server(assign_after=0.1) as running:
+        yield running
+
+
+def test_it_waits_for_the_start_and_tells_how_it_stands(dps: Server, tmp_path: Path) -> None:
+    """Ready first, then begun when told; at the end it has said so. Works in any thread."""
+    control = ControlFiles(tmp_path)
+    control.begin()
+    shard = spec(dps.emulator, tmp_path, 5)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(run_shard, shard)
+        _until(lambda: control.progress_of_shards([0]))
+        ready = control.progress_of_shards([0])[0]
+        at = time.time() + 0.2
+        control.start(at)
+        end = future.result(20)
+
+    assert (ready.total, ready.assigned, ready.in_flight) == (5, 0, 0)
+    assert end.progress.assigned == 5
+    assert control.progress_of_shards([0]) == {0: end.progress}
+
+
+@pytest.mark.parametrize("order", list(Order))
+def test_it_stops_when_told_before_the_start(dps: Server, order: Order, tmp_path: Path) -> None:
+    """Nothing is sent then."""
+    control = ControlFiles(tmp_path)
+    control.begin()
+    control.give(order)
+    end = run_shard(spec(dps.emulator, tmp_path, 5))
+
+    assert (end.progress.assigned, end.progress.left) == (0, 5)
+    assert not dps.emulator.counts.registers
+
+
+def test_run_again_it_goes_on(dps: Server, tmp_path: Path) -> None:
+    """A shard that was lost may simply be run again: what is assigned stays so."""
+    control = ControlFiles(tmp_path)
+    control.begin()
+    control.start(time.time())
+    shard = spec(dps.emulator, tmp_path, 5)
+    first, second = run_shard(shard), run_shard(shard)
+
+    assert first.progress.assigned == second.progress.assigned == 5
+    assert set(dps.emulator.counts.registers.values()) == {1}
+    assert threading.active_count() < 20
+
+
+def test_a_folder_that_is_not_there(dps: Server, tmp_path: Path) -> None:
+    """A machine that does not see the run folder says so."""
+    shard = spec(dps.emulator, tmp_path, 1)
+    object.__setattr__(shard, "folder", tmp_path / "elsewhere")
+    with pytest.raises(ConfigurationError, match="not to be seen"):
+        run_shard(shard)
+
+
+def _until(reached: object) -> None:
+    assert callable(reached)
+    deadline = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

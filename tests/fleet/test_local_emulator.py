@@ -1,0 +1,69 @@
+"""A rehearsal's files and its emulator."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.local_emulator import LocalEmulator, service
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+
+    return True
+
+
+def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
+    """The CA's key lies beside it, for its owner alone, and goes at the end."""
+    run = tmp_path / "a"
+    run.mkdir()
+    local_emulator = LocalEmulator.in_folder(run)
+    local_emulator.make()
+    (device,) = local_emulator.devices(1).load([0])
+
+    assert list(run.iterdir()) == []
+    assert local_emulator.folder == tmp_path / "a.rehearsal"
+    assert stat.S_IMODE(local_emulator.folder.stat().st_mode) == 0o700
+    assert device.attestation.registration_id == "device-00000"
+    key = (local_emulator.folder / "rehearsal-root_key.pem").read_bytes()
+    local_emulator.make()
+    assert (local_emulator.folder / "rehearsal-root_key.pem").read_bytes() == key
+    local_emulator.remove()
+    assert not local_emulator.folder.exists()
+
+
+def test_the_emulator_ends_with_the_block(tmp_path: Path) -> None:
+    """It is where its ready line says; one that a killed run left behind is used again."""
+    local_emulator = LocalEmulator.in_folder(tmp_path / "a")
+    local_emulator.make()
+    with local_emulator.emulator({"retry-after": 1, "assign-after": None}) as facts:
+        assert alive(facts["pid"])
+        there = service(facts, timeout=5.0)
+        assert there.ports == {"rest": facts["https_port"], "mqtt": facts["mqtt_port"]}
+        assert not there.azure
+        with local_emulator.emulator({}) as same:
+            assert same == facts
+
+    assert not alive(facts["pid"])
+    with local_emulator.emulator({}) as other:
+        assert other["pid"] != facts["pid"]
+
+
+def test_an_emulator_that_does_not_start_says_why(tmp_path: Path) -> None:
+    """Its last words are in the message, and nothing is left."""
+    local_emulator = LocalEmulator.in_folder(tmp_path / "a")
+    local_emulator.make()
+    with (
+        pytest.raises(ConfigurationError, match="no-such-option"),
+        local_emulator.emulator({"no-such-option": 1}),
+    ):
+        pass

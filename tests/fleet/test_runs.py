@@ -1,0 +1,180 @@
+"""A run from its folder's point of view."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.certificates import root, write
+from tests.fleet.fleets import SERVICE
+from tests.fleet.plan.test_manifest_devices import listed
+from tests.fleet.plan.test_run_file import run_of
+from tests.fleet.report.test_results import run_folder
+from tests.fleet.servers import Server, server
+
+from aiodps.errors import ConfigurationError, JournalError
+from aiodps.fleet.measure.sample import Outcome
+from aiodps.fleet.plan.manifest import ManifestError
+from aiodps.fleet.plan.run_file import RunFile
+from aiodps.fleet.run.launch import Stop
+from aiodps.fleet.runs import RunOptions, begin, locked, merge, resume_run
+
+THREADS = RunOptions(executor=ThreadPoolExecutor)
+
+
+def factory_run(dps: Server, folder: Path, *, shards: int = 1, bad: bool = False) -> RunFile:
+    """Make a run of four listed devices."""
+    rows: list[dict[str, object]] = []
+    for number in range(4):
+        place = folder / f"dev-{number}"
+        place.mkdir()
+        certificate, key = write(root().device(f"dev-{number}"), place)
+        rows.append(
+            {
+                "registration_id": f"dev-{number}",
+                "certificate": str(certificate),
+                "private_key": str(key),
+            }
+        )
+
+    if bad:
+        rows[2]["certificate"] = rows[1]["certificate"]
+
+    ca = folder / "service-ca.pem"
+    ca.write_bytes(dps.emulator.ca_pem)
+    service = dataclasses.replace(SERVICE, ports={"rest": dps.emulator.https_port}, trust=str(ca))
+    run = run_of(listed(folder, *rows), service=service, shards=shards)
+    return dataclasses.replace(run, local_emulator=None)
+
+
+def test_a_batch(tmp_path: Path) -> None:
+    """From a list to assignments; going on with a run that is complete changes nothing."""
+    out = tmp_path / "out"
+    with server() as dps:
+        begin(out, factory_run(dps, tmp_path))
+        results = resume_run(out, Stop(), THREADS)
+        again = resume_run(out, Stop(), THREADS)
+        assert dps.emulator.counts.registers == {f"dev-{n}": 1 for n in range(4)}
+
+    assert results.complete
+    assert [one.outcome for one in results.samples] == [Outcome.ASSIGNED] * 4
+    assert again.samples == results.samples
+
+
+def test_nothing_is_sent_if_one_device_is_bad(tmp_path: Path) -> None:
+    """All are checked before the first begins."""
+    with server() as dps:
+        with pytest.raises(ManifestError, match="line 3"):
+            begin(tmp_path / "out", factory_run(dps, tmp_path, bad=True))
+
+        assert not (tmp_path / "out").exists()
+        assert not dps.emulator.counts.registers
+
+
+def test_shards_that_run_apart_are_merged(tmp_path: Path) -> None:
+    """Each in a folder of its own; together they are the run, and it may be gone on with."""
+    parts = [tmp_path / "part-0", tmp_path / "part-1"]
+    with server() as dps:
+        run = factory_run(dps, tmp_path, shards=2)
+        for shard, part in enumerate(parts):
+            begin(part, run, shards=[shard])
+            alone = resume_run(part, Stop(), THREADS)
+            assert not alone.complete
+            assert len(alone.samples) == 2
+            # The other shard is on another machine: going on here must not run it.
+            assert resume_run(part, Stop(), THREADS).samples == alone.samples
+
+        results = merge(tmp_path / "all", parts)
+        assert resume_run(tmp_path / "all", Stop(), THREADS).samples == results.samples
+        assert dps.emulator.counts.registers == {f"dev-{n}": 1 for n in range(4)}
+
+    assert results.complete
+    assert [one.registration_id for one in results.samples] == [f"dev-{n}" for n in range(4)]
+
+
+def test_what_cannot_be_merged(tmp_path: Path) -> None:
+    """Other runs' shards, and a shard that is there twice."""
+    first, second = run_folder(tmp_path / "a"), run_folder(tmp_path / "b")
+    with pytest.raises(ConfigurationError, match="shard 0 is in"):
+        merge(tmp_path / "all", [first, second])
+
+    run = RunFile.read(second)
+    dataclasses.replace(run, plan=dataclasses.replace(run.plan, run_id="run-2")).write(second)
+    with pytest.raises(ConfigurationError, match="different runs"):
+        merge(tmp_path / "all", [first, second])
+
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_folder_is_for_one_run(tmp_path: Path) -> None:
+    """What is there is never written over."""
+    folder = run_folder(tmp_path / "a")
+    before = (folder / "run.json").stat().st_mtime_ns
+    with pytest.raises(ConfigurationError, match="not empty"):
+        begin(folder, RunFile.read(folder))
+
+    assert (folder / "run.json").stat().st_mtime_ns == before
+
+
+def test_it_begins_when_told(tmp_path: Path) -> None:
+    """`start_at` is for machines that cannot talk to each other."""
+    with server() as dps:
+        begin(tmp_path / "out", factory_run(dps, tmp_path))
+        at = time.time() + 1.5
+        results = resume_run(tmp_path / "out", Stop(), dataclasses.replace(THREADS, start_at=at))
+
+    assert results.sessions[0]["started"] == at
+
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from aiodps.fleet.runs import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_process_gives_it_up(tmp_path: Path) -> None:
+    """As long as another process lives, it is refused; after SIGKILL it can be had at once."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(JournalError) as caught, locked(tmp_path):
+            pass
+
+        os.kill(holder.pid, signal.SIGKILL)
+
+    assert caught.value.reason == "in_use"
+    with locked(tmp_path):
+        pass
+
+
+def test_it_is_given_back(tmp_path: Path) -> None:
+    """After the block, and after an error in it, which passes."""
+    with pytest.raises(KeyError), locked(tmp_path):
+        raise KeyError
+
+    with locked(tmp_path):
+        pass
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """It is told as what it is."""
+    with pytest.raises(JournalError) as caught, locked(tmp_path / "nowhere"):
+        pass
+
+    assert caught.value.reason == "unwritable"
