@@ -38,7 +38,7 @@ async def provision(dps: Emulator, transport: str) -> dict[str, aiodps.Assignmen
 def seen(dps: Emulator) -> dict[str, list[Any]]:
     """What happened to each device, in order."""
     happened: dict[str, list[Any]] = {name: [] for name in DEVICES}
-    for each in dps.journal:
+    for each in dps.request_log:
         if each.registration_id in happened:
             happened[each.registration_id].append((each.what, each.status_code, each.fault))
 
@@ -59,7 +59,7 @@ async def test_every_device_is_assigned(transport: str) -> None:
 
         assert {name: each.device_id for name, each in assigned.items()} == {n: n for n in DEVICES}
         rules = Counter(
-            rule for each in dps.journal if each.fault for rule in each.fault.split(" + ")
+            rule for each in dps.request_log if each.fault for rule in each.fault.split(" + ")
         )
 
     wanted = {"harsh: throttled", "harsh: busy", "harsh: slow", "harsh: new members"}

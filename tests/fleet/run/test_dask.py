@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.certificates import root
-from tests.cli.test_fleet_run import typed
+from tests.cli.fleet.test_run import typed
 from tests.fleet.fleets import spec
 from tests.fleet.servers import Server, server
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from tests.fleet.runs import run_folder
 
-from aiodps.cli.fleet_compare import command
+from aiodps.cli.fleet.compare import command
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet_output import EXIT_CODES, conclude, faults_as_lines
+from aiodps.cli.fleet.output import EXIT_CODES, conclude, faults_as_lines
 from aiodps.fleet.run.launch import Stop
 from aiodps.fleet.runs import merge
 

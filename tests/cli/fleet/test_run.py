@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from aiodps.cli.fleet_run import command
+from aiodps.cli.fleet.run import command
 
 FLEET = (sys.executable, "-m", "aiodps", "fleet")
 

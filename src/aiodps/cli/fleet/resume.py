@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet_output import EXIT_CODES, faults_as_lines, run_to_exit
+from aiodps.cli.fleet.output import EXIT_CODES, faults_as_lines, run_to_exit
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.thresholds import parse
 

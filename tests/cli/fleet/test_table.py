@@ -8,7 +8,7 @@ import pytest
 from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import run_folder
 
-from aiodps.cli.fleet_table import show_comparison, show_summary
+from aiodps.cli.fleet.table import show_comparison, show_summary
 from aiodps.fleet.report.compare import Comparison, Row
 from aiodps.fleet.report.summary import read_summary, summarize
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet_report import report_module
-from aiodps.cli.fleet_table import show_comparison
+from aiodps.cli.fleet.report import report_module
+from aiodps.cli.fleet.table import show_comparison
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
 from aiodps.fleet.report.compare import cautions, compare_runs, run_names
 from aiodps.fleet.report.summary import read_summary

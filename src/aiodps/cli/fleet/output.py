@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet_live import LiveDisplay
-from aiodps.cli.fleet_table import show_summary
+from aiodps.cli.fleet.live import LiveDisplay
+from aiodps.cli.fleet.table import show_summary
 from aiodps.cli.output import BAD_INPUT, REFUSED, err, exit_code, print_json, show_error
 from aiodps.errors import JournalError, ProvisioningError
 from aiodps.fleet.plan.manifest import ManifestError

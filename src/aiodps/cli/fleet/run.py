@@ -10,8 +10,8 @@ from typing import Any
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet_options import check_start, run_of, shard_of
-from aiodps.cli.fleet_output import EXIT_CODES, faults_as_lines, run_to_exit
+from aiodps.cli.fleet.options import check_start, run_of, shard_of
+from aiodps.cli.fleet.output import EXIT_CODES, faults_as_lines, run_to_exit
 from aiodps.cli.output import err
 from aiodps.fleet.report.thresholds import parse
 from aiodps.fleet.runs import begin

@@ -10,7 +10,7 @@ from types import ModuleType
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet_table import show_summary
+from aiodps.cli.fleet.table import show_summary
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
 from aiodps.fleet.report.results import read_results, write_results
 from aiodps.fleet.report.summary import read_summary

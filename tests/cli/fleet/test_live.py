@@ -8,8 +8,8 @@ import re
 import pytest
 from rich.console import Console
 
-from aiodps.cli import fleet_live
-from aiodps.cli.fleet_live import LiveDisplay
+from aiodps.cli.fleet import live
+from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.run.launch import Stop
 
@@ -29,7 +29,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, *progress_of_shards: Progress, termin
     console = Console(
         file=paper, force_terminal=terminal, width=80, highlight=False, soft_wrap=True
     )
-    monkeypatch.setattr(fleet_live, "err", console)
+    monkeypatch.setattr(live, "err", console)
     stop = Stop()
     with LiveDisplay(stop) as display:
         display.say("checking")
@@ -72,7 +72,7 @@ def test_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """From the rate of the last seconds."""
     now = iter([0.0, 10.0, 14.0, 14.1])
     monkeypatch.setattr("time.monotonic", lambda: next(now))
-    monkeypatch.setattr(fleet_live, "err", Console(file=io.StringIO()))
+    monkeypatch.setattr(live, "err", Console(file=io.StringIO()))
     with LiveDisplay(Stop(), quiet=True) as display:
         display(Progress(total=1000, assigned=100))
         display(Progress(total=1000, assigned=140))

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.fleet.runs import run_folder
 
 from aiodps.cli.fleet import command as fleet
-from aiodps.cli.fleet_report import command
+from aiodps.cli.fleet.report import command
 
 
 def test_for_people(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import click
 import pytest
 from tests.fleet.report.test_results import run_folder
 
-from aiodps.cli.fleet_output import conclude, executor_of, faults_as_lines
+from aiodps.cli.fleet.output import conclude, executor_of, faults_as_lines
 from aiodps.errors import ConfigurationError, JournalError, ResourceError
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import read_results

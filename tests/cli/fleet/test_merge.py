@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.test_fleet_run import typed
+from tests.cli.fleet.test_run import typed
 from tests.fleet.report.test_results import run_folder
 
 

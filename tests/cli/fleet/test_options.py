@@ -8,8 +8,8 @@ from typing import Any
 import click
 import pytest
 
-from aiodps.cli.fleet_options import check_start, run_of, shard_of
-from aiodps.cli.fleet_run import command
+from aiodps.cli.fleet.options import check_start, run_of, shard_of
+from aiodps.cli.fleet.run import command
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
 from aiodps.fleet.plan.run_file import RunFile

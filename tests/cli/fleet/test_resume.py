@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.certificates import root
-from tests.cli.test_fleet_run import FLEET, typed
+from tests.cli.fleet.test_run import FLEET, typed
 from tests.fleet.servers import facts_of, fleet_command, server
 
 from aiodps.fleet.journal.journal import State
