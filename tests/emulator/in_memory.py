@@ -38,7 +38,7 @@ class MemoryStream:
 
         Args:
             pieces: What arrives, as it is cut.
-            patience: Of the connection.
+            peer_timeout: Of the connection.
             certificates: What the peer has shown.
             breaks: Whether it breaks the connection instead of ending it.
         """

@@ -20,15 +20,18 @@ MAY_IMPORT = {
     "protocol": BOTTOM | {"protocol"},
     "attestation": BOTTOM | {"protocol", "attestation"},
     "registration": BOTTOM | {"protocol", "registration"},
-    "transports": BOTTOM | {"protocol", "attestation", "transports"},
-    "settings": BOTTOM | {"protocol", "attestation", "transports"},
-    "client": BOTTOM | {"protocol", "attestation", "registration", "transports", "settings"},
+    "network": BOTTOM | {"protocol", "attestation", "network"},
+    "transports": BOTTOM | {"protocol", "attestation", "network", "transports"},
+    "settings": BOTTOM | {"protocol", "attestation", "network", "transports"},
+    "client": BOTTOM
+    | {"protocol", "attestation", "network", "registration", "transports", "settings"},
     "pki": {"errors", "models", "credential_files", "pki"},
     "emulator": {"errors", "models", "credential_files", "pki", "emulator"},
     "fleet": BOTTOM
-    | {"protocol", "attestation", "registration", "transports", "settings", "client"}
+    | {"protocol", "attestation", "network", "registration", "transports", "settings", "client"}
     | {"pki", "fleet", "__init__"},
-    "__init__": BOTTOM | {"attestation", "registration", "transports", "settings", "client"},
+    "__init__": BOTTOM
+    | {"attestation", "network", "registration", "transports", "settings", "client"},
     "testing": {"errors", "pki", "emulator"},
     "__main__": {"cli"},
 }

@@ -27,7 +27,7 @@ from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter
 from aiodps.transports.base import Target
 
-STALL_TIMEOUT = 20.0
+PATIENCE = 20.0
 """Seconds after which a script that waits in vain gives up: the test has failed then."""
 
 Script: TypeAlias = Callable[..., None]
@@ -78,7 +78,7 @@ class Peer:
 
         self._listener.close()
         for thread in self._threads:
-            thread.join(STALL_TIMEOUT / 4)
+            thread.join(PATIENCE / 4)
 
         held = [thread for thread in self._threads if thread.is_alive()]
         for sock in self._open if held else ():
@@ -105,7 +105,7 @@ class Peer:
             except OSError:
                 return
 
-            sock.settimeout(STALL_TIMEOUT)
+            sock.settimeout(PATIENCE)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.append(sock)
             self._start(

@@ -29,7 +29,7 @@ from aiodps.observe import Observer, Reporter
 from aiodps.pki import Credential
 from aiodps.transports.base import Target
 
-STALL_TIMEOUT = 15.0
+PATIENCE = 15.0
 """Seconds after which a script that waits in vain gives up: the test has failed then."""
 HOST = "127.0.0.1"
 
@@ -122,14 +122,14 @@ class Peer:
     ) -> None:
         self._stop_accepting()
         held = [
-            line for line in self.lines if not line.ended.wait(0 if exc else STALL_TIMEOUT / 3)
+            line for line in self.lines if not line.ended.wait(0 if exc else PATIENCE / 3)
         ]
         for line in held:
             with contextlib.suppress(OSError):
                 line.sock.shutdown(socket.SHUT_RDWR)
 
         for thread in self._threads:
-            thread.join(STALL_TIMEOUT)
+            thread.join(PATIENCE)
 
         assert exc is not None or not held, "the client has left a connection open"
 
@@ -139,7 +139,7 @@ class Peer:
             last.bind((self.host, 0))
             self._last = last.getsockname()
             last.connect((self.host, self.port))
-            self._threads[0].join(STALL_TIMEOUT)
+            self._threads[0].join(PATIENCE)
 
     def _start(self, work: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=work, args=args, daemon=True)
@@ -153,7 +153,7 @@ class Peer:
                 sock.close()
                 return
 
-            sock.settimeout(STALL_TIMEOUT)
+            sock.settimeout(PATIENCE)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             line = Line(sock)
             self.lines.append(line)
@@ -244,7 +244,7 @@ def drips(data: bytes, *, gap: float) -> Script:
 
     def script(line: Line) -> None:
         line.read()
-        end = time.monotonic() + STALL_TIMEOUT
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             for number in data:
                 line.send(bytes([number]))

@@ -59,7 +59,7 @@ def written(request_log: RequestLog, path: str | Path) -> Iterator[None]:
     """Write each exchange to a file as it happens, until the block is left.
 
     Args:
-        journal: Where they come from.
+        request_log: Where they come from.
         path: What it is added to; `-` for standard output.
 
     Raises:

@@ -22,7 +22,7 @@ BODY = b'{"registrationId":"device-1"}'
 OWN = derived(KEY, "device-1")
 DEVICE = Identity(authorization=token(key=OWN))
 LIBERTIES: dict[str, tuple[StrictRule, dict[str, Any]]] = {
-    "a liberty of the wire": (StrictRule.TOPIC, {"liberties": [StrictRule.TOPIC]}),
+    "a deviation on the wire": (StrictRule.TOPIC, {"deviations": [StrictRule.TOPIC]}),
     "id scope": (StrictRule.ID_SCOPE, {"id_scope": SCOPE.lower()}),
     "id that begins with a dash": (StrictRule.REGISTRATION_ID, {"registration_id": "-d"}),
     "no body": (StrictRule.REGISTRATION_ID_MISSING, {"body": b""}),

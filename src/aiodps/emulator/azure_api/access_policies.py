@@ -70,7 +70,7 @@ class AccessPolicy:
             rights: What it allows.
             key: Its primary key, base64; None to make one.
             secondary: Its other key; None to make one.
-            chance: Where keys come from; None for the system's.
+            rng: Where keys come from; None for the system's.
 
         Raises:
             ConfigurationError: If the key is not base64.

@@ -70,7 +70,7 @@ class ConnectionLimit:
             self._settled.discard(peer_timeout)
 
     def mark_established(self, peer_timeout: PeerTimeout) -> None:
-        """ExchangeListener that a peer has shaken hands."""
+        """Note that a peer has shaken hands."""
         self._strangers.discard(peer_timeout)
         self._settled.add(peer_timeout)
 

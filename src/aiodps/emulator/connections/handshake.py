@@ -55,7 +55,7 @@ async def shake_hands(
     Args:
         sock: The connection; stays the caller's.
         context: Of the server.
-        patience: Of the connection.
+        peer_timeout: Of the connection.
         door: Decides about it.
         tasks: Where a slow line is kept up.
 

@@ -90,9 +90,9 @@ class Listener:
         """Accept connections until cancelled; what one of them does never ends the others.
 
         Args:
-            front: Speaks with each peer.
+            transport: Speaks with each peer.
             tasks: Where each connection gets a task.
-            room: How many connections there may be, with those of other ports.
+            connection_limit: How many connections there may be, with those of other ports.
             context: For TLS; None for a port without, which is for this machine only.
             door: Decides about handshakes.
         """

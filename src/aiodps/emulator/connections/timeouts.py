@@ -36,7 +36,7 @@ class PeerTimeout:
         self._move(now + min(silence, total))
 
     def renew(self) -> None:
-        """ExchangeListener progress."""
+        """Note progress."""
         self.renewed = now = anyio.current_time()
         self._move(min(now + self._silence, self._latest))
 

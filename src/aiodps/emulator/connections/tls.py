@@ -80,7 +80,7 @@ class TlsStream:
         Args:
             sock: The connection.
             context: Of the server.
-            patience: Of the connection.
+            peer_timeout: Of the connection.
 
         Raises:
             PeerLostError: If the two could not agree.

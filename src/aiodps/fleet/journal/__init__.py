@@ -1,1 +1,1 @@
-"""fleet/journal"""
+"""What is durable while a run is under way."""

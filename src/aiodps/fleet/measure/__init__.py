@@ -1,1 +1,1 @@
-"""fleet/measure"""
+"""What is measured: samples, percentiles, progress, the generator's own load."""

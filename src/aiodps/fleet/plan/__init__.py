@@ -1,1 +1,1 @@
-"""fleet/plan"""
+"""What is to be run: devices, arrivals, shards."""

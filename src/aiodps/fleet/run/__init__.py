@@ -1,1 +1,1 @@
-"""fleet/run"""
+"""Running it: shards, sessions, arrivals on time."""

@@ -84,8 +84,8 @@ class Engine:
         """Do the work.
 
         Args:
-            works: What is to be done, in order.
-            pace: Says when each begins.
+            jobs: What is to be done, in order.
+            pacer: Says when each begins.
             zero: The run's start on the event loop's clock; samples count from it.
 
         Raises:

@@ -95,7 +95,7 @@ def run_shards(
         stop: Asks them to end early.
         again: Whether failed devices are tried once more.
         start_at: When they begin, in seconds since 1970; None for as soon as all are ready.
-        on_standing: Told some times a second how the run stands.
+        on_progress: Told some times a second how the run stands.
 
     Raises:
         ProvisioningError: The first shard's that could not run; the others have ended too.

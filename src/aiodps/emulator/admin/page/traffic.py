@@ -42,7 +42,7 @@ class Feed:
         self._news = anyio.Event()
 
     def tell(self, name: str) -> None:
-        """ExchangeListener that something changed."""
+        """Note that something changed."""
         self._changed[name] = None
         self._changed.move_to_end(name)
         if len(self._changed) > TOLD_AT_ONCE:

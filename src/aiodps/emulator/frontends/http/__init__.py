@@ -1,1 +1,1 @@
-"""emulator/frontends/http"""
+"""HTTPS and MQTT over WebSocket, as devices and administrators speak them."""

@@ -1,1 +1,1 @@
-"""emulator/frontends/mqtt"""
+"""MQTT 3.1.1, as devices speak it."""

@@ -71,7 +71,7 @@ class MqttFrontend:
 
         Args:
             stream: Where MQTT is spoken.
-            front: What this way to the service is called in the journal.
+            transport: What this way to the service is called in the journal.
         """
         try:
             await self._serve(_Line(stream), transport)

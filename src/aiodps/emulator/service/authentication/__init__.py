@@ -1,1 +1,1 @@
-"""emulator/service/authentication"""
+"""How the service recognizes a device: certificates, shared access signatures, CAs."""

@@ -1,1 +1,1 @@
-"""emulator/service/enrollments"""
+"""Which devices may register, and what they are assigned to."""

@@ -1,7 +1,7 @@
 """Reading an enrollment from JSON, be it a file's, a store's or a request's.
 
 Source of the JSON shapes: Microsoft's REST reference of the DPS service API,
-`IndividualEnrollment` and `EnrollmentGroup`. JsonObject that decide nothing here are kept and written
+`IndividualEnrollment` and `EnrollmentGroup`. Members that decide nothing here are kept and written
 back as they were.
 """
 

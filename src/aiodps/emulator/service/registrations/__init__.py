@@ -1,1 +1,1 @@
-"""emulator/service/registrations"""
+"""What becomes of a register request: operation, hub, record."""
