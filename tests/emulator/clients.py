@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import anyio
+import httpx
 from anyio.abc import ByteStream
 from tests import certificates
 
@@ -108,21 +109,30 @@ class HttpClient:
     async def answer(self) -> Answer:
         """Read one answer."""
         head = (await self._until(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in head[1:])
+        lines = (line.partition(": ") for line in head[1:])
+        headers = httpx.Headers([(name, value) for name, _, value in lines])
         status = int(head[0].split()[1])
+        if "Content-Length" in headers:
+            content = await self._exactly(int(headers["Content-Length"]))
+            return Answer(status, headers, json.loads(content) if content else None)
+
         if "Transfer-Encoding" not in headers:
             rest = await self._to_the_end() if headers.get("Connection") == "close" else b""
             return Answer(status, headers, json.loads(rest) if rest else None)
 
         content = b""
         while size := int(await self._until(b"\r\n"), 16):
-            while len(self._buffer) < size + 2:
-                self._buffer += await self.stream.receive()
-
-            content, self._buffer = content + self._buffer[:size], self._buffer[size + 2 :]
+            content += (await self._exactly(size + 2))[:size]
 
         await self._until(b"\r\n")
         return Answer(status, headers, json.loads(content) if content else None)
+
+    async def _exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._buffer += await self.stream.receive()
+
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
 
     async def _to_the_end(self) -> bytes:
         try:

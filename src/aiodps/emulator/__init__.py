@@ -5,7 +5,13 @@ from __future__ import annotations
 try:
     from aiodps.emulator.emulator import Emulator
 except ModuleNotFoundError as exc:
-    if (exc.name or "").partition(".")[0] not in {"OpenSSL", "h11", "wsproto", "jinja2"}:
+    if (exc.name or "").partition(".")[0] not in {
+        "OpenSSL",
+        "h11",
+        "wsproto",
+        "starlette",
+        "jinja2",
+    }:
         raise
 
     raise ModuleNotFoundError(

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
+from aiodps.emulator.admin.responses import ControlError
+from starlette.requests import Request
+from starlette.routing import Router
+from tests.emulator.admin.visits import request_of
 
 from aiodps.emulator.admin.auth import Access
-from aiodps.emulator.admin.router import ControlError, ControlRequest
 
 TOKEN = "the-right-one"  # noqa: S105 (it opens nothing)
-ACCESS = Access(TOKEN, 8080)
+ACCESS = Access(Router(), token=TOKEN, port=8080)
 HOST = {"host": "127.0.0.1:8080"}
 ORIGIN = {"origin": "http://127.0.0.1:8080"}
 BEARER = {"authorization": f"Bearer {TOKEN}"}
 COOKIE = {"cookie": f"other=1; aiodps-8080={TOKEN}"}
 
 
-def request(method: str = "GET", **headers: str) -> ControlRequest:
+def request(method: str = "GET", **headers: str) -> Request:
     """Make a request."""
-    return ControlRequest(method=method, path="/", headers=headers)
+    return request_of(method, "/", headers)
 
 
 @pytest.mark.parametrize(
@@ -29,11 +34,12 @@ def request(method: str = "GET", **headers: str) -> ControlRequest:
         request(host="[::1]:8080", **BEARER),
         request(**HOST, authorization=f"bearer  {TOKEN}"),
         request(**HOST, **COOKIE),
+        request("HEAD", **HOST, **COOKIE),
         request("POST", **HOST, **ORIGIN, **COOKIE),
         request("PUT", **HOST, **ORIGIN, **BEARER),
     ],
 )
-def test_who_may(asked: ControlRequest) -> None:
+def test_who_may(asked: Request) -> None:
     """With the token in a header, or in a cookie of our own page."""
     assert ACCESS.enter(asked) is None
 
@@ -55,9 +61,10 @@ def test_who_may(asked: ControlRequest) -> None:
         (request(**HOST, cookie=f"aiodps-9090={TOKEN}"), 401),
         (request(**HOST, cookie="aiodps-8080=\\"), 401),
         (request("POST", **HOST, **COOKIE), 403),
+        (request("OPTIONS", **HOST, **COOKIE), 403),
     ],
 )
-def test_who_may_not(asked: ControlRequest, status: int) -> None:
+def test_who_may_not(asked: Request, status: int) -> None:
     """Other hosts and pages are refused even with the token, and nobody gets in without it."""
     with pytest.raises(ControlError) as caught:
         ACCESS.enter(asked)
@@ -68,11 +75,7 @@ def test_who_may_not(asked: ControlRequest, status: int) -> None:
 
 def test_the_token_in_an_address_becomes_a_cookie() -> None:
     """The browser is sent to the same place, without it."""
-    answer = ACCESS.enter(
-        ControlRequest(
-            method="GET", path="/x", query={"token": TOKEN, "a": "b c"}, headers={**HOST}
-        )
-    )
+    answer = ACCESS.enter(request_of("GET", f"/x?token={TOKEN}&a=b+c", HOST))
 
     assert answer is not None
     assert answer.status_code == 303
@@ -93,8 +96,7 @@ def test_the_token_in_an_address_becomes_a_cookie() -> None:
 )
 def test_nobody_is_sent_to_another_host(path: str, location: str) -> None:
     """Two slashes of any kind would do that; and what no header takes stays escaped."""
-    asked = ControlRequest(method="GET", path=path, query={"token": TOKEN}, headers={**HOST})
-    answer = ACCESS.enter(asked)
+    answer = ACCESS.enter(request_of("GET", f"{quote(path)}?token={TOKEN}", HOST))
 
     assert answer is not None
     assert answer.headers["Location"] == location
@@ -102,8 +104,6 @@ def test_nobody_is_sent_to_another_host(path: str, location: str) -> None:
 
 def test_a_wrong_token_in_an_address() -> None:
     """Is refused, also of somebody who has the cookie."""
-    asked = ControlRequest(
-        method="GET", path="/", query={"token": "x"}, headers={**HOST, **COOKIE}
-    )
+    asked = request_of("GET", "/?token=x", HOST | COOKIE)
     with pytest.raises(ControlError):
         ACCESS.enter(asked)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from tests.emulator.admin.visits import head, headers, port_of, visit
-from tests.emulator.clients import PATIENCE, HttpClient
+from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
+from starlette.requests import Request
+from starlette.responses import Response
+from tests.emulator.admin.visits import head, headers, port_of, rest, visit
+from tests.emulator.clients import PATIENCE
 
-from aiodps.emulator.admin.router import (
-    EVENTS,
-    ControlAnswer,
-    ControlError,
-    ControlRequest,
-    Router,
-)
+from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.admin.server import Control
 from aiodps.emulator.state.store import StoreError
 from aiodps.errors import ConfigurationError
@@ -24,85 +21,79 @@ from aiodps.errors import ConfigurationError
 pytestmark = pytest.mark.anyio
 
 
-class Handlers:
+class Endpoints:
     """A few things that a control port may be asked."""
 
     def __init__(self) -> None:
         self.ended = anyio.Event()
 
-    def add_routes(self, router: Router) -> None:
-        """Take paths."""
-        router.add("GET", "/echo/{name}", self.echo)
-        router.add("POST", "/echo/{name}", self.echo)
-        router.add("GET", "/bug", self.bug)
-        router.add("GET", "/no", self.refuse)
-        router.add("GET", "/full", self.run_out)
-        router.add("GET", "/count", self.count)
-        router.add("GET", "/live", self.live)
+    def routes(self) -> list[SegmentRoute]:
+        """Return their paths."""
+        return [
+            SegmentRoute("/echo/{name}", self.echo, methods=["GET", "POST"]),
+            SegmentRoute("/bug", self.bug),
+            SegmentRoute("/no", self.refuse),
+            SegmentRoute("/full", self.run_out),
+            SegmentRoute("/count", self.count),
+            SegmentRoute("/live", self.live),
+        ]
 
-    async def echo(self, request: ControlRequest) -> ControlAnswer:
+    async def echo(self, request: Request) -> Response:
         """Say what came."""
-        return ControlAnswer.json(
-            {"name": request.parameters["name"], "a": request.query.get("a"), **request.form}
-        )
+        content = {
+            "name": request.path_params["name"],
+            "a": request.query_params.getlist("a"),
+            "body": (await request.body()).decode(),
+        }
+        return AsciiJsonResponse(content)
 
-    async def bug(self, _: ControlRequest) -> ControlAnswer:
+    async def bug(self, _: Request) -> Response:
         """Fail."""
         raise ZeroDivisionError
 
-    async def refuse(self, _: ControlRequest) -> ControlAnswer:
+    async def refuse(self, _: Request) -> Response:
         """Say no."""
         raise ControlError(409, "not now", hint="later")
 
-    async def run_out(self, _: ControlRequest) -> ControlAnswer:
+    async def run_out(self, _: Request) -> Response:
         """Have no room for what was changed."""
         raise StoreError("the disk is full")
 
-    async def count(self, _: ControlRequest) -> ControlAnswer:
+    async def count(self, _: Request) -> Response:
         """Answer in pieces that end."""
 
-        async def pieces() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncGenerator[bytes, None]:
             for n in (1, 2):
                 yield f"{n}".encode()
 
-        return ControlAnswer(content=pieces(), content_type="text/plain")
+        return EventStream(pieces())
 
-    async def live(self, _: ControlRequest) -> ControlAnswer:
+    async def live(self, _: Request) -> Response:
         """Answer in pieces without an end."""
 
-        async def pieces() -> AsyncIterator[bytes]:
+        async def pieces() -> AsyncGenerator[bytes, None]:
             try:
                 yield b"data: 1\n\n"
                 await anyio.sleep_forever()
             finally:
                 self.ended.set()
 
-        return ControlAnswer(content=pieces(), content_type=EVENTS)
+        return EventStream(pieces())
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[Control, Handlers]]:
+async def serving() -> AsyncIterator[tuple[Control, Endpoints]]:
     """Run a control port."""
-    control, handlers = Control.bind(0), Handlers()
-    handlers.add_routes(control.router)
+    endpoints = Endpoints()
+    control = Control.bind(0, endpoints.routes())
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(control.serve, tasks)
-                yield control, handlers
+                yield control, endpoints
                 tasks.cancel_scope.cancel()
     finally:
         control.close()
-
-
-async def rest(client: HttpClient) -> bytes:
-    """Take everything until the end."""
-    data = b""
-    try:
-        while True:
-            data += await client.stream.receive()
-    except anyio.EndOfStream:
-        return data
 
 
 async def test_requests_are_answered_one_after_the_other() -> None:
@@ -111,8 +102,8 @@ async def test_requests_are_answered_one_after_the_other() -> None:
         first = await client.ask("GET", "/echo/a%2Fb?a=1&a=2", headers=headers(control))
         second = await client.ask("POST", "/echo/x", b"k=v", headers(control))
 
-        assert first.body == {"name": "a/b", "a": "1"}
-        assert second.body == {"name": "x", "a": None, "k": "v"}
+        assert first.body == {"name": "a/b", "a": ["1", "2"], "body": ""}
+        assert second.body == {"name": "x", "a": [], "body": "k=v"}
         assert first.headers["Cache-Control"] == "no-store"
         assert "frame-ancestors 'none'" in first.headers["Content-Security-Policy"]
         assert first.headers["X-Content-Type-Options"] == "nosniff"
@@ -184,7 +175,7 @@ async def test_an_answer_in_pieces() -> None:
 
 async def test_pieces_end_when_nobody_follows_any_more() -> None:
     """What they come from is closed, too."""
-    async with serving() as (control, handlers):
+    async with serving() as (control, endpoints):
         async with visit(control) as client:
             await client.stream.send(head(control, "GET", "/live"))
             data = b""
@@ -192,14 +183,14 @@ async def test_pieces_end_when_nobody_follows_any_more() -> None:
                 data += await client.stream.receive()
 
             assert b"text/event-stream" in data
-            assert not handlers.ended.is_set()
+            assert not endpoints.ended.is_set()
 
-        await handlers.ended.wait()
+        await endpoints.ended.wait()
 
 
 async def test_a_look_at_the_head_alone() -> None:
     """Of an answer in pieces as of any other."""
-    async with serving() as (control, handlers), visit(control) as client:
+    async with serving() as (control, endpoints), visit(control) as client:
         for path in ("/live", "/echo/x"):
             await client.stream.send(head(control, "HEAD", path))
             data = b""
@@ -209,15 +200,15 @@ async def test_a_look_at_the_head_alone() -> None:
             assert data.startswith(b"HTTP/1.1 200")
             assert data.endswith(b"\r\n\r\n")
 
-        assert not handlers.ended.is_set()
+        assert not endpoints.ended.is_set()
 
 
 def test_a_port_that_is_taken() -> None:
     """Is named as the caller names it."""
-    control = Control.bind(0)
+    control = Control.bind(0, [])
     try:
         with pytest.raises(ConfigurationError, match="in use") as caught:
-            Control.bind(port_of(control))
+            Control.bind(port_of(control), [])
 
         assert caught.value.setting == "control_port"
     finally:
@@ -226,7 +217,7 @@ def test_a_port_that_is_taken() -> None:
 
 def test_tokens_differ() -> None:
     """Between starts, and nobody guesses them."""
-    controls = [Control.bind(0), Control.bind(0)]
+    controls = [Control.bind(0, []), Control.bind(0, [])]
     for control in controls:
         control.close()
 

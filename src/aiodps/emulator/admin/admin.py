@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Protocol
 
 from aiodps.emulator.admin.api import ControlApi, Controlled
@@ -40,22 +40,18 @@ def control_port(dps: Shown, port: int) -> Iterator[Control]:
     Raises:
         ConfigurationError: If it cannot be had.
     """
-    control, traffic = Control.bind(port), Traffic()
-    try:
-        ControlApi(dps).add_routes(control.router)
-        facts = dps.facts()
-        Page(
-            service=dps.service,
-            traffic=traffic,
-            facts={label: str(facts[name]) for label, name in _FACTS.items()},
-            ca_pem=dps.ca_pem,
-            connection_string=dps.connection_string,
-            save=dps.save,
-        ).add_routes(control.router)
-        with dps.request_log.listen(traffic.note, forget=traffic.forget):
-            yield control
-    finally:
-        control.close()
+    traffic, facts = Traffic(), dps.facts()
+    page = Page(
+        service=dps.service,
+        traffic=traffic,
+        facts={label: str(facts[name]) for label, name in _FACTS.items()},
+        ca_pem=dps.ca_pem,
+        connection_string=dps.connection_string,
+        save=dps.save,
+    )
+    control = Control.bind(port, [*ControlApi(dps).routes(), *page.routes()])
+    with closing(control), dps.request_log.listen(traffic.note, forget=traffic.forget):
+        yield control
 
 
 _FACTS = {

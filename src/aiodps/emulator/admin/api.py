@@ -15,7 +15,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from aiodps.emulator.admin.router import ControlAnswer, ControlError, ControlRequest, Router
+from starlette.requests import Request
+from starlette.responses import Response
+
+from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError
+from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.request_log import Counts, RequestLog
@@ -45,23 +49,25 @@ class ControlApi:
     def __init__(self, dps: Controlled) -> None:
         self._dps = dps
 
-    def add_routes(self, router: Router) -> None:
-        """Take the paths of the API."""
-        router.add("GET", "/api/facts", self._facts)
-        router.add("GET", "/api/counts", self._counts)
-        router.add("GET", "/api/journal", self._request_log)
-        router.add("GET", "/api/faults", self._faults)
-        router.add("PUT", "/api/faults", self._put_faults)
-        router.add("DELETE", "/api/faults", self._delete_faults)
-        router.add("POST", "/api/reset", self._reset)
+    def routes(self) -> list[SegmentRoute]:
+        """Return the paths of the API."""
+        return [
+            SegmentRoute("/api/facts", self._facts),
+            SegmentRoute("/api/counts", self._counts),
+            SegmentRoute("/api/journal", self._request_log),
+            SegmentRoute("/api/faults", self._faults),
+            SegmentRoute("/api/faults", self._put_faults, methods=["PUT"]),
+            SegmentRoute("/api/faults", self._delete_faults, methods=["DELETE"]),
+            SegmentRoute("/api/reset", self._reset, methods=["POST"]),
+        ]
 
-    async def _facts(self, _: ControlRequest) -> ControlAnswer:
-        return ControlAnswer.json(self._dps.facts())
+    async def _facts(self, _: Request) -> Response:
+        return AsciiJsonResponse(self._dps.facts())
 
-    async def _counts(self, _: ControlRequest) -> ControlAnswer:
+    async def _counts(self, _: Request) -> Response:
         counts = self._dps.counts
         registers = dict(counts.registers)
-        return ControlAnswer.json(
+        return AsciiJsonResponse(
             {
                 "registers": {"total": sum(registers.values()), "by_registration_id": registers},
                 "operations": {each.value: n for each, n in counts.operations.items()},
@@ -69,24 +75,24 @@ class ControlApi:
             }
         )
 
-    async def _request_log(self, request: ControlRequest) -> ControlAnswer:
-        after = request.query.get("after", "0")
+    async def _request_log(self, request: Request) -> Response:
+        after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdigit()):
             raise ControlError(HTTPStatus.BAD_REQUEST, f"after is {after[:20]!r}, not a number")
 
         entries = self._dps.request_log.after(int(after[:18]))
-        return ControlAnswer.json(
+        return AsciiJsonResponse(
             [{"number": number, **to_json(exchange)} for number, exchange in entries]
         )
 
-    async def _faults(self, _: ControlRequest) -> ControlAnswer:
+    async def _faults(self, _: Request) -> Response:
         plan = self._dps.faults.plan
         rules = [rule.label for rule in plan.rules]
-        return ControlAnswer.json({"toml": plan.text, "seed": plan.seed, "rules": rules})
+        return AsciiJsonResponse({"toml": plan.text, "seed": plan.seed, "rules": rules})
 
-    async def _put_faults(self, request: ControlRequest) -> ControlAnswer:
+    async def _put_faults(self, request: Request) -> Response:
         try:
-            self._dps.faults.plan = Plan.read(request.body.decode())
+            self._dps.faults.plan = Plan.read((await request.body()).decode())
         except UnicodeDecodeError as exc:
             raise ControlError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from exc
         except ConfigurationError as exc:
@@ -94,10 +100,10 @@ class ControlApi:
 
         return await self._faults(request)
 
-    async def _delete_faults(self, request: ControlRequest) -> ControlAnswer:
+    async def _delete_faults(self, request: Request) -> Response:
         self._dps.faults.plan = Plan()
         return await self._faults(request)
 
-    async def _reset(self, request: ControlRequest) -> ControlAnswer:
+    async def _reset(self, request: Request) -> Response:
         self._dps.reset()
         return await self._counts(request)

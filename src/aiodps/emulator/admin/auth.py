@@ -8,34 +8,48 @@ answered without the token.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from aiodps.emulator.admin.router import ControlAnswer, ControlError, ControlRequest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from aiodps.emulator.admin.responses import ControlError, error_response, see_other
 
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """What a client on this machine may call it."""
+_READING = frozenset({"GET", "HEAD"})
 _HINT = "the address with the token was printed at the start, and stands in the ready file"
 
 
 class Access:
-    """Lets requests in.
+    """Middleware that lets requests in.
 
     Args:
+        app: What they are for.
         token: What they have to show.
         port: That they come to.
     """
 
-    def __init__(self, token: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
+        self._app = app
         self._token = token.encode()
         self._hosts = {f"{name}:{port}" for name in NAMES}
         # Cookies do not care about ports, emulators on one machine do.
         self._cookie = f"aiodps-{port}"
 
-    def enter(self, request: ControlRequest) -> ControlAnswer | None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request, have it log in, or hand it on."""
+        try:
+            response = self.enter(Request(scope))
+        except ControlError as exc:
+            response = error_response(exc.status_code, exc.message, hint=exc.hint)
+
+        await (response or self._app)(scope, receive, send)
+
+    def enter(self, request: Request) -> Response | None:
         """Check a request.
 
         Returns:
@@ -53,41 +67,37 @@ class Access:
         if origin is not None and origin.lower() != f"http://{host}":
             raise ControlError(HTTPStatus.FORBIDDEN, "another web page may not ask this port")
 
-        if request.method == "GET" and "token" in request.query:
+        if request.method in _READING and "token" in request.query_params:
             return self._log_in(request)
 
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_right(token.strip()):
             return None
 
-        if not self._is_right(self._from_cookie(request.headers)):
+        if not self._is_right(request.cookies.get(self._cookie, "")):
             raise ControlError(
                 HTTPStatus.UNAUTHORIZED, "the token is missing or wrong", hint=_HINT
             )
 
-        if request.method != "GET" and origin is None:
+        if request.method not in _READING and origin is None:
             # A browser sends it with every request that changes something.
             raise ControlError(HTTPStatus.FORBIDDEN, "a change with a cookie needs an Origin")
 
         return None
 
-    def _log_in(self, request: ControlRequest) -> ControlAnswer:
-        if not self._is_right(request.query["token"]):
+    def _log_in(self, request: Request) -> Response:
+        if not self._is_right(request.query_params.getlist("token")[0]):
             raise ControlError(HTTPStatus.UNAUTHORIZED, "the token is wrong", hint=_HINT)
 
-        rest = {name: value for name, value in request.query.items() if name != "token"}
-        path = "/" + quote(request.path.lstrip("/"))  # two slashes would lead to another host
-        where = f"{path}?{urlencode(rest)}" if rest else path
+        rest = [
+            (name, value) for name, value in request.query_params.multi_items() if name != "token"
+        ]
+        # Two slashes would lead to another host.
+        path = "/" + quote(request.scope["path"].lstrip("/"))
+        response = see_other(f"{path}?{urlencode(rest)}" if rest else path)
         cookie = f"{self._cookie}={self._token.decode()}; HttpOnly; SameSite=Strict; Path=/"
-        return ControlAnswer.redirect(where, headers={"Set-Cookie": cookie})
-
-    def _from_cookie(self, headers: Mapping[str, str]) -> str:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return ""
-
-        return "" if found is None else found.value
+        response.headers["Set-Cookie"] = cookie
+        return response
 
     def _is_right(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token)

@@ -79,4 +79,4 @@ async def test_rows_arrive_live(path: str, words: bytes) -> None:
     assert event.endswith(b"\n\n")
     assert words in event
     assert b"\n\n" not in event[:-2]
-    await events.aclose()  # type: ignore[attr-defined]
+    await events.aclose()

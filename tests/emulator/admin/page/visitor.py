@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import AsyncIterator, Mapping
-from urllib.parse import unquote, urlencode
+from collections.abc import AsyncGenerator, Mapping
+from urllib.parse import urlencode
 
+from aiodps.emulator.admin.responses import EventStream
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from tests.emulator.admin.visits import request_of
 from tests.emulator.instance import instance
 
 from aiodps.emulator.admin.page.page import Page
 from aiodps.emulator.admin.page.traffic import Traffic
-from aiodps.emulator.admin.router import ControlAnswer, ControlRequest, Router
 from aiodps.emulator.service.service import Service
 
 CONNECTION_STRING = "HostName=localhost;SharedAccessKeyName=owner;SharedAccessKey=c2VjcmV0"
@@ -25,15 +29,14 @@ class Visitor:
         self.service = instance() if service is None else service
         self.traffic = Traffic()
         self.saved = 0
-        self._router = Router()
-        Page(
+        self._routes = Page(
             service=self.service,
             traffic=self.traffic,
             facts={"Host": "127.0.0.1", "HTTPS port": "8443"},
             ca_pem=b"-----BEGIN CERTIFICATE-----",
             connection_string=CONNECTION_STRING,
             save=self._save,
-        ).add_routes(self._router)
+        ).routes()
 
     async def get(self, path: str) -> str:
         """Open a page that is there; return its text."""
@@ -68,7 +71,7 @@ class Visitor:
         path: str,
         fields: Mapping[str, str] | None = None,
         files: Mapping[str, bytes] | None = None,
-    ) -> ControlAnswer:
+    ) -> Response:
         """Submit a form; with files it goes as browsers send files."""
         if files is None:
             kind, body = "application/x-www-form-urlencoded", urlencode(fields or {}).encode()
@@ -78,26 +81,26 @@ class Visitor:
 
         return await self.ask("POST", path, kind, body)
 
-    async def follow(self, path: str) -> AsyncIterator[bytes]:
+    async def follow(self, path: str) -> AsyncGenerator[bytes, None]:
         """Open what a live page listens to."""
         answer = await self.ask("GET", path)
-        assert answer.content_type == "text/event-stream"
-        assert not isinstance(answer.content, bytes)
-        return answer.content
+        assert isinstance(answer, EventStream)
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        return answer.events
 
-    async def ask(
-        self, method: str, path: str, kind: str = "", body: bytes = b""
-    ) -> ControlAnswer:
+    async def ask(self, method: str, path: str, kind: str = "", body: bytes = b"") -> Response:
         """Make any request."""
-        plain, _, query = path.partition("?")
-        request = ControlRequest(
-            method=method,
-            path=unquote(plain),
-            query=dict([query.split("=")]) if query else {},
-            headers={"content-type": kind},
-            body=body,
-        )
-        return await self._router.answer(request, raw_path=plain)
+        request = request_of(method, path, {"content-type": kind}, body)
+        for route in self._routes:
+            match, found = route.matches(request.scope)
+            if match is Match.FULL:
+                response = await route.endpoint(
+                    Request({**request.scope, **found}, request.receive)
+                )
+                assert isinstance(response, Response)
+                return response
+
+        raise AssertionError(f"nothing takes {method} {path}")
 
     def _save(self) -> None:
         self.saved += 1
@@ -117,8 +120,7 @@ def multipart(fields: Mapping[str, str], files: Mapping[str, bytes]) -> bytes:
     return b"".join((*parts, f"--{_BOUNDARY}--\r\n".encode()))
 
 
-def text_of(answer: ControlAnswer) -> str:
+def text_of(answer: Response) -> str:
     """Return what people read: without tags, in single spaces."""
-    assert isinstance(answer.content, bytes)
-    words = re.sub(r"<[^>]*>", " ", answer.content.decode())
+    words = re.sub(r"<[^>]*>", " ", bytes(answer.body).decode())
     return " ".join(html.unescape(words).split())

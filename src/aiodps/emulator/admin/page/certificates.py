@@ -6,10 +6,14 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.forms import Form, read_form
 from aiodps.emulator.admin.page.rendering import CERTIFICATES, Rendering
-from aiodps.emulator.admin.router import ControlAnswer, ControlRequest, Router
+from aiodps.emulator.admin.responses import see_other
+from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.service.service import Service
 from aiodps.errors import ServiceError
 
@@ -32,19 +36,21 @@ class CertificatesSection:
         self._rendering = rendering
         self._save = save
 
-    def add_routes(self, router: Router) -> None:
-        """Take the addresses of this section."""
-        router.add("GET", _PATH, self._list)
-        router.add("POST", _PATH, self._upload)
-        router.add("POST", f"{_PATH}/{{name}}/code", self._generate_code)
-        router.add("POST", f"{_PATH}/{{name}}/verify", self._verify)
-        router.add("POST", f"{_PATH}/{{name}}/delete", self._delete)
+    def routes(self) -> list[SegmentRoute]:
+        """Return the addresses of this section."""
+        return [
+            SegmentRoute(_PATH, self._list),
+            SegmentRoute(_PATH, self._upload, methods=["POST"]),
+            SegmentRoute(f"{_PATH}/{{name}}/code", self._generate_code, methods=["POST"]),
+            SegmentRoute(f"{_PATH}/{{name}}/verify", self._verify, methods=["POST"]),
+            SegmentRoute(f"{_PATH}/{{name}}/delete", self._delete, methods=["POST"]),
+        ]
 
-    async def _list(self, _: ControlRequest) -> ControlAnswer:
+    async def _list(self, _: Request) -> Response:
         return self._page(Form())
 
-    async def _upload(self, request: ControlRequest) -> ControlAnswer:
-        form = read_form(request)
+    async def _upload(self, request: Request) -> Response:
+        form = await read_form(request)
         name = form.text("name")
 
         def upload() -> str:
@@ -54,8 +60,8 @@ class CertificatesSection:
 
         return self._try(upload, form)
 
-    async def _generate_code(self, request: ControlRequest) -> ControlAnswer:
-        name = request.parameters["name"]
+    async def _generate_code(self, request: Request) -> Response:
+        name = request.path_params["name"]
 
         def generate() -> str:
             self._certificates.generate_verification_code(name, now=time.time())
@@ -63,8 +69,8 @@ class CertificatesSection:
 
         return self._try(generate, Form())
 
-    async def _verify(self, request: ControlRequest) -> ControlAnswer:
-        name, form = request.parameters["name"], read_form(request)
+    async def _verify(self, request: Request) -> Response:
+        name, form = request.path_params["name"], await read_form(request)
 
         def verify() -> str:
             self._certificates.verify(name, form.file("proof"), now=time.time())
@@ -72,8 +78,8 @@ class CertificatesSection:
 
         return self._try(verify, form)
 
-    async def _delete(self, request: ControlRequest) -> ControlAnswer:
-        name = request.parameters["name"]
+    async def _delete(self, request: Request) -> Response:
+        name = request.path_params["name"]
 
         def delete() -> str:
             self._certificates.delete(name)
@@ -81,7 +87,7 @@ class CertificatesSection:
 
         return self._try(delete, Form())
 
-    def _try(self, change: Callable[[], str], form: Form) -> ControlAnswer:
+    def _try(self, change: Callable[[], str], form: Form) -> Response:
         """Make a change and go on to the list; if the service refuses it, say why."""
         try:
             text = change()
@@ -91,9 +97,9 @@ class CertificatesSection:
 
         self._save()
         self._rendering.say(text)
-        return ControlAnswer.redirect(_PATH)
+        return see_other(_PATH)
 
-    def _page(self, form: Form, *, status_code: int = HTTPStatus.OK) -> ControlAnswer:
+    def _page(self, form: Form, *, status_code: int = HTTPStatus.OK) -> Response:
         return self._rendering.page(
             "certificates.html",
             CERTIFICATES,

@@ -14,6 +14,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from starlette.requests import Request
+from starlette.responses import Response
 
 from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.forms import Form, read_form
@@ -24,7 +26,8 @@ from aiodps.emulator.admin.page.rendering import (
     Rendering,
     Section,
 )
-from aiodps.emulator.admin.router import ControlAnswer, ControlRequest, Router
+from aiodps.emulator.admin.responses import see_other
+from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,
@@ -103,27 +106,29 @@ class EnrollmentsSection:
         self._rendering = rendering
         self._save = save
 
-    def add_routes(self, router: Router) -> None:
-        """Take the addresses of this section."""
-        router.add("GET", self._path, self._list)
-        router.add("GET", f"{self._path}/new", self._new)
-        router.add("POST", f"{self._path}/new", self._add)
-        router.add("GET", f"{self._path}/{{id}}", self._detail)
-        router.add("POST", f"{self._path}/{{id}}/status", self._set_status)
-        router.add("POST", f"{self._path}/{{id}}/delete", self._delete)
+    def routes(self) -> list[SegmentRoute]:
+        """Return the addresses of this section."""
+        return [
+            SegmentRoute(self._path, self._list),
+            SegmentRoute(f"{self._path}/new", self._new),
+            SegmentRoute(f"{self._path}/new", self._add, methods=["POST"]),
+            SegmentRoute(f"{self._path}/{{id}}", self._detail),
+            SegmentRoute(f"{self._path}/{{id}}/status", self._set_status, methods=["POST"]),
+            SegmentRoute(f"{self._path}/{{id}}/delete", self._delete, methods=["POST"]),
+        ]
 
-    async def _list(self, request: ControlRequest) -> ControlAnswer:
+    async def _list(self, request: Request) -> Response:
         wanted = EnrollmentGroup if self._kind is GROUP else IndividualEnrollment
         found = [each for each in self._service.enrollments if isinstance(each, wanted)]
-        shown = found if request.query.get("all") else found[:ROWS]
+        shown = found if request.query_params.get("all") else found[:ROWS]
         rows = [views.enrollment_row(each) for each in shown]
         return self._page("enrollments.html", rows=rows, total=len(found))
 
-    async def _new(self, _: ControlRequest) -> ControlAnswer:
+    async def _new(self, _: Request) -> Response:
         return self._form(Form(fields={"enabled": "yes"}))
 
-    async def _add(self, request: ControlRequest) -> ControlAnswer:
-        form = read_form(request)
+    async def _add(self, request: Request) -> Response:
+        form = await read_form(request)
         try:
             name = self._enroll(form)
         except (ConfigurationError, ServiceError) as exc:
@@ -142,8 +147,8 @@ class EnrollmentsSection:
         self._service.enrollments.put(enrollment, now=time.time())
         return name
 
-    async def _detail(self, request: ControlRequest) -> ControlAnswer:
-        name = request.parameters["id"]
+    async def _detail(self, request: Request) -> Response:
+        name = request.path_params["id"]
         found = self._find(name)
         if found is None:
             return self._rendering.missing(self._kind.section, name)
@@ -157,18 +162,19 @@ class EnrollmentsSection:
             document=views.enrollment_document(found),
         )
 
-    async def _set_status(self, request: ControlRequest) -> ControlAnswer:
-        name = request.parameters["id"]
+    async def _set_status(self, request: Request) -> Response:
+        name = request.path_params["id"]
         found = self._find(name)
         if found is None:
             return self._rendering.missing(self._kind.section, name)
 
-        changed = replace(found, enabled=read_form(request).checked("enabled"))
+        form = await read_form(request)
+        changed = replace(found, enabled=form.checked("enabled"))
         self._service.enrollments.put(changed, if_match=ANY_ETAG, now=time.time())
         return self._done(f"{name} is {'enabled' if changed.enabled else 'disabled'}.")
 
-    async def _delete(self, request: ControlRequest) -> ControlAnswer:
-        name = request.parameters["id"]
+    async def _delete(self, request: Request) -> Response:
+        name = request.path_params["id"]
         if self._find(name) is None:
             return self._rendering.missing(self._kind.section, name)
 
@@ -183,12 +189,12 @@ class EnrollmentsSection:
         enrollments = self._service.enrollments
         return enrollments.group(name) if self._kind is GROUP else enrollments.individual(name)
 
-    def _done(self, text: str) -> ControlAnswer:
+    def _done(self, text: str) -> Response:
         self._save()
         self._rendering.say(text)
-        return ControlAnswer.redirect(self._path)
+        return see_other(self._path)
 
-    def _form(self, form: Form, *, status_code: int = HTTPStatus.OK) -> ControlAnswer:
+    def _form(self, form: Form, *, status_code: int = HTTPStatus.OK) -> Response:
         names = ("id", "attestation", "ca", "device_id", "hub", "enabled")
         return self._page(
             "enrollment_new.html",
@@ -199,7 +205,7 @@ class EnrollmentsSection:
             cas=[each.name for each in self._service.certificates],
         )
 
-    def _page(self, template: str, **values: Any) -> ControlAnswer:
+    def _page(self, template: str, **values: Any) -> Response:
         return self._rendering.page(template, self._kind.section, kind=self._kind, **values)
 
     def _document(self, form: Form) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from urllib.parse import parse_qsl
 
-from aiodps.emulator.admin.router import ControlRequest
+from starlette.requests import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +33,13 @@ class Form:
         return self.files.get(name, b"")
 
 
-def read_form(request: ControlRequest) -> Form:
+async def read_form(request: Request) -> Form:
     """Read a form as browsers encode it; what is no form at all is an empty one."""
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):
-        return _read_multipart(kind, request.body)
+        return _read_multipart(kind, await request.body())
 
-    text = request.body.decode("utf-8", "replace")
+    text = (await request.body()).decode("utf-8", "replace")
     return Form(fields=dict(parse_qsl(text, keep_blank_values=True)))
 
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Final
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from aiodps.emulator.admin.page.certificates import CertificatesSection
 from aiodps.emulator.admin.page.enrollments import GROUP, INDIVIDUAL, EnrollmentsSection
 from aiodps.emulator.admin.page.registrations import RegistrationsSection
@@ -18,7 +21,7 @@ from aiodps.emulator.admin.page.rendering import (
     Rendering,
 )
 from aiodps.emulator.admin.page.traffic import Traffic
-from aiodps.emulator.admin.router import ControlAnswer, ControlRequest, Handler, Router
+from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup
 from aiodps.emulator.service.service import Service
 
@@ -64,17 +67,16 @@ class Page:
             RegistrationsSection(service=service, traffic=traffic, rendering=rendering, save=save),
         )
 
-    def add_routes(self, router: Router) -> None:
-        """Take the addresses of the page."""
-        router.add("GET", OVERVIEW.path, self._overview)
-        router.add("GET", "/ca.pem", self._ca)
-        for name, content_type in _STATIC.items():
-            router.add("GET", f"/static/{name}", _static(name, content_type))
+    def routes(self) -> list[SegmentRoute]:
+        """Return the addresses of the page."""
+        return [
+            SegmentRoute(OVERVIEW.path, self._overview),
+            SegmentRoute("/ca.pem", self._ca),
+            *(_static(name, media_type) for name, media_type in _STATIC.items()),
+            *(route for section in self._sections for route in section.routes()),
+        ]
 
-        for section in self._sections:
-            section.add_routes(router)
-
-    async def _overview(self, _: ControlRequest) -> ControlAnswer:
+    async def _overview(self, _: Request) -> Response:
         everything = list(self._service.enrollments)
         groups = [each for each in everything if isinstance(each, EnrollmentGroup)]
         counts = {
@@ -91,14 +93,14 @@ class Page:
             connection_string=self._connection_string,
         )
 
-    async def _ca(self, _: ControlRequest) -> ControlAnswer:
-        return ControlAnswer(content=self._ca_pem, content_type="application/x-pem-file")
+    async def _ca(self, _: Request) -> Response:
+        return Response(self._ca_pem, media_type="application/x-pem-file")
 
 
-def _static(name: str, content_type: str) -> Handler:
+def _static(name: str, media_type: str) -> SegmentRoute:
     content = resources.files(__package__).joinpath("static", name).read_bytes()
 
-    async def answer(_: ControlRequest) -> ControlAnswer:
-        return ControlAnswer(content=content, content_type=content_type)
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=media_type)
 
-    return answer
+    return SegmentRoute(f"/static/{name}", answer)

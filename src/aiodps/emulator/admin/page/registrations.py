@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.rendering import REGISTRATIONS, REQUESTS, ROWS, Rendering
 from aiodps.emulator.admin.page.traffic import Traffic
-from aiodps.emulator.admin.router import EVENTS, ControlAnswer, ControlRequest, Router
+from aiodps.emulator.admin.responses import EventStream, see_other
+from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.service.service import Service
 from aiodps.errors import ServiceError
 
@@ -37,25 +41,27 @@ class RegistrationsSection:
         self._rendering = rendering
         self._save = save
 
-    def add_routes(self, router: Router) -> None:
-        """Take the addresses of these sections."""
-        router.add("GET", REGISTRATIONS.path, self._list)
-        router.add("GET", f"{REGISTRATIONS.path}/live", self._follow)
-        router.add("POST", f"{REGISTRATIONS.path}/{{id}}/delete", self._delete)
-        router.add("GET", REQUESTS.path, self._list_requests)
-        router.add("GET", f"{REQUESTS.path}/live", self._follow_requests)
+    def routes(self) -> list[SegmentRoute]:
+        """Return the addresses of these sections."""
+        return [
+            SegmentRoute(REGISTRATIONS.path, self._list),
+            SegmentRoute(f"{REGISTRATIONS.path}/live", self._follow),
+            SegmentRoute(f"{REGISTRATIONS.path}/{{id}}/delete", self._delete, methods=["POST"]),
+            SegmentRoute(REQUESTS.path, self._list_requests),
+            SegmentRoute(f"{REQUESTS.path}/live", self._follow_requests),
+        ]
 
-    async def _list(self, request: ControlRequest) -> ControlAnswer:
+    async def _list(self, request: Request) -> Response:
         known = self._service.registrations.ids()
         names = list(dict.fromkeys((*self._traffic.devices(), *known)))
-        shown = names if request.query.get("all") else names[:ROWS]
+        shown = names if request.query_params.get("all") else names[:ROWS]
         rows = self._rows(shown)
         return self._rendering.page(
             "registrations.html", REGISTRATIONS, rows=rows, total=len(names)
         )
 
-    async def _delete(self, request: ControlRequest) -> ControlAnswer:
-        name = request.parameters["id"]
+    async def _delete(self, request: Request) -> Response:
+        name = request.path_params["id"]
         try:
             self._service.registrations.delete(name)
         except ServiceError as exc:
@@ -64,20 +70,20 @@ class RegistrationsSection:
             self._save()
             self._rendering.say(f"The registration of {name} was deleted.")
 
-        return ControlAnswer.redirect(REGISTRATIONS.path)
+        return see_other(REGISTRATIONS.path)
 
-    async def _list_requests(self, _: ControlRequest) -> ControlAnswer:
+    async def _list_requests(self, _: Request) -> Response:
         return self._rendering.page(
             "requests.html", REQUESTS, rows=views.request_rows(self._traffic)
         )
 
-    async def _follow(self, _: ControlRequest) -> ControlAnswer:
+    async def _follow(self, _: Request) -> Response:
         events = self._events(
             "registration_rows.html", lambda names: self._rows([name for name in names if name])
         )
-        return ControlAnswer(content=events, content_type=EVENTS)
+        return EventStream(events)
 
-    async def _follow_requests(self, _: ControlRequest) -> ControlAnswer:
+    async def _follow_requests(self, _: Request) -> Response:
         last = self._traffic.last_number
 
         def fresh(_: list[str]) -> list[views.StepLine]:
@@ -87,11 +93,11 @@ class RegistrationsSection:
             return rows[::-1]
 
         events = self._events("request_rows.html", fresh)
-        return ControlAnswer(content=events, content_type=EVENTS)
+        return EventStream(events)
 
     async def _events(
         self, template: str, rows: Callable[[list[str]], list[Any]]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Send rows as server-sent events; the first piece tells the browser that all is well."""
         with self._traffic.feed() as feed:
             yield b": connected\n\n"

@@ -8,8 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import jinja2
-
-from aiodps.emulator.admin.router import ControlAnswer
+from starlette.responses import HTMLResponse
 
 ROWS: Final = 200
 """Rows of a list at first: a load test leaves thousands."""
@@ -62,18 +61,18 @@ class Rendering:
 
     def page(
         self, template: str, section: Section, *, status_code: int = HTTPStatus.OK, **values: Any
-    ) -> ControlAnswer:
+    ) -> HTMLResponse:
         """Answer with a page of a section."""
         said = list(self._said)
         self._said.clear()
         html = self.fragment(template, here=section.path, notes=said, **values)
-        return ControlAnswer(content=html.encode(), status_code=int(status_code))
+        return HTMLResponse(html, int(status_code))
 
     def fragment(self, template: str, **values: Any) -> str:
         """Make a part of a page."""
         return self._templates.get_template(template).render(**values)
 
-    def missing(self, section: Section, name: str) -> ControlAnswer:
+    def missing(self, section: Section, name: str) -> HTMLResponse:
         """Answer that there is nothing of this name, or not any more."""
         return self.page(
             "problem.html",

@@ -6,7 +6,7 @@ What real clients do and a strict stack would refuse is taken: a body on GET, an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -131,18 +131,28 @@ class HttpConnection:
         """
         await self._stream.send(self._write(status_code, content, headers))
 
-    async def send_pieces(
-        self, status_code: int, pieces: AsyncIterable[bytes], headers: Mapping[str, str]
-    ) -> None:
-        """Send an answer piece by piece, each as it comes.
+    async def begin(self, status_code: int, headers: Mapping[str, str]) -> None:
+        """Begin an answer that comes piece by piece, until `end`.
 
         Raises:
             PeerLostError: If the connection broke.
         """
         await self._stream.send(self._http.send(_head(status_code, headers)) or b"")
-        async for piece in pieces:
-            await self._stream.send(self._http.send(h11.Data(data=piece)) or b"")
 
+    async def send_piece(self, piece: bytes) -> None:
+        """Send a piece of the answer that has begun.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
+        await self._stream.send(self._http.send(h11.Data(data=piece)) or b"")
+
+    async def end(self) -> None:
+        """End the answer that has begun.
+
+        Raises:
+            PeerLostError: If the connection broke.
+        """
         await self._stream.send(self._http.send(h11.EndOfMessage()) or b"")
 
     def _write(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> bytes:

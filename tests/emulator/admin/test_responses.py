@@ -1,0 +1,62 @@
+"""Answers of the control port."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+
+import anyio
+import pytest
+from aiodps.emulator.admin.responses import (
+    AsciiJsonResponse,
+    EventStream,
+    error_response,
+    see_other,
+)
+from starlette.types import Message
+
+pytestmark = pytest.mark.anyio
+
+
+def test_json_takes_whatever_devices_send() -> None:
+    """A lone surrogate cannot be encoded in UTF-8."""
+    response = AsciiJsonResponse({"message": "\ud800"})
+
+    assert json.loads(bytes(response.body)) == {"message": "\ud800"}
+
+
+def test_an_error_is_json() -> None:
+    """The hint is null if there is none."""
+    response = error_response(409, "not now")
+
+    assert response.status_code == 409
+    assert json.loads(bytes(response.body)) == {"error": "not now", "hint": None}
+
+
+def test_see_other_names_the_place() -> None:
+    """303, so that a browser asks with GET; what is escaped is not escaped again."""
+    response = see_other("/a%2Fb?c=d+e")
+
+    assert response.status_code == 303
+    assert response.headers["Location"] == "/a%2Fb?c=d+e"
+
+
+async def test_events_are_closed_if_they_cannot_be_sent() -> None:
+    """And not when the garbage collector comes by."""
+    ended = anyio.Event()
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"data: 1\n\n"
+        finally:
+            ended.set()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            raise ConnectionError
+
+    stream = EventStream(events())
+    with pytest.raises(ConnectionError):
+        await stream.stream_response(send)
+
+    assert ended.is_set()
