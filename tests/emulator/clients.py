@@ -85,13 +85,49 @@ class Answer:
     body: Any
 
 
-class HttpClient:
+class BytesBothWays(Protocol):
+    """What MQTT is spoken over."""
+
+    async def send(self, data: bytes, /) -> None:
+        """Send all of it."""
+
+    async def receive(self) -> bytes:
+        """Wait for some."""
+        ...
+
+
+class Listener:
+    """Reads as many bytes as are wanted."""
+
+    def __init__(self, stream: BytesBothWays) -> None:
+        self.stream = stream
+        self._buffer = b""
+
+    async def ended(self) -> bool:
+        """Wait until the server closes the connection; tell whether it said nothing before."""
+        try:
+            await self._exactly(1)
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return True
+
+        return False
+
+    async def _exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._buffer += await self.stream.receive()
+
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+
+class HttpClient(Listener):
     """HTTP/1.1 as far as these tests need it."""
 
+    stream: ByteStream
+
     def __init__(self, stream: ByteStream, *, host: str = "localhost") -> None:
-        self.stream = stream
+        super().__init__(stream)
         self._host = host
-        self._buffer = b""
 
     async def ask(
         self,
@@ -126,13 +162,6 @@ class HttpClient:
 
         await self._until(b"\r\n")
         return Answer(status, headers, json.loads(content) if content else None)
-
-    async def _exactly(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._buffer += await self.stream.receive()
-
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
 
     async def _to_the_end(self) -> bytes:
         try:
@@ -201,41 +230,6 @@ def mqtt_subscribe(name: str = "$dps/registrations/res/#", qos: int = 1) -> byte
     """Write a SUBSCRIBE."""
     body = b"\x00\x09" + text(name) + bytes((qos,))
     return packet(0x82, body)
-
-
-class BytesBothWays(Protocol):
-    """What MQTT is spoken over."""
-
-    async def send(self, data: bytes, /) -> None:
-        """Send all of it."""
-
-    async def receive(self) -> bytes:
-        """Wait for some."""
-        ...
-
-
-class Listener:
-    """Reads as many bytes as are wanted."""
-
-    def __init__(self, stream: BytesBothWays) -> None:
-        self.stream = stream
-        self._buffer = b""
-
-    async def ended(self) -> bool:
-        """Wait until the server closes the connection; tell whether it said nothing before."""
-        try:
-            await self._exactly(1)
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
-            return True
-
-        return False
-
-    async def _exactly(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._buffer += await self.stream.receive()
-
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
 
 
 class MqttClient(Listener):

@@ -39,7 +39,8 @@ async def connected(app: ASGIApp) -> AsyncIterator[HttpClient]:
     async def converse(stream: Stream) -> None:
         http = HttpConnection(stream)
         while (request := await http.next_request()) is not None:
-            if not await RequestCycle(http, stream, request, DEFAULTS).run(app):
+            cycle = RequestCycle(http=http, stream=stream, request=request, headers=DEFAULTS)
+            if not await cycle.run(app):
                 return
 
     with anyio.fail_after(PATIENCE):

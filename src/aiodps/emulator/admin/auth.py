@@ -13,14 +13,14 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aiodps.emulator.admin.responses import ControlError, error_response, see_other
+from aiodps.emulator.admin.responses import ControlError
 
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """What a client on this machine may call it."""
-_READING = frozenset({"GET", "HEAD"})
+_SAFE = ("GET", "HEAD")
 _HINT = "the address with the token was printed at the start, and stands in the ready file"
 
 
@@ -45,7 +45,7 @@ class Access:
         try:
             response = self.enter(Request(scope))
         except ControlError as exc:
-            response = error_response(exc.status_code, exc.message, hint=exc.hint)
+            response = exc.response
 
         await (response or self._app)(scope, receive, send)
 
@@ -67,7 +67,7 @@ class Access:
         if origin is not None and origin.lower() != f"http://{host}":
             raise ControlError(HTTPStatus.FORBIDDEN, "another web page may not ask this port")
 
-        if request.method in _READING and "token" in request.query_params:
+        if request.method in _SAFE and "token" in request.query_params:
             return self._log_in(request)
 
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -79,7 +79,7 @@ class Access:
                 HTTPStatus.UNAUTHORIZED, "the token is missing or wrong", hint=_HINT
             )
 
-        if request.method not in _READING and origin is None:
+        if request.method not in _SAFE and origin is None:
             # A browser sends it with every request that changes something.
             raise ControlError(HTTPStatus.FORBIDDEN, "a change with a cookie needs an Origin")
 
@@ -89,15 +89,11 @@ class Access:
         if not self._is_right(request.query_params.getlist("token")[0]):
             raise ControlError(HTTPStatus.UNAUTHORIZED, "the token is wrong", hint=_HINT)
 
-        rest = [
-            (name, value) for name, value in request.query_params.multi_items() if name != "token"
-        ]
-        # Two slashes would lead to another host.
-        path = "/" + quote(request.scope["path"].lstrip("/"))
-        response = see_other(f"{path}?{urlencode(rest)}" if rest else path)
+        others = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
+        path = "/" + quote(request.scope["path"].lstrip("/"))  # two would lead to another host
+        where = f"{path}?{urlencode(others)}" if others else path
         cookie = f"{self._cookie}={self._token.decode()}; HttpOnly; SameSite=Strict; Path=/"
-        response.headers["Set-Cookie"] = cookie
-        return response
+        return RedirectResponse(where, HTTPStatus.SEE_OTHER, {"Set-Cookie": cookie})
 
     def _is_right(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token)

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from urllib.parse import quote, unquote
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +15,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from aiodps.emulator.admin.auth import Access
-from aiodps.emulator.admin.responses import ControlError, error_response
+from aiodps.emulator.admin.responses import ControlError
 from aiodps.emulator.state.store import StoreError
 
 
@@ -29,11 +30,8 @@ class SegmentRoute(Route):
         segments = scope["raw_path"].decode().split("/")
         path = "/".join(quote(unquote(segment), safe="") for segment in segments)
         match, found = super().matches({**scope, "path": path})
-        if match is not Match.NONE:
-            parameters = found["path_params"].items()
-            found["path_params"] = {name: unquote(value) for name, value in parameters}
-
-        return match, found
+        parameters = found.get("path_params", {}).items()
+        return match, {**found, "path_params": {name: unquote(each) for name, each in parameters}}
 
 
 def application(routes: Sequence[SegmentRoute], *, token: str, port: int) -> Starlette:
@@ -47,47 +45,33 @@ def application(routes: Sequence[SegmentRoute], *, token: str, port: int) -> Sta
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Access, token=token, port=port)],
-        exception_handlers={
-            HTTPStatus.NOT_FOUND: _not_found,
-            HTTPStatus.METHOD_NOT_ALLOWED: _method_not_allowed,
-            ControlError: _control_error,
-            StoreError: _store_error,
-            Exception: _internal_error,
-        },
+        exception_handlers=dict.fromkeys((HTTPException, StoreError, Exception), _error),
     )
     app.router.redirect_slashes = False
     return app
 
 
-async def _not_found(request: Request, _: Exception) -> Response:
-    path = request.scope["raw_path"].decode()[:80]
-    return error_response(HTTPStatus.NOT_FOUND, f"there is nothing at {path!r}")
+async def _error(request: Request, error: Exception) -> Response:
+    match error:
+        case ControlError():
+            told = error
+        case HTTPException(status_code=HTTPStatus.METHOD_NOT_ALLOWED):
+            told = _method_not_allowed(request)
+        case HTTPException():
+            path = request.scope["raw_path"].decode()[:80]
+            told = ControlError(HTTPStatus.NOT_FOUND, f"there is nothing at {path!r}")
+        case StoreError():
+            told = ControlError(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        case _:
+            told = ControlError(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
+
+    return told.response
 
 
-async def _method_not_allowed(request: Request, _: Exception) -> Response:
+def _method_not_allowed(request: Request) -> ControlError:
     """Name the methods of all routes of this path; Starlette names those of the first."""
-    methods = {
-        method
-        for route in request.app.routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods
-    }
-    allowed = ", ".join(sorted(methods))
-    return error_response(
-        HTTPStatus.METHOD_NOT_ALLOWED,
-        f"only {allowed} is allowed here",
-        headers={"Allow": allowed},
-    )
-
-
-async def _control_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ControlError)  # noqa: S101 (it is the handler of these)
-    return error_response(error.status_code, error.message, hint=error.hint)
-
-
-async def _store_error(_: Request, error: Exception) -> Response:
-    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
-
-
-async def _internal_error(_: Request, _error: Exception) -> Response:
-    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
+    routes = [each for each in request.app.routes if each.matches(request.scope)[0] != Match.NONE]
+    allowed = ", ".join(sorted({method for route in routes for method in route.methods}))
+    error = ControlError(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is allowed here")
+    error.headers = {"Allow": allowed}
+    return error

@@ -9,7 +9,7 @@ from typing import Final, Self
 from anyio.abc import TaskGroup
 
 from aiodps.emulator.admin.asgi import RequestCycle
-from aiodps.emulator.admin.responses import error_response
+from aiodps.emulator.admin.responses import ControlError
 from aiodps.emulator.admin.router import SegmentRoute, application
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.listener import Listener
@@ -67,10 +67,11 @@ class Control:
         http = HttpConnection(stream)
         try:
             while (request := await http.next_request()) is not None:
-                if not await RequestCycle(http, stream, request, _HEADERS).run(self._app):
+                cycle = RequestCycle(http=http, stream=stream, request=request, headers=_HEADERS)
+                if not await cycle.run(self._app):
                     return
         except RefusedError as exc:
-            refusal = error_response(exc.status_code, str(exc))
+            refusal = ControlError(exc.status_code, str(exc)).response
             headers = {**_HEADERS, **refusal.headers, "Connection": "close"}
             await http.send(exc.status_code, bytes(refusal.body), headers)
             await stream.linger()

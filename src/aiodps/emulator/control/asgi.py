@@ -6,7 +6,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Mapping
-from http import HTTPMethod
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 import anyio.lowlevel
@@ -18,32 +18,19 @@ from aiodps.emulator.frontends.http.connection import HttpConnection, HttpReques
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True, kw_only=True)
 class RequestCycle:
-    """One request, already read whole and within limits, and its answer.
+    """One request, already read whole and within limits, and its answer."""
 
-    Args:
-        http: The connection.
-        stream: That it speaks over.
-        request: What is asked.
-        headers: Of every answer.
-    """
-
-    def __init__(
-        self,
-        http: HttpConnection,
-        stream: Stream,
-        request: HttpRequest,
-        headers: Mapping[str, str],
-    ) -> None:
-        self._http = http
-        self._stream = stream
-        self._request = request
-        self._headers = dict(headers)
-        self._status_code = 0
-        self._received = False
-        self._streaming = False
-        self._complete = False
-        self._scope = anyio.CancelScope()
+    http: HttpConnection
+    stream: Stream
+    """That `http` speaks over."""
+    request: HttpRequest
+    headers: Mapping[str, str]
+    """Of every answer."""
+    _received: bool = False
+    _complete: bool = False
+    _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def run(self, app: ASGIApp) -> bool:
         """Have the application answer.
@@ -56,7 +43,7 @@ class RequestCycle:
         """
         try:
             with self._scope:
-                await app(_scope(self._request), self._receive, self._send)
+                await app(_scope(self.request), self._receive, self._send)
         except PeerLostError:
             raise
         except Exception:
@@ -68,51 +55,37 @@ class RequestCycle:
     async def _receive(self) -> Message:
         if not self._received:
             self._received = True
-            return {"type": "http.request", "body": self._request.body, "more_body": False}
+            return {"type": "http.request", "body": self.request.body, "more_body": False}
 
         with contextlib.suppress(PeerLostError):
-            while await self._stream.receive():
+            while await self.stream.receive():
                 pass
 
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        match message["type"]:
-            case "http.response.start":
-                await self._start(message)
-            case "http.response.body":
-                await self._continue(message.get("body", b""), more=message.get("more_body"))
+        if message["type"] == "http.response.start":
+            await self._begin(message)
+        else:
+            last = not message.get("more_body")
+            await self.http.send_piece(message.get("body", b""), last=last)
+            self._complete = last
 
-    async def _start(self, message: Message) -> None:
-        self._status_code = message["status"]
-        self._headers |= {
-            name.decode(): value.decode("latin-1") for name, value in message["headers"]
-        }
-        if self._request.method == HTTPMethod.HEAD:
-            await self._finish(b"")
-            # Nobody wants the rest, which may be without an end.
+    async def _begin(self, message: Message) -> None:
+        told = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+        headers = {**self.headers, **told}
+        if self.request.method == "HEAD":
+            await self.http.send(message["status"], b"", headers)
+            self._complete = True
+            # The rest is for nobody, and may be without an end.
             self._scope.cancel()
             await anyio.lowlevel.checkpoint()
 
-    async def _continue(self, piece: bytes, *, more: bool | None) -> None:
-        """Send an answer all at once if it comes so; if it is streamed, the connection ends."""
-        if not self._streaming:
-            if not more:
-                await self._finish(piece)
-                return
+        if "content-length" not in headers:  # it is streamed, for as long as somebody follows
+            headers["Connection"] = "close"
+            self.stream.peer_timeout.start(silence=math.inf)
 
-            self._streaming = True
-            self._stream.peer_timeout.start(silence=math.inf)
-            await self._http.begin(self._status_code, {**self._headers, "Connection": "close"})
-
-        await self._http.send_piece(piece)
-        if not more:
-            await self._http.end()
-            self._complete = True
-
-    async def _finish(self, content: bytes) -> None:
-        await self._http.send(self._status_code, content, self._headers)
-        self._complete = True
+        await self.http.begin(message["status"], headers)
 
 
 def _scope(request: HttpRequest) -> Scope:
@@ -122,10 +95,8 @@ def _scope(request: HttpRequest) -> Scope:
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "method": request.method,
-        "scheme": "http",
         "path": unquote(path),
         "raw_path": path.encode(),
         "query_string": query.encode(),
-        "root_path": "",
         "headers": [(n.encode(), v.encode("latin-1")) for n, v in request.headers.items()],
     }

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse, StreamingResponse
+from starlette.responses import JSONResponse, StreamingResponse
 from starlette.types import Send
-
-EVENTS: Final = "text/event-stream"
-"""Media type of server-sent events."""
 
 
 class AsciiJsonResponse(JSONResponse):
@@ -25,21 +21,14 @@ class AsciiJsonResponse(JSONResponse):
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, until they end or the peer has gone.
+    """Server-sent events, until they end or the peer has gone; the generator is closed then."""
 
-    Args:
-        events: Each as it is sent; closed in either case.
-    """
-
-    media_type = EVENTS
-
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(events)
-        self.events = events
+    media_type = "text/event-stream"
+    body_iterator: AsyncGenerator[bytes, None]
 
     async def stream_response(self, send: Send) -> None:
         """Send the events; Starlette by itself would leave the generator to the collector."""
-        async with aclosing(self.events):
+        async with aclosing(self.body_iterator):
             await super().stream_response(send)
 
 
@@ -48,23 +37,11 @@ class ControlError(HTTPException):
 
     def __init__(self, status_code: int, message: str, *, hint: str | None = None) -> None:
         super().__init__(int(status_code), message)
-        self.message = message
         self.hint = hint
         """What to do about it; None if that is plain."""
 
-
-def error_response(
-    status_code: int,
-    message: str,
-    *,
-    hint: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> AsciiJsonResponse:
-    """Write an error as JSON."""
-    body = {"error": message, "hint": hint}
-    return AsciiJsonResponse(body, status_code=int(status_code), headers=headers)
-
-
-def see_other(path: str) -> RedirectResponse:
-    """Send a browser to another page of this port, after a POST or a log-in."""
-    return RedirectResponse(path, status_code=HTTPStatus.SEE_OTHER)
+    @property
+    def response(self) -> JSONResponse:
+        """The answer."""
+        body = {"error": self.detail, "hint": self.hint}
+        return AsciiJsonResponse(body, status_code=self.status_code, headers=self.headers)

@@ -86,7 +86,7 @@ class Visitor:
         answer = await self.ask("GET", path)
         assert isinstance(answer, EventStream)
         assert answer.headers["Content-Type"].startswith("text/event-stream")
-        return answer.events
+        return answer.body_iterator
 
     async def ask(self, method: str, path: str, kind: str = "", body: bytes = b"") -> Response:
         """Make any request."""

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.forms import Form, read_form
 from aiodps.emulator.admin.page.rendering import CERTIFICATES, Rendering
-from aiodps.emulator.admin.responses import see_other
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.service.service import Service
 from aiodps.errors import ServiceError
@@ -97,7 +96,7 @@ class CertificatesSection:
 
         self._save()
         self._rendering.say(text)
-        return see_other(_PATH)
+        return RedirectResponse(_PATH, HTTPStatus.SEE_OTHER)
 
     def _page(self, form: Form, *, status_code: int = HTTPStatus.OK) -> Response:
         return self._rendering.page(

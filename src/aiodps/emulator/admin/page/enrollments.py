@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.forms import Form, read_form
@@ -26,7 +26,6 @@ from aiodps.emulator.admin.page.rendering import (
     Rendering,
     Section,
 )
-from aiodps.emulator.admin.responses import see_other
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
@@ -192,7 +191,7 @@ class EnrollmentsSection:
     def _done(self, text: str) -> Response:
         self._save()
         self._rendering.say(text)
-        return see_other(self._path)
+        return RedirectResponse(self._path, HTTPStatus.SEE_OTHER)
 
     def _form(self, form: Form, *, status_code: int = HTTPStatus.OK) -> Response:
         names = ("id", "attestation", "ca", "device_id", "hub", "enabled")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.rendering import REGISTRATIONS, REQUESTS, ROWS, Rendering
 from aiodps.emulator.admin.page.traffic import Traffic
-from aiodps.emulator.admin.responses import EventStream, see_other
+from aiodps.emulator.admin.responses import EventStream
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.service.service import Service
 from aiodps.errors import ServiceError
@@ -70,7 +71,7 @@ class RegistrationsSection:
             self._save()
             self._rendering.say(f"The registration of {name} was deleted.")
 
-        return see_other(REGISTRATIONS.path)
+        return RedirectResponse(REGISTRATIONS.path, HTTPStatus.SEE_OTHER)
 
     async def _list_requests(self, _: Request) -> Response:
         return self._rendering.page(

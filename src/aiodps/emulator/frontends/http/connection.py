@@ -132,28 +132,24 @@ class HttpConnection:
         await self._stream.send(self._write(status_code, content, headers))
 
     async def begin(self, status_code: int, headers: Mapping[str, str]) -> None:
-        """Begin an answer that comes piece by piece, until `end`.
+        """Begin an answer that comes piece by piece.
 
         Raises:
             PeerLostError: If the connection broke.
         """
         await self._stream.send(self._http.send(_head(status_code, headers)) or b"")
 
-    async def send_piece(self, piece: bytes) -> None:
+    async def send_piece(self, piece: bytes, *, last: bool) -> None:
         """Send a piece of the answer that has begun.
 
         Raises:
             PeerLostError: If the connection broke.
         """
-        await self._stream.send(self._http.send(h11.Data(data=piece)) or b"")
+        data = self._http.send(h11.Data(data=piece)) or b""
+        if last:
+            data += self._http.send(h11.EndOfMessage()) or b""
 
-    async def end(self) -> None:
-        """End the answer that has begun.
-
-        Raises:
-            PeerLostError: If the connection broke.
-        """
-        await self._stream.send(self._http.send(h11.EndOfMessage()) or b"")
+        await self._stream.send(data)
 
     def _write(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> bytes:
         if self._head_only or status_code == HTTPStatus.NOT_MODIFIED:
