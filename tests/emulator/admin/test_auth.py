@@ -35,6 +35,7 @@ def request(method: str = "GET", **headers: str) -> Request:
         request(**HOST, authorization=f"bearer  {TOKEN}"),
         request(**HOST, **COOKIE),
         request("HEAD", **HOST, **COOKIE),
+        request(**HOST, cookie=f"flag; aiodps-8080={TOKEN}"),
         request("POST", **HOST, **ORIGIN, **COOKIE),
         request("PUT", **HOST, **ORIGIN, **BEARER),
     ],

@@ -33,10 +33,7 @@ class RequestCycle:
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def run(self, app: ASGIApp) -> bool:
-        """Have the application answer.
-
-        Returns:
-            Whether it did so to the end; if not, the connection has to end.
+        """Have the application answer; False if it broke off, and the connection has to end.
 
         Raises:
             PeerLostError: If the connection broke.
