@@ -73,6 +73,21 @@ def test_imports_point_down(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "emulator").rglob("*.py")), ids=lambda path: path.name
+)
+def test_the_emulator_refuses_in_its_own_words(path: Path) -> None:
+    """Errors of the client's are not its own: only those for whoever configures it."""
+    taken = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module == "aiodps.errors"
+        for alias in node.names
+    }
+
+    assert taken <= {"ConfigurationError", "CertificateError"}
+
+
+@pytest.mark.parametrize(
     "path", sorted((PACKAGE / "registration").glob("*.py")), ids=lambda path: path.name
 )
 def test_the_machine_is_sans_io(path: Path) -> None:

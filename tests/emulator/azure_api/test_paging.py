@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aiodps.emulator.azure_api.paging import DEFAULT_SIZE, LARGEST_SIZE, page_of
 from aiodps.emulator.messages import ManagementRequest
-from aiodps.errors import BadRequestError
+from aiodps.emulator.service.errors import Refusal
 
 SIZE, CONTINUATION = "x-ms-max-item-count", "x-ms-continuation"
 
@@ -84,5 +84,5 @@ def test_sizes(asked: str, given: int) -> None:
 )
 def test_what_makes_no_sense(headers: dict[str, str]) -> None:
     """400: no number, no token of ours, the token of another query."""
-    with pytest.raises(BadRequestError):
+    with pytest.raises(Refusal, match="makes no sense"):
         page("a", headers=headers)

@@ -15,8 +15,8 @@ from tests.emulator.instance import GUID, instance
 from aiodps.emulator.azure_api.access_policies import AccessPolicy, Right
 from aiodps.emulator.azure_api.service_api import choose
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.formats import timestamp
-from aiodps.errors import ServiceError
 
 PATHS = [
     "/enrollments",
@@ -262,7 +262,7 @@ def test_a_method_is_chosen() -> None:
 @pytest.mark.parametrize(("calls", "status"), [({}, 404), ({"GET": 1}, 405)])
 def test_what_cannot_be_done(calls: dict[str, int], status: int) -> None:
     """404 where there is nothing, 405 where there is something else to do."""
-    with pytest.raises(ServiceError) as refused:
+    with pytest.raises(Refusal) as refused:
         choose(calls, "PUT")
 
     assert refused.value.status_code == status

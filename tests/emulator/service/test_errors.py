@@ -1,32 +1,18 @@
-"""Error codes and the errors that carry them."""
+"""Error codes and the exception that carries one."""
 
 from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator.service.errors import ErrorCode, refusal
-from aiodps.errors import ConflictError, NotFoundError, UnauthorizedError
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 
 
 @pytest.mark.parametrize("code", ErrorCode)
-def test_every_code_makes_an_error(code: ErrorCode) -> None:
-    """The status is the first three digits."""
-    refused = refusal(code, "No.")
+def test_the_code_holds_the_status(code: ErrorCode) -> None:
+    """It is the first three digits; only the message is shown."""
+    refused = Refusal(code, "No.", why="for the log alone", retry_after=3)
 
-    assert refused.status_code == code // 1000
-    assert type(refused.error_code) is int
-    assert refused.error_code == code
-    assert refused.message == "No."
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (ErrorCode.UNAUTHORIZED, UnauthorizedError),
-        (ErrorCode.OPERATION_NOT_FOUND, NotFoundError),
-        (ErrorCode.PRECONDITION_FAILED, ConflictError),
-    ],
-)
-def test_errors_can_be_caught_by_kind(code: ErrorCode, kind: type[Exception]) -> None:
-    """Python callers catch what they expect."""
-    assert type(refusal(code, "No.")) is kind
+    assert 400 <= refused.status_code < 500
+    assert str(refused.code.value).startswith(str(refused.status_code))
+    assert (str(refused), refused.message) == ("No.", "No.")
+    assert (refused.why, refused.retry_after) == ("for the log alone", 3)

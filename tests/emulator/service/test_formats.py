@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.emulator.instance import GUID
 
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.formats import (
     check_etag,
     enrollment_etag,
@@ -23,7 +24,6 @@ from aiodps.emulator.service.formats import (
     timestamp,
     verification_code,
 )
-from aiodps.errors import ConflictError
 
 
 def rng() -> random.Random:
@@ -156,7 +156,7 @@ def test_what_matches(etag: str, if_match: str | None) -> None:
 @pytest.mark.parametrize("if_match", ["b", "A", "", '""', "**", "a b"], ids=ascii)
 def test_what_does_not(if_match: str) -> None:
     """Anything else is 412."""
-    with pytest.raises(ConflictError) as wrong:
+    with pytest.raises(Refusal) as wrong:
         check_etag("a", if_match)
 
     assert wrong.value.status_code == 412

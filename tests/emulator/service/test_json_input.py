@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.json_input import MAX_DEPTH, read_body, read_object
-from aiodps.errors import BadRequestError
 
 
 def nested(depth: int) -> bytes:
@@ -96,5 +96,5 @@ def test_objects_are_read() -> None:
 )
 def test_everything_else_is_refused(body: bytes) -> None:
     """As 400: no JSON, no object, or too deep to be written again."""
-    with pytest.raises(BadRequestError):
+    with pytest.raises(Refusal):
         read_body(body)

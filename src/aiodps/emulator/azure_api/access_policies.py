@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from aiodps.emulator.messages import ManagementRequest
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature, decode_key
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.formats import symmetric_key
-from aiodps.errors import ConfigurationError, ServiceError
+from aiodps.errors import ConfigurationError
 
 OWNER: Final = "provisioningserviceowner"
 """The policy that every instance has; it may do everything."""
@@ -152,7 +152,7 @@ class Access:
         """Refuse a caller who did not prove to have a right.
 
         Raises:
-            UnauthorizedError: If there is no token, or it is not good for this.
+            Refusal: 401, if there is no token, or it is not good for this.
         """
         authorization = request.headers.get("authorization", "").strip()
         scheme, _, token = authorization.partition(" ")
@@ -213,5 +213,5 @@ def _check_key(key: str) -> None:
         )
 
 
-def _unauthorized(why: str) -> ServiceError:
-    return refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", why=why)
+def _unauthorized(why: str) -> Refusal:
+    return Refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", why=why)

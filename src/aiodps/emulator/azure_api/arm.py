@@ -17,9 +17,8 @@ from aiodps.emulator.azure_api.arm_certificates import CertificateCalls
 from aiodps.emulator.azure_api.arm_instance import RESOURCE_GROUP, InstanceCalls
 from aiodps.emulator.azure_api.service_api import choose
 from aiodps.emulator.messages import ManagementRequest, ManagementResponse
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.service import Service
-from aiodps.errors import ServiceError
 from aiodps.models import JsonObject
 
 ARM_PREFIX = "/subscriptions/"
@@ -74,7 +73,7 @@ class Arm:
             _check_caller(request)
             calls = self._find(request, now=now)
             return choose(calls, request.method)()
-        except ServiceError as refused:
+        except Refusal as refused:
             not_allowed = refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED
             return ManagementResponse(
                 status_code=refused.status_code,
@@ -142,17 +141,17 @@ def _certificate_calls(calls: CertificateCalls, rest: list[str]) -> _Calls:
 def _check_caller(request: ManagementRequest) -> None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise refusal(ErrorCode.UNAUTHORIZED, "A bearer token is missing.")
+        raise Refusal(ErrorCode.UNAUTHORIZED, "A bearer token is missing.")
 
     if request.api_version not in API_VERSIONS:
-        raise refusal(
+        raise Refusal(
             ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
         )
 
 
-def _error_to_json(refused: ServiceError) -> JsonObject:
+def _error_to_json(refused: Refusal) -> JsonObject:
     return {
-        "code": refused.error_code,
+        "code": int(refused.code),
         "httpStatusCode": HTTPStatus(refused.status_code).phrase.replace(" ", ""),
         "message": refused.message,
         "details": "",

@@ -19,11 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate, CaCertificates
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.formats import ANY
 from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.service.x509 import subject
-from aiodps.errors import NotFoundError
 
 
 class CertificateCalls:
@@ -64,10 +63,10 @@ class CertificateCalls:
         document = _read_members(self._body)
         verified = document.get("isVerified")
         if not isinstance(verified, bool | None):
-            raise refusal(ErrorCode.BAD_REQUEST, "isVerified is neither true nor false.")
+            raise Refusal(ErrorCode.BAD_REQUEST, "isVerified is neither true nor false.")
 
         if self._if_none_match == ANY and self._certificates.has(name):
-            raise refusal(ErrorCode.PRECONDITION_FAILED, "The certificate exists already.")
+            raise Refusal(ErrorCode.PRECONDITION_FAILED, "The certificate exists already.")
 
         uploaded = self._certificates.upload(
             name,
@@ -82,7 +81,10 @@ class CertificateCalls:
         """Remove one; 204 if it is not there."""
         try:
             self._certificates.delete(name, if_match=self._required_etag())
-        except NotFoundError:
+        except Refusal as refused:
+            if refused.code is not ErrorCode.NOT_FOUND:
+                raise
+
             return ManagementResponse(status_code=204)
 
         return ManagementResponse(status_code=200)
@@ -106,7 +108,7 @@ class CertificateCalls:
 
     def _required_etag(self) -> str:
         if self._if_match is None:
-            raise refusal(ErrorCode.INVALID_REQUEST, "The header If-Match is missing.")
+            raise Refusal(ErrorCode.INVALID_REQUEST, "The header If-Match is missing.")
 
         return self._if_match
 
@@ -131,7 +133,7 @@ def _read_members(body: bytes) -> Mapping[str, Any]:
     if isinstance(members, dict):
         return members
 
-    raise refusal(ErrorCode.BAD_REQUEST, "The properties are not a JSON object.")
+    raise Refusal(ErrorCode.BAD_REQUEST, "The properties are not a JSON object.")
 
 
 def _certificate(document: Mapping[str, Any]) -> str:
@@ -139,7 +141,7 @@ def _certificate(document: Mapping[str, Any]) -> str:
     if isinstance(certificate, str):
         return certificate
 
-    raise refusal(ErrorCode.BAD_REQUEST, "The certificate is missing.")
+    raise Refusal(ErrorCode.BAD_REQUEST, "The certificate is missing.")
 
 
 def _properties(ca: CaCertificate) -> dict[str, Any]:

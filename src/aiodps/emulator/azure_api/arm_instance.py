@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
 from aiodps.emulator.messages import ManagementRequest, ManagementResponse
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.service.service import Service
 
@@ -51,7 +51,7 @@ class InstanceCalls:
         """Show one shared access policy, with its keys."""
         policy = self._access.policy(name)
         if policy is None:
-            raise refusal(ErrorCode.NOT_FOUND, f"Key {name!a} not found.")
+            raise Refusal(ErrorCode.NOT_FOUND, f"Key {name!a} not found.")
 
         return ManagementResponse(status_code=200, body=_show_policy(policy, keys=True))
 
@@ -59,7 +59,7 @@ class InstanceCalls:
         """Say whether an instance may be called so."""
         name = read_body(self._body).get("name")
         if not isinstance(name, str):
-            raise refusal(ErrorCode.BAD_REQUEST, "The name is missing.")
+            raise Refusal(ErrorCode.BAD_REQUEST, "The name is missing.")
 
         reason = None
         if not _VALID_NAME.fullmatch(name):

@@ -14,10 +14,10 @@ from aiodps.emulator.azure_api.enrollments import EnrollmentCalls, Kind
 from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.store import Enrollments
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.json_input import read_body
 from aiodps.emulator.service.json_object import JsonObject
-from aiodps.errors import ConfigurationError, ServiceError
+from aiodps.errors import ConfigurationError
 
 LARGEST: Final = 10
 """Enrollments in one request."""
@@ -54,7 +54,7 @@ class BulkOperation:
         """Do it to each, and tell what failed.
 
         Raises:
-            BadRequestError: If the request as a whole makes no sense; then nothing was done.
+            Refusal: 400, if the request as a whole makes no sense; then nothing was done.
         """
         document = read_body(request.body)
         mode = _read_mode(document)
@@ -66,10 +66,10 @@ class BulkOperation:
     def _try(self, mode: BulkMode, item: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
             self._do(mode, item)
-        except ServiceError as refused:
+        except Refusal as refused:
             return {
                 self._kind.id_member: item[self._kind.id_member],
-                "errorCode": refused.error_code,
+                "errorCode": int(refused.code),
                 "errorStatus": refused.message,
             }
 
@@ -103,17 +103,17 @@ def _etag(item: Mapping[str, Any]) -> str:
     if isinstance(etag, str) and etag:
         return etag
 
-    raise refusal(ErrorCode.PRECONDITION_FAILED, "The etag is missing.")
+    raise Refusal(ErrorCode.PRECONDITION_FAILED, "The etag is missing.")
 
 
 def _read_mode(document: Mapping[str, Any]) -> BulkMode:
     try:
         mode = JsonObject(document, "request").word("mode", BulkMode)
     except ConfigurationError as exc:
-        raise refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
+        raise Refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
 
     if mode is None:
-        raise refusal(ErrorCode.BAD_REQUEST, "The mode is missing.")
+        raise Refusal(ErrorCode.BAD_REQUEST, "The mode is missing.")
 
     return mode
 
@@ -121,10 +121,10 @@ def _read_mode(document: Mapping[str, Any]) -> BulkMode:
 def _read_items(document: Mapping[str, Any], kind: Kind) -> list[Mapping[str, Any]]:
     items = document.get(kind.collection)
     if not isinstance(items, list) or not 1 <= len(items) <= LARGEST:
-        raise refusal(ErrorCode.BAD_REQUEST, f"{kind.collection} are not 1 to {LARGEST}.")
+        raise Refusal(ErrorCode.BAD_REQUEST, f"{kind.collection} are not 1 to {LARGEST}.")
 
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get(kind.id_member), str):
-            raise refusal(ErrorCode.BAD_REQUEST, f"{kind.id_member} is missing.")
+            raise Refusal(ErrorCode.BAD_REQUEST, f"{kind.id_member} is missing.")
 
     return items

@@ -21,7 +21,7 @@ from aiodps.emulator.service.enrollments.json import (
     show_mechanism,
 )
 from aiodps.emulator.service.enrollments.store import Enrollments
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.formats import is_registration_id
 from aiodps.emulator.service.json_input import read_body
 from aiodps.errors import ConfigurationError
@@ -120,7 +120,7 @@ class EnrollmentCalls:
     def query(self) -> ManagementResponse:
         """List all, page by page; whatever the query says, as the real tools say anything."""
         if not isinstance(read_body(self._request.body).get("query"), str):
-            raise refusal(ErrorCode.BAD_REQUEST, "The query is missing.")
+            raise Refusal(ErrorCode.BAD_REQUEST, "The query is missing.")
 
         ids = self._kind.ids(self._enrollments)
         names, headers = page_of(ids, self._request, item_type=self._kind.item_type)
@@ -131,11 +131,11 @@ class EnrollmentCalls:
         """Return one.
 
         Raises:
-            NotFoundError: If there is none.
+            Refusal: 404, if there is none.
         """
         found = self._kind.find(self._enrollments, name)
         if found is None:
-            raise refusal(self._kind.missing, "Enrollment not found.")
+            raise Refusal(self._kind.missing, "Enrollment not found.")
 
         return found
 
@@ -143,23 +143,23 @@ class EnrollmentCalls:
         """Refuse to change what is there.
 
         Raises:
-            ConflictError: If it is.
+            Refusal: 409, if it is.
         """
         if self._kind.find(self._enrollments, name) is not None:
-            raise refusal(ErrorCode.CONFLICT, "The enrollment exists already.")
+            raise Refusal(ErrorCode.CONFLICT, "The enrollment exists already.")
 
     def read(self, document: Mapping[str, Any], *, name: str) -> Enrollment:
         """Read one as it was sent.
 
         Raises:
-            BadRequestError: If it cannot be read, or has another name.
+            Refusal: 400, if it cannot be read, or has another name.
         """
         if not is_registration_id(name):
-            raise refusal(ErrorCode.INVALID_REQUEST, f"Invalid {self._kind.id_member}.")
+            raise Refusal(ErrorCode.INVALID_REQUEST, f"Invalid {self._kind.id_member}.")
 
         inside = document.get(self._kind.id_member) or name
         if not isinstance(inside, str) or inside.lower() != name.lower():
-            raise refusal(
+            raise Refusal(
                 ErrorCode.BAD_REQUEST, f"{self._kind.id_member} is not that of the path."
             )
 
@@ -167,7 +167,7 @@ class EnrollmentCalls:
         try:
             return read_enrollment(members | {self._kind.id_member: inside}, place="enrollment")
         except ConfigurationError as exc:
-            raise refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
+            raise Refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
 
     def _show(self, enrollment: Enrollment) -> dict[str, Any]:
         shown = show_enrollment(enrollment, api_version=self._api_version, keys=False)

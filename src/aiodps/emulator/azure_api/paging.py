@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from aiodps.emulator.messages import ManagementRequest
-from aiodps.emulator.service.errors import ErrorCode, refusal
-from aiodps.errors import ServiceError
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 
 DEFAULT_SIZE: Final = 100
 LARGEST_SIZE: Final = 1000
@@ -39,7 +38,7 @@ def page_of(
         Names of the items, and the headers of the answer.
 
     Raises:
-        BadRequestError: If the size or the continuation token makes no sense.
+        Refusal: 400, if the size or the continuation token makes no sense.
     """
     size = _read_size(request.headers.get(_SIZE))
     after = _read_token(request.headers.get(_CONTINUATION), item_type)
@@ -81,5 +80,5 @@ def _read_token(text: str | None, item_type: str) -> str | None:
     return name
 
 
-def _fault(header: str) -> ServiceError:
-    return refusal(ErrorCode.INVALID_REQUEST, f"The header {header} makes no sense.")
+def _fault(header: str) -> Refusal:
+    return Refusal(ErrorCode.INVALID_REQUEST, f"The header {header} makes no sense.")

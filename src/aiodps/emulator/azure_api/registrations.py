@@ -11,7 +11,7 @@ from typing import Any
 from aiodps.emulator.azure_api.paging import page_of
 from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.api_versions import shaped_state
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.service.registrations.responses import registration_state
 from aiodps.emulator.service.service import Service
@@ -50,7 +50,7 @@ class RegistrationCalls:
         """Show one."""
         state = self.state_of(registration_id)
         if state is None:
-            raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
+            raise Refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
 
         return ManagementResponse(status_code=200, body=state, headers={"ETag": state["etag"]})
 
@@ -64,7 +64,7 @@ class RegistrationCalls:
         """List those of a group, page by page."""
         ids = list(self._registrations.of_group(enrollment_group_id))
         if not ids and self._service.enrollments.group(enrollment_group_id) is None:
-            raise refusal(ErrorCode.GROUP_NOT_FOUND, "Enrollment group not found.")
+            raise Refusal(ErrorCode.GROUP_NOT_FOUND, "Enrollment group not found.")
 
         names, headers = page_of(ids, self._request, item_type=ITEM_TYPE)
         states = [state for name in names if (state := self.state_of(name)) is not None]

@@ -19,11 +19,10 @@ from aiodps.emulator.azure_api.enrollments import GROUP, INDIVIDUAL, EnrollmentC
 from aiodps.emulator.azure_api.registrations import RegistrationCalls
 from aiodps.emulator.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.formats import guid
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.service import Service
-from aiodps.errors import ServiceError
 
 COLLECTIONS: Final = ("enrollments", "enrollmentgroups", "registrations")
 """How paths of the service API begin, in lower case."""
@@ -68,11 +67,11 @@ class ServiceApi:
 
             _check_version(request)
             return call.answer()
-        except ServiceError as refused:
+        except Refusal as refused:
             return self._refuse(refused, allowed=calls, now=now)
 
     def _refuse(
-        self, refused: ServiceError, *, allowed: Iterable[str], now: float
+        self, refused: Refusal, *, allowed: Iterable[str], now: float
     ) -> ManagementResponse:
         error = responses.error(refused, tracking_id=guid(self._rng), now=now)
         allow = {"Allow": ", ".join(allowed)} if refused.status_code == _NOT_ALLOWED else {}
@@ -152,7 +151,7 @@ def _registration_calls(calls: RegistrationCalls, rest: list[str]) -> Mapping[st
 
 def _check_version(request: ManagementRequest) -> None:
     if request.api_version not in API_VERSIONS:
-        raise refusal(
+        raise Refusal(
             ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
         )
 
@@ -168,13 +167,13 @@ def choose(calls: Mapping[str, _Method], method: str) -> _Method:
         method: In upper case.
 
     Raises:
-        NotFoundError: If there is no such resource.
-        BadRequestError: With 405, if the method is none of these.
+        Refusal: 404, if there is no such resource.
+        Refusal: 405, if the method is none of these.
     """
     if not calls:
-        raise refusal(ErrorCode.NOT_FOUND, "No such resource.")
+        raise Refusal(ErrorCode.NOT_FOUND, "No such resource.")
 
     if method not in calls:
-        raise refusal(ErrorCode.NOT_ALLOWED, "The resource does not take this method.")
+        raise Refusal(ErrorCode.NOT_ALLOWED, "The resource does not take this method.")
 
     return calls[method]

@@ -1,4 +1,4 @@
-"""How the service says no: its error codes, and errors that carry them.
+"""How the service says no: its error codes, and the exception that carries one.
 
 Microsoft publishes no table of the six-digit codes. Each one here was seen on the wire or in
 Microsoft's own clients; a code is the HTTP status times a thousand plus a detail.
@@ -7,15 +7,6 @@ Microsoft's own clients; a code is the HTTP status times a thousand plus a detai
 from __future__ import annotations
 
 import enum
-
-from aiodps.errors import (
-    BadRequestError,
-    ConflictError,
-    NotFoundError,
-    ServiceError,
-    ThrottledError,
-    UnauthorizedError,
-)
 
 
 class ErrorCode(enum.IntEnum):
@@ -59,35 +50,32 @@ class ErrorCode(enum.IntEnum):
     """Too many requests (from a client's test; only its status is documented)."""
 
 
-_KINDS: dict[int, type[ServiceError]] = {
-    400: BadRequestError,
-    401: UnauthorizedError,
-    404: NotFoundError,
-    405: BadRequestError,
-    409: ConflictError,
-    412: ConflictError,
-    415: BadRequestError,
-    429: ThrottledError,
-}
-
-
-def refusal(
-    code: ErrorCode, message: str, *, why: str | None = None, retry_after: int | None = None
-) -> ServiceError:
-    """Make the error that says no with this code, in the service's words where they are known.
+class Refusal(Exception):  # noqa: N818 (an answer of the service, and no failure of ours)
+    """The service says no: what the device or the administrator is told.
 
     Args:
         code: See `ErrorCode`.
-        message: What the device is told.
-        why: What the device is not told, as the service is not more specific either; for those
+        message: What the caller is told, in the service's words where they are known.
+        why: What the caller is not told, as the service is not more specific either; for those
             who run the emulator. None if the message says it all.
         retry_after: Whole seconds to wait before it is tried again; None to say nothing.
     """
-    status = code // 1000
-    error = _KINDS[status](
-        message, status_code=status, error_code=int(code), retry_after=retry_after
-    )
-    if why is not None:
-        error.add_note(why)
 
-    return error
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        why: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.why = why
+        self.retry_after = retry_after
+
+    @property
+    def status_code(self) -> int:
+        """Of HTTP: the first three digits of the code."""
+        return self.code // 1000

@@ -9,7 +9,7 @@ import random
 import re
 import uuid
 
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 
 _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", re.ASCII)
 
@@ -101,7 +101,7 @@ def check_etag(etag: str, if_match: str | None) -> None:
             the writer did not say, which is any as well.
 
     Raises:
-        ConflictError: If the record has another etag.
+        Refusal: 412, if the record has another etag.
     """
     if if_match is None or _bare(etag) in (
         wanted := {_bare(each) for each in if_match.split(",")}
@@ -109,7 +109,7 @@ def check_etag(etag: str, if_match: str | None) -> None:
         return
 
     if ANY not in wanted:
-        raise refusal(ErrorCode.PRECONDITION_FAILED, "Precondition failed.")
+        raise Refusal(ErrorCode.PRECONDITION_FAILED, "Precondition failed.")
 
 
 def _bare(etag: str) -> str:

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, Final
 
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 
 MAX_DEPTH: Final = 64
 """Objects and lists in one another, as .NET's JSON libraries allow."""
@@ -76,11 +76,11 @@ def read_body(body: bytes) -> dict[str, Any]:
     """Return the JSON object that a body is.
 
     Raises:
-        BadRequestError: If it is anything else, or could not be written again.
+        Refusal: 400, if it is anything else, or could not be written again.
     """
     try:
         return read_object(body)
     except ValueError as exc:
-        raise refusal(
+        raise Refusal(
             ErrorCode.BAD_REQUEST, "The body is not a JSON object.", why=str(exc)[:200]
         ) from exc

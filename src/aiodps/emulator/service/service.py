@@ -25,7 +25,7 @@ from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.allocation import LinkedHubs
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.enrollments.store import Enrollment, Enrollments
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.formats import guid, is_registration_id
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.registrations.hub_devices import HubDevices
@@ -35,7 +35,6 @@ from aiodps.emulator.service.registrations.store import Registrations
 from aiodps.emulator.service.strict import Strict
 from aiodps.emulator.service.throttle import Throttle
 from aiodps.emulator.state.store import Store
-from aiodps.errors import ServiceError
 
 MAX_BODY = 96 * 1024
 """Bytes of a request (Microsoft Learn, "Quotas and limits in the Device Provisioning Service")."""
@@ -115,7 +114,7 @@ class Service:
                 self._strict.note_retry_after(request, response, now=now)
 
             return shaped(response, request)
-        except ServiceError as refused:
+        except Refusal as refused:
             return responses.error(refused, tracking_id=guid(self._rng), now=now)
 
     def _answer(self, request: Request, identity: Identity, *, now: float) -> Response:
@@ -140,18 +139,18 @@ class Service:
         Service", gives 404 for an instance that does not exist, 401 for bad credentials only.
         """
         if request.api_version not in API_VERSIONS:
-            raise refusal(
+            raise Refusal(
                 ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
             )
 
         if request.id_scope.lower() != self.id_scope.lower():
-            raise refusal(ErrorCode.NOT_FOUND, "ID scope not found.")
+            raise Refusal(ErrorCode.NOT_FOUND, "ID scope not found.")
 
         if not is_registration_id(request.registration_id):
-            raise refusal(ErrorCode.INVALID_REQUEST, "Invalid registration id.")
+            raise Refusal(ErrorCode.INVALID_REQUEST, "Invalid registration id.")
 
         if len(request.body) > MAX_BODY:
-            raise refusal(ErrorCode.INVALID_REQUEST, f"The body is larger than {MAX_BODY} bytes.")
+            raise Refusal(ErrorCode.INVALID_REQUEST, f"The body is larger than {MAX_BODY} bytes.")
 
     def _register(self, request: Request, identity: Identity, *, now: float) -> Response:
         device = read_device_registration(request)
@@ -175,7 +174,7 @@ class Service:
         registration_id = request.registration_id
         operation = self.registrations.find(registration_id, request.operation_id or "")
         if operation is None:
-            raise refusal(ErrorCode.OPERATION_NOT_FOUND, "Operation not found.")
+            raise Refusal(ErrorCode.OPERATION_NOT_FOUND, "Operation not found.")
 
         return responses.operation_status(
             operation, registration_id, retry_after=self.retry_after, now=now
@@ -187,7 +186,7 @@ class Service:
         self._count_poll(request, now=now)
         operation = self.registrations.latest(request.registration_id)
         if operation is None:
-            raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
+            raise Refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
 
         state = responses.registration_state(operation, request.registration_id, now=now)
         return Response(status_code=200, body=state)

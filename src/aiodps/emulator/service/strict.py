@@ -16,11 +16,10 @@ from aiodps.credential_files import UNREADABLE
 from aiodps.emulator.messages import Identity, Operation, Request, Response, Transport
 from aiodps.emulator.service.api_versions import has_payload
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.json_input import read_object
 from aiodps.emulator.service.registrations.record import RegistrationRecord
 from aiodps.emulator.strict_rules import StrictRule
-from aiodps.errors import ServiceError
 from aiodps.pki.credential import common_name
 
 SLACK: Final = 0.01
@@ -41,7 +40,7 @@ class Strict:
         """Refuse a request that takes a liberty.
 
         Raises:
-            ServiceError: With the name of the first rule it breaks.
+            Refusal: With the name of the first rule it breaks.
         """
         for deviation in request.deviations:
             raise _broken(deviation)
@@ -66,7 +65,7 @@ class Strict:
         """Refuse a device that comes too early; only for one that proved who it is.
 
         Raises:
-            ServiceError: With the name of the rule it breaks.
+            Refusal: With the name of the rule it breaks.
         """
         if request.operation is Operation.OPERATION_STATUS:
             left = self._waits.get(request.registration_id.lower(), 0.0) - now
@@ -165,6 +164,6 @@ def _broken(
     code: ErrorCode = ErrorCode.INVALID_REQUEST,
     *,
     retry_after: int | None = None,
-) -> ServiceError:
+) -> Refusal:
     message = f"Strict rule {deviation.rule}: {deviation.advice}."
-    return refusal(code, message, retry_after=retry_after)
+    return Refusal(code, message, retry_after=retry_after)

@@ -11,7 +11,7 @@ import math
 from collections import OrderedDict, deque
 from typing import Final
 
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 
 REGISTRATIONS: Final = (1000, 60.0)
 """Device registrations: so many in so many seconds, all devices together."""
@@ -55,7 +55,7 @@ class Throttle:
         """Count a registration.
 
         Raises:
-            ThrottledError: If there were too many.
+            Refusal: 429, if there were too many.
         """
         _check(self._registrations.wait(now))
 
@@ -63,7 +63,7 @@ class Throttle:
         """Count a device's poll or look-up.
 
         Raises:
-            ThrottledError: If it made too many.
+            Refusal: 429, if it made too many.
         """
         key = registration_id.lower()
         window = self._polls.get(key)
@@ -79,13 +79,13 @@ class Throttle:
         """Count a request to the service API.
 
         Raises:
-            ThrottledError: If there were too many.
+            Refusal: 429, if there were too many.
         """
         _check(self._service_calls.wait(now))
 
 
 def _check(wait: float) -> None:
     if wait > 0:
-        raise refusal(
+        raise Refusal(
             ErrorCode.THROTTLED, "Too many requests.", retry_after=max(1, math.ceil(wait))
         )

@@ -11,7 +11,7 @@ from tests.emulator.dict_store import DictStore
 from tests.emulator.instance import NOW
 
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
-from aiodps.errors import BadRequestError, ConflictError, NotFoundError
+from aiodps.emulator.service.errors import Refusal
 
 
 @pytest.fixture
@@ -77,21 +77,22 @@ def test_what_proves_nothing(certificates: CaCertificates, prove: Callable[[str]
     """Name and signature must both be right, and nothing changes if they are not."""
     proof = prove(code_of(certificates))
     before = certificates.get("Root")
-    with pytest.raises(BadRequestError):
+    with pytest.raises(Refusal) as refused:
         certificates.verify("Root", proof, now=102.0)
 
+    assert refused.value.status_code == 400
     assert certificates.get("Root") == before
 
 
 def test_a_code_is_worth_something_once(certificates: CaCertificates) -> None:
     """A new code ends the one before; a proof ends its own."""
     old, new = code_of(certificates), code_of(certificates)
-    with pytest.raises(BadRequestError, match="not the verification code"):
+    with pytest.raises(Refusal, match="not the verification code"):
         certificates.verify("Root", root().verification(old).certificate, now=102.0)
 
     proof = root().verification(new).certificate
     certificates.verify("Root", proof, now=102.0)
-    with pytest.raises(BadRequestError, match="No verification code"):
+    with pytest.raises(Refusal, match="No verification code"):
         certificates.verify("Root", proof, now=103.0)
 
     assert certificates.get("Root").verified
@@ -153,7 +154,7 @@ def test_a_stale_etag_is_refused(
 ) -> None:
     """412, and nothing changes."""
     before = certificates.get("Root")
-    with pytest.raises(ConflictError) as refused:
+    with pytest.raises(Refusal) as refused:
         call(certificates, "Root", "stale")
 
     assert refused.value.status_code == 412
@@ -162,7 +163,7 @@ def test_a_stale_etag_is_refused(
 
 def test_a_stale_etag_replaces_nothing(certificates: CaCertificates) -> None:
     """An upload over an older certificate is held to its etag as well."""
-    with pytest.raises(ConflictError):
+    with pytest.raises(Refusal, match="Precondition failed"):
         certificates.upload("Root", other_root().certificate, if_match="stale", now=101.0)
 
     assert certificates.get("Root").certificate == root().certificate
@@ -173,7 +174,7 @@ def test_what_is_not_there(
     certificates: CaCertificates, call: Callable[[CaCertificates, str, str], object]
 ) -> None:
     """404, whatever the etag."""
-    with pytest.raises(NotFoundError):
+    with pytest.raises(Refusal, match="not found"):
         call(certificates, "nobody", "*")
 
 
@@ -188,7 +189,7 @@ def test_deleted_is_gone(certificates: CaCertificates) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "x" * 65])
 def test_names_that_cannot_be(certificates: CaCertificates, name: str) -> None:
     """They would not fit into a path."""
-    with pytest.raises(BadRequestError):
+    with pytest.raises(Refusal, match="cannot name a certificate"):
         certificates.upload(name, root().certificate, now=101.0)
 
 
@@ -202,10 +203,10 @@ def test_certificates_are_found_by_themselves(certificates: CaCertificates) -> N
 
 def test_what_is_no_certificate(certificates: CaCertificates) -> None:
     """Is refused like a device's bad request."""
-    with pytest.raises(BadRequestError, match="cannot be read") as refused:
+    with pytest.raises(Refusal, match="cannot be read") as refused:
         certificates.upload("x", "nonsense", now=101.0)
 
-    assert refused.value.error_code == 400004
+    assert refused.value.code == 400004
 
 
 def test_a_store_gives_back_what_it_was_given() -> None:

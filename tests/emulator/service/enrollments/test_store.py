@@ -23,9 +23,10 @@ from aiodps.emulator.service.enrollments.store import (
     IndividualEnrollment,
     read_enrollments,
 )
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.x509 import thumbprint
 from aiodps.emulator.state.store import Kind
-from aiodps.errors import ConfigurationError, ConflictError
+from aiodps.errors import ConfigurationError
 
 CERTIFICATE = certify().certificate
 DEVICE = IndividualEnrollment.x509(registration_id="Device-1", certificate=CERTIFICATE)
@@ -115,11 +116,11 @@ def test_a_change_of_what_the_writer_saw(form: str) -> None:
     etag = enrollments.put(DEVICE, if_match="*").etag
     changed = enrollments.put(DEVICE, if_match=etag if form == "{}" else etag.strip('"'))
 
-    with pytest.raises(ConflictError):
+    with pytest.raises(Refusal, match="Precondition failed"):
         enrollments.put(DEVICE, if_match=etag)
-    with pytest.raises(ConflictError):
+    with pytest.raises(Refusal, match="Precondition failed"):
         enrollments.remove(changed, if_match=etag)
-    with pytest.raises(ConflictError):
+    with pytest.raises(Refusal, match="Precondition failed"):
         enrollments.put(GROUP, if_match=etag)
 
     assert list(enrollments) == [changed]

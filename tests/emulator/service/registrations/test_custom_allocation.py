@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.registrations.custom_allocation import (
     MAX_ANSWER,
     Choice,
@@ -18,7 +19,6 @@ from aiodps.emulator.service.registrations.custom_allocation import (
     read_choice,
 )
 from aiodps.emulator.service.registrations.hub_devices import AssignmentTerms, HubDevice
-from aiodps.errors import ServiceError
 
 HUBS = ("toasters.azure-devices.net", "heatpumps.azure-devices.net")
 CALL = WebhookCall(
@@ -95,10 +95,10 @@ def test_a_choice(name: str) -> None:
 )
 def test_no_choice(reply: WebhookReply, message: str) -> None:
     """Each is 400207, as the device is told; a bad status is named as seen on the wire."""
-    with pytest.raises(ServiceError, match=f"Custom allocation .*{message}") as refused:
+    with pytest.raises(Refusal, match=f"Custom allocation .*{message}") as refused:
         read_choice(CALL, reply)
 
-    assert refused.value.error_code == 400207
+    assert refused.value.code == 400207
 
 
 @given(body=st.binary(max_size=100), status_code=st.integers(min_value=100, max_value=599))
@@ -106,7 +106,7 @@ def test_any_answer(body: bytes, status_code: int) -> None:
     """Whatever a webhook says, it is a linked hub or a failure."""
     try:
         choice = read_choice(CALL, WebhookReply(status_code=status_code, body=body))
-    except ServiceError:
+    except Refusal:
         return
 
     assert choice.hub in HUBS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aiodps.emulator.messages import Operation, Request, Transport
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.registrations.request_bodies import read_device_registration
-from aiodps.errors import ServiceError
 
 
 def request(body: bytes, transport: Transport = Transport.HTTPS) -> Request:
@@ -62,18 +62,18 @@ def test_bodies_of_real_clients(body: bytes) -> None:
 )
 def test_bodies_that_are_refused(body: bytes, code: int) -> None:
     """Each with the code that the service was seen to give, where it was seen."""
-    with pytest.raises(ServiceError) as refused:
+    with pytest.raises(Refusal) as refused:
         read_device_registration(request(body))
 
-    assert (refused.value.status_code, refused.value.error_code) == (code // 1000, code)
+    assert (refused.value.status_code, refused.value.code) == (code // 1000, code)
 
 
 def test_a_tpm_over_mqtt() -> None:
     """TPM attestation is not available there, whoever is enrolled."""
-    with pytest.raises(ServiceError) as refused:
+    with pytest.raises(Refusal) as refused:
         read_device_registration(request(b'{"tpm":{"endorsementKey":"AAAA"}}', Transport.MQTT))
 
-    assert refused.value.error_code == 400012
+    assert refused.value.code == 400012
 
 
 def test_the_payload_is_kept() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.registrations.hub_devices import HubDevice
 from aiodps.emulator.service.registrations.record import (
     Outcome,
@@ -117,7 +117,7 @@ def test_while_a_webhook_thinks() -> None:
 
 def test_an_error() -> None:
     """Source: REST reference, `ProvisioningServiceErrorDetails`, and a 401 seen on the wire."""
-    refused = refusal(ErrorCode.UNAUTHORIZED, "CA certificate not found.")
+    refused = Refusal(ErrorCode.UNAUTHORIZED, "CA certificate not found.")
     response = error(refused, tracking_id="8f211bc5", now=1661622799.5)
 
     assert response.status_code == 401

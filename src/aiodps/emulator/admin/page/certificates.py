@@ -13,8 +13,8 @@ from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.forms import Form, read_form
 from aiodps.emulator.admin.page.rendering import CERTIFICATES, Rendering
 from aiodps.emulator.admin.router import SegmentRoute
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.service import Service
-from aiodps.errors import ServiceError
 
 _PATH = CERTIFICATES.path
 
@@ -90,7 +90,7 @@ class CertificatesSection:
         """Make a change and go on to the list; if the service refuses it, say why."""
         try:
             text = change()
-        except ServiceError as exc:
+        except Refusal as exc:
             self._rendering.say(exc.message, bad=True)
             return self._page(form, status_code=HTTPStatus.BAD_REQUEST)
 

@@ -33,9 +33,10 @@ from aiodps.emulator.service.enrollments.enrollment import (
     IndividualEnrollment,
 )
 from aiodps.emulator.service.enrollments.json import read_enrollment
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.x509 import read_certificate
-from aiodps.errors import CertificateError, ConfigurationError, ServiceError
+from aiodps.errors import CertificateError, ConfigurationError
 
 ANY_ETAG: Final = "*"
 
@@ -130,7 +131,7 @@ class EnrollmentsSection:
         form = await read_form(request)
         try:
             name = self._enroll(form)
-        except (ConfigurationError, ServiceError) as exc:
+        except (ConfigurationError, Refusal) as exc:
             # What was typed comes back; files have to be chosen again, browsers see to that.
             self._rendering.say(exc.message, bad=True)
             return self._form(form, status_code=HTTPStatus.BAD_REQUEST)

@@ -14,9 +14,11 @@ from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.rendering import REGISTRATIONS, REQUESTS, ROWS, Rendering
 from aiodps.emulator.admin.page.traffic import Traffic
 from aiodps.emulator.admin.responses import EventStream
-from aiodps.emulator.admin.router import SegmentRoute
+from aiodps.emulator.admin.router import (
+    SegmentRoute,
+)
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.service import Service
-from aiodps.errors import ServiceError
 
 
 class RegistrationsSection:
@@ -65,7 +67,7 @@ class RegistrationsSection:
         name = request.path_params["id"]
         try:
             self._service.registrations.delete(name)
-        except ServiceError as exc:
+        except Refusal as exc:
             self._rendering.say(exc.message, bad=True)
         else:
             self._save()

@@ -38,9 +38,8 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     TpmKeys,
 )
 from aiodps.emulator.service.enrollments.store import Enrollments
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.x509 import is_named, is_valid_at, path_up, thumbprint
-from aiodps.errors import ServiceError
 
 MAX_PRESENTED = 10
 """Certificates a device may present; chains of five were seen in the field."""
@@ -70,7 +69,7 @@ class Authenticator:
             known_group: The group that let this device in before, or None: saves a search.
 
         Raises:
-            UnauthorizedError: If the device did not prove it, or nobody enrolled it.
+            Refusal: 401, if the device did not prove it, or nobody enrolled it.
         """
         individual = self._enrollments.individual(request.registration_id)
         if individual is not None:
@@ -167,5 +166,5 @@ def _check_dates(certificates: tuple[x509.Certificate, ...], *, now: float) -> N
         raise _unauthorized("Invalid certificate.", "a certificate is not valid at this time")
 
 
-def _unauthorized(message: str, why: str | None = None) -> ServiceError:
-    return refusal(ErrorCode.UNAUTHORIZED, message, why=why)
+def _unauthorized(message: str, why: str | None = None) -> Refusal:
+    return Refusal(ErrorCode.UNAUTHORIZED, message, why=why)

@@ -16,7 +16,7 @@ from typing import Any, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.formats import check_etag, etag, verification_code
 from aiodps.emulator.service.x509 import is_named, is_signed_by, read_certificate
 from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
@@ -102,11 +102,11 @@ class CaCertificates:
             now: See above.
 
         Raises:
-            BadRequestError: If name or certificate cannot be.
-            ConflictError: If the etag is another one.
+            Refusal: 400, if name or certificate cannot be.
+            Refusal: 412, if the etag is another one.
         """
         if not _NAME.fullmatch(name):
-            raise refusal(ErrorCode.INVALID_REQUEST, f"{name!a} cannot name a certificate")
+            raise Refusal(ErrorCode.INVALID_REQUEST, f"{name!a} cannot name a certificate")
 
         older = self._by_name.get(name.lower())
         if older is not None:
@@ -127,12 +127,12 @@ class CaCertificates:
         """Return one certificate.
 
         Raises:
-            NotFoundError: If there is none of this name.
-            ConflictError: If the etag is another one.
+            Refusal: 404, if there is none of this name.
+            Refusal: 412, if the etag is another one.
         """
         found = self._by_name.get(name.lower())
         if found is None:
-            raise refusal(ErrorCode.NOT_FOUND, f"Certificate {name!a} not found.")
+            raise Refusal(ErrorCode.NOT_FOUND, f"Certificate {name!a} not found.")
 
         check_etag(found.etag, if_match)
         return found
@@ -149,8 +149,8 @@ class CaCertificates:
         """Remove a certificate.
 
         Raises:
-            NotFoundError: If there is none of this name.
-            ConflictError: If the etag is another one.
+            Refusal: 404, if there is none of this name.
+            Refusal: 412, if the etag is another one.
         """
         self.get(name, if_match=if_match)
         del self._by_name[name.lower()]
@@ -162,8 +162,8 @@ class CaCertificates:
         """Give a certificate a new verification code; the one before is worth nothing any more.
 
         Raises:
-            NotFoundError: If there is none of this name.
-            ConflictError: If the etag is another one.
+            Refusal: 404, if there is none of this name.
+            Refusal: 412, if the etag is another one.
         """
         older = self.get(name, if_match=if_match)
         code = verification_code(rng=self._rng)
@@ -180,20 +180,20 @@ class CaCertificates:
         """Take a proof of possession: a certificate with the code as CN, signed by the CA.
 
         Raises:
-            NotFoundError: If there is none of this name.
-            ConflictError: If the etag is another one.
-            BadRequestError: If the proof proves nothing.
+            Refusal: 404, if there is none of this name.
+            Refusal: 412, if the etag is another one.
+            Refusal: 400, if the proof proves nothing.
         """
         older = self.get(name, if_match=if_match)
         if older.verification_code is None:
-            raise refusal(ErrorCode.INVALID_REQUEST, "No verification code was generated.")
+            raise Refusal(ErrorCode.INVALID_REQUEST, "No verification code was generated.")
 
         leaf = _read(proof)
         if not is_named(leaf, older.verification_code):
-            raise refusal(ErrorCode.INVALID_REQUEST, "The subject is not the verification code.")
+            raise Refusal(ErrorCode.INVALID_REQUEST, "The subject is not the verification code.")
 
         if not is_signed_by(leaf, older.certificate):
-            raise refusal(ErrorCode.INVALID_REQUEST, "The proof is not signed by the certificate.")
+            raise Refusal(ErrorCode.INVALID_REQUEST, "The proof is not signed by the certificate.")
 
         return self._update(older, verified=True, verification_code=None, now=now)
 
@@ -220,4 +220,4 @@ def _read(certificate: x509.Certificate | str | bytes) -> x509.Certificate:
     try:
         return read_certificate(certificate)
     except CertificateError as exc:
-        raise refusal(ErrorCode.BAD_REQUEST, "The certificate cannot be read.") from exc
+        raise Refusal(ErrorCode.BAD_REQUEST, "The certificate cannot be read.") from exc

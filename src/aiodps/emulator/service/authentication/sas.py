@@ -20,8 +20,7 @@ from urllib.parse import unquote
 
 from aiodps.emulator.messages import Identity, Request, Transport
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
-from aiodps.emulator.service.errors import ErrorCode, refusal
-from aiodps.errors import ServiceError
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 
 SCHEME: Final = "SharedAccessSignature"
 CLOCK_SKEW: Final = 60.0
@@ -141,7 +140,7 @@ def read_token(request: Request, identity: Identity, *, now: float) -> SharedAcc
     """Return the device's token if it is in time and made for this registration.
 
     Raises:
-        UnauthorizedError: If there is none like that.
+        Refusal: 401, if there is none like that.
     """
     if not identity.authorization:
         raise key_rejected(request, "the enrollment asks for a signature; there is none")
@@ -180,11 +179,11 @@ def is_signed_by_member(
     )
 
 
-def key_rejected(request: Request, why: str) -> ServiceError:
+def key_rejected(request: Request, why: str) -> Refusal:
     """Make the error for a bad signature; the code depends on the transport (seen on the wire)."""
     over_mqtt = request.transport is Transport.MQTT
     code = ErrorCode.KEY_REJECTED if over_mqtt else ErrorCode.UNAUTHORIZED
-    return refusal(code, "Unauthorized", why=why)
+    return Refusal(code, "Unauthorized", why=why)
 
 
 @functools.lru_cache(maxsize=_KNOWN_KEYS)

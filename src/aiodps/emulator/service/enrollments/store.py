@@ -91,7 +91,7 @@ class Enrollments:
             The enrollment as the instance has it.
 
         Raises:
-            ConflictError: If the etag is another one.
+            Refusal: 412, if the etag is another one.
         """
         older = self._older(enrollment)
         if older is not None or if_match != ANY:
@@ -113,7 +113,7 @@ class Enrollments:
         """Remove an enrollment of this instance.
 
         Raises:
-            ConflictError: If the etag is another one.
+            Refusal: 412, if the etag is another one.
         """
         check_etag(enrollment.etag, if_match)
         match enrollment:

@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.json_input import read_object
 from aiodps.emulator.service.registrations.hub_devices import AssignmentTerms, HubDevice, Twin
-from aiodps.errors import ServiceError
 
 MAX_ANSWER: Final = 96 * 1024
 """Bytes of a webhook's answer; as many as a device may send."""
@@ -112,7 +111,7 @@ def read_choice(call: WebhookCall, reply: WebhookReply) -> Choice:
     """Read what a webhook answered.
 
     Raises:
-        BadRequestError: If it chose no hub; with the code that the device is told.
+        Refusal: 400, if it chose no hub; with the code that the device is told.
     """
     if reply.status_code is None:
         raise _failed(f": {reply.trouble or 'no answer'}")
@@ -154,5 +153,5 @@ def _object(members: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     raise _failed(f": the webhook's {name} is no JSON object")
 
 
-def _failed(what: str) -> ServiceError:
-    return refusal(ErrorCode.CUSTOM_ALLOCATION, f"Custom allocation failed{what}")
+def _failed(what: str) -> Refusal:
+    return Refusal(ErrorCode.CUSTOM_ALLOCATION, f"Custom allocation failed{what}")

@@ -21,7 +21,7 @@ from aiodps.emulator.service.enrollments.enrollment import (
     IndividualEnrollment,
 )
 from aiodps.emulator.service.enrollments.json import show_enrollment
-from aiodps.emulator.service.errors import ErrorCode
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.registrations.custom_allocation import (
     WebhookCall,
     WebhookReply,
@@ -40,7 +40,6 @@ from aiodps.emulator.service.registrations.record import (
 )
 from aiodps.emulator.service.registrations.store import Registrations
 from aiodps.emulator.service.x509 import certificate_info
-from aiodps.errors import ServiceError
 from aiodps.models import RegistrationStatus
 
 DISABLED = Outcome(status=RegistrationStatus.DISABLED)
@@ -204,7 +203,7 @@ class Registrar:
     def _chosen(self, call: WebhookCall, reply: WebhookReply, before: HubDevice | None) -> Outcome:
         try:
             choice = read_choice(call, reply)
-        except ServiceError as exc:
+        except Refusal as exc:
             return _failed(ErrorCode.CUSTOM_ALLOCATION, exc.message)
 
         terms = call.terms

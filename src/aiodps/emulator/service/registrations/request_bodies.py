@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiodps.emulator.messages import Request, Transport
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.json_input import read_object
-from aiodps.errors import ServiceError
 
 _NO_CSR = "this emulator issues no certificates"
 _NO_TPM = "this emulator knows no TPM"
@@ -31,21 +30,21 @@ def read_device_registration(request: Request) -> DeviceRegistration:
     """Read the body of a register request or of a look-up.
 
     Raises:
-        BadRequestError: If it is not a JSON object, about another device, has a payload that is no
+        Refusal: 400, if it is not a JSON object, about another device, has a payload that is no
             object, or asks for what this instance does not do.
-        NotFoundError: If it is of a TPM, since no TPM is enrolled.
+        Refusal: 404, if it is of a TPM, since no TPM is enrolled.
     """
     members = _read(request.body)
     named = members.get("registrationid")
     if named is not None and not _is_same(named, request.registration_id):
-        raise refusal(ErrorCode.BAD_REQUEST, "The registration id in the body is another one.")
+        raise Refusal(ErrorCode.BAD_REQUEST, "The registration id in the body is another one.")
 
     payload = members.get("payload")
     if not isinstance(payload, dict | None):
-        raise refusal(ErrorCode.BAD_REQUEST, "The payload is not a JSON object.")
+        raise Refusal(ErrorCode.BAD_REQUEST, "The payload is not a JSON object.")
 
     if members.get("csr") is not None:
-        raise refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_CSR)
+        raise Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_CSR)
 
     if members.get("tpm") is not None:
         raise _tpm_refused(request)
@@ -61,17 +60,17 @@ def _read(body: bytes) -> Mapping[str, Any]:
     try:
         document = read_object(body)
     except ValueError as exc:
-        raise refusal(ErrorCode.BAD_REQUEST, "BadRequest", why=f"the body: {exc}"[:200]) from exc
+        raise Refusal(ErrorCode.BAD_REQUEST, "BadRequest", why=f"the body: {exc}"[:200]) from exc
 
     return {name.lower(): value for name, value in document.items()}
 
 
-def _tpm_refused(request: Request) -> ServiceError:
+def _tpm_refused(request: Request) -> Refusal:
     """Refuse a TPM: over HTTPS as an unknown one (seen on the wire), over MQTT as such."""
     if request.transport is Transport.MQTT:
-        return refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
+        return Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
 
-    return refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Enrollment not found.", why=_NO_TPM)
+    return Refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Enrollment not found.", why=_NO_TPM)
 
 
 def _is_same(named: object, registration_id: str) -> bool:

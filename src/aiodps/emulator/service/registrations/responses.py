@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from aiodps.emulator.messages import Response
+from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.service.registrations.record import (
     Outcome,
     Proof,
     RegistrationOperation,
 )
-from aiodps.errors import ServiceError
 from aiodps.models import RegistrationStatus
 
 
@@ -58,17 +58,20 @@ def registration_state(
             return _bare_state(registration_id, status)
 
 
-def error(refused: ServiceError, *, tracking_id: str, now: float) -> Response:
+def error(refused: Refusal, *, tracking_id: str, now: float) -> Response:
     """Answer that the service says no."""
     body = {
-        "errorCode": refused.error_code,
+        "errorCode": int(refused.code),
         "trackingId": tracking_id,
         "message": refused.message,
         "timestampUtc": timestamp(now),
     }
-    why = "; ".join(getattr(refused, "__notes__", ())) or None
-    wait = None if refused.retry_after is None else int(refused.retry_after)
-    return Response(status_code=refused.status_code, body=body, retry_after=wait, why=why)
+    return Response(
+        status_code=refused.status_code,
+        body=body,
+        retry_after=refused.retry_after,
+        why=refused.why,
+    )
 
 
 def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from aiodps.emulator.service.errors import ErrorCode, refusal
+from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.formats import check_etag, etag, operation_id
 from aiodps.emulator.service.registrations.custom_allocation import WebhookCall
 from aiodps.emulator.service.registrations.hub_devices import HubDevice
@@ -137,12 +137,12 @@ class Registrations:
         """Forget a device; at its hub it stays.
 
         Raises:
-            NotFoundError: If it never registered.
-            ConflictError: If its record has another etag.
+            Refusal: 404, if it never registered.
+            Refusal: 412, if its record has another etag.
         """
         record = self.record(registration_id)
         if record is None:
-            raise refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
+            raise Refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
 
         check_etag(record.etag, if_match)
         del self._records[registration_id.lower()]
