@@ -109,7 +109,10 @@ class Drip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How an answer is brought to the device if not simply sent: what a fault asks of a front."""
+    """How an answer is brought to the device if not simply sent: what a fault asks of a front.
+
+    Fields that a fault file has too are called the same there, and go into this as they are.
+    """
 
     delay: float = 0.0
     """Seconds to wait before the answer."""
@@ -131,11 +134,11 @@ class Delivery:
     """Bytes the body has at least."""
     drip: Drip | None = None
     """None for all at once."""
-    copies: int = 0
+    duplicate: int = 0
     """How often the answer is sent again."""
     stale: bool = False
     """The last answer of this MQTT connection comes again before this one."""
-    foreign: Foreign | None = None
+    wrong_rid: Foreign | None = None
     """An MQTT answer for somebody else."""
     reorder: Order | None = None
     """Only over MQTT."""

@@ -31,7 +31,7 @@ ASSIGNED = Response(
 
 def make(response: Response, **effect: Any) -> Response:
     """Let a fault at an answer."""
-    fault = Fault(rules="x", effect=Effect(**effect), delay=0.5, noise=3)
+    fault = Fault(rules="x", effect=Effect.of(effect), delay=0.5, noise=3)
     return apply_fault(response, fault, REQUEST, retry_after=4, now=NOW)
 
 
@@ -128,7 +128,9 @@ def test_what_comes_before_the_end(drop: Drop, sent: bool, acknowledged: bool) -
 
 def test_management() -> None:
     """Has faults of its own, with headers and without devices."""
-    fault = Fault(rules="x", effect=Effect(status=429, retry_after="2", members={"a": 1}))
+    fault = Fault(
+        rules="x", effect=Effect.of({"status": 429, "retry_after": "2", "members": {"a": 1}})
+    )
     answer = apply_management_fault(ManagementResponse(status_code=0), fault, now=NOW)
 
     assert answer.status_code == 429

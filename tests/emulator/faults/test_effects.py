@@ -7,21 +7,23 @@ import math
 import pytest
 
 from aiodps.emulator.faults.effects import Drop, Effect, Range
-from aiodps.emulator.messages import Ending
+from aiodps.emulator.messages import Delivery, Ending
 
 
 def test_the_earlier_rule_counts() -> None:
     """The later one adds what the earlier says nothing about."""
-    joined = Effect(oversize=5, stale=True).merge(Effect(oversize=9, duplicate=2))
+    joined = Effect.of({"oversize": 5, "stale": True}).merge(
+        Effect.of({"oversize": 9, "duplicate": 2})
+    )
 
-    assert joined == Effect(oversize=5, stale=True, duplicate=2)
+    assert joined == Effect(delivery=Delivery(oversize=5, stale=True, duplicate=2))
 
 
 def test_an_answer_is_of_one_rule() -> None:
     """The status of one never gets the message of another."""
-    joined = Effect(status=429).merge(Effect(failed=True, message="no", duplicate=1))
+    joined = Effect(status=429).merge(Effect.of({"failed": True, "message": "no", "duplicate": 1}))
 
-    assert joined == Effect(status=429, duplicate=1)
+    assert joined == Effect(status=429, delivery=Delivery(duplicate=1))
 
 
 def test_how_a_connection_ends_is_of_one_rule() -> None:

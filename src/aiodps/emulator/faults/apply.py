@@ -66,29 +66,18 @@ def apply_management_fault(
 def delivery(fault: Fault, *, now: float) -> Delivery:
     """Say how the fault wants an answer to be brought to the client."""
     effect = fault.effect
-    wait = effect.retry_after
+    wait = effect.delivery.retry_after
     if effect.retry_after_date is not None:
         wait = formatdate(now + effect.retry_after_date, usegmt=True)
 
-    return Delivery(
+    return replace(
+        effect.delivery,
         delay=fault.delay,
         ending=None if effect.drop is None else effect.how or Ending.CLOSE,
         sent=effect.drop in {None, Drop.SENT},
         acknowledged=effect.drop is not Drop.BEFORE,
         retry_after=wait,
         headers={} if effect.redirect is None else {"Location": effect.redirect},
-        truncate=effect.truncate,
-        garbage=effect.garbage,
-        oversize=effect.oversize or 0,
-        drip=effect.drip,
-        copies=effect.duplicate or 0,
-        stale=bool(effect.stale),
-        foreign=effect.wrong_rid,
-        reorder=effect.reorder,
-        extra_topics=effect.extra_topics or (),
-        connack=effect.connack,
-        suback=effect.suback,
-        alert=effect.alert,
         noise=fault.noise,
     )
 

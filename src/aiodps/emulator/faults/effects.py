@@ -6,9 +6,9 @@ import enum
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import Any, Final, Self
 
-from aiodps.emulator.messages import Drip, Ending, Foreign, Order, Part
+from aiodps.emulator.messages import Delivery, Ending
 
 
 class Point(enum.Enum):
@@ -86,33 +86,40 @@ class Effect:
     """How many polls of an operation find it still at work; infinite for ever."""
     members: Mapping[str, Any] | None = field(default=None, repr=False)
     """Put into the JSON of the answer, objects into objects."""
-    retry_after: str | None = None
-    """In place of what the service says; "" to say nothing."""
     retry_after_date: int | None = None
     """Seconds from now, said as an HTTP date."""
-    truncate: Part | None = None
-    garbage: Part | None = None
-    oversize: int | None = None
-    drip: Drip | None = None
-    duplicate: int | None = None
-    """Copies after the answer."""
-    stale: bool | None = None
-    wrong_rid: Foreign | None = None
-    reorder: Order | None = None
-    extra_topics: tuple[str, ...] | None = None
-    connack: int | None = None
-    suback: int | None = None
-    alert: int | None = None
+    delivery: Delivery = field(default_factory=Delivery)
+    """What a front alone carries out; all else in it is left as it is."""
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Self:
+        """Make the effect of what a rule says, by the words of a fault file.
+
+        What is no field of an effect is one of its delivery.
+        """
+        own = {name: value for name, value in said.items() if name in _OWN}
+        rest = {name: value for name, value in said.items() if name not in _OWN}
+        return cls(**own, delivery=Delivery(**rest))
 
     def merge(self, later: Effect) -> Effect:
         """Join with the effect of a later rule, which adds what this one says nothing about.
 
         How the answer is made and how the connection ends are each taken from one rule.
         """
-        mine = {name for name in _names() if getattr(self, name) is not None}
-        closed = {name for group in _WHOLE if mine & group for name in group}
-        added = {name: getattr(later, name) for name in _names() if name not in mine | closed}
-        return Effect(**{name: getattr(self, name) for name in mine}, **added)
+        mine = self._said()
+        closed = {name for group in _WHOLE if mine.keys() & group for name in group}
+        added = {name: value for name, value in later._said().items() if name not in closed}
+        return Effect.of(added | mine)
+
+    def _said(self) -> dict[str, Any]:
+        """Return what a rule said to make this."""
+        said = {name: getattr(self, name) for name in _OWN if getattr(self, name) is not None}
+        for each in fields(Delivery):
+            value = getattr(self.delivery, each.name)
+            if value != getattr(NOTHING.delivery, each.name):
+                said[each.name] = value
+
+        return said
 
     @property
     def reaches_service(self) -> bool:
@@ -127,8 +134,5 @@ ANSWERS: Final = frozenset({"status", "redirect", "failed", "disabled", "assigni
 _WHOLE = (ANSWERS | {"error_code", "message", "acts"}, frozenset({"drop", "how"}))
 
 
-def _names() -> tuple[str, ...]:
-    return tuple(each.name for each in fields(Effect))
-
-
+_OWN = frozenset(each.name for each in fields(Effect)) - {"delivery"}
 NOTHING: Final = Effect()

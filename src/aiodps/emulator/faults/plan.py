@@ -181,7 +181,7 @@ def _effect(
         raise _fault(f"{place} does nothing", f"say what happens: {', '.join(RULE_FIELDS)}")
 
     _check_together(values, place)
-    return Effect(**values)
+    return Effect.of(values)
 
 
 def _check_together(values: Mapping[str, Any], place: str) -> None:

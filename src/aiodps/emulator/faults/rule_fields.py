@@ -196,4 +196,4 @@ RULE_FIELDS: Final[Mapping[str, RuleField]] = {
     "suback": RuleField(whole(0, 255), frozenset({Point.SUBSCRIBE}), mqtt_only=True),
     "alert": RuleField(whole(0, 255), frozenset({Point.HANDSHAKE})),
 }
-"""By name; each is a member of `Effect`."""
+"""By name; each is a field of `Effect` or of `Delivery`."""

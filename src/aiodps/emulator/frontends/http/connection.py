@@ -121,7 +121,7 @@ class HttpConnection:
         if delivery.sent:
             message = self._write(status_code, content, {**headers, **delivery.headers})
 
-        await deliver(self._stream, message * (1 + delivery.copies), delivery)
+        await deliver(self._stream, message * (1 + delivery.duplicate), delivery)
 
     async def send(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> None:
         """Send an answer of any kind, all at once.

@@ -54,12 +54,12 @@ class Answers:
         if delivery.stale and self._last is not None:
             packets.append(self._write(*self._last))
 
-        if delivery.foreign is not None:
+        if delivery.wrong_rid is not None:
             packets.append(self._write(response, FOREIGN_RID))
 
         held = self._let_go()
-        if delivery.foreign is not Foreign.INSTEAD:
-            answers = [self._write(response, rid) for _ in range(1 + delivery.copies)]
+        if delivery.wrong_rid is not Foreign.INSTEAD:
+            answers = [self._write(response, rid) for _ in range(1 + delivery.duplicate)]
             if delivery.reorder is Order.ANSWERS:
                 self._held = b"".join(answers)
             else:

@@ -117,7 +117,7 @@ class MqttFrontend:
 
         code = delivery.connack or ConnectCode.ACCEPTED
         answer = oversized(connack(code), delivery.oversize)
-        await deliver(line.stream, answer * (1 + delivery.copies), delivery)
+        await deliver(line.stream, answer * (1 + delivery.duplicate), delivery)
         if delivery.connack is None:
             return True
 
@@ -216,7 +216,7 @@ class _Session:
             codes = (delivery.suback,) * len(codes)
 
         answer = oversized(suback(packet.packet_id, codes), delivery.oversize)
-        await deliver(self._line.stream, answer * (1 + delivery.copies), delivery)
+        await deliver(self._line.stream, answer * (1 + delivery.duplicate), delivery)
 
     async def _published(self, packet: Publish) -> None:
         """Ask the service; acknowledge first, then answer."""
