@@ -18,7 +18,7 @@ import click
 from rich.text import Text
 
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
-from aiodps.errors import ConfigurationError, ServiceError
+from aiodps.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from aiodps.emulator import Emulator
@@ -207,11 +207,13 @@ def _read_faults(path: str | None) -> str | None:
 
 def _trust(dps: Emulator, path: str) -> None:
     """Upload a CA certificate as one whose owner need not prove anything."""
+    from aiodps.emulator.service.errors import Refusal  # noqa: PLC0415 (an extra)
+
     pem = _read(path, setting="verified_ca")
     name = "".join(char if char.isascii() and char.isalnum() else "-" for char in Path(path).stem)
     try:
         dps.service.certificates.upload(name[:64], pem, verified=True, now=time.time())
-    except ServiceError as exc:
+    except Refusal as exc:
         raise ConfigurationError(
             f"{path!r} is no CA certificate the service would take: {exc.message}",
             setting="verified_ca",
