@@ -18,6 +18,7 @@ from tests import certificates
 from tests.emulator.clients import PATIENCE
 
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
+from aiodps.emulator.connections.handshake import TlsHandshake
 from aiodps.emulator.connections.listener import Frontend, Listener
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.tls import server_context
@@ -102,14 +103,12 @@ async def serving(
     ca = Authority.root("ca of the server")
     listener = Listener.bind("127.0.0.1", 0, setting="port")
     server = Server(listener.port, ca)
-    context = server_context(ca.server(["localhost"]))
+    tls = TlsHandshake(context=server_context(ca.server(["localhost"])))
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
                 serve = partial(
-                    listener.serve,
-                    connection_limit=connection_limit or ConnectionLimit(),
-                    context=context,
+                    listener.serve, connection_limit=connection_limit or ConnectionLimit(), tls=tls
                 )
                 tasks.start_soon(serve, transport or server.transport, tasks)
                 yield server

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack, ExitStack, closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,7 +19,6 @@ from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
 from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.dispatch import Dispatcher
-from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
@@ -143,11 +142,9 @@ class Emulator:
         self._on_exchange = on_exchange
         self._log_json = log_json
         self._control_port = control_port
+        self._running = AsyncExitStack()
         with ExitStack() as opened:
-            self._store: Store = MemoryStore()
-            if state is not None:
-                self._store = opened.enter_context(closing(SqliteStore.open(state)))
-
+            self._store = opened.enter_context(_open_store(state))
             self._instance = InstanceIdentity.load_or_create(
                 self._store,
                 durable=state is not None,
@@ -172,8 +169,13 @@ class Emulator:
             """The service itself, for enrollments and certificates."""
             self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
             self._access = Access(self._instance.policies)
-            self._azure_api = AzureApi(self.service, self._access)
-            self._running = AsyncExitStack()
+            self._dispatcher = Dispatcher(
+                self.service,
+                self._note,
+                self.faults,
+                azure_api=AzureApi(self.service, self._access),
+                store=self._store,
+            )
             self._running.push(opened.pop_all())
 
     @property
@@ -211,6 +213,7 @@ class Emulator:
         await self._running.aclose()
 
     async def _start(self, running: AsyncExitStack) -> None:
+        """Take what it needs, then serve; `running` gives all of it back, the last first."""
         self._save_first()
         running.callback(self._save_last)
         ports = Ports.bind(self.host, https_port=self.https_port, mqtt_port=self.mqtt_port)
@@ -224,21 +227,11 @@ class Emulator:
 
         tasks = await running.enter_async_context(anyio.create_task_group())
         running.callback(tasks.cancel_scope.cancel)
-        dispatcher = Dispatcher(
-            self.service,
-            self._note,
-            self.faults,
-            azure_api=self._azure_api,
-            store=self._store,
-        )
         context = server_context(self._instance.server)
-        ports.serve(dispatcher, context, tasks, door=self._door)
+        ports.serve(self._dispatcher, tasks, context=context, faults=self.faults, note=self._note)
         tasks.start_soon(self._webhooks.run)
         if self.control is not None:
             tasks.start_soon(self.control.serve, tasks)
-
-    def _door(self, transport: str) -> Handshakes:
-        return Handshakes(faults=self.faults, note=self._note, transport=transport)
 
     def facts(self) -> dict[str, Any]:
         """Say where everything is, as JSON; holds the secret of the service API."""
@@ -293,6 +286,16 @@ class Emulator:
         self.request_log.note(exchange)
         if self._on_exchange is not None:
             self._on_exchange(exchange)
+
+
+@contextmanager
+def _open_store(state: str | Path | None) -> Iterator[Store]:
+    if state is None:
+        yield MemoryStore()
+        return
+
+    with closing(SqliteStore.open(state)) as store:
+        yield store
 
 
 def _check_seconds(seconds: float, *, setting: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Self
@@ -12,11 +11,14 @@ from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
-from aiodps.emulator.connections.handshake import Door
-from aiodps.emulator.connections.listener import OPEN_DOOR, Listener
+from aiodps.emulator.connections.handshake import TlsHandshake
+from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.dispatch import Dispatcher
+from aiodps.emulator.faults.handshakes import Handshakes
+from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
+from aiodps.emulator.request_log import ExchangeListener
 from aiodps.errors import ConfigurationError
 
 
@@ -55,19 +57,20 @@ class Ports:
     def serve(
         self,
         dispatcher: Dispatcher,
-        context: SSL.Context,
         tasks: TaskGroup,
         *,
-        door: Callable[[str], Door] = lambda _: OPEN_DOOR,
+        context: SSL.Context,
+        faults: FaultInjector,
+        note: ExchangeListener,
     ) -> None:
         """Begin to accept connections.
 
         Args:
             dispatcher: Where requests are handed in.
-            context: For TLS.
             tasks: Where connections get their tasks.
-            door: Makes what decides about the handshakes of a port, by the port's name in the
-                journal.
+            context: For TLS.
+            faults: What goes wrong with handshakes on purpose.
+            note: Takes down the handshakes that came to nothing.
         """
         connection_limit = ConnectionLimit()
         mqtt = MqttFrontend(dispatcher)
@@ -76,10 +79,17 @@ class Ports:
             ("https", self._https, https),
             ("mqtt", self._mqtt, mqtt),
         ):
-            serve = partial(
-                listener.serve, connection_limit=connection_limit, context=context, door=door(name)
+            hook = Handshakes(faults=faults, note=note, transport=name)
+            tls = TlsHandshake(context=context, hook=hook)
+            tasks.start_soon(
+                partial(
+                    listener.serve,
+                    transport.serve,
+                    tasks,
+                    connection_limit=connection_limit,
+                    tls=tls,
+                )
             )
-            tasks.start_soon(serve, transport.serve, tasks)
 
     def close(self) -> None:
         """Give them back."""

@@ -1,1 +1,1 @@
-"""Ports, TLS and streams."""
+"""Ports: a `Listener` accepts, `TlsHandshake` makes a stream, and a front speaks on it."""

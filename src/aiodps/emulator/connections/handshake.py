@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from anyio.abc import TaskGroup
@@ -33,64 +33,54 @@ class Door(Protocol):
         ...
 
 
-class OpenDoor:
-    """Lets everybody in."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsHandshake:
+    """The TLS handshake of a port: makes a stream of a connection, or goes wrong on purpose."""
 
-    def knock(self) -> Delivery | None:
-        """Say nothing."""
+    context: SSL.Context
+    """Of the server."""
+    hook: Door | None = None
+    """Decides about connections; None to let everybody in."""
 
-    def fail(self, reason: str) -> None:
-        """Take down nothing."""
+    async def accept(
+        self, sock: socket.socket, peer_timeout: PeerTimeout, tasks: TaskGroup
+    ) -> TlsStream:
+        """Shake hands.
 
+        Args:
+            sock: The connection; stays the caller's.
+            peer_timeout: Of the connection.
+            tasks: Where a slow line is kept up.
 
-async def shake_hands(
-    sock: socket.socket,
-    context: SSL.Context,
-    peer_timeout: PeerTimeout,
-    door: Door,
-    tasks: TaskGroup,
-) -> TlsStream:
-    """Shake hands.
+        Raises:
+            PeerLostError: If the two could not agree, or were not meant to.
+        """
+        delivery = None if self.hook is None else self.hook.knock()
+        if delivery is None:
+            return await self._shake_hands(sock, peer_timeout)
 
-    Args:
-        sock: The connection; stays the caller's.
-        context: Of the server.
-        peer_timeout: Of the connection.
-        door: Decides about it.
-        tasks: Where a slow line is kept up.
+        await _before_handshake(PlainStream(sock, peer_timeout), delivery)
+        line = throttled(sock, delivery, tasks) if delivery.drip or delivery.truncate else sock
+        try:
+            stream = await self._shake_hands(line, peer_timeout)
+            if delivery.ending is not None:
+                await end(stream, delivery.ending)
+        except BaseException:
+            line.close()
+            raise
 
-    Raises:
-        PeerLostError: If the two could not agree, or were not meant to.
-    """
-    delivery = door.knock()
-    if delivery is None:
-        return await _accept(sock, context, peer_timeout, door)
+        return stream
 
-    await _before_handshake(PlainStream(sock, peer_timeout), delivery)
-    line = throttled(sock, delivery, tasks) if delivery.drip or delivery.truncate else sock
-    try:
-        stream = await _accept(line, context, peer_timeout, door)
-        if delivery.ending is not None:
-            await end(stream, delivery.ending)
-    except BaseException:
-        line.close()
-        raise
+    async def _shake_hands(self, sock: socket.socket, peer_timeout: PeerTimeout) -> TlsStream:
+        try:
+            return await TlsStream.accept(sock, self.context, peer_timeout)
+        except PeerLostError as exc:
+            # What TLS says of a failure is worth reading: a device is misconfigured.
+            log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)
+            if exc.told and self.hook is not None:
+                self.hook.fail(str(exc))
 
-    return stream
-
-
-async def _accept(
-    sock: socket.socket, context: SSL.Context, peer_timeout: PeerTimeout, door: Door
-) -> TlsStream:
-    try:
-        return await TlsStream.accept(sock, context, peer_timeout)
-    except PeerLostError as exc:
-        # What TLS says of a failure is worth reading: a device is misconfigured.
-        log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)
-        if exc.told:
-            door.fail(str(exc))
-
-        raise
+            raise
 
 
 async def _before_handshake(stream: PlainStream, delivery: Delivery) -> None:

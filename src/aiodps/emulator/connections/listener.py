@@ -8,15 +8,13 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any, Final, Self, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
-from OpenSSL import SSL
 
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
-from aiodps.emulator.connections.handshake import Door, OpenDoor, shake_hands
+from aiodps.emulator.connections.handshake import TlsHandshake
 from aiodps.emulator.connections.plain import PlainStream
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
@@ -33,10 +31,6 @@ _BREATH: Final = 0.05
 
 Frontend: TypeAlias = Callable[[Stream], Awaitable[None]]
 """What speaks with a peer until the connection may be closed."""
-
-OPEN_DOOR: Final = OpenDoor()
-Opening: TypeAlias = Callable[[socket.socket, PeerTimeout], Awaitable[PlainStream | TlsStream]]
-"""What makes a stream of a connection."""
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +78,7 @@ class Listener:
         tasks: TaskGroup,
         *,
         connection_limit: ConnectionLimit,
-        context: SSL.Context | None = None,
-        door: Door = OPEN_DOOR,
+        tls: TlsHandshake | None = None,
     ) -> None:
         """Accept connections until cancelled; what one of them does never ends the others.
 
@@ -93,17 +86,15 @@ class Listener:
             transport: Speaks with each peer.
             tasks: Where each connection gets a task.
             connection_limit: How many connections there may be, with those of other ports.
-            context: For TLS; None for a port without, which is for this machine only.
-            door: Decides about handshakes.
+            tls: Makes a stream of each; None for a port without TLS, for this machine only.
         """
-        opening = partial(_open, context=context, door=door, tasks=tasks)
         while True:
             await anyio.wait_readable(self._socket)
             places = await connection_limit.wait()
             try:
                 for _ in range(min(places, _BATCH)):
                     sock, _peer = self._socket.accept()
-                    tasks.start_soon(_converse, sock, opening, transport, connection_limit)
+                    tasks.start_soon(_converse, sock, transport, tasks, connection_limit, tls)
             except BlockingIOError:
                 pass
             except OSError as exc:
@@ -114,7 +105,11 @@ class Listener:
 
 
 async def _converse(
-    sock: socket.socket, opening: Opening, transport: Frontend, connection_limit: ConnectionLimit
+    sock: socket.socket,
+    transport: Frontend,
+    tasks: TaskGroup,
+    connection_limit: ConnectionLimit,
+    tls: TlsHandshake | None,
 ) -> None:
     """See one connection through, from the handshake to the end."""
     try:
@@ -122,7 +117,11 @@ async def _converse(
         # Without this a small packet may wait 40 ms for the acknowledgement of the last one.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
-            stream = await opening(sock, peer_timeout)
+            stream: PlainStream | TlsStream = (
+                PlainStream(sock, peer_timeout)
+                if tls is None
+                else await tls.accept(sock, peer_timeout, tasks)
+            )
             connection_limit.mark_established(peer_timeout)
             try:
                 await transport(stream)
@@ -136,20 +135,6 @@ async def _converse(
     finally:
         with suppress(OSError):
             sock.close()
-
-
-async def _open(
-    sock: socket.socket,
-    peer_timeout: PeerTimeout,
-    *,
-    context: SSL.Context | None,
-    door: Door,
-    tasks: TaskGroup,
-) -> PlainStream | TlsStream:
-    if context is None:
-        return PlainStream(sock, peer_timeout)
-
-    return await shake_hands(sock, context, peer_timeout, door, tasks)
 
 
 def _bind(sock: socket.socket, address: Any) -> None:
