@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import anyio
 import pytest
 from tests.emulator.tls_server import serving
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator.connections import connection_limit as connection_limits
 from aiodps.emulator.connections.connection_limit import (
@@ -35,11 +36,9 @@ async def test_a_place_is_given_back() -> None:
     assert await connection_limit.wait() == 1
 
 
-async def test_strangers_do_not_get_all_places_and_go_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@virtual_time
+async def test_strangers_do_not_get_all_places_and_go_first() -> None:
     """A crowd that never shakes hands costs no device its connection."""
-    monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0.0)
     connection_limit, ended = ConnectionLimit(4), list[str]()
 
     async def connection(name: str) -> None:
@@ -51,59 +50,68 @@ async def test_strangers_do_not_get_all_places_and_go_first(
 
         ended.append(name)
 
-    with anyio.fail_after(10):
-        async with anyio.create_task_group() as tasks:
-            for name in ("settled", "settled", "stranger", "stranger"):
-                tasks.start_soon(connection, name)
+    async with anyio.create_task_group() as tasks:
+        for name in ("settled", "settled", "stranger", "stranger"):
+            tasks.start_soon(connection, name)
 
-            await anyio.wait_all_tasks_blocked()
-            assert connection_limit.left == 0
+        await anyio.wait_all_tasks_blocked()
+        assert connection_limit.left == 0
 
-            await connection_limit.wait()
-            tasks.cancel_scope.cancel()
+        await connection_limit.wait()
+        tasks.cancel_scope.cancel()
 
     assert set(ended) == {"stranger"}
 
 
-async def test_a_newcomer_waits_while_everybody_talks(monkeypatch: pytest.MonkeyPatch) -> None:
+@virtual_time
+async def test_a_newcomer_waits_while_everybody_talks() -> None:
     """And goes in when somebody leaves."""
     connection_limit = ConnectionLimit(1)
     with (
-        anyio.move_on_after(0.2) as waiting,
+        anyio.move_on_after(60) as waiting,
         PeerTimeout() as peer_timeout,
         connection_limit.place(peer_timeout),
     ):
-        await connection_limit.wait()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_talk, peer_timeout)
+            await connection_limit.wait()
 
     assert waiting.cancelled_caught
     assert await connection_limit.wait() == 1
 
 
-async def test_who_is_silent_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not who has just said something."""
-    monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0.1)
-    connection_limit, ended = ConnectionLimit(2), list[str]()
+@virtual_time
+async def test_who_is_silent_longest_makes_room() -> None:
+    """Not who has just said something; and not before it has been silent for a while."""
+    connection_limit, ended = ConnectionLimit(2), list[tuple[str, float]]()
 
     async def connection(name: str) -> None:
         with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
             connection_limit.mark_established(peer_timeout)
-            while True:
-                await anyio.sleep(0.01)
-                if name == "talks":
-                    peer_timeout.renew()
+            if name == "talks":
+                await _talk(peer_timeout)
 
-        ended.append(name)
+            await anyio.sleep_forever()
 
-    with anyio.fail_after(10):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(connection, "silent")
-            tasks.start_soon(connection, "talks")
-            await anyio.wait_all_tasks_blocked()
+        ended.append((name, anyio.current_time() - began))
 
-            assert await connection_limit.wait() == 1
-            tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        began = anyio.current_time()
+        tasks.start_soon(connection, "silent")
+        tasks.start_soon(connection, "talks")
+        await anyio.wait_all_tasks_blocked()
 
-    assert ended == ["silent"]
+        assert await connection_limit.wait() == 1
+        ((name, lasted),) = ended
+        tasks.cancel_scope.cancel()
+
+    assert (name, lasted) == ("silent", pytest.approx(connection_limits.SILENT_SECONDS, abs=0.2))
+
+
+async def _talk(peer_timeout: PeerTimeout) -> None:
+    while True:
+        await anyio.sleep(1)
+        peer_timeout.renew()
 
 
 async def test_the_silent_do_not_keep_a_device_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
+from collections.abc import Callable, Coroutine, Iterator
 
 import anyio
 import pytest
+from tests import certificates
 from tests.emulator.clients import (
     SCOPE,
     client_context,
@@ -16,8 +19,14 @@ from tests.emulator.clients import (
     mqtt_connect,
     running,
 )
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator import Emulator
+from aiodps.emulator.connections.deliver import SILENCE_SECONDS
+from aiodps.emulator.connections.handshake import TlsHandshake
+from aiodps.emulator.connections.timeouts import PeerTimeout
+from aiodps.emulator.connections.tls import TlsStream, server_context
+from aiodps.emulator.messages import Delivery, Ending
 from aiodps.pki import Credential
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +37,51 @@ PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
 def rule(text: str) -> dict[str, str]:
     """Make the option of an emulator."""
     return {"faults": f'[[rule]]\noperation = "handshake"\n{text}'}
+
+
+class Always:
+    """Decides the same for every connection."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+
+    def knock(self) -> Delivery:
+        """Say it."""
+        return self._delivery
+
+    def fail(self, reason: str) -> None:
+        """Take down nothing."""
+
+
+@contextlib.contextmanager
+def greeted(
+    delivery: Delivery,
+) -> Iterator[tuple[socket.socket, Callable[[], Coroutine[None, None, TlsStream | None]]]]:
+    """Give the client's end of a connection on which it has greeted, and what accepts it.
+
+    That returns None if the connection is given up.
+    """
+    context = server_context(certificates.root().server(["localhost"]))
+    handshake = TlsHandshake(context=context, hook=Always(delivery))
+    hello = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="x")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+
+    client, server = socket.socketpair()
+    client.setblocking(False)
+    server.setblocking(False)
+    client.send(hello.read())
+
+    async def accept() -> TlsStream | None:
+        async with anyio.create_task_group() as tasks:
+            with PeerTimeout() as peer_timeout:
+                return await handshake.accept(server, peer_timeout, tasks)
+
+        return None
+
+    with client, server:
+        yield client, accept
 
 
 async def shake(dps: Emulator, credential: Credential | None = None) -> BaseException | None:
@@ -85,13 +139,15 @@ async def test_an_end_right_after_it() -> None:
         assert await shake(dps) is None
 
 
+@virtual_time
 async def test_silence() -> None:
-    """The ClientHello is taken, and nothing comes back."""
-    async with running(**rule('drop = "before"\nhow = "silence"')) as dps:
-        with anyio.move_on_after(0.3) as scope:
-            await shake(dps)
-
-        assert scope.cancelled_caught
+    """The ClientHello is taken, and nothing comes back until the connection is given up."""
+    began = anyio.current_time()
+    with greeted(Delivery(ending=Ending.SILENCE, sent=False)) as (client, accept):
+        assert await accept() is None
+        assert anyio.current_time() - began == pytest.approx(SILENCE_SECONDS)
+        with pytest.raises(BlockingIOError):
+            client.recv(1)
 
 
 async def test_garbage() -> None:
@@ -100,12 +156,17 @@ async def test_garbage() -> None:
         assert reason(await shake(dps)) != ""
 
 
+@virtual_time
 async def test_a_delay() -> None:
-    """And then all is well."""
-    async with running(**rule("delay = 0.2")) as dps:
-        began = anyio.current_time()
-        assert await shake(dps) is None
-        assert anyio.current_time() - began >= 0.2
+    """And then all is well: the server's part of the handshake comes."""
+    began = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        with greeted(Delivery(delay=20)) as (client, accept):
+            tasks.start_soon(accept)
+            await anyio.wait_readable(client)
+            assert anyio.current_time() - began == pytest.approx(20)
+            assert client.recv(3) == b"\x16\x03\x03"
+            tasks.cancel_scope.cancel()
 
 
 async def test_only_one_port() -> None:

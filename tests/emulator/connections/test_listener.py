@@ -147,13 +147,14 @@ def _mutate(seed: bytes, dice: random.Random) -> bytes:
 
 
 async def _pour(stream: anyio.abc.ByteStream, data: bytes) -> None:
-    """Send, and read what comes back, if anything, until either side has enough."""
+    """Send, say that there is no more, and read what comes back until the server has enough."""
     try:
         await stream.send(data)
-        with anyio.move_on_after(0.02):
-            while True:
-                await stream.receive()
-    except (anyio.BrokenResourceError, anyio.EndOfStream):
+        sock = stream.extra(anyio.abc.SocketAttribute.raw_socket)  # noqa: S610 (no Django here)
+        sock.shutdown(socket.SHUT_WR)
+        while True:
+            await stream.receive()
+    except (anyio.BrokenResourceError, anyio.EndOfStream, OSError):
         pass
 
 
