@@ -23,7 +23,7 @@ from aiodps.emulator.service.enrollments.store import Enrollment, read_enrollmen
 from aiodps.pki import Credential
 
 SCOPE = "0ne00000000"
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds after which a test that waits in vain has failed."""
 REGISTER = "$dps/registrations/PUT/iotdps-register/?$rid=1"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
+import anyio
 from cryptography import x509
 from tests import certificates
 from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect, mqtt_publish
@@ -11,6 +12,8 @@ from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect,
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.dispatch import Dispatcher
+from aiodps.emulator.faults.injector import FaultInjector
+from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
 from aiodps.emulator.request_log import Counts
@@ -33,6 +36,7 @@ class MemoryStream:
         certificates: tuple[x509.Certificate, ...] = (),
         *,
         breaks: bool = False,
+        every: float = 0.0,
     ) -> None:
         """Prepare what the peer says.
 
@@ -41,15 +45,25 @@ class MemoryStream:
             peer_timeout: Of the connection.
             certificates: What the peer has shown.
             breaks: Whether it breaks the connection instead of ending it.
+            every: Seconds before each piece; for tests in virtual time.
         """
         self.peer_timeout = peer_timeout
         self.certificates = certificates
         self.sent: list[bytes] = []
+        """What the peer was told."""
+        self.sent_after: list[float] = []
+        """Seconds after which it was."""
+        self._began = anyio.current_time()
+        self._every = every
         self._pieces = iter(pieces)
         self._breaks = breaks
 
     async def receive(self) -> bytes:
         """Return the next piece."""
+        if self._every:
+            await anyio.sleep(self._every)
+
+        self.peer_timeout.renew()
         piece = next(self._pieces, b"")
         if not piece and self._breaks:
             raise PeerLostError("the peer has gone", told=False)
@@ -59,6 +73,7 @@ class MemoryStream:
     async def send(self, data: bytes) -> None:
         """Remember it."""
         self.sent.append(bytes(data))
+        self.sent_after.append(anyio.current_time() - self._began)
 
     async def linger(self) -> None:
         """Nobody is there to wait for."""
@@ -70,33 +85,40 @@ class MemoryStream:
 class Emulated:
     """The emulator without sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: str = "") -> None:
+        """Set up; `faults` are TOML as in a fault file."""
         service = Service(
             id_scope=SCOPE, linked_hubs=["hub.azure-devices.net"], enrollments=fleet()
         )
         root = certificates.root().certificate_pem
         service.certificates.upload("root", root, verified=True, now=NOW)
-        dispatcher = Dispatcher(service, Counts().note)
+        dispatcher = Dispatcher(service, Counts().note, FaultInjector(Plan.read(faults)))
         self.mqtt = MqttFrontend(dispatcher)
         self.http = HttpFrontend(dispatcher, self.mqtt)
 
     async def hear(
-        self, kind: str, pieces: Sequence[bytes], *, breaks: bool = False
+        self, kind: str, pieces: Iterable[bytes], *, breaks: bool = False
     ) -> list[bytes]:
         """Let a peer say something; return what it was told."""
+        return (await self.meet(kind, pieces, breaks=breaks)).sent
+
+    async def meet(
+        self, kind: str, pieces: Iterable[bytes], *, breaks: bool = False, every: float = 0.0
+    ) -> MemoryStream:
+        """See a connection through; it remembers what the peer was told, and when."""
         transport: Callable[[Stream], object] = (
             self.mqtt.serve if kind == "mqtt" else self.http.serve
         )
         credential = device()
         shown = (credential.certificate, *credential.intermediates)
         with PeerTimeout() as peer_timeout:
-            stream = MemoryStream(pieces, peer_timeout, shown, breaks=breaks)
+            stream = MemoryStream(pieces, peer_timeout, shown, breaks=breaks, every=every)
             try:
                 await transport(stream)  # type: ignore[misc]  # both are coroutines
             except PeerLostError:
                 assert breaks
 
-        return stream.sent
+        return stream
 
     async def still_serves(self) -> bool:
         """Whether a device registers, over HTTP and over MQTT."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,7 +23,9 @@ from tests.emulator.clients import (
     mqtt_subscribe,
     running,
 )
+from tests.emulator.in_memory import PUT, Emulated
 from tests.emulator.websocket_client import CLOSE, mqtt_over, opened
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import damaged
@@ -219,17 +220,14 @@ async def test_an_answer_and_then_the_end() -> None:
 
 
 async def test_silence() -> None:
-    """The connection stays, and nothing comes."""
-    async with apply_fault('drop = "after"\nhow = "silence"') as dps:
-        async with http(dps, device()) as client:
-            with pytest.raises(TimeoutError), anyio.fail_after(0.2):
-                await put(client)
+    """The connection stays, and nothing comes, whatever else is asked."""
+    emulated = Emulated('[[rule]]\ndrop = "after"\nhow = "silence"')
+    web = await emulated.hear("http", [PUT, PUT], breaks=True)
+    asked = [mqtt_connect(), mqtt_publish(REGISTER), b"\xc0\x00"]
+    packets = await emulated.hear("mqtt", asked, breaks=True)
 
-        async with session(dps) as listener:
-            await listener.send(mqtt_publish(REGISTER), b"\xc0\x00")
-            assert (await listener.take())[0] == 0x40
-            with pytest.raises(TimeoutError), anyio.fail_after(0.2):
-                await listener.take()
+    assert web == []
+    assert [packet[0] for packet in packets] == [0x20, 0x40]
 
 
 # Damage
@@ -314,30 +312,33 @@ def test_an_oversized_body_is_right_but_for_its_size() -> None:
 # Time
 
 
+@virtual_time
 async def test_a_delay() -> None:
     """The answer comes late, on both fronts; over MQTT the acknowledgement does not."""
-    async with apply_fault("delay = 0.5") as dps:
-        async with http(dps, device()) as client:
-            began = time.monotonic()
-            assert (await put(client)).status == 202
-            assert time.monotonic() - began >= 0.5
+    emulated = Emulated("[[rule]]\ndelay = 20")
+    web = await emulated.meet("http", [PUT])
+    line = await emulated.meet("mqtt", [mqtt_connect(), mqtt_publish(REGISTER)])
 
-        async with session(dps) as listener:
-            began = time.monotonic()
-            await listener.send(mqtt_publish(REGISTER))
-            await listener.take()
-            assert time.monotonic() - began < 0.5
-            await listener.message()
-            assert time.monotonic() - began >= 0.5
+    assert web.sent_after == pytest.approx([20])
+    assert line.sent_after == pytest.approx([0, 0, 20])
 
 
+@virtual_time
 async def test_slow_bytes() -> None:
-    """One after the other, and the answer is whole in the end."""
-    async with apply_fault("drip = { bytes = 40, every = 0.01 }") as dps:
+    """So many at a time, so many seconds between."""
+    emulated = Emulated("[[rule]]\ndrip = { bytes = 100, every = 5 }")
+    web = await emulated.meet("http", [PUT])
+
+    assert b"".join(web.sent).startswith(b"HTTP/1.1 202 ")
+    assert {len(piece) for piece in web.sent[:-1]} == {100}
+    assert web.sent_after == pytest.approx([5 * number for number in range(len(web.sent))])
+
+
+async def test_slow_bytes_are_whole_in_the_end() -> None:
+    """On both fronts."""
+    async with apply_fault("drip = { bytes = 1, every = 0 }") as dps:
         async with http(dps, device()) as client:
-            began = time.monotonic()
             assert (await put(client)).status == 202
-            assert time.monotonic() - began >= 0.05
 
         async with session(dps) as listener:
             await listener.send(mqtt_publish(REGISTER))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
+
 import anyio
 import pytest
 from tests.emulator.clients import HttpClient, http, running
+from tests.emulator.in_memory import Emulated
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator.frontends.http import connection
 from aiodps.emulator.frontends.http.connection import MAX_BODY, MAX_HEAD
@@ -182,15 +186,15 @@ async def test_who_takes_too_long_is_ended(
         assert (await other.ask("GET", "/")).status == 404
 
 
-async def test_a_drip_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+@virtual_time
+async def test_a_drip_is_ended() -> None:
     """Slowloris: each byte is progress, and the whole takes too long all the same."""
-    monkeypatch.setattr(connection, "REQUEST_TOTAL", 0.1)
-    async with running() as dps, http(dps) as client:
-        await client.stream.send(b"GET / HTTP/1.1\r\nA: ")
-        with pytest.raises(anyio.BrokenResourceError):  # noqa: PT012 (a drip needs a loop)
-            while True:
-                await client.stream.send(b"a")
-                await anyio.sleep(0.01)
+    began = anyio.current_time()
+    pieces = chain([b"GET / HTTP/1.1\r\nA: "], repeat(b"a"))
+    slow = await Emulated().meet("http", pieces, every=1)
+
+    assert slow.sent == []
+    assert anyio.current_time() - began == pytest.approx(connection.REQUEST_TOTAL, abs=5)
 
 
 async def assert_ended(client: HttpClient) -> None:

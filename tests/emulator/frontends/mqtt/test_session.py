@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
+
 import anyio
 import pytest
 from tests import certificates
@@ -18,6 +20,8 @@ from tests.emulator.clients import (
     running,
     text,
 )
+from tests.emulator.in_memory import Emulated
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
 
@@ -246,16 +250,15 @@ async def test_who_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> Non
             assert await client.ended()
 
 
-async def test_a_drip_is_no_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+@virtual_time
+async def test_a_drip_is_no_sign_of_life() -> None:
     """It is packets that count, not bytes."""
-    monkeypatch.setattr(mqtt_frontend, "KEEP_ALIVE_FACTOR", 0.1)
-    async with running() as dps, mqtt(dps, device(), mqtt_connect(keep_alive=1)) as client:
-        await client.take()
-        await client.send(b"\x32\x7f")
-        with pytest.raises(anyio.BrokenResourceError):  # noqa: PT012 (a drip needs a loop)
-            while True:
-                await client.send(b"a")
-                await anyio.sleep(0.01)
+    began = anyio.current_time()
+    pieces = chain([mqtt_connect(keep_alive=20), b"\x32\x7f"], repeat(b"a"))
+    slow = await Emulated().meet("mqtt", pieces, every=1)
+
+    assert slow.sent == [b"\x20\x02\x00\x00"]
+    assert anyio.current_time() - began == pytest.approx(1 + 30, abs=3)
 
 
 async def test_no_keep_alive_means_patience() -> None:
