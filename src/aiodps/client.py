@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from aiodps.attestation.base import Attestation, OwnContext, TlsIdentity
+from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.x509 import X509
 from aiodps.credential_files import read_password
 from aiodps.errors import ConfigurationError, ProvisioningError, UsageError
@@ -179,11 +179,10 @@ class ProvisioningClient:
             attestation.check(registration_id=name, wall_time=time.time())
             checked = check_payload(payload)
             _check_operation_id(operation_id)
-            identity = attestation.tls_identity()
-            self._check_trust(identity)
+            self._check_trust(attestation)
             factory = _factory(self.settings)
             report = Reporter(name, factory.name, _observer(on_step))
-            transport = factory.open(self._target(name, identity, report))
+            transport = factory.open(self._target(name, attestation, report))
         except ProvisioningError as error:
             error.locate(registration_id=wanted)
             raise
@@ -192,14 +191,15 @@ class ProvisioningClient:
             machine = Registration(self._plan(name, checked, factory.name, operation_id))
             return await drive(machine, transport, report)
 
-    def _target(self, name: str, identity: TlsIdentity, report: Reporter) -> Target:
+    def _target(self, name: str, attestation: Attestation, report: Reporter) -> Target:
         return Target(
             endpoint=self.settings.endpoint,
             id_scope=self._id_scope,
             registration_id=name,
-            identity=identity,
+            attestation=attestation,
             trust=self._trust,
             report=report,
+            timeout=self.settings.timeout,
         )
 
     def _plan(
@@ -217,7 +217,8 @@ class ProvisioningClient:
             operation_id=operation_id,
         )
 
-    def _check_trust(self, identity: TlsIdentity) -> None:
+    def _check_trust(self, attestation: Attestation) -> None:
+        identity = attestation.tls_identity()
         if isinstance(identity, OwnContext) and self.settings.trust is not None:
             raise ConfigurationError(
                 "trust cannot be given together with an SSLContext, which has its own",

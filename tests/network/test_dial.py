@@ -99,7 +99,7 @@ def open_files() -> int:
 async def test_what_is_sent_arrives_both_ways(version: int) -> None:
     """Bytes go through as they are."""
     with Peer(secures(serving(version=version), answers(b"there"))) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         await connection.send(b"hello")
         answer = await connection.receive()
         end = await connection.receive()
@@ -114,7 +114,7 @@ async def test_what_is_sent_arrives_both_ways(version: int) -> None:
 async def test_bytes_that_tls_holds_are_not_waited_for() -> None:
     """After a small read the socket is empty and TLS is not: the rest comes without a wait."""
     with Peer(secures(serving(), answers(b"0123456789" * 100))) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         await connection.send(b"hello")
         parts = [await connection.receive(7)]
         with anyio.fail_after(5):
@@ -136,7 +136,7 @@ async def test_more_than_the_network_holds_is_sent_bit_by_bit() -> None:
             line.send(line.read())
 
     with Peer(secures(serving(), echo)) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
 
         async def take() -> None:
             while len(read) < size:
@@ -154,7 +154,7 @@ async def test_more_than_the_network_holds_is_sent_bit_by_bit() -> None:
 async def test_small_packets_do_not_wait_for_acknowledgements() -> None:
     """TCP_NODELAY is set, and the socket never blocks."""
     with Peer(secures(serving())) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         no_delay = connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         blocking = connection.socket.getblocking()
         connection.close()
@@ -169,7 +169,7 @@ async def test_the_phases_are_told_with_their_times() -> None:
     with Peer(secures(serving())) as peer:
         for endpoint in ("localhost", HOST):
             whom = peer.target(endpoint=endpoint, observer=steps.append)
-            (await dial(whom, port=peer.port)).close()
+            (await dial(whom.at_port(peer.port))).close()
 
     assert [(step.kind, step.phase) for step in steps] == [
         (StepKind.RESOLVED, Phase.DNS),
@@ -184,7 +184,7 @@ async def test_the_phases_are_told_with_their_times() -> None:
 async def test_ipv6_works_as_a_literal() -> None:
     """Address and certificate are matched without brackets."""
     with Peer(secures(serving()), host="::1") as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         connection.close()
 
     assert peer.lines[0].secured
@@ -198,7 +198,7 @@ async def test_a_reset_is_a_lost_connection() -> None:
         line.reset()
 
     with Peer(secures(serving(), reset_after_hello)) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         await connection.send(b"hello")
         with pytest.raises(ConnectionLostError) as reading:
             await connection.receive()
@@ -215,7 +215,7 @@ async def test_a_reset_is_a_lost_connection() -> None:
 async def test_closing_ends_a_wait_and_may_be_repeated() -> None:
     """Who reads while another closes is told so, and waits for nothing on a number reused."""
     with Peer(secures(serving())) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
 
         async def read() -> None:
             with pytest.raises(ConnectionLostError):
@@ -237,7 +237,7 @@ def test_closing_works_without_an_event_loop(anyio_backend: str) -> None:
     """Whoever cleans up late does not need to know."""
 
     async def leave_open(peer: Peer) -> Connection:
-        return await dial(peer.target(), port=peer.port)
+        return await dial(peer.target().at_port(peer.port))
 
     with Peer(secures(serving())) as peer:
         connection = anyio.run(leave_open, peer, backend=anyio_backend)
@@ -253,7 +253,7 @@ async def test_a_refusal_is_told_at_once() -> None:
     """Nobody waits for a time limit."""
     began = time.monotonic()
     with closed_port() as port, pytest.raises(ConnectError) as caught:
-        await dial(target(), port=port)
+        await dial(target().at_port(port))
 
     assert time.monotonic() - began < 1.0
     assert caught.value.phase is Phase.TCP
@@ -264,7 +264,7 @@ async def test_all_addresses_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name is as good as the best of its addresses."""
     with Peer(secures(serving())) as peer, closed_port() as nobody:
         lead_to(monkeypatch, ("::1", nobody), (HOST, nobody), (HOST, peer.port))
-        connection = await dial(peer.target(endpoint="localhost"), port=peer.port)
+        connection = await dial(peer.target(endpoint="localhost").at_port(peer.port))
         connection.close()
 
     assert len(peer.lines) == 1
@@ -277,7 +277,7 @@ async def test_a_refusal_tells_more_than_an_address_that_leads_nowhere(
     with closed_port() as port:
         lead_to(monkeypatch, ("255.255.255.255", port), (HOST, port))
         with pytest.raises(ConnectError) as caught:
-            await dial(target(endpoint="localhost"), port=port)
+            await dial(target(endpoint="localhost").at_port(port))
 
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
@@ -290,7 +290,7 @@ async def test_an_address_that_does_not_answer_costs_its_head_start(
     with Peer(secures(serving())) as peer, black_hole() as hole:
         lead_to(monkeypatch, (HOST, hole), (HOST, peer.port))
         began = time.monotonic()
-        connection = await dial(peer.target(endpoint="localhost"), port=peer.port)
+        connection = await dial(peer.target(endpoint="localhost").at_port(peer.port))
         took = time.monotonic() - began
         connection.close()
 
@@ -307,7 +307,7 @@ async def test_tcp_has_a_time_limit(monkeypatch: pytest.MonkeyPatch, others: int
     with black_hole() as hole:
         lead_to(monkeypatch, *[(HOST, hole)] * (1 + others), ("127.0.0.2", hole))
         with pytest.raises(TransportTimeoutError) as caught:
-            await dial(target(endpoint=HOST), port=hole)
+            await dial(target(endpoint=HOST).at_port(hole))
 
     assert caught.value.phase is Phase.TCP
     assert open_files() <= files
@@ -327,7 +327,7 @@ async def test_tls_has_a_time_limit(
     monkeypatch.setattr(dial_module, "TLS_TIMEOUT", 0.2)
     began = time.monotonic()
     with Peer(script) as peer, pytest.raises(ProvisioningError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert time.monotonic() - began < 5.0
     assert type(caught.value) is TransportTimeoutError
@@ -338,11 +338,11 @@ async def test_no_more_descriptors_is_a_lack_of_resources() -> None:
     """It is this machine's trouble, not the service's, and the hint says so."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with Peer(secures(serving())) as peer:
-        (await dial(peer.target(), port=peer.port)).close()
+        (await dial(peer.target().at_port(peer.port))).close()
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
             with pytest.raises(ResourceError) as caught:
-                await dial(peer.target(), port=peer.port)
+                await dial(peer.target().at_port(peer.port))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -359,7 +359,7 @@ async def test_a_key_that_cannot_be_loaded_leaves_nothing_open() -> None:
 
     identity = ClientCertificate(KeyType.EC, load)
     with Peer(silent) as peer, pytest.raises(CredentialError):
-        await dial(peer.target(identity=identity), port=peer.port)
+        await dial(peer.target(identity=identity).at_port(peer.port))
 
     assert peer.lines[0].received == b""
     assert current_limiter().inside == 0
@@ -379,7 +379,7 @@ async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
             await anyio.lowlevel.checkpoint()
 
         with pytest.raises(ConnectionLostError) as caught:
-            dial_module._wrap(peer.target(), plain)
+            dial_module._wrap(peer.target().at_port(peer.port), plain)
 
     assert caught.value.phase is Phase.TLS
 
@@ -396,7 +396,7 @@ async def test_a_hundred_silent_peers_do_not_delay_a_healthy_device() -> None:
 
             await _until(lambda: len(mute.lines) >= DEFAULT_CAPACITY)
             began = time.monotonic()
-            connection = await dial(healthy.target(), port=healthy.port)
+            connection = await dial(healthy.target().at_port(healthy.port))
             took = time.monotonic() - began
             connection.close()
             tasks.cancel_scope.cancel()
@@ -416,7 +416,7 @@ async def test_a_hundred_dripping_peers_do_not_either() -> None:
 
             await _until(lambda: len(dripping.lines) >= DEFAULT_CAPACITY)
             began = time.monotonic()
-            connection = await dial(healthy.target(), port=healthy.port)
+            connection = await dial(healthy.target().at_port(healthy.port))
             took = time.monotonic() - began
             connection.close()
             tasks.cancel_scope.cancel()
@@ -433,7 +433,7 @@ async def _until(condition: Callable[[], bool]) -> None:
 
 async def _dial_in_vain(peer: Peer) -> None:
     with contextlib.suppress(ProvisioningError):
-        (await dial(peer.target(), port=peer.port)).close()
+        (await dial(peer.target().at_port(peer.port))).close()
 
 
 class Handshakes:
@@ -453,7 +453,7 @@ async def _dial_often(peer: Peer, times: int) -> Handshakes:
     handshakes = Handshakes()
 
     async def one() -> None:
-        (await dial(peer.target(observer=handshakes), port=peer.port)).close()
+        (await dial(peer.target(observer=handshakes).at_port(peer.port))).close()
 
     async with anyio.create_task_group() as tasks:
         for _ in range(times):
@@ -549,7 +549,7 @@ async def test_cancelled_at_any_await_a_dial_leaves_nothing(
         lead_to(monkeypatch, ("::1", nobody), (HOST, peer.port), (HOST, peer.port))
 
         async def work() -> None:
-            (await dial(peer.target(endpoint="localhost"), port=peer.port)).close()
+            (await dial(peer.target(endpoint="localhost").at_port(peer.port))).close()
 
         awaits = await _each_cancelled(work)
 
@@ -569,7 +569,7 @@ async def test_a_cancelled_wait_leaves_a_usable_connection(operation: str) -> No
         line.drain()
 
     with Peer(secures(serving(), reads_late)) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
 
         with anyio.move_on_after(0.05) as scope:
             if operation == "receive":
@@ -591,7 +591,7 @@ async def test_resets_of_all_ages_leave_nothing() -> None:
     with Peer(resets) as peer:
         for _ in range(100):
             with pytest.raises(ConnectionLostError):
-                await dial(peer.target(), port=peer.port)
+                await dial(peer.target().at_port(peer.port))
 
     assert open_files() <= files
     assert current_limiter().inside == 0

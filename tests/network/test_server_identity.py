@@ -163,7 +163,7 @@ async def test_a_bad_certificate_is_refused_for_its_reason(row: Row, version: in
     """The reason is the one of the table, and the server gets not one byte of the application."""
     context = serving(row.make(), version=version)
     with Peer(secures(context)) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(endpoint=row.host), port=peer.port)
+        await dial(peer.target(endpoint=row.host).at_port(peer.port))
 
     assert caught.value.reason == row.reason
     assert row.says in caught.value.message
@@ -181,7 +181,7 @@ async def test_wrong_dates_point_at_the_clock(make: Callable[..., Credential]) -
         Peer(secures(serving(make(names=[DPS])))) as peer,
         pytest.raises(ServerIdentityError) as caught,
     ):
-        await dial(peer.target(endpoint=DPS), port=peer.port)
+        await dial(peer.target(endpoint=DPS).at_port(peer.port))
 
     assert "this device's clock" in caught.value.hint
     assert f"{dt.datetime.now(dt.UTC):%Y-%m-%d}" in caught.value.hint
@@ -191,7 +191,7 @@ async def test_a_leaf_that_says_it_is_a_ca_is_accepted() -> None:
     """S22: OpenSSL takes it, also when strict. A known gap, the same in every Azure SDK."""
     leaf = certify(names=[DPS], ca=True, key_cert_sign=False, usages=certs.SERVER)
     with Peer(secures(serving(leaf))) as peer:
-        connection = await dial(peer.target(endpoint=DPS), port=peer.port)
+        connection = await dial(peer.target(endpoint=DPS).at_port(peer.port))
         connection.close()
 
     assert peer.lines[0].secured
@@ -239,7 +239,7 @@ async def test_the_callers_crl_is_obeyed(
     leaf = certify(issuer=root(), names=[DPS])
     identity = OwnContext(context_with(make(leaf), tmp_path))
     with Peer(secures(serving(leaf))) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(endpoint=DPS, identity=identity), port=peer.port)
+        await dial(peer.target(endpoint=DPS, identity=identity).at_port(peer.port))
 
     assert caught.value.reason == reason
     assert not peer.lines[0].secured
@@ -248,7 +248,7 @@ async def test_the_callers_crl_is_obeyed(
 async def test_without_a_crl_nothing_is_known_of_revocation() -> None:
     """S26: there is no online check, as in every Azure SDK."""
     with Peer(secures(serving(certify(issuer=root(), names=[DPS])))) as peer:
-        connection = await dial(peer.target(endpoint=DPS), port=peer.port)
+        connection = await dial(peer.target(endpoint=DPS).at_port(peer.port))
         connection.close()
 
     assert peer.lines[0].secured
@@ -261,7 +261,7 @@ async def test_a_message_lists_a_few_names_only() -> None:
         Peer(secures(serving(certify(names=names)))) as peer,
         pytest.raises(ServerIdentityError) as caught,
     ):
-        await dial(peer.target(endpoint=DPS), port=peer.port)
+        await dial(peer.target(endpoint=DPS).at_port(peer.port))
 
     assert "host-3.test' and 46 more" in caught.value.message
     assert len(caught.value.message) < 300
@@ -279,6 +279,6 @@ async def test_the_servers_certificates_are_seen_after_a_refusal() -> None:
         Peer(secures(serving(leaf), silent)) as peer,
         pytest.raises(ServerIdentityError) as caught,
     ):
-        await dial(peer.target(endpoint=DPS), port=peer.port)
+        await dial(peer.target(endpoint=DPS).at_port(peer.port))
 
     assert "other.test" in caught.value.message

@@ -71,7 +71,7 @@ async def introduce(devices: Iterable[Device], peers: Iterable[Peer]) -> None:
 
     async def one(who: Device, peer: Peer) -> None:
         identity = who.attestation.tls_identity() if who.attestation else NoCertificate()
-        connection = await dial(peer.target(identity=identity), port=peer.port)
+        connection = await dial(peer.target(identity=identity).at_port(peer.port))
         await connection.send(who.name.encode())
         connection.close()
 

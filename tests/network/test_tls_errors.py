@@ -80,7 +80,7 @@ async def test_an_alert_is_told_as_what_it_is(number: int) -> None:
     """Each alert has its class and, where OpenSSL knows it, its name."""
     kind, reason = ALERTS[number]
     with Peer(alerts(number)) as peer, pytest.raises(ProvisioningError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert type(caught.value) is kind
     assert reason is None or getattr(caught.value, "reason", None) == reason
@@ -92,7 +92,7 @@ async def test_an_alert_is_told_at_once() -> None:
     """Nobody waits for a time limit when the server has said why, even if it stays on the line."""
     began = time.monotonic()
     with Peer(says(alert(48))) as peer, pytest.raises(ClientCertificateRejectedError):
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert time.monotonic() - began < 2.0
 
@@ -102,7 +102,7 @@ async def test_an_alert_is_told_at_once() -> None:
 async def test_an_early_end_is_a_lost_connection(script: Callable[[Line], None]) -> None:
     """A server that closes, resets or breaks off in the handshake is tried again, with a hint."""
     with Peer(script) as peer, pytest.raises(ConnectionLostError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.phase is Phase.TLS
     assert "client certificate" in caught.value.hint
@@ -122,7 +122,7 @@ async def test_an_early_end_is_a_lost_connection(script: Callable[[Line], None])
 async def test_what_is_no_tls_is_told_so(said: bytes) -> None:
     """S32: a port without TLS asks the question that helps."""
     with Peer(says(said)) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "not_tls"
     assert "is this port TLS?" in caught.value.hint
@@ -133,7 +133,7 @@ async def test_a_certificate_of_a_hundred_kilobytes_is_not_held() -> None:
     """S28: OpenSSL bounds what a handshake may hold."""
     huge = certify(names=[f"host-{number}.example.test" for number in range(10_000)])
     with Peer(secures(serving(huge))) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "too_large"
 
@@ -159,7 +159,7 @@ async def test_an_outdated_version_is_refused(version: str, tmp_path: Path) -> N
     """S29: TLS 1.0 and 1.1 are not spoken."""
     script = speaks(ssl.TLSVersion[version], tmp_path)
     with Peer(script) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "version"
     assert not peer.lines[0].secured
@@ -182,7 +182,7 @@ async def test_a_weak_cipher_is_refused(cipher: bytes) -> None:
     server = certify(issuer=root(), key=rsa_key(2048), names=[HOST])
     context = serving(server, version=SSL.TLS1_2_VERSION, ciphers=cipher + b":@SECLEVEL=0")
     with Peer(secures(context)) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "no_common_cipher"
     assert not peer.lines[0].secured
@@ -192,7 +192,7 @@ async def test_a_weak_cipher_is_refused(cipher: bytes) -> None:
 async def test_a_refusal_under_tls_1_3_is_told_when_reading() -> None:
     """The handshake succeeds for the client; the alert comes with the first read."""
     with Peer(secures(demanding())) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         with pytest.raises(ClientCertificateRejectedError) as caught:
             await connection.receive()
 
@@ -215,7 +215,7 @@ async def test_a_refusal_under_tls_1_3_is_there_after_a_write_that_failed(*, res
                 line.reset()
 
     with Peer(refuses) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         peer.lines[0].ended.wait(5)
         with pytest.raises(ConnectionLostError):
             await connection.send(b"x" * 10_000_000)
@@ -238,7 +238,7 @@ async def test_an_early_answer_is_there_after_a_write_that_failed() -> None:
         line.reset()
 
     with Peer(answers_early) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         peer.lines[0].ended.wait(5)
         with pytest.raises(ConnectionLostError):
             await connection.send(b"x" * 10_000_000)
@@ -254,7 +254,7 @@ async def test_a_refusal_under_tls_1_2_is_told_in_the_handshake() -> None:
     """There the server says no before the handshake is done: in OpenSSL with alert 40."""
     script = secures(demanding(version=SSL.TLS1_2_VERSION))
     with Peer(script) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "no_common_cipher"
     assert "client certificate" in caught.value.hint
@@ -323,6 +323,6 @@ async def test_a_callers_context_is_told_the_same_way() -> None:
     """Refusals do not depend on who made the context."""
     identity = OwnContext(ssl.create_default_context())
     with Peer(secures(serving())) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(identity=identity), port=peer.port)
+        await dial(peer.target(identity=identity).at_port(peer.port))
 
     assert caught.value.reason == "incomplete_chain"

@@ -22,7 +22,7 @@ from aiodps.protocol.rest import (
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
 
 
-def built(request: Register | QueryStatus) -> HttpRequest:
+def built(request: Register | QueryStatus, authorization: str | None = None) -> HttpRequest:
     """Build a request for the device dev-1."""
     return build_request(
         request,
@@ -31,6 +31,7 @@ def built(request: Register | QueryStatus) -> HttpRequest:
         registration_id="dev:1",
         api_version="2021-10-01",
         user_agent="aiodps/0",
+        authorization=authorization,
     )
 
 
@@ -49,6 +50,15 @@ def test_register() -> None:
         "Content-Type": "application/json; charset=utf-8",
         "Content-Length": str(len(request.body)),
     }
+
+
+def test_authorization() -> None:
+    """A token goes into a header of every request, and is not in the repr."""
+    for request in (Register(), QueryStatus("5.316a.b1e0")):
+        written = built(request, "SharedAccessSignature sr=canary")
+
+        assert dict(written.headers)["Authorization"] == "SharedAccessSignature sr=canary"
+        assert "canary" not in repr(written)
 
 
 def test_query() -> None:

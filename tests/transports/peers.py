@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.transports.attested import Attested
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
 from aiodps.network.trust import Trust
@@ -140,9 +141,10 @@ class Peer:
             endpoint="127.0.0.1",
             id_scope="0ne00000000",
             registration_id=registration_id,
-            identity=identity or NoCertificate(),
+            attestation=Attested(identity or NoCertificate()),
             trust=Trust.of(certificate()[0]),
             report=Reporter(registration_id, self.transport, observer),
+            timeout=90.0,
         )
 
 

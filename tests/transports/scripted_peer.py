@@ -4,7 +4,7 @@ A `Peer` listens on a free port and runs its script for each connection, in a th
 so peers serve asyncio and trio alike, and cannot hold up the event loop under test.
 
     with Peer(alerts(42)) as peer:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
 What each connection saw is in `peer.lines`: bytes, client certificates, how it ended.
 """
@@ -22,6 +22,7 @@ from typing import Any, Self, TypeAlias
 from cryptography import x509
 from OpenSSL import SSL, crypto
 from tests.certificates import certify, root
+from tests.transports.attested import Attested
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
 from aiodps.network.trust import Trust
@@ -189,9 +190,10 @@ def target(
         endpoint=endpoint,
         id_scope="0ne00000000",
         registration_id=registration_id,
-        identity=identity or NoCertificate(),
+        attestation=Attested(identity or NoCertificate()),
         trust=trust or Trust.of(root().certificate_pem),
         report=Reporter(registration_id, transport, observer),
+        timeout=90.0,
     )
 
 

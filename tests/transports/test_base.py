@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import socket
 import ssl
@@ -26,7 +27,7 @@ from aiodps.errors import (
 )
 from aiodps.network.trust import Trust
 from aiodps.protocol.messages import QueryStatus, Register
-from aiodps.transports.base import Target, Transport
+from aiodps.transports.base import Transport
 
 pytestmark = [
     pytest.mark.anyio,
@@ -221,15 +222,7 @@ async def test_a_stranger_hears_nothing(kit: Kit) -> None:
         heard.append(b"anything")
 
     with kit.peer([script]) as peer:
-        target = peer.target()
-        stranger = Target(
-            endpoint=target.endpoint,
-            id_scope=target.id_scope,
-            registration_id=target.registration_id,
-            identity=target.identity,
-            trust=Trust.of(None),
-            report=target.report,
-        )
+        stranger = dataclasses.replace(peer.target(), trust=Trust.of(None))
         with pytest.raises(ServerIdentityError):
             await kit.factory(peer.port).open(stranger).connect()
 

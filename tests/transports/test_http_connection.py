@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 @asynccontextmanager
 async def dialled(peer: Peer) -> AsyncIterator[SingleConnectionTransport]:
     """Connect to a peer."""
-    transport = SingleConnectionTransport(await dial(peer.target(), port=peer.port))
+    transport = SingleConnectionTransport(await dial(peer.target().at_port(peer.port)))
     try:
         yield transport
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import time
@@ -10,6 +11,7 @@ from typing import Any
 import anyio
 import pytest
 from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, puback, suback, text
+from tests.transports.attested import Attested
 from tests.transports.mqtt_peer import (
     Line,
     Peer,
@@ -80,6 +82,28 @@ async def test_requests_and_answers() -> None:
     assert query.rid != register.rid
     assert rest[-1] == 0xE0
     assert peer.connections == 1
+
+
+async def test_a_token_is_the_password() -> None:
+    """What the attestation gives is the session's password, and is not told in a step."""
+    seen: list[bytes] = []
+    steps: list[Step] = []
+
+    def script(line: Line) -> None:
+        seen.append(line.expect(0x10))
+        line.send(CONNACK)
+        line.send(suback(line.expect(0x82)[:2]))
+        line.drain()
+
+    with Peer([script]) as peer:
+        keyed = dataclasses.replace(peer.target(steps.append), attestation=Attested(sas="SAS"))
+        transport = MQTT(port=peer.port).open(keyed)
+        await transport.connect()
+        await transport.aclose()
+
+    assert seen[0].endswith(text("SAS 0ne00000000/registrations/dev1"))
+    assert [step for step in steps if "password ***" in step.text]
+    assert not [step for step in steps if "SAS" in step.text]
 
 
 async def test_steps() -> None:

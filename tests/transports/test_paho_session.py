@@ -46,8 +46,10 @@ def silent(line: Line) -> None:
 async def session_with(peer: Peer, *, keep_alive: int = 60) -> Session:
     """Open a session with the peer."""
     target = peer.target()
-    connection = await dial(target, port=peer.port)
-    session = Session(connection, target=target, user_name="u", keep_alive=keep_alive)
+    connection = await dial(target.at_port(peer.port))
+    session = Session(
+        connection, target=target, user_name="u", password=None, keep_alive=keep_alive
+    )
     await session.open()
     await session.subscribe_to_answers()
     return session
@@ -194,8 +196,8 @@ async def test_last_words_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with Peer([refuse]) as peer:
         target = peer.target()
-        connection = await dial(target, port=peer.port)
-        session = Session(connection, target=target, user_name="u", keep_alive=60)
+        connection = await dial(target.at_port(peer.port))
+        session = Session(connection, target=target, user_name="u", password=None, keep_alive=60)
         session._client_connect()
         session._write()
         # The loop stands still meanwhile, so that nothing is read before something is written.
@@ -212,8 +214,8 @@ async def test_never_opened(caplog: pytest.LogCaptureFixture) -> None:
     """A session that was never opened can be closed, and nobody complains about it."""
     with Peer([silent]) as peer:
         target = peer.target()
-        connection = await dial(target, port=peer.port)
-        session = Session(connection, target=target, user_name="u", keep_alive=0)
+        connection = await dial(target.at_port(peer.port))
+        session = Session(connection, target=target, user_name="u", password=None, keep_alive=0)
         session.close()
         session.close()
         connection.close()

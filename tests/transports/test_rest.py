@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import threading
 import time
@@ -9,6 +10,7 @@ import time
 import anyio
 import pytest
 from tests.transports import peers
+from tests.transports.attested import Attested
 from tests.transports.http_peer import Line, Peer, always, answer, held, once, open_to, state
 
 from aiodps.errors import (
@@ -177,6 +179,29 @@ async def test_answers_that_never_end(script: peers.Script) -> None:
                 await transport.exchange(Register())
 
     assert scope.cancelled_caught
+
+
+async def test_a_token_goes_with_every_request() -> None:
+    """What the attestation gives is in the header of each request, and is not told in a step."""
+    heads: list[bytes] = []
+    steps: list[Step] = []
+
+    def script(line: Line) -> None:
+        while True:
+            heads.append(line.take()[0])
+            line.send(answer(200))
+
+    with Peer([script]) as peer:
+        keyed = dataclasses.replace(peer.target(steps.append), attestation=Attested(sas="SAS"))
+        transport = REST(port=peer.port).open(keyed)
+        await transport.connect()
+        await transport.exchange(Register())
+        await transport.exchange(QueryStatus("op"))
+        await transport.aclose()
+
+    header = b"Authorization: SAS 0ne00000000/registrations/dev1"
+    assert [header in head.splitlines() for head in heads] == [True, True]
+    assert not [step for step in steps if "SAS" in step.text]
 
 
 async def test_no_cookie_comes_back() -> None:

@@ -20,7 +20,7 @@ class KeyType(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class NoCertificate:
-    """The device shows no certificate in TLS."""
+    """The device shows no certificate in TLS; what proves it is a SAS token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,20 @@ class Attestation(Protocol):
 
     def tls_identity(self) -> TlsIdentity:
         """Return what the device shows in the TLS handshake."""
+
+    async def authorization(self, audience: str, *, expires: int) -> str | None:
+        """Return a SAS token for the service, or None if the TLS handshake is proof enough.
+
+        Called before every request that needs one, so an implementation may keep a token that
+        is good for long enough. It is a coroutine because the key may live in an HSM.
+
+        Args:
+            audience: What the token is for, `{id scope}/registrations/{registration id}`.
+            expires: Seconds since 1970 until which the token has to be good at least.
+
+        Raises:
+            CredentialError: If the key cannot be used.
+        """
 
     def check(self, *, registration_id: str, wall_time: float) -> None:
         """Check everything that can be checked before dialling.

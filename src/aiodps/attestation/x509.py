@@ -212,6 +212,14 @@ class X509:
         assert self._key_type is not None  # noqa: S101 (only a context has none)
         return ClientCertificate(self._key_type, self._load)
 
+    async def authorization(
+        self,
+        audience: str,
+        *,
+        expires: int,
+    ) -> None:
+        """Return None: a certificate proves the device in the TLS handshake."""
+
     def _load(self, context: ssl.SSLContext) -> None:
         with as_file(self._pem) as path:
             try:

@@ -24,12 +24,12 @@ import anyio.lowlevel
 
 from aiodps.errors import ConnectionLostError, TransportTimeoutError
 from aiodps.models import Phase
+from aiodps.network.endpoint import Endpoint
 from aiodps.network.handshake_limiter import Slot, current_limiter, round_trip
 from aiodps.network.resolve import Address, is_literal, resolve
 from aiodps.network.tls_contexts import TLS_CONTEXTS
 from aiodps.network.tls_errors import classify
 from aiodps.observe import StepKind
-from aiodps.transports.base import Target
 
 TCP_TIMEOUT = 10.0
 """Seconds for TCP, all addresses together."""
@@ -105,7 +105,7 @@ class Connection:
             self.socket.close()
 
 
-async def dial(target: Target, *, port: int) -> Connection:
+async def dial(endpoint: Endpoint) -> Connection:
     """Make a connection to the service, as the device.
 
     Time limits: 5 s to look the name up, then, from the moment the device gets its place in the
@@ -116,37 +116,39 @@ async def dial(target: Target, *, port: int) -> Connection:
         TlsError: If one of the two sides did not believe the other.
         CredentialError: If the device's key cannot be loaded.
     """
-    if is_literal(target.endpoint):
-        addresses = await resolve(target.endpoint, port)
+    if is_literal(endpoint.host):
+        addresses = await resolve(endpoint.host, endpoint.port)
     else:
-        look_up = resolve(target.endpoint, port)
-        addresses = await _timed(target, StepKind.RESOLVED, Phase.DNS, look_up)
+        look_up = resolve(endpoint.host, endpoint.port)
+        addresses = await _timed(endpoint, StepKind.RESOLVED, Phase.DNS, look_up)
 
     async with current_limiter().slot() as slot:
         sock = await _timed(
-            target, StepKind.CONNECTED, Phase.TCP, _connect(target, addresses, slot)
+            endpoint, StepKind.CONNECTED, Phase.TCP, _connect(endpoint, addresses, slot)
         )
-        return await _timed(target, StepKind.SECURED, Phase.TLS, _secure(target, sock, slot))
+        return await _timed(endpoint, StepKind.SECURED, Phase.TLS, _secure(endpoint, sock, slot))
 
 
-async def _timed(target: Target, kind: StepKind, phase: Phase, work: Awaitable[T]) -> T:
+async def _timed(endpoint: Endpoint, kind: StepKind, phase: Phase, work: Awaitable[T]) -> T:
     began = anyio.current_time()
     result = await work
-    target.report(kind, phase, took=anyio.current_time() - began)
+    endpoint.report(kind, phase, took=anyio.current_time() - began)
     return result
 
 
-async def _connect(target: Target, addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
+async def _connect(
+    endpoint: Endpoint, addresses: tuple[Address, ...], slot: Slot
+) -> socket.socket:
     """Open a TCP connection to the address that answers first."""
     try:
         with anyio.fail_after(TCP_TIMEOUT):
             sock = await _race(addresses, slot)
     except TimeoutError as exc:
         raise TransportTimeoutError(
-            f"{target.endpoint!r} did not answer within {TCP_TIMEOUT:g} s"
+            f"{endpoint.host!r} did not answer within {TCP_TIMEOUT:g} s"
         ).locate(phase=Phase.TCP) from exc
     except OSError as exc:
-        raise classify(exc, phase=Phase.TCP, host=target.endpoint) from exc
+        raise classify(exc, phase=Phase.TCP, host=endpoint.host) from exc
 
     current_limiter().record_rtt(round_trip(sock))
     return sock
@@ -203,10 +205,10 @@ async def _connect_one(address: Address, slot: Slot) -> socket.socket:
     return sock
 
 
-async def _secure(target: Target, plain: socket.socket, slot: Slot) -> Connection:
+async def _secure(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Connection:
     """Shake hands."""
     with _closed_on_error(plain):
-        sock = _wrap(target, plain)
+        sock = _wrap(endpoint, plain)
 
     with _closed_on_error(sock):
         try:
@@ -214,22 +216,22 @@ async def _secure(target: Target, plain: socket.socket, slot: Slot) -> Connectio
                 await try_first(sock, sock.do_handshake, slot)
         except TimeoutError as exc:
             raise TransportTimeoutError(
-                f"{target.endpoint!r} did not shake hands (TLS) within {TLS_TIMEOUT:g} s"
+                f"{endpoint.host!r} did not shake hands (TLS) within {TLS_TIMEOUT:g} s"
             ).locate(phase=Phase.TLS) from exc
         except OSError as exc:
-            raise classify(exc, phase=Phase.TLS, host=target.endpoint, sock=sock) from exc
+            raise classify(exc, phase=Phase.TLS, host=endpoint.host, sock=sock) from exc
 
-    return Connection(sock, target.endpoint)
+    return Connection(sock, endpoint.host)
 
 
-def _wrap(target: Target, plain: socket.socket) -> ssl.SSLSocket:
+def _wrap(endpoint: Endpoint, plain: socket.socket) -> ssl.SSLSocket:
     try:
         return TLS_CONTEXTS.wrap(
             plain,
-            identity=target.identity,
-            trust=target.trust,
-            transport=target.report.transport,
-            server_hostname=target.endpoint,
+            identity=endpoint.identity,
+            trust=endpoint.trust,
+            transport=endpoint.report.transport,
+            server_hostname=endpoint.host,
         )
     except ssl.SSLError as exc:
         # Python looks whether the peer is still there, and calls it this if not.
@@ -237,7 +239,7 @@ def _wrap(target: Target, plain: socket.socket) -> ssl.SSLSocket:
             phase=Phase.TLS
         ) from exc
     except OSError as exc:
-        raise classify(exc, phase=Phase.TLS, host=target.endpoint) from exc
+        raise classify(exc, phase=Phase.TLS, host=endpoint.host) from exc
 
 
 @contextlib.contextmanager

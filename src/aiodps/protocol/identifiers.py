@@ -71,6 +71,14 @@ def _registration_id_fault(registration_id: object) -> str:
     return f"ends in {registration_id[-1]!r}"
 
 
+def audience(id_scope: str, registration_id: str) -> str:
+    """Return what a device's SAS token is for.
+
+    Source: Microsoft Learn, "Symmetric key attestation"; the token has it percent-encoded.
+    """
+    return f"{id_scope}/registrations/{registration_id}"
+
+
 def check_endpoint(endpoint: object) -> str:
     """Return the endpoint as the dialler needs it: a host name, or an IP literal without brackets.
 

@@ -32,7 +32,7 @@ class HttpRequest:
     method: str
     path: str
     """Path and query."""
-    headers: tuple[Header, ...]
+    headers: tuple[Header, ...] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
 
 
@@ -44,8 +44,9 @@ def build_request(
     registration_id: str,
     api_version: str,
     user_agent: str,
+    authorization: str | None,
 ) -> HttpRequest:
-    """Put a request into HTTP.
+    """Put a request into HTTP; without `authorization`, TLS has to prove the device.
 
     Source: REST reference 2021-10-01, `RuntimeRegistration_RegisterDevice` and
     `RuntimeRegistration_OperationStatusLookup`.
@@ -57,6 +58,7 @@ def build_request(
         ("Accept", "application/json"),
         ("Accept-Encoding", "identity"),
         ("User-Agent", user_agent),
+        *([] if authorization is None else [("Authorization", authorization)]),
     )
     match request:
         case Register(payload):

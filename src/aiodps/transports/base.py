@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiodps.attestation.base import TlsIdentity
+from aiodps.attestation.base import Attestation
+from aiodps.network.endpoint import Endpoint
 from aiodps.network.trust import Trust
 from aiodps.observe import Reporter
+from aiodps.protocol.identifiers import audience
 from aiodps.protocol.messages import Request, Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Whom to reach, as whom."""
+    """Which registration at which service, as whom."""
 
     endpoint: str
     """Host name or IP literal of the service; checked against its certificate."""
@@ -21,12 +24,41 @@ class Target:
     """The id scope of the DPS instance."""
     registration_id: str
     """The device's registration id."""
-    identity: TlsIdentity = field(repr=False)
-    """What the device shows in TLS."""
+    attestation: Attestation = field(repr=False)
+    """How the device proves who it is."""
     trust: Trust
     """Which CAs the service's certificate may come from; not used with `OwnContext`."""
     report: Reporter = field(repr=False)
-    """Where steps are told."""
+    """Takes the steps of the registration."""
+    timeout: float
+    """Seconds that the whole registration may take."""
+
+    def at_port(self, port: int) -> Endpoint:
+        """Return what the dialler needs to reach the service on a TCP port."""
+        return Endpoint(
+            host=self.endpoint,
+            port=port,
+            identity=self.attestation.tls_identity(),
+            trust=self.trust,
+            report=self.report,
+        )
+
+    async def authorization(self) -> str | None:
+        """Return a SAS token that outlives the registration; None if TLS is proof enough.
+
+        It is the `Authorization` header of a REST request and the password of an MQTT session.
+
+        Raises:
+            CredentialError: If the device's key cannot be used.
+        """
+        return await self.attestation.authorization(
+            audience(self.id_scope, self.registration_id),
+            expires=int(time.time() + self.timeout) + _CLOCK_SKEW,
+        )
+
+
+_CLOCK_SKEW = 300
+"""Seconds by which this device's clock may be behind the service's."""
 
 
 class Transport(Protocol):

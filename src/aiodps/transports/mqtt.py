@@ -94,12 +94,14 @@ class MqttTransport:
             await anyio.lowlevel.checkpoint()
             return
 
-        connection = await dial(self._target, port=self._settings.port)
+        token = await self._target.authorization()
+        connection = await dial(self._target.at_port(self._settings.port))
         try:
             self._session = Session(
                 connection,
                 target=self._target,
                 user_name=self._user_name(),
+                password=token,
                 keep_alive=self._settings.keep_alive,
             )
             await self._open(self._session)

@@ -69,12 +69,19 @@ class Session(aiomqtt.Client):
     """
 
     def __init__(
-        self, connection: Connection, *, target: Target, user_name: str, keep_alive: int
+        self,
+        connection: Connection,
+        *,
+        target: Target,
+        user_name: str,
+        password: str | None,
+        keep_alive: int,
     ) -> None:
         super().__init__(
             target.endpoint,
             identifier=target.registration_id,
             username=user_name,
+            password=password,
             protocol=aiomqtt.ProtocolVersion.V311,
             clean_session=True,
             keepalive=keep_alive,

@@ -75,7 +75,9 @@ class RestTransport:
             return
 
         await self.aclose()
-        self._http = SingleConnectionTransport(await dial(self._target, port=self._settings.port))
+        self._http = SingleConnectionTransport(
+            await dial(self._target.at_port(self._settings.port))
+        )
 
     async def exchange(self, request: Request) -> Response:
         """Send a request over the connection and return its answer, whatever its status."""
@@ -84,12 +86,12 @@ class RestTransport:
 
         phase = Phase.REGISTER if isinstance(request, Register) else Phase.POLL
         try:
-            return await self._exchange(self._http, self._build(request), phase)
+            return await self._exchange(self._http, await self._build(request), phase)
         except BaseException:
             await self.aclose()
             raise
 
-    def _build(self, request: Request) -> HttpRequest:
+    async def _build(self, request: Request) -> HttpRequest:
         target = self._target
         return build_request(
             request,
@@ -98,6 +100,7 @@ class RestTransport:
             registration_id=target.registration_id,
             api_version=self._settings.api_version,
             user_agent=_USER_AGENT,
+            authorization=await target.authorization(),
         )
 
     async def _exchange(
