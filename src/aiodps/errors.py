@@ -427,6 +427,7 @@ class ProvisioningTimeoutError(ProvisioningError, TimeoutError):
         self.last_status = last_status
         """The last registration status heard, or None if none was."""
         self.last_error = last_error
-        """The last trouble that was tried again, or None if there was none."""
+        """The last trouble, or None if there was none. An attempt that the deadline cut short is
+        named here only if nothing went wrong before it."""
         self.operation_id = operation_id
         """The operation under way, or None if the service had given none yet."""

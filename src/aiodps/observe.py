@@ -42,13 +42,13 @@ class StepKind(enum.StrEnum):
     POLLING = "polling"
     """A status query goes out."""
     ASSIGNING = "assigning"
-    """A status query was answered: not decided yet."""
+    """A status query was answered: not decided yet (`took` since the query)."""
     WAITING = "waiting"
     """Waiting `wait` seconds as the service asked, or the least there is between two polls."""
     RETRYING = "retrying"
     """Something failed (`text`); waiting `wait` seconds before trying again."""
     CLOSED = "closed"
-    """The connection is gone."""
+    """The transport is closed; `phase` is where the registration was by then."""
     ASSIGNED = "assigned"
     """Done: there is an assignment (`took` since the beginning)."""
     FAILED = "failed"
@@ -125,13 +125,16 @@ class PhaseTimes:
 _log = logging.getLogger("aiodps.registration")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Reporter:
     """Makes steps for one registration and hands them to the observer, if there is one."""
 
     registration_id: str
     transport: str
     observer: Observer | None = None
+    phase: Phase = field(default=Phase.TCP, init=False)
+    """Where the registration is, whether anybody listens or not: an attempt that is cancelled
+    cannot say itself how far it came. Whoever begins a phase sets it."""
 
     @property
     def enabled(self) -> bool:

@@ -298,6 +298,38 @@ async def test_an_address_that_does_not_answer_costs_its_head_start(
     assert open_files() <= files
 
 
+@pytest.mark.parametrize("phase", [Phase.DNS, Phase.TCP, Phase.TLS])
+async def test_whoever_cancels_it_knows_how_far_it_came(
+    phase: Phase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reporter has the phase in which the name server, the network or the server is silent."""
+    answer = threading.Event()
+    if phase is Phase.DNS:
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait() and [])
+
+    with Peer(silent) as peer, black_hole() as hole:
+        endpoint = {
+            Phase.DNS: target(endpoint="silence.example.test").at_port(peer.port),
+            Phase.TCP: target().at_port(hole),
+            Phase.TLS: target().at_port(peer.port),
+        }[phase]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(dial, endpoint)
+            await anyio.wait_all_tasks_blocked()
+            while phase is Phase.TLS and not (peer.lines and peer.lines[0].received):
+                await anyio.lowlevel.checkpoint()
+
+            reached = endpoint.report.phase
+            tasks.cancel_scope.cancel()
+
+        answer.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("look-up of"):
+                thread.join()
+
+    assert reached is phase
+
+
 @pytest.mark.parametrize("others", [0, 2])
 async def test_tcp_has_a_time_limit(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
     """All addresses together."""

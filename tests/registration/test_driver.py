@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import anyio
 import pytest
+import trio
 import trio.testing
 from tests.registration.talk import assigned, assigning, plan, refused
 
@@ -19,6 +21,8 @@ from aiodps.registration.machine import Registration
 from aiodps.registration.retry import RetryPolicy
 
 pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
 
 
 class Clockwork:
@@ -111,30 +115,118 @@ async def test_nobody_listens() -> None:
     assert await run(Clockwork(assigned())) is not None
 
 
-async def test_silence_is_a_timeout() -> None:
-    """A peer that never answers ends the exchange, and at the deadline the whole."""
-    transport = Clockwork(anyio.sleep_forever)
-    with pytest.raises(errors.ProvisioningTimeoutError) as caught:
-        await run(transport, timeout=0.05)
-
-    assert isinstance(caught.value.__cause__, errors.TransportTimeoutError)
-    assert caught.value.phase is Phase.REGISTER
-    assert transport.closed == 1
-
-
 async def test_cancelled() -> None:
     """Cancellation passes through at once, and the transport is closed all the same."""
-    transport = Clockwork(anyio.sleep_forever)
-    with anyio.move_on_after(0.01) as scope:
+    with anyio.CancelScope() as scope:
+
+        async def cancelled() -> None:
+            scope.cancel()
+            await anyio.sleep_forever()
+
+        transport = Clockwork(cancelled)
         await run(transport)
 
     assert scope.cancelled_caught
     assert transport.closed == 1
 
 
+def in_virtual_time(work: Callable[[], Awaitable[T]]) -> T:
+    """Run something on a clock that jumps as soon as everybody waits."""
+    return trio.run(work, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def test_silence_is_a_timeout() -> None:
+    """A peer that never answers ends the exchange, and at the deadline the whole."""
+    transport = Clockwork(anyio.sleep_forever)
+    with pytest.raises(errors.ProvisioningTimeoutError) as caught:
+        in_virtual_time(lambda: run(transport, timeout=5.0))
+
+    assert isinstance(caught.value.__cause__, errors.TransportTimeoutError)
+    assert (caught.value.phase, caught.value.elapsed) == (Phase.REGISTER, 5.0)
+    assert transport.closed == 1
+
+
+class Stuck(Clockwork):
+    """A transport that comes as far as one phase of connecting."""
+
+    def __init__(self, report: Reporter, phase: Phase) -> None:
+        super().__init__()
+        self.report = report
+        self.phase = phase
+
+    async def connect(self) -> None:
+        """Never be connected."""
+        self.report.phase = self.phase
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("phase", [Phase.DNS, Phase.TCP, Phase.TLS, Phase.SESSION])
+def test_a_deadline_ends_the_phase_it_falls_into(phase: Phase) -> None:
+    """R01: the error, its cause and both last steps say where the silence was."""
+    steps: list[Step] = []
+    report = Reporter("dev-1", "mqtt", steps.append)
+    with pytest.raises(errors.ProvisioningTimeoutError) as caught:
+        in_virtual_time(lambda: drive(Registration(plan()), Stuck(report, phase), report))
+
+    assert caught.value.phase is phase
+    assert caught.value.last_error is not None
+    assert caught.value.last_error.phase is phase
+    assert [(step.kind, step.phase) for step in steps] == [
+        (StepKind.FAILED, phase),
+        (StepKind.CLOSED, phase),
+    ]
+
+
+@pytest.mark.parametrize("silent", [Phase.REGISTER, Phase.POLL, Phase.WAIT])
+def test_closed_says_where_the_registration_was(silent: Phase) -> None:
+    """`CLOSED` has the phase that the registration was in, not that of a good end."""
+    script: dict[Phase, list[object]] = {
+        Phase.REGISTER: [refused(401, 401002)],
+        Phase.POLL: [assigning(), refused(401, 401002)],
+        Phase.WAIT: [assigning(30.0)],
+    }
+    steps: list[Step] = []
+
+    async def cut_off() -> None:
+        with anyio.move_on_after(20.0):
+            await run(Clockwork(*script[silent]), steps)
+
+    if silent is Phase.WAIT:
+        in_virtual_time(cut_off)
+    else:
+        with pytest.raises(errors.UnauthorizedError):
+            in_virtual_time(cut_off)
+
+    assert (steps[-1].kind, steps[-1].phase) == (StepKind.CLOSED, silent)
+
+
+def test_answers_say_how_long_they_took() -> None:
+    """`ACCEPTED` since the register request, `ASSIGNING` since the query, waits apart."""
+
+    class Slow(Clockwork):
+        async def exchange(self, request: Request) -> Response:
+            await anyio.sleep(2.0 if isinstance(request, Register) else 0.5)
+            return await super().exchange(request)
+
+    steps: list[Step] = []
+    transport = Slow(assigning(30.0), assigning(7.0), assigned())
+    in_virtual_time(lambda: run(transport, steps))
+
+    assert {step.kind: step.took for step in steps if step.took is not None} == pytest.approx(
+        {StepKind.ACCEPTED: 2.0, StepKind.ASSIGNING: 0.5, StepKind.ASSIGNED: 40.0}
+    )
+
+
+def test_assigned_at_once_is_of_the_register_request() -> None:
+    """There is no poll where the service decides at once."""
+    steps: list[Step] = []
+    in_virtual_time(lambda: run(Clockwork(assigned()), steps))
+
+    assert {step.phase for step in steps} == {Phase.REGISTER}
+
+
 def test_virtual_time() -> None:
     """The waits are the service's, exactly: in virtual time nothing is added."""
-    clock = trio.testing.MockClock(autojump_threshold=0)
 
     async def main() -> float:
         machine = Registration(plan())
@@ -143,4 +235,4 @@ def test_virtual_time() -> None:
         await drive(machine, transport, Reporter("dev-1", "rest"))
         return anyio.current_time() - began
 
-    assert trio.run(main, clock=clock) == pytest.approx(37.0)
+    assert in_virtual_time(main) == pytest.approx(37.0)

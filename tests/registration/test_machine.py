@@ -226,6 +226,48 @@ def test_the_deadline_in_an_exchange() -> None:
     assert failed.error.__cause__ is late
 
 
+def test_what_the_deadline_cut_short_hides_no_trouble() -> None:
+    """R01: the phase is where time ran out; the error is what went wrong before."""
+    machine = Registration(plan(timeout=10.0))
+    machine.receive(Started(), now=0.0)
+    real = errors.TransportTimeoutError("no CONNACK came within 10 s").locate(phase=Phase.SESSION)
+    wait = machine.receive(ExchangeFailed(real), now=5.0)
+    assert isinstance(wait, Wait)
+    machine.receive(WaitElapsed(), now=wait.until)
+    late = errors.TransportTimeoutError("no answer came in time").locate(phase=Phase.TLS)
+    failed = machine.receive(ExchangeFailed(late, cut_short=True), now=10.0)
+
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, errors.ProvisioningTimeoutError)
+    assert failed.error.phase is Phase.TLS
+    assert failed.error.last_error is real
+    assert (real.phase, real.attempts, real.elapsed) == (Phase.SESSION, 1, 5.0)
+
+
+def test_what_the_deadline_cut_short_is_told_if_nothing_went_wrong() -> None:
+    """It says at least where the silence was, and when."""
+    machine = Registration(plan(timeout=10.0))
+    machine.receive(Started(), now=0.0)
+    late = errors.TransportTimeoutError("no answer came in time").locate(phase=Phase.SESSION)
+    failed = machine.receive(ExchangeFailed(late, cut_short=True), now=10.0)
+
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, errors.ProvisioningTimeoutError)
+    assert failed.error.last_error is late
+    assert failed.error.phase is Phase.SESSION
+    assert (late.phase, late.attempts, late.elapsed) == (Phase.SESSION, 1, 10.0)
+
+
+def test_the_deadline_at_the_end_of_connecting() -> None:
+    """Time that ran out while connecting did so in connecting's last phase; nothing was sent."""
+    machine = Registration(plan(timeout=10.0))
+    machine.receive(Started(), now=0.0)
+    failed = machine.receive(Connected(Phase.SESSION), now=10.0)
+
+    assert isinstance(failed, Fail)
+    assert failed.error.phase is Phase.SESSION
+
+
 @pytest.mark.parametrize("where", ["waiting", "connecting"])
 def test_the_deadline_between_exchanges(where: str) -> None:
     """A clock that jumps past the deadline ends the registration wherever it is."""

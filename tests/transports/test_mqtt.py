@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import socket
+import threading
 import time
 from typing import Any
 
@@ -24,6 +25,7 @@ from aiodps.errors import (
     ConfigurationError,
     ConnectionLostError,
 )
+from aiodps.models import Phase
 from aiodps.observe import Step, StepKind
 from aiodps.protocol.limits import MAX_PACKET
 from aiodps.protocol.messages import QueryStatus, Register
@@ -104,6 +106,28 @@ async def test_a_token_is_the_password() -> None:
     assert seen[0].endswith(text("SAS 0ne00000000/registrations/dev1"))
     assert [step for step in steps if "password ***" in step.text]
     assert not [step for step in steps if "SAS" in step.text]
+
+
+async def test_whoever_cancels_it_knows_how_far_it_came() -> None:
+    """A server that takes CONNECT and says nothing is silent in the phase `session`."""
+    asked = threading.Event()
+
+    def script(line: Line) -> None:
+        line.expect(0x10)
+        asked.set()
+        line.drain()
+
+    with Peer([script]) as peer:
+        target = peer.target()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(MQTT(port=peer.port).open(target).connect)
+            while not asked.is_set():
+                await anyio.lowlevel.checkpoint()
+
+            reached = target.report.phase
+            tasks.cancel_scope.cancel()
+
+    assert reached is Phase.SESSION
 
 
 async def test_steps() -> None:

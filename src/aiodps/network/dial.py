@@ -122,6 +122,7 @@ async def dial(endpoint: Endpoint) -> Connection:
         look_up = resolve(endpoint.host, endpoint.port)
         addresses = await _timed(endpoint, StepKind.RESOLVED, Phase.DNS, look_up)
 
+    endpoint.report.phase = Phase.TCP
     async with current_limiter().slot() as slot:
         sock = await _timed(
             endpoint, StepKind.CONNECTED, Phase.TCP, _connect(endpoint, addresses, slot)
@@ -130,6 +131,7 @@ async def dial(endpoint: Endpoint) -> Connection:
 
 
 async def _timed(endpoint: Endpoint, kind: StepKind, phase: Phase, work: Awaitable[T]) -> T:
+    endpoint.report.phase = phase
     began = anyio.current_time()
     result = await work
     endpoint.report(kind, phase, took=anyio.current_time() - began)

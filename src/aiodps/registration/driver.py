@@ -10,7 +10,7 @@ import anyio
 from aiodps.errors import ProvisioningError, TransportTimeoutError
 from aiodps.models import Assignment, Phase
 from aiodps.observe import Reporter, StepKind
-from aiodps.protocol.messages import QueryStatus, Register
+from aiodps.protocol.messages import QueryStatus, Register, Request
 from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
 from aiodps.registration.events import (
     Connected,
@@ -32,20 +32,20 @@ async def drive(machine: Registration, transport: Transport, report: Reporter) -
     Raises:
         ProvisioningError: If the registration failed.
     """
-    began = anyio.current_time()
+    steps = _Steps(report)
     event: Event = Started()
     try:
         while True:
             action = machine.receive(event, now=anyio.current_time())
-            _report(report, action, began)
+            steps.tell(action)
             match action:
                 case Connect(deadline):
-                    event = await _attempt(transport.connect, deadline, lambda _: Connected())
+                    event = await _attempt(
+                        transport.connect, deadline, lambda _: Connected(report.phase), report
+                    )
                 case Send(request, deadline):
                     event = await _attempt(
-                        lambda: transport.exchange(request),
-                        deadline,
-                        ResponseReceived,
+                        lambda: transport.exchange(request), deadline, ResponseReceived, report
                     )
                 case Wait(until):
                     await anyio.sleep_until(until)
@@ -60,11 +60,14 @@ async def drive(machine: Registration, transport: Transport, report: Reporter) -
         with anyio.CancelScope(shield=True):
             await transport.aclose()
 
-        report(StepKind.CLOSED, Phase.POLL)
+        report(StepKind.CLOSED, report.phase)
 
 
 async def _attempt(
-    work: Callable[[], Awaitable[T]], deadline: float, done: Callable[[T], Event]
+    work: Callable[[], Awaitable[T]],
+    deadline: float,
+    done: Callable[[T], Event],
+    report: Reporter,
 ) -> Event:
     """Do one thing until a deadline; trouble becomes an event, cancellation passes through."""
     with anyio.CancelScope(deadline=deadline):
@@ -73,35 +76,57 @@ async def _attempt(
         except ProvisioningError as error:
             return ExchangeFailed(error)
 
-    late = TransportTimeoutError("no answer came in time").locate(phase=Phase.TCP)
-    return ExchangeFailed(late)
+    late = TransportTimeoutError("no answer came in time").locate(phase=report.phase)
+    return ExchangeFailed(late, cut_short=True)
 
 
-def _report(report: Reporter, action: Action, began: float) -> None:
-    """Turn the machine's actions into steps."""
-    if not report.enabled:
-        return
+class _Steps:
+    """Turns the machine's actions into steps, and keeps the reporter's phase."""
 
-    now = anyio.current_time()
-    match action:
-        case Send(Register()):
-            report(StepKind.REGISTERING, Phase.REGISTER)
-        case Send(QueryStatus()):
-            report(StepKind.POLLING, Phase.POLL)
-        case Wait(until, WaitReason.TROUBLE, error):
-            phase = error.phase if error is not None else Phase.WAIT
-            text = error.message if error is not None else ""
-            report(StepKind.RETRYING, phase, wait=max(until - now, 0.0), text=text)
-        case Wait(until, reason):
-            kind = {
-                WaitReason.ACCEPTED: StepKind.ACCEPTED,
-                WaitReason.ASSIGNING: StepKind.ASSIGNING,
-            }[reason]
-            report(kind, Phase.REGISTER if kind is StepKind.ACCEPTED else Phase.POLL)
-            report(StepKind.WAITING, Phase.WAIT, wait=max(until - now, 0.0))
-        case Finish():
-            report(StepKind.ASSIGNED, Phase.POLL, took=now - began)
-        case Fail(error):
-            report(StepKind.FAILED, error.phase, took=now - began, text=error.message)
-        case _:
-            return
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self._began = self._sent = anyio.current_time()
+
+    def tell(self, action: Action) -> None:
+        """Tell an action that is about to be carried out."""
+        now = anyio.current_time()
+        match action:
+            case Send(request):
+                self._sent = now
+                self._tell_request(request)
+            case Wait():
+                self._tell_wait(action, now)
+            case Finish():
+                self._report(StepKind.ASSIGNED, self._report.phase, took=now - self._began)
+            case Fail(error):
+                took = now - self._began
+                self._report(StepKind.FAILED, error.phase, took=took, text=error.message)
+            case Connect():
+                pass
+            case _:
+                assert_never(action)
+
+    def _tell_request(self, request: Request) -> None:
+        match request:
+            case Register():
+                kind, phase = StepKind.REGISTERING, Phase.REGISTER
+            case QueryStatus():
+                kind, phase = StepKind.POLLING, Phase.POLL
+            case _:
+                assert_never(request)
+
+        self._report.phase = phase
+        self._report(kind, phase)
+
+    def _tell_wait(self, action: Wait, now: float) -> None:
+        report, wait = self._report, max(action.until - now, 0.0)
+        match action:
+            case Wait(error=ProvisioningError() as error):
+                report(StepKind.RETRYING, error.phase, wait=wait, text=error.message)
+            case Wait(reason=reason):
+                accepted = reason is WaitReason.ACCEPTED
+                kind = StepKind.ACCEPTED if accepted else StepKind.ASSIGNING
+                report(kind, report.phase, took=now - self._sent)
+                report(StepKind.WAITING, Phase.WAIT, wait=wait)
+
+        report.phase = Phase.WAIT

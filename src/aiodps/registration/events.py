@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from aiodps.errors import ProvisioningError
+from aiodps.models import Phase
 from aiodps.protocol.messages import Response
 
 
@@ -17,6 +18,9 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class Connected:
     """There is a connection to send a request over."""
+
+    phase: Phase = Phase.TLS
+    """The last phase of connecting: it is where time ran out if the deadline has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class ExchangeFailed:
     """Connection or request came to nothing."""
 
     error: ProvisioningError
+    cut_short: bool = False
+    """Whether it was given up at the action's deadline, instead of failing by itself."""
 
 
 @dataclass(frozen=True, slots=True)

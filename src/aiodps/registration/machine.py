@@ -87,12 +87,15 @@ class Registration:
         match event:
             case Started():
                 return self._start(now)
-            case Connected():
-                return self._send(now)
+            case Connected(phase):
+                return self._send(now, phase)
             case ResponseReceived(response):
                 return self._on_response(
                     interpret_response(response, self._response_context()), now
                 )
+            case ExchangeFailed(error, cut_short=True) if now >= self._deadline:
+                self._locate(error, now)
+                return self._out_of_time(now, self._last_error or error, phase=error.phase)
             case ExchangeFailed(error):
                 return self._retry(error, now)
             case WaitElapsed():
@@ -108,14 +111,14 @@ class Registration:
 
     def _connect(self, now: float) -> Action:
         if now >= self._deadline:
-            return self._out_of_time(now)
+            return self._out_of_time(now, self._last_error)
 
         self.state = State.CONNECTING
         return Connect(self._deadline)
 
-    def _send(self, now: float) -> Action:
+    def _send(self, now: float, phase: Phase) -> Action:
         if now >= self._deadline:
-            return self._out_of_time(now)
+            return self._out_of_time(now, self._last_error, phase=phase)
 
         deadline = min(now + self.params.exchange_timeout, self._deadline)
         if self.operation_id is None:
@@ -154,7 +157,7 @@ class Registration:
         self._failures = 0
         until = now + self.params.retry.poll_delay(answer.retry_after)
         if until >= self._deadline:
-            return self._out_of_time(now)
+            return self._out_of_time(now, self._last_error)
 
         self.state = State.WAITING
         return Wait(until, WaitReason.ACCEPTED if first else WaitReason.ASSIGNING, None)
@@ -184,8 +187,9 @@ class Registration:
         return most is not None and self._failures + 1 >= most
 
     def _wait_to_retry(self, error: ProvisioningError, now: float) -> Action:
+        self._locate(error, now)
         if now >= self._deadline:
-            return self._out_of_time(now, error)
+            return self._out_of_time(now, error, phase=error.phase)
 
         self._failures += 1
         delay = self.params.retry.retry_delay(
@@ -197,14 +201,14 @@ class Registration:
         if now + delay >= self._deadline:
             return self._fail(error, now)
 
-        self._locate(error, now)
         self._last_error = error
         self.attempts += 1
         self.state = State.WAITING
         return Wait(now + delay, WaitReason.TROUBLE, error)
 
-    def _out_of_time(self, now: float, error: ProvisioningError | None = None) -> Action:
-        last_error = error or self._last_error
+    def _out_of_time(
+        self, now: float, last_error: ProvisioningError | None, *, phase: Phase | None = None
+    ) -> Action:
         status = f"last status {self._last_status}" if self._last_status else "no answer yet"
         timeout = ProvisioningTimeoutError(
             f"not assigned within {self.params.timeout:g} s ({status})",
@@ -213,10 +217,7 @@ class Registration:
             operation_id=self.operation_id,
         )
         timeout.__cause__ = last_error
-        if error is not None:
-            timeout.locate(phase=error.phase)
-
-        return self._fail(timeout, now)
+        return self._fail(timeout.locate(phase=phase), now)
 
     def _fail(self, error: ProvisioningError, now: float) -> Action:
         self._locate(error, now)

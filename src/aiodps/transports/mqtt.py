@@ -111,6 +111,7 @@ class MqttTransport:
             raise
 
     async def _open(self, session: Session) -> None:
+        self._target.report.phase = Phase.SESSION
         await self._step(StepKind.SESSION_OPENED, session.open, "CONNACK", CONNACK_TIMEOUT)
         await self._step(
             StepKind.SUBSCRIBED, session.subscribe_to_answers, "SUBACK", SUBACK_TIMEOUT
