@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import threading
@@ -10,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.x509 import X509
@@ -25,9 +24,8 @@ from aiodps.registration.driver import drive
 from aiodps.registration.machine import Registration, RegistrationParams
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
+from aiodps.transports import transport_by_name
 from aiodps.transports.base import Target, TransportFactory
-from aiodps.transports.mqtt import MQTT
-from aiodps.transports.rest import REST
 
 _log = logging.getLogger("aiodps.registration")
 
@@ -292,34 +290,17 @@ def _registration_id(attestation: Attestation, wanted: str | None) -> str:
 
 
 def _factory(settings: Settings) -> TransportFactory:
-    """Turn the config flag into a transport."""
-    port: dict[str, Any] = {} if settings.port is None else {"port": settings.port}
     match settings.transport:
-        case "rest":
-            return REST(**port)
-        case "mqtt":
-            return MQTT(**port)
-        case str():
-            # MQTT needs asyncio, and is the lighter of the two where it runs.
-            return MQTT(**port) if _on_asyncio() else REST(**port)
-        case factory:
-            if port:
-                raise ConfigurationError(
-                    f"port is set, but the transport {factory!r} has a port of its own",
-                    setting="port",
-                    hint="give the port to the transport",
-                )
-
+        case str(name):
+            return transport_by_name(name, port=settings.port)
+        case factory if settings.port is None:
             return factory
-
-
-def _on_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-
-    return True
+        case factory:
+            raise ConfigurationError(
+                f"port is set, but the transport {factory!r} has a port of its own",
+                setting="port",
+                hint="give the port to the transport",
+            )
 
 
 def _observer(on_step: Observer | None) -> Observer | None:

@@ -57,7 +57,7 @@ class ProvisioningError(Exception):
     phase: Phase = Phase.CONFIGURATION
     """Where the registration was."""
     transport: str | None = None
-    """The transport in use: "rest", "mqtt", or None before one was chosen."""
+    """The name of the transport in use, such as "rest"; None before one was chosen."""
     attempts: int = 0
     """Tries made when the error was raised: the first, and one more for each failure before."""
     elapsed: float = 0.0

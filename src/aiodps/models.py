@@ -92,6 +92,6 @@ class Assignment:
     enrollment_group_id: str | None = None
     """The enrollment group that let the device in; None for an individual enrollment."""
     transport: str
-    """The transport that was used: "rest" or "mqtt"."""
+    """The name of the transport that was used, such as "rest"."""
     raw: JsonObject = field(default_factory=dict, repr=False)
     """The whole `registrationState` as received, unknown members included."""

@@ -66,7 +66,7 @@ class Step:
     registration_id: str
     """Whose registration."""
     transport: str
-    """The transport in use: "rest" or "mqtt"."""
+    """The name of the transport in use, such as "rest"."""
     phase: Phase
     """Where the registration was."""
     took: float | None = None

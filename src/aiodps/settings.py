@@ -21,6 +21,7 @@ from aiodps.errors import ConfigurationError
 from aiodps.network.trust import Trust
 from aiodps.protocol.identifiers import check_endpoint, check_id_scope, check_registration_id
 from aiodps.protocol.payloads import AZURE_HUB_SUFFIXES
+from aiodps.transports import AUTO, TRANSPORTS
 from aiodps.transports.base import TransportFactory
 
 GLOBAL_ENDPOINT = "global.azure-devices-provisioning.net"
@@ -181,10 +182,11 @@ def _seconds(name: str, value: object) -> float:
 
 
 def _transport(name: str, value: object) -> str | TransportFactory:
-    if value in {"rest", "mqtt", "auto"} or hasattr(value, "open"):
+    known = (AUTO, *TRANSPORTS)
+    if value in known or hasattr(value, "open"):
         return value  # type: ignore[return-value]  # checked by its shape
 
-    raise _nonsense(name, "it is none of 'rest', 'mqtt', 'auto', REST(...) and MQTT(...)", value)
+    raise _nonsense(name, f"it is neither {', '.join(known)} nor a value such as REST(...)", value)
 
 
 def _trust(name: str, value: object) -> Trust | str | bytes | Path:

@@ -18,6 +18,9 @@ from aiodps.errors import ConfigurationError
 from aiodps.models import Assignment, JsonObject
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
+from aiodps.transports import AUTO, TRANSPORTS
+
+_PORTS = ", ".join(f"{kind().port} for {name}" for name, kind in TRANSPORTS.items())
 
 EPILOG = """\b
 Exit codes: 0 assigned, 1 the service said no, 2 bad input, 3 not reachable or TLS, 4 out of time.
@@ -32,9 +35,9 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
     "--key-password-file", metavar="FILE", help="Password of the key, in the first line."
 )
 @click.option("--registration-id", metavar="R", help="Default: the certificate's CN.")
-@click.option("--transport", type=click.Choice(["auto", "mqtt", "rest"]), help="Default: auto.")
+@click.option("--transport", type=click.Choice([AUTO, *TRANSPORTS]), help="Default: auto.")
 @click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint.")
-@click.option("--port", type=int, metavar="N", help="Default: 8883 for mqtt, 443 for rest.")
+@click.option("--port", type=int, metavar="N", help=f"Default: {_PORTS}.")
 @click.option("--trust", metavar="FILE", help="CAs of the service; also: azure, certifi, system.")
 @click.option("--payload", metavar="JSON|@FILE", help="Object for the custom allocation webhook.")
 @click.option("--timeout", type=float, metavar="S", help="Seconds for everything. Default: 90.")

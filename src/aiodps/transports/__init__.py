@@ -1,1 +1,42 @@
-"""How a request travels to the service and an answer comes back."""
+"""Transports: what speaks DPS over a connection; and the one list of those that there are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from aiodps.transports.base import TransportFactory
+from aiodps.transports.mqtt import MQTT
+from aiodps.transports.rest import REST
+
+TRANSPORTS: Final[Mapping[str, type[REST | MQTT]]] = MappingProxyType({"rest": REST, "mqtt": MQTT})
+"""Each transport's settings by its name. Settings, commands and fleets know what stands here."""
+
+AUTO: Final = "auto"
+"""Stands for a transport that runs on the event loop at hand; see `transport_by_name`."""
+
+
+def transport_by_name(name: str, *, port: int | None = None) -> TransportFactory:
+    """Return a transport with its defaults.
+
+    Args:
+        name: A name in `TRANSPORTS`, or `AUTO`: mqtt on asyncio, where it is the lighter of the
+            two, and rest on trio, where mqtt does not run.
+        port: TCP port of the service; None for the transport's own.
+    """
+    if name == AUTO:
+        name = "mqtt" if _on_asyncio() else "rest"
+
+    kind = TRANSPORTS[name]
+    return kind() if port is None else kind(port=port)
+
+
+def _on_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+
+    return True

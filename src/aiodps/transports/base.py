@@ -96,7 +96,7 @@ class TransportFactory(Protocol):
 
     @property
     def name(self) -> str:
-        """The transport's name: "rest" or "mqtt"."""
+        """The transport's name, for steps, errors and assignments."""
 
     def open(self, target: Target) -> Transport:
         """Return a transport that is not connected yet.

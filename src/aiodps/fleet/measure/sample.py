@@ -41,7 +41,7 @@ class Sample:
 
     registration_id: str
     transport: str
-    """"rest" or "mqtt"."""
+    """The transport's name."""
     shard: int = 0
     """The shard that ran it, from 0."""
     intended: float

@@ -15,11 +15,9 @@ from aiodps.fleet.plan.devices import DeviceSource
 from aiodps.network.trust import Trust
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import GLOBAL_ENDPOINT, Settings
+from aiodps.transports import TRANSPORTS, transport_by_name
 from aiodps.transports.base import TransportFactory
-from aiodps.transports.mqtt import MQTT
-from aiodps.transports.rest import REST
 
-TRANSPORTS: Final = ("rest", "mqtt")
 AZURE_LIMIT: Final = 1000.0
 """Registrations a minute of one DPS instance. Source: Microsoft Learn, "Azure subscription and
 service limits", Device Provisioning Service."""
@@ -82,8 +80,7 @@ class Service:
 
     def transport(self, name: str) -> TransportFactory:
         """Make a transport."""
-        kind = REST if name == "rest" else MQTT
-        return kind(port=self.ports[name]) if name in self.ports else kind()
+        return transport_by_name(name, port=self.ports.get(name))
 
     def client(self, transport: TransportFactory, *, seed: int) -> ProvisioningClient:
         """Make a client whose jitter comes from a seed."""
@@ -101,7 +98,7 @@ class Plan:
     run_id: str
     service: Service
     transports: tuple[str, ...]
-    """"rest", "mqtt", or both, interleaved over the same devices."""
+    """Names of transports, interleaved over the same devices."""
     arrivals: Arrivals
     limit_rate: float | None = None
     """Most devices begun a minute; None for no limit."""
@@ -111,8 +108,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
-        if not self.transports or len({*self.transports} | {*TRANSPORTS}) > len(TRANSPORTS):
-            raise _nonsense("transport", self.transports, "rest, mqtt, or rest,mqtt")
+        if not self.transports or not TRANSPORTS.keys() >= {*self.transports}:
+            raise _nonsense(
+                "transport", self.transports, f"one or more of {', '.join(TRANSPORTS)}"
+            )
 
         if len({*self.transports}) < len(self.transports):
             raise _nonsense("transport", self.transports, "each transport once")

@@ -22,6 +22,7 @@ from typing import Final
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.measure.percentiles import REPORTED
 from aiodps.fleet.report.summary import Summary
+from aiodps.transports import TRANSPORTS
 
 MISSED: Final = 99
 """Exit code of a run that missed a threshold, as k6 has it."""
@@ -64,7 +65,7 @@ class Threshold:
         return self.unit == "%"
 
 
-def parse(text: str, *, transports: Collection[str] = ("rest", "mqtt")) -> tuple[Threshold, ...]:
+def parse(text: str, *, transports: Collection[str] = TRANSPORTS) -> tuple[Threshold, ...]:
     """Read conditions separated by commas.
 
     Args:
