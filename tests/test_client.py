@@ -253,6 +253,7 @@ async def test_the_same_device_twice_at_once() -> None:
     ("arguments", "setting"),
     [
         pytest.param({"registration_id": "dev/1"}, "registration_id", id="C02"),
+        pytest.param({"registration_id": ""}, "registration_id", id="empty"),
         pytest.param({"payload": [1]}, "payload", id="C08"),
         pytest.param({"operation_id": "a/b"}, "operation_id", id="operation"),
         pytest.param({"attestation": None}, "attestation", id="C11"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from aiodps.errors import ConfigurationError
-from aiodps.settings import GLOBAL_ENDPOINT, Settings
+from aiodps.settings import GLOBAL_ENDPOINT, Settings, SettingsArguments
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +95,7 @@ def test_bad_files(tmp_path: Path) -> None:
         *(pytest.param("port", value, id=f"C07-{value}") for value in (0, 65536, "443", True)),
         pytest.param("transport", "amqp", id="transport"),
         pytest.param("transport", 7, id="transport-7"),
+        pytest.param("transport", [], id="transport-list"),
         pytest.param("trust", 7, id="trust"),
         pytest.param("trust", "", id="trust-empty"),
         pytest.param("certificate", 7, id="certificate"),
@@ -125,6 +128,13 @@ def test_nothing_else_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(name, "/nowhere")
 
     assert Settings.load() == Settings()
+
+
+def test_arguments() -> None:
+    """What `provision` takes by name is every setting and nothing else."""
+    fields = [field.name for field in dataclasses.fields(Settings)]
+
+    assert list(get_type_hints(SettingsArguments)) == fields
 
 
 def test_replace() -> None:

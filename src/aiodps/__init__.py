@@ -48,7 +48,7 @@ from aiodps.models import Assignment, Phase, RegistrationStatus, Substatus
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, PhaseTimes, Step, StepKind, log_step
 from aiodps.registration.retry import RetryPolicy
-from aiodps.settings import Settings
+from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
 
@@ -92,6 +92,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailableError",
     "Settings",
+    "SettingsArguments",
     "Step",
     "StepKind",
     "Substatus",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
 from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.x509 import X509
@@ -23,7 +23,7 @@ from aiodps.protocol.payloads import check_payload, is_operation_id
 from aiodps.registration.driver import drive
 from aiodps.registration.machine import Registration, RegistrationParams
 from aiodps.registration.retry import RetryPolicy
-from aiodps.settings import Settings
+from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports import transport_by_name
 from aiodps.transports.base import Target, TransportFactory
 
@@ -32,64 +32,33 @@ _log = logging.getLogger("aiodps.registration")
 
 async def provision(
     *,
-    id_scope: str | None = None,
     attestation: Attestation | None = None,
-    registration_id: str | None = None,
     payload: JsonObject | None = None,
-    transport: str | TransportFactory | None = None,
-    endpoint: str | None = None,
-    port: int | None = None,
-    trust: Trust | str | bytes | Path | None = None,
-    timeout: float | None = None,  # noqa: ASYNC109 (part of the registration, not of this call)
-    exchange_timeout: float | None = None,
     retry: RetryPolicy | None = None,
-    hub_suffixes: tuple[str, ...] | None = None,
     on_step: Observer | None = None,
     config: str | Path | None = None,
+    **settings: Unpack[SettingsArguments],
 ) -> Assignment:
     """Provision one device: register it, wait until it is assigned, say where.
 
-    Every argument that is left out (None) is taken from `AIODPS_*` in the environment, else from
-    the settings file, else from its default; see `Settings`.
-
     Args:
-        id_scope: Id scope of the DPS instance, like `0ne00012ABC`.
         attestation: How the device proves who it is; None to load the files that the settings
             `certificate`, `private_key` and `key_password_file` name.
-        registration_id: The device's registration id; None to take it from the certificate's CN.
-            If given, it has to match the CN.
         payload: A JSON object for the custom allocation webhook; None to send none.
-        transport: "rest", "mqtt", "auto", or a value such as `aiodps.MQTT(port=18883)`.
-        endpoint: Host name of the service.
-        port: TCP port of the service, for a transport given by name.
-        trust: CAs the service's certificate may come from; see `Settings.trust`.
-        timeout: Seconds for everything together.
-        exchange_timeout: Seconds for one request and its answer.
-        retry: How patiently to try again; None for `RetryPolicy()`.
-        hub_suffixes: Domains in which the assigned hub may lie.
+        retry: When to try again; None for `RetryPolicy()`.
         on_step: Called with each `Step` as it happens.
-        config: TOML file with settings.
+        config: TOML file with settings; None for the one that `AIODPS_CONFIG` names, if any.
+        **settings: `id_scope`, `transport`, `timeout` and all others of `Settings`. One that is
+            left out or None is taken from `AIODPS_*` in the environment, else from the settings
+            file, else from its default.
 
     Raises:
-        ConfigurationError: If an argument makes no sense. Nothing was sent.
+        ConfigurationError: If an argument or setting is not allowed. Nothing was sent.
         CredentialError: If the device cannot prove who it is. Nothing was sent.
         ProvisioningError: One of its classes for everything else; see `aiodps.errors`.
     """
-    client = ProvisioningClient(
-        id_scope=id_scope,
-        transport=transport,
-        endpoint=endpoint,
-        port=port,
-        trust=trust,
-        timeout=timeout,
-        exchange_timeout=exchange_timeout,
-        retry=retry,
-        hub_suffixes=hub_suffixes,
-        config=config,
-    )
-    return await client.provision(
-        attestation=attestation, registration_id=registration_id, payload=payload, on_step=on_step
-    )
+    client = ProvisioningClient(retry=retry, config=config, **settings)
+    return await client.provision(attestation=attestation, payload=payload, on_step=on_step)
 
 
 class ProvisioningClient:
@@ -103,34 +72,13 @@ class ProvisioningClient:
     def __init__(
         self,
         *,
-        id_scope: str | None = None,
-        transport: str | TransportFactory | None = None,
-        endpoint: str | None = None,
-        port: int | None = None,
-        trust: Trust | str | bytes | Path | None = None,
-        timeout: float | None = None,
-        exchange_timeout: float | None = None,
         retry: RetryPolicy | None = None,
-        hub_suffixes: tuple[str, ...] | None = None,
         seed: int | None = None,
         config: str | Path | None = None,
+        **settings: Unpack[SettingsArguments],
     ) -> None:
         """See `provision`; `seed` makes the jitter repeatable, None draws one."""
-        self._set_up(
-            Settings.load(
-                config=config,
-                id_scope=id_scope,
-                transport=transport,
-                endpoint=endpoint,
-                port=port,
-                trust=trust,
-                timeout=timeout,
-                exchange_timeout=exchange_timeout,
-                hub_suffixes=hub_suffixes,
-            ),
-            retry=retry,
-            seed=seed,
-        )
+        self._set_up(Settings.load(config=config, **settings), retry=retry, seed=seed)
 
     @classmethod
     def from_settings(
@@ -170,7 +118,7 @@ class ProvisioningClient:
         of: it is polled, which is free, and only if the service has forgotten it the device is
         registered again.
         """
-        wanted = registration_id or self.settings.registration_id
+        wanted = self.settings.registration_id if registration_id is None else registration_id
         try:
             attestation = attestation or _attestation_from_files(self.settings)
             name = _registration_id(attestation, wanted)
@@ -278,7 +226,7 @@ def _check_operation_id(operation_id: str | None) -> None:
 
 
 def _registration_id(attestation: Attestation, wanted: str | None) -> str:
-    name = wanted or attestation.registration_id
+    name = attestation.registration_id if wanted is None else wanted
     if name is None:
         raise ConfigurationError(
             "no registration id was given, and the SSLContext does not tell its certificate's",

@@ -13,9 +13,9 @@ import math
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self, TypedDict, Unpack
 
 from aiodps.errors import ConfigurationError
 from aiodps.network.trust import Trust
@@ -30,132 +30,48 @@ GLOBAL_ENDPOINT = "global.azure-devices-provisioning.net"
 LONGEST = 7 * 24 * 3600.0
 """Seconds; a longer time-out is taken for a mistake in units."""
 
-_PREFIX = "AIODPS_"
+_PREFIX: Final = "AIODPS_"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything that can be set, checked."""
+class SettingsArguments(TypedDict, total=False):
+    """The settings as keyword arguments, with the names and meanings of `Settings`.
 
-    id_scope: str | None = None
-    """Id scope of the DPS instance, like `0ne00012ABC`. Needed."""
-    registration_id: str | None = None
-    """The device's registration id; None to take the certificate's CN."""
-    endpoint: str = GLOBAL_ENDPOINT
-    """Host name of the service."""
-    port: int | None = None
-    """TCP port; None for the transport's own: 443 for rest, 8883 for mqtt."""
-    transport: str | TransportFactory = "auto"
-    """"rest", "mqtt", "auto" (mqtt on asyncio, rest on trio), or a value such as `MQTT(...)`."""
-    trust: Trust | str | bytes | Path | None = None
-    """CAs for the service's certificate: None or "azure" for Azure's two roots, "certifi",
-    "system", a PEM file, or PEM bytes."""
-    certificate: Path | None = None
-    """File with the device's certificate, and its intermediates if it has any."""
-    private_key: Path | None = None
-    """File with the device's private key; None if it lies in the certificate's file."""
-    key_password_file: Path | None = None
-    """File with the private key's password (first line); None if the key is not encrypted."""
-    timeout: float = 90.0
-    """Seconds for everything together."""
-    exchange_timeout: float = 30.0
-    """Seconds for one request and its answer."""
-    hub_suffixes: tuple[str, ...] = AZURE_HUB_SUFFIXES
-    """Domains in which an assigned hub may lie; Azure's own, unless set."""
+    One that is left out or None comes from the environment, the file or the default.
+    """
 
-    @classmethod
-    def load(cls, *, config: str | Path | None = None, **arguments: Any) -> Self:
-        """Gather the settings.
-
-        Args:
-            config: A TOML file to read; None to read the one named by `AIODPS_CONFIG`, if any.
-            **arguments: Settings by name; None stands for "not given".
-
-        Raises:
-            ConfigurationError: If a name is unknown, or a value makes no sense; the message
-                names both the setting and where it came from.
-        """
-        given = {name: value for name, value in arguments.items() if value is not None}
-        sources = {
-            **_from_file(config or os.environ.get(f"{_PREFIX}CONFIG")),
-            **_from_environment(os.environ),
-            **{name: (value, "the argument") for name, value in given.items()},
-        }
-        return cls(
-            **{name: _check(name, value, source) for name, (value, source) in sources.items()}
-        )
-
-    def replace(self, **changes: Any) -> Self:
-        """Return a copy with some settings changed; None stands for "leave as it is"."""
-        given = {name: value for name, value in changes.items() if value is not None}
-        return dataclasses.replace(
-            self, **{name: _check(name, value, "the argument") for name, value in given.items()}
-        )
+    id_scope: str | None
+    registration_id: str | None
+    endpoint: str | None
+    port: int | None
+    transport: str | TransportFactory | None
+    trust: Trust | str | bytes | Path | None
+    certificate: str | Path | None
+    private_key: str | Path | None
+    key_password_file: str | Path | None
+    timeout: float | None
+    exchange_timeout: float | None
+    hub_suffixes: Sequence[str] | None
 
 
-Found = dict[str, tuple[object, str]]
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """How a setting is read."""
+
+    check: Callable[[str, object], object]
+    """Takes name and value, returns the value as it is kept, or raises `ConfigurationError`."""
+    from_text: Callable[[str], object]
+    """Reads the value in the environment; `ValueError` if it is not a number."""
+    is_path: bool
+    """Whether it is meant from where the settings file lies."""
 
 
-def _from_environment(environment: Mapping[str, str]) -> Found:
-    found: Found = {}
-    for variable, text in environment.items():
-        name = variable.removeprefix(_PREFIX).lower()
-        if not variable.startswith(_PREFIX) or name == "config" or not text:
-            continue
-
-        reader = _TEXT_READERS.get(name, str)
-        try:
-            found[name] = (reader(text), f"the environment variable {variable}")
-        except ValueError:
-            raise _nonsense(name, f"{variable} is not a number", text) from None
-
-    return found
-
-
-def _from_file(path: str | Path | None) -> Found:
-    if path is None:
-        return {}
-
-    file = Path(path)
-    try:
-        with file.open("rb") as stream:
-            document = tomllib.load(stream)
-    except (OSError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigurationError(
-            f"the settings file {str(file)!r} cannot be read: {exc}",
-            setting="config",
-            hint="it has to be a TOML file of settings",
-        ) from exc
-
-    return {
-        name: (_beside(file, value) if name in _PATHS else value, f"the file {str(file)!r}")
-        for name, value in document.items()
-    }
-
-
-def _beside(file: Path, value: object) -> object:
-    """Paths in a settings file are meant from where the file lies."""
-    if isinstance(value, str) and value not in Trust.KEYWORDS:
-        return str(file.parent / value)
-
-    return value
-
-
-def _check(name: str, value: object, source: str) -> Any:
-    check = _CHECKS.get(name)
-    if check is None:
-        known = ", ".join(sorted(_CHECKS))
-        raise ConfigurationError(
-            f"{source} sets {name!r}, which is not a setting",
-            setting=name,
-            hint=f"known settings: {known}",
-        )
-
-    return check(name, value)
-
-
-def _host(_: str, value: object) -> str:
-    return check_endpoint(value)
+def _rule(
+    check: Callable[[str, object], object],
+    from_text: Callable[[str], object] = str,
+    *,
+    is_path: bool = False,
+) -> Mapping[str, _Rule]:
+    return {"rule": _Rule(check, from_text, is_path)}
 
 
 def _id_scope(_: str, value: object) -> str:
@@ -164,6 +80,10 @@ def _id_scope(_: str, value: object) -> str:
 
 def _registration_id(_: str, value: object) -> str:
     return check_registration_id(value)
+
+
+def _endpoint(_: str, value: object) -> str:
+    return check_endpoint(value)
 
 
 def _port(name: str, value: object) -> int:
@@ -212,6 +132,10 @@ def _suffixes(name: str, value: object) -> tuple[str, ...]:
     raise _nonsense(name, "it is not a list of domains such as '.azure-devices.net'", value)
 
 
+def _comma_list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
 def _nonsense(name: str, fault: str, value: object) -> ConfigurationError:
     return ConfigurationError(
         f"{name} cannot be {ascii(value)[:60]}: {fault}",
@@ -220,26 +144,135 @@ def _nonsense(name: str, fault: str, value: object) -> ConfigurationError:
     )
 
 
-_CHECKS: dict[str, Callable[[str, object], Any]] = {
-    "id_scope": _id_scope,
-    "registration_id": _registration_id,
-    "endpoint": _host,
-    "port": _port,
-    "transport": _transport,
-    "trust": _trust,
-    "certificate": _path,
-    "private_key": _path,
-    "key_password_file": _path,
-    "timeout": _seconds,
-    "exchange_timeout": _seconds,
-    "hub_suffixes": _suffixes,
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set, checked. The documentation's table is this class."""
 
-_PATHS = frozenset({"certificate", "private_key", "key_password_file", "trust"})
+    id_scope: str | None = field(default=None, metadata=_rule(_id_scope))
+    """Id scope of the DPS instance, like `0ne00012ABC`; needed."""
+    registration_id: str | None = field(default=None, metadata=_rule(_registration_id))
+    """The device's registration id; has to match the certificate's CN, and is taken from it if
+    it is not given."""
+    endpoint: str = field(default=GLOBAL_ENDPOINT, metadata=_rule(_endpoint))
+    """Host name of the service."""
+    port: int | None = field(default=None, metadata=_rule(_port, int))
+    """TCP port; if it is not given, the transport's own."""
+    transport: str | TransportFactory = field(default=AUTO, metadata=_rule(_transport))
+    """`rest`, `mqtt`, `auto` (mqtt on asyncio, rest on trio), or in Python a value such as
+    `MQTT(port=18883)`."""
+    trust: Trust | str | bytes | Path | None = field(
+        default=None, metadata=_rule(_trust, is_path=True)
+    )
+    """CAs for the service's certificate: `azure` (also if it is not given) for Azure's two roots,
+    `certifi`, `system`, a PEM file, or in Python PEM bytes."""
+    certificate: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """File with the device's certificate, and its intermediates if it has any."""
+    private_key: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """File with the device's private key; not needed if it lies in the certificate's file."""
+    key_password_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """File with the private key's password in its first line; not needed if the key is not
+    encrypted."""
+    timeout: float = field(default=90.0, metadata=_rule(_seconds, float))
+    """Seconds for everything together."""
+    exchange_timeout: float = field(default=30.0, metadata=_rule(_seconds, float))
+    """Seconds for one request and its answer."""
+    hub_suffixes: tuple[str, ...] = field(
+        default=AZURE_HUB_SUFFIXES, metadata=_rule(_suffixes, _comma_list)
+    )
+    """Domains in which the assigned hub may lie; Azure's own, unless set."""
 
-_TEXT_READERS: dict[str, Callable[[str], object]] = {
-    "port": int,
-    "timeout": float,
-    "exchange_timeout": float,
-    "hub_suffixes": lambda text: [part.strip() for part in text.split(",")],
-}
+    @classmethod
+    def load(
+        cls, *, config: str | Path | None = None, **arguments: Unpack[SettingsArguments]
+    ) -> Self:
+        """Gather the settings.
+
+        Args:
+            config: A TOML file to read; None to read the one named by `AIODPS_CONFIG`, if any.
+            **arguments: Settings by name; None stands for "not given".
+
+        Raises:
+            ConfigurationError: If a name is unknown, or a value is not allowed; the message
+                names both the setting and where it came from.
+        """
+        given = {name: value for name, value in arguments.items() if value is not None}
+        sources = {
+            **_from_file(config or os.environ.get(f"{_PREFIX}CONFIG")),
+            **_from_environment(os.environ),
+            **{name: (value, "the argument") for name, value in given.items()},
+        }
+        return cls(
+            **{name: _check(name, value, source) for name, (value, source) in sources.items()}
+        )
+
+    def replace(self, **changes: Unpack[SettingsArguments]) -> Self:
+        """Return a copy with some settings changed; None stands for "leave as it is"."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return dataclasses.replace(
+            self, **{name: _check(name, value, "the argument") for name, value in given.items()}
+        )
+
+
+Found = dict[str, tuple[object, str]]
+
+
+def _from_environment(environment: Mapping[str, str]) -> Found:
+    found: Found = {}
+    for variable, text in environment.items():
+        name = variable.removeprefix(_PREFIX).lower()
+        if not variable.startswith(_PREFIX) or name == "config" or not text:
+            continue
+
+        source = f"the environment variable {variable}"
+        try:
+            found[name] = (_rule_for(name, source).from_text(text), source)
+        except ValueError:
+            raise _nonsense(name, f"{variable} is not a number", text) from None
+
+    return found
+
+
+def _from_file(path: str | Path | None) -> Found:
+    if path is None:
+        return {}
+
+    file = Path(path)
+    try:
+        with file.open("rb") as stream:
+            document = tomllib.load(stream)
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigurationError(
+            f"the settings file {str(file)!r} cannot be read: {exc}",
+            setting="config",
+            hint="it has to be a TOML file of settings",
+        ) from exc
+
+    source = f"the file {str(file)!r}"
+    return {
+        name: (_from_folder(file, value) if _rule_for(name, source).is_path else value, source)
+        for name, value in document.items()
+    }
+
+
+def _from_folder(file: Path, value: object) -> object:
+    """Read a path in a settings file from where the file lies."""
+    if isinstance(value, str) and value not in Trust.KEYWORDS:
+        return str(file.parent / value)
+
+    return value
+
+
+def _check(name: str, value: object, source: str) -> Any:
+    return _rule_for(name, source).check(name, value)
+
+
+def _rule_for(name: str, source: str) -> _Rule:
+    rules = {one.name: one.metadata["rule"] for one in dataclasses.fields(Settings)}
+    if name in rules:
+        return rules[name]  # type: ignore[no-any-return]  # put there by `_setting`
+
+    raise ConfigurationError(
+        f"{source} sets {name!r}, which is not a setting",
+        setting=name,
+        hint=f"known settings: {', '.join(sorted(rules))}",
+    )
