@@ -31,9 +31,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, strictly."""
+    """Types, strictly; and that a user's checker finds every type that we say."""
     session.install(".[all]", *group("types"))
     session.run("mypy")
+    session.run("pyright", "--verifytypes", "aiodps", "--ignoreexternal")
 
 
 @nox.session

@@ -51,6 +51,7 @@ from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
+from aiodps.version import __version__
 
 __all__ = [
     "MQTT",
@@ -107,6 +108,7 @@ __all__ = [
     "UnknownStatusError",
     "UntrustedHubError",
     "UsageError",
+    "__version__",
     "log_step",
     "provision",
 ]

@@ -91,8 +91,8 @@ class ProvisioningClient:
 
     def _set_up(self, settings: Settings, *, retry: RetryPolicy | None, seed: int | None) -> None:
         self.settings = settings
-        self.retry = retry or RetryPolicy()
-        self.seed = secrets.randbits(64) if seed is None else seed
+        self.retry: RetryPolicy = retry or RetryPolicy()
+        self.seed: int = secrets.randbits(64) if seed is None else seed
         self._id_scope = _needed_id_scope(settings)
         self._trust = Trust.of(settings.trust)
         self._under_way: set[str] = set()

@@ -6,12 +6,13 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
-"""A JSON value."""
+Json: TypeAlias = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
+"""A JSON value. What it holds is `Any`: an alias that names itself cannot be read at run time
+before Python 3.12, and frameworks read it."""
 
-JsonObject: TypeAlias = Mapping[str, Json]
+JsonObject: TypeAlias = Mapping[str, Any]
 """A JSON object."""
 
 

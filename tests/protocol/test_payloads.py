@@ -239,7 +239,7 @@ def test_long_error_text_is_cut() -> None:
 @pytest.mark.parametrize(("code", "read"), [(400208, 400208), (None, None), (True, None)])
 def test_failed_state(code: object, read: int | None) -> None:
     """J19: why a registration failed is in its state."""
-    details = state_error({"errorCode": code, "errorMessage": "no hub"})  # type: ignore[dict-item]  # any JSON
+    details = state_error({"errorCode": code, "errorMessage": "no hub"})
 
     assert (details.error_code, details.message) == (read, "no hub")
 

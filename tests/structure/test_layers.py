@@ -11,9 +11,10 @@ import pytest
 import aiodps
 
 PACKAGE = Path(aiodps.__file__).parent
-BOTTOM = {"errors", "models", "observe", "credential_files"}
+BOTTOM = {"errors", "models", "observe", "credential_files", "version"}
 MAY_IMPORT = {
     "models": set[str](),
+    "version": set[str](),
     "errors": {"models"},
     "observe": {"models"},
     "credential_files": {"errors"},

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
@@ -30,8 +30,8 @@ UNREACHABLE = 3
 OUT_OF_TIME = 4
 INTERRUPTED = 130
 
-out = Console(highlight=False, markup=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+out: Final = Console(highlight=False, markup=False, soft_wrap=True)
+err: Final = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def exit_code(error: ProvisioningError) -> int:

@@ -55,7 +55,7 @@ class Slot:
     def __init__(self, limiter: HandshakeLimiter) -> None:
         self._limiter = limiter
         self._held = True
-        self.waited = 0.0
+        self.waited: float = 0.0
         """Seconds the connection has waited for its peer so far."""
 
     async def wait(self, for_peer: Callable[[], Awaitable[None]]) -> None:

@@ -56,10 +56,10 @@ class Registration:
 
     def __init__(self, params: RegistrationParams) -> None:
         self.params = params
-        self.state = State.IDLE
+        self.state: State = State.IDLE
         self.operation_id: str | None = params.operation_id
         """The operation to poll; None while there is none, or none any more."""
-        self.attempts = 0
+        self.attempts: int = 0
         """Tries so far: the first, and one more for each failure."""
         self._began = 0.0
         self._deadline = 0.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import anyio
 import anyio.lowlevel
@@ -22,13 +21,14 @@ from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, user_name
 from aiodps.transports.base import Target
 from aiodps.transports.paho_session import Session
+from aiodps.version import __version__
 
 CONNACK_TIMEOUT = 10.0
 """Seconds from CONNECT to CONNACK."""
 SUBACK_TIMEOUT = 10.0
 """Seconds from SUBSCRIBE to SUBACK."""
 
-_CLIENT_VERSION = f"aiodps/{version('aiodps')}"
+_CLIENT_VERSION = f"aiodps/{__version__}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,7 +89,7 @@ class Session(aiomqtt.Client):
             # A PUBACK that never comes holds nothing up as long as answers come.
             max_inflight_messages=0,
         )
-        self.phase = Phase.SESSION
+        self.phase: Phase = Phase.SESSION
         self.fault: ProvisioningError | None = None
         self._target = target
         self._keep_alive = keep_alive

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import anyio
 import httpx
@@ -28,8 +27,9 @@ from aiodps.protocol.rest import (
 )
 from aiodps.transports.base import Target
 from aiodps.transports.http_connection import SingleConnectionTransport, read_body
+from aiodps.version import __version__
 
-_USER_AGENT = f"aiodps/{version('aiodps')}"
+_USER_AGENT = f"aiodps/{__version__}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
