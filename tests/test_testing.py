@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,11 +175,10 @@ def test_what_cannot_be_is_said(make: DeviceFactory, emulator: RunningEmulator) 
 
 
 def test_nothing_is_left(ca: Authority, tmp_path: Path) -> None:
-    """No thread, no socket, and the next emulator starts within a moment."""
-    files = psutil.Process().num_fds()
-    began = time.perf_counter()
+    """No thread and no socket."""
+    files, threads = psutil.Process().num_fds(), set(threading.enumerate())
     with testing.running(ca=ca, directory=tmp_path):
         pass
 
-    assert time.perf_counter() - began < 2
-    assert psutil.Process().num_fds() == files
+    assert set(threading.enumerate()) <= threads
+    assert psutil.Process().num_fds() <= files
