@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,21 @@ def test_imports_point_down(path: Path) -> None:
             continue
 
         assert part_of(module) in allowed, f"{relative} imports {module}"
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    """Neither between files nor between parts."""
+    files: dict[str, set[str]] = {}
+    parts: dict[str, set[str]] = {}
+    for path in MODULES:
+        dotted = path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("/", ".")
+        name = dotted.removesuffix(".__init__")
+        files[name] = {*imports(path)} - {name}
+        below = {part_of(module) for module in imports(path)} - {part_of(name)}
+        parts.setdefault(part_of(name), set()).update(below)
+
+    for graph in (files, parts):
+        graphlib.TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize(
