@@ -403,7 +403,7 @@ class JournalError(_ReasonedError):
     """A fleet's journal cannot be kept or read; what was written before is safe.
 
     Reasons: "unwritable" (disk full, no permission), "damaged", "in_use" (by another process),
-    "other_run" (it belongs to another run), "missing".
+    "other_run" (it belongs to another run), "other_version" (of aiodps), "missing".
     """
 
     default_hint = "make room on the disk, then go on with `aiodps fleet resume`"

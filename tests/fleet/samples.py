@@ -17,7 +17,7 @@ def sample(**changes: Any) -> Sample:
         "finished": 1.0,
         "outcome": Outcome.ASSIGNED,
         "phases": {"tcp": 0.05, "tls": 0.2, "register": 0.1, "wait": 0.3, "poll": 0.1},
-        "registers": 1,
+        "register_requests": 1,
         "polls": 1,
         "assigned_hub": "contoso.azure-devices.net",
         "device_id": "dev-1",

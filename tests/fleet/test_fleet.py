@@ -86,7 +86,7 @@ async def test_cancelled_it_can_be_gone_on_with(tmp_path: Path) -> None:
         async with fleet() as running:
             results = await running.run()
 
-    assert results.books["assigned"] == 6
+    assert results.counts_by_state["assigned"] == 6
     assert dps.counts.registers == {device.registration_id: 1 for device in devices}
 
 

@@ -67,7 +67,7 @@ def test_killed_at_twenty_moments(
         output, errors = started(command).communicate(timeout=120)
         registers = registers_of(facts)
 
-    books = json.loads(output)["books"]
+    states = json.loads(output)["states"]
     with capsys.disabled():
         print(  # noqa: T201 (a measurement)
             f"\n{transport}: {kills} kills, {DEVICES} devices, {sum(registers.values())} registers, "
@@ -76,12 +76,12 @@ def test_killed_at_twenty_moments(
 
     assert not errors
     assert kills == KILLS
-    assert books["assigned"] == DEVICES
+    assert states["assigned"] == DEVICES
     assert len(registers) == DEVICES
     assert sum(registers.values()) <= DEVICES + unsure
     results = read_results(tmp_path / "run")
     assert len({sample.registration_id for sample in results.samples}) == DEVICES
-    assert sum(sample.registers for sample in results.samples) >= sum(registers.values())
+    assert sum(sample.register_requests for sample in results.samples) >= sum(registers.values())
 
 
 def _killed(process: subprocess.Popen[bytes], run: Path, after: float) -> bool:

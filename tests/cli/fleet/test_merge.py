@@ -15,7 +15,7 @@ def test_parts_become_a_run(tmp_path: Path) -> None:
     ended = typed("merge", tmp_path / "all", part, "--json")
 
     assert ended.returncode == 1
-    assert json.loads(ended.stdout)["books"]["assigned"] == 1
+    assert json.loads(ended.stdout)["states"]["assigned"] == 1
     assert (tmp_path / "all" / "summary.json").exists()
 
 
@@ -27,12 +27,12 @@ def test_shards_of_many_machines(tmp_path: Path) -> None:
             *("run", "--emulator", "--devices", "5", "--retry-after", "0", "--min-poll", "0"),
             *("--shard", f"{shard}/2", "--out", part, "--json"),
         )
-        assert json.loads(alone.stdout)["books"]["assigned"] == 3 - shard
+        assert json.loads(alone.stdout)["states"]["assigned"] == 3 - shard
 
     ended = typed("merge", tmp_path / "all", *parts, "--json")
 
     assert ended.returncode == 0
-    assert json.loads(ended.stdout)["books"]["assigned"] == 5
+    assert json.loads(ended.stdout)["states"]["assigned"] == 5
 
 
 def test_no_parts(tmp_path: Path) -> None:

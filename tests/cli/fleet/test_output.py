@@ -102,7 +102,7 @@ def test_processes_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_errors_have_the_fleet_s_codes(error: BaseException, code: int) -> None:
-    """R6 knows no other: what a device could not do is in the books."""
+    """R6 knows no other: what a device could not do is in the summary."""
     with pytest.raises(SystemExit) as caught, faults_as_lines(as_json=False):
         raise error
 

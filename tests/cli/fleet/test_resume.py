@@ -53,10 +53,10 @@ def finished(out: Path) -> int:
     assert (ended.returncode, ended.stderr) == (0, "")
     summary = json.loads(ended.stdout)
     assert summary["transports"]["mqtt"]["devices"] == 30
-    books: dict[str, int] = summary["books"]
-    assert books["assigned"] == 30
+    states: dict[str, int] = summary["states"]
+    assert states["assigned"] == 30
     assert not out.with_name(f"{out.name}.rehearsal").exists()
-    return int(summary["transports"]["mqtt"]["registers"])
+    return int(summary["transports"]["mqtt"]["register_requests"])
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 105), (signal.SIGTERM, 143)])
@@ -71,8 +71,8 @@ def test_asked_once_what_runs_is_finished(number: int, code: int, tmp_path: Path
     assert "Traceback" not in stderr
     assert "registrations are left" in stderr
     summary = json.loads((out / "summary.json").read_text())
-    assert 10 <= summary["books"]["assigned"] < 30
-    assert summary["books"]["sent"] == summary["books"]["operation"] == 0
+    assert 10 <= summary["states"]["assigned"] < 30
+    assert summary["states"]["sent"] == summary["states"]["operation"] == 0
     assert finished(out) == 30
 
 
@@ -88,9 +88,9 @@ def test_asked_twice_it_stops_now(tmp_path: Path) -> None:
 
     assert process.returncode == 105, stderr
     assert time.monotonic() - began < 4
-    books = json.loads((out / "summary.json").read_text())["books"]
-    assert books["operation"] + books["sent"] == 10
-    assert finished(out) <= 30 + books["sent"]
+    states = json.loads((out / "summary.json").read_text())["states"]
+    assert states["operation"] + states["sent"] == 10
+    assert finished(out) <= 30 + states["sent"]
 
 
 def test_killed(tmp_path: Path) -> None:

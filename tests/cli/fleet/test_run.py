@@ -24,7 +24,7 @@ def typed(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_rehearsal_of_both_transports(tmp_path: Path) -> None:
-    """Everything is there at the end, nothing of the rehearsal is, and the books are exact."""
+    """Everything is there at the end, nothing of the rehearsal is, and every registration is counted."""
     out = tmp_path / "run"
     ended = typed(
         *("run", "--emulator", "--devices", "6", "--transport", "rest,mqtt", "--burst"),
@@ -36,11 +36,11 @@ def test_a_rehearsal_of_both_transports(tmp_path: Path) -> None:
     summary = json.loads(ended.stdout)
     assert summary["seed"] == 7
     assert summary["missed"] == []
-    assert summary["books"] == {
+    assert summary["states"] == {
         "planned": 0, "sent": 0, "operation": 0, "assigned": 12, "failed": 0,
     }  # fmt: skip
     for name in ("rest", "mqtt"):
-        assert summary["transports"][name]["registers"] == 6
+        assert summary["transports"][name]["register_requests"] == 6
 
     assert {"summary.json", "samples.csv", "percentiles.hgrm", "assignments.csv", "run.json"} <= {
         path.name for path in out.iterdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
 import resource
@@ -143,7 +144,18 @@ def test_a_flipped_bit_invents_nothing(tmp_path: Path, seed: int) -> None:
     else:
         reason = "nothing"
 
-    assert reason in {"nothing", "damaged", "other_run", "unwritable"}
+    assert reason in {"nothing", "damaged", "other_run", "other_version", "unwritable"}
+
+
+def test_a_journal_of_another_version(tmp_path: Path) -> None:
+    """It is whole, and it is refused as what it is."""
+    path = tmp_path / "j.sqlite"
+    begun(path).close()
+    connection = sqlite3.connect(path)
+    with contextlib.closing(connection), connection:
+        connection.execute("UPDATE about SET version = 1")
+
+    assert refused(path, "run-1") == "other_version"
 
 
 def test_a_row_that_was_changed_is_told(tmp_path: Path) -> None:

@@ -16,13 +16,16 @@ def measured() -> ProgressCounter:
     for _ in range(5):
         progress.begin()
 
-    progress.end(sample(registers=1))
+    progress.end(sample(register_requests=1))
     progress.end(
         sample(
-            registers=2, outcome=Outcome.FAILED, error_class="ThrottledError", error_code=429001
+            register_requests=2,
+            outcome=Outcome.FAILED,
+            error_class="ThrottledError",
+            error_code=429001,
         )
     )
-    progress.end(sample(registers=1, outcome=Outcome.INTERRUPTED))
+    progress.end(sample(register_requests=1, outcome=Outcome.INTERRUPTED))
     for _ in range(4):
         progress.leave()
 
@@ -38,7 +41,6 @@ def test_everything_is_counted_once() -> None:
         assigned=2,
         failed=2,
         in_flight=1,
-        registers=4,
         errors={"ThrottledError 429001": 1},
         recent=(1.0,),
     )
@@ -49,7 +51,7 @@ def test_shards_add_up() -> None:
     """Sums, errors by name, latencies side by side."""
     both = together([measured().progress()] * 2)
 
-    assert (both.total, both.left, both.registers) == (20, 12, 8)
+    assert (both.total, both.left) == (20, 12)
     assert both.errors == {"ThrottledError 429001": 2}
     assert both.recent == (1.0, 1.0)
 

@@ -29,7 +29,7 @@ def test_figures_are_the_summarys(tmp_path: Path) -> None:
 
     assert found["transports/rest/devices"] == "40"
     assert found["transports/mqtt/failed"] == "1"
-    assert found["transports/rest/registers"] == "40"
+    assert found["transports/rest/register_requests"] == "40"
     assert found["transports/rest/latency/p50"] == "2.10 s"
     assert found["transports/rest/latency/p99.9"] == "2.12 s"
     assert found["transports/rest/phases/wait/mean"] == "2.00 s"
@@ -100,7 +100,7 @@ def test_two_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "books", "words"),
+    ("outcome", "states", "words"),
     [
         (Outcome.ASSIGNED, {}, "all assigned"),
         (Outcome.INTERRUPTED, {}, "1 left to do"),
@@ -108,10 +108,10 @@ def test_two_runs(tmp_path: Path) -> None:
         (Outcome.FAILED, {"planned": 1500}, "1 failed, 1,500 left to do"),
     ],
 )
-def test_the_verdict(outcome: Outcome, books: dict[str, int], words: str) -> None:
+def test_the_verdict(outcome: Outcome, states: dict[str, int], words: str) -> None:
     """One line says how it ended; a run that was stopped is not taken for a whole one."""
     samples = [sample(outcome=outcome)]
-    summary = {**summarize(samples, FACTS), "books": books}
+    summary = {**summarize(samples, FACTS), "states": states}
     page = render([Run(name="a", summary=summary, samples=samples)])
 
     assert f"</span>{words}</p>" in page

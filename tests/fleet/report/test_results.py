@@ -57,7 +57,7 @@ def test_everything_is_written(tmp_path: Path) -> None:
     summary = write_results(folder, results)
 
     assert summary == read_summary(folder / "summary.json")
-    assert summary["books"] == {
+    assert summary["states"] == {
         "planned": 17, "sent": 1, "operation": 0, "assigned": 1, "failed": 1,
     }  # fmt: skip
     assert summary["transports"]["mqtt"]["devices"] == 3

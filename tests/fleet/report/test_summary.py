@@ -44,12 +44,12 @@ def failed(code: int | None, at: float, **changes: object) -> Sample:
     )
 
 
-def test_the_books_balance() -> None:
+def test_outcomes_add_up() -> None:
     """Devices are assigned, failed or interrupted, each by transport; nothing is left out."""
     summary = summarize(
         [
             sample(),
-            sample(registers=2, throttled=1, retries=1),
+            sample(register_requests=2, throttled=1, retries=1),
             failed(401002, 2.0),
             sample(outcome=Outcome.INTERRUPTED),
             sample(transport="mqtt", polls=3),
@@ -64,7 +64,12 @@ def test_the_books_balance() -> None:
         1,
         1,
     ]
-    assert [rest[name] for name in ("registers", "polls", "throttled", "retries")] == [5, 4, 1, 1]
+    assert [rest[name] for name in ("register_requests", "polls", "throttled", "retries")] == [
+        5,
+        4,
+        1,
+        1,
+    ]
     assert [mqtt[name] for name in ("devices", "assigned", "polls")] == [1, 1, 3]
 
 
@@ -144,7 +149,13 @@ def test_it_can_be_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", "7", json.dumps({"schema_version": SCHEMA_VERSION + 1})],
+    [
+        "",
+        "[]",
+        "{}",
+        "7",
+        *(json.dumps({"schema_version": SCHEMA_VERSION + more}) for more in (-1, 1)),
+    ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     """What is no summary, or of another version, is refused by name."""

@@ -36,7 +36,7 @@ def summary() -> Summary:
         ("errors>1%", []),
         ("errors>0,rest.polls>=2", ["errors>0: rest has 1", "rest.polls>=2: rest has 2"]),
         ("mqtt.rate<1/s", ["mqtt.rate<1/s: mqtt has 0.05/s"]),
-        ("registers>1", []),
+        ("register_requests>1", []),
         ("start_lag>250ms", ["start_lag>250ms: the generator has 300ms"]),
         ("loop_lag>0ms", []),
     ],

@@ -152,7 +152,7 @@ def test_as_it_is_typed(cluster: Cluster, tmp_path: Path) -> None:
     )
 
     assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["books"]["assigned"] == 10
+    assert json.loads(ended.stdout)["states"]["assigned"] == 10
 
 
 def test_too_few_workers(cluster: Cluster) -> None:

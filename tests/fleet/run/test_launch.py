@@ -34,7 +34,7 @@ def shards(whole: ShardSpec, count: int) -> list[ShardSpec]:
 
 
 def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:
-    """Each device in one shard; all begin within a few milliseconds; the books add up."""
+    """Each device in one shard; all begin within a few milliseconds; the counts add up."""
     seen: list[Progress] = []
     with server(assign_after=0.3) as dps, ThreadPoolExecutor(3) as pool:
         parts = shards(spec(dps.emulator, tmp_path, 10, arrivals=Burst()), 3)

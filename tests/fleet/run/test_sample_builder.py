@@ -69,7 +69,12 @@ def test_where_the_time_went() -> None:
         }
     )
     assert sample.backoff == pytest.approx(0.4 + 0.75)
-    assert (sample.retries, sample.registers, sample.polls, sample.throttled) == (2, 2, 1, 1)
+    assert (sample.retries, sample.register_requests, sample.polls, sample.throttled) == (
+        2,
+        2,
+        1,
+        1,
+    )
     assert (sample.outcome, sample.shard) == (Outcome.ASSIGNED, 3)
     assert (sample.device_id, sample.assigned_hub) == ("device-0", "h.azure-devices.net")
     assert (sample.latency, sample.service_time) == (8.0, 7.5)

@@ -1,4 +1,4 @@
-"""A shard's session against an emulator: books, resuming, stopping."""
+"""A shard's session against an emulator: counts, resuming, stopping."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def entries(folder: Path) -> list[Entry]:
 
 
 @BOTH
-async def test_the_books_are_exact(transport: str, tmp_path: Path) -> None:
+async def test_every_registration_is_counted_once(transport: str, tmp_path: Path) -> None:
     """All assigned, each registered once, as the emulator counts too; nothing is in flight."""
     async with emulator() as dps:
         with Session(spec(dps, tmp_path, 20, transports=(transport,))) as session:
@@ -46,7 +46,7 @@ async def test_the_books_are_exact(transport: str, tmp_path: Path) -> None:
     for entry in written:
         assert entry.sample is not None
         assert entry.sample.device_id == entry.registration_id
-        assert entry.sample.registers == entry.sent == 1
+        assert entry.sample.register_requests == entry.sent == 1
         assert 0 <= entry.sample.intended <= entry.sample.started < entry.sample.finished
         known = sum(entry.sample.phases.values()) + entry.sample.backoff
         assert known <= entry.sample.service_time + 0.001

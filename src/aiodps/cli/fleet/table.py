@@ -18,7 +18,7 @@ _Write = Callable[[Any], str]
 
 
 def show_summary(summary: Summary) -> None:
-    """Show how a run went: books, latencies, where the time went, requests, errors."""
+    """Show how a run went: outcomes, latencies, where the time went, requests, errors."""
     transports = summary["transports"]
     table = _table("", *transports)
     for index, section in enumerate(_SECTIONS):
@@ -64,7 +64,10 @@ _SECTIONS: Final[tuple[Mapping[str, tuple[str, _Write]], ...]] = (
         "lost to backoff, mean": ("waited/backoff/mean", units.duration),
         "began late, mean": ("waited/start_lag/mean", units.duration),
     },
-    {name: (name, units.count) for name in ("registers", "polls", "throttled", "retries")},
+    {
+        "register requests": ("register_requests", units.count),
+        **{name: (name, units.count) for name in ("polls", "throttled", "retries")},
+    },
 )
 
 

@@ -22,7 +22,8 @@ from typing import Any, Self
 from aiodps.errors import JournalError
 from aiodps.fleet.measure.sample import Outcome, Sample
 
-VERSION = 1
+VERSION = 2
+"""Of the file; 2 has `register_requests` in its samples."""
 
 _SCHEMA = """
 CREATE TABLE about (version INTEGER, run_id TEXT, shard INTEGER);
@@ -223,8 +224,15 @@ def _sync(directory: Path) -> None:
 def _check(connection: sqlite3.Connection, path: Path, run_id: str | None) -> None:
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     about = connection.execute("SELECT version, run_id FROM about").fetchone()
-    if verdict != "ok" or about is None or about[0] != VERSION:
+    if verdict != "ok" or about is None:
         raise _damaged(path)
+
+    if about[0] != VERSION:
+        raise JournalError(
+            f"the journal {str(path)!r} has version {about[0]!r}, not {VERSION}",
+            reason="other_version",
+            hint="resume the run with the version of aiodps that began it",
+        )
 
     if run_id is not None and about[1] != run_id:
         raise JournalError(

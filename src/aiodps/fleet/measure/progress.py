@@ -22,8 +22,6 @@ class Progress:
     assigned: int = 0
     failed: int = 0
     in_flight: int = 0
-    registers: int = 0
-    """Register requests sent in this session."""
     errors: dict[str, int] = field(default_factory=dict)
     """Failures by class of error, and by code if the service gave one."""
     recent: tuple[float, ...] = ()
@@ -56,7 +54,6 @@ def together(progress_of_shards: Iterable[Progress]) -> Progress:
         assigned=sum(one.assigned for one in each),
         failed=sum(one.failed for one in each),
         in_flight=sum(one.in_flight for one in each),
-        registers=sum(one.registers for one in each),
         errors=dict(errors),
         recent=tuple(latency for one in each for latency in one.recent),
     )
@@ -70,7 +67,6 @@ class ProgressCounter:
         self._assigned = assigned
         self._failed = failed
         self._in_flight = 0
-        self._registers = 0
         self._errors: Counter[str] = Counter()
         self._recent: deque[float] = deque(maxlen=_RECENT)
 
@@ -84,7 +80,6 @@ class ProgressCounter:
 
     def end(self, sample: Sample) -> None:
         """Count how it ended, now that this is written down."""
-        self._registers += sample.registers
         match sample.outcome:
             case Outcome.ASSIGNED:
                 self._assigned += 1
@@ -102,7 +97,6 @@ class ProgressCounter:
             assigned=self._assigned,
             failed=self._failed,
             in_flight=self._in_flight,
-            registers=self._registers,
             errors=dict(self._errors),
             recent=tuple(self._recent),
         )

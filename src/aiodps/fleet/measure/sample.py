@@ -56,7 +56,7 @@ class Sample:
     service asked for."""
     backoff: float = 0.0
     """Seconds waited after trouble that the service did not ask for."""
-    registers: int = 0
+    register_requests: int = 0
     """Register requests sent; the service bills each."""
     polls: int = 0
     """Status queries sent."""
@@ -91,7 +91,7 @@ class Sample:
 HEADER: Final = (
     *("registration_id", "transport", "shard", "intended", "started", "finished", "outcome"),
     *PHASES,
-    *("backoff", "registers", "polls", "throttled", "retries"),
+    *("backoff", "register_requests", "polls", "throttled", "retries"),
     *("error_class", "error_code", "tracking_id", "error_message", "assigned_hub", "device_id"),
 )
 """The columns of `samples.csv`: the fields of `Sample`, its phases spread out. An empty cell is
@@ -163,7 +163,7 @@ def _seconds(cell: str) -> float | None:
 
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("registration_id", "transport"), str),
-    **dict.fromkeys(("shard", "registers", "polls", "throttled", "retries"), int),
+    **dict.fromkeys(("shard", "register_requests", "polls", "throttled", "retries"), int),
     **dict.fromkeys(("intended", "started", "finished", "backoff"), float),
     **dict.fromkeys(PHASES, _seconds),
     "outcome": Outcome,

@@ -126,7 +126,7 @@ _FIGURES: Final[Mapping[str, tuple[str, _Figure]]] = {
     ),
     "asked to wait, mean": ("s", _wait("asked")),
     "lost to backoff, mean": ("s", _wait("backoff")),
-    "registers a device": ("", _each("registers")),
+    "register requests a device": ("", _each("register_requests")),
     "polls a device": ("", _each("polls")),
     "throttled a device": ("", _each("throttled")),
 }

@@ -103,7 +103,7 @@ _HEADLINE: Final = (
     ("latency/max", "max", "duration"),
     ("offered_rate", "offered", "rate"),
     ("achieved_rate", "achieved", "rate"),
-    ("registers", "registers", "count"),
+    ("register_requests", "register requests", "count"),
     ("polls", "polls", "count"),
     ("throttled", "throttled", "count"),
     ("retries", "retries", "count"),
@@ -209,11 +209,11 @@ def _verdict(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _verdict_of(summary: Summary) -> tuple[str, str]:
-    """Judge a run; what has not begun is in no sample, but in the books of a run folder."""
+    """Judge a run; what has not begun is in no sample, but in the states of a run folder."""
     transports = summary["transports"].values()
-    books = summary.get("books", {})
+    states = summary.get("states", {})
     failed = sum(facts["failed"] for facts in transports)
-    left = sum(books.get(state, 0) for state in ("planned", "sent", "operation"))
+    left = sum(states.get(state, 0) for state in ("planned", "sent", "operation"))
     left = left or sum(facts["interrupted"] for facts in transports)
     trouble = {"failed": failed, "left to do": left}
     words = [f"{number:,} {what}" for what, number in trouble.items() if number]

@@ -41,7 +41,7 @@ class Results:
         return [entry.sample for entry in self.entries if entry.sample is not None]
 
     @property
-    def books(self) -> dict[str, int]:
+    def counts_by_state(self) -> dict[str, int]:
         """Count registrations by state: the sum is all that were planned."""
         counts = {state.value: 0 for state in State}
         for entry in self.entries:
@@ -57,7 +57,7 @@ class Results:
     @property
     def failed(self) -> int:
         """Registrations that have failed."""
-        return self.books[State.FAILED]
+        return self.counts_by_state[State.FAILED]
 
     @property
     def complete(self) -> bool:
@@ -106,7 +106,7 @@ def write_results(folder: Path, results: Results) -> Summary:
     """
     samples = results.samples
     summary = summarize(samples, facts_of(results))
-    summary["books"] = results.books
+    summary["states"] = results.counts_by_state
     try:
         write_samples(folder / "samples.csv", samples)
         done = [one.latency for one in samples if one.outcome is Outcome.ASSIGNED]

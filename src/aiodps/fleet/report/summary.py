@@ -18,8 +18,9 @@ from aiodps.fleet.measure.percentiles import Distribution
 from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
 from aiodps.models import Json
 
-SCHEMA_VERSION: Final = 1
-"""Of `summary.json`; a reader refuses any other."""
+SCHEMA_VERSION: Final = 2
+"""Of `summary.json`; a reader refuses any other. 2 has `states` for `books`, and
+`register_requests` for `registers`."""
 
 Summary: TypeAlias = dict[str, Any]
 """A summary as JSON has it; `summarize` says what is in it."""
@@ -122,7 +123,7 @@ def _unreadable(path: Path, why: str) -> ConfigurationError:
 
 
 def _transport(samples: Sequence[Sample]) -> Summary:
-    """Sum up one transport: books, rates, requests, then where the time went.
+    """Sum up one transport: outcomes, rates, requests, then where the time went.
 
     `latency` counts from the intended start, `service_time` from the real one. `phases` are means
     over all assigned devices, so that they add up: with `start_lag`, `backoff` and `other` to the
@@ -140,7 +141,7 @@ def _transport(samples: Sequence[Sample]) -> Summary:
         "achieved_rate": _achieved(samples, len(assigned)),
         **{
             name: sum(getattr(sample, name) for sample in samples)
-            for name in ("registers", "polls", "throttled", "retries")
+            for name in ("register_requests", "polls", "throttled", "retries")
         },
         "latency": _plain(sample.latency for sample in assigned),
         "service_time": _plain(sample.service_time for sample in assigned),

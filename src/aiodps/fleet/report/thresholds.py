@@ -4,7 +4,7 @@
 
     p50 p75 p90 p95 p99 p99.9 max mean   latency of assigned devices, in ms, s or m
     errors                               failed devices: how many, or with % their share
-    throttled  retries  registers  polls a device, in the mean
+    throttled  retries  register_requests  polls    a device, in the mean
     rate                                 assigned devices a second
     start_lag  loop_lag                  the generator's own p99, in ms, s or m
 
@@ -28,7 +28,7 @@ MISSED: Final = 99
 """Exit code of a run that missed a threshold, as k6 has it."""
 
 _LATENCIES: Final = (*(f"p{name}" for name in REPORTED), "max", "mean")
-_EACH: Final = ("throttled", "retries", "registers", "polls")
+_EACH: Final = ("throttled", "retries", "register_requests", "polls")
 _LAGS: Final = ("start_lag", "loop_lag")
 _METRICS: Final = (*_LATENCIES, "errors", *_EACH, "rate", *_LAGS)
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "%": 0.01, "": 1.0, "/s": 1.0}

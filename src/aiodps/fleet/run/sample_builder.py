@@ -73,7 +73,7 @@ class SampleBuilder:
             outcome=outcome,
             phases=self._phases(),
             backoff=self._backoff,
-            registers=record.entry.sent,
+            register_requests=record.entry.sent,
             polls=record.polls,
             throttled=record.throttled,
             retries=self._retries,
