@@ -1,4 +1,4 @@
-"""Lists of devices to provision: CSV, JSON Lines or TOML.
+"""Lists of devices to provision: CSV or JSON Lines.
 
 Every row may have these fields; paths are meant from where the list lies.
 
@@ -15,8 +15,6 @@ import csv
 import hashlib
 import io
 import json
-import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +79,7 @@ class Manifest:
 
 
 def read_manifest(path: Path, *, check: Check | None = None) -> Manifest:
-    """Read a list; its name says what it is: `.csv`, `.jsonl` or `.toml`.
+    """Read a list; its name says what it is: `.csv` or `.jsonl`.
 
     Args:
         path: The list.
@@ -95,7 +93,7 @@ def read_manifest(path: Path, *, check: Check | None = None) -> Manifest:
     try:
         read = _READERS[path.suffix.lower()]
     except KeyError:
-        raise _unreadable(path, "its name ends in neither .csv nor .jsonl nor .toml") from None
+        raise _unreadable(path, "its name ends in neither .csv nor .jsonl") from None
 
     try:
         data = path.read_bytes()
@@ -225,23 +223,9 @@ def _from_jsonl(text: str) -> Iterator[tuple[int, object]]:
             yield line, f"it is not JSON: {exc}"
 
 
-def _from_toml(text: str) -> Iterator[tuple[int, object]]:
-    devices = tomllib.loads(text).get("device", [])
-    lines = [
-        line
-        for line, row in enumerate(text.splitlines(), start=1)
-        if re.match(r"\s*\[\[\s*device\s*\]\]", row)
-    ]
-    if not isinstance(devices, list) or len(lines) != len(devices):
-        raise ValueError("its devices are not tables that begin with [[device]]")
-
-    yield from zip(lines, devices, strict=True)
-
-
 _READERS: Final[dict[str, Callable[[str], Iterator[tuple[int, Any]]]]] = {
     ".csv": _from_csv,
     ".jsonl": _from_jsonl,
-    ".toml": _from_toml,
 }
 
 
@@ -249,5 +233,5 @@ def _unreadable(path: Path, fault: str) -> ConfigurationError:
     return ConfigurationError(
         f"{str(path)!r} cannot be read as a list of devices: {fault}",
         setting="manifest",
-        hint="give a .csv, .jsonl or .toml file with a registration_id for each device",
+        hint="give a .csv or .jsonl file with a registration_id for each device",
     )
