@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.baseline import Server
 
 import aiodps
-from aiodps.fleet import Closed, Device, Fleet, Service
+from aiodps.fleet import Closed, Device, Fleet, RunOptions
 
 
 async def rest(server: Server, devices: list[Path], concurrency: int) -> list[float]:
@@ -27,20 +27,19 @@ async def _provision_all(
     with tempfile.TemporaryDirectory() as name:
         ca = Path(name, "ca.pem")
         ca.write_text(server.ca)  # noqa: ASYNC240 (before anything runs)
-        service = Service(
-            id_scope=server.id_scope,
-            endpoint=server.host,
+        options = RunOptions(
+            settings=aiodps.Settings(
+                id_scope=server.id_scope, endpoint=server.host, trust=str(ca)
+            ),
             ports={"rest": server.https_port, "mqtt": server.mqtt_port},
-            trust=str(ca),
             min_poll_interval=0,
+            transports=(transport,),
+            arrivals=Closed(concurrency=concurrency),
         )
         async with Fleet(
             folder=Path(name, "run"),
             devices=[_device(chain) for chain in devices],
-            service=service,
-            transports=[transport],
-            arrivals=Closed(concurrency=concurrency),
-            limit_rate=None,
+            options=options,
         ) as fleet:
             results = await fleet.run()
 

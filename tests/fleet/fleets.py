@@ -12,9 +12,10 @@ from tests.emulated import attestation
 from aiodps.emulator import Emulator
 from aiodps.fleet.plan.arrivals import Closed
 from aiodps.fleet.plan.devices import Device, InMemoryDevices
-from aiodps.fleet.plan.spec import Plan, Service, ShardSpec
+from aiodps.fleet.plan.spec import RunOptions, ShardSpec
+from aiodps.settings import Settings
 
-SERVICE = Service(id_scope="0ne00000000", endpoint="127.0.0.1", min_poll_interval=0)
+SETTINGS = Settings(id_scope="0ne00000000", endpoint="127.0.0.1")
 
 
 def given(count: int, *, prefix: str = "fleet") -> InMemoryDevices:
@@ -28,26 +29,34 @@ def given(count: int, *, prefix: str = "fleet") -> InMemoryDevices:
     )
 
 
-def plan(**changes: Any) -> Plan:
-    """Make a plan: REST, five at a time, unless told otherwise."""
+def options(**changes: Any) -> RunOptions:
+    """Make options: REST, five at a time, polled without a wait, unless told otherwise."""
     base: dict[str, Any] = {
-        "run_id": "run-1",
-        "service": SERVICE,
+        "settings": SETTINGS,
+        "min_poll_interval": 0,
         "transports": ("rest",),
         "arrivals": Closed(concurrency=5),
     }
-    return Plan(**base | changes)
+    return RunOptions(**base | changes)
 
 
 def spec(dps: Emulator, folder: Path, count: int, **changes: Any) -> ShardSpec:
     """Make the only shard of a run against an emulator."""
-    ca = folder / "ca.pem"
-    ca.write_bytes(dps.ca_pem)
-    service = dataclasses.replace(
-        changes.pop("service", SERVICE),
-        ports={"rest": dps.https_port, "mqtt": dps.mqtt_port},
-        trust=str(ca),
-    )
     return ShardSpec(
-        plan=plan(**changes, service=service), shard=0, source=given(count), folder=folder
+        run_id="run-1",
+        options=reaching(dps, folder, **changes),
+        shard=0,
+        source=given(count),
+        folder=folder,
+    )
+
+
+def reaching(dps: Emulator, folder: Path, **changes: Any) -> RunOptions:
+    """Make options for a run against an emulator."""
+    (folder / "ca.pem").write_bytes(dps.ca_pem)
+    asked = options(**changes)
+    return dataclasses.replace(
+        asked,
+        settings=asked.settings.replace(trust=str(folder / "ca.pem")),
+        ports={"rest": dps.https_port, "mqtt": dps.mqtt_port},
     )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 from pathlib import Path
 
 import anyio
 import psutil
 import pytest
 from tests.emulated import emulator
-from tests.fleet.fleets import SERVICE, given
+from tests.fleet.fleets import given, options, reaching
 
-from aiodps.emulator import Emulator
 from aiodps.errors import ConfigurationError, JournalError, UsageError
-from aiodps.fleet import Burst, Fleet, Outcome, Service
+from aiodps.fleet import Burst, Fleet, Outcome
 
 pytestmark = pytest.mark.anyio
 
@@ -23,13 +21,6 @@ BOTH = pytest.mark.parametrize(
     [("rest", "asyncio"), ("rest", "trio"), ("mqtt", "asyncio")],
 )
 ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
-
-
-def at(dps: Emulator, folder: Path) -> Service:
-    """Say where an emulator is."""
-    (folder / "ca.pem").write_bytes(dps.ca_pem)
-    ports = {"rest": dps.https_port, "mqtt": dps.mqtt_port}
-    return dataclasses.replace(SERVICE, ports=ports, trust=str(folder / "ca.pem"))
 
 
 @BOTH
@@ -42,9 +33,7 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
             async with Fleet(
                 folder=tmp_path / "run",
                 devices=devices,
-                service=at(dps, tmp_path),
-                transports=(transport,),
-                arrivals=Burst(),
+                options=reaching(dps, tmp_path, transports=(transport,), arrivals=Burst()),
             ) as fleet:
                 assert fleet.progress.total == 8
                 results = await fleet.run()
@@ -70,8 +59,7 @@ async def test_cancelled_it_can_be_gone_on_with(tmp_path: Path) -> None:
             return Fleet(
                 folder=tmp_path / "run",
                 devices=devices,
-                service=at(dps, tmp_path),
-                arrivals=Burst(),
+                options=reaching(dps, tmp_path, transports=("mqtt",), arrivals=Burst()),
             )
 
         with anyio.move_on_after(10) as scope:
@@ -96,7 +84,9 @@ async def test_another_fleets_folder(tmp_path: Path) -> None:
     async with emulator() as dps:
         for count in (2, 3):
             fleet = Fleet(
-                folder=tmp_path / "run", devices=given(count).devices, service=at(dps, tmp_path)
+                folder=tmp_path / "run",
+                devices=given(count).devices,
+                options=reaching(dps, tmp_path),
             )
             if count == 2:
                 async with fleet:
@@ -108,11 +98,10 @@ async def test_another_fleets_folder(tmp_path: Path) -> None:
 
 @ASYNCIO
 async def test_it_has_to_be_entered(tmp_path: Path) -> None:
-    """And a burst against a limit is refused at once."""
+    """And it is one shard, whose service is there already."""
     devices = given(1).devices
     with pytest.raises(UsageError, match="not open"):
-        await Fleet(folder=tmp_path, devices=devices, service=SERVICE).run()
+        await Fleet(folder=tmp_path, devices=devices, options=options()).run()
 
-    azure = Service(id_scope="0ne00000000")
-    with pytest.raises(ConfigurationError, match="a minute"):
-        Fleet(folder=tmp_path, devices=devices, service=azure, arrivals=Burst())
+    with pytest.raises(ConfigurationError, match="one shard"):
+        Fleet(folder=tmp_path, devices=devices, options=options(shards=2))

@@ -1,4 +1,4 @@
-"""A rehearsal's files and its emulator."""
+"""A run's emulator and its files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from tests.fleet.fleets import options
 
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.local_emulator import LocalEmulator, service
+from aiodps.fleet.local_emulator import LocalEmulator, reaching
 
 
 def alive(pid: int) -> bool:
@@ -31,12 +32,12 @@ def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
     (device,) = local_emulator.devices(1).load([0])
 
     assert list(run.iterdir()) == []
-    assert local_emulator.folder == tmp_path / "a.rehearsal"
+    assert local_emulator.folder == tmp_path / "a.emulator"
     assert stat.S_IMODE(local_emulator.folder.stat().st_mode) == 0o700
     assert device.attestation.registration_id == "device-00000"
-    key = (local_emulator.folder / "rehearsal-root_key.pem").read_bytes()
+    key = (local_emulator.folder / "device-root_key.pem").read_bytes()
     local_emulator.make()
-    assert (local_emulator.folder / "rehearsal-root_key.pem").read_bytes() == key
+    assert (local_emulator.folder / "device-root_key.pem").read_bytes() == key
     local_emulator.remove()
     assert not local_emulator.folder.exists()
 
@@ -45,11 +46,14 @@ def test_the_emulator_ends_with_the_block(tmp_path: Path) -> None:
     """It is where its ready line says; one that a killed run left behind is used again."""
     local_emulator = LocalEmulator.in_folder(tmp_path / "a")
     local_emulator.make()
-    with local_emulator.emulator({"retry-after": 1, "assign-after": None}) as facts:
+    with local_emulator.emulator({"retry_after": 1, "assign_after": None}) as facts:
         assert alive(facts["pid"])
-        there = service(facts, timeout=5.0)
+        there = reaching(facts, options())
         assert there.ports == {"rest": facts["https_port"], "mqtt": facts["mqtt_port"]}
-        assert not there.azure
+        assert (there.settings.id_scope, there.settings.endpoint) == (
+            facts["id_scope"],
+            facts["host"],
+        )
         with local_emulator.emulator({}) as same:
             assert same == facts
 

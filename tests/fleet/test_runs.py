@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.certificates import root, write
-from tests.fleet.fleets import SERVICE
+from tests.fleet.fleets import reaching
 from tests.fleet.plan.test_manifest_devices import listed
 from tests.fleet.plan.test_run_file import run_of
 from tests.fleet.report.test_results import run_folder
@@ -24,9 +25,9 @@ from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.run.launch import Stop
-from aiodps.fleet.runs import RunOptions, begin, locked, merge, resume_run
+from aiodps.fleet.runs import begin, locked, merge, resume_run
 
-THREADS = RunOptions(executor=ThreadPoolExecutor)
+resumed = functools.partial(resume_run, executor=ThreadPoolExecutor)
 
 
 def factory_run(dps: Server, folder: Path, *, shards: int = 1, bad: bool = False) -> RunFile:
@@ -47,11 +48,8 @@ def factory_run(dps: Server, folder: Path, *, shards: int = 1, bad: bool = False
     if bad:
         rows[2]["certificate"] = rows[1]["certificate"]
 
-    ca = folder / "service-ca.pem"
-    ca.write_bytes(dps.emulator.ca_pem)
-    service = dataclasses.replace(SERVICE, ports={"rest": dps.emulator.https_port}, trust=str(ca))
-    run = run_of(listed(folder, *rows), service=service, shards=shards)
-    return dataclasses.replace(run, local_emulator=None)
+    options = reaching(dps.emulator, folder, shards=shards)
+    return dataclasses.replace(run_of(listed(folder, *rows)), options=options)
 
 
 def test_a_batch(tmp_path: Path) -> None:
@@ -59,8 +57,8 @@ def test_a_batch(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with server() as dps:
         begin(out, factory_run(dps, tmp_path))
-        results = resume_run(out, Stop(), THREADS)
-        again = resume_run(out, Stop(), THREADS)
+        results = resumed(out, Stop())
+        again = resumed(out, Stop())
         assert dps.emulator.counts.registers == {f"dev-{n}": 1 for n in range(4)}
 
     assert results.complete
@@ -85,14 +83,14 @@ def test_shards_that_run_apart_are_merged(tmp_path: Path) -> None:
         run = factory_run(dps, tmp_path, shards=2)
         for shard, part in enumerate(parts):
             begin(part, run, shards=[shard])
-            alone = resume_run(part, Stop(), THREADS)
+            alone = resumed(part, Stop())
             assert not alone.complete
             assert len(alone.samples) == 2
             # The other shard is on another machine: going on here must not run it.
-            assert resume_run(part, Stop(), THREADS).samples == alone.samples
+            assert resumed(part, Stop()).samples == alone.samples
 
         results = merge(tmp_path / "all", parts)
-        assert resume_run(tmp_path / "all", Stop(), THREADS).samples == results.samples
+        assert resumed(tmp_path / "all", Stop()).samples == results.samples
         assert dps.emulator.counts.registers == {f"dev-{n}": 1 for n in range(4)}
 
     assert results.complete
@@ -106,7 +104,7 @@ def test_what_cannot_be_merged(tmp_path: Path) -> None:
         merge(tmp_path / "all", [first, second])
 
     run = RunFile.read(second)
-    dataclasses.replace(run, plan=dataclasses.replace(run.plan, run_id="run-2")).write(second)
+    dataclasses.replace(run, run_id="run-2").write(second)
     with pytest.raises(ConfigurationError, match="different runs"):
         merge(tmp_path / "all", [first, second])
 
@@ -128,7 +126,7 @@ def test_it_begins_when_told(tmp_path: Path) -> None:
     with server() as dps:
         begin(tmp_path / "out", factory_run(dps, tmp_path))
         at = time.time() + 1.5
-        results = resume_run(tmp_path / "out", Stop(), dataclasses.replace(THREADS, start_at=at))
+        results = resumed(tmp_path / "out", Stop(), start_at=at)
 
     assert results.sessions[0]["started"] == at
 

@@ -46,7 +46,7 @@ def test_killed_at_twenty_moments(
     kills, unsure = 0, 0
     local_emulator = LocalEmulator.in_folder(tmp_path / "emulator")
     local_emulator.make()
-    ca = CredentialFiles(directory=local_emulator.folder, name="rehearsal-root")
+    ca = CredentialFiles(directory=local_emulator.folder, name="device-root")
     options = {"control-port": 0, "assign-after": 0.3, "retry-after": 1}
     with local_emulator.emulator(options) as facts:
         command = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import threading
 import time
@@ -16,12 +17,13 @@ import psutil
 import pytest
 from tests.fleet.plan.test_run_file import run_of
 
-from aiodps.fleet.local_emulator import LocalEmulator, service
+from aiodps.fleet.local_emulator import LocalEmulator, reaching
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Closed
-from aiodps.fleet.plan.spec import Plan, ShardSpec
+from aiodps.fleet.plan.spec import RunOptions, ShardSpec
 from aiodps.fleet.report.results import read_results, write_results
 from aiodps.fleet.run.launch import Stop, processes, run_shards
+from aiodps.settings import Settings
 
 pytestmark = pytest.mark.scale
 
@@ -67,20 +69,23 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
     local_emulator.make()
     (tmp_path / "run").mkdir()
     source = local_emulator.devices(DEVICES)
-    options = {"control-port": 0}
-    with memory.watched(), local_emulator.emulator(options) as facts:
+    with memory.watched(), local_emulator.emulator({"control-port": 0}) as facts:
         emulator = psutil.Process(facts["pid"])
         before = _descriptors(emulator)
-        plan = Plan(
-            run_id="run-1",
-            service=service(facts, timeout=180.0),
+        options = RunOptions(
+            settings=Settings(id_scope="0ne00000000", endpoint="127.0.0.1", timeout=180.0),
             transports=(transport,),
             arrivals=Closed(concurrency=AT_ONCE),
         )
-        run_of(
-            source, service=plan.service, transports=(transport,), arrivals=plan.arrivals
-        ).write(tmp_path / "run")
-        spec = ShardSpec(plan=plan, shard=0, source=source, folder=tmp_path / "run")
+        run = dataclasses.replace(run_of(source), options=reaching(facts, options))
+        run.write(tmp_path / "run")
+        spec = ShardSpec(
+            run_id=run.run_id,
+            options=run.options,
+            shard=0,
+            source=source,
+            folder=tmp_path / "run",
+        )
         began = time.monotonic()
         with processes(1) as executor:
             (end,) = run_shards([spec], executor, stop=Stop())

@@ -8,7 +8,7 @@ from aiodps.fleet.measure.sample import Outcome, Sample, read_samples, write_sam
 from aiodps.fleet.plan.arrivals import Burst, Closed, Open
 from aiodps.fleet.plan.devices import Device
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
-from aiodps.fleet.plan.spec import Plan, Service, ShardSpec
+from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results
 from aiodps.fleet.run.session import SessionEnd
 from aiodps.fleet.run.shard import run_shard
@@ -17,16 +17,15 @@ __all__ = [
     "Burst",
     "Closed",
     "Device",
+    "EmulatorOptions",
     "Fleet",
     "Issuer",
     "ManifestDevices",
     "Open",
     "Outcome",
-    "Plan",
-    "Progress",
     "Results",
+    "RunOptions",
     "Sample",
-    "Service",
     "SessionEnd",
     "ShardSpec",
     "read_samples",

@@ -7,30 +7,28 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from anyio import to_thread
 
-from aiodps.errors import UsageError
+from aiodps.errors import ConfigurationError, UsageError
 from aiodps.fleet.measure.progress import Progress
-from aiodps.fleet.plan.arrivals import Arrivals, Closed
 from aiodps.fleet.plan.devices import Device, DeviceSource, InMemoryDevices
 from aiodps.fleet.plan.run_file import NAME, RunFile, environment
-from aiodps.fleet.plan.spec import Plan, Service, ShardSpec, default_limit
+from aiodps.fleet.plan.spec import RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results, read_results, write_results
 from aiodps.fleet.run.session import Session
-
-DEFAULT_ARRIVALS: Final = Closed(concurrency=50)
 
 
 class Fleet:
     """Provisions many devices in this event loop, and remembers how far it came.
 
-        async with Fleet(folder="runs/a", devices=devices, service=Service(id_scope=...)) as fleet:
+        options = RunOptions(settings=Settings(id_scope="0ne00012ABC"))
+        async with Fleet(folder="runs/a", devices=devices, options=options) as fleet:
             results = await fleet.run()
 
-    The folder is the run's memory. With a folder of before, and the same devices, it goes on where
-    the run was: nothing that is assigned is registered again. Runs on asyncio; on trio with REST.
+    The folder is the run's memory: given once more with the same devices, the run is resumed, and
+    nothing that is assigned is registered again. Runs on asyncio; on trio with REST.
     """
 
     def __init__(
@@ -38,11 +36,7 @@ class Fleet:
         *,
         folder: str | Path,
         devices: Sequence[Device] | DeviceSource,
-        service: Service,
-        transports: Sequence[str] = ("mqtt",),
-        arrivals: Arrivals = DEFAULT_ARRIVALS,
-        limit_rate: float | None = None,
-        seed: int = 0,
+        options: RunOptions,
         again: bool = False,
     ) -> None:
         """Set up; nothing is read, written or sent yet.
@@ -50,29 +44,24 @@ class Fleet:
         Args:
             folder: The run's folder; made if it is not there.
             devices: The devices, or where they come from.
-            service: Which service, and how patiently.
-            transports: "rest", "mqtt", or both.
-            arrivals: When devices begin.
-            limit_rate: Most devices begun a minute; 0 for no limit. None for the service's own
-                where it is known: 1,000 for Azure.
-            seed: Where schedules and jitter come from.
+            options: Which service, and how devices arrive at it.
             again: Whether devices that failed are tried once more.
 
         Raises:
-            ConfigurationError: If something contradicts itself.
+            ConfigurationError: If the options ask for an emulator, or for more than one shard.
         """
+        if options.shards > 1 or options.emulator is not None:
+            raise ConfigurationError(
+                "a Fleet is one shard, and starts no emulator",
+                setting="options",
+                hint="leave out shards= and emulator=, or use `aiodps fleet run`",
+            )
+
         self._folder = Path(folder).absolute()
         self._source = (
             InMemoryDevices(tuple(devices)) if isinstance(devices, Sequence) else devices
         )
-        self._plan = Plan(
-            run_id=_run_id(self._source.names(), transports),
-            service=service,
-            transports=tuple(transports),
-            arrivals=arrivals,
-            limit_rate=default_limit(service) if limit_rate is None else limit_rate or None,
-            seed=seed,
-        )
+        self._options = options
         self._again = again
         self._session: Session | None = None
         self._resources = ExitStack()
@@ -127,13 +116,21 @@ class Fleet:
         return self._session
 
     def _open(self) -> Session:
-        self._source.prepare(range(len(self._source.names())))
+        names = self._source.names()
+        self._source.prepare(range(len(names)))
         self._folder.mkdir(parents=True, exist_ok=True)
-        spec = ShardSpec(plan=self._plan, shard=0, source=self._source, folder=self._folder)
+        spec = ShardSpec(
+            run_id=_run_id(names, self._options.transports),
+            options=self._options,
+            shard=0,
+            source=self._source,
+            folder=self._folder,
+        )
         session = self._resources.enter_context(Session(spec, again=self._again))
         if not (self._folder / NAME).exists():
             RunFile(
-                plan=self._plan,
+                run_id=spec.run_id,
+                options=spec.options,
                 source=self._source,
                 command="aiodps.fleet.Fleet",
                 created=datetime.now(UTC).isoformat(timespec="seconds"),

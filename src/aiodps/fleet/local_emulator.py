@@ -1,13 +1,14 @@
-"""A rehearsal: a CA, devices and an emulator that are there for one run.
+"""The emulator of a run, with a CA and devices: all of it is there for this one run.
 
-What a rehearsal needs lies beside the run folder, in `NAME.rehearsal`, readable to its owner only,
-because the CA's key is in it; the run folder itself holds no secret. It goes when the run is
-complete, and stays as long as the run can be gone on with.
+Its files lie beside the run folder, in `NAME.emulator`, readable to their owner only, because the
+CA's key is among them; the run folder itself holds no secret. They are removed when the run is
+complete, and stay as long as the run can be resumed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.devices import GeneratedDevices
-from aiodps.fleet.plan.spec import Service
+from aiodps.fleet.plan.spec import RunOptions
 from aiodps.pki import Authority
 from aiodps.pki.files import CredentialFiles
 
@@ -31,20 +32,20 @@ STARTUP: Final = 20.0
 ENDING: Final = 5.0
 """Seconds it may take to end."""
 _POLL_INTERVAL: Final = 0.02
-_CA: Final = "rehearsal-root"
-_HUB: Final = "rehearsal.azure-devices.net"
+_CA: Final = "device-root"
+_HUB: Final = "emulated.azure-devices.net"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalEmulator:
-    """The files of a rehearsal."""
+    """The files of a run's emulator."""
 
     folder: Path
 
     @classmethod
     def in_folder(cls, run: Path) -> LocalEmulator:
-        """Say where the rehearsal of a run folder lies."""
-        return cls(folder=run.absolute().with_name(f"{run.absolute().name}.rehearsal"))
+        """Say where the files lie that go with a run folder."""
+        return cls(folder=run.absolute().with_name(f"{run.absolute().name}.emulator"))
 
     def make(self) -> None:
         """Make the CA and enrol it, unless that is done."""
@@ -55,7 +56,7 @@ class LocalEmulator:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         root = Authority.root(_CA)
         group = {
-            "enrollmentGroupId": "rehearsal",
+            "enrollmentGroupId": "devices",
             "attestation": {
                 "type": "x509",
                 "x509": {
@@ -82,7 +83,7 @@ class LocalEmulator:
         An emulator that a killed run left behind is used again.
 
         Args:
-            options: Options of `aiodps emulator` by name; None and False leave one out.
+            options: Options of `aiodps emulator` by name; None leaves one out.
 
         Raises:
             ConfigurationError: If it does not start.
@@ -154,24 +155,20 @@ class LocalEmulator:
         return facts if str(self.folder).encode() in command else None
 
 
-def service(facts: Mapping[str, Any], **more: Any) -> Service:
-    """Say how a running emulator is reached."""
-    return Service(
-        id_scope=facts["id_scope"],
-        endpoint=facts["host"],
-        ports={"rest": facts["https_port"], "mqtt": facts["mqtt_port"]},
-        trust=facts["ca_file"],
-        **more,
+def reaching(facts: Mapping[str, Any], options: RunOptions) -> RunOptions:
+    """Return a run's options with the address of a running emulator."""
+    settings = options.settings.replace(
+        id_scope=facts["id_scope"], endpoint=facts["host"], trust=facts["ca_file"]
     )
+    ports = {"rest": facts["https_port"], "mqtt": facts["mqtt_port"]}
+    return dataclasses.replace(options, settings=settings, ports=ports)
 
 
 def _words(options: Mapping[str, Any]) -> Iterator[str]:
     for name, value in options.items():
-        if value is True:
-            yield f"--{name}"
-        elif value is not None and value is not False:
-            yield f"--{name}"
-            yield str(value)
+        if value is not None:
+            yield f"--{name.replace('_', '-')}"
+            yield from () if value is True else (str(value),)
 
 
 def _end(process: subprocess.Popen[bytes] | None, pid: int) -> None:

@@ -1,4 +1,4 @@
-"""A run from its folder's point of view: begun, gone on with, put together from parts."""
+"""Runs in their folders: created, resumed, merged from their shards."""
 
 from __future__ import annotations
 
@@ -8,33 +8,16 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from aiodps.errors import ConfigurationError, JournalError
-from aiodps.fleet.local_emulator import LocalEmulator
-from aiodps.fleet.local_emulator import service as emulated
+from aiodps.fleet.local_emulator import LocalEmulator, reaching
 from aiodps.fleet.plan.run_file import NAME, RunFile
-from aiodps.fleet.plan.spec import Service, ShardSpec
+from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results, read_results
 from aiodps.fleet.run.launch import OnProgress, Stop, processes, run_shards
 from aiodps.fleet.run.session import journal_path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """How a session of a run is to be run; nothing of it is kept."""
-
-    executor: Callable[[int], Executor] = processes
-    """Makes something that runs so many shards at once."""
-    again: bool = False
-    """Whether failed devices are tried once more."""
-    start_at: float | None = None
-    """When to begin, in seconds since 1970; None for as soon as all shards are ready."""
-    on_progress: OnProgress | None = None
-    on_phase: Callable[[str], None] = lambda _: None
-    """Told in words what is being done before devices begin."""
 
 
 def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) -> None:
@@ -50,10 +33,10 @@ def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) ->
         ConfigurationError: If there is something in the folder already.
     """
     _check_empty(folder)
-    mine = shards or range(run.plan.shards)
+    mine = shards or range(run.options.shards)
     names = run.source.names()
-    jobs = enumerate(run.plan.jobs(names))
-    places = {place for number, (place, _) in jobs if run.plan.shard_of(number) in mine}
+    jobs = enumerate(run.options.jobs(names))
+    places = {place for number, (place, _) in jobs if run.options.shard_of(number) in mine}
     run.source.prepare(sorted(places))
     _make(folder, dataclasses.replace(run, here=None if shards is None else tuple(shards)))
 
@@ -63,7 +46,7 @@ def _check_empty(folder: Path) -> None:
         raise ConfigurationError(
             f"the folder {str(folder)!r} is not empty",
             setting="out",
-            hint="name another one, or go on with its run: `aiodps fleet resume`",
+            hint="give another --out, or resume the run in it: `aiodps fleet resume`",
         )
 
 
@@ -80,8 +63,26 @@ def _make(folder: Path, run: RunFile) -> None:
         ) from exc
 
 
-def resume_run(folder: Path, stop: Stop, options: RunOptions) -> Results:
+def resume_run(
+    folder: Path,
+    stop: Stop,
+    *,
+    executor: Callable[[int], Executor] = processes,
+    again: bool = False,
+    start_at: float | None = None,
+    on_progress: OnProgress | None = None,
+    on_phase: Callable[[str], None] = lambda _: None,
+) -> Results:
     """Do what is left of a run, and read its results.
+
+    Args:
+        folder: The run's.
+        stop: Asks it to end early.
+        executor: Makes something that runs so many shards at once.
+        again: Whether failed devices are tried once more.
+        start_at: When to begin, in seconds since 1970; None for as soon as all shards are ready.
+        on_progress: Told some times a second how the run stands.
+        on_phase: Told in words what is being done before devices start.
 
     Raises:
         ProvisioningError: If it could not be run, or not to its end because of this machine.
@@ -91,27 +92,35 @@ def resume_run(folder: Path, stop: Stop, options: RunOptions) -> Results:
         resources.enter_context(locked(folder))
         resources.enter_context(stop.listening())
         before = read_results(folder)
-        if _nothing_left(before, again=options.again):
+        if _nothing_left(before, again=again):
             return before
 
-        service = _service(folder, run, options, resources)
-        plan = dataclasses.replace(run.plan, service=service)
+        options = run.options
+        if options.emulator is not None:
+            on_phase("starting the emulator")
+            options = resources.enter_context(_emulated(folder, options, options.emulator))
+
         specs = [
-            ShardSpec(plan=plan, shard=shard, source=run.source, folder=folder.absolute())
-            for shard in run.here or range(plan.shards)
+            ShardSpec(
+                run_id=run.run_id,
+                options=options,
+                shard=shard,
+                source=run.source,
+                folder=folder.absolute(),
+            )
+            for shard in run.here or range(options.shards)
         ]
-        executor = resources.enter_context(options.executor(len(specs)))
         run_shards(
             specs,
-            executor,
+            resources.enter_context(executor(len(specs))),
             stop=stop,
-            again=options.again,
-            start_at=options.start_at,
-            on_progress=options.on_progress,
+            again=again,
+            start_at=start_at,
+            on_progress=on_progress,
         )
 
     results = read_results(folder)
-    if run.local_emulator is not None and _nothing_left(results):
+    if run.options.emulator is not None and _nothing_left(results):
         LocalEmulator.in_folder(folder).remove()
 
     return results
@@ -126,16 +135,15 @@ def _nothing_left(results: Results, *, again: bool = False) -> bool:
     return begun and not results.left and not (again and results.failed)
 
 
-def _service(folder: Path, run: RunFile, options: RunOptions, resources: ExitStack) -> Service:
-    """Return where the service is; an emulator is started for as long as the resources last."""
-    if run.local_emulator is None:
-        return run.plan.service
-
-    options.on_phase("starting the emulator")
+@contextmanager
+def _emulated(
+    folder: Path, options: RunOptions, emulator: EmulatorOptions
+) -> Iterator[RunOptions]:
+    """Run the emulator until the block ends; give the options with its address."""
     local_emulator = LocalEmulator.in_folder(folder)
     local_emulator.make()
-    facts = resources.enter_context(local_emulator.emulator(run.local_emulator))
-    return emulated(facts, **_patience(run.plan.service))
+    with local_emulator.emulator(dataclasses.asdict(emulator)) as facts:
+        yield reaching(facts, options)
 
 
 def merge(folder: Path, parts: Sequence[Path]) -> Results:
@@ -146,14 +154,14 @@ def merge(folder: Path, parts: Sequence[Path]) -> Results:
         JournalError: If a journal is in use or damaged.
     """
     runs = [RunFile.read(part) for part in parts]
-    if len({run.plan.run_id for run in runs}) != 1:
+    if len({run.run_id for run in runs}) != 1:
         raise ConfigurationError(
             "the folders are of different runs", setting="parts", hint="merge shards of one run"
         )
 
     found: dict[int, Path] = {}
     for part, run in zip(parts, runs, strict=True):
-        for shard in range(run.plan.shards):
+        for shard in range(run.options.shards):
             journal = journal_path(part, shard)
             if journal.exists() and found.setdefault(shard, journal) != journal:
                 raise ConfigurationError(
@@ -177,12 +185,6 @@ def merge(folder: Path, parts: Sequence[Path]) -> Results:
 def exists(folder: Path) -> bool:
     """Whether a folder holds a run."""
     return (folder / NAME).is_file()
-
-
-def _patience(asked: Service) -> dict[str, float]:
-    return {
-        name: getattr(asked, name) for name in ("timeout", "exchange_timeout", "min_poll_interval")
-    }
 
 
 try:

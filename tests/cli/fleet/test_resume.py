@@ -55,7 +55,7 @@ def finished(out: Path) -> int:
     assert summary["transports"]["mqtt"]["devices"] == 30
     states: dict[str, int] = summary["states"]
     assert states["assigned"] == 30
-    assert not out.with_name(f"{out.name}.rehearsal").exists()
+    assert not out.with_name(f"{out.name}.emulator").exists()
     return int(summary["transports"]["mqtt"]["register_requests"])
 
 
@@ -139,4 +139,4 @@ def test_no_run(tmp_path: Path) -> None:
     ended = typed("resume", tmp_path)
 
     assert ended.returncode == 2
-    assert "holds no run" in ended.stderr
+    assert "no run that can be read" in ended.stderr

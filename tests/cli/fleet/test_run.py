@@ -48,7 +48,7 @@ def test_a_rehearsal_of_both_transports(tmp_path: Path) -> None:
     with (out / "assignments.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 7
 
-    assert not (tmp_path / "run.rehearsal").exists()
+    assert not (tmp_path / "run.emulator").exists()
     for path in out.rglob("*"):
         if path.is_file():
             assert b"PRIVATE KEY" not in path.read_bytes()

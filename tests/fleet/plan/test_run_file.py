@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fleet.fleets import given, plan
+from tests.fleet.fleets import given, options
 from tests.fleet.plan.test_manifest_devices import issuer, listed
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
 from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices
 from aiodps.fleet.plan.run_file import RunFile, environment
-from aiodps.fleet.plan.spec import Service
+from aiodps.fleet.plan.spec import EmulatorOptions
+from aiodps.settings import Settings
 
 
 def run_of(source: DeviceSource, **changes: Any) -> RunFile:
     """Make a run."""
     return RunFile(
-        plan=plan(**changes),
+        run_id="run-1",
+        options=options(**changes),
         source=source,
         command="aiodps fleet run",
         created="2026-11-24T17:00:00+00:00",
-        local_emulator={"assign-after": 0.5},
         environment=environment(),
     )
 
@@ -42,11 +43,16 @@ def run_of(source: DeviceSource, **changes: Any) -> RunFile:
 )
 def test_what_is_written_is_read_back(arrivals: Arrivals, tmp_path: Path) -> None:
     """Plan, devices and the rest, for each kind of arrivals."""
-    service = Service(
-        id_scope="0ne1", endpoint="h.example", hub_suffixes=(".x",), ports={"rest": 9}
-    )
+    settings = Settings(id_scope="0ne1", endpoint="h.example", hub_suffixes=(".x",), timeout=7.0)
     source = GeneratedDevices(count=5, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
-    run = run_of(source, arrivals=arrivals, service=service, transports=("rest", "mqtt"))
+    run = run_of(
+        source,
+        arrivals=arrivals,
+        settings=settings,
+        ports={"rest": 9},
+        transports=("rest", "mqtt"),
+        emulator=EmulatorOptions(assign_after=0.5),
+    )
     run.write(tmp_path)
     assert RunFile.read(tmp_path) == run
 
@@ -81,7 +87,7 @@ def test_folders_without_a_run(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "run.json").write_text(text)
 
-    with pytest.raises(ConfigurationError, match="holds no run"):
+    with pytest.raises(ConfigurationError, match="no run that can be read"):
         RunFile.read(tmp_path)
 
 

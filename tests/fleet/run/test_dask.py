@@ -100,8 +100,10 @@ def parts(dps: Server, folder: Path, count: int) -> list[ShardSpec]:
     ca.write(root())
     source = GeneratedDevices(count=count, certificate=ca.certificate, private_key=ca.private_key)
     whole = spec(dps.emulator, folder, 1, transports=("mqtt",), arrivals=Closed(concurrency=10))
-    plan = dataclasses.replace(whole.plan, shards=2)
-    return [dataclasses.replace(whole, plan=plan, source=source, shard=each) for each in range(2)]
+    options = dataclasses.replace(whole.options, shards=2)
+    return [
+        dataclasses.replace(whole, options=options, source=source, shard=each) for each in range(2)
+    ]
 
 
 def test_the_same_as_processes(cluster: Cluster, dps: Server, tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ from aiodps.fleet.run.session import journal_path
 
 def shards(whole: ShardSpec, count: int) -> list[ShardSpec]:
     """Part a run."""
-    plan = dataclasses.replace(whole.plan, shards=count)
-    return [dataclasses.replace(whole, plan=plan, shard=shard) for shard in range(count)]
+    options = dataclasses.replace(whole.options, shards=count)
+    return [dataclasses.replace(whole, options=options, shard=shard) for shard in range(count)]
 
 
 def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import anyio
@@ -14,8 +15,8 @@ from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Entry, Journal, State
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Burst, Closed, Open
-from aiodps.fleet.plan.spec import Service
 from aiodps.fleet.run.session import Session, SessionEnd, journal_path
+from aiodps.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -103,7 +104,7 @@ async def test_failures_are_samples_too(tmp_path: Path) -> None:
             dps,
             tmp_path,
             4,
-            service=Service(id_scope="0ne0000dead", endpoint="127.0.0.1", min_poll_interval=0),
+            settings=Settings(id_scope="0ne0000dead", endpoint="127.0.0.1"),
         )
         with Session(refused) as session:
             end = await session.run()
@@ -250,7 +251,8 @@ async def test_a_run_whose_journal_is_another_runs(tmp_path: Path) -> None:
         with Session(spec(dps, tmp_path, 1)):
             pass
 
+        other = dataclasses.replace(spec(dps, tmp_path, 1), run_id="run-2")
         with pytest.raises(JournalError, match="another run"):
-            Session(spec(dps, tmp_path, 1, run_id="run-2")).__enter__()
+            Session(other).__enter__()
 
     assert not dps.counts.registers

@@ -7,23 +7,24 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet.output import EXIT_CODES, conclude, faults_as_lines
+from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, conclude
 from aiodps.fleet.run.launch import Stop
 from aiodps.fleet.runs import merge
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(cls=FleetCommand, epilog=EXIT_CODES)
 @click.argument("out", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument(
     "parts", metavar="PART...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
+)
 def command(*, out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
-    """Put the shards of a run together that ran on many machines.
+    """Merge the shards of a run that ran on several machines.
 
-    DIR is made; each PART is the folder of a run with `--shard I/N`. The result is a run folder
+    DIR is created; each PART is the folder of a run with `--shard I/N`. The result is a run folder
     like any other.
     """
-    with faults_as_lines(as_json=as_json):
-        results = merge(out, parts)
-        sys.exit(conclude(out, results, thresholds=(), as_json=as_json, stop=Stop()))
+    results = merge(out, parts)
+    sys.exit(conclude(out, results, thresholds=(), as_json=as_json, stop=Stop()))

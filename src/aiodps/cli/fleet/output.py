@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.text import Text
@@ -20,7 +21,7 @@ from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import Results, write_results
 from aiodps.fleet.report.thresholds import MISSED, Threshold, missed
 from aiodps.fleet.run.launch import Stop, processes
-from aiodps.fleet.runs import RunOptions, resume_run
+from aiodps.fleet.runs import resume_run
 
 BY_CTRL_C = 105
 """As k6 has it."""
@@ -31,6 +32,15 @@ _NO_PAGE = "no report page: it needs one more extra, pip install 'aiodps[fleet]'
 EXIT_CODES = """\b
 Exit codes: 0 all assigned, 1 some failed or could not be done, 2 bad input (nothing was sent),
 99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 stopped by SIGTERM."""
+
+
+class FleetCommand(click.Command):
+    """A command that ends with the fleet's exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        with faults_as_lines(as_json=ctx.params["as_json"]):
+            return super().invoke(ctx)
 
 
 @contextmanager
@@ -93,14 +103,13 @@ def run_to_exit(
         results = resume_run(
             folder,
             stop,
-            RunOptions(
-                executor=executor_of(dask),
-                again=again,
-                start_at=start_at,
-                on_progress=display,
-                on_phase=display.say,
-            ),
+            executor=executor_of(dask),
+            again=again,
+            start_at=start_at,
+            on_progress=display,
+            on_phase=display.say,
         )
+
     return conclude(folder, results, thresholds=thresholds, as_json=as_json, stop=stop)
 
 

@@ -1,4 +1,4 @@
-"""`aiodps fleet run`: begin a run."""
+"""`aiodps fleet run`: create a run, and run it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,30 @@ from typing import Any
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet.options import check_start, run_of, shard_of
-from aiodps.cli.fleet.output import EXIT_CODES, faults_as_lines, run_to_exit
+from aiodps.cli.fleet.options import RunArguments, check_start, run_of, shard_of
+from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, run_to_exit
 from aiodps.cli.output import err
 from aiodps.fleet.report.thresholds import parse
 from aiodps.fleet.runs import begin
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(cls=FleetCommand, epilog=EXIT_CODES)
 @click.option(
-    "--emulator", is_flag=True, help="Rehearse: CA, devices and service on this machine."
+    "--emulator", is_flag=True, help="Start a service, and make devices, on this machine."
 )
-@click.option("--devices", type=int, metavar="N", help="How many, with --emulator. Default: 100.")
 @click.option(
-    "--assign-after", type=float, metavar="S", help="Seconds the emulator takes to assign."
+    "--devices", type=int, metavar="N", help="Number of devices, with --emulator. Default: 100."
 )
-@click.option("--retry-after", type=int, metavar="S", help="Seconds it tells devices to wait.")
-@click.option("--manifest", metavar="FILE", help="Devices to provision: .csv, .jsonl or .toml.")
+@click.option(
+    "--assign-after",
+    type=float,
+    metavar="S",
+    help="Seconds the emulator takes to assign a device.",
+)
+@click.option(
+    "--retry-after", type=int, metavar="S", help="Seconds it tells devices to wait between polls."
+)
+@click.option("--manifest", metavar="FILE", help="Devices to provision: .csv or .jsonl.")
 @click.option("--id-scope", metavar="S", help="Id scope of the DPS instance, like 0ne00012ABC.")
 @click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint.")
 @click.option("--rest-port", type=int, metavar="N", help="Default: 443.")
@@ -37,41 +44,50 @@ from aiodps.fleet.runs import begin
     "hub_suffixes",
     multiple=True,
     metavar=".DOMAIN",
-    help="Domain a hub may lie in; repeatable. Default: Azure's.",
+    help="Domain an assigned hub may be in; repeatable. Default: Azure's.",
 )
-@click.option("--ca", metavar="FILE", help="CA that issues certificates to rows without one.")
+@click.option("--ca", metavar="FILE", help="CA that issues certificates to devices without one.")
 @click.option("--ca-key", metavar="FILE", help="Its private key.")
-@click.option("--ca-key-password-file", metavar="FILE", help="Its password, in the first line.")
-@click.option("--keys-out", metavar="DIR", help="Where issued certificates and keys are written.")
+@click.option(
+    "--ca-key-password-file", metavar="FILE", help="Its password, in the first line of the file."
+)
+@click.option("--keys-out", metavar="DIR", help="Folder for the certificates and keys it issues.")
 @click.option(
     "--transport",
     default="mqtt",
     show_default=True,
-    help="rest, mqtt, or rest,mqtt: both on the same devices, in turn, to compare them.",
+    help="rest, mqtt, or rest,mqtt: both for each device, alternating, to compare them.",
 )
 @click.option(
     "--concurrency",
     type=int,
     metavar="C",
-    help="Devices at a time. Default: 50; with --rate or --burst: any number.",
+    help="Most devices in flight. Default: 50; with --rate or --burst: no limit.",
 )
-@click.option("--rate", type=float, metavar="R", help="Devices begun a second, come what may.")
+@click.option(
+    "--rate",
+    type=float,
+    metavar="R",
+    help="Devices started per second, whether or not others have ended.",
+)
 @click.option(
     "--arrivals",
     type=click.Choice(["constant", "poisson"]),
     default="constant",
     show_default=True,
-    help="How --rate spaces them.",
+    help="Spacing of the devices at --rate.",
 )
 @click.option(
-    "--ramp", type=float, default=0.0, metavar="S", help="Seconds for --rate to build up."
+    "--ramp", type=float, default=0.0, metavar="S", help="Seconds over which --rate builds up."
 )
-@click.option("--burst", is_flag=True, help="All at once: the power comes back.")
+@click.option(
+    "--burst", is_flag=True, help="Start all devices at once, as when the power comes back."
+)
 @click.option(
     "--limit-rate",
     type=float,
     metavar="N",
-    help="Devices begun a minute at most; 0 for no limit. Default: 1000 for Azure, its quota.",
+    help="Most devices started per minute; 0: no limit. Default: Azure's quota of 1000.",
 )
 @click.option(
     "--timeout",
@@ -79,7 +95,7 @@ from aiodps.fleet.runs import begin
     default=90.0,
     show_default=True,
     metavar="S",
-    help="Seconds for one device.",
+    help="Seconds for one device, from start to assigned.",
 )
 @click.option(
     "--min-poll",
@@ -87,7 +103,7 @@ from aiodps.fleet.runs import begin
     default=2.0,
     show_default=True,
     metavar="S",
-    help="Least seconds between two polls; under 2 only for emulators.",
+    help="Shortest time between two polls, in seconds; under 2 only for emulators.",
 )
 @click.option("--seed", type=int, metavar="N", help="Makes schedules and jitter repeatable.")
 @click.option(
@@ -96,50 +112,46 @@ from aiodps.fleet.runs import begin
     default=1,
     show_default=True,
     metavar="N",
-    help="Processes that share the devices.",
+    help="Number of processes that share the devices.",
 )
-@click.option("--shard", metavar="I/N", help="Run only this shard, counted from 0; see merge.")
-@click.option("--start-at", type=float, metavar="T", help="Begin then, in seconds since 1970.")
+@click.option(
+    "--shard", metavar="I/N", help="Run only this shard, counted from 0; see `fleet merge`."
+)
+@click.option("--start-at", type=float, metavar="T", help="When to start, in seconds since 1970.")
 @click.option("--dask", metavar="URL", help="Run the shards on this Dask cluster.")
 @click.option("--out", metavar="DIR", help="The run folder. Default: runs/DATE-TIME.")
-@click.option("--fail-if", metavar="LIST", help="Thresholds, like 'p99>5s,errors>0.1%'.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, nothing else.")
+@click.option("--fail-if", metavar="LIST", help="Thresholds, such as 'p99>5s,errors>0.1%'.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
+)
 def command(
     *,
-    transport: str,
+    shards: int,
     shard: str | None,
     start_at: float | None,
     dask: str | None,
     out: str | None,
     fail_if: str | None,
     as_json: bool,
-    **options: Any,
+    **typed: Any,
 ) -> None:
-    """Provision many devices: a rehearsal, a load test, or in earnest.
+    """Provision many devices: against an emulator, as a load test, or for good.
 
-    A rehearsal needs nothing:  aiodps fleet run --emulator --devices 2000
+    An emulator and devices on this machine:  aiodps fleet run --emulator --devices 2000
 
-    In earnest:  aiodps fleet run --manifest devices.csv --id-scope 0ne00012ABC
+    Devices of yours:  aiodps fleet run --manifest devices.csv --id-scope 0ne00012ABC
 
-    A run that is stopped, or killed, goes on with:  aiodps fleet resume DIR
+    A run that was stopped or killed is resumed with:  aiodps fleet resume DIR
     """
-    with faults_as_lines(as_json=as_json):
-        transports = tuple(word.strip() for word in transport.split(","))
-        thresholds = parse(fail_if, transports=transports) if fail_if is not None else ()
-        check_start(start_at)
-        only, shards = shard_of(shard, options["shards"])
-        folder = Path(out or f"runs/{datetime.now(UTC):%Y%m%d-%H%M%S}")
-        mine = None if only is None else [only]
-        run = run_of({**options, "shards": shards}, folder, transports, apart=only is not None)
-        if not as_json:
-            err.print(Text(f"checking {len(run.source.names())} devices", "dim"))
+    only, shards = shard_of(shard, shards)
+    check_start(start_at)
+    folder = Path(out or f"runs/{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    run = run_of(RunArguments(**typed, shards=shards), folder, apart=only is not None)
+    thresholds = parse(fail_if, transports=run.options.transports) if fail_if is not None else ()
+    if not as_json:
+        err.print(Text(f"checking {len(run.source.names())} devices", "dim"))
 
-        begin(folder, run, shards=mine)
-        code = run_to_exit(
-            folder,
-            thresholds=thresholds,
-            as_json=as_json,
-            dask=dask,
-            start_at=start_at,
-        )
-        sys.exit(code)
+    begin(folder, run, shards=None if only is None else [only])
+    sys.exit(
+        run_to_exit(folder, thresholds=thresholds, as_json=as_json, dask=dask, start_at=start_at)
+    )

@@ -6,19 +6,21 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.arrivals import Burst, Closed, Open
 from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices, UnavailableDevices
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
-from aiodps.fleet.plan.spec import Plan, Service
+from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
+from aiodps.settings import Settings
 
 NAME: Final = "run.json"
-VERSION: Final = 1
+VERSION: Final = 2
+"""Of the file; 2 has `options` for `plan` and `rehearsal`."""
 _ARRIVALS: Final[Mapping[str, type[Closed | Open | Burst]]] = {
     "closed": Closed,
     "open": Open,
@@ -31,14 +33,13 @@ _PACKAGES: Final = ("aiodps", "httpx", "httpcore", "aiomqtt", "paho-mqtt", "anyi
 class RunFile:
     """A run as it stands in its folder."""
 
-    plan: Plan
+    run_id: str
+    options: RunOptions
     source: DeviceSource = field(repr=False)
     command: str
     """What was typed; it names files, and holds no secret."""
     created: str
     """When, in UTC."""
-    local_emulator: Mapping[str, Any] | None = None
-    """Options of the emulator that goes with the run; None if the service is somewhere else."""
     environment: Mapping[str, str] = field(default_factory=dict)
     here: tuple[int, ...] | None = None
     """Shards that run from this folder; None for all. The others are on other machines: they must
@@ -54,9 +55,9 @@ class RunFile:
             "version": VERSION,
             "command": self.command,
             "created": self.created,
-            "plan": {**asdict(self.plan), "arrivals": _arrivals(self.plan.arrivals)},
+            "run_id": self.run_id,
+            "options": options_as_json(self.options),
             "source": _source(self.source),
-            "rehearsal": self.local_emulator,
             "environment": self.environment,
             "here": self.here,
         }
@@ -74,17 +75,17 @@ class RunFile:
         try:
             data = _read(folder)
             return cls(
-                plan=_plan(data["plan"]),
+                run_id=data["run_id"],
+                options=_read_options(data["options"]),
                 source=_read_source(data["source"]),
                 command=data["command"],
                 created=data["created"],
-                local_emulator=data["rehearsal"],
                 environment=data["environment"],
                 here=None if data["here"] is None else tuple(data["here"]),
             )
         except (OSError, ValueError, LookupError, TypeError) as exc:
             raise ConfigurationError(
-                f"{str(folder)!r} holds no run that can be read: {exc}",
+                f"there is no run that can be read in {str(folder)!r}: {exc}",
                 setting="folder",
                 hint="give the folder that `aiodps fleet run --out` made",
             ) from exc
@@ -121,23 +122,30 @@ def _processors() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _arrivals(arrivals: Arrivals) -> dict[str, Any]:
-    kind = next(name for name, one in _ARRIVALS.items() if isinstance(arrivals, one))
-    return {"kind": kind, **asdict(arrivals)}
+def options_as_json(options: RunOptions) -> dict[str, Any]:
+    """Return options as they stand in the file; settings that have their defaults are left out."""
+    kind = next(name for name, one in _ARRIVALS.items() if isinstance(options.arrivals, one))
+    settings = {
+        one.name: value
+        for one in fields(Settings)
+        if (value := getattr(options.settings, one.name)) != one.default
+    }
+    return {
+        **asdict(options),
+        "settings": settings,
+        "arrivals": {"kind": kind, **asdict(options.arrivals)},
+    }
 
 
-def _plan(data: dict[str, Any]) -> Plan:
-    arrivals = dict(data["arrivals"])
-    service = dict(data["service"])
-    if service["hub_suffixes"] is not None:
-        service["hub_suffixes"] = tuple(service["hub_suffixes"])
-
-    return Plan(
+def _read_options(data: dict[str, Any]) -> RunOptions:
+    arrivals, emulator = dict(data["arrivals"]), data["emulator"]
+    return RunOptions(
         **{
             **data,
+            "settings": Settings().replace(**data["settings"]),
             "arrivals": _ARRIVALS[arrivals.pop("kind")](**arrivals),
-            "service": Service(**service),
             "transports": tuple(data["transports"]),
+            "emulator": None if emulator is None else EmulatorOptions(**emulator),
         }
     )
 

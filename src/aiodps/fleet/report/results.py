@@ -81,9 +81,9 @@ def read_results(folder: Path) -> Results:
     entries: list[Entry] = []
     sessions: list[dict[str, Any]] = []
     missing: list[int] = []
-    for shard in range(run.plan.shards):
+    for shard in range(run.options.shards):
         try:
-            with Journal.open(journal_path(folder, shard), run_id=run.plan.run_id) as journal:
+            with Journal.open(journal_path(folder, shard), run_id=run.run_id) as journal:
                 entries += journal.entries()
                 sessions += journal.sessions()
         except JournalError as error:
@@ -125,23 +125,23 @@ def write_results(folder: Path, results: Results) -> Summary:
 
 def facts_of(results: Results) -> Facts:
     """Say what samples cannot tell."""
-    run, generator_load = results.run, results.generator_load
+    run, options, generator_load = results.run, results.run.options, results.generator_load
     why = generator_load.reasons()
     began = min((one["started"] for one in results.sessions), default=None)
     return Facts(
         command=run.command,
-        seed=run.plan.seed,
+        seed=options.seed,
         started_at=datetime.fromisoformat(run.created)
         if began is None
         else datetime.fromtimestamp(began, UTC),
-        arrivals=in_words(run.plan.arrivals, run.plan.limit_rate),
+        arrivals=in_words(options.arrivals, options.most_a_minute),
         environment={
             **run.environment,
-            "endpoint": run.plan.service.endpoint,
-            "id_scope": run.plan.service.id_scope,
-            "emulator": run.local_emulator is not None,
-            "shards": run.plan.shards,
-            "sessions": len(results.sessions) // max(1, run.plan.shards - len(results.missing)),
+            "endpoint": options.settings.endpoint,
+            "id_scope": options.settings.id_scope,
+            "emulator": options.emulator is not None,
+            "shards": options.shards,
+            "sessions": len(results.sessions) // max(1, options.shards - len(results.missing)),
         },
         generator={"limited": bool(why), "why": why, **asdict(generator_load)},
     )

@@ -20,7 +20,7 @@ from aiodps.fleet.measure.generator_load import SelfMonitor
 from aiodps.fleet.measure.progress import ProgressCounter
 from aiodps.fleet.measure.sample import Outcome, Sample
 from aiodps.fleet.plan.devices import Device
-from aiodps.fleet.plan.spec import Plan
+from aiodps.fleet.plan.spec import RunOptions
 from aiodps.fleet.run.pacer import Pacer, Start
 from aiodps.fleet.run.sample_builder import SampleBuilder
 from aiodps.models import Assignment
@@ -52,14 +52,14 @@ class Engine:
 
     def __init__(
         self,
-        plan: Plan,
+        options: RunOptions,
         *,
         shard: int,
         journal: Journal,
         progress: ProgressCounter,
         monitor: SelfMonitor,
     ) -> None:
-        self._plan = plan
+        self._options = options
         self._shard = shard
         self._journal = journal
         self._progress = progress
@@ -93,7 +93,7 @@ class Engine:
         """
         self._zero = zero
         async with JournalWriter.running(self._journal) as writer:
-            self._clients = {name: self._client(name, writer) for name in self._plan.transports}
+            self._clients = {name: self._client(name, writer) for name in self._options.transports}
             with pacer, self._running:
                 async with anyio.create_task_group() as devices:
                     with self._starting:
@@ -191,8 +191,8 @@ class Engine:
         def state_of(registration_id: str) -> DeviceState:
             return self._records[name, registration_id.casefold()]
 
-        transport = Journaling(self._plan.service.transport(name), writer, state_of)
-        return self._plan.service.client(transport, seed=self._plan.seed)
+        transport = Journaling(self._options.transport(name), writer, state_of)
+        return self._options.client(transport)
 
 
 def remaining_jobs(

@@ -64,7 +64,7 @@ class Session:
             self._journal = resources.enter_context(open_journal(spec))
             entries = self._journal.entries()
             self._jobs = _load(spec, entries, again=self._again)
-            self._arrivals = share(spec.plan.arrivals, spec.shard, spec.plan.shards)
+            self._arrivals = share(spec.options.arrivals, spec.shard, spec.options.shards)
             raise_fd_limit(_most_at_once(self._arrivals, len(self._jobs)))
             states = [entry.state for entry in entries]
             failed = 0 if self._again else states.count(State.FAILED)
@@ -97,7 +97,7 @@ class Session:
         self._journal.note_session(number, {"started": start})
         monitor = SelfMonitor()
         engine = Engine(
-            spec.plan,
+            spec.options,
             shard=spec.shard,
             journal=self._journal,
             progress=self._progress,
@@ -139,11 +139,11 @@ class Session:
             order(self._engine)
 
     def _pacer(self, begin: float) -> Pacer:
-        plan, shard = self._spec.plan, self._spec.shard
-        places = [plan.place_in_run(index, shard) for index in range(len(self._jobs))]
-        times = schedule(plan.arrivals, max(places, default=-1) + 1, seed=plan.seed)
-        mine = None if times is None else [times[place] for place in places]
-        limit = plan.limit_rate / plan.shards if plan.limit_rate else None
+        options, shard = self._spec.options, self._spec.shard
+        numbers = [options.number_in_run(index, shard) for index in range(len(self._jobs))]
+        times = schedule(options.arrivals, max(numbers, default=-1) + 1, seed=options.seed)
+        mine = None if times is None else [times[number] for number in numbers]
+        limit = options.most_a_minute and options.most_a_minute / options.shards
         return Pacer(self._arrivals, mine, zero=begin, limit_rate=limit)
 
 
@@ -155,12 +155,11 @@ def journal_path(folder: Path, shard: int) -> Path:
 def open_journal(spec: ShardSpec) -> Journal:
     """Open a shard's journal, or begin it."""
     path = journal_path(spec.folder, spec.shard)
-    run_id = spec.plan.run_id
     if path.exists():
-        return Journal.open(path, run_id=run_id)
+        return Journal.open(path, run_id=spec.run_id)
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    return Journal.create(path, run_id=run_id, shard=spec.shard, entries=planned(spec))
+    return Journal.create(path, run_id=spec.run_id, shard=spec.shard, entries=planned(spec))
 
 
 def planned(spec: ShardSpec) -> list[Entry]:
@@ -168,8 +167,8 @@ def planned(spec: ShardSpec) -> list[Entry]:
     names = spec.source.names()
     return [
         Entry(number=number, registration_id=names[place], transport=transport)
-        for number, (place, transport) in enumerate(spec.plan.jobs(names))
-        if spec.plan.shard_of(number) == spec.shard
+        for number, (place, transport) in enumerate(spec.options.jobs(names))
+        if spec.options.shard_of(number) == spec.shard
     ]
 
 
