@@ -15,7 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.browser.chromium import open_browser
 from tests.fleet.runs import COMMAND, run_folder
 
-from aiodps.fleet.report import write_comparison, write_report
+from aiodps.fleet.report.html import write_comparison, write_report
 
 pytestmark = pytest.mark.browser
 PATIENCE = 20

@@ -16,7 +16,7 @@ from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.devices import Device, DeviceSource, InMemoryDevices
 from aiodps.fleet.plan.run_file import NAME, RunFile, environment
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec
-from aiodps.fleet.report.results import Results, read_results, write_results
+from aiodps.fleet.report.results import Results, write_results
 from aiodps.fleet.run.session import Session
 
 
@@ -91,8 +91,8 @@ class Fleet:
         """
         session = self._entered()
         await session.run()
+        results = Results(run=self._run, entries=session.entries(), sessions=session.sessions())
         self._resources.close()
-        results = await to_thread.run_sync(read_results, self._folder)
         await to_thread.run_sync(write_results, self._folder, results)
         return results
 
@@ -127,17 +127,24 @@ class Fleet:
             folder=self._folder,
         )
         session = self._resources.enter_context(Session(spec, again=self._again))
-        if not (self._folder / NAME).exists():
-            RunFile(
-                run_id=spec.run_id,
-                options=spec.options,
-                source=self._source,
-                command="aiodps.fleet.Fleet",
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
-                environment=environment(),
-            ).write(self._folder)
-
+        self._run = self._run_file(spec)
         return session
+
+    def _run_file(self, spec: ShardSpec) -> RunFile:
+        """Read what the run was created as, or write it down now."""
+        if (self._folder / NAME).exists():
+            return RunFile.read(self._folder)
+
+        run = RunFile(
+            run_id=spec.run_id,
+            options=spec.options,
+            source=self._source,
+            command="aiodps.fleet.Fleet",
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            environment=environment(),
+        )
+        run.write(self._folder)
+        return run
 
 
 def _run_id(names: Sequence[str], transports: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def test_a_run_that_was_killed(tmp_path: Path) -> None:
 
 def test_the_extra_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without what draws it, the command says what to install."""
-    monkeypatch.setitem(sys.modules, "aiodps.fleet.report", None)
+    monkeypatch.setitem(sys.modules, "aiodps.fleet.report.html", None)
     done = CliRunner().invoke(command, [str(run_folder(tmp_path))])
 
     assert done.exit_code == 2

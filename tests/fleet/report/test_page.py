@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,9 +12,9 @@ from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import COMMAND, NASTY, run_folder
 from tests.fleet.samples import sample
 
-from aiodps.errors import ConfigurationError
 from aiodps.fleet.measure.sample import Outcome
-from aiodps.fleet.report import Run, read_run, render, write_comparison, write_report
+from aiodps.fleet.report.html import read_run, write_comparison, write_report
+from aiodps.fleet.report.page import Run, render
 from aiodps.fleet.report.summary import summarize
 
 FIGURE = re.compile(r'data-figure="([^"]+)">([^<]*)<')
@@ -48,16 +46,6 @@ def test_a_run_in_which_nothing_was_assigned(caplog: pytest.LogCaptureFixture) -
 
     assert "<html" in render([Run(name="a", summary=summarize(failed, FACTS), samples=failed)])
     assert caplog.text == ""
-
-
-def test_without_what_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to install."""
-    monkeypatch.setitem(sys.modules, "bokeh", None)
-    for name in [name for name in sys.modules if name.startswith(("bokeh.", "aiodps.fleet.rep"))]:
-        monkeypatch.delitem(sys.modules, name)
-
-    with pytest.raises(ModuleNotFoundError, match=r"aiodps\[fleet\]"):
-        importlib.import_module("aiodps.fleet.report")
 
 
 def test_it_loads_nothing(tmp_path: Path) -> None:
@@ -123,16 +111,6 @@ def test_a_run_without_samples() -> None:
     page = render([Run(name="a", summary=summarize([], FACTS), samples=[])])
 
     assert "0 devices by nothing" in page
-
-
-@pytest.mark.parametrize("missing", ["summary.json", "samples.csv"])
-def test_no_run_there(tmp_path: Path, missing: str) -> None:
-    """A folder without a run is refused by what is missing."""
-    run_folder(tmp_path)
-    (tmp_path / missing).unlink()
-
-    with pytest.raises(ConfigurationError, match=missing):
-        write_report(tmp_path)
 
 
 @pytest.mark.parametrize("count", [0, 3])

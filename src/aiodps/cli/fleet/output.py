@@ -17,8 +17,10 @@ from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.table import show_summary
 from aiodps.cli.output import BAD_INPUT, REFUSED, err, exit_code, print_json, show_error
 from aiodps.errors import JournalError, ProvisioningError
+from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import Results, write_results
+from aiodps.fleet.report.summary import Summary
 from aiodps.fleet.report.thresholds import MISSED, Threshold, missed
 from aiodps.fleet.run.launch import Stop, processes
 from aiodps.fleet.runs import resume_run
@@ -123,7 +125,7 @@ def conclude(
 ) -> int:
     """Write and show results; return the exit code."""
     summary = write_results(folder, results)
-    page = _write_page(folder)
+    page = _write_page(folder, summary, results.samples)
     misses = missed(thresholds, summary) if summary["transports"] else []
     if as_json:
         print_json({**summary, "folder": str(folder), "missed": misses})
@@ -141,15 +143,17 @@ def conclude(
     return REFUSED if results.failed or results.left else 0
 
 
-def _write_page(folder: Path) -> Path | None:
+def _write_page(folder: Path, summary: Summary, samples: Sequence[Sample]) -> Path | None:
     """Write the report; None if what it is drawn with is not installed."""
     try:
-        from aiodps.fleet.report import write_report  # noqa: PLC0415 (an extra, and slow)
+        from aiodps.fleet.report.html import Run, write_report  # noqa: PLC0415 (an extra, and slow)
     except ModuleNotFoundError:
         return None
 
     try:
-        return write_report(folder)
+        return write_report(
+            folder, Run(name=folder.resolve().name, summary=summary, samples=samples)
+        )
     except OSError as exc:
         raise JournalError(
             f"the report cannot be written to {str(folder)!r}: {exc.strerror}",

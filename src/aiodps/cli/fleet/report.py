@@ -1,4 +1,4 @@
-"""`aiodps fleet report`: what a run folder says, as a table and as a page."""
+"""`aiodps fleet report`: the figures of a run folder, as a table and as a page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 from rich.text import Text
@@ -13,32 +14,29 @@ from rich.text import Text
 from aiodps.cli.fleet.table import show_summary
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
 from aiodps.fleet.report.results import read_results, write_results
-from aiodps.fleet.report.summary import read_summary
 from aiodps.fleet.report.thresholds import MISSED, missed, parse
 from aiodps.fleet.runs import exists
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--fail-if", metavar="CONDITIONS", help="Such as 'p99>5s,errors>0.1%'.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, nothing else.")
+@click.option("--fail-if", metavar="LIST", help="Thresholds, such as 'p99>5s,errors>0.1%'.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
+)
 def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
-    """Write a run's report: one HTML file that opens from disk.
+    """Show a run's figures, and write its report: one HTML file that opens from disk.
 
     DIR is the folder of a run; the report is DIR/report/index.html. Figures and samples are made
-    anew from the journals, also those of a run that was killed.
+    from the journal again, also those of a run that was killed.
 
-    Exit codes: 0 written, 2 no run there, 99 a threshold of --fail-if was missed.
+    Exit codes: 0 written, 2 no run in DIR, 99 a threshold of --fail-if was missed.
     """
     with errors_as_exit_codes(as_json=as_json):
         thresholds = parse(fail_if) if fail_if is not None else ()
         report = report_module()
-        if exists(folder):
-            # The journals know more than what a killed run has left beside them.
-            write_results(folder, read_results(folder))
-
-        page = report.write_report(folder)
-        summary = read_summary(folder / "summary.json")
+        run = _read(folder, report)
+        page, summary = report.write_report(folder, run), run.summary
         misses = missed(thresholds, summary)
         if as_json:
             print_json({**summary, "report": str(page), "missed": misses})
@@ -51,10 +49,20 @@ def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
     sys.exit(MISSED if misses else 0)
 
 
+def _read(folder: Path, report: ModuleType) -> Any:
+    """Read a run from its journals, which know more than what a killed run left beside them."""
+    if not exists(folder):
+        return report.read_run(folder)
+
+    results = read_results(folder)
+    summary = write_results(folder, results)
+    return report.Run(name=folder.resolve().name, summary=summary, samples=results.samples)
+
+
 def report_module() -> ModuleType:
     """Import what draws the report: an extra, and slow."""
     try:
-        return importlib.import_module("aiodps.fleet.report")
+        return importlib.import_module("aiodps.fleet.report.html")
     except ModuleNotFoundError as exc:
         raise click.UsageError(
             "the report needs one more extra: pip install 'aiodps[fleet]'"

@@ -67,6 +67,8 @@ class Engine:
         self._starting = anyio.CancelScope()
         self._running = anyio.CancelScope()
         self._zero = 0.0
+        self.written: dict[int, Entry] = {}
+        """How each registration ended in this session, by number."""
         self._records: dict[tuple[str, str], DeviceState] = {}
         self._clients: dict[str, ProvisioningClient] = {}
 
@@ -182,7 +184,10 @@ class Engine:
             Outcome.INTERRUPTED: record.entry.state,
         }[sample.outcome]
         with anyio.CancelScope(shield=True):
-            await writer.write(dataclasses.replace(record.entry, state=state, sample=sample))
+            entry = dataclasses.replace(record.entry, state=state, sample=sample)
+            await writer.write(entry)
+
+        self.written[entry.number] = entry
 
     def _now(self) -> float:
         return anyio.current_time() - self._zero

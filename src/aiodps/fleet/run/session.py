@@ -63,6 +63,7 @@ class Session:
         with ExitStack() as resources:
             self._journal = resources.enter_context(open_journal(spec))
             entries = self._journal.entries()
+            self._entries = {entry.number: entry for entry in entries}
             self._jobs = _load(spec, entries, again=self._again)
             self._arrivals = share(spec.options.arrivals, spec.shard, spec.options.shards)
             raise_fd_limit(_most_at_once(self._arrivals, len(self._jobs)))
@@ -111,6 +112,7 @@ class Session:
         async with background_task(monitor.run):
             await engine.run(self._jobs, pacer, zero=zero)
 
+        self._entries |= engine.written
         end = SessionEnd(
             shard=spec.shard,
             progress=self._progress.progress(),
@@ -127,6 +129,14 @@ class Session:
     def halt(self) -> None:
         """Stop now."""
         self._tell(Engine.halt)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the shard's part of the run as it stood when `run` began or returned."""
+        return tuple(self._entries.values())
+
+    def sessions(self) -> tuple[dict[str, Any], ...]:
+        """Return what each session of the shard was like, first to last."""
+        return tuple(self._journal.sessions())
 
     def progress(self) -> Progress:
         """Say how it stands."""
