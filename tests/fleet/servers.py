@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import anyio
 from tests.emulated import emulator
 
 from aiodps.emulator import Emulator
+from aiodps.emulator.request_log import Exchange
 from aiodps.pki.files import CredentialFiles
 
 
@@ -21,6 +24,26 @@ class Server:
     """A running emulator."""
 
     emulator: Emulator
+
+    def release(self) -> None:
+        """Assign every device that waits, and the next ones at once."""
+        registrations = self.emulator.service.registrations
+        registrations.assign_after = 0.0
+        for record in list(registrations.records()):
+            done = dataclasses.replace(record.operations[-1], finished=0.0)
+            registrations._keep(record.with_operation(done, now=time.time()))
+
+    @contextlib.contextmanager
+    def registered(self, count: int) -> Iterator[threading.Event]:
+        """Give an event that is set when so many register requests have come."""
+        reached = threading.Event()
+
+        def note(_: Exchange) -> None:
+            if sum(self.emulator.counts.registers.values()) >= count:
+                reached.set()
+
+        with self.emulator.journal.listen(note):
+            yield reached
 
 
 def facts_of(dps: Server, folder: Path) -> dict[str, Any]:
@@ -63,9 +86,9 @@ def server(**settings: Any) -> Iterator[Server]:
 
     thread = threading.Thread(target=anyio.run, args=(serve,))
     thread.start()
-    assert ready.wait(10)
+    ready.wait()
     try:
         yield Server(running[0])
     finally:
         anyio.from_thread.run_sync(over[0].set, token=token[0])
-        thread.join(10)
+        thread.join()

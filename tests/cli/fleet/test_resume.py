@@ -3,108 +3,144 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import subprocess
-import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from tests.certificates import root
-from tests.cli.fleet.test_run import FLEET, typed
-from tests.fleet.servers import facts_of, fleet_command, server
+from tests.cli.fleet.test_run import FLEET
+from tests.fleet.servers import Server, facts_of, fleet_command, server
 
+from aiodps.cli.fleet import command as fleet
+from aiodps.cli.fleet import output
 from aiodps.fleet.journal.journal import State
+from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.report.results import read_results
+from aiodps.fleet.run import engine
+from aiodps.fleet.run.launch import Stop
+from aiodps.fleet.run.session import Session
 from aiodps.pki.files import CredentialFiles
 
-
-def begun(out: Path, *words: str) -> subprocess.Popen[str]:
-    """Begin a rehearsal of 30 devices that takes a while, and wait until half has begun."""
-    process = subprocess.Popen(
-        [
-            *(*FLEET, "run", "--emulator", "--devices", "30", "--concurrency", "10"),
-            *("--assign-after", "1", "--retry-after", "1", "--min-poll", "0.5"),
-            *("--out", str(out), *words),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        time.sleep(0.02)
-        try:
-            progress = json.loads((out / "control" / "0000.json").read_text())
-        except (OSError, ValueError):
-            continue
-
-        if progress["assigned"] + progress["in_flight"] >= 10:
-            return process
-
-    process.kill()
-    raise AssertionError(process.communicate())
+NEVER = 3600.0
+QUICK = ("--min-poll", "0", "--concurrency", "10")
 
 
-def finished(out: Path) -> int:
-    """Go on with the run to its end, and return how many registers it took."""
-    ended = typed("resume", out, "--json")
-    assert (ended.returncode, ended.stderr) == (0, "")
+@pytest.fixture
+def dps() -> Iterator[Server]:
+    """Run an emulator that assigns nobody until it is told to."""
+    with server(assign_after=NEVER, retry_after=0) as running:
+        yield running
+
+
+@pytest.fixture
+def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run shards in threads that wait for their devices; give a run folder."""
+    monkeypatch.setattr(engine, "GRACE", NEVER)
+    monkeypatch.setattr(output, "executor_of", lambda _: ThreadPoolExecutor)
+    return tmp_path / "run"
+
+
+def of_thirty(dps: Server, out: Path) -> list[str]:
+    """Say how thirty devices are provisioned, ten at a time."""
+    ca = CredentialFiles(directory=out.parent, name="ca")
+    ca.write(root())
+    command = fleet_command(facts_of(dps, out.parent), out.parent, 30, "mqtt", ca=ca)
+    return [*command, *QUICK, "--out", str(out)]
+
+
+def watched(
+    command: list[str], monitor: Callable[[Progress, Stop], None], monkeypatch: pytest.MonkeyPatch
+) -> Result:
+    """Run a command for somebody who watches the display."""
+
+    class Display(output.LiveDisplay):
+        def __call__(self, progress: Progress) -> None:
+            monitor(progress, self._stop)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(output, "LiveDisplay", Display)
+        return CliRunner().invoke(fleet, command)
+
+
+def resumed(out: Path) -> None:
+    """Resume a run to its end."""
+    ended = CliRunner().invoke(fleet, ["resume", str(out), "--json"])
+    assert (ended.exit_code, ended.stderr) == (0, "")
     summary = json.loads(ended.stdout)
     assert summary["transports"]["mqtt"]["devices"] == 30
-    states: dict[str, int] = summary["states"]
-    assert states["assigned"] == 30
-    assert not out.with_name(f"{out.name}.emulator").exists()
-    return int(summary["transports"]["mqtt"]["register_requests"])
+    assert summary["states"]["assigned"] == 30
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 105), (signal.SIGTERM, 143)])
-def test_asked_once_what_runs_is_finished(number: int, code: int, tmp_path: Path) -> None:
+def test_asked_once_what_runs_is_finished(
+    number: int, code: int, dps: Server, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No new devices; those that ran are assigned; everything is written; the rest goes on."""
-    out = tmp_path / "run"
-    process = begun(out)
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=30)
+    drain = Session.drain
 
-    assert process.returncode == code, stderr
-    assert "Traceback" not in stderr
-    assert "registrations are left" in stderr
-    summary = json.loads((out / "summary.json").read_text())
-    assert 10 <= summary["states"]["assigned"] < 30
-    assert summary["states"]["sent"] == summary["states"]["operation"] == 0
-    assert finished(out) == 30
+    def drained(session: Session) -> None:
+        drain(session)
+        dps.release()
+
+    def ask(progress: Progress, stop: Stop) -> None:
+        if progress.in_flight == 10 and stop.order is None:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Session, "drain", drained)
+    ended = watched(of_thirty(dps, out), ask, monkeypatch)
+
+    assert ended.exit_code == code, ended.output
+    assert "20 registrations are left" in ended.stderr
+    states = json.loads((out / "summary.json").read_text())["states"]
+    assert (states["assigned"], states["planned"]) == (10, 20)
+    resumed(out)
+    assert sorted(dps.emulator.counts.registers.values()) == [1] * 30
 
 
-def test_asked_twice_it_stops_now(tmp_path: Path) -> None:
-    """Devices are left in the middle, and go on where they were, the emulator from its state."""
-    out = tmp_path / "run"
-    process = begun(out)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.3)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+def test_asked_twice_it_stops_now(dps: Server, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Devices are left in the middle, and go on where they were."""
 
-    assert process.returncode == 105, stderr
-    assert time.monotonic() - began < 4
+    def ask(progress: Progress, stop: Stop) -> None:
+        if progress.in_flight == 10 or stop.signal is not None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    ended = watched(of_thirty(dps, out), ask, monkeypatch)
+
+    assert ended.exit_code == 105, ended.output
     states = json.loads((out / "summary.json").read_text())["states"]
     assert states["operation"] + states["sent"] == 10
-    assert finished(out) <= 30 + states["sent"]
+    dps.release()
+    resumed(out)
+    assert sum(dps.emulator.counts.registers.values()) <= 30 + states["sent"]
 
 
-def test_killed(tmp_path: Path) -> None:
-    """SIGKILL to the command alone: its shards end with it, the emulator is found again."""
-    out = tmp_path / "run"
-    process = begun(out)
-    process.kill()
-    process.communicate(timeout=30)
-    assert finished(out) <= 30 + 10
+def test_killed(dps: Server, out: Path) -> None:
+    """SIGKILL to the command alone: its shards end with it, and the run can be resumed."""
+    with dps.registered(10) as reached:
+        process = subprocess.Popen(
+            [*FLEET, *of_thirty(dps, out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        with process:
+            reached.wait()
+            process.kill()
+            # The shard has the other end, too: this ends when it has ended.
+            process.communicate()
+
+    unsure = sum(entry.state is State.SENT for entry in read_results(out).entries)
+    dps.release()
+    resumed(out)
+    assert sum(dps.emulator.counts.registers.values()) <= 30 + unsure
 
 
-def test_a_disk_that_is_full(tmp_path: Path) -> None:
+def test_a_disk_that_is_full(tmp_path: Path, out: Path) -> None:
     """A clear stop: nothing is sent that cannot be written down; with room, it goes on."""
-    out, devices = tmp_path / "run", 150
+    devices = 150
     with server(retry_after=0) as dps:
         ca = CredentialFiles(directory=tmp_path, name="ca")
         ca.write(root())
@@ -115,7 +151,6 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
         )
 
@@ -127,7 +162,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
         unsure = sum(entry.state is State.SENT for entry in entries)
         assert 0 < sum(entry.state is State.ASSIGNED for entry in entries) < devices
         assert len(dps.emulator.counts.registers) == sum(entry.sent for entry in entries)
-        assert typed("resume", out).returncode == 0
+        assert CliRunner().invoke(fleet, ["resume", str(out)]).exit_code == 0
         registers = dps.emulator.counts.registers
 
     assert len(registers) == devices
@@ -136,7 +171,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 
 def test_no_run(tmp_path: Path) -> None:
     """A folder without one is refused in words."""
-    ended = typed("resume", tmp_path)
+    ended = CliRunner().invoke(fleet, ["resume", str(tmp_path)])
 
-    assert ended.returncode == 2
+    assert ended.exit_code == 2
     assert "no run that can be read" in ended.stderr
