@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import anyio
 from tests.emulated import emulator
+from tests.fleet.fleets import release
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.request_log import Exchange
@@ -27,11 +26,7 @@ class Server:
 
     def release(self) -> None:
         """Assign every device that waits, and the next ones at once."""
-        registrations = self.emulator.service.registrations
-        registrations.assign_after = 0.0
-        for record in list(registrations.records()):
-            done = dataclasses.replace(record.operations[-1], finished=0.0)
-            registrations._keep(record.with_operation(done, now=time.time()))
+        release(self.emulator)
 
     @contextlib.contextmanager
     def registered(self, count: int) -> Iterator[threading.Event]:

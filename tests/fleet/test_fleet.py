@@ -9,8 +9,9 @@ import anyio
 import psutil
 import pytest
 from tests.emulated import emulator
-from tests.fleet.fleets import given, options, reaching
+from tests.fleet.fleets import NEVER, awaited, given, options, reaching, release
 
+from aiodps.emulator.messages import Operation
 from aiodps.errors import ConfigurationError, JournalError, UsageError
 from aiodps.fleet import Burst, Fleet, Outcome
 
@@ -28,7 +29,6 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
     """Results in hand and in the folder; nothing is left open; once more changes nothing."""
     devices = given(8).devices
     async with emulator() as dps:
-        before = psutil.Process().num_fds()
         for _ in range(2):
             async with Fleet(
                 folder=tmp_path / "run",
@@ -38,9 +38,12 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
                 assert fleet.progress.total == 8
                 results = await fleet.run()
 
-        with anyio.fail_after(5):
-            while psutil.Process().num_fds() > before:  # noqa: ASYNC110 (the emulator's side closes)
-                await anyio.sleep(0.01)
+        here = psutil.Process()
+        ports = {dps.https_port, dps.mqtt_port}
+        assert not [
+            one for one in here.net_connections() if getattr(one.raddr, "port", 0) in ports
+        ]
+        assert not [one for one in here.open_files() if one.path.startswith(str(tmp_path))]
 
     assert [one.outcome for one in results.samples] == [Outcome.ASSIGNED] * 8
     assert results.complete
@@ -53,7 +56,7 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
 async def test_cancelled_it_can_be_gone_on_with(tmp_path: Path) -> None:
     """Whatever was under way is polled later; each device is registered once."""
     devices = given(6).devices
-    async with emulator(assign_after=0.5) as dps:
+    async with emulator(assign_after=NEVER) as dps:
 
         def fleet() -> Fleet:
             return Fleet(
@@ -62,15 +65,14 @@ async def test_cancelled_it_can_be_gone_on_with(tmp_path: Path) -> None:
                 options=reaching(dps, tmp_path, transports=("mqtt",), arrivals=Burst()),
             )
 
-        with anyio.move_on_after(10) as scope:
+        # Whoever polls has its operation in the journal.
+        with awaited(dps, Operation.OPERATION_STATUS, 6) as polled, anyio.CancelScope() as scope:
             async with fleet() as running, anyio.create_task_group() as tasks:
                 tasks.start_soon(running.run)
-                while sum(dps.counts.registers.values()) < 6:  # noqa: ASYNC110 (another's doing)
-                    await anyio.sleep(0.001)
-
-                await anyio.sleep(0.05)
+                await polled.wait()
                 scope.cancel()
 
+        release(dps)
         async with fleet() as running:
             results = await running.run()
 

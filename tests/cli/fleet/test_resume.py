@@ -15,10 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.certificates import root
 from tests.cli.fleet.test_run import FLEET
+from tests.fleet.fleets import NEVER
 from tests.fleet.servers import Server, facts_of, fleet_command, server
 
 from aiodps.cli.fleet import command as fleet
 from aiodps.cli.fleet import output
+from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.fleet.journal.journal import State
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.report.results import read_results
@@ -27,7 +29,6 @@ from aiodps.fleet.run.launch import Stop
 from aiodps.fleet.run.session import Session
 from aiodps.pki.files import CredentialFiles
 
-NEVER = 3600.0
 QUICK = ("--min-poll", "0", "--concurrency", "10")
 
 
@@ -59,7 +60,7 @@ def watched(
 ) -> Result:
     """Run a command for somebody who watches the display."""
 
-    class Display(output.LiveDisplay):
+    class Display(LiveDisplay):
         def __call__(self, progress: Progress) -> None:
             monitor(progress, self._stop)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import anyio
 import pytest
+from anyio import to_thread
 from tests.fleet.journal.test_journal import PLANNED
 
 from aiodps.errors import JournalError
@@ -29,7 +30,7 @@ class Paper:
     def write(self, entries: Sequence[Entry]) -> None:
         """Write a page, as a journal does."""
         self.writing.set()
-        self.slow.acquire(timeout=10)
+        self.slow.acquire()
         if self.error is not None:
             raise self.error
 
@@ -37,9 +38,7 @@ class Paper:
 
     async def busy(self) -> None:
         """Wait until a write is under way."""
-        with anyio.fail_after(5):
-            while not self.writing.is_set():  # noqa: ASYNC110 (another thread sets it)
-                await anyio.sleep(0.001)
+        await to_thread.run_sync(self.writing.wait)
 
 
 async def test_an_entry_is_written_when_put_returns() -> None:
@@ -64,8 +63,7 @@ async def test_those_who_wait_share_a_page() -> None:
         for entry in PLANNED[1:]:
             devices.start_soon(writer.write, entry)
 
-        await anyio.lowlevel.checkpoint()
-        await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
         paper.slow.release(2)
 
     pages = [sorted(page, key=lambda entry: entry.number) for page in paper.pages]
@@ -101,8 +99,7 @@ async def test_what_a_cancelled_device_put_is_written() -> None:
             devices.start_soon(writer.write, PLANNED[0])
             await paper.busy()
             devices.start_soon(writer.write, dataclasses.replace(PLANNED[1], sent=1))
-            await anyio.lowlevel.checkpoint()
-            await anyio.lowlevel.checkpoint()
+            await anyio.wait_all_tasks_blocked()
             devices.cancel_scope.cancel()
 
         paper.slow.release(2)
@@ -113,7 +110,7 @@ async def test_what_a_cancelled_device_put_is_written() -> None:
 async def test_cancelled_from_outside_it_goes_on_to_the_end_of_its_block() -> None:
     """Devices that are cancelled with it can still write down how far they came."""
     paper = Paper()
-    with anyio.fail_after(5), anyio.CancelScope() as scope:
+    with anyio.CancelScope() as scope:
         async with JournalWriter.running(paper) as writer:  # type: ignore[arg-type]  # stands for it
             scope.cancel()
             try:

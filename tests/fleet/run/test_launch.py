@@ -7,14 +7,13 @@ import dataclasses
 import os
 import signal
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from tests.fleet.fleets import spec
+from tests.fleet.fleets import NEVER, spec
 from tests.fleet.servers import server
 
 from aiodps.errors import JournalError, ResourceError
@@ -22,6 +21,7 @@ from aiodps.fleet.journal.journal import Journal
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.arrivals import Burst, Closed
 from aiodps.fleet.plan.spec import ShardSpec
+from aiodps.fleet.run import engine
 from aiodps.fleet.run.control_files import Order
 from aiodps.fleet.run.launch import Stop, processes, run_shards
 from aiodps.fleet.run.session import journal_path
@@ -34,9 +34,9 @@ def shards(whole: ShardSpec, count: int) -> list[ShardSpec]:
 
 
 def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:
-    """Each device in one shard; all begin within a few milliseconds; the counts add up."""
+    """Each device in one shard; all begin at one time; the counts add up."""
     seen: list[Progress] = []
-    with server(assign_after=0.3) as dps, ThreadPoolExecutor(3) as pool:
+    with server() as dps, ThreadPoolExecutor(3) as pool:
         parts = shards(spec(dps.emulator, tmp_path, 10, arrivals=Burst()), 3)
         ends = run_shards(parts, pool, stop=Stop(), on_progress=seen.append)
         assert sorted(dps.emulator.counts.registers.values()) == [1] * 10
@@ -52,9 +52,10 @@ def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:
     assert not (tmp_path / "control").exists()
 
 
-def test_two_signals(tmp_path: Path) -> None:
+def test_two_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once: no new devices, running ones end. Twice: all stops now, and may be gone on with."""
-    with server(assign_after=60, retry_after=1) as dps, ThreadPoolExecutor(1) as pool:
+    monkeypatch.setattr(engine, "GRACE", NEVER)
+    with server(assign_after=NEVER, retry_after=1) as dps, ThreadPoolExecutor(1) as pool:
         stop = Stop()
         parts = shards(spec(dps.emulator, tmp_path, 9, arrivals=Closed(concurrency=3)), 1)
 
@@ -64,11 +65,9 @@ def test_two_signals(tmp_path: Path) -> None:
             elif stop.order is Order.DRAIN:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        began = time.monotonic()
         with stop.listening():
             (end,) = run_shards(parts, pool, stop=stop, on_progress=ask)
 
-    assert time.monotonic() - began < 8
     assert stop.order is Order.HALT
     assert stop.signal == signal.SIGTERM
     assert (end.progress.assigned, end.progress.left, end.progress.in_flight) == (0, 9, 0)
@@ -91,9 +90,12 @@ def test_signals_are_left_alone_in_other_threads() -> None:
     assert seen == [before]
 
 
-def test_a_shard_that_cannot_run_stops_the_others(tmp_path: Path) -> None:
+def test_a_shard_that_cannot_run_stops_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They end in good order, and what went wrong is told."""
-    with server(assign_after=0.1) as dps, ThreadPoolExecutor(2) as pool:
+    monkeypatch.setattr(engine, "GRACE", 0.0)
+    with server(assign_after=NEVER) as dps, ThreadPoolExecutor(2) as pool:
         parts = shards(spec(dps.emulator, tmp_path, 40, arrivals=Closed(concurrency=2)), 2)
         broken = journal_path(tmp_path, 1)
         broken.parent.mkdir()
@@ -102,12 +104,12 @@ def test_a_shard_that_cannot_run_stops_the_others(tmp_path: Path) -> None:
             run_shards(parts, pool, stop=Stop())
 
     assert caught.value.reason == "damaged"
-    assert sum(dps.emulator.counts.registers.values()) < 20
+    assert sum(dps.emulator.counts.registers.values()) <= 1
 
 
 def test_a_shard_whose_process_is_killed(tmp_path: Path) -> None:
     """It is told in words, and the run may be gone on with."""
-    with server(assign_after=5, retry_after=1) as dps, processes(1) as pool:
+    with server(assign_after=NEVER, retry_after=1) as dps, processes(1) as pool:
         parts = shards(spec(dps.emulator, tmp_path, 6), 1)
 
         shard: Future[int] = pool.submit(os.getpid)

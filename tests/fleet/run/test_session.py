@@ -9,13 +9,15 @@ import anyio
 import anyio.lowlevel
 import pytest
 from tests.emulated import emulator
-from tests.fleet.fleets import given, spec
+from tests.fleet.fleets import NEVER, awaited, given, release, spec
 
+from aiodps.emulator.messages import Operation
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Entry, Journal, State
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Burst, Closed, Open
-from aiodps.fleet.run.session import Session, SessionEnd, journal_path
+from aiodps.fleet.run import engine
+from aiodps.fleet.run.session import Session, journal_path
 from aiodps.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -158,11 +160,15 @@ def _made(path: Path) -> Path:
 @BOTH
 async def test_a_halted_run_goes_on_where_it_was(transport: str, tmp_path: Path) -> None:
     """Stopped while operations are under way: they are polled, not registered again."""
-    async with emulator(assign_after=0.3, retry_after=0) as dps:
+    async with emulator(assign_after=NEVER) as dps:
         shard = spec(dps, tmp_path, 6, transports=(transport,), arrivals=Burst())
-        with Session(shard) as session:
-            await _stopped_when(session, lambda: sum(dps.counts.registers.values()) == 6)
+        with Session(shard) as session, awaited(dps, Operation.REGISTER, 6) as registered:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(session.run)
+                await registered.wait()
+                session.halt()
 
+        release(dps)
         states = [entry.state for entry in entries(tmp_path)]
         assert State.ASSIGNED not in states
         outcomes = {entry.sample.outcome for entry in entries(tmp_path) if entry.sample}
@@ -178,41 +184,25 @@ async def test_a_halted_run_goes_on_where_it_was(transport: str, tmp_path: Path)
     }
 
 
-async def _stopped_when(session: Session, reached: object) -> SessionEnd:
-    assert callable(reached)
-    ends: list[SessionEnd] = []
-
-    async def run() -> None:
-        ends.append(await session.run())
-
-    with anyio.fail_after(10):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(run)
-            while not reached():  # noqa: ASYNC110 (another's doing)
-                await anyio.sleep(0.001)
-
-            session.halt()
-
-    return ends[0]
-
-
 @ASYNCIO
-async def test_drained_running_devices_end_and_no_others_begin(tmp_path: Path) -> None:
+async def test_drained_running_devices_end_and_no_others_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Told to drain: what runs is finished, what has not begun is left as planned."""
-    async with emulator(assign_after=0.1) as dps:
+    monkeypatch.setattr(engine, "GRACE", NEVER)
+    async with emulator(assign_after=NEVER) as dps:
         shard = spec(dps, tmp_path, 20, arrivals=Closed(concurrency=4))
         with Session(shard) as session:
             session.drain()
             nothing = await session.run()
 
-        with Session(shard) as session, anyio.fail_after(10):
+        with Session(shard) as session, awaited(dps, Operation.REGISTER, 4) as registered:
             async with anyio.create_task_group() as tasks:
 
                 async def drain() -> None:
-                    while session.progress().in_flight < 4:  # noqa: ASYNC110 (it tells nobody)
-                        await anyio.sleep(0.001)
-
+                    await registered.wait()
                     session.drain()
+                    release(dps)
 
                 tasks.start_soon(drain)
                 end = await session.run()
@@ -241,7 +231,7 @@ async def test_times_of_all_sessions_count_from_the_first(tmp_path: Path) -> Non
         second = journal.sessions()[1]["started"]
 
     assert entry.sample is not None
-    assert entry.sample.intended == pytest.approx(second - started, abs=0.05)
+    assert entry.sample.intended == pytest.approx(second - started)
 
 
 @ASYNCIO
