@@ -106,12 +106,13 @@ def test_asked_once_what_runs_is_finished(
 
 def test_asked_twice_it_stops_now(dps: Server, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Devices are left in the middle, and go on where they were."""
+    with dps.registered(10) as reached:
 
-    def ask(progress: Progress, stop: Stop) -> None:
-        if progress.in_flight == 10 or stop.signal is not None:
-            os.kill(os.getpid(), signal.SIGINT)
+        def ask(*_: object) -> None:
+            if reached.is_set():
+                os.kill(os.getpid(), signal.SIGINT)
 
-    ended = watched(of_thirty(dps, out), ask, monkeypatch)
+        ended = watched(of_thirty(dps, out), ask, monkeypatch)
 
     assert ended.exit_code == 105, ended.output
     states = json.loads((out / "summary.json").read_text())["states"]
