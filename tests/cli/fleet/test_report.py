@@ -70,5 +70,5 @@ def test_nonsense(tmp_path: Path) -> None:
 
     assert (empty.exit_code, nonsense.exit_code) == (2, 2)
     assert "summary.json is not there" in empty.stderr
-    assert "is no threshold" in nonsense.stderr
+    assert "is not a threshold" in nonsense.stderr
     assert not list(tmp_path.rglob("report"))

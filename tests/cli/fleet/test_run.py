@@ -118,8 +118,8 @@ BAD = "registration_id,certificate\ndev-1,nowhere.pem\ndev/2,x.pem\ndev-3,nowher
         pytest.param(["--emulator", "--transport", "amqp"], "transport cannot be", id="transport"),
         pytest.param(["--emulator", "--shard", "2/2"], "shard cannot be", id="shard"),
         pytest.param(["--emulator", "--shards", "99"], "concurrency cannot be", id="shards"),
-        pytest.param(["--emulator", "--fail-if", "p98>1"], "no threshold", id="threshold"),
-        pytest.param(["--emulator", "--fail-if", ""], "no threshold", id="empty threshold"),
+        pytest.param(["--emulator", "--fail-if", "p98>1"], "not a threshold", id="threshold"),
+        pytest.param(["--emulator", "--fail-if", ""], "not a threshold", id="empty threshold"),
         pytest.param(["--emulator", "--start-at", "12"], "long ago", id="start"),
         pytest.param(["--emulator", "--limit-rate", "60", "--rate", "2"], "limit of 60", id="limit"),
         pytest.param(

@@ -70,7 +70,7 @@ def test_late_starts_make_a_run_limited() -> None:
         monitor.note_start(lag)
 
     assert monitor.generator_load().start_lag_p99 == 0.4
-    assert "devices 0.40 s late" in monitor.generator_load().reasons()
+    assert "devices started 0.40 s late" in monitor.generator_load().reasons()
 
 
 @pytest.mark.parametrize(

@@ -78,9 +78,9 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
     reasons = {
         2: "has '/' at position 3",
         3: "it is not JSON",
-        4: "is in line 1 already",
-        5: "it is not an object",
-        6: "'colour' is not known",
+        4: "is already in line 1",
+        5: "it is not a JSON object",
+        6: "unknown field 'colour'",
         7: "is empty",
         8: "certificate is not a path",
         9: "a private key and no certificate",
@@ -113,10 +113,10 @@ def test_bad_cells_of_csv(tmp_path: Path) -> None:
         pytest.param("m.xlsx", b"PK", "neither .csv nor .jsonl", id="form"),
         pytest.param("m.csv", None, "No such file", id="missing"),
         pytest.param("m.csv", b"", "no column registration_id", id="empty"),
-        pytest.param("m.csv", b"registration_id\n", "no device", id="no rows"),
+        pytest.param("m.csv", b"registration_id\n", "lists no devices", id="no rows"),
         pytest.param("m.csv", b"name\nx\n", "no column registration_id", id="header"),
         pytest.param(
-            "m.csv", b"registration_id,cert\na,b\n", "first line has 'cert'", id="column"
+            "m.csv", b"registration_id,cert\na,b\n", "unknown column 'cert'", id="column"
         ),
         pytest.param("m.csv", b"registration_id\n\xff\n", "utf-8", id="encoding"),
         pytest.param("m.toml", b"", "neither .csv nor .jsonl", id="toml"),

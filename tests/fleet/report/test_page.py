@@ -91,9 +91,9 @@ def test_two_runs(tmp_path: Path) -> None:
     ("outcome", "states", "words"),
     [
         (Outcome.ASSIGNED, {}, "all assigned"),
-        (Outcome.INTERRUPTED, {}, "1 left to do"),
-        (Outcome.ASSIGNED, {"planned": 8, "sent": 1, "operation": 1}, "10 left to do"),
-        (Outcome.FAILED, {"planned": 1500}, "1 failed, 1,500 left to do"),
+        (Outcome.INTERRUPTED, {}, "1 not finished"),
+        (Outcome.ASSIGNED, {"planned": 8, "sent": 1, "operation": 1}, "10 not finished"),
+        (Outcome.FAILED, {"planned": 1500}, "1 failed, 1,500 not finished"),
     ],
 )
 def test_the_verdict(outcome: Outcome, states: dict[str, int], words: str) -> None:
@@ -103,14 +103,14 @@ def test_the_verdict(outcome: Outcome, states: dict[str, int], words: str) -> No
     page = render([Run(name="a", summary=summary, samples=samples)])
 
     assert f"</span>{words}</p>" in page
-    assert "<h1>1 device by rest</h1>" in page
+    assert "<h1>1 device over rest</h1>" in page
 
 
 def test_a_run_without_samples() -> None:
     """Even of nothing there is a page."""
     page = render([Run(name="a", summary=summarize([], FACTS), samples=[])])
 
-    assert "0 devices by nothing" in page
+    assert "0 devices over no transport" in page
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -79,5 +79,5 @@ def test_a_folder_that_is_not_there(dps: Server, tmp_path: Path) -> None:
     """A machine that does not see the run folder says so."""
     shard = spec(dps.emulator, tmp_path, 1)
     object.__setattr__(shard, "folder", tmp_path / "elsewhere")
-    with pytest.raises(ConfigurationError, match="not to be seen"):
+    with pytest.raises(ConfigurationError, match="does not exist on this machine"):
         run_shard(shard)

@@ -7,14 +7,14 @@ import click
 from aiodps.cli.app import LazyGroup
 
 COMMANDS = {
-    "run": "Provision many devices: a rehearsal, a load test, or in earnest.",
-    "resume": "Go on with a run that was stopped or killed.",
-    "report": "Show a run's figures, and write its page.",
-    "compare": "Show two runs side by side.",
-    "merge": "Put the shards of a run together that ran on many machines.",
+    "run": "Provision many devices: against an emulator, as a load test, or for good.",
+    "resume": "Resume a run that was stopped or killed.",
+    "report": "Show a run's figures, and write its report.",
+    "compare": "Compare two runs, figure by figure.",
+    "merge": "Merge the shards of a run that ran on several machines.",
 }
 
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, prefix="fleet_")
 def command() -> None:
-    """Provision many devices, and say how long each took."""
+    """Provision many devices, and measure how long each takes."""

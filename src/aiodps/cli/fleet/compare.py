@@ -23,14 +23,14 @@ from aiodps.fleet.report.summary import read_summary
     "page",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write both as one HTML page, too.",
+    help="Also write one HTML page about both.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(*, left: Path, right: Path, page: Path | None, as_json: bool) -> None:
-    """Compare two runs: each figure of A, of B, and B by A.
+    """Compare two runs: each figure of A and of B, and the ratio of B to A.
 
-    A and B are folders of runs. What speaks against a comparison is said first: other machines,
-    other arrivals, a generator that could not keep up.
+    A and B are run folders. Reasons not to compare them come first: different machines or
+    arrivals, or a load generator that could not keep up.
     """
     with errors_as_exit_codes(as_json=as_json):
         one, other = (read_summary(folder / "summary.json") for folder in (left, right))

@@ -1,4 +1,4 @@
-"""How `aiodps fleet` ends: the results are written, a table is shown, and an exit code says it."""
+"""How `aiodps fleet` ends: results are written and shown, and decide the exit code."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ BY_CTRL_C = 105
 """As k6 has it."""
 BY_SIGTERM = 143
 _MOST_FAULTS = 50
-_NO_PAGE = "no report page: it needs one more extra, pip install 'aiodps[fleet]'"
+_NO_PAGE = "no report: it needs an extra, pip install 'aiodps[fleet]'"
 
 EXIT_CODES = """\b
-Exit codes: 0 all assigned, 1 some failed or could not be done, 2 bad input (nothing was sent),
+Exit codes: 0 all assigned, 1 some failed or are left, 2 bad input (nothing was sent),
 99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 stopped by SIGTERM."""
 
 
@@ -82,7 +82,7 @@ def executor_of(dask: str | None) -> Callable[[int], Executor]:
     try:
         from aiodps.fleet.run.dask import dask_executor  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as exc:
-        raise click.UsageError("--dask needs one more extra: pip install 'aiodps[dask]'") from exc
+        raise click.UsageError("--dask needs an extra: pip install 'aiodps[dask]'") from exc
 
     def make(count: int) -> Executor:
         return dask_executor(dask, count)
@@ -170,7 +170,7 @@ def _say_next(folder: Path, results: Results, misses: Sequence[str]) -> None:
         err.print(Text(f"{results.left} registrations are left", "bold yellow"))
         err.print(f"next:  aiodps fleet resume {folder}")
     elif results.missing:
-        err.print(Text(f"shards that are not here: {len(results.missing)}", "bold yellow"))
+        err.print(Text(f"{len(results.missing)} shards are not in this folder", "bold yellow"))
         err.print("next:  aiodps fleet merge DIR PART...")
     elif results.failed:
         err.print(

@@ -64,6 +64,4 @@ def report_module() -> ModuleType:
     try:
         return importlib.import_module("aiodps.fleet.report.html")
     except ModuleNotFoundError as exc:
-        raise click.UsageError(
-            "the report needs one more extra: pip install 'aiodps[fleet]'"
-        ) from exc
+        raise click.UsageError("the report needs an extra: pip install 'aiodps[fleet]'") from exc

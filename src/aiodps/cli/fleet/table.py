@@ -60,9 +60,9 @@ _SECTIONS: Final[tuple[Mapping[str, tuple[str, _Write]], ...]] = (
     {
         "service time p50": ("service_time/p50", units.duration),
         "service time p99": ("service_time/p99", units.duration),
-        "asked to wait, mean": ("waited/asked/mean", units.duration),
+        "told to wait, mean": ("waited/asked/mean", units.duration),
         "lost to backoff, mean": ("waited/backoff/mean", units.duration),
-        "began late, mean": ("waited/start_lag/mean", units.duration),
+        "started late, mean": ("waited/start_lag/mean", units.duration),
     },
     {
         "register requests": ("register_requests", units.count),

@@ -28,11 +28,11 @@ class DeviceState:
     polls: int = 0
     """Status queries."""
     throttled: int = 0
-    """Answers with status 429."""
+    """Responses with status 429."""
     writing: float = 0.0
     """Seconds spent on writing the journal."""
     asked: float | None = None
-    """Seconds that the last answer asked to wait; None if it did not say."""
+    """Seconds that the last response asked to wait; None if it did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class JournalingTransport:
 
 
 def _operation_id(response: Response) -> str | None:
-    """Find the operation id in an answer; whether the answer is good is judged elsewhere."""
+    """Find the operation id in a response; whether the response is good is checked elsewhere."""
     if response.status_code // 100 != 2:  # noqa: PLR2004 (success)
         return None
 

@@ -22,7 +22,7 @@ MOST_LOOP_LAG = 0.1
 MOST_START_LAG = 0.25
 """Seconds; with a p99 over it devices began noticeably later than they should have."""
 MOST_CPU = 0.9
-"""Share of one core; over it, answers wait for the generator."""
+"""Share of one core; over it, responses wait for the generator."""
 MOST_DESCRIPTORS = 0.9
 """Share of the descriptors this process may have."""
 _SPARE = 64
@@ -51,11 +51,14 @@ class GeneratorLoad:
         """Say why the run was limited by its generator; nothing if it was not."""
         checks = (
             (self.loop_lag_p99 > MOST_LOOP_LAG, f"event loop {self.loop_lag_p99:.2f} s late"),
-            (self.start_lag_p99 > MOST_START_LAG, f"devices {self.start_lag_p99:.2f} s late"),
+            (
+                self.start_lag_p99 > MOST_START_LAG,
+                f"devices started {self.start_lag_p99:.2f} s late",
+            ),
             (self.cpu_share > MOST_CPU, f"{self.cpu_share:.0%} of a core busy"),
             (
                 self.fds_max > MOST_DESCRIPTORS * self.fds_limit > 0,
-                f"{self.fds_max} of {self.fds_limit} descriptors open",
+                f"{self.fds_max} of {self.fds_limit} file descriptors open",
             ),
         )
         return [reason for holds, reason in checks if holds]
@@ -132,7 +135,7 @@ def raise_fd_limit(devices: int) -> None:
 
     if hard != resource.RLIM_INFINITY and needed > hard:
         raise ResourceError(
-            f"{devices} devices at once need {needed} descriptors, {hard} is the most here",
+            f"{devices} devices at once need {needed} file descriptors, and the limit is {hard}",
             hint="raise `ulimit -Hn`, give a lower --concurrency, or more --shards",
         )
 

@@ -61,7 +61,7 @@ class Sample:
     polls: int = 0
     """Status queries sent."""
     throttled: int = 0
-    """Answers that said: too many requests."""
+    """Responses that said: too many requests."""
     retries: int = 0
     """Tries after the first."""
     error_class: str | None = None

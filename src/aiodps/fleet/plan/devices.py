@@ -1,4 +1,4 @@
-"""Where a fleet's devices come from: rows of a manifest, a rehearsal's CA, or the caller."""
+"""Where a fleet's devices come from: a manifest, a CA made for the run, or the caller."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class InMemoryDevices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedDevices:
-    """Devices that are made up for a rehearsal: certificates issued in memory, keys never kept."""
+    """Generated devices of a run against an emulator: certificates in memory, keys never kept."""
 
     count: int
     certificate: Path
@@ -125,7 +125,7 @@ class UnavailableDevices:
         raise ConfigurationError(
             "the devices of this run were given in memory",
             setting="devices",
-            hint="go on with the program that began it: aiodps.fleet.Fleet",
+            hint="resume it with the program that created it, by aiodps.fleet.Fleet",
         )
 
     def prepare(self, indices: Sequence[int]) -> None:  # noqa: ARG002 (the protocol's)
@@ -155,13 +155,15 @@ def check_names(names: Sequence[str]) -> None:
         ConfigurationError: If not.
     """
     if not names:
-        raise ConfigurationError("there is no device", setting="devices", hint="give at least one")
+        raise ConfigurationError(
+            "there are no devices", setting="devices", hint="give at least one"
+        )
 
     seen: set[str] = set()
     for name in map(check_registration_id, names):
         if name.casefold() in seen:
             raise ConfigurationError(
-                f"the registration id {name!r} is there twice (the service ignores case)",
+                f"the registration id {name!r} occurs twice (the service ignores case)",
                 setting="devices",
                 hint="give each device an id of its own",
             )

@@ -1,6 +1,6 @@
-"""Lists of devices to provision: CSV or JSON Lines.
+"""Manifests of devices to provision: CSV or JSON Lines.
 
-Every row may have these fields; paths are meant from where the list lies.
+Every row may have these fields; paths are relative to the manifest.
 
 registration_id     needed
 certificate         the device's certificate, with its intermediates if any (PEM or DER)
@@ -104,7 +104,7 @@ def read_manifest(path: Path, *, check: Check | None = None) -> Manifest:
         raise _unreadable(path, str(exc)) from exc
 
     if not raw:
-        raise _unreadable(path, "there is no device in it")
+        raise _unreadable(path, "it lists no devices")
 
     return Manifest(
         path=path.absolute(), digest=hashlib.sha256(data).hexdigest(), rows=_rows(path, raw, check)
@@ -127,7 +127,7 @@ def _rows(path: Path, raw: list[tuple[int, object]], check: Check | None) -> tup
             if before == line:
                 rows.append(row)
             else:
-                faults.append((line, f"{row.registration_id!r} is in line {before} already"))
+                faults.append((line, f"{row.registration_id!r} is already in line {before}"))
 
     if faults:
         raise ManifestError(path, sorted([*faults, *failing(rows, check)]))
@@ -152,12 +152,12 @@ def _row(line: int, fields: object, beside: Path) -> Row:
         raise ValueError(fields)  # noqa: TRY004 (a reader's finding)
 
     if not isinstance(fields, Mapping):
-        raise ValueError("it is not an object")  # noqa: TRY004 (of the file's, not of a call)
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 (of the file's, not of a call)
 
     unknown = sorted(map(str, fields.keys() - {*FIELDS}))
     if unknown:
         known = ", ".join(FIELDS)
-        raise ValueError(f"the field {unknown[0]!a} is not known; known are {known}")
+        raise ValueError(f"unknown field {unknown[0]!a}; known fields: {known}")
 
     given = {name: value for name, value in fields.items() if value not in ("", None)}
     paths = {name: _path(name, given[name], beside) for name in _PATHS if name in given}
@@ -183,18 +183,16 @@ def _from_csv(text: str) -> Iterator[tuple[int, object]]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     header = reader.fieldnames or []
     if "registration_id" not in header:
-        raise ValueError("its first line has no column registration_id")
+        raise ValueError("the header has no column registration_id")
 
     unknown = sorted({*header} - {*FIELDS})
     if unknown:
-        raise ValueError(
-            f"its first line has {unknown[0]!a}, which is not known; known are {', '.join(FIELDS)}"
-        )
+        raise ValueError(f"unknown column {unknown[0]!a}; known columns: {', '.join(FIELDS)}")
 
     for cells in reader:
         line = reader.line_num
         if None in cells or None in cells.values():
-            yield line, "it has more or fewer cells than the first line"
+            yield line, "it has more or fewer cells than the header"
             continue
 
         yield line, _with_payload(cells)
@@ -231,7 +229,7 @@ _READERS: Final[dict[str, Callable[[str], Iterator[tuple[int, Any]]]]] = {
 
 def _unreadable(path: Path, fault: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{str(path)!r} cannot be read as a list of devices: {fault}",
+        f"{str(path)!r} cannot be read as a manifest: {fault}",
         setting="manifest",
         hint="give a .csv or .jsonl file with a registration_id for each device",
     )

@@ -102,7 +102,7 @@ class ManifestDevices:
             raise ConfigurationError(
                 f"{str(self.path)!r} has changed since the run began",
                 setting="manifest",
-                hint="put the list back as it was, or begin a run of the new one",
+                hint="restore the manifest, or start a new run with the changed one",
             )
 
         object.__setattr__(self, "rows", manifest.rows)

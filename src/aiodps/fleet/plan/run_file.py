@@ -1,4 +1,4 @@
-"""`run.json`: what a run is, so that it can be gone on with, and what it was made with."""
+"""`run.json`: what a run is, so that it can be resumed, and what it was made with."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class RunFile:
 def _read(folder: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads((folder / NAME).read_text("utf-8"))
     if data["version"] != VERSION:
-        raise ValueError(f"it is of version {data['version']}")
+        raise ValueError(f"it has version {data['version']}, not {VERSION}")
 
     return data
 

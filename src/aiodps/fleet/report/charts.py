@@ -27,15 +27,15 @@ COLOURS: Final = ("#3b82c4", "#e08a3c", "#2a9d8f", "#9a6fd0")
 _FAILED: Final = "#d0453e"
 
 PARTS: Final = {
-    "start_lag": ("began late", "#c0564f"),
+    "start_lag": ("started late", "#c0564f"),
     "dns": ("dns", "#b9c9e4"),
     "tcp": ("tcp", "#8fb0dd"),
     "tls": ("tls", "#5f90cf"),
     "session": ("mqtt session", "#3f6fb5"),
-    "journal": ("own journal", "#8d7fc7"),
+    "journal": ("journal", "#8d7fc7"),
     "register": ("register", "#2a9d8f"),
     "poll": ("poll", "#7cc6a4"),
-    "wait": ("asked to wait", "#a3aab5"),
+    "wait": ("told to wait", "#a3aab5"),
     "backoff": ("lost to backoff", "#e08a3c"),
     "other": ("inside aiodps", "#d8b25a"),
 }
@@ -120,7 +120,7 @@ def timeline_charts(series: Sequence[Series]) -> dict[str, figure]:
         max((sample.finished for one in series for sample in one.samples), default=0.0)
     )
     slots = [(one, timeline(one.samples, width=width)) for one in series]
-    throughput = _chart(height=_TALL - 60, y_axis_label="devices a second")
+    throughput = _chart(height=_TALL - 60, y_axis_label="devices per second")
     flight = _chart(height=_LOW, y_axis_label="in flight", x_range=throughput.x_range)
     latency = _chart(
         height=_TALL - 60,
@@ -172,10 +172,12 @@ def _over_time(
 
 def phase_charts(series: Sequence[Series]) -> dict[str, figure]:
     """Stack what the mean latency is made of: all of it, and what the service did not ask for."""
-    charts = {"phases": _bars(series, PARTS, "mean seconds a device")}
+    charts = {"phases": _bars(series, PARTS, "mean seconds per device")}
     if any(parts(one.facts).get("wait") for one in series):
         rest = [name for name in PARTS if name != "wait"]
-        charts["work"] = _bars(series, rest, "the same without what was asked to wait")
+        charts["work"] = _bars(
+            series, rest, "the same without the wait that the service asked for"
+        )
 
     return charts
 

@@ -124,11 +124,11 @@ _FIGURES: Final[Mapping[str, tuple[str, _Figure]]] = {
         "s",
         lambda facts: facts["service_time"] and facts["service_time"]["p50"],
     ),
-    "asked to wait, mean": ("s", _wait("asked")),
+    "told to wait, mean": ("s", _wait("asked")),
     "lost to backoff, mean": ("s", _wait("backoff")),
-    "register requests a device": ("", _each("register_requests")),
-    "polls a device": ("", _each("polls")),
-    "throttled a device": ("", _each("throttled")),
+    "register requests per device": ("", _each("register_requests")),
+    "polls per device": ("", _each("polls")),
+    "throttled per device": ("", _each("throttled")),
 }
 """What is compared: unit, and how to find it."""
 

@@ -111,13 +111,13 @@ _HEADLINE: Final = (
 
 _GENERATOR: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
     "loop_lag_p99": ("event loop late, p99", units.duration),
-    "loop_lag_max": ("event loop late, most", units.duration),
-    "start_lag_p99": ("devices late, p99", units.duration),
-    "start_lag_max": ("devices late, most", units.duration),
-    "cpu_share": ("processor, of one core", units.share),
-    "fds_max": ("descriptors, most", units.count),
-    "fds_limit": ("descriptors, limit", units.count),
-    "memory_max": ("memory, most", units.memory),
+    "loop_lag_max": ("event loop late, max", units.duration),
+    "start_lag_p99": ("devices started late, p99", units.duration),
+    "start_lag_max": ("devices started late, max", units.duration),
+    "cpu_share": ("CPU, share of one core", units.share),
+    "fds_max": ("file descriptors, max", units.count),
+    "fds_limit": ("file descriptors, limit", units.count),
+    "memory_max": ("memory, peak", units.memory),
 }
 
 
@@ -193,8 +193,8 @@ def _title(runs: Sequence[Run]) -> str:
     transports = runs[0].summary["transports"]
     devices = max((facts["devices"] for facts in transports.values()), default=0)
     plural = "" if devices == 1 else "s"
-    ways = " and ".join(sorted(transports, reverse=True)) or "nothing"
-    return f"{devices:,} device{plural} by {ways}"
+    ways = " and ".join(sorted(transports, reverse=True)) or "no transport"
+    return f"{devices:,} device{plural} over {ways}"
 
 
 def _verdict(runs: Sequence[Run]) -> dict[str, str]:
@@ -215,12 +215,12 @@ def _verdict_of(summary: Summary) -> tuple[str, str]:
     failed = sum(facts["failed"] for facts in transports)
     left = sum(states.get(state, 0) for state in ("planned", "sent", "operation"))
     left = left or sum(facts["interrupted"] for facts in transports)
-    trouble = {"failed": failed, "left to do": left}
+    trouble = {"failed": failed, "not finished": left}
     words = [f"{number:,} {what}" for what, number in trouble.items() if number]
     if words:
         return "bad" if failed else "warn", ", ".join(words)
 
-    return ("good", "all assigned") if transports else ("warn", "nothing was done")
+    return ("good", "all assigned") if transports else ("warn", "nothing was started")
 
 
 def _shown(run: Run, *, index: int, alone: bool) -> dict[str, Any]:

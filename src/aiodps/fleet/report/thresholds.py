@@ -120,7 +120,9 @@ def _units_of(metric: str) -> tuple[str, ...]:
 
 
 def _refuse(text: str, hint: str) -> ConfigurationError:
-    return ConfigurationError(f"{ascii(text)[:80]} is no threshold", setting="fail_if", hint=hint)
+    return ConfigurationError(
+        f"{ascii(text)[:80]} is not a threshold", setting="fail_if", hint=hint
+    )
 
 
 def _missed(threshold: Threshold, summary: Summary) -> Iterator[str]:

@@ -12,7 +12,7 @@ from aiodps.errors import ConfigurationError
 
 T = TypeVar("T")
 PATIENCE = 30.0
-"""Seconds in which the scheduler must answer."""
+"""Seconds in which the scheduler must respond."""
 
 
 class DaskExecutor(Executor):
@@ -41,7 +41,7 @@ class DaskExecutor(Executor):
         if threads < count:
             self._client.close()
             raise ConfigurationError(
-                f"the cluster has {threads} worker threads, and {count} shards begin together",
+                f"the cluster has {threads} worker threads, and {count} shards start together",
                 setting="shards",
                 hint="start more workers, or give fewer --shards",
             )

@@ -119,8 +119,8 @@ def run_shards(
 
 def _lost() -> ResourceError:
     return ResourceError(
-        "the process of a shard was killed, perhaps for want of memory",
-        hint="go on with `aiodps fleet resume`; nothing that was written down is lost",
+        "the process of a shard was killed, perhaps because memory ran out",
+        hint="resume it with `aiodps fleet resume`; nothing in the journal is lost",
     )
 
 

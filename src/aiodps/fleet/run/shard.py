@@ -31,9 +31,9 @@ def run_shard(spec: ShardSpec, *, again: bool = False) -> SessionEnd:
     """
     if not spec.folder.is_dir():
         raise ConfigurationError(
-            f"the run folder {str(spec.folder)!r} is not to be seen from here",
+            f"the run folder {str(spec.folder)!r} does not exist on this machine",
             setting="out",
-            hint="put it on a disk that every machine of the run has",
+            hint="put it on a disk that all machines of the run share",
         )
 
     with Session(spec, again=again) as session:
