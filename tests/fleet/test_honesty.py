@@ -3,93 +3,144 @@
 from __future__ import annotations
 
 import itertools
-import statistics
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
-from tests.emulated import emulator
-from tests.fleet.fleets import spec
+from anyio import to_thread
+from tests.fleet.fleets import given, options
+from trio.testing import MockClock
 
-from aiodps.fleet.journal.journal import Journal
 from aiodps.fleet.measure.sample import Sample
+from aiodps.fleet.plan import spec
 from aiodps.fleet.plan.arrivals import Arrivals, Closed, Open
-from aiodps.fleet.run.session import Session, journal_path
+from aiodps.fleet.plan.spec import ShardSpec
+from aiodps.fleet.run.session import Session
+from aiodps.protocol.messages import Register, Request, Response
+from aiodps.transports.base import Target
 
-pytestmark = [
-    pytest.mark.anyio,
-    pytest.mark.parametrize("anyio_backend", ["asyncio"]),
-    pytest.mark.parametrize("transport", ["rest", "mqtt"]),
-]
+pytestmark = pytest.mark.anyio
 
-LATE = 1.0
+LATE, QUICK = 1.0, 0.02
 EACH = 10
 COUNT = 30
-NEAR = 0.3
-"""Seconds that arithmetic may be wrong by: this machine does other things too."""
-FAULTS = f"""
-[[rule]]
-registration_id = "fleet-??0"
-operation = "register"
-delay = {LATE}
-"""
+OPERATION = "4.d0a671905ea5b2c8.42d78160-4c78-479e-8be7-61d5e55dac0d"
 
 
-async def measured(folder: Path, transport: str, arrivals: Arrivals) -> list[Sample]:
-    """Run 30 devices, of which every tenth is answered a second late."""
-    async with emulator(faults=FAULTS) as dps:
-        with Session(
-            spec(dps, folder, COUNT, transports=(transport,), arrivals=arrivals)
-        ) as session:
-            await session.run()
-
-    with Journal.open(journal_path(folder, 0)) as journal:
-        return [entry.sample for entry in journal.entries() if entry.sample is not None]
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Let time pass only while everybody waits, and at once."""
+    return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
-def usual(samples: list[Sample]) -> float:
-    """Return what a device takes that is not late."""
-    return statistics.median(sample.service_time for sample in samples)
+class Service:
+    """Takes `QUICK` for a device, and `LATE` more for every tenth; a transport and its factory."""
+
+    name = "rest"
+
+    def __init__(self, target: Target | None = None) -> None:
+        self.target = target
+
+    def open(self, target: Target) -> Service:
+        """Return a transport for one device."""
+        return Service(target)
+
+    async def connect(self) -> None:
+        """Connect at once."""
+
+    async def exchange(self, request: Request) -> Response:
+        """Accept a device after a while, then assign it."""
+        assert self.target is not None
+        name = self.target.registration_id
+        if isinstance(request, Register):
+            await anyio.sleep(QUICK + (LATE if name.endswith("0") else 0.0))
+            body: dict[str, Any] = {"operationId": OPERATION, "status": "assigning"}
+            return Response(status_code=202, body=json.dumps(body).encode(), retry_after=0.0)
+
+        state = {
+            "registrationId": name,
+            "assignedHub": "hub.azure-devices.net",
+            "deviceId": name,
+            "status": "assigned",
+        }
+        body = {"operationId": OPERATION, "status": "assigned", "registrationState": state}
+        return Response(status_code=200, body=json.dumps(body).encode())
+
+    async def aclose(self) -> None:
+        """Close at once."""
 
 
-async def test_who_queues_behind_a_late_answer_has_waited(transport: str, tmp_path: Path) -> None:
-    """Open arrivals, one place: latencies are those of a queue, not those of the place."""
+async def measured(
+    folder: Path, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> list[Sample]:
+    """Run 30 devices, of which every tenth is accepted a second late."""
+
+    async def at_once(write: Callable[..., Any], *words: Any) -> Any:
+        return write(*words)
+
+    # The clock jumps while a thread writes; so nothing is written in one.
+    monkeypatch.setattr(to_thread, "run_sync", at_once)
+    monkeypatch.setattr(spec, "TRANSPORTS", {"rest": Service})
+    shard = ShardSpec(
+        run_id="run-1",
+        options=options(arrivals=arrivals),
+        shard=0,
+        source=given(COUNT),
+        folder=folder,
+    )
+    with Session(shard) as session:
+        await session.run()
+
+    samples = [entry.sample for entry in session.entries() if entry.sample is not None]
+    assert [sample.service_time for sample in samples] == pytest.approx(EXPECTED)
+    return samples
+
+
+EXPECTED = [QUICK + (LATE if index % EACH == 0 else 0.0) for index in range(COUNT)]
+
+
+async def test_who_queues_behind_a_late_response_has_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Open arrivals, one at a time: latencies are those of a queue, not those of its head."""
     gap = 0.05
-    samples = await measured(tmp_path, transport, Open(rate=1 / gap, concurrency=1))
+    samples = await measured(tmp_path, Open(rate=1 / gap, concurrency=1), monkeypatch)
     free, expected = 0.0, []
-    for index, sample in enumerate(samples):
-        free = max(free, index * gap) + sample.service_time
+    for index, took in enumerate(EXPECTED):
+        free = max(free, index * gap) + took
         expected.append(free - index * gap)
 
     latencies = [sample.latency for sample in samples]
-    assert latencies == pytest.approx(expected, abs=NEAR)
-    # What a harness would say that counts from the real start: three late ones, all others quick.
+    assert latencies == pytest.approx(expected)
+    # What a harness would say that counts from the actual start: three late, all others quick.
     assert sum(sample.service_time > LATE / 2 for sample in samples) == COUNT / EACH
-    assert sum(latency > LATE / 2 for latency in latencies) > COUNT * 2 / 3
+    assert sum(latency > LATE / 2 for latency in latencies) > COUNT / 2
 
 
-async def test_nobody_waits_where_there_is_room(transport: str, tmp_path: Path) -> None:
+async def test_nobody_waits_where_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Open arrivals without a bound: only the late ones are late, and none shifts another."""
     gap = 0.05
-    samples = await measured(tmp_path, transport, Open(rate=1 / gap))
-    quick = usual(samples)
-    expected = [quick + (LATE if index % EACH == 0 else 0.0) for index in range(COUNT)]
+    samples = await measured(tmp_path, Open(rate=1 / gap), monkeypatch)
 
-    assert [sample.latency for sample in samples] == pytest.approx(expected, abs=NEAR)
+    assert [sample.latency for sample in samples] == pytest.approx(EXPECTED)
     assert [sample.intended for sample in samples] == pytest.approx(
         [index * gap for index in range(COUNT)]
     )
 
 
-async def test_a_closed_run_is_as_long_as_its_late_answers(transport: str, tmp_path: Path) -> None:
+async def test_a_closed_run_is_as_long_as_its_late_responses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One at a time: each is wanted when the one before has ended; late ones stretch the run."""
-    samples = await measured(tmp_path, transport, Closed(concurrency=1))
-    quick = usual(samples)
-    late = COUNT // EACH
+    samples = await measured(tmp_path, Closed(concurrency=1), monkeypatch)
 
-    expected = [quick + (LATE if index % EACH == 0 else 0.0) for index in range(COUNT)]
-    assert [sample.latency for sample in samples] == pytest.approx(expected, abs=NEAR)
+    assert [sample.latency for sample in samples] == pytest.approx(EXPECTED)
     for before, after in itertools.pairwise(samples):
-        assert after.intended == pytest.approx(before.finished, abs=0.05)
+        assert after.intended == pytest.approx(before.finished)
 
-    length = samples[-1].finished - samples[0].intended
-    assert length == pytest.approx(COUNT * quick + late * LATE, rel=0.25)
+    assert samples[-1].finished - samples[0].intended == pytest.approx(sum(EXPECTED))
