@@ -100,16 +100,7 @@ def resume_run(
             on_phase("starting the emulator")
             options = resources.enter_context(_emulated(folder, options, options.emulator))
 
-        specs = [
-            ShardSpec(
-                run_id=run.run_id,
-                options=options,
-                shard=shard,
-                source=run.source,
-                folder=folder.absolute(),
-            )
-            for shard in run.here or range(options.shards)
-        ]
+        specs = _shards(folder, run, options)
         run_shards(
             specs,
             resources.enter_context(executor(len(specs))),
@@ -133,6 +124,14 @@ def _nothing_left(results: Results, *, again: bool = False) -> bool:
 
     begun = bool(results.entries)
     return begun and not results.left and not (again and results.failed)
+
+
+def _shards(folder: Path, run: RunFile, options: RunOptions) -> list[ShardSpec]:
+    """List the shards that run here."""
+    whole = ShardSpec(
+        run_id=run.run_id, options=options, shard=0, source=run.source, folder=folder.absolute()
+    )
+    return [dataclasses.replace(whole, shard=shard) for shard in run.here or range(options.shards)]
 
 
 @contextmanager

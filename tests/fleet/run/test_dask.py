@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -26,7 +25,6 @@ from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.arrivals import Closed
 from aiodps.fleet.plan.devices import GeneratedDevices
 from aiodps.fleet.plan.spec import ShardSpec
-from aiodps.fleet.run.control_files import ControlFiles
 from aiodps.fleet.run.launch import Stop, run_shards
 from aiodps.pki.files import CredentialFiles
 
@@ -128,16 +126,15 @@ def test_a_lost_worker_costs_time_and_no_device(
     from aiodps.fleet.run.dask import dask_executor  # noqa: PLC0415 (an extra)
 
     shards = parts(dps, tmp_path / "run", 60)
-    control = ControlFiles(tmp_path / "run")
-    with dask_executor(cluster.address, 2) as executor, ThreadPoolExecutor(1) as pool:
+    with (
+        dps.registered(20) as reached,
+        dask_executor(cluster.address, 2) as executor,
+        ThreadPoolExecutor(1) as pool,
+    ):
         future = pool.submit(run_shards, shards, executor, stop=Stop())
-        deadline = time.monotonic() + 30
-        while sum(each.assigned for each in control.progress_of_shards(range(2)).values()) < 10:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
+        reached.wait()
         os.kill(cluster.workers[0].pid, signal.SIGKILL)
-        ends = future.result(60)
+        ends = future.result()
 
     assert sum(end.progress.assigned for end in ends) == 60
     registers = dps.emulator.counts.registers
