@@ -37,7 +37,7 @@ class Server:
             if sum(self.emulator.counts.registers.values()) >= count:
                 reached.set()
 
-        with self.emulator.journal.listen(note):
+        with self.emulator.request_log.listen(note):
             yield reached
 
 

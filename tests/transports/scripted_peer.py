@@ -122,9 +122,7 @@ class Peer:
         self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._stop_accepting()
-        held = [
-            line for line in self.lines if not line.ended.wait(0 if exc else PATIENCE / 3)
-        ]
+        held = [line for line in self.lines if not line.ended.wait(0 if exc else PATIENCE / 3)]
         for line in held:
             with contextlib.suppress(OSError):
                 line.sock.shutdown(socket.SHUT_RDWR)

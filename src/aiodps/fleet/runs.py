@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from aiodps.errors import ConfigurationError, JournalError
+from aiodps.fleet.journal.journal import journal_path
 from aiodps.fleet.local_emulator import LocalEmulator, reaching
 from aiodps.fleet.plan.run_file import NAME, RunFile
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results, read_results
 from aiodps.fleet.run.launch import OnProgress, Stop, processes, run_shards
-from aiodps.fleet.run.session import journal_path
 
 
 def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) -> None:

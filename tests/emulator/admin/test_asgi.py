@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from aiodps.emulator.admin.asgi import RequestCycle
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.emulator.admin.visits import rest
 from tests.emulator.clients import PATIENCE, HttpClient
 
+from aiodps.emulator.admin.asgi import RequestCycle
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.stream import Stream

@@ -5,12 +5,12 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from aiodps.emulator.admin.responses import ControlError
 from starlette.requests import Request
 from starlette.routing import Router
 from tests.emulator.admin.visits import request_of
 
 from aiodps.emulator.admin.auth import Access
+from aiodps.emulator.admin.responses import ControlError
 
 TOKEN = "the-right-one"  # noqa: S105 (it opens nothing)
 ACCESS = Access(Router(), token=TOKEN, port=8080)

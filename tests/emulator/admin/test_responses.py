@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator
 
 import anyio
 import pytest
-from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
 from starlette.types import Message
+
+from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
 
 pytestmark = pytest.mark.anyio
 

@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 import pytest
-from aiodps.emulator.admin.responses import AsciiJsonResponse
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
 from tests.emulator.admin.visits import request_of
 
+from aiodps.emulator.admin.responses import AsciiJsonResponse
 from aiodps.emulator.admin.router import SegmentRoute, application
 
 pytestmark = pytest.mark.anyio

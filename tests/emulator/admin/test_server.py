@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
 from starlette.requests import Request
 from starlette.responses import Response
 from tests.emulator.admin.visits import head, headers, port_of, rest, visit
 from tests.emulator.clients import PATIENCE
 
+from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.admin.server import Control
 from aiodps.emulator.state.store import StoreError

@@ -13,13 +13,12 @@ from tests.fleet.plan.test_run_file import run_of
 from tests.fleet.samples import sample
 
 from aiodps.errors import JournalError
-from aiodps.fleet.journal.journal import Journal, State
+from aiodps.fleet.journal.journal import Journal, State, journal_path
 from aiodps.fleet.measure.sample import Outcome, read_samples
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
 from aiodps.fleet.plan.devices import GeneratedDevices
 from aiodps.fleet.report.results import in_words, read_results, write_results
 from aiodps.fleet.report.summary import read_summary
-from aiodps.fleet.run.session import journal_path
 
 SOURCE = GeneratedDevices(count=20, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
 

@@ -17,14 +17,13 @@ from tests.fleet.fleets import NEVER, spec
 from tests.fleet.servers import server
 
 from aiodps.errors import JournalError, ResourceError
-from aiodps.fleet.journal.journal import Journal
+from aiodps.fleet.journal.journal import Journal, journal_path
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.arrivals import Burst, Closed
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run import engine
 from aiodps.fleet.run.control_files import Order
 from aiodps.fleet.run.launch import Stop, processes, run_shards
-from aiodps.fleet.run.session import journal_path
 
 
 def shards(whole: ShardSpec, count: int) -> list[ShardSpec]:

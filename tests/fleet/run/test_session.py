@@ -13,11 +13,11 @@ from tests.fleet.fleets import NEVER, awaited, given, release, spec
 
 from aiodps.emulator.messages import Operation
 from aiodps.errors import JournalError
-from aiodps.fleet.journal.journal import Entry, Journal, State
+from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Burst, Closed, Open
 from aiodps.fleet.run import engine
-from aiodps.fleet.run.session import Session, journal_path
+from aiodps.fleet.run.session import Session
 from aiodps.settings import Settings
 
 pytestmark = pytest.mark.anyio

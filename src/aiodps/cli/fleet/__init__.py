@@ -15,6 +15,6 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, prefix="fleet_")
+@click.group(cls=LazyGroup, lazy=COMMANDS, prefix="fleet.")
 def command() -> None:
     """Provision many devices, and measure how long each takes."""

@@ -83,6 +83,11 @@ class Entry:
         return (self.number, *cells, _crc(self.number, cells))
 
 
+def journal_path(folder: Path, shard: int) -> Path:
+    """Say where a shard's journal lies."""
+    return folder / "journal" / f"{shard:04}.sqlite"
+
+
 class Journal:
     """The journal of one shard; to be used by one thread at a time."""
 

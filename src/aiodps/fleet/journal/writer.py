@@ -14,7 +14,7 @@ import anyio
 from anyio import to_thread
 
 from aiodps.errors import JournalError
-from aiodps.fleet.background import background_task
+from aiodps.fleet.journal.background import background_task
 from aiodps.fleet.journal.journal import Entry, Journal
 
 

@@ -16,9 +16,9 @@ from aiodps.fleet.plan.devices import DeviceSource
 from aiodps.network.trust import Trust
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
+from aiodps.transports import TRANSPORTS, transport_by_name
 from aiodps.transports.base import TransportFactory
 
-TRANSPORTS: Final[Mapping[str, type[REST | MQTT]]] = {"rest": REST, "mqtt": MQTT}
 AZURE_LIMIT: Final = 1000.0
 """Registrations a minute of one DPS instance. Source: Microsoft Learn, "Azure subscription and
 service limits", Device Provisioning Service."""
@@ -152,8 +152,7 @@ class RunOptions:
 
     def transport(self, name: str) -> TransportFactory:
         """Make a transport by its name."""
-        kind = TRANSPORTS[name]
-        return kind(port=self.ports[name]) if name in self.ports else kind()
+        return transport_by_name(name, port=self.ports.get(name))
 
     def client(self, transport: TransportFactory) -> ProvisioningClient:
         """Make a client whose jitter comes from the seed."""

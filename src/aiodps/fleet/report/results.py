@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from aiodps.errors import JournalError
-from aiodps.fleet.journal.journal import Entry, Journal, State
+from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
 from aiodps.fleet.measure.generator_load import GeneratorLoad, worst
 from aiodps.fleet.measure.percentiles import write_hgrm
 from aiodps.fleet.measure.sample import Outcome, Sample, write_samples
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
-from aiodps.fleet.run.session import journal_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

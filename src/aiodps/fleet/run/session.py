@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import anyio
 
-from aiodps.fleet.background import background_task
-from aiodps.fleet.journal.journal import Entry, Journal, State
+from aiodps.fleet.journal.background import background_task
+from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
 from aiodps.fleet.measure.generator_load import GeneratorLoad, SelfMonitor, raise_fd_limit
 from aiodps.fleet.measure.progress import Progress, ProgressCounter
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, schedule, share
@@ -155,11 +154,6 @@ class Session:
         mine = None if times is None else [times[number] for number in numbers]
         limit = options.most_a_minute and options.most_a_minute / options.shards
         return Pacer(self._arrivals, mine, zero=begin, limit_rate=limit)
-
-
-def journal_path(folder: Path, shard: int) -> Path:
-    """Say where a shard's journal lies."""
-    return folder / "journal" / f"{shard:04}.sqlite"
 
 
 def open_journal(spec: ShardSpec) -> Journal:

@@ -7,7 +7,7 @@ import functools
 import anyio
 
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.background import background_task
+from aiodps.fleet.journal.background import background_task
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order
 from aiodps.fleet.run.session import Session, SessionEnd

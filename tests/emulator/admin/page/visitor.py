@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from urllib.parse import urlencode
 
-from aiodps.emulator.admin.responses import EventStream
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
@@ -16,6 +15,7 @@ from tests.emulator.instance import instance
 
 from aiodps.emulator.admin.page.page import Page
 from aiodps.emulator.admin.page.traffic import Traffic
+from aiodps.emulator.admin.responses import EventStream
 from aiodps.emulator.service.service import Service
 
 CONNECTION_STRING = "HostName=localhost;SharedAccessKeyName=owner;SharedAccessKey=c2VjcmV0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from aiodps.fleet.background import background_task
+from aiodps.fleet.journal.background import background_task
 
 pytestmark = pytest.mark.anyio
 
