@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 from tests import certificates as kit
+from tests.scripted.tls import handshake
 
 from aiodps.attestation.base import ClientCertificate, KeyType, OwnContext
 from aiodps.attestation.memory_file import as_file
@@ -439,7 +440,7 @@ def test_what_is_shown(make: Callable[[], Credential], key_type: KeyType) -> Non
 
 
 def shown(identity: ClientCertificate) -> list[bytes]:
-    """Shake hands in memory, and return what the server saw."""
+    """Do a TLS handshake, and return what the server saw."""
     server_name = kit.certify("server", usages=kit.SERVER, names=[])
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
@@ -451,17 +452,7 @@ def shown(identity: ClientCertificate) -> list[bytes]:
     with as_file(server_name.chain_pem + server_name.private_key_pem) as path:
         server.load_cert_chain(path)
 
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client_side = client.wrap_bio(to_client, to_server)
-    server_side = server.wrap_bio(to_server, to_client, server_side=True)
-    for side in (client_side, server_side) * 3:
-        try:
-            side.do_handshake()
-        except ssl.SSLWantReadError:
-            continue
-
-    chain = server_side._sslobj.get_unverified_chain()  # type: ignore[attr-defined]  # public in 3.13
-    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain]
+    return handshake(client, server, host="localhost")
 
 
 def test_it_crosses_process_borders() -> None:

@@ -16,18 +16,17 @@ import anyio
 import anyio.lowlevel
 import pytest
 from OpenSSL import SSL
-from tests.transports.scripted_peer import (
+from tests.scripted.server import (
     HOST,
     Line,
-    Peer,
-    answers,
+    ScriptedServer,
     drips,
     resets,
-    secures,
-    serving,
+    says_and_hangs_up,
     silent,
     target,
 )
+from tests.scripted.tls import serving
 
 from aiodps.attestation.base import ClientCertificate, KeyType
 from aiodps.errors import (
@@ -98,8 +97,8 @@ def open_files() -> int:
 @pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION], ids=["1.2", "1.3"])
 async def test_what_is_sent_arrives_both_ways(version: int) -> None:
     """Bytes go through as they are."""
-    with Peer(secures(serving(version=version), answers(b"there"))) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(says_and_hangs_up(b"there"), tls=serving(version=version)) as peer:
+        connection = await dial(peer.target(), port=peer.port)
         await connection.send(b"hello")
         answer = await connection.receive()
         end = await connection.receive()
@@ -113,8 +112,8 @@ async def test_what_is_sent_arrives_both_ways(version: int) -> None:
 
 async def test_bytes_that_tls_holds_are_not_waited_for() -> None:
     """After a small read the socket is empty and TLS is not: the rest comes without a wait."""
-    with Peer(secures(serving(), answers(b"0123456789" * 100))) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(says_and_hangs_up(b"0123456789" * 100), tls=serving()) as peer:
+        connection = await dial(peer.target(), port=peer.port)
         await connection.send(b"hello")
         parts = [await connection.receive(7)]
         with anyio.fail_after(5):
@@ -135,8 +134,8 @@ async def test_more_than_the_network_holds_is_sent_bit_by_bit() -> None:
         while len(line.received) < size:
             line.send(line.read())
 
-    with Peer(secures(serving(), echo)) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(echo, tls=serving()) as peer:
+        connection = await dial(peer.target(), port=peer.port)
 
         async def take() -> None:
             while len(read) < size:
@@ -153,8 +152,8 @@ async def test_more_than_the_network_holds_is_sent_bit_by_bit() -> None:
 
 async def test_small_packets_do_not_wait_for_acknowledgements() -> None:
     """TCP_NODELAY is set, and the socket never blocks."""
-    with Peer(secures(serving())) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(tls=serving()) as peer:
+        connection = await dial(peer.target(), port=peer.port)
         no_delay = connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         blocking = connection.socket.getblocking()
         connection.close()
@@ -166,7 +165,7 @@ async def test_small_packets_do_not_wait_for_acknowledgements() -> None:
 async def test_the_phases_are_told_with_their_times() -> None:
     """A name is resolved, connected, secured; an address is not resolved."""
     steps: list[Step] = []
-    with Peer(secures(serving())) as peer:
+    with ScriptedServer(tls=serving()) as peer:
         for endpoint in ("localhost", HOST):
             whom = peer.target(endpoint=endpoint, observer=steps.append)
             (await dial(whom.at_port(peer.port))).close()
@@ -183,8 +182,8 @@ async def test_the_phases_are_told_with_their_times() -> None:
 
 async def test_ipv6_works_as_a_literal() -> None:
     """Address and certificate are matched without brackets."""
-    with Peer(secures(serving()), host="::1") as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(tls=serving(), host="::1") as peer:
+        connection = await dial(peer.target(), port=peer.port)
         connection.close()
 
     assert peer.lines[0].secured
@@ -197,8 +196,8 @@ async def test_a_reset_is_a_lost_connection() -> None:
         line.read()
         line.reset()
 
-    with Peer(secures(serving(), reset_after_hello)) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(reset_after_hello, tls=serving()) as peer:
+        connection = await dial(peer.target(), port=peer.port)
         await connection.send(b"hello")
         with pytest.raises(ConnectionLostError) as reading:
             await connection.receive()
@@ -214,8 +213,8 @@ async def test_a_reset_is_a_lost_connection() -> None:
 
 async def test_closing_ends_a_wait_and_may_be_repeated() -> None:
     """Who reads while another closes is told so, and waits for nothing on a number reused."""
-    with Peer(secures(serving())) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(tls=serving()) as peer:
+        connection = await dial(peer.target(), port=peer.port)
 
         async def read() -> None:
             with pytest.raises(ConnectionLostError):
@@ -236,10 +235,10 @@ async def test_closing_ends_a_wait_and_may_be_repeated() -> None:
 def test_closing_works_without_an_event_loop(anyio_backend: str) -> None:
     """Whoever cleans up late does not need to know."""
 
-    async def leave_open(peer: Peer) -> Connection:
-        return await dial(peer.target().at_port(peer.port))
+    async def leave_open(peer: ScriptedServer) -> Connection:
+        return await dial(peer.target(), port=peer.port)
 
-    with Peer(secures(serving())) as peer:
+    with ScriptedServer(tls=serving()) as peer:
         connection = anyio.run(leave_open, peer, backend=anyio_backend)
         connection.close()
 
@@ -262,7 +261,7 @@ async def test_a_refusal_is_told_at_once() -> None:
 
 async def test_all_addresses_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name is as good as the best of its addresses."""
-    with Peer(secures(serving())) as peer, closed_port() as nobody:
+    with ScriptedServer(tls=serving()) as peer, closed_port() as nobody:
         lead_to(monkeypatch, ("::1", nobody), (HOST, nobody), (HOST, peer.port))
         connection = await dial(peer.target(endpoint="localhost").at_port(peer.port))
         connection.close()
@@ -287,7 +286,7 @@ async def test_an_address_that_does_not_answer_costs_its_head_start(
 ) -> None:
     """The next one is tried after a quarter of a second, and the loser is closed."""
     files = open_files()
-    with Peer(secures(serving())) as peer, black_hole() as hole:
+    with ScriptedServer(tls=serving()) as peer, black_hole() as hole:
         lead_to(monkeypatch, (HOST, hole), (HOST, peer.port))
         began = time.monotonic()
         connection = await dial(peer.target(endpoint="localhost").at_port(peer.port))
@@ -358,8 +357,8 @@ async def test_tls_has_a_time_limit(
     """For the handshake as a whole: a peer that drips gets no more time than a silent one."""
     monkeypatch.setattr(dial_module, "TLS_TIMEOUT", 0.2)
     began = time.monotonic()
-    with Peer(script) as peer, pytest.raises(ProvisioningError) as caught:
-        await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(script) as peer, pytest.raises(ProvisioningError) as caught:
+        await dial(peer.target(), port=peer.port)
 
     assert time.monotonic() - began < 5.0
     assert type(caught.value) is TransportTimeoutError
@@ -369,8 +368,8 @@ async def test_tls_has_a_time_limit(
 async def test_no_more_descriptors_is_a_lack_of_resources() -> None:
     """It is this machine's trouble, not the service's, and the hint says so."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with Peer(secures(serving())) as peer:
-        (await dial(peer.target().at_port(peer.port))).close()
+    with ScriptedServer(tls=serving()) as peer:
+        (await dial(peer.target(), port=peer.port)).close()
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
             with pytest.raises(ResourceError) as caught:
@@ -390,8 +389,8 @@ async def test_a_key_that_cannot_be_loaded_leaves_nothing_open() -> None:
         raise PrivateKeyError("no such key", reason="weak")
 
     identity = ClientCertificate(KeyType.EC, load)
-    with Peer(silent) as peer, pytest.raises(CredentialError):
-        await dial(peer.target(identity=identity).at_port(peer.port))
+    with ScriptedServer(silent) as peer, pytest.raises(CredentialError):
+        await dial(peer.target(identity=identity), port=peer.port)
 
     assert peer.lines[0].received == b""
     assert current_limiter().inside == 0
@@ -404,7 +403,7 @@ async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
         line.send(b"220 mail\r\n")
         line.reset()
 
-    with Peer(says_and_resets) as peer, socket.socket() as plain:
+    with ScriptedServer(says_and_resets) as peer, socket.socket() as plain:
         plain.connect((HOST, peer.port))
         plain.setblocking(False)
         while plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != errno.ECONNRESET:
@@ -421,7 +420,7 @@ async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
 
 async def test_a_hundred_silent_peers_do_not_delay_a_healthy_device() -> None:
     """They lose their places after a quarter of a second each round of places."""
-    with Peer(silent) as mute, Peer(secures(serving())) as healthy:
+    with ScriptedServer(silent) as mute, ScriptedServer(tls=serving()) as healthy:
         async with anyio.create_task_group() as tasks:
             for _ in range(100):
                 tasks.start_soon(_dial_in_vain, mute)
@@ -439,8 +438,8 @@ async def test_a_hundred_silent_peers_do_not_delay_a_healthy_device() -> None:
 async def test_a_hundred_dripping_peers_do_not_either() -> None:
     """Though none of them is ever silent for long."""
     with (
-        Peer(drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f", gap=0.1)) as dripping,
-        Peer(secures(serving())) as healthy,
+        ScriptedServer(drips(b"\x16\x03\x03\x40\x00\x02\x00\x3f", gap=0.1)) as dripping,
+        ScriptedServer(tls=serving()) as healthy,
     ):
         async with anyio.create_task_group() as tasks:
             for _ in range(100):
@@ -463,7 +462,7 @@ async def _until(condition: Callable[[], bool]) -> None:
             await anyio.lowlevel.checkpoint()
 
 
-async def _dial_in_vain(peer: Peer) -> None:
+async def _dial_in_vain(peer: ScriptedServer) -> None:
     with contextlib.suppress(ProvisioningError):
         (await dial(peer.target().at_port(peer.port))).close()
 
@@ -481,7 +480,7 @@ class Handshakes:
         self.most = max(self.most, self.under_way)
 
 
-async def _dial_often(peer: Peer, times: int) -> Handshakes:
+async def _dial_often(peer: ScriptedServer, times: int) -> Handshakes:
     handshakes = Handshakes()
 
     async def one() -> None:
@@ -496,7 +495,7 @@ async def _dial_often(peer: Peer, times: int) -> Handshakes:
 
 async def test_a_thousand_at_once_are_made_a_few_at_a_time() -> None:
     """All get there, and no more handshakes are under way than there are places."""
-    with Peer(secures(serving())) as peer:
+    with ScriptedServer(tls=serving()) as peer:
         handshakes = await _dial_often(peer, 1000)
 
     assert len(peer.lines) == 1000
@@ -520,7 +519,7 @@ async def test_a_busy_peer_does_not_open_the_gate() -> None:
 
         line.drain()
 
-    with Peer(busy) as peer:
+    with ScriptedServer(busy) as peer:
         handshakes = await _dial_often(peer, 160)
 
     assert all(line.secured for line in peer.lines)
@@ -577,7 +576,7 @@ async def test_cancelled_at_any_await_a_dial_leaves_nothing(
 ) -> None:
     """No socket, no reader, no place in the gate; the peer sees every connection end."""
     files = open_files()
-    with Peer(secures(serving(version=SSL.TLS1_2_VERSION))) as peer, closed_port() as nobody:
+    with ScriptedServer(tls=serving(version=SSL.TLS1_2_VERSION)) as peer, closed_port() as nobody:
         lead_to(monkeypatch, ("::1", nobody), (HOST, peer.port), (HOST, peer.port))
 
         async def work() -> None:
@@ -600,8 +599,8 @@ async def test_a_cancelled_wait_leaves_a_usable_connection(operation: str) -> No
         line.send(b"at last")
         line.drain()
 
-    with Peer(secures(serving(), reads_late)) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(reads_late, tls=serving()) as peer:
+        connection = await dial(peer.target(), port=peer.port)
 
         with anyio.move_on_after(0.05) as scope:
             if operation == "receive":
@@ -620,7 +619,7 @@ async def test_a_cancelled_wait_leaves_a_usable_connection(operation: str) -> No
 async def test_resets_of_all_ages_leave_nothing() -> None:
     """A peer that resets after the hello is a lost connection a hundred times over."""
     files = open_files()
-    with Peer(resets) as peer:
+    with ScriptedServer(resets) as peer:
         for _ in range(100):
             with pytest.raises(ConnectionLostError):
                 await dial(peer.target().at_port(peer.port))

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from tests import certificates as certs
 from tests.certificates import DAY, HOUR, certify, root
+from tests.scripted.server import ScriptedServer
+from tests.scripted.tls import serving
 from tests.transports.hosts import DPS, hosts
-from tests.transports.scripted_peer import Peer, secures, serving, silent
 
 from aiodps.attestation.base import OwnContext
 from aiodps.errors import ServerIdentityError
@@ -162,8 +163,8 @@ ROWS = [
 async def test_a_bad_certificate_is_refused_for_its_reason(row: Row, version: int | None) -> None:
     """The reason is the one of the table, and the server gets not one byte of the application."""
     context = serving(row.make(), version=version)
-    with Peer(secures(context)) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(endpoint=row.host).at_port(peer.port))
+    with ScriptedServer(tls=context) as peer, pytest.raises(ServerIdentityError) as caught:
+        await dial(peer.target(endpoint=row.host), port=peer.port)
 
     assert caught.value.reason == row.reason
     assert row.says in caught.value.message
@@ -178,7 +179,7 @@ async def test_a_bad_certificate_is_refused_for_its_reason(row: Row, version: in
 async def test_wrong_dates_point_at_the_clock(make: Callable[..., Credential]) -> None:
     """S01, S02: a device's clock is wrong more often than a service's certificate."""
     with (
-        Peer(secures(serving(make(names=[DPS])))) as peer,
+        ScriptedServer(tls=serving(make(names=[DPS]))) as peer,
         pytest.raises(ServerIdentityError) as caught,
     ):
         await dial(peer.target(endpoint=DPS).at_port(peer.port))
@@ -190,8 +191,8 @@ async def test_wrong_dates_point_at_the_clock(make: Callable[..., Credential]) -
 async def test_a_leaf_that_says_it_is_a_ca_is_accepted() -> None:
     """S22: OpenSSL takes it, also when strict. A known gap, the same in every Azure SDK."""
     leaf = certify(names=[DPS], ca=True, key_cert_sign=False, usages=certs.SERVER)
-    with Peer(secures(serving(leaf))) as peer:
-        connection = await dial(peer.target(endpoint=DPS).at_port(peer.port))
+    with ScriptedServer(tls=serving(leaf)) as peer:
+        connection = await dial(peer.target(endpoint=DPS), port=peer.port)
         connection.close()
 
     assert peer.lines[0].secured
@@ -238,8 +239,8 @@ async def test_the_callers_crl_is_obeyed(
     """S25, S27: whoever brings a context with a CRL learns that a certificate is revoked."""
     leaf = certify(issuer=root(), names=[DPS])
     identity = OwnContext(context_with(make(leaf), tmp_path))
-    with Peer(secures(serving(leaf))) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(endpoint=DPS, identity=identity).at_port(peer.port))
+    with ScriptedServer(tls=serving(leaf)) as peer, pytest.raises(ServerIdentityError) as caught:
+        await dial(peer.target(endpoint=DPS, identity=identity), port=peer.port)
 
     assert caught.value.reason == reason
     assert not peer.lines[0].secured
@@ -247,8 +248,8 @@ async def test_the_callers_crl_is_obeyed(
 
 async def test_without_a_crl_nothing_is_known_of_revocation() -> None:
     """S26: there is no online check, as in every Azure SDK."""
-    with Peer(secures(serving(certify(issuer=root(), names=[DPS])))) as peer:
-        connection = await dial(peer.target(endpoint=DPS).at_port(peer.port))
+    with ScriptedServer(tls=serving(certify(issuer=root(), names=[DPS]))) as peer:
+        connection = await dial(peer.target(endpoint=DPS), port=peer.port)
         connection.close()
 
     assert peer.lines[0].secured
@@ -258,7 +259,7 @@ async def test_a_message_lists_a_few_names_only() -> None:
     """A certificate with many long names makes a message for people all the same."""
     names = ["a" * 60 + "." + "b" * 60 + ".test", *(f"host-{i}.test" for i in range(50))]
     with (
-        Peer(secures(serving(certify(names=names)))) as peer,
+        ScriptedServer(tls=serving(certify(names=names))) as peer,
         pytest.raises(ServerIdentityError) as caught,
     ):
         await dial(peer.target(endpoint=DPS).at_port(peer.port))
@@ -276,7 +277,7 @@ async def test_the_servers_certificates_are_seen_after_a_refusal() -> None:
     """The private name that makes it possible before Python 3.13 is still there."""
     leaf = certify(names=["other.test"])
     with (
-        Peer(secures(serving(leaf), silent)) as peer,
+        ScriptedServer(tls=serving(leaf)) as peer,
         pytest.raises(ServerIdentityError) as caught,
     ):
         await dial(peer.target(endpoint=DPS).at_port(peer.port))

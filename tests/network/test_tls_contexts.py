@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from tests import certificates as certs
 from tests.certificates import root
-from tests.transports.scripted_peer import HOST, Peer, secures, serving
+from tests.scripted.server import HOST, ScriptedServer
+from tests.scripted.tls import serving
 
 from aiodps.attestation.base import ClientCertificate, KeyType, NoCertificate, OwnContext
 from aiodps.attestation.x509 import X509
@@ -66,10 +67,10 @@ def fleet() -> tuple[Device, ...]:
     )
 
 
-async def introduce(devices: Iterable[Device], peers: Iterable[Peer]) -> None:
+async def introduce(devices: Iterable[Device], peers: Iterable[ScriptedServer]) -> None:
     """Let each device dial each peer, all at once, and say its name."""
 
-    async def one(who: Device, peer: Peer) -> None:
+    async def one(who: Device, peer: ScriptedServer) -> None:
         identity = who.attestation.tls_identity() if who.attestation else NoCertificate()
         connection = await dial(peer.target(identity=identity).at_port(peer.port))
         await connection.send(who.name.encode())
@@ -81,7 +82,7 @@ async def introduce(devices: Iterable[Device], peers: Iterable[Peer]) -> None:
                 tasks.start_soon(one, who, peer)
 
 
-def check(peer: Peer, devices: Iterable[Device], *, times: int) -> None:
+def check(peer: ScriptedServer, devices: Iterable[Device], *, times: int) -> None:
     """Check that the peer saw each device with its own certificate, and each so many times."""
     expected = {who.name: who.der for who in devices}
     seen = [
@@ -99,8 +100,8 @@ DER = Encoding.DER
 async def test_all_kinds_from_one_event_loop() -> None:
     """EC, RSA, Ed25519, Ed448 and no certificate, TLS 1.2 and 1.3, all at once."""
     with (
-        Peer(secures(serving(version=SSL.TLS1_2_VERSION))) as older,
-        Peer(secures(serving(version=SSL.TLS1_3_VERSION))) as newer,
+        ScriptedServer(tls=serving(version=SSL.TLS1_2_VERSION)) as older,
+        ScriptedServer(tls=serving(version=SSL.TLS1_3_VERSION)) as newer,
     ):
         await introduce(fleet(), [older, newer])
 
@@ -110,7 +111,9 @@ async def test_all_kinds_from_one_event_loop() -> None:
 
 def test_all_kinds_from_two_threads(anyio_backend: str) -> None:
     """Two event loops use the same contexts, and do not get into each other's way."""
-    peers = [Peer(secures(serving(version=version))) for version in (None, SSL.TLS1_2_VERSION)]
+    peers = [
+        ScriptedServer(tls=serving(version=version)) for version in (None, SSL.TLS1_2_VERSION)
+    ]
     failures: list[BaseException] = []
 
     def run(devices: tuple[Device, ...]) -> None:

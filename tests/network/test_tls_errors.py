@@ -14,20 +14,18 @@ import pytest
 from OpenSSL import SSL
 from tests import certificates as certs
 from tests.certificates import certify, root, rsa_key
-from tests.transports.scripted_peer import (
+from tests.scripted.server import (
     HOST,
     Line,
-    Peer,
+    ScriptedServer,
     alert,
     alerts,
-    demanding,
     hangs_up,
     resets,
     says,
     says_and_hangs_up,
-    secures,
-    serving,
 )
+from tests.scripted.tls import demanding, serving
 
 from aiodps.attestation.base import OwnContext
 from aiodps.errors import (
@@ -79,8 +77,8 @@ ALERTS = {
 async def test_an_alert_is_told_as_what_it_is(number: int) -> None:
     """Each alert has its class and, where OpenSSL knows it, its name."""
     kind, reason = ALERTS[number]
-    with Peer(alerts(number)) as peer, pytest.raises(ProvisioningError) as caught:
-        await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(alerts(number)) as peer, pytest.raises(ProvisioningError) as caught:
+        await dial(peer.target(), port=peer.port)
 
     assert type(caught.value) is kind
     assert reason is None or getattr(caught.value, "reason", None) == reason
@@ -91,8 +89,8 @@ async def test_an_alert_is_told_as_what_it_is(number: int) -> None:
 async def test_an_alert_is_told_at_once() -> None:
     """Nobody waits for a time limit when the server has said why, even if it stays on the line."""
     began = time.monotonic()
-    with Peer(says(alert(48))) as peer, pytest.raises(ClientCertificateRejectedError):
-        await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(says(alert(48))) as peer, pytest.raises(ClientCertificateRejectedError):
+        await dial(peer.target(), port=peer.port)
 
     assert time.monotonic() - began < 2.0
 
@@ -101,8 +99,8 @@ async def test_an_alert_is_told_at_once() -> None:
 @pytest.mark.parametrize("script", [hangs_up, resets, says_and_hangs_up(b"\x16\x03\x03\x00")])
 async def test_an_early_end_is_a_lost_connection(script: Callable[[Line], None]) -> None:
     """A server that closes, resets or breaks off in the handshake is tried again, with a hint."""
-    with Peer(script) as peer, pytest.raises(ConnectionLostError) as caught:
-        await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(script) as peer, pytest.raises(ConnectionLostError) as caught:
+        await dial(peer.target(), port=peer.port)
 
     assert caught.value.phase is Phase.TLS
     assert "client certificate" in caught.value.hint
@@ -121,8 +119,8 @@ async def test_an_early_end_is_a_lost_connection(script: Callable[[Line], None])
 )
 async def test_what_is_no_tls_is_told_so(said: bytes) -> None:
     """S32: a port without TLS asks the question that helps."""
-    with Peer(says(said)) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(says(said)) as peer, pytest.raises(TlsProtocolError) as caught:
+        await dial(peer.target(), port=peer.port)
 
     assert caught.value.reason == "not_tls"
     assert "is this port TLS?" in caught.value.hint
@@ -132,8 +130,8 @@ async def test_what_is_no_tls_is_told_so(said: bytes) -> None:
 async def test_a_certificate_of_a_hundred_kilobytes_is_not_held() -> None:
     """S28: OpenSSL bounds what a handshake may hold."""
     huge = certify(names=[f"host-{number}.example.test" for number in range(10_000)])
-    with Peer(secures(serving(huge))) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(tls=serving(huge)) as peer, pytest.raises(TlsProtocolError) as caught:
+        await dial(peer.target(), port=peer.port)
 
     assert caught.value.reason == "too_large"
 
@@ -158,8 +156,8 @@ def speaks(version: ssl.TLSVersion, directory: Path) -> Callable[[Line], None]:
 async def test_an_outdated_version_is_refused(version: str, tmp_path: Path) -> None:
     """S29: TLS 1.0 and 1.1 are not spoken."""
     script = speaks(ssl.TLSVersion[version], tmp_path)
-    with Peer(script) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(script) as peer, pytest.raises(TlsProtocolError) as caught:
+        await dial(peer.target(), port=peer.port)
 
     assert caught.value.reason == "version"
     assert not peer.lines[0].secured
@@ -181,8 +179,8 @@ async def test_a_weak_cipher_is_refused(cipher: bytes) -> None:
     """S30, S31: no key exchange without forward secrecy, no cipher that does not authenticate."""
     server = certify(issuer=root(), key=rsa_key(2048), names=[HOST])
     context = serving(server, version=SSL.TLS1_2_VERSION, ciphers=cipher + b":@SECLEVEL=0")
-    with Peer(secures(context)) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(tls=context) as peer, pytest.raises(TlsProtocolError) as caught:
+        await dial(peer.target(), port=peer.port)
 
     assert caught.value.reason == "no_common_cipher"
     assert not peer.lines[0].secured
@@ -191,8 +189,8 @@ async def test_a_weak_cipher_is_refused(cipher: bytes) -> None:
 @pytest.mark.anyio
 async def test_a_refusal_under_tls_1_3_is_told_when_reading() -> None:
     """The handshake succeeds for the client; the alert comes with the first read."""
-    with Peer(secures(demanding())) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(tls=demanding()) as peer:
+        connection = await dial(peer.target(), port=peer.port)
         with pytest.raises(ClientCertificateRejectedError) as caught:
             await connection.receive()
 
@@ -214,8 +212,8 @@ async def test_a_refusal_under_tls_1_3_is_there_after_a_write_that_failed(*, res
             if reset:
                 line.reset()
 
-    with Peer(refuses) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(refuses) as peer:
+        connection = await dial(peer.target(), port=peer.port)
         peer.lines[0].ended.wait(5)
         with pytest.raises(ConnectionLostError):
             await connection.send(b"x" * 10_000_000)
@@ -237,8 +235,8 @@ async def test_an_early_answer_is_there_after_a_write_that_failed() -> None:
         line.send(b"no, thank you")
         line.reset()
 
-    with Peer(answers_early) as peer:
-        connection = await dial(peer.target().at_port(peer.port))
+    with ScriptedServer(answers_early) as peer:
+        connection = await dial(peer.target(), port=peer.port)
         peer.lines[0].ended.wait(5)
         with pytest.raises(ConnectionLostError):
             await connection.send(b"x" * 10_000_000)
@@ -252,9 +250,9 @@ async def test_an_early_answer_is_there_after_a_write_that_failed() -> None:
 @pytest.mark.anyio
 async def test_a_refusal_under_tls_1_2_is_told_in_the_handshake() -> None:
     """There the server says no before the handshake is done: in OpenSSL with alert 40."""
-    script = secures(demanding(version=SSL.TLS1_2_VERSION))
-    with Peer(script) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target().at_port(peer.port))
+    context = demanding(version=SSL.TLS1_2_VERSION)
+    with ScriptedServer(tls=context) as peer, pytest.raises(TlsProtocolError) as caught:
+        await dial(peer.target(), port=peer.port)
 
     assert caught.value.reason == "no_common_cipher"
     assert "client certificate" in caught.value.hint
@@ -322,7 +320,7 @@ def test_a_refusal_without_its_connection_is_told_in_openssls_words() -> None:
 async def test_a_callers_context_is_told_the_same_way() -> None:
     """Refusals do not depend on who made the context."""
     identity = OwnContext(ssl.create_default_context())
-    with Peer(secures(serving())) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(identity=identity).at_port(peer.port))
+    with ScriptedServer(tls=serving()) as peer, pytest.raises(ServerIdentityError) as caught:
+        await dial(peer.target(identity=identity), port=peer.port)
 
     assert caught.value.reason == "incomplete_chain"

@@ -11,7 +11,8 @@ import certifi
 import pytest
 from cryptography import x509
 from tests.certificates import certify, root
-from tests.transports.scripted_peer import Peer, secures, serving
+from tests.scripted.server import ScriptedServer
+from tests.scripted.tls import serving
 
 from aiodps.errors import ConfigurationError, ServerIdentityError
 from aiodps.network import trust as trust_module
@@ -151,8 +152,8 @@ async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
 
     trust = Trust("system", None)
-    with Peer(secures(serving())) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(trust=trust).at_port(peer.port))
+    with ScriptedServer(tls=serving()) as peer, pytest.raises(ServerIdentityError) as caught:
+        await dial(peer.target(trust=trust), port=peer.port)
 
     assert caught.value.reason == "incomplete_chain"
     assert authorities(trust) == ["system"]

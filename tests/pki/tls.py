@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.certificates import write
+from tests.scripted.tls import handshake
 
 from aiodps.pki import Credential
 
@@ -14,29 +15,16 @@ from aiodps.pki import Credential
 def shake_hands(
     directory: Path, *, client: Credential, server: Credential, root: Credential, host: str
 ) -> bytes:
-    """Do a mutual TLS handshake in memory; return the certificate that the server saw, in DER.
+    """Do a mutual TLS handshake; return the certificate that the server saw, in DER.
 
     Raises:
         ssl.SSLError: If either side does not accept the other.
     """
     directory.mkdir(exist_ok=True)
-    client_context = _context(ssl.PROTOCOL_TLS_CLIENT, client, root, directory / "client")
-    server_context = _context(ssl.PROTOCOL_TLS_SERVER, server, root, directory / "server")
-    server_context.verify_mode = ssl.CERT_REQUIRED
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client_side = client_context.wrap_bio(to_client, to_server, server_hostname=host)
-    server_side = server_context.wrap_bio(to_server, to_client, server_side=True)
-    # TLS 1.3 takes three flights; each side is also given a turn to read the other's alert.
-    for _ in range(4):
-        for side in (client_side, server_side):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-
-    shown = server_side.getpeercert(binary_form=True)
-    assert shown is not None
-    return shown
+    device = _context(ssl.PROTOCOL_TLS_CLIENT, client, root, directory / "client")
+    service = _context(ssl.PROTOCOL_TLS_SERVER, server, root, directory / "server")
+    service.verify_mode = ssl.CERT_REQUIRED
+    return handshake(device, service, host=host)[0]
 
 
 def openssl_verify(

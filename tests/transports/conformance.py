@@ -1,17 +1,17 @@
 """The contract of a transport, as a suite that every transport runs.
 
-A transport takes part by a `Kit`: how to open it, and how a peer speaks its language. To add one,
-write a kit and put it into `KITS`.
+A transport takes part by a `Kit`: how to open it, and how a server speaks its language. To add
+one, write a kit and put it into `KITS`.
 """
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.protocol.mqtt_bytes import CONNACK
-from tests.transports import http_peer, mqtt_peer, peers
+from tests.scripted import http, mqtt
+from tests.scripted.server import CLOSED, Line, Script, silent, steps
 
 from aiodps.protocol.limits import MAX_BODY
 from aiodps.transports.base import TransportFactory
@@ -21,21 +21,21 @@ from aiodps.transports.rest import REST
 
 @dataclass(frozen=True)
 class Kit:
-    """A transport, and peers that speak its language."""
+    """A transport, and servers that speak its language."""
 
     name: str
-    peer: type[peers.Peer]
+    server: type[http.HttpServer]
     factory: Callable[[int], TransportFactory]
     backends: tuple[str, ...]
-    answering: Callable[[int, bytes], peers.Script]
+    answering: Callable[[int, bytes], Script]
     """Answers every request with a status and a body."""
-    closing_before_answer: peers.Script
+    closing_before_answer: Script
     """Closes after the first request."""
-    closing_after_answer: peers.Script
+    closing_after_answer: Script
     """Closes after the first answer."""
-    silent: peers.Script
+    silent: Script
     """Takes everything and never answers."""
-    oversized: peers.Script
+    oversized: Script
     """Answers with more than may be."""
 
     def __str__(self) -> str:
@@ -43,63 +43,16 @@ class Kit:
         return self.name
 
 
-def _rest_answering(status: int, body: bytes) -> peers.Script:
-    return http_peer.always(http_peer.answer(status, body, Location="https://evil.test/x"))
+def _answering(status: int, body: bytes) -> Script:
+    return http.always(http.answer(status, body, Location="https://evil.test/x"))
 
 
-def _rest_closing(line: http_peer.Line) -> None:
-    line.take()
-
-
-def _rest_silent(line: http_peer.Line) -> None:
-    line.drain()
-
-
-def _rest_oversized(line: http_peer.Line) -> None:
-    line.take()
-    line.send(http_peer.answer(200, b"", Content_Length="99999999"))
-    _flood(line.sock)
-
-
-def _mqtt_answering(status: int, body: bytes) -> peers.Script:
-    def script(line: mqtt_peer.Line) -> None:
-        line.accept()
-        while True:
-            line.send(line.request().answer(status, body))
-
-    return script
-
-
-def _mqtt_closing(line: mqtt_peer.Line) -> None:
-    line.accept()
-    line.request()
-
-
-def _mqtt_closing_after(line: mqtt_peer.Line) -> None:
-    line.accept()
-    line.send(line.request().answer(202, b"{}"))
-
-
-def _mqtt_silent(line: mqtt_peer.Line) -> None:
-    line.expect(0x10)
-    line.send(CONNACK)
-    line.drain()
-
-
-def _mqtt_oversized(line: mqtt_peer.Line) -> None:
-    line.accept()
-    line.request()
-    line.send(b"\x32\xff\xff\xff\x7f")
-    _flood(line.sock)
-
-
-def _flood(sock: object) -> None:
-    """Send more than anybody may take, until the client hangs up."""
-    assert isinstance(sock, ssl.SSLSocket)
+def _flood(line: Line) -> None:
+    """Send more than anybody may take, until the client closes the connection."""
     try:
         for _ in range(1024):
-            sock.sendall(b"x" * MAX_BODY)
-    except OSError:
+            line.send(b"x" * MAX_BODY)
+    except CLOSED:
         return
 
     raise AssertionError("the client took 256 MB")
@@ -108,25 +61,27 @@ def _flood(sock: object) -> None:
 KITS = [
     Kit(
         name="rest",
-        peer=http_peer.Peer,
+        server=http.HttpServer,
         factory=lambda port: REST(port=port),
         backends=("asyncio", "trio"),
-        answering=_rest_answering,
-        closing_before_answer=_rest_closing,
-        closing_after_answer=http_peer.once(http_peer.answer(202)),
-        silent=_rest_silent,
-        oversized=_rest_oversized,
+        answering=_answering,
+        closing_before_answer=http.once(),
+        closing_after_answer=http.once(http.answer(202)),
+        silent=silent,
+        oversized=steps(http.Line.take, http.answer(200, b"", Content_Length="99999999"), _flood),
     ),
     Kit(
         name="mqtt",
-        peer=mqtt_peer.Peer,
+        server=mqtt.MqttServer,
         factory=lambda port: MQTT(port=port),
         backends=("asyncio",),
-        answering=_mqtt_answering,
-        closing_before_answer=_mqtt_closing,
-        closing_after_answer=_mqtt_closing_after,
-        silent=_mqtt_silent,
-        oversized=_mqtt_oversized,
+        answering=mqtt.answering,
+        closing_before_answer=steps(mqtt.Line.accept, mqtt.Line.request),
+        closing_after_answer=steps(
+            mqtt.Line.accept, lambda line: line.send(line.request().answer(202))
+        ),
+        silent=steps(mqtt.takes_connect, CONNACK, silent),
+        oversized=steps(mqtt.Line.accept, mqtt.Line.request, b"\x32\xff\xff\xff\x7f", _flood),
     ),
 ]
 

@@ -6,13 +6,13 @@ import dataclasses
 import resource
 import socket
 import ssl
-import struct
 import threading
 import time
 
 import anyio
 import pytest
-from tests.transports import peers
+from tests.scripted.server import Line, ScriptedServer, alert, says
+from tests.scripted.tls import demanding
 from tests.transports.conformance import CASES, Kit
 from tests.transports.traces import cancelled_at, traces
 
@@ -38,16 +38,16 @@ AT_ONCE = 3.0
 """Seconds; far below every time-out, far above what loopback needs."""
 
 
-def opened(kit: Kit, peer: peers.Peer) -> Transport:
-    """Open the kit's transport to a peer."""
-    return kit.factory(peer.port).open(peer.target())
+def opened(kit: Kit, peer: ScriptedServer) -> Transport:
+    """Open the kit's transport to a server."""
+    return kit.factory(peer.port).open(peer.target(transport=kit.name))
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 302, 400, 401, 404, 429, 500, 503, 999])
 async def test_any_status_is_a_response(kit: Kit, status: int) -> None:
     """2: whatever the status, it is an answer and not an error."""
     body = b"" if status == 204 else b'{"a":1}'
-    with kit.peer([kit.answering(status, body)]) as peer:
+    with kit.server(kit.answering(status, body)) as peer:
         transport = opened(kit, peer)
         await transport.connect()
         response = await transport.exchange(Register())
@@ -58,7 +58,7 @@ async def test_any_status_is_a_response(kit: Kit, status: int) -> None:
 
 async def test_one_connection_for_all(kit: Kit) -> None:
     """1: connecting again costs nothing while the connection stands."""
-    with kit.peer([kit.answering(202, b"{}")]) as peer:
+    with kit.server(kit.answering(202, b"{}")) as peer:
         transport = opened(kit, peer)
         for _ in range(3):
             await transport.connect()
@@ -66,17 +66,17 @@ async def test_one_connection_for_all(kit: Kit) -> None:
 
         await transport.aclose()
 
-    assert peer.connections == 1
+    assert len(peer.lines) == 1
 
 
 async def test_a_lost_connection_is_replaced(kit: Kit) -> None:
     """1: a connection that the server has closed in the meantime is noticed and replaced."""
-    with kit.peer([kit.closing_after_answer, kit.answering(200, b"{}")]) as peer:
+    with kit.server(kit.closing_after_answer, kit.answering(200, b"{}")) as peer:
         transport = opened(kit, peer)
         await transport.connect()
         await transport.exchange(Register())
         with anyio.fail_after(AT_ONCE):
-            while peer.connections < 2:
+            while len(peer.lines) < 2:
                 await transport.connect()
                 await anyio.sleep(0.01)
 
@@ -88,18 +88,18 @@ async def test_a_lost_connection_is_replaced(kit: Kit) -> None:
 
 async def test_nothing_is_followed(kit: Kit) -> None:
     """2, 4: a redirect is an answer; nobody else is ever dialled."""
-    with kit.peer([kit.answering(302, b"{}")]) as peer:
+    with kit.server(kit.answering(302, b"{}")) as peer:
         transport = opened(kit, peer)
         await transport.connect()
         assert (await transport.exchange(Register())).status_code == 302
         await transport.aclose()
 
-    assert peer.connections == 1
+    assert len(peer.lines) == 1
 
 
 async def test_early_close(kit: Kit) -> None:
     """3: a connection closed before the answer is told as lost, at once."""
-    with kit.peer([kit.closing_before_answer]) as peer:
+    with kit.server(kit.closing_before_answer) as peer:
         transport = opened(kit, peer)
         await transport.connect()
         with anyio.fail_after(AT_ONCE), pytest.raises(ConnectionLostError):
@@ -110,7 +110,7 @@ async def test_early_close(kit: Kit) -> None:
 
 async def test_oversized(kit: Kit) -> None:
     """3: an answer over the limit is refused without being held."""
-    with kit.peer([kit.oversized]) as peer:
+    with kit.server(kit.oversized) as peer:
         transport = opened(kit, peer)
         await transport.connect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -121,18 +121,6 @@ async def test_oversized(kit: Kit) -> None:
         await transport.aclose()
 
     assert after - before < 16 * 1024
-
-
-def alert(number: int) -> peers.Script:
-    """Answer the ClientHello with a fatal alert."""
-
-    def script(sock: socket.socket) -> None:
-        sock.recv(65536)
-        sock.sendall(b"\x15\x03\x03\x00\x02\x02" + bytes([number]))
-        while sock.recv(65536):
-            pass
-
-    return script
 
 
 @pytest.mark.parametrize(
@@ -148,7 +136,7 @@ def alert(number: int) -> peers.Script:
 )
 async def test_alerts(kit: Kit, number: int, error: type[ProvisioningError]) -> None:
     """3: a TLS alert is told as what it is, at once."""
-    with kit.peer([alert(number)], secure=False) as peer:
+    with ScriptedServer(says(alert(number))) as peer:
         transport = opened(kit, peer)
         with anyio.fail_after(AT_ONCE), pytest.raises(error) as caught:
             await transport.connect()
@@ -159,8 +147,7 @@ async def test_alerts(kit: Kit, number: int, error: type[ProvisioningError]) -> 
 
 async def test_certificate_required_under_tls_1_3(kit: Kit) -> None:
     """3: under TLS 1.3 a refused certificate is heard of after the handshake; told all the same."""
-    context = peers.server_context(client_certificate=True)
-    with kit.peer([lambda _: None], context=context) as peer:
+    with kit.server(tls=demanding()) as peer:
         transport = opened(kit, peer)
         with anyio.fail_after(AT_ONCE), pytest.raises(ClientCertificateRejectedError):
             await first_exchange(transport)
@@ -175,14 +162,7 @@ async def first_exchange(transport: Transport) -> None:
 @pytest.mark.parametrize("how", ["fin", "rst"])
 async def test_closed_in_the_handshake(kit: Kit, how: str) -> None:
     """3: a peer that hangs up in the handshake is told as that, with a hint, at once."""
-
-    def script(sock: socket.socket) -> None:
-        if how == "rst":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-        sock.close()
-
-    with kit.peer([script], secure=False) as peer:
+    with ScriptedServer(Line.end if how == "fin" else Line.reset) as peer:
         transport = opened(kit, peer)
         with anyio.fail_after(AT_ONCE), pytest.raises(ConnectionLostError) as caught:
             await transport.connect()
@@ -192,12 +172,7 @@ async def test_closed_in_the_handshake(kit: Kit, how: str) -> None:
 
 async def test_not_tls(kit: Kit) -> None:
     """S32: a port that speaks no TLS is told as that."""
-
-    def script(sock: socket.socket) -> None:
-        sock.recv(65536)
-        sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with kit.peer([script], secure=False) as peer:
+    with ScriptedServer(says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as peer:
         transport = opened(kit, peer)
         with anyio.fail_after(AT_ONCE), pytest.raises(TlsProtocolError) as caught:
             await transport.connect()
@@ -207,7 +182,7 @@ async def test_not_tls(kit: Kit) -> None:
 
 async def test_refused(kit: Kit) -> None:
     """3: a closed port is told at once."""
-    with kit.peer([kit.silent]) as peer:
+    with kit.server(kit.silent) as peer:
         target = peer.target()
 
     with anyio.fail_after(AT_ONCE), pytest.raises(ConnectError):
@@ -216,17 +191,20 @@ async def test_refused(kit: Kit) -> None:
 
 async def test_a_stranger_hears_nothing(kit: Kit) -> None:
     """Not one byte of the registration reaches a server whose certificate is not trusted."""
-    heard: list[bytes] = []
-
-    def script(sock: object) -> None:
-        heard.append(b"anything")
-
-    with kit.peer([script]) as peer:
-        stranger = dataclasses.replace(peer.target(), trust=Trust.of(None))
+    with kit.server() as peer:
+        target = peer.target()
+        stranger = Target(
+            endpoint=target.endpoint,
+            id_scope=target.id_scope,
+            registration_id=target.registration_id,
+            identity=target.identity,
+            trust=Trust.of(None),
+            report=target.report,
+        )
         with pytest.raises(ServerIdentityError):
             await kit.factory(peer.port).open(stranger).connect()
 
-    assert heard == []
+    assert [line.received for line in peer.lines] == [b""]
 
 
 async def test_cancelled_at_every_await(kit: Kit) -> None:
@@ -237,7 +215,7 @@ async def test_cancelled_at_every_await(kit: Kit) -> None:
         await transport.exchange(Register())
         await transport.exchange(QueryStatus("op"))
 
-    with kit.peer([kit.answering(202, b"{}")]) as peer:
+    with kit.server(kit.answering(202, b"{}")) as peer:
         warm = opened(kit, peer)
         await flow(warm)
         await warm.aclose()
@@ -247,7 +225,7 @@ async def test_cancelled_at_every_await(kit: Kit) -> None:
     while reached:
         k += 1
         before = traces()
-        with kit.peer([kit.answering(202, b"{}")]) as peer:
+        with kit.server(kit.answering(202, b"{}")) as peer:
             transport = opened(kit, peer)
             reached = await cancelled_at(k, lambda: flow(transport))  # noqa: B023 (awaited at once)
             if not reached:
@@ -260,7 +238,7 @@ async def test_cancelled_at_every_await(kit: Kit) -> None:
 
 async def test_aclose_at_any_time(kit: Kit) -> None:
     """6: closing is possible before, twice, and while cancelled."""
-    with kit.peer([kit.answering(202, b"{}")]) as peer:
+    with kit.server(kit.answering(202, b"{}")) as peer:
         transport = opened(kit, peer)
         await transport.aclose()
         await transport.connect()
@@ -277,7 +255,7 @@ async def test_silent_peers_delay_nobody(kit: Kit) -> None:
     """A hundred peers that accept and say nothing do not delay a healthy device."""
     with (
         socket.create_server(("127.0.0.1", 0), backlog=200) as mute,
-        kit.peer([kit.answering(202, b"{}")]) as peer,
+        kit.server(kit.answering(202, b"{}")) as peer,
     ):
         silent_port = mute.getsockname()[1]
         async with anyio.create_task_group() as tasks:

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import anyio
 import httpx
 import pytest
-from tests.transports.http_peer import Line, Peer, always, answer, once
+from tests.scripted.http import HttpServer, Line, always, answer, once
+from tests.scripted.server import Script
 
 from aiodps.errors import ConnectionLostError, ProtocolError
 from aiodps.network.dial import dial
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def dialled(peer: Peer) -> AsyncIterator[SingleConnectionTransport]:
+async def dialled(peer: HttpServer) -> AsyncIterator[SingleConnectionTransport]:
     """Connect to a peer."""
     transport = SingleConnectionTransport(await dial(peer.target().at_port(peer.port)))
     try:
@@ -32,7 +33,7 @@ REQUEST = httpx.Request("GET", "https://dps.test/x?y=1")
 
 async def test_it_is_an_httpx_transport() -> None:
     """A request of httpx goes in, a response of httpx comes out, and the body can be read."""
-    with Peer([always(answer(404, b'{"a":1}', X="y"))]) as peer:
+    with HttpServer(always(answer(404, b'{"a":1}', X="y"))) as peer:
         async with dialled(peer) as transport:
             response = await transport.handle_async_request(REQUEST)
             await response.aread()
@@ -42,7 +43,7 @@ async def test_it_is_an_httpx_transport() -> None:
 
 async def test_a_fresh_connection_stands() -> None:
     """What a server says of TLS after the handshake (tickets) is no sign of an end."""
-    with Peer([lambda line: line.drain()]) as peer:
+    with HttpServer(lambda line: line.drain()) as peer:
         async with dialled(peer) as transport:
             assert transport.usable
             assert transport.usable
@@ -57,7 +58,7 @@ async def test_a_connection_that_is_over(unasked: bytes) -> None:
             line.send(unasked)
             line.drain()
 
-    with Peer([script]) as peer:
+    with HttpServer(script) as peer:
         async with dialled(peer) as transport:
             with anyio.fail_after(3):
                 while transport.usable:  # noqa: ASYNC110 (the peer is a thread)
@@ -71,9 +72,9 @@ async def test_a_connection_that_is_over(unasked: bytes) -> None:
     [(once(), ConnectionLostError), (once(b"nonsense\r\n\r\n"), ProtocolError)],
     ids=["closed", "nonsense"],
 )
-async def test_only_our_errors_leave(script: object, error: type[Exception]) -> None:
+async def test_only_our_errors_leave(script: Script, error: type[Exception]) -> None:
     """What httpcore or TLS raise is the cause, and never leaves by itself."""
-    with Peer([script]) as peer:  # type: ignore[list-item]  # a script
+    with HttpServer(script) as peer:
         async with dialled(peer) as transport:
             with pytest.raises(error) as caught:
                 await transport.handle_async_request(REQUEST)
@@ -83,7 +84,7 @@ async def test_only_our_errors_leave(script: object, error: type[Exception]) -> 
 
 async def test_a_body_that_breaks_off() -> None:
     """A body that ends too soon is a lost connection."""
-    with Peer([once(answer(200, b"{}", Content_Length="9"))]) as peer:
+    with HttpServer(once(answer(200, b"{}", Content_Length="9"))) as peer:
         async with dialled(peer) as transport:
             response = await transport.handle_async_request(REQUEST)
             with pytest.raises(ConnectionLostError):

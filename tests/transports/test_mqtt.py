@@ -12,14 +12,8 @@ from typing import Any
 import anyio
 import pytest
 from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, puback, suback, text
-from tests.transports.attested import Attested
-from tests.transports.mqtt_peer import (
-    Line,
-    Peer,
-    assigning,
-    open_to,
-    silent,
-)
+from tests.scripted.mqtt import Line, MqttServer, assigning, open_to
+from tests.scripted.server import target
 
 from aiodps.errors import (
     ConfigurationError,
@@ -56,9 +50,9 @@ async def test_requests_and_answers() -> None:
             seen.append(asked := line.request())
             line.send(asked.answer(status, body, more="&retry-after=3"))
 
-        seen.append(line.drain())
+        seen.append(line.rest())
 
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             await transport.connect()
@@ -83,7 +77,7 @@ async def test_requests_and_answers() -> None:
     assert query.topic.endswith("&operationId=op")
     assert query.rid != register.rid
     assert rest[-1] == 0xE0
-    assert peer.connections == 1
+    assert len(peer.lines) == 1
 
 
 async def test_a_token_is_the_password() -> None:
@@ -133,7 +127,7 @@ async def test_whoever_cancels_it_knows_how_far_it_came() -> None:
 async def test_steps() -> None:
     """Steps tell each phase with its time and each packet, with the custom payload masked."""
     steps: list[Step] = []
-    with Peer([assigning]) as peer:
+    with MqttServer(assigning) as peer:
         async with open_to(peer, steps.append) as transport:
             await transport.connect()
             await transport.exchange(Register({"key": "secret"}))
@@ -182,7 +176,7 @@ async def test_answers_in_any_shape(order: str) -> None:
 
         line.drain()
 
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             answers = [await transport.exchange(QueryStatus("op")) for _ in range(30)]
@@ -199,7 +193,7 @@ async def test_any_status_is_a_response(status: int) -> None:
         line.send(line.request().answer(status, b"why"))
         line.drain()
 
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             answer = await transport.exchange(Register())
@@ -217,7 +211,7 @@ async def test_largest_answer_and_request() -> None:
         line.send(asked.answer(200, b"x" * room))
         line.drain()
 
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             sock = transport._session._socket._socket  # type: ignore[union-attr]
@@ -247,7 +241,7 @@ async def test_keep_alive() -> None:
         if step.text == "PINGRESP":
             answered.set()
 
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer, observe, keep_alive=1) as transport:
             await transport.connect()
             await answered.wait()
@@ -255,7 +249,7 @@ async def test_keep_alive() -> None:
             answer = await transport.exchange(QueryStatus("op"))
 
     assert answer.status_code == 200
-    assert peer.connections == 1
+    assert len(peer.lines) == 1
     assert len(ignored) == 1, "the second PINGRESP, which nobody asked for"
 
 
@@ -267,7 +261,7 @@ async def test_ping_without_answer() -> None:
         line.drain()
 
     began = time.monotonic()
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer, keep_alive=1) as transport:
             await transport.connect()
             with pytest.raises(ConnectionLostError, match="keep alive"):
@@ -303,12 +297,11 @@ def test_impossible_settings(settings: dict[str, Any], name: str) -> None:
 
 def test_on_trio() -> None:
     """On trio the transport says what it needs and names the way out."""
-    peer = Peer([silent])
 
     async def main() -> None:
-        MQTT(port=peer.port).open(peer.target())
+        MQTT().open(target(transport="mqtt"))
 
-    with peer, pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError) as caught:
         anyio.run(main, backend="trio")
 
     assert caught.value.setting == "transport"

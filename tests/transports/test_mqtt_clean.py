@@ -8,7 +8,7 @@ import threading
 import anyio
 import pytest
 from tests.protocol.mqtt_bytes import publish
-from tests.transports.mqtt_peer import Line, Peer, assigning, open_to, reset
+from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, reset
 from tests.transports.traces import traces
 
 from aiodps.errors import (
@@ -38,9 +38,9 @@ async def test_aclose_at_any_time() -> None:
         line.accept()
         line.request()
         asked.set()
-        assert line.drain()[-1] == 0xE0
+        assert line.rest()[-1] == 0xE0
 
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.aclose()
             with pytest.raises(ConnectionLostError):
@@ -72,7 +72,7 @@ async def test_cancelled_in_the_middle_of_a_packet() -> None:
         done.wait(AT_ONCE)
 
     before = traces()
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             sock = transport._session._socket._socket  # type: ignore[union-attr]
@@ -98,7 +98,7 @@ def unreadable(line: Line) -> None:
 async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """What paho and aiomqtt have to say reaches nobody's log, at any level."""
     caplog.set_level(0)
-    with Peer([reset, unreadable, assigning]) as peer:
+    with MqttServer(reset, unreadable, assigning) as peer:
         async with open_to(peer) as transport:
             with pytest.raises(ConnectionLostError):
                 await transport.connect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import threading
 import time
@@ -13,16 +12,9 @@ from collections.abc import Callable
 import anyio
 import pytest
 from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, packet, puback, publish, suback, text
-from tests.transports.mqtt_peer import (
-    Line,
-    Peer,
-    Script,
-    assigning,
-    open_to,
-    reset,
-    server_context,
-    silent,
-)
+from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, reset, takes_connect
+from tests.scripted.server import Script, silent, steps
+from tests.scripted.tls import demanding
 
 from aiodps.errors import (
     BadRequestError,
@@ -58,16 +50,9 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def connack(data: str, then: str = "drain") -> Script:
+def connack(data: str, then: Script = silent) -> Script:
     """Answer CONNECT with these bytes."""
-
-    def script(line: Line) -> None:
-        line.expect(0x10)
-        line.send(bytes.fromhex(data))
-        if then == "drain":
-            line.drain()
-
-    return script
+    return steps(takes_connect, bytes.fromhex(data), then)
 
 
 def subscribed(reply: Callable[[bytes], bytes]) -> Script:
@@ -82,11 +67,6 @@ def subscribed(reply: Callable[[bytes], bytes]) -> Script:
     return script
 
 
-def hang_up(line: Line) -> None:
-    """Close after CONNECT."""
-    line.expect(0x10)
-
-
 @pytest.mark.parametrize(
     ("script", "kind", "facts"),
     [
@@ -95,7 +75,7 @@ def hang_up(line: Line) -> None:
         pytest.param(connack("20020003"), ServiceUnavailableError, {"status_code": 503}, id="M05"),
         pytest.param(connack("20020004"), UnauthorizedError, {"status_code": 401}, id="M06"),
         pytest.param(
-            connack("20020005", "close"), UnauthorizedError, {"status_code": 401}, id="M07"
+            connack("20020005", Line.end), UnauthorizedError, {"status_code": 401}, id="M07"
         ),
         pytest.param(connack("20020006"), ProtocolError, {"reason": "connack"}, id="M08"),
         pytest.param(connack("200200ff"), ProtocolError, {"reason": "connack"}, id="M08-255"),
@@ -105,9 +85,9 @@ def hang_up(line: Line) -> None:
         pytest.param(connack("9003000101"), ProtocolError, {"reason": "connack"}, id="M10-first"),
         pytest.param(connack("485454"), ProtocolError, {"reason": "connack"}, id="M10-http"),
         pytest.param(connack("20020000 20020000"), ProtocolError, {"reason": "connack"}, id="M11"),
-        pytest.param(hang_up, ConnectionLostError, {}, id="M12-fin"),
+        pytest.param(takes_connect, ConnectionLostError, {}, id="M12-fin"),
         pytest.param(reset, ConnectionLostError, {}, id="M12-rst"),
-        pytest.param(connack("2002", "close"), ConnectionLostError, {}, id="M12-cut"),
+        pytest.param(connack("2002", Line.end), ConnectionLostError, {}, id="M12-cut"),
         pytest.param(
             connack("20020000 30ffffffff01"), ProtocolError, {"reason": "length"}, id="M14"
         ),
@@ -136,7 +116,7 @@ async def test_no_session(
 ) -> None:
     """Each way to refuse or break a session is told as what it is, at once."""
     began = time.monotonic()
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             with pytest.raises(kind) as caught:
                 await transport.connect()
@@ -157,7 +137,7 @@ async def test_no_session(
 async def test_silence(script: Script, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that does not answer CONNECT or SUBSCRIBE is left after a time."""
     monkeypatch.setattr(mqtt, limit, 0.1)
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             with pytest.raises(TransportTimeoutError) as caught:
                 await transport.connect()
@@ -167,23 +147,19 @@ async def test_silence(script: Script, limit: str, monkeypatch: pytest.MonkeyPat
 
 async def test_client_certificate_refused() -> None:
     """M13: a TLS 1.3 alert, which arrives after the handshake, is told as what it is."""
-    context = server_context(client_certificate=True)
-    with Peer([silent], context=context) as peer:
+    with MqttServer(tls=demanding()) as peer:
         async with open_to(peer) as transport:
             with pytest.raises(ClientCertificateRejectedError) as caught:
                 await transport.connect()
 
-    assert context.maximum_version is not ssl.TLSVersion.TLSv1_2
     assert caught.value.reason == "certificate_required"
     assert isinstance(caught.value.__cause__, ssl.SSLError)
 
 
 async def test_nobody_there() -> None:
     """A port on which nobody listens is a connect error, and connect may be called again."""
-    peer = Peer([assigning])
-    transport = MQTT(port=peer.port).open(peer.target())
-    with peer:
-        pass
+    with MqttServer() as peer:
+        transport = MQTT(port=peer.port).open(peer.target())
 
     for _ in range(2):
         with pytest.raises(ConnectError):
@@ -248,7 +224,7 @@ async def test_broken_answers(
 ) -> None:
     """Each way to break the protocol is told as what it is, at once, and closes the connection."""
     began = time.monotonic()
-    with Peer([answering(reply), assigning]) as peer:
+    with MqttServer(answering(reply), assigning) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             with pytest.raises(kind) as caught:
@@ -260,7 +236,7 @@ async def test_broken_answers(
     assert caught.value.reason == reason
     assert caught.value.phase is Phase.REGISTER
     assert time.monotonic() - began < AT_ONCE
-    assert peer.connections == 2
+    assert len(peer.lines) == 2
 
 
 async def test_too_large_answer_is_not_held() -> None:
@@ -272,9 +248,9 @@ async def test_too_large_answer_is_not_held() -> None:
         line.accept()
         line.send(header + text(f"{RES}200/?$rid={line.request().rid}"))
         while True:
-            line.sock.sendall(megabyte)
+            line.send(megabyte)
 
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             tracemalloc.start()
@@ -299,7 +275,7 @@ async def test_lost_while_waiting_for_an_answer(how: str) -> None:
         elif how == "rst":
             line.reset()
 
-    with Peer([script, assigning]) as peer:
+    with MqttServer(script, assigning) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             with pytest.raises(ConnectionLostError) as caught:
@@ -322,7 +298,7 @@ def vanishing(gone: threading.Event) -> Script:
         line.accept()
         line.send(line.request().answer(202))
         line.take()
-        line.sock.shutdown(socket.SHUT_WR)
+        line.end()
         gone.set()
 
     return script
@@ -331,7 +307,7 @@ def vanishing(gone: threading.Event) -> Script:
 async def test_lost_between_two_exchanges() -> None:
     """A connection that breaks while the registration waits is noticed by the next connect."""
     gone = threading.Event()
-    with Peer([vanishing(gone), assigning]) as peer:
+    with MqttServer(vanishing(gone), assigning) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             await transport.exchange(Register())
@@ -342,13 +318,13 @@ async def test_lost_between_two_exchanges() -> None:
             answer = await transport.exchange(QueryStatus("op"))
 
     assert answer.status_code == 202
-    assert peer.connections == 2
+    assert len(peer.lines) == 2
 
 
 async def test_exchange_on_a_lost_connection() -> None:
     """An exchange on a connection that broke while nobody waited is told at once."""
     gone = threading.Event()
-    with Peer([vanishing(gone)]) as peer:
+    with MqttServer(vanishing(gone)) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             await transport.exchange(Register())
@@ -386,7 +362,7 @@ async def test_strangers(stranger: Callable[[str], bytes]) -> None:
         line.drain()
 
     steps: list[Step] = []
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer, steps.append) as transport:
             await transport.connect()
             answer = await transport.exchange(Register())
@@ -410,7 +386,7 @@ async def test_late_and_doubled_answers() -> None:
         line.drain()
 
     steps: list[Step] = []
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer, steps.append) as transport:
             await transport.connect()
             answers = [
@@ -433,7 +409,7 @@ async def test_flood() -> None:
 
     steps: list[Step] = []
     began = time.monotonic()
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         async with open_to(peer, steps.append) as transport:
             await transport.connect()
             with pytest.raises(ConnectionLostError):

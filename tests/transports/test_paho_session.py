@@ -13,7 +13,7 @@ import aiomqtt
 import anyio
 import pytest
 from paho.mqtt import client as paho
-from tests.transports.mqtt_peer import Line, Peer
+from tests.scripted.mqtt import Line, MqttServer
 
 from aiodps.errors import ConnectionLostError, ProtocolError, UnauthorizedError
 from aiodps.models import Phase
@@ -38,12 +38,7 @@ def waiting(line: Line) -> None:
     line.drain()
 
 
-def silent(line: Line) -> None:
-    """Never answer."""
-    line.drain()
-
-
-async def session_with(peer: Peer, *, keep_alive: int = 60) -> Session:
+async def session_with(peer: MqttServer, *, keep_alive: int = 60) -> Session:
     """Open a session with the peer."""
     target = peer.target()
     connection = await dial(target.at_port(peer.port))
@@ -99,7 +94,7 @@ async def test_private_attributes_of_aiomqtt() -> None:
 async def test_no_name_is_taken() -> None:
     """Nothing of aiomqtt is replaced but what is replaced on purpose."""
     client = aiomqtt.Client("localhost")
-    with Peer([waiting]) as peer:
+    with MqttServer(waiting) as peer:
         session = await session_with(peer)
         session.close()
 
@@ -139,7 +134,7 @@ def test_methods_of_paho(name: str) -> None:
 
 async def test_errors_pass_through_paho(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of ours out of the socket comes out of paho as it went in, its locks released."""
-    with Peer([waiting]) as peer:
+    with MqttServer(waiting) as peer:
         session = await session_with(peer)
         error = ConnectionLostError("gone")
 
@@ -162,7 +157,7 @@ async def test_library_stumbles(stumble: Exception, monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> NoReturn:
         raise stumble
 
-    with Peer([waiting]) as peer:
+    with MqttServer(waiting) as peer:
         session = await session_with(peer)
         async with anyio.create_task_group() as tasks:
 
@@ -194,7 +189,7 @@ async def test_last_words_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> NoReturn:
         raise ConnectionLostError("broken pipe")
 
-    with Peer([refuse]) as peer:
+    with MqttServer(refuse) as peer:
         target = peer.target()
         connection = await dial(target.at_port(peer.port))
         session = Session(connection, target=target, user_name="u", password=None, keep_alive=60)
@@ -212,7 +207,7 @@ async def test_last_words_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_never_opened(caplog: pytest.LogCaptureFixture) -> None:
     """A session that was never opened can be closed, and nobody complains about it."""
-    with Peer([silent]) as peer:
+    with MqttServer() as peer:
         target = peer.target()
         connection = await dial(target.at_port(peer.port))
         session = Session(connection, target=target, user_name="u", password=None, keep_alive=0)
@@ -229,7 +224,7 @@ async def test_never_opened(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_no_keep_alive() -> None:
     """Without keep-alive there is no timer."""
-    with Peer([waiting]) as peer:
+    with MqttServer(waiting) as peer:
         session = await session_with(peer, keep_alive=0)
         timer = session._keep_alive_timer
         session.close()

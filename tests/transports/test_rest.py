@@ -9,9 +9,17 @@ import time
 
 import anyio
 import pytest
-from tests.transports import peers
-from tests.transports.attested import Attested
-from tests.transports.http_peer import Line, Peer, always, answer, held, once, open_to, state
+from tests.scripted.http import (
+    HttpServer,
+    Line,
+    always,
+    answer,
+    held,
+    once,
+    open_to,
+    state,
+)
+from tests.scripted.server import Script
 
 from aiodps.errors import (
     ConfigurationError,
@@ -38,7 +46,7 @@ def chunked(body: bytes, **headers: str) -> bytes:
 def reset(line: Line) -> None:
     """Take a request and close with RST."""
     line.take()
-    peers.reset(line.sock)
+    line.reset()
 
 
 MANY = {f"X-{number}": "x" for number in range(MAX_HEADERS + 1)}
@@ -121,10 +129,10 @@ MANY = {f"X-{number}": "x" for number in range(MAX_HEADERS + 1)}
     ],
 )
 async def test_broken_answers(
-    script: peers.Script, error: type[ProvisioningError], reason: str | None
+    script: Script, error: type[ProvisioningError], reason: str | None
 ) -> None:
     """An answer that breaks HTTP ends in its error, at once, and closes the connection."""
-    with Peer([script]) as peer:
+    with HttpServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             with anyio.fail_after(AT_ONCE), pytest.raises(error) as caught:
@@ -142,14 +150,14 @@ async def test_the_largest_answers_are_taken() -> None:
     """Limits are limits: what just fits is taken, whole or in chunks."""
     body = b"x" * MAX_BODY
     few = {f"X-{number}": "x" for number in range(MAX_HEADERS - 2)}
-    with Peer([always(answer(200, body, **few)), always(chunked(body))]) as peer:
+    with HttpServer(always(answer(200, body, **few)), always(chunked(body))) as peer:
         for _ in range(2):
             async with open_to(peer) as transport:
                 await transport.connect()
                 assert (await transport.exchange(Register())).body == body
 
 
-def dripping(*parts: bytes) -> peers.Script:
+def dripping(*parts: bytes) -> Script:
     """Send bytes one at a time, for ever."""
 
     def script(line: Line) -> None:
@@ -170,9 +178,9 @@ def dripping(*parts: bytes) -> peers.Script:
         pytest.param(dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="H05"),
     ],
 )
-async def test_answers_that_never_end(script: peers.Script) -> None:
+async def test_answers_that_never_end(script: Script) -> None:
     """Whatever drips in, the caller's deadline ends the exchange; nothing is left."""
-    with Peer([script]) as peer:
+    with HttpServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             with anyio.move_on_after(0.2) as scope:
@@ -213,7 +221,7 @@ async def test_no_cookie_comes_back() -> None:
             heads.append(line.take()[0])
             line.send(answer(200, Set_Cookie="a=b"))
 
-    with Peer([script]) as peer:
+    with HttpServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             await transport.exchange(Register())
@@ -231,7 +239,7 @@ async def test_what_goes_out() -> None:
         seen.append(line.take())
         line.send(answer(202, state("assigning"), Retry_After="3"))
 
-    with Peer([script]) as peer:
+    with HttpServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             response = await transport.exchange(Register({"a": 1}))
@@ -258,11 +266,11 @@ async def test_early_answers_are_heard() -> None:
     done = threading.Event()
 
     def script(line: Line) -> None:
-        line.sock.recv(1)
+        line.read(1)
         line.send(answer(413, b'{"errorCode":400000}'))
         done.wait(AT_ONCE)
 
-    with Peer([script]) as peer:
+    with HttpServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             response = await transport.exchange(Register({"a": "x" * 90_000}))
@@ -275,7 +283,7 @@ async def test_early_answers_are_heard() -> None:
 async def test_steps() -> None:
     """Request and answer are told as curl would show them, with the payload masked."""
     steps: list[Step] = []
-    with Peer([always(answer(200, state("assigned", payload="canary")))]) as peer:
+    with HttpServer(always(answer(200, state("assigned", payload="canary")))) as peer:
         async with open_to(peer, steps.append) as transport:
             await transport.connect()
             await transport.exchange(Register({"wifi": "canary"}))

@@ -1,49 +1,39 @@
-"""A peer that speaks MQTT by a script."""
+"""Scripted servers that speak MQTT."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from tests.protocol.mqtt_bytes import CONNACK, puback, publish, suback
-from tests.transports import peers
-from tests.transports.peers import Script, server_context
+from tests.scripted import server
+from tests.scripted.http import HttpServer
+from tests.scripted.server import Script, steps
 
 from aiodps.observe import Observer
 from aiodps.transports.mqtt import MQTT, MqttTransport
 
-__all__ = ["PATIENCE", "Line", "Peer", "Script", "open_to", "server_context"]
 
-
-@dataclass
-class Line:
+class Line(server.Line):
     """One connection, as a script sees it."""
-
-    sock: socket.socket
-    user_name: bytes = b""
 
     def take(self) -> tuple[int, bytes]:
         """Read one packet: its first byte and its body."""
-        first = self._read(1)[0]
+        first = self._exactly(1)[0]
         length, shift = 0, 0
         while True:
-            digit = self._read(1)[0]
+            digit = self._exactly(1)[0]
             length |= (digit & 0x7F) << shift
             shift += 7
             if digit < 0x80:
-                return first, self._read(length)
+                return first, self._exactly(length)
 
-    def _read(self, size: int) -> bytes:
+    def _exactly(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            more = self.sock.recv(size - len(data))
-            if not more:
-                raise ConnectionError("the client has closed the connection")
-
-            data += more
+            data += self.read_some(size - len(data))
 
         return data
 
@@ -53,10 +43,6 @@ class Line:
             first, body = self.take()
             if first >> 4 == kind >> 4:
                 return body
-
-    def send(self, *packets: bytes) -> None:
-        """Send bytes, in one piece."""
-        self.sock.sendall(b"".join(packets))
 
     def accept(self) -> None:
         """Take CONNECT and SUBSCRIBE as the service does."""
@@ -74,18 +60,14 @@ class Line:
 
         return asked
 
-    def drain(self) -> list[int]:
-        """Read until the client hangs up; return the first byte of each packet."""
+    def rest(self) -> list[int]:
+        """Read until the client closes the connection; return the first byte of each packet."""
         seen = []
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ConnectionError):
             while True:
                 seen.append(self.take()[0])
 
         return seen
-
-    def reset(self) -> None:
-        """Close with RST."""
-        peers.reset(self.sock)
 
 
 @dataclass
@@ -106,21 +88,18 @@ class Asked:
         return publish(f"$dps/registrations/res/{status}/?$rid={self.rid}{more}", body)
 
 
-class Peer(peers.Peer):
-    """A peer whose scripts get a `Line`."""
+class MqttServer(HttpServer):
+    """A server whose scripts get a `Line`; with TLS."""
 
+    line = Line
     transport = "mqtt"
-
-    def line(self, sock: socket.socket) -> Line:
-        """Return what a script gets to speak over."""
-        return Line(sock)
 
 
 @contextlib.asynccontextmanager
 async def open_to(
-    peer: Peer, observer: Observer | None = None, **settings: Any
+    peer: MqttServer, observer: Observer | None = None, **settings: Any
 ) -> AsyncIterator[MqttTransport]:
-    """Give a transport to the peer, not connected, and close it at the end."""
+    """Give a transport to the server, not connected, and close it at the end."""
     transport = MQTT(port=peer.port, **settings).open(peer.target(observer))
     try:
         yield transport
@@ -128,19 +107,25 @@ async def open_to(
         await transport.aclose()
 
 
-def assigning(line: Line) -> None:
-    """Take a session, answer every request with 202."""
-    line.accept()
-    while True:
-        line.send(line.request().answer(202, more="&retry-after=3"))
+def answering(status: int, body: bytes = b"{}", *, more: str = "") -> Script:
+    """Take a session, answer every request with the same."""
+
+    def script(line: Line) -> None:
+        line.accept()
+        while True:
+            line.send(line.request().answer(status, body, more=more))
+
+    return script
 
 
-def silent(line: Line) -> None:
-    """Never answer."""
-    line.drain()
+assigning = answering(202, more="&retry-after=3")
+"""Take a session, answer every request with 202."""
 
 
-def reset(line: Line) -> None:
-    """Close with RST after CONNECT."""
+def takes_connect(line: Line) -> None:
+    """Wait for CONNECT."""
     line.expect(0x10)
-    line.reset()
+
+
+reset = steps(takes_connect, Line.reset)
+"""Close with RST after CONNECT."""
