@@ -1,51 +1,51 @@
-"""Virtual time: a clock that stands still while anything runs, and then jumps to what is next.
+"""Event loops whose clock jumps to the next deadline when nothing else is left to do.
 
-For tests about time without a peer outside of their event loop: hours pass at once, and what is
-measured is exact on any machine. Sockets of a pair (`socket.socketpair`) are fine.
+For tests without sockets and threads: what takes seconds takes none, and a busy machine changes
+nothing. A module asks for it with a fixture of its own:
+
+    @pytest.fixture(params=["asyncio", "trio"])
+    def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+        return virtual_time(request.param)
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+from typing import Any
 
-import pytest
 import trio.testing
 
 
+def virtual_time(backend: str) -> tuple[str, dict[str, Any]]:
+    """Return a backend of anyio, and the options that give it such a clock."""
+    if backend == "asyncio":
+        return backend, {"loop_factory": _JumpingLoop}
+
+    return backend, {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+
 class _JumpingSelector(selectors.DefaultSelector):
-    """Waits for nothing: when no socket is ready the time has come at once."""
+    """Skips the time that it should wait."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 0.0
+        self.skipped = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready now; wait only if there is nothing to jump to."""
-        ready = super().select(0 if timeout else timeout)
-        if not ready and timeout:
-            self.now += timeout
+        """Return what is ready; else what would be after a time that passes at once."""
+        ready = super().select(None if timeout is None else 0)
+        if not ready and timeout is not None:
+            self.skipped += max(0.0, timeout)
 
         return ready
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Event loop of asyncio in virtual time."""
-
+class _JumpingLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Return the virtual time in seconds."""
-        return self._jumping.now
-
-
-virtual_time = pytest.mark.parametrize(
-    "anyio_backend",
-    [
-        pytest.param(("asyncio", {"loop_factory": VirtualLoop}), id="asyncio"),
-        pytest.param(("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}), id="trio"),
-    ],
-)
-"""Marks a test that runs in virtual time, on both event loops."""
+        """Return the seconds that were skipped."""
+        return self._jumping.skipped

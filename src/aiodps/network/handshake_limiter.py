@@ -68,7 +68,7 @@ class Slot:
                     await for_peer()
                     return
 
-                if anyio.current_time() - began >= self._limiter.stall_timeout:
+                if anyio.current_time() >= began + self._limiter.stall_timeout:
                     self.give_back()
 
             await for_peer()
