@@ -9,19 +9,18 @@ import anyio
 import pytest
 from tests.protocol.mqtt_bytes import publish
 from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, reset
+from tests.scripted.server import LIMIT
 from tests.transports.traces import traces
 
 from aiodps.errors import (
     ConnectionLostError,
     MalformedResponseError,
 )
+from aiodps.observe import Step
 from aiodps.protocol.messages import Register
 from aiodps.transports.mqtt import MqttTransport
 
 pytestmark = pytest.mark.anyio
-
-AT_ONCE = 3.0
-"""Seconds; far below every time-out, far above what loopback needs."""
 
 
 @pytest.fixture
@@ -32,16 +31,19 @@ def anyio_backend() -> str:
 
 async def test_aclose_at_any_time() -> None:
     """Closing is polite, may come twice, before connecting, and while somebody waits."""
-    asked = threading.Event()
+    asked = anyio.Event()
+
+    def observe(step: Step) -> None:
+        if step.text.startswith("PUBACK"):
+            asked.set()
 
     def script(line: Line) -> None:
         line.accept()
         line.request()
-        asked.set()
         assert line.rest()[-1] == 0xE0
 
     with MqttServer(script) as peer:
-        async with open_to(peer) as transport:
+        async with open_to(peer, observe) as transport:
             await transport.aclose()
             with pytest.raises(ConnectionLostError):
                 await transport.exchange(Register())
@@ -55,11 +57,9 @@ async def test_aclose_at_any_time() -> None:
             await transport.aclose()
 
 
-async def close_when(asked: threading.Event, transport: MqttTransport) -> None:
+async def close_when(asked: anyio.Event, transport: MqttTransport) -> None:
     """Close the transport while another task waits in it."""
-    while not asked.is_set():  # noqa: ASYNC110 (the peer is a thread)
-        await anyio.sleep(0.01)
-
+    await asked.wait()
     await transport.aclose()
 
 
@@ -69,7 +69,7 @@ async def test_cancelled_in_the_middle_of_a_packet() -> None:
 
     def script(line: Line) -> None:
         line.accept()
-        done.wait(AT_ONCE)
+        done.wait(LIMIT)
 
     before = traces()
     with MqttServer(script) as peer:

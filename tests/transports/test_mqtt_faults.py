@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable
 
-import anyio
+import anyio.lowlevel
 import pytest
 from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, packet, puback, publish, suback, text
 from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, reset, takes_connect
-from tests.scripted.server import Script, silent, steps
+from tests.scripted.server import LIMIT, Script, silent, steps
 from tests.scripted.tls import demanding
 
 from aiodps.errors import (
@@ -37,9 +36,6 @@ from aiodps.transports import mqtt
 from aiodps.transports.mqtt import MQTT
 
 pytestmark = pytest.mark.anyio
-
-AT_ONCE = 3.0
-"""Seconds; far below every time-out, far above what loopback needs."""
 
 RES = "$dps/registrations/res/"
 
@@ -115,7 +111,6 @@ async def test_no_session(
     script: Script, kind: type[ProvisioningError], facts: dict[str, object]
 ) -> None:
     """Each way to refuse or break a session is told as what it is, at once."""
-    began = time.monotonic()
     with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             with pytest.raises(kind) as caught:
@@ -124,7 +119,6 @@ async def test_no_session(
     assert type(caught.value) is kind
     assert caught.value.phase is Phase.SESSION
     assert {name: getattr(caught.value, name) for name in facts} == facts
-    assert time.monotonic() - began < AT_ONCE
 
 
 @pytest.mark.parametrize(
@@ -223,7 +217,6 @@ async def test_broken_answers(
     reply: Callable[[str], bytes], kind: type[ProtocolError], reason: str
 ) -> None:
     """Each way to break the protocol is told as what it is, at once, and closes the connection."""
-    began = time.monotonic()
     with MqttServer(answering(reply), assigning) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
@@ -235,7 +228,6 @@ async def test_broken_answers(
     assert type(caught.value) is kind
     assert caught.value.reason == reason
     assert caught.value.phase is Phase.REGISTER
-    assert time.monotonic() - began < AT_ONCE
     assert len(peer.lines) == 2
 
 
@@ -313,7 +305,7 @@ async def test_lost_between_two_exchanges() -> None:
             await transport.exchange(Register())
             # The loop sends PUBACK, then stands still: only connect itself can notice.
             await asyncio.sleep(0)
-            assert gone.wait(AT_ONCE)
+            assert gone.wait(LIMIT)
             await transport.connect()
             answer = await transport.exchange(QueryStatus("op"))
 
@@ -329,9 +321,8 @@ async def test_exchange_on_a_lost_connection() -> None:
             await transport.connect()
             await transport.exchange(Register())
             session = transport._session
-            with anyio.fail_after(AT_ONCE):
-                while session is not None and session.is_alive():  # noqa: ASYNC110 (it tells nobody)
-                    await anyio.sleep(0.01)
+            while session is not None and session.is_alive():
+                await anyio.lowlevel.checkpoint()
 
             with pytest.raises(ConnectionLostError):
                 await transport.exchange(QueryStatus("op"))
@@ -408,7 +399,6 @@ async def test_flood() -> None:
             line.send(publish("x", qos=0) * 100)
 
     steps: list[Step] = []
-    began = time.monotonic()
     with MqttServer(script) as peer:
         async with open_to(peer, steps.append) as transport:
             await transport.connect()
@@ -418,4 +408,3 @@ async def test_flood() -> None:
     ignored = [step for step in steps if step.kind is StepKind.IGNORED]
 
     assert len(ignored) == MAX_IGNORED_MESSAGES + 1
-    assert time.monotonic() - began < AT_ONCE

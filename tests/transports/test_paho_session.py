@@ -10,10 +10,11 @@ from importlib.metadata import version
 from typing import NoReturn
 
 import aiomqtt
-import anyio
+import anyio.lowlevel
 import pytest
 from paho.mqtt import client as paho
 from tests.scripted.mqtt import Line, MqttServer
+from tests.scripted.server import LIMIT
 
 from aiodps.errors import ConnectionLostError, ProtocolError, UnauthorizedError
 from aiodps.models import Phase
@@ -36,6 +37,12 @@ def waiting(line: Line) -> None:
     line.accept()
     line.request()
     line.drain()
+
+
+async def settled() -> None:
+    """Let all other tasks go as far as they can."""
+    for _ in range(10):
+        await anyio.lowlevel.checkpoint()
 
 
 async def session_with(peer: MqttServer, *, keep_alive: int = 60) -> Session:
@@ -169,7 +176,7 @@ async def test_library_stumbles(stumble: Exception, monkeypatch: pytest.MonkeyPa
                 assert caught.value.phase is Phase.REGISTER
 
             tasks.start_soon(register)
-            await anyio.sleep(0.02)
+            await settled()
             monkeypatch.setattr(session._client, "loop_read", fail)
             session._read()
 
@@ -196,7 +203,7 @@ async def test_last_words_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
         session._client_connect()
         session._write()
         # The loop stands still meanwhile, so that nothing is read before something is written.
-        assert refused.wait(5)
+        assert refused.wait(LIMIT)
         monkeypatch.setattr(session._socket, "send", fail)
         session._client.subscribe("x", 1)
         session._write()

@@ -1,0 +1,25 @@
+"""Time limits of transports while they are tested."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiodps.transports import dial, mqtt, resolve
+
+LIMITS = (
+    (resolve, "LOOKUP_TIMEOUT"),
+    (dial, "TCP_TIMEOUT"),
+    (dial, "TLS_TIMEOUT"),
+    (mqtt, "CONNACK_TIMEOUT"),
+    (mqtt, "SUBACK_TIMEOUT"),
+)
+
+
+@pytest.fixture(autouse=True)
+def no_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no time limit end in a test that has not set one, however busy the machine is.
+
+    So what a test is told, it is told without waiting for a limit.
+    """
+    for module, name in LIMITS:
+        monkeypatch.setattr(module, name, 3600.0)
