@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
+import os
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 from tests.certificates import intermediate, root
 
 import aiodps
 from aiodps.emulator import Emulator
-from aiodps.emulator.service.enrollments.store import EnrollmentGroup, IndividualEnrollment
+from aiodps.emulator.service.enrollments.store import (
+    Enrollment,
+    EnrollmentGroup,
+    IndividualEnrollment,
+    read_enrollments,
+)
 from aiodps.pki import Credential
 
 QUICK = aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0, base=0.01)
 """The emulator answers `Retry-After: 0`; nobody waits in tests."""
+
+SCOPE = "0ne00000000"
+WORKERS = int(os.environ.get("AIODPS_WORKERS", "0"))
+"""Processes of each emulator; `nox -s workers` runs the tests of the fronts with some."""
+PATIENCE = 60.0
+"""Seconds after which a test that waits in vain has failed."""
 
 DEVICES: dict[str, Credential] = {
     "individual": root().device("individual-1"),
@@ -47,6 +62,29 @@ async def emulator(**settings: Any) -> AsyncIterator[Emulator]:
     async with Emulator(**{"retry_after": 0, "enrollments": enrollments, **settings}) as dps:
         dps.service.certificates.upload("root", root().certificate, verified=True, now=time.time())
         yield dps
+
+
+@functools.cache
+def device(name: str = "device-1") -> Credential:
+    """Make a device below the intermediate."""
+    return intermediate().device(name)
+
+
+def fleet(**more: Any) -> tuple[Enrollment, ...]:
+    """Enroll everything below the test root."""
+    pem = root().certificate_pem.decode()
+    signing = {"x509": {"signingCertificates": {"primary": {"certificate": pem}}}}
+    group = {"enrollmentGroupId": "fleet", "attestation": {"type": "x509", **signing}, **more}
+    return read_enrollments(json.dumps([group]))
+
+
+@contextlib.asynccontextmanager
+async def running(**options: Any) -> AsyncIterator[Emulator]:
+    """Run an emulator in which everything below the test root is enrolled."""
+    base = {"enrollments": fleet(), "id_scope": SCOPE, "workers": WORKERS, "retry_after": 3}
+    with anyio.fail_after(PATIENCE):
+        async with emulator(**{**base, **options}) as dps:
+            yield dps
 
 
 def attestation(credential: Credential) -> aiodps.X509:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 import anyio
 from cryptography import x509
 from tests import certificates
-from tests.emulator.clients import REGISTER, SCOPE, device, fleet, mqtt_connect, mqtt_publish
+from tests.emulated import SCOPE, device, fleet
+from tests.scripted_client import REGISTER, mqtt_connect, mqtt_publish
 
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.emulator.clients import device
+from tests.emulated import device
 
 from aiodps.emulator.dispatch import Dispatcher, Sessions
 from aiodps.emulator.messages import (

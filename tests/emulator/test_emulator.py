@@ -18,17 +18,9 @@ from urllib.parse import quote
 import anyio
 import pytest
 from cryptography import x509
-from tests.emulator.clients import (
-    REGISTER,
-    SCOPE,
-    device,
-    http,
-    mqtt,
-    mqtt_connect,
-    mqtt_publish,
-    running,
-)
+from tests.emulated import SCOPE, device, running
 from tests.emulator.tokens import KEY, OTHER_KEY, signature, token
+from tests.scripted_client import REGISTER, http, mqtt, mqtt_connect, mqtt_publish
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.messages import Operation

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.emulator.clients import SCOPE, device, http, mqtt, mqtt_connect, running
+from tests.emulated import SCOPE, device, running
 from tests.emulator.test_request_log import exchange
+from tests.scripted_client import http, mqtt, mqtt_connect
 
 from aiodps.emulator import request_log_json
 from aiodps.emulator.request_log import RequestLog

@@ -16,10 +16,11 @@ import pytest
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.streams.tls import TLSListener
 from tests import certificates
-from tests.emulator.clients import PATIENCE, Answer, running
-from tests.emulator.clients import http as connected
+from tests.emulated import PATIENCE, running
 from tests.emulator.instance import HUB, NOW, instance, poll, register
 from tests.emulator.tokens import KEY, derived, signed, token
+from tests.scripted_client import Answer
+from tests.scripted_client import http as connected
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy

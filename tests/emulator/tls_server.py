@@ -15,7 +15,7 @@ import anyio
 from anyio import to_thread
 from cryptography import x509
 from tests import certificates
-from tests.emulator.clients import PATIENCE
+from tests.emulated import PATIENCE
 
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.handshake import TlsHandshake

@@ -6,8 +6,8 @@ import contextlib
 
 import anyio
 import pytest
+from tests.emulated import running
 from tests.emulator.admin.visits import head, headers, port_of, visit
-from tests.emulator.clients import running
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.admin.server import PLACES

@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tests.emulated import SCOPE, device, running
 from tests.emulator.admin.visits import headers, visit
-from tests.emulator.clients import SCOPE, Answer, device, http, running
+from tests.scripted_client import Answer, http
 
 from aiodps.emulator import Emulator
 

@@ -7,10 +7,9 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
-from tests.emulator.admin.visits import head, headers, port_of, rest, visit
-from tests.emulator.clients import PATIENCE
+from tests.emulated import PATIENCE
+from tests.emulator.admin.visits import head, headers, port_of, visit
+from tests.scripted_client import HttpClient
 
 from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
 from aiodps.emulator.admin.router import SegmentRoute

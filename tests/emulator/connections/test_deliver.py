@@ -8,24 +8,22 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from tests.emulator.clients import (
+from tests.emulated import SCOPE, device, running
+from tests.scripted_client import (
+    CLOSE,
     REGISTER,
-    SCOPE,
     Answer,
-    BytesBothWays,
+    ByteConnection,
     HttpClient,
     MqttClient,
-    device,
     http,
     mqtt,
     mqtt_connect,
+    mqtt_over,
     mqtt_publish,
     mqtt_subscribe,
-    running,
+    opened,
 )
-from tests.emulator.in_memory import PUT, Emulated
-from tests.emulator.websocket_client import CLOSE, mqtt_over, opened
-from tests.virtual_time import virtual_time
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import damaged
@@ -64,7 +62,7 @@ async def raw(client: HttpClient) -> bytes:
     return await rest(client.stream)
 
 
-async def rest(stream: BytesBothWays) -> bytes:
+async def rest(stream: ByteConnection) -> bytes:
     """Take all bytes until the connection ends."""
     data = b""
     try:

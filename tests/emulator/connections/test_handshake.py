@@ -9,17 +9,8 @@ from collections.abc import Callable, Coroutine, Iterator
 
 import anyio
 import pytest
-from tests import certificates
-from tests.emulator.clients import (
-    SCOPE,
-    client_context,
-    connect,
-    device,
-    mqtt,
-    mqtt_connect,
-    running,
-)
-from tests.virtual_time import virtual_time
+from tests.emulated import SCOPE, device, running
+from tests.scripted_client import client_context, connect, mqtt, mqtt_connect
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import SILENCE_SECONDS

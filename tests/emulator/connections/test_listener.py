@@ -14,8 +14,9 @@ from functools import partial
 import anyio
 import pytest
 from anyio import to_thread
-from tests.emulator.clients import client_context, connect, device, http, running
+from tests.emulated import device, running
 from tests.emulator.tls_server import BUG, serving
+from tests.scripted_client import client_context, connect, http
 
 from aiodps.emulator.connections import connection_limit as connection_limits
 from aiodps.emulator.connections.listener import BACKLOG, Listener

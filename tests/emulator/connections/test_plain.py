@@ -11,7 +11,7 @@ from functools import partial
 import anyio
 import pytest
 from anyio.abc import ByteStream
-from tests.emulator.clients import PATIENCE
+from tests.emulated import PATIENCE
 
 from aiodps.emulator.connections import plain
 from aiodps.emulator.connections.connection_limit import ConnectionLimit

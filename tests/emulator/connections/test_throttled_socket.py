@@ -6,12 +6,9 @@ import socket
 
 import anyio
 import pytest
-from tests.emulator.clients import SCOPE, client_context, connect, device, http, running
+from tests.emulated import SCOPE, device, running
 from tests.emulator.connections.test_handshake import LOST, rule
-from tests.virtual_time import virtual_time
-
-from aiodps.emulator.connections.throttled_socket import throttled
-from aiodps.emulator.messages import Delivery, Drip
+from tests.scripted_client import client_context, connect, http
 
 pytestmark = pytest.mark.anyio
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"

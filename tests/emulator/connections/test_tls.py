@@ -14,7 +14,7 @@ from anyio import to_thread
 from cryptography import x509
 from OpenSSL import SSL
 from tests import certificates
-from tests.emulator.clients import PATIENCE, device
+from tests.emulated import PATIENCE, device
 from tests.emulator.tls_server import serving
 
 from aiodps.emulator.connections import tls

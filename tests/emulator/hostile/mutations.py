@@ -9,22 +9,19 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from tests.emulator.clients import (
-    REGISTER,
-    SCOPE,
-    mqtt_connect,
-    mqtt_publish,
-    mqtt_subscribe,
-    packet,
-    text,
-)
-from tests.emulator.websocket_client import (
+from tests.emulated import SCOPE
+from tests.protocol.mqtt_bytes import packet, text
+from tests.scripted_client import (
     BINARY,
     CLOSE,
     CONTINUATION,
     HEADERS,
     PING,
+    REGISTER,
     frame,
+    mqtt_connect,
+    mqtt_publish,
+    mqtt_subscribe,
     opening,
 )
 

@@ -12,9 +12,9 @@ from typing import TypeAlias
 import anyio.lowlevel
 import psutil
 import pytest
-from tests.emulator.clients import mqtt_connect
 from tests.emulator.hostile.mutations import hostile
 from tests.emulator.in_memory import Emulated
+from tests.scripted_client import mqtt_connect
 
 pytestmark = pytest.mark.anyio
 CASES = int(os.environ.get("AIODPS_HOSTILE", "1500"))

@@ -14,8 +14,9 @@ import anyio
 import psutil
 import pytest
 from anyio.abc import ByteStream
-from tests.emulator.clients import SCOPE, client_context, connect, device, http, running
+from tests.emulated import SCOPE, device, running
 from tests.emulator.hostile.mutations import hostile, mutate
+from tests.scripted_client import client_context, connect, http
 
 from aiodps.emulator import Emulator
 

@@ -6,9 +6,8 @@ from itertools import chain, repeat
 
 import anyio
 import pytest
-from tests.emulator.clients import HttpClient, http, running
-from tests.emulator.in_memory import Emulated
-from tests.virtual_time import virtual_time
+from tests.emulated import running
+from tests.scripted_client import HttpClient, http
 
 from aiodps.emulator.frontends.http import connection
 from aiodps.emulator.frontends.http.connection import MAX_BODY, MAX_HEAD

@@ -7,7 +7,11 @@ import uuid
 
 import pytest
 from tests import certificates
-from tests.emulator.clients import SCOPE, device, http, running
+from tests.emulated import SCOPE, device, running
+from tests.emulator.in_memory import PUT, Emulated, SlowDesk
+from tests.scripted_client import http
+
+from aiodps.emulator.frontends.http import connection
 
 pytestmark = pytest.mark.anyio
 BASE = f"/{SCOPE}/registrations/device-1"

@@ -7,35 +7,29 @@ from itertools import chain, repeat
 
 import anyio
 import pytest
-from tests.emulator.clients import (
-    REGISTER,
-    HttpClient,
-    client_context,
-    connect,
-    device,
-    http,
-    mqtt,
-    mqtt_connect,
-    mqtt_publish,
-    mqtt_subscribe,
-    packet,
-    running,
-    text,
-)
-from tests.emulator.in_memory import Emulated
-from tests.emulator.websocket_client import (
+from tests.emulated import device, running
+from tests.scripted_client import (
     ACCEPT,
     BINARY,
     CLOSE,
     CONTINUATION,
     HEADERS,
-    PATH,
     PING,
     PONG,
+    REGISTER,
     TEXT,
+    WEBSOCKET_PATH,
+    HttpClient,
     WebSocketClient,
+    client_context,
+    connect,
     frame,
+    http,
+    mqtt,
+    mqtt_connect,
     mqtt_over,
+    mqtt_publish,
+    mqtt_subscribe,
     opened,
     opening,
     without,
@@ -55,7 +49,8 @@ FORGOTTEN = b"\xb0\x02\0\1"
 
 
 @pytest.mark.parametrize(
-    "path", [PATH, "/", "/%24iothub/websocket", f"{PATH}?iothub-no-client-cert=true"]
+    "path",
+    [WEBSOCKET_PATH, "/", "/%24iothub/websocket", f"{WEBSOCKET_PATH}?iothub-no-client-cert=true"],
 )
 @pytest.mark.parametrize("subprotocol", ["mqtt", "MQTT"])
 async def test_it_opens_where_the_sdks_ask_for_it(path: str, subprotocol: str) -> None:
@@ -79,18 +74,22 @@ async def test_it_opens_where_the_sdks_ask_for_it(path: str, subprotocol: str) -
     ("path", "headers", "status"),
     [
         pytest.param(
-            PATH,
+            WEBSOCKET_PATH,
             without("sec-websocket-protocol", plus=["Sec-WebSocket-Protocol: AMQPWSB10"]),
             400,
             id="amqp",
         ),
-        pytest.param(PATH, without("sec-websocket-protocol"), 400, id="no subprotocol"),
+        pytest.param(WEBSOCKET_PATH, without("sec-websocket-protocol"), 400, id="no subprotocol"),
         pytest.param("/websocket", HEADERS, 404, id="another path"),
-        pytest.param(PATH, without("sec-websocket-key"), 400, id="no key"),
-        pytest.param(PATH, without("sec-websocket-version"), 400, id="no version"),
-        pytest.param(PATH, without("connection"), 400, id="no connection header"),
-        pytest.param(PATH, without("host", plus=["Host: \xe9\xff"]), 400, id="a strange host"),
-        pytest.param(PATH, (*HEADERS, "Sec-WebSocket-Extensions: \xe9"), 400, id="no ascii"),
+        pytest.param(WEBSOCKET_PATH, without("sec-websocket-key"), 400, id="no key"),
+        pytest.param(WEBSOCKET_PATH, without("sec-websocket-version"), 400, id="no version"),
+        pytest.param(WEBSOCKET_PATH, without("connection"), 400, id="no connection header"),
+        pytest.param(
+            WEBSOCKET_PATH, without("host", plus=["Host: \xe9\xff"]), 400, id="a strange host"
+        ),
+        pytest.param(
+            WEBSOCKET_PATH, (*HEADERS, "Sec-WebSocket-Extensions: \xe9"), 400, id="no ascii"
+        ),
     ],
 )
 async def test_what_is_not_opened_is_an_http_error(
@@ -111,7 +110,7 @@ async def test_another_upgrade_is_plain_http() -> None:
     """Nor is a POST a beginning of a WebSocket."""
     async with running() as dps, http(dps) as client:
         first = await client.ask("GET", "/x", headers=["Connection: Upgrade", "Upgrade: h2c"])
-        second = await client.ask("POST", PATH, headers=HEADERS[1:])
+        second = await client.ask("POST", WEBSOCKET_PATH, headers=HEADERS[1:])
 
         assert [first.status, second.status] == [404, 404]
 

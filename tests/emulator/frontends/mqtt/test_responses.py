@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.emulator.clients import (
-    REGISTER,
-    device,
-    mqtt,
-    mqtt_connect,
-    mqtt_publish,
-    mqtt_subscribe,
-    running,
-)
+from tests.emulated import device, running
+from tests.scripted_client import REGISTER, mqtt, mqtt_connect, mqtt_publish, mqtt_subscribe
 
 pytestmark = pytest.mark.anyio
 

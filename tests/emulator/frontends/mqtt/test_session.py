@@ -7,21 +7,10 @@ from itertools import chain, repeat
 import anyio
 import pytest
 from tests import certificates
-from tests.emulator.clients import (
-    REGISTER,
-    SCOPE,
-    device,
-    http,
-    mqtt,
-    mqtt_connect,
-    mqtt_publish,
-    mqtt_subscribe,
-    packet,
-    running,
-    text,
-)
-from tests.emulator.in_memory import Emulated
-from tests.virtual_time import virtual_time
+from tests.emulated import SCOPE, device, running
+from tests.emulator.in_memory import Emulated, SlowDesk
+from tests.protocol.mqtt_bytes import packet, text
+from tests.scripted_client import REGISTER, http, mqtt, mqtt_connect, mqtt_publish, mqtt_subscribe
 
 from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
 

@@ -1,15 +1,18 @@
-"""Clients of the emulator that share no code with it: TLS, HTTP and MQTT by hand."""
+"""Clients of the emulator that share no code with it: TLS, HTTP, MQTT and WebSocket by hand.
+
+By hand, so that they can be wrong: what they send is bytes, which the functions below write.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import ssl
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,41 +20,28 @@ import anyio
 import httpx
 from anyio.abc import ByteStream
 from tests import certificates
+from tests.emulated import SCOPE
+from tests.protocol.mqtt_bytes import packet, text
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.service.enrollments.store import Enrollment, read_enrollments
 from aiodps.pki import Credential
 
-SCOPE = "0ne00000000"
-PATIENCE = 120.0
-"""Seconds after which a test that waits in vain has failed."""
 REGISTER = "$dps/registrations/PUT/iotdps-register/?$rid=1"
-
-
-@cache
-def device(name: str = "device-1") -> Credential:
-    """Make a device below the intermediate."""
-    return certificates.intermediate().device(name)
-
-
-def fleet(**more: Any) -> tuple[Enrollment, ...]:
-    """Enroll everything below the test root."""
-    pem = certificates.root().certificate_pem.decode()
-    signing = {"x509": {"signingCertificates": {"primary": {"certificate": pem}}}}
-    group = {"enrollmentGroupId": "fleet", "attestation": {"type": "x509", **signing}, **more}
-    return read_enrollments(json.dumps([group]))
-
-
-@asynccontextmanager
-async def running(**options: Any) -> AsyncIterator[Emulator]:
-    """Run an emulator in which everything below the test root is enrolled."""
-    base = {"enrollments": fleet(), "id_scope": SCOPE}
-    dps = Emulator(**{**base, **options})
-    root = certificates.root().certificate_pem
-    dps.service.certificates.upload("root", root, verified=True, now=time.time())
-    with anyio.fail_after(PATIENCE):
-        async with dps:
-            yield dps
+WEBSOCKET_PATH = "/$iothub/websocket"
+KEY = base64.b64encode(b"sixteen bytes!!!").decode()
+ACCEPT = base64.b64encode(
+    hashlib.sha1(f"{KEY}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()  # noqa: S324
+).decode()
+HEADERS = (
+    "Host: localhost:443",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    f"Sec-WebSocket-Key: {KEY}",
+    "Sec-Websocket-Version: 13",
+    "Sec-Websocket-Protocol: mqtt",
+)
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+MASK = b"\x11\x22\x33\x44"
 
 
 def client_context(dps: Emulator, credential: Credential | None = None) -> ssl.SSLContext:
@@ -85,8 +75,8 @@ class Answer:
     body: Any
 
 
-class BytesBothWays(Protocol):
-    """What MQTT is spoken over."""
+class ByteConnection(Protocol):
+    """What bytes go over."""
 
     async def send(self, data: bytes, /) -> None:
         """Send all of it."""
@@ -96,10 +86,10 @@ class BytesBothWays(Protocol):
         ...
 
 
-class Listener:
+class Reader:
     """Reads as many bytes as are wanted."""
 
-    def __init__(self, stream: BytesBothWays) -> None:
+    def __init__(self, stream: ByteConnection) -> None:
         self.stream = stream
         self._buffer = b""
 
@@ -119,8 +109,15 @@ class Listener:
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
 
+    async def _until(self, mark: bytes) -> bytes:
+        while mark not in self._buffer:
+            self._buffer += await self.stream.receive()
 
-class HttpClient(Listener):
+        found, _, self._buffer = self._buffer.partition(mark)
+        return found
+
+
+class HttpClient(Reader):
     """HTTP/1.1 as far as these tests need it."""
 
     stream: ByteStream
@@ -170,32 +167,12 @@ class HttpClient(Listener):
         except (anyio.EndOfStream, anyio.BrokenResourceError):
             return self._buffer
 
-    async def _until(self, mark: bytes) -> bytes:
-        while mark not in self._buffer:
-            self._buffer += await self.stream.receive()
-
-        found, _, self._buffer = self._buffer.partition(mark)
-        return found
-
 
 @asynccontextmanager
 async def http(dps: Emulator, credential: Credential | None = None) -> AsyncIterator[HttpClient]:
     """Connect to the HTTPS port."""
     async with await connect(dps.https_port, client_context(dps, credential)) as stream:
         yield HttpClient(stream)
-
-
-def text(value: str | bytes) -> bytes:
-    """Write a string as MQTT does."""
-    data = value.encode() if isinstance(value, str) else value
-    return len(data).to_bytes(2) + data
-
-
-def packet(first: int, body: bytes) -> bytes:
-    """Write a packet of up to 16 kB."""
-    length = len(body)
-    digits = (length,) if length < 128 else (length & 0x7F | 0x80, length >> 7)
-    return bytes((first, *digits)) + body
 
 
 def mqtt_connect(
@@ -232,7 +209,7 @@ def mqtt_subscribe(name: str = "$dps/registrations/res/#", qos: int = 1) -> byte
     return packet(0x82, body)
 
 
-class MqttClient(Listener):
+class MqttClient(Reader):
     """MQTT 3.1.1 as far as these tests need it."""
 
     async def send(self, *packets: bytes) -> None:
@@ -270,3 +247,78 @@ async def mqtt(
             await client.send(*packets)
 
         yield client
+
+
+def opening(
+    path: str = WEBSOCKET_PATH, headers: Iterable[str] = HEADERS, method: str = "GET"
+) -> bytes:
+    """Write the request that begins a WebSocket."""
+    return "\r\n".join((f"{method} {path} HTTP/1.1", *headers, "", "")).encode("latin-1")
+
+
+def without(*names: str, plus: Iterable[str] = ()) -> tuple[str, ...]:
+    """Leave headers out, and add others."""
+    kept = (line for line in HEADERS if line.partition(":")[0].lower() not in names)
+    return (*kept, *plus)
+
+
+def frame(opcode: int, payload: bytes = b"", *, end: bool = True, masked: bool = True) -> bytes:
+    """Write a frame; `end` says that the message ends with it."""
+    size = len(payload)
+    if size < 126:
+        length = bytes((size | 0x80 * masked,))
+    elif size < 65536:
+        length = bytes((126 | 0x80 * masked,)) + size.to_bytes(2)
+    else:
+        length = bytes((127 | 0x80 * masked,)) + size.to_bytes(8)
+
+    head = bytes((opcode | 0x80 * end,)) + length
+    if not masked:
+        return head + payload
+
+    return head + MASK + bytes(byte ^ MASK[at % 4] for at, byte in enumerate(payload))
+
+
+class WebSocketClient(Reader):
+    """Reads frames."""
+
+    async def head(self) -> str:
+        """Read the answer to the opening request, in which case counts little."""
+        return (await self._until(b"\r\n\r\n")).decode()
+
+    async def frame(self) -> tuple[int, bytes]:
+        """Read one frame that is not split: its opcode and its payload."""
+        first, length = await self._exactly(2)
+        assert first & 0xF0 == 0x80  # the last of its message, and no extension
+        if length == 126:
+            length = int.from_bytes(await self._exactly(2))
+
+        return first & 0x0F, await self._exactly(length)
+
+    async def send(self, data: bytes) -> None:
+        """Send one binary message."""
+        await self.stream.send(frame(BINARY, data))
+
+    async def receive(self) -> bytes:
+        """Read one binary message."""
+        opcode, payload = await self.frame()
+        assert opcode == BINARY
+
+        return payload
+
+
+@asynccontextmanager
+async def opened(
+    dps: Emulator, credential: Credential | None = None, *, early: bytes = b""
+) -> AsyncIterator[WebSocketClient]:
+    """Open a WebSocket for MQTT, with more bytes in the same breath."""
+    async with await connect(dps.https_port, client_context(dps, credential)) as stream:
+        client = WebSocketClient(stream)
+        await stream.send(opening() + early)
+        assert (await client.head()).startswith("HTTP/1.1 101 ")
+        yield client
+
+
+def mqtt_over(client: WebSocketClient) -> MqttClient:
+    """Speak MQTT, each `send` a message."""
+    return MqttClient(client)
