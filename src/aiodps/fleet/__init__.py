@@ -23,6 +23,7 @@ __all__ = [
     "ManifestDevices",
     "Open",
     "Outcome",
+    "Progress",
     "Results",
     "RunOptions",
     "Sample",
