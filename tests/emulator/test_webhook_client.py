@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
-from anyio.abc import ByteStream, SocketAttribute
-from anyio.streams.tls import TLSListener
+from OpenSSL import SSL
 from tests import certificates
 from tests.emulated import PATIENCE, running
 from tests.emulator.instance import HUB, NOW, instance, poll, register
 from tests.emulator.tokens import KEY, derived, signed, token
+from tests.scripted.http import Line
+from tests.scripted.server import ScriptedServer
+from tests.scripted.tls import serving
 from tests.scripted_client import Answer
 from tests.scripted_client import http as connected
 
@@ -44,47 +42,25 @@ def http(document: object, status: str = "200 OK", *more: str) -> bytes:
 GOOD = http({"iotHubHostName": HUB, "payload": {"colour": "red"}})
 
 
-@dataclass
-class Hook:
+class Webhook(ScriptedServer):
     """A webhook that always says the same."""
 
-    says: bytes | None
-    """None to say nothing, and to leave the caller waiting."""
-    port: int = 0
-    asked: list[tuple[str, Any]] = field(default_factory=list)
-    """Heads and bodies of what came."""
+    line = Line
 
-    async def serve(self, stream: ByteStream) -> None:
-        """Answer one request."""
-        data = b""
-        try:
-            async with stream:
-                while b"\r\n\r\n" not in data or not data.endswith(b"}"):
-                    data += await stream.receive()
+    def __init__(self, says: bytes | None, tls: SSL.Context | None = None) -> None:
+        super().__init__(self._answer, tls=tls)
+        self.says = says
+        """None to say nothing, and to leave the caller waiting."""
+        self.asked: list[tuple[str, Any]] = []
+        """Heads and bodies of what came."""
 
-                head, _, body = data.partition(b"\r\n\r\n")
-                self.asked.append((head.decode(), json.loads(body)))
-                if self.says is None:
-                    await anyio.sleep_forever()
-                else:
-                    await stream.send(self.says)
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
-            return
-
-
-@asynccontextmanager
-async def webhook(
-    says: bytes | None, context: ssl.SSLContext | None = None
-) -> AsyncIterator[Hook]:
-    """Run a webhook on a free port."""
-    hook = Hook(says)
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    hook.port = listener.extra(SocketAttribute.local_port)  # noqa: S610 (no Django)
-    served = listener if context is None else TLSListener(listener, context, False)
-    async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(served.serve, hook.serve)
-        yield hook
-        tasks.cancel_scope.cancel()
+    def _answer(self, line: Line) -> None:
+        head, body = line.take()
+        self.asked.append((head.decode(), json.loads(body)))
+        if self.says is None:
+            line.drain()
+        else:
+            line.send(self.says)
 
 
 def asking(url: str) -> Service:
@@ -124,7 +100,7 @@ async def provisioned(
 
 async def test_a_webhook_chooses() -> None:
     """It gets a POST with JSON, and its answer is the device's."""
-    async with webhook(GOOD) as hook:
+    with Webhook(GOOD) as hook:
         (state,) = await provisioned(asking(f"http://127.0.0.1:{hook.port}/api/f?code=secret"))
 
     head, body = hook.asked[0]
@@ -136,7 +112,7 @@ async def test_a_webhook_chooses() -> None:
 
 async def test_many_devices() -> None:
     """Each is asked about once."""
-    async with webhook(GOOD) as hook:
+    with Webhook(GOOD) as hook:
         states = await provisioned(asking(f"http://127.0.0.1:{hook.port}/"), devices=120)
 
     assert len(hook.asked) == 120
@@ -149,9 +125,7 @@ async def test_https(tmp_path: Path) -> None:
     ca, other = tmp_path / "ca.pem", tmp_path / "other.pem"
     ca.write_bytes(authority.certificate_pem)
     other.write_bytes(certificates.root().certificate_pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificates.write(authority.server(["localhost"]), tmp_path))
-    async with webhook(GOOD, context) as hook:
+    with Webhook(GOOD, serving(authority.server(["localhost"]))) as hook:
         url = f"https://localhost:{hook.port}/"
         (good,) = await provisioned(asking(url), ca=ca)
         (bad,) = await provisioned(asking(url), ca=other)
@@ -176,7 +150,7 @@ async def test_https(tmp_path: Path) -> None:
 async def test_a_webhook_that_fails(says: bytes | None, message: str) -> None:
     """The registration has failed, and says why; nothing is followed or tried again."""
     seconds = 0.2 if says is None else PATIENCE
-    async with webhook(says) as hook:
+    with Webhook(says) as hook:
         service = asking(f"http://127.0.0.1:{hook.port}/")
         (state,) = await provisioned(service, seconds=seconds)
 
@@ -198,7 +172,7 @@ async def test_nobody_is_there(url: str) -> None:
 async def test_the_environment_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy is asked."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    async with webhook(GOOD) as hook:
+    with Webhook(GOOD) as hook:
         (state,) = await provisioned(asking(f"http://127.0.0.1:{hook.port}/"))
 
     assert state["status"] == "assigned"
@@ -223,7 +197,7 @@ async def assigned_hub(dps: Emulator) -> str:
 
 async def test_the_emulator_calls() -> None:
     """As a whole, without anybody's help; the second hub is one to choose."""
-    async with webhook(http({"iotHubHostName": "two.azure-devices.net"})) as hook:
+    with Webhook(http({"iotHubHostName": "two.azure-devices.net"})) as hook:
         enrollments = asking(f"http://127.0.0.1:{hook.port}/").enrollments
         options: dict[str, Any] = {"linked_hubs": ["two.azure-devices.net=5"]}
         async with running(enrollments=enrollments, **options) as dps:
@@ -233,7 +207,7 @@ async def test_the_emulator_calls() -> None:
 
 async def test_a_restart_asks_again(tmp_path: Path) -> None:
     """A device that waits for a webhook when the emulator ends is assigned by the next one."""
-    async with webhook(None) as hook:
+    with Webhook(None) as hook:
         enrollments = asking(f"http://127.0.0.1:{hook.port}/").enrollments
         options = {"enrollments": enrollments, "hub": HUB, "state": tmp_path / "state.db"}
         async with running(**options) as dps:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import anyio
+from anyio.from_thread import start_blocking_portal
 from tests.emulated import emulator
 from tests.fleet.fleets import release
 
@@ -66,24 +65,8 @@ def fleet_command(
 @contextlib.contextmanager
 def server(**settings: Any) -> Iterator[Server]:
     """Run an emulator in a thread until the block ends."""
-    ready = threading.Event()
-    running: list[Emulator] = []
-    token: list[Any] = []
-    over: list[anyio.Event] = []
-
-    async def serve() -> None:
-        async with emulator(**settings) as dps:
-            over.append(anyio.Event())
-            token.append(anyio.lowlevel.current_token())
-            running.append(dps)
-            ready.set()
-            await over[0].wait()
-
-    thread = threading.Thread(target=anyio.run, args=(serve,))
-    thread.start()
-    ready.wait()
-    try:
-        yield Server(running[0])
-    finally:
-        anyio.from_thread.run_sync(over[0].set, token=token[0])
-        thread.join()
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(emulator(**settings)) as dps,
+    ):
+        yield Server(dps)
