@@ -23,6 +23,7 @@ from tests.scripted.server import (
     resets,
     says_and_hangs_up,
     silent,
+    steps,
     target,
 )
 from tests.scripted.tls import serving
@@ -191,12 +192,7 @@ async def test_ipv6_works_as_a_literal() -> None:
 
 async def test_a_reset_is_a_lost_connection() -> None:
     """Whether it is noticed when reading or when writing."""
-
-    def reset_after_hello(line: Line) -> None:
-        line.read()
-        line.reset()
-
-    with ScriptedServer(reset_after_hello, tls=serving()) as peer:
+    with ScriptedServer(resets, tls=serving()) as peer:
         connection = await dial(peer.target(), port=peer.port)
         await connection.send(b"hello")
         with pytest.raises(ConnectionLostError) as reading:
@@ -394,12 +390,8 @@ async def test_a_key_that_cannot_be_loaded_leaves_nothing_open() -> None:
 
 async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
     """Python has an error of its own for bytes followed by a reset; it is not a TLS error."""
-
-    def says_and_resets(line: Line) -> None:
-        line.send(b"220 mail\r\n")
-        line.reset()
-
-    with ScriptedServer(says_and_resets) as peer, socket.socket() as plain:
+    script = steps(b"220 mail\r\n", Line.reset)
+    with ScriptedServer(script) as peer, socket.socket() as plain:
         plain.connect((HOST, peer.port))
         plain.setblocking(False)
         while plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != errno.ECONNRESET:

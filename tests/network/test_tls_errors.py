@@ -24,6 +24,7 @@ from tests.scripted.server import (
     resets,
     says,
     says_and_hangs_up,
+    steps,
 )
 from tests.scripted.tls import demanding, serving
 
@@ -226,13 +227,7 @@ async def test_a_refusal_under_tls_1_3_is_there_after_a_write_that_failed(*, res
 @pytest.mark.anyio
 async def test_an_early_answer_is_there_after_a_write_that_failed() -> None:
     """A server may answer and hang up before it has read everything: not one byte is lost."""
-
-    def answers_early(line: Line) -> None:
-        line.secure(serving())
-        line.send(b"no, thank you")
-        line.reset()
-
-    with ScriptedServer(answers_early) as peer:
+    with ScriptedServer(steps(b"no, thank you", Line.reset), tls=serving()) as peer:
         connection = await dial(peer.target(), port=peer.port)
         peer.lines[0].ended.wait(LIMIT)
         with pytest.raises(ConnectionLostError):

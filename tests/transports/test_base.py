@@ -143,8 +143,11 @@ async def test_certificate_required_under_tls_1_3(kit: Kit) -> None:
     """3: under TLS 1.3 a refused certificate is heard of after the handshake; told all the same."""
     with kit.server(tls=demanding()) as peer:
         transport = opened(kit, peer)
-        with pytest.raises(ClientCertificateRejectedError):
+        with pytest.raises(ClientCertificateRejectedError) as caught:
             await first_exchange(transport)
+
+    assert caught.value.reason == "certificate_required"
+    assert isinstance(caught.value.__cause__, ssl.SSLError)
 
 
 async def first_exchange(transport: Transport) -> None:
@@ -175,12 +178,14 @@ async def test_not_tls(kit: Kit) -> None:
 
 
 async def test_refused(kit: Kit) -> None:
-    """3: a closed port is told at once."""
+    """3: a closed port is told, and connect may be called again."""
     with kit.server(kit.silent) as peer:
         target = peer.target()
 
-    with pytest.raises(ConnectError):
-        await kit.factory(peer.port).open(target).connect()
+    transport = kit.factory(peer.port).open(target)
+    for _ in range(2):
+        with pytest.raises(ConnectError):
+            await transport.connect()
 
 
 async def test_a_stranger_hears_nothing(kit: Kit) -> None:

@@ -185,23 +185,6 @@ async def test_answers_in_any_shape(order: str) -> None:
     assert {answer.body for answer in answers} == {b"x" * 20}
 
 
-@pytest.mark.parametrize("status", [200, 202, 301, 400, 401, 404, 429, 500, 503, 799])
-async def test_any_status_is_a_response(status: int) -> None:
-    """Whatever the status, it is an answer and no error."""
-
-    def script(line: Line) -> None:
-        line.accept()
-        line.send(line.request().answer(status, b"why"))
-        line.drain()
-
-    with MqttServer(script) as peer:
-        async with open_to(peer) as transport:
-            await transport.connect()
-            answer = await transport.exchange(Register())
-
-    assert (answer.status_code, answer.body) == (status, b"why")
-
-
 async def test_largest_answer_and_request() -> None:
     """A packet of the limit passes, and a request that does not fit into the socket at once."""
 

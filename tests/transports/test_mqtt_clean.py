@@ -9,7 +9,7 @@ import anyio
 import pytest
 from tests.protocol.mqtt_bytes import publish
 from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, reset
-from tests.scripted.server import LIMIT
+from tests.scripted.server import LIMIT, steps
 from tests.transports.traces import traces
 
 from aiodps.errors import (
@@ -66,13 +66,8 @@ async def close_when(asked: anyio.Event, transport: MqttTransport) -> None:
 async def test_cancelled_in_the_middle_of_a_packet() -> None:
     """A request that the peer does not read can be cancelled like any other."""
     done = threading.Event()
-
-    def script(line: Line) -> None:
-        line.accept()
-        done.wait(LIMIT)
-
     before = traces()
-    with MqttServer(script) as peer:
+    with MqttServer(steps(Line.accept, lambda _: done.wait(LIMIT))) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             sock = transport._session._socket._socket  # type: ignore[union-attr]
@@ -87,12 +82,10 @@ async def test_cancelled_in_the_middle_of_a_packet() -> None:
     assert traces() == before
 
 
-def unreadable(line: Line) -> None:
-    """Answer on a topic that cannot be read."""
-    line.accept()
-    line.request()
-    line.send(publish("$dps/registrations/res/200/?$rid"))
-    line.drain()
+unreadable = steps(
+    Line.accept, Line.request, publish("$dps/registrations/res/200/?$rid"), Line.drain
+)
+"""Answer on a topic that cannot be read."""
 
 
 async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -13,12 +12,9 @@ import pytest
 from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, packet, puback, publish, suback, text
 from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, reset, takes_connect
 from tests.scripted.server import LIMIT, Script, silent, steps
-from tests.scripted.tls import demanding
 
 from aiodps.errors import (
     BadRequestError,
-    ClientCertificateRejectedError,
-    ConnectError,
     ConnectionLostError,
     MalformedResponseError,
     ProtocolError,
@@ -33,7 +29,6 @@ from aiodps.observe import Step, StepKind
 from aiodps.protocol.limits import MAX_IGNORED_MESSAGES, MAX_PACKET
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.transports import mqtt
-from aiodps.transports.mqtt import MQTT
 
 pytestmark = pytest.mark.anyio
 
@@ -53,14 +48,9 @@ def connack(data: str, then: Script = silent) -> Script:
 
 def subscribed(reply: Callable[[bytes], bytes]) -> Script:
     """Take the session, answer SUBSCRIBE with these bytes."""
-
-    def script(line: Line) -> None:
-        line.expect(0x10)
-        line.send(CONNACK)
-        line.send(reply(line.expect(0x82)[:2]))
-        line.drain()
-
-    return script
+    return steps(
+        takes_connect, CONNACK, lambda line: line.send(reply(line.expect(0x82)[:2])), silent
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,36 +129,9 @@ async def test_silence(script: Script, limit: str, monkeypatch: pytest.MonkeyPat
     assert caught.value.phase is Phase.SESSION
 
 
-async def test_client_certificate_refused() -> None:
-    """M13: a TLS 1.3 alert, which arrives after the handshake, is told as what it is."""
-    with MqttServer(tls=demanding()) as peer:
-        async with open_to(peer) as transport:
-            with pytest.raises(ClientCertificateRejectedError) as caught:
-                await transport.connect()
-
-    assert caught.value.reason == "certificate_required"
-    assert isinstance(caught.value.__cause__, ssl.SSLError)
-
-
-async def test_nobody_there() -> None:
-    """A port on which nobody listens is a connect error, and connect may be called again."""
-    with MqttServer() as peer:
-        transport = MQTT(port=peer.port).open(peer.target())
-
-    for _ in range(2):
-        with pytest.raises(ConnectError):
-            await transport.connect()
-
-
 def answering(reply: Callable[[str], bytes]) -> Script:
     """Answer the first request with these bytes, made from its `$rid`."""
-
-    def script(line: Line) -> None:
-        line.accept()
-        line.send(reply(line.request().rid))
-        line.drain()
-
-    return script
+    return steps(Line.accept, lambda line: line.send(reply(line.request().rid)), silent)
 
 
 def raw_topic(topic: bytes) -> Callable[[str], bytes]:

@@ -13,8 +13,8 @@ import aiomqtt
 import anyio.lowlevel
 import pytest
 from paho.mqtt import client as paho
-from tests.scripted.mqtt import Line, MqttServer
-from tests.scripted.server import LIMIT
+from tests.scripted.mqtt import Line, MqttServer, takes_connect
+from tests.scripted.server import LIMIT, silent, steps
 
 from aiodps.errors import ConnectionLostError, ProtocolError, UnauthorizedError
 from aiodps.models import Phase
@@ -32,11 +32,8 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def waiting(line: Line) -> None:
-    """Take the session and the first request, answer nothing."""
-    line.accept()
-    line.request()
-    line.drain()
+waiting = steps(Line.accept, Line.request, silent)
+"""Take the session and the first request, answer nothing."""
 
 
 async def settled() -> None:
@@ -186,12 +183,7 @@ async def test_library_stumbles(stumble: Exception, monkeypatch: pytest.MonkeyPa
 async def test_last_words_are_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     """When writing fails, what the peer said before it closed is the error, not the pipe."""
     refused = threading.Event()
-
-    def refuse(line: Line) -> None:
-        line.expect(0x10)
-        line.send(bytes.fromhex("20020005"))
-        refused.set()
-        line.drain()
+    refuse = steps(takes_connect, bytes.fromhex("20020005"), lambda _: refused.set(), silent)
 
     def fail(_: object) -> NoReturn:
         raise ConnectionLostError("broken pipe")
