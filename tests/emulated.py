@@ -27,8 +27,6 @@ QUICK = aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0, base=0.01)
 """The emulator answers `Retry-After: 0`; nobody waits in tests."""
 
 SCOPE = "0ne00000000"
-WORKERS = int(os.environ.get("AIODPS_WORKERS", "0"))
-"""Processes of each emulator; `nox -s workers` runs the tests of the fronts with some."""
 PATIENCE = 60.0
 """Seconds after which a test that waits in vain has failed."""
 
@@ -81,7 +79,7 @@ def fleet(**more: Any) -> tuple[Enrollment, ...]:
 @contextlib.asynccontextmanager
 async def running(**options: Any) -> AsyncIterator[Emulator]:
     """Run an emulator in which everything below the test root is enrolled."""
-    base = {"enrollments": fleet(), "id_scope": SCOPE, "workers": WORKERS, "retry_after": 3}
+    base = {"enrollments": fleet(), "id_scope": SCOPE, "retry_after": 3}
     with anyio.fail_after(PATIENCE):
         async with emulator(**{**base, **options}) as dps:
             yield dps

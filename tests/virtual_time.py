@@ -1,51 +1,88 @@
-"""Event loops whose clock jumps to the next deadline when nothing else is left to do.
+"""Virtual time: event loops whose clock a test does not have to wait for.
 
-For tests without sockets and threads: what takes seconds takes none, and a busy machine changes
-nothing. A module asks for it with a fixture of its own:
+`virtual_time` marks tests without a peer outside of their event loop: the clock stands still while
+anything runs, and then jumps to what is next. Hours pass at once, and what is measured is exact on
+any machine. Sockets of a pair (`socket.socketpair`) are fine.
 
-    @pytest.fixture(params=["asyncio", "trio"])
-    def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-        return virtual_time(request.param)
+`on_both_loops` and `on_asyncio` are for tests with real sockets: the clock runs, and `jump` puts it
+forward once what is waited for has happened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from typing import Any
 
+import pytest
+import trio.lowlevel
 import trio.testing
 
 
-def virtual_time(backend: str) -> tuple[str, dict[str, Any]]:
-    """Return a backend of anyio, and the options that give it such a clock."""
-    if backend == "asyncio":
-        return backend, {"loop_factory": _JumpingLoop}
-
-    return backend, {"clock": trio.testing.MockClock(autojump_threshold=0)}
-
-
 class _JumpingSelector(selectors.DefaultSelector):
-    """Skips the time that it should wait."""
+    """Waits for nothing: when no socket is ready the time has come at once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.skipped = 0.0
+        self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready; else what would be after a time that passes at once."""
-        ready = super().select(None if timeout is None else 0)
-        if not ready and timeout is not None:
-            self.skipped += max(0.0, timeout)
+        """Return what is ready now; wait only if there is nothing to jump to."""
+        ready = super().select(0 if timeout else timeout)
+        if not ready and timeout:
+            self.now += timeout
 
         return ready
 
 
-class _JumpingLoop(asyncio.SelectorEventLoop):
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Event loop of asyncio in virtual time."""
+
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Return the seconds that were skipped."""
-        return self._jumping.skipped
+        """Return the virtual time in seconds."""
+        return self._jumping.now
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """Event loop of asyncio whose clock can be put forward."""
+
+    _ahead = 0.0
+
+    def time(self) -> float:
+        """Return the seconds of the real clock, and those that were jumped."""
+        return super().time() + self._ahead
+
+    def jump(self, seconds: float) -> None:
+        """Put the clock forward; timers that are due then fire in the next round."""
+        self._ahead += seconds
+
+
+VIRTUAL_ASYNCIO = pytest.param(("asyncio", {"loop_factory": VirtualLoop}), id="asyncio")
+VIRTUAL_TRIO = pytest.param(
+    ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}), id="trio"
+)
+ASYNCIO = pytest.param(("asyncio", {"loop_factory": JumpingLoop}), id="asyncio")
+TRIO = pytest.param(("trio", {"clock": trio.testing.MockClock(rate=1.0)}), id="trio")
+
+virtual_time = pytest.mark.parametrize("anyio_backend", [VIRTUAL_ASYNCIO, VIRTUAL_TRIO])
+"""Marks a test that runs in virtual time, on both event loops."""
+on_asyncio = pytest.mark.parametrize("anyio_backend", [ASYNCIO])
+"""Marks a test on asyncio whose clock `jump` puts forward."""
+on_both_loops = pytest.mark.parametrize("anyio_backend", [ASYNCIO, TRIO])
+"""The same on both event loops."""
+
+
+def jump(seconds: float) -> None:
+    """Put the clock of the running event loop forward; for `on_asyncio` and `on_both_loops`."""
+    if trio.lowlevel.in_trio_run():
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        clock.jump(seconds)
+        return
+
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+    loop.jump(seconds)

@@ -100,7 +100,7 @@ def open_files() -> int:
 async def test_what_is_sent_arrives_both_ways(version: int) -> None:
     """Bytes go through as they are."""
     with ScriptedServer(says_and_hangs_up(b"there"), tls=serving(version=version)) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         await connection.send(b"hello")
         answer = await connection.receive()
         end = await connection.receive()
@@ -115,7 +115,7 @@ async def test_what_is_sent_arrives_both_ways(version: int) -> None:
 async def test_bytes_that_tls_holds_are_not_waited_for() -> None:
     """After a small read the socket is empty and TLS is not: the rest comes without a wait."""
     with ScriptedServer(says_and_hangs_up(b"0123456789" * 100), tls=serving()) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         await connection.send(b"hello")
         parts = [await connection.receive(7)]
         while len(parts) < 143:
@@ -136,7 +136,7 @@ async def test_more_than_the_network_holds_is_sent_bit_by_bit() -> None:
             line.send(line.read())
 
     with ScriptedServer(echo, tls=serving()) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
 
         async def take() -> None:
             while len(read) < size:
@@ -154,7 +154,7 @@ async def test_more_than_the_network_holds_is_sent_bit_by_bit() -> None:
 async def test_small_packets_do_not_wait_for_acknowledgements() -> None:
     """TCP_NODELAY is set, and the socket never blocks."""
     with ScriptedServer(tls=serving()) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         no_delay = connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         blocking = connection.socket.getblocking()
         connection.close()
@@ -184,7 +184,7 @@ async def test_the_phases_are_told_with_their_times() -> None:
 async def test_ipv6_works_as_a_literal() -> None:
     """Address and certificate are matched without brackets."""
     with ScriptedServer(tls=serving(), host="::1") as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         connection.close()
 
     assert peer.lines[0].secured
@@ -193,7 +193,7 @@ async def test_ipv6_works_as_a_literal() -> None:
 async def test_a_reset_is_a_lost_connection() -> None:
     """Whether it is noticed when reading or when writing."""
     with ScriptedServer(resets, tls=serving()) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         await connection.send(b"hello")
         with pytest.raises(ConnectionLostError) as reading:
             await connection.receive()
@@ -210,7 +210,7 @@ async def test_a_reset_is_a_lost_connection() -> None:
 async def test_closing_ends_a_wait_and_may_be_repeated() -> None:
     """Who reads while another closes is told so, and waits for nothing on a number reused."""
     with ScriptedServer(tls=serving()) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
 
         async def read() -> None:
             with pytest.raises(ConnectionLostError):
@@ -232,7 +232,7 @@ def test_closing_works_without_an_event_loop(anyio_backend: str) -> None:
     """Whoever cleans up late does not need to know."""
 
     async def leave_open(peer: ScriptedServer) -> Connection:
-        return await dial(peer.target(), port=peer.port)
+        return await dial(peer.target().at_port(peer.port))
 
     with ScriptedServer(tls=serving()) as peer:
         connection = anyio.run(leave_open, peer, backend=anyio_backend)
@@ -283,7 +283,7 @@ async def test_an_address_that_does_not_answer_costs_its_head_start(
     with ScriptedServer(tls=serving()) as peer, black_hole() as hole:
         lead_to(monkeypatch, (HOST, hole), (HOST, peer.port))
         began = anyio.current_time()
-        connection = await dial(peer.target(endpoint="localhost"), port=peer.port)
+        connection = await dial(peer.target(endpoint="localhost").at_port(peer.port))
         took = anyio.current_time() - began
         connection.close()
 
@@ -351,7 +351,7 @@ async def test_tls_has_a_time_limit(
     """For the handshake as a whole: a peer that drips gets no more time than a silent one."""
     monkeypatch.setattr(dial_module, "TLS_TIMEOUT", 0.2)
     with ScriptedServer(script) as peer, pytest.raises(ProvisioningError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert type(caught.value) is TransportTimeoutError
     assert caught.value.phase is Phase.TLS
@@ -361,7 +361,7 @@ async def test_no_more_descriptors_is_a_lack_of_resources() -> None:
     """It is this machine's trouble, not the service's, and the hint says so."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with ScriptedServer(tls=serving()) as peer:
-        (await dial(peer.target(), port=peer.port)).close()
+        (await dial(peer.target().at_port(peer.port))).close()
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
             with pytest.raises(ResourceError) as caught:
@@ -382,7 +382,7 @@ async def test_a_key_that_cannot_be_loaded_leaves_nothing_open() -> None:
 
     identity = ClientCertificate(KeyType.EC, load)
     with ScriptedServer(silent) as peer, pytest.raises(CredentialError):
-        await dial(peer.target(identity=identity), port=peer.port)
+        await dial(peer.target(identity=identity).at_port(peer.port))
 
     assert peer.lines[0].received == b""
     assert current_limiter().inside == 0
@@ -426,7 +426,7 @@ async def test_a_hundred_silent_peers_do_not_delay_a_healthy_device(
             for _ in range(10):
                 await anyio.lowlevel.checkpoint()
 
-            connection = await dial(healthy.target(), port=healthy.port)
+            connection = await dial(healthy.target().at_port(healthy.port))
             ended = [line for line in mute.lines if line.ended.is_set()]
             connection.close()
             tasks.cancel_scope.cancel()
@@ -513,7 +513,7 @@ async def test_a_cancelled_wait_leaves_a_usable_connection(operation: str) -> No
         line.drain()
 
     with ScriptedServer(reads_late, tls=serving()) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
 
         with anyio.move_on_after(0.05) as scope:
             if operation == "receive":

@@ -23,14 +23,7 @@ from aiodps.network.handshake_limiter import (
     round_trip,
 )
 
-pytestmark = pytest.mark.anyio
-BACKENDS = ["asyncio", "trio"]
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """Run in virtual time: seconds of waiting take none, and none are lost."""
-    return virtual_time(request.param)
+pytestmark = [pytest.mark.anyio, virtual_time]
 
 
 async def settled() -> None:

@@ -164,7 +164,7 @@ async def test_a_bad_certificate_is_refused_for_its_reason(row: Row, version: in
     """The reason is the one of the table, and the server gets not one byte of the application."""
     context = serving(row.make(), version=version)
     with ScriptedServer(tls=context) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(endpoint=row.host), port=peer.port)
+        await dial(peer.target(endpoint=row.host).at_port(peer.port))
 
     assert caught.value.reason == row.reason
     assert row.says in caught.value.message
@@ -192,7 +192,7 @@ async def test_a_leaf_that_says_it_is_a_ca_is_accepted() -> None:
     """S22: OpenSSL takes it, also when strict. A known gap, the same in every Azure SDK."""
     leaf = certify(names=[DPS], ca=True, key_cert_sign=False, usages=certs.SERVER)
     with ScriptedServer(tls=serving(leaf)) as peer:
-        connection = await dial(peer.target(endpoint=DPS), port=peer.port)
+        connection = await dial(peer.target(endpoint=DPS).at_port(peer.port))
         connection.close()
 
     assert peer.lines[0].secured
@@ -240,7 +240,7 @@ async def test_the_callers_crl_is_obeyed(
     leaf = certify(issuer=root(), names=[DPS])
     identity = OwnContext(context_with(make(leaf), tmp_path))
     with ScriptedServer(tls=serving(leaf)) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(endpoint=DPS, identity=identity), port=peer.port)
+        await dial(peer.target(endpoint=DPS, identity=identity).at_port(peer.port))
 
     assert caught.value.reason == reason
     assert not peer.lines[0].secured
@@ -249,7 +249,7 @@ async def test_the_callers_crl_is_obeyed(
 async def test_without_a_crl_nothing_is_known_of_revocation() -> None:
     """S26: there is no online check, as in every Azure SDK."""
     with ScriptedServer(tls=serving(certify(issuer=root(), names=[DPS]))) as peer:
-        connection = await dial(peer.target(endpoint=DPS), port=peer.port)
+        connection = await dial(peer.target(endpoint=DPS).at_port(peer.port))
         connection.close()
 
     assert peer.lines[0].secured

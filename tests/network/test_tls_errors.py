@@ -79,7 +79,7 @@ async def test_an_alert_is_told_as_what_it_is(number: int) -> None:
     """Each alert has its class and, where OpenSSL knows it, its name."""
     kind, reason = ALERTS[number]
     with ScriptedServer(alerts(number)) as peer, pytest.raises(ProvisioningError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert type(caught.value) is kind
     assert reason is None or getattr(caught.value, "reason", None) == reason
@@ -90,7 +90,7 @@ async def test_an_alert_is_told_as_what_it_is(number: int) -> None:
 async def test_an_alert_is_told_while_the_connection_stands() -> None:
     """Nobody waits for a time limit, or for the end, when the server has said why."""
     with ScriptedServer(says(alert(48))) as peer, pytest.raises(ClientCertificateRejectedError):
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
 
 @pytest.mark.anyio
@@ -98,7 +98,7 @@ async def test_an_alert_is_told_while_the_connection_stands() -> None:
 async def test_an_early_end_is_a_lost_connection(script: Callable[[Line], None]) -> None:
     """A server that closes, resets or breaks off in the handshake is tried again, with a hint."""
     with ScriptedServer(script) as peer, pytest.raises(ConnectionLostError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.phase is Phase.TLS
     assert "client certificate" in caught.value.hint
@@ -118,7 +118,7 @@ async def test_an_early_end_is_a_lost_connection(script: Callable[[Line], None])
 async def test_what_is_no_tls_is_told_so(said: bytes) -> None:
     """S32: a port without TLS asks the question that helps."""
     with ScriptedServer(says(said)) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "not_tls"
     assert "is this port TLS?" in caught.value.hint
@@ -129,7 +129,7 @@ async def test_a_certificate_of_a_hundred_kilobytes_is_not_held() -> None:
     """S28: OpenSSL bounds what a handshake may hold."""
     huge = certify(names=[f"host-{number}.example.test" for number in range(10_000)])
     with ScriptedServer(tls=serving(huge)) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "too_large"
 
@@ -155,7 +155,7 @@ async def test_an_outdated_version_is_refused(version: str, tmp_path: Path) -> N
     """S29: TLS 1.0 and 1.1 are not spoken."""
     script = speaks(ssl.TLSVersion[version], tmp_path)
     with ScriptedServer(script) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "version"
     assert not peer.lines[0].secured
@@ -178,7 +178,7 @@ async def test_a_weak_cipher_is_refused(cipher: bytes) -> None:
     server = certify(issuer=root(), key=rsa_key(2048), names=[HOST])
     context = serving(server, version=SSL.TLS1_2_VERSION, ciphers=cipher + b":@SECLEVEL=0")
     with ScriptedServer(tls=context) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "no_common_cipher"
     assert not peer.lines[0].secured
@@ -188,7 +188,7 @@ async def test_a_weak_cipher_is_refused(cipher: bytes) -> None:
 async def test_a_refusal_under_tls_1_3_is_told_when_reading() -> None:
     """The handshake succeeds for the client; the alert comes with the first read."""
     with ScriptedServer(tls=demanding()) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         with pytest.raises(ClientCertificateRejectedError) as caught:
             await connection.receive()
 
@@ -211,7 +211,7 @@ async def test_a_refusal_under_tls_1_3_is_there_after_a_write_that_failed(*, res
                 line.reset()
 
     with ScriptedServer(refuses) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         peer.lines[0].ended.wait(LIMIT)
         with pytest.raises(ConnectionLostError):
             await connection.send(b"x" * 10_000_000)
@@ -228,7 +228,7 @@ async def test_a_refusal_under_tls_1_3_is_there_after_a_write_that_failed(*, res
 async def test_an_early_answer_is_there_after_a_write_that_failed() -> None:
     """A server may answer and hang up before it has read everything: not one byte is lost."""
     with ScriptedServer(steps(b"no, thank you", Line.reset), tls=serving()) as peer:
-        connection = await dial(peer.target(), port=peer.port)
+        connection = await dial(peer.target().at_port(peer.port))
         peer.lines[0].ended.wait(LIMIT)
         with pytest.raises(ConnectionLostError):
             await connection.send(b"x" * 10_000_000)
@@ -244,7 +244,7 @@ async def test_a_refusal_under_tls_1_2_is_told_in_the_handshake() -> None:
     """There the server says no before the handshake is done: in OpenSSL with alert 40."""
     context = demanding(version=SSL.TLS1_2_VERSION)
     with ScriptedServer(tls=context) as peer, pytest.raises(TlsProtocolError) as caught:
-        await dial(peer.target(), port=peer.port)
+        await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "no_common_cipher"
     assert "client certificate" in caught.value.hint
@@ -313,6 +313,6 @@ async def test_a_callers_context_is_told_the_same_way() -> None:
     """Refusals do not depend on who made the context."""
     identity = OwnContext(ssl.create_default_context())
     with ScriptedServer(tls=serving()) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(identity=identity), port=peer.port)
+        await dial(peer.target(identity=identity).at_port(peer.port))
 
     assert caught.value.reason == "incomplete_chain"

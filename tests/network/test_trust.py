@@ -153,7 +153,7 @@ async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     trust = Trust("system", None)
     with ScriptedServer(tls=serving()) as peer, pytest.raises(ServerIdentityError) as caught:
-        await dial(peer.target(trust=trust), port=peer.port)
+        await dial(peer.target(trust=trust).at_port(peer.port))
 
     assert caught.value.reason == "incomplete_chain"
     assert authorities(trust) == ["system"]

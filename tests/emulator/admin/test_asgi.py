@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tests.emulated import PATIENCE
 from tests.emulator.admin.visits import rest
-from tests.emulator.clients import PATIENCE, HttpClient
+from tests.scripted_client import HttpClient
 
 from aiodps.emulator.admin.asgi import RequestCycle
 from aiodps.emulator.connections.connection_limit import ConnectionLimit

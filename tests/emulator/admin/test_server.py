@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 from tests.emulated import PATIENCE
-from tests.emulator.admin.visits import head, headers, port_of, visit
-from tests.scripted_client import HttpClient
+from tests.emulator.admin.visits import head, headers, port_of, rest, visit
 
 from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
 from aiodps.emulator.admin.router import SegmentRoute

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
 import anyio
+from starlette.requests import Request
+from starlette.types import Message
 from tests.scripted_client import HttpClient
 
 from aiodps.emulator.admin.server import Control

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from tests.emulated import SCOPE, device, running
+from tests.emulator.in_memory import PUT, Emulated
 from tests.scripted_client import (
     CLOSE,
     REGISTER,
@@ -24,6 +25,7 @@ from tests.scripted_client import (
     mqtt_subscribe,
     opened,
 )
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import damaged

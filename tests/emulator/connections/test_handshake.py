@@ -9,8 +9,10 @@ from collections.abc import Callable, Coroutine, Iterator
 
 import anyio
 import pytest
+from tests import certificates
 from tests.emulated import SCOPE, device, running
 from tests.scripted_client import client_context, connect, mqtt, mqtt_connect
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import SILENCE_SECONDS

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-from tests import certificates
-from tests.emulated import device
-
 from aiodps.emulator.faults.handshakes import Handshakes
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan

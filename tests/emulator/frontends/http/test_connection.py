@@ -7,7 +7,9 @@ from itertools import chain, repeat
 import anyio
 import pytest
 from tests.emulated import running
+from tests.emulator.in_memory import Emulated
 from tests.scripted_client import HttpClient, http
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator.frontends.http import connection
 from aiodps.emulator.frontends.http.connection import MAX_BODY, MAX_HEAD

@@ -8,10 +8,7 @@ import uuid
 import pytest
 from tests import certificates
 from tests.emulated import SCOPE, device, running
-from tests.emulator.in_memory import PUT, Emulated, SlowDesk
 from tests.scripted_client import http
-
-from aiodps.emulator.frontends.http import connection
 
 pytestmark = pytest.mark.anyio
 BASE = f"/{SCOPE}/registrations/device-1"

@@ -8,9 +8,10 @@ import anyio
 import pytest
 from tests import certificates
 from tests.emulated import SCOPE, device, running
-from tests.emulator.in_memory import Emulated, SlowDesk
+from tests.emulator.in_memory import Emulated
 from tests.protocol.mqtt_bytes import packet, text
 from tests.scripted_client import REGISTER, http, mqtt, mqtt_connect, mqtt_publish, mqtt_subscribe
+from tests.virtual_time import virtual_time
 
 from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
 
