@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import anyio
-import anyio.lowlevel
 
 from aiodps.errors import (
     ConfigurationError,
@@ -91,7 +90,6 @@ class MqttTransport:
     async def connect(self) -> None:
         """Dial, open an MQTT session and subscribe to answers, unless that stands already."""
         if self._session is not None and self._session.is_alive():
-            await anyio.lowlevel.checkpoint()
             return
 
         token = await self._target.authorization()

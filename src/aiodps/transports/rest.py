@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import anyio
 import httpx
 
 from aiodps.errors import ConfigurationError, ConnectionLostError
@@ -71,7 +70,6 @@ class RestTransport:
     async def connect(self) -> None:
         """Dial, unless a connection stands already."""
         if self._http is not None and self._http.usable:
-            await anyio.lowlevel.checkpoint()
             return
 
         await self.aclose()
