@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiodps.errors import ProtocolError
+from aiodps.errors import ProtocolError, ResponseTooLargeError
+from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_HEADERS
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.protocol.rest import (
     LONGEST_RETRY_AFTER,
-    HttpRequest,
     build_request,
-    check_framing,
+    check_headers,
     parse_response,
     retry_after,
 )
@@ -22,7 +23,7 @@ from aiodps.protocol.rest import (
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
 
 
-def built(request: Register | QueryStatus, authorization: str | None = None) -> HttpRequest:
+def built(request: Register | QueryStatus) -> httpx.Request:
     """Build a request for the device dev-1."""
     return build_request(
         request,
@@ -40,15 +41,17 @@ def test_register() -> None:
     request = built(Register({"a": 1}))
 
     assert request.method == "PUT"
-    assert request.path == ("/0ne00000000/registrations/dev%3A1/register?api-version=2021-10-01")
-    assert json.loads(request.body) == {"registrationId": "dev:1", "payload": {"a": 1}}
+    assert request.url.raw_path == (
+        b"/0ne00000000/registrations/dev%3A1/register?api-version=2021-10-01"
+    )
+    assert json.loads(request.content) == {"registrationId": "dev:1", "payload": {"a": 1}}
     assert dict(request.headers) == {
-        "Host": "global.azure-devices-provisioning.net",
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "User-Agent": "aiodps/0",
-        "Content-Type": "application/json; charset=utf-8",
-        "Content-Length": str(len(request.body)),
+        "host": "global.azure-devices-provisioning.net",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": "aiodps/0",
+        "content-type": "application/json; charset=utf-8",
+        "content-length": str(len(request.content)),
     }
 
 
@@ -65,29 +68,26 @@ def test_query() -> None:
     """REST reference 2021-10-01, RuntimeRegistration_OperationStatusLookup."""
     request = built(QueryStatus("5.316a.b1e0"))
 
-    assert (request.method, request.body) == ("GET", b"")
-    assert request.path == (
-        "/0ne00000000/registrations/dev%3A1/operations/5.316a.b1e0?api-version=2021-10-01"
+    assert (request.method, request.content) == ("GET", b"")
+    assert request.url.raw_path == (
+        b"/0ne00000000/registrations/dev%3A1/operations/5.316a.b1e0?api-version=2021-10-01"
     )
 
 
 def test_response() -> None:
     """What matters is taken out of the headers, whatever their case."""
-    response = parse_response(
-        202,
-        [
-            ("Retry-After", "3"),
-            ("Content-Type", "Application/JSON; charset=utf-8"),
-            ("X-MS-Request-Id", "8ad0"),
-            ("LOCATION", "https://dps.test/x"),
-        ],
-        b"{}",
-    )
+    headers = [
+        ("Retry-After", "3"),
+        ("Content-Type", "Application/JSON; charset=utf-8"),
+        ("X-MS-Request-Id", "8ad0"),
+        ("LOCATION", "https://dps.test/x"),
+    ]
+    response = parse_response(httpx.Response(202, headers=headers, content=b"{}"))
 
     assert (response.status_code, response.body) == (202, b"{}")
     assert (response.retry_after, response.request_id) == (3.0, "8ad0")
     assert (response.content_type, response.location) == ("application/json", "dps.test")
-    assert parse_response(200, [], b"").content_type is None
+    assert parse_response(httpx.Response(200)).content_type is None
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,9 @@ def test_response() -> None:
 )
 def test_of_a_redirect_only_the_host_is_told(location: str, host: str) -> None:
     """H21: a redirect is not followed; its host is enough to know."""
-    assert parse_response(302, [("Location", location)], b"").location == host
+    response = httpx.Response(302, headers={"Location": location})
+
+    assert parse_response(response).location == host
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_any_text(text: str) -> None:
 def test_packed_bodies_are_refused(coding: str) -> None:
     """H10, H11, H12: nothing is unpacked."""
     with pytest.raises(ProtocolError) as caught:
-        check_framing([("Content-Encoding", coding)])
+        check_headers(httpx.Headers({"Content-Encoding": coding}))
 
     assert caught.value.reason == "content_encoding"
 
@@ -154,11 +156,35 @@ def test_packed_bodies_are_refused(coding: str) -> None:
 def test_two_lengths_are_refused() -> None:
     """H16: a body with a length and chunks could be read in two ways."""
     with pytest.raises(ProtocolError) as caught:
-        check_framing([("Content-Length", "3"), ("Transfer-Encoding", "chunked")])
+        check_headers(httpx.Headers({"Content-Length": "3", "Transfer-Encoding": "chunked"}))
 
     assert caught.value.reason == "framing"
 
 
 def test_codings_that_mean_nothing() -> None:
     """Microsoft's samples send `Content-Encoding: utf-8`, which packs nothing."""
-    check_framing([("Content-Encoding", "utf-8"), ("content-encoding", "identity")])
+    check_headers(httpx.Headers([("Content-Encoding", "utf-8"), ("content-encoding", "identity")]))
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ([("X", "x")] * (MAX_HEADERS + 1), "headers"),
+        ([("X", "x" * MAX_HEADER_BYTES)], "headers"),
+        ([("Content-Length", str(MAX_BODY + 1))], "body"),
+        ([("Content-Length", "9" * 5000)], "body"),
+    ],
+    ids=["count", "size", "length", "digits"],
+)
+def test_limits(headers: list[tuple[str, str]], reason: str) -> None:
+    """H08, H09: what is too large is refused before the body is read."""
+    with pytest.raises(ResponseTooLargeError) as caught:
+        check_headers(httpx.Headers(headers))
+
+    assert caught.value.reason == reason
+
+
+def test_what_just_fits() -> None:
+    """Limits are limits; a length that is not a number is for h11 to refuse."""
+    check_headers(httpx.Headers([("X", "x")] * (MAX_HEADERS - 1) + [("Content-Length", "262144")]))
+    check_headers(httpx.Headers({"Content-Length": "x"}))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio.lowlevel
 import httpx
 import pytest
-from tests.scripted.http import HttpServer, Line, always, answer, once
-from tests.scripted.server import Script
+from tests.transports.http_peer import Line, Peer, always, answer, held, once
 
-from aiodps.errors import ConnectionLostError, ProtocolError
+from aiodps.errors import ConnectionLostError, ProtocolError, ResponseTooLargeError
 from aiodps.network.dial import dial
+from aiodps.protocol.limits import MAX_INTERIM_RESPONSES
 from aiodps.transports.http_connection import SingleConnectionTransport
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +26,7 @@ async def dialled(peer: HttpServer) -> AsyncIterator[SingleConnectionTransport]:
     try:
         yield transport
     finally:
-        transport.close()
+        await transport.aclose()
 
 
 REQUEST = httpx.Request("GET", "https://dps.test/x?y=1")
@@ -66,14 +67,84 @@ async def test_a_connection_that_is_over(unasked: bytes) -> None:
     assert not transport.usable
 
 
+SURPLUS = [answer(200, b'{"late":1}'), b"x", b"\r\n"]
+
+
+@pytest.mark.parametrize("surplus", SURPLUS, ids=["response", "garbage", "empty-line"])
+async def test_what_comes_unasked_is_never_a_response(surplus: bytes) -> None:
+    """Bytes behind a response are not taken for the response to the next request."""
+    with Peer([held(answer(202), surplus)]) as peer:
+        async with dialled(peer) as transport:
+            response = await transport.handle_async_request(REQUEST)
+            assert (response.status_code, transport.usable) == (202, False)
+            with pytest.raises(ConnectionLostError):
+                await transport.handle_async_request(REQUEST)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", answer(200, Connection="close")],
+    ids=["1.0", "close"],
+)
+async def test_a_last_response(response: bytes) -> None:
+    """A server that says it will close the connection is not asked again."""
+    with Peer([once(response)]) as peer:
+        async with dialled(peer) as transport:
+            await transport.handle_async_request(REQUEST)
+            assert not transport.usable
+
+
+async def test_a_reason_is_read_after_a_failed_write() -> None:
+    """A server that answers and hangs up while the request is being written has said why."""
+
+    def script(line: Line) -> None:
+        line.sock.recv(1)
+        line.send(answer(413))
+
+    endless = httpx.Request("PUT", "https://dps.test/", content=b"x" * 2**24)
+    with Peer([script]) as peer:
+        async with dialled(peer) as transport:
+            response = await transport.handle_async_request(endless)
+            assert (response.status_code, transport.usable) == (413, False)
+
+
+async def test_some_interim_responses() -> None:
+    """Interim responses up to the limit are read and dropped."""
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * MAX_INTERIM_RESPONSES
+    with Peer([held(interim, answer(200))]) as peer:
+        async with dialled(peer) as transport:
+            assert (await transport.handle_async_request(REQUEST)).status_code == 200
+            assert transport.usable
+
+
+async def test_a_response_that_does_not_end() -> None:
+    """A small body in endless framing (chunk extensions) is refused like a large one."""
+    head = answer(200, b"", Content_Length="", Transfer_Encoding="chunked")
+    chunk = b"1;" + b"x" * 60_000 + b"\r\ny\r\n"
+    with Peer([held(head, chunk * 8)]) as peer:
+        async with dialled(peer) as transport:
+            with pytest.raises(ResponseTooLargeError):
+                await transport.handle_async_request(REQUEST)
+
+
+async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Headers, which may hold an authorization, are in nobody's log, whatever its level."""
+    caplog.set_level(logging.DEBUG)
+    with Peer([always(answer(200))]) as peer:
+        async with dialled(peer) as transport:
+            await transport.handle_async_request(REQUEST)
+
+    assert {record.name for record in caplog.records} <= {"asyncio"}
+
+
 @pytest.mark.parametrize(
     ("script", "error"),
     [(once(), ConnectionLostError), (once(b"nonsense\r\n\r\n"), ProtocolError)],
     ids=["closed", "nonsense"],
 )
-async def test_only_our_errors_leave(script: Script, error: type[Exception]) -> None:
-    """What httpcore or TLS raise is the cause, and never leaves by itself."""
-    with HttpServer(script) as peer:
+async def test_only_our_errors_leave(script: object, error: type[Exception]) -> None:
+    """What h11 or TLS raises is the cause, and never leaves by itself."""
+    with Peer([script]) as peer:  # type: ignore[list-item]  # a script
         async with dialled(peer) as transport:
             with pytest.raises(error) as caught:
                 await transport.handle_async_request(REQUEST)
@@ -85,6 +156,5 @@ async def test_a_body_that_breaks_off() -> None:
     """A body that ends too soon is a lost connection."""
     with HttpServer(once(answer(200, b"{}", Content_Length="9"))) as peer:
         async with dialled(peer) as transport:
-            response = await transport.handle_async_request(REQUEST)
             with pytest.raises(ConnectionLostError):
-                await response.aread()
+                await transport.handle_async_request(REQUEST)

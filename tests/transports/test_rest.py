@@ -279,6 +279,19 @@ async def test_early_answers_are_heard() -> None:
     assert response.status_code == 413
 
 
+async def test_a_surplus_response_is_not_the_next() -> None:
+    """What a server sends unasked behind a response is dropped with its connection."""
+    surplus = answer(200, state("assigned", registrationState="forged"))
+    with Peer([held(answer(202), surplus), always(answer(404))]) as peer:
+        async with open_to(peer) as transport:
+            await transport.connect()
+            first = await transport.exchange(Register())
+            await transport.connect()
+            second = await transport.exchange(QueryStatus("op"))
+
+    assert (first.status_code, second.status_code, peer.connections) == (202, 404, 2)
+
+
 async def test_steps() -> None:
     """Request and answer are told as curl would show them, with the payload masked."""
     steps: list[Step] = []

@@ -1,16 +1,18 @@
-"""DPS over HTTPS: requests to method, path, headers and body; answers to `Response`."""
+"""DPS over HTTPS: `Request` to `httpx.Request`, and `httpx.Response` to `Response`."""
 
 from __future__ import annotations
 
 import email.utils
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import assert_never
 from urllib.parse import quote, urlsplit
 
-from aiodps.errors import ProtocolError
+import httpx
+
+from aiodps.errors import ProtocolError, ResponseTooLargeError
+from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_HEADERS
 from aiodps.protocol.messages import QueryStatus, Register, Request, Response
 from aiodps.protocol.payloads import registration_body
 
@@ -22,19 +24,6 @@ LONGEST_RETRY_AFTER = 1e9
 
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
-Header = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """What goes over the wire, before HTTP frames it."""
-
-    method: str
-    path: str
-    """Path and query."""
-    headers: tuple[Header, ...] = field(repr=False)
-    body: bytes = field(default=b"", repr=False)
-
 
 def build_request(
     request: Request,
@@ -44,76 +33,88 @@ def build_request(
     registration_id: str,
     api_version: str,
     user_agent: str,
-    authorization: str | None,
-) -> HttpRequest:
-    """Put a request into HTTP; without `authorization`, TLS has to prove the device.
+) -> httpx.Request:
+    """Put a request into HTTP; `host` has the port, unless it is 443.
 
     Source: REST reference 2021-10-01, `RuntimeRegistration_RegisterDevice` and
     `RuntimeRegistration_OperationStatusLookup`.
     """
-    base = f"/{quote(id_scope, safe='')}/registrations/{quote(registration_id, safe='')}"
+    base = f"https://{host}/{quote(id_scope, safe='')}/registrations"
+    device = f"{base}/{quote(registration_id, safe='')}"
     query = f"?api-version={quote(api_version, safe='')}"
-    common = (
-        ("Host", host),
-        ("Accept", "application/json"),
-        ("Accept-Encoding", "identity"),
-        ("User-Agent", user_agent),
-        *([] if authorization is None else [("Authorization", authorization)]),
-    )
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": user_agent,
+    }
     match request:
         case Register(payload):
+            headers["Content-Type"] = "application/json; charset=utf-8"
             body = registration_body(registration_id, payload)
-            headers = (
-                *common,
-                ("Content-Type", "application/json; charset=utf-8"),
-                ("Content-Length", str(len(body))),
-            )
-            return HttpRequest(
-                method="PUT", path=f"{base}/register{query}", headers=headers, body=body
-            )
+            url = f"{device}/register{query}"
+            return httpx.Request("PUT", url, headers=headers, content=body)
         case QueryStatus(operation_id):
-            path = f"{base}/operations/{quote(operation_id, safe='')}{query}"
-            return HttpRequest(method="GET", path=path, headers=common)
+            url = f"{device}/operations/{quote(operation_id, safe='')}{query}"
+            return httpx.Request("GET", url, headers=headers)
         case _:
             assert_never(request)
 
 
-def parse_response(status_code: int, headers: Sequence[Header], body: bytes) -> Response:
-    """Take what matters out of an HTTP answer, whatever its status.
-
-    Raises:
-        ProtocolError: If the body is encoded in a way that was not asked for, or framed twice.
-    """
-    check_framing(headers)
+def parse_response(response: httpx.Response) -> Response:
+    """Take what matters out of an HTTP response with its body read, whatever its status."""
+    headers = response.headers
     content_type = _first(headers, "content-type")
     return Response(
-        status_code=status_code,
-        body=body,
-        retry_after=retry_after(_all(headers, "retry-after"), date=_first(headers, "date")),
+        status_code=response.status_code,
+        body=response.content,
+        retry_after=retry_after(headers.get_list("retry-after"), date=_first(headers, "date")),
         request_id=_first(headers, "x-ms-request-id"),
         location=_host(_first(headers, "location")),
         content_type=None if content_type is None else _media_type(content_type),
     )
 
 
-def check_framing(headers: Sequence[Header]) -> None:
-    """Refuse what could be read in two ways, before the body is read.
+def check_headers(headers: httpx.Headers) -> None:
+    """Refuse headers over a limit or that can be read in two ways, before the body is read.
 
     Raises:
+        ResponseTooLargeError: "headers", or "body" if its length is over the limit.
         ProtocolError: "framing" for a length together with chunks (RFC 9112, 6.3), or
             "content_encoding" for a body that would have to be unpacked: a bomb, or a mistake.
     """
-    if _all(headers, "content-length") and _all(headers, "transfer-encoding"):
-        raise ProtocolError("the answer has two lengths", reason="framing")
+    count, size = len(headers.raw), sum(len(name) + len(value) + 4 for name, value in headers.raw)
+    if count > MAX_HEADERS or size > MAX_HEADER_BYTES:
+        raise ResponseTooLargeError(
+            f"the response has {count} headers of {size} bytes", reason="headers"
+        )
 
-    for encoding in _all(headers, "content-encoding"):
+    length = headers.get("content-length")
+    if length is not None and "transfer-encoding" in headers:
+        raise ProtocolError("the response has two lengths", reason="framing")
+
+    for encoding in headers.get_list("content-encoding"):
         # Azure's samples send `utf-8` here, which is no coding at all; it does no harm.
         if encoding.strip().lower() not in {"", "identity", "utf-8"}:
             raise ProtocolError(
-                f"the answer is encoded as {encoding[:40]!a}, which was not asked for",
+                f"the response is encoded as {encoding[:40]!a}, which was not asked for",
                 reason="content_encoding",
                 hint="a proxy in between may be compressing",
             )
+
+    if length is not None and length.isdecimal():
+        check_body_size(int(length[:20]))
+
+
+def check_body_size(size: int) -> None:
+    """Refuse a body over the limit.
+
+    Raises:
+        ResponseTooLargeError: "body".
+    """
+    if size > MAX_BODY:
+        raise ResponseTooLargeError(
+            f"the response has {size} bytes or more, of which {MAX_BODY} are taken", reason="body"
+        )
 
 
 def retry_after(values: Iterable[str], *, date: str | None) -> float | None:
@@ -166,9 +167,5 @@ def _media_type(value: str) -> str:
     return value.partition(";")[0].strip().lower()
 
 
-def _all(headers: Sequence[Header], name: str) -> list[str]:
-    return [value for key, value in headers if key.lower() == name]
-
-
-def _first(headers: Sequence[Header], name: str) -> str | None:
-    return next(iter(_all(headers, name)), None)
+def _first(headers: httpx.Headers, name: str) -> str | None:
+    return next(iter(headers.get_list(name)), None)

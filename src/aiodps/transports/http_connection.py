@@ -1,16 +1,14 @@
-"""HTTP/1.1 over one connection of the dialler: httpx's transport layer on httpcore's connection.
+"""HTTP/1.1: an httpx transport straight on h11, over one connection of the dialler.
 
-Everything here is bounded in size, and nothing but our own errors leaves.
+Everything here is bounded in size, and every error is one of ours.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Any, Self
 
-import httpcore
+import anyio.lowlevel
+import h11
 import httpx
 
 from aiodps.errors import (
@@ -20,155 +18,130 @@ from aiodps.errors import (
     ResponseTooLargeError,
 )
 from aiodps.network.dial import Connection
-from aiodps.protocol.limits import (
-    MAX_BODY,
-    MAX_HEADER_BYTES,
-    MAX_HEADERS,
-    MAX_INTERIM_RESPONSES,
-)
-from aiodps.protocol.rest import Header, check_framing
+from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_INTERIM_RESPONSES
+from aiodps.protocol.rest import check_body_size, check_headers
+
+_MAX_RESPONSE = MAX_HEADER_BYTES + MAX_BODY + 64 * 1024
+"""Bytes that one response may take, interim responses and the framing of chunks included."""
+_HEADERS_TOO_LARGE = 431
+"""The status that h11 would answer an endless head, chunk header or trailer with."""
 
 
 class SingleConnectionTransport(httpx.AsyncBaseTransport):
-    """An httpx transport over one connection that stands already."""
+    """An httpx transport over one open connection, for one exchange at a time."""
 
     def __init__(self, connection: Connection) -> None:
-        self._stream = DialledStream(connection)
-        self._http = httpcore.AsyncHTTP11Connection(
-            origin=httpcore.Origin(b"https", connection.host.encode("ascii"), 443),
-            stream=self._stream,
-        )
+        self._connection = connection
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
+        self._received = 0
 
     @property
     def usable(self) -> bool:
-        """Whether a request can be sent: the server has not closed the connection."""
-        return not self._http.is_closed() and _is_quiet(self._stream.connection)
+        """Whether another request can be sent: the last response ended, and nothing came since."""
+        return self._http.our_state is h11.IDLE and _is_quiet(self._connection)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; return the answer with its body still to be read.
+        """Send a request and return its response, with the body read.
 
         Raises:
-            ProvisioningError: What went wrong, as what it is.
+            ConnectionLostError: If the connection broke, or cannot be used again.
+            TlsError: If TLS broke, or the server refused the device's certificate only now.
+            ProtocolError: If the response breaks HTTP or a limit.
         """
-        self._stream.begin()
-        url = request.url
-        with _ours():
-            answer = await self._http.handle_async_request(
-                httpcore.Request(
-                    request.method,
-                    httpcore.URL(
-                        scheme=url.raw_scheme,
-                        # The connection is for one origin, whose port is of no account here.
-                        host=self._stream.host,
-                        port=443,
-                        target=url.raw_path,
-                    ),
-                    headers=request.headers.raw,
-                    content=_Body(request.content),
-                )
-            )
+        if self._http.our_state is not h11.IDLE:
+            raise ConnectionLostError("the connection cannot be used for another request")
 
-        return httpx.Response(
-            answer.status, headers=answer.headers, stream=_AnswerStream(answer.stream)
+        self._received = 0
+        await self._send(self._encode(request))
+        # Sending and receiving wait only if they must; other tasks have a turn all the same.
+        await anyio.lowlevel.checkpoint()
+        status_code, headers = await self._read_head()
+        body = httpx.ByteStream(await self._read_body())
+        response = httpx.Response(status_code, headers=headers, stream=body)
+        response.read()
+        self._start_next_cycle()
+        return response
+
+    def _encode(self, request: httpx.Request) -> bytes:
+        head = h11.Request(
+            method=request.method, target=request.url.raw_path, headers=request.headers.raw
         )
+        events = (head, h11.Data(data=request.content), h11.EndOfMessage())
+        return b"".join(self._http.send(event) for event in events)
 
-    def close(self) -> None:
-        """Close at once."""
-        self._stream.connection.close()
-
-
-class _Body:
-    """The body of a request in one piece.
-
-    Not a generator: one that is dropped half way, because a write failed, is complained about.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        self._parts = [data] if data else []
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._parts:
-            return self._parts.pop()
-
-        raise StopAsyncIteration
-
-
-class _AnswerStream(httpx.AsyncByteStream):
-    """The body of an answer, with httpcore's errors made ours."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Hand the body on: what `httpx.Response` wants to have."""
-        yield await self.read()
-
-    async def read(self) -> bytes:
-        """Read to the end; the connection can be used again then."""
-        with _ours():
-            parts = [part async for part in self._stream]
-            await self._stream.aclose()
-
-        return b"".join(parts)
-
-
-class DialledStream(httpcore.AsyncNetworkStream):
-    """What httpcore reads from and writes to: a connection, with a budget for each answer."""
-
-    _ANSWER_BYTES = MAX_HEADER_BYTES + MAX_BODY + 64 * 1024
-    """Everything an answer may take, framing of chunks included."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.host = connection.host.encode("ascii")
-        self._left = 0
-        self._heads = 0
-
-    def begin(self) -> None:
-        """Begin another exchange."""
-        self._left = self._ANSWER_BYTES
-        self._heads = 0
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109, ARG002 (httpcore's)
-        """Read; the caller's cancellation is the only time limit."""
-        data = await self.connection.receive(min(max_bytes, 65536))
-        self._left -= len(data)
-        if self._left < 0:
-            raise _too_large("does not end")
-
-        self._heads += data.count(b"HTTP/1.1 1")
-        if self._heads > MAX_INTERIM_RESPONSES:
-            raise ProtocolError("the server keeps putting the answer off", reason="interim")
-
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109, ARG002 (httpcore's)
-        """Write.
-
-        A server that has hung up may have said why: httpcore goes on to read after a `WriteError`,
-        and finds the alert or the early answer there.
-        """
+    async def _send(self, data: bytes) -> None:
         try:
-            await self.connection.send(buffer)
-        except ConnectionLostError as exc:
-            raise httpcore.WriteError from exc
+            await self._connection.send(data)
+        except ConnectionLostError:
+            # A server that has hung up may have said why: an alert or a response is still to be
+            # read, and if there is neither, reading tells that the connection is lost.
+            self._http.send_failed()
+
+    async def _read_head(self) -> tuple[int, httpx.Headers]:
+        for _ in range(MAX_INTERIM_RESPONSES + 1):
+            event = await self._next_event()
+            if isinstance(event, h11.Response):
+                headers = httpx.Headers(event.headers.raw_items())
+                check_headers(headers)
+                return event.status_code, headers
+
+        raise ProtocolError("the server keeps putting the response off", reason="interim")
+
+    async def _read_body(self) -> bytes:
+        body = bytearray()
+        while isinstance(event := await self._next_event(), h11.Data):
+            body += event.data
+            check_body_size(len(body))
+
+        return bytes(body)
+
+    async def _next_event(self) -> object:
+        while True:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as exc:
+                raise self._translated(exc) from exc
+
+            if event is not h11.NEED_DATA:
+                return event
+
+            data = await self._connection.receive()
+            self._received += len(data)
+            if self._received > _MAX_RESPONSE:
+                raise ResponseTooLargeError("the response does not end", reason="body")
+
+            self._http.receive_data(data)
+
+    def _translated(self, exc: h11.RemoteProtocolError) -> ProvisioningError:
+        _, closed = self._http.trailing_data
+        if closed:
+            return ConnectionLostError("the server closed the connection before it had answered")
+
+        if exc.error_status_hint == _HEADERS_TOO_LARGE:
+            return ResponseTooLargeError("the response's headers are too large", reason="headers")
+
+        return ProtocolError("the response is not HTTP", reason="framing")
+
+    def _start_next_cycle(self) -> None:
+        """Make ready for another request, unless this was the last or something came unasked.
+
+        What came after the response must not be taken for the response to the next request.
+        """
+        ended = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        unasked, _ = self._http.trailing_data
+        if ended and not unasked:
+            self._http.start_next_cycle()
 
     async def aclose(self) -> None:
-        """Close at once."""
-        self.connection.close()
-
-    def get_extra_info(self, info: str) -> None:
-        """Tell nothing: whether the connection stands is asked elsewhere."""
+        """Close the connection at once."""
+        self._connection.close()
 
 
 def _is_quiet(connection: Connection) -> bool:
-    """Tell whether an idle connection stands: the server has neither hung up nor said anything.
+    """Tell whether an idle connection is open: the server has neither hung up nor said anything.
 
-    Reading, instead of looking at the socket, takes in what TLS has to say between answers
-    (session tickets), which is no sign of an end.
+    Reading, instead of looking at the socket, takes in what TLS has to say between responses
+    (session tickets), which is not a sign of an end.
     """
     try:
         connection.socket.recv(1)
@@ -178,74 +151,3 @@ def _is_quiet(connection: Connection) -> bool:
         return False
 
     return False
-
-
-class _ours:  # noqa: N801 (reads as a statement)
-    """Lets nothing but our own errors out."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _: type[BaseException] | None,
-        exc: BaseException | None,
-        __: TracebackType | None,
-    ) -> None:
-        if exc is None or not isinstance(exc, Exception):
-            return
-
-        raise _translated(exc) from (exc.__cause__ if isinstance(exc, ProvisioningError) else exc)
-
-
-def _translated(exc: Exception) -> ProvisioningError:
-    seen: BaseException | None = exc
-    while seen is not None:
-        if isinstance(seen, ProvisioningError):
-            return seen
-
-        seen = seen.__cause__ or seen.__context__
-
-    text = str(exc)
-    if isinstance(exc, httpcore.RemoteProtocolError):
-        if "disconnected" in text or "without sending complete" in text or "closed" in text:
-            return ConnectionLostError("the server closed the connection before it had answered")
-
-        if "too long" in text or "buffer" in text:
-            return ResponseTooLargeError("the answer's headers are too large", reason="headers")
-
-        return ProtocolError("the answer is not HTTP", reason="framing")
-
-    return ConnectionLostError(f"the connection broke ({type(exc).__name__})")
-
-
-async def read_body(answer: httpx.Response, headers: list[Header]) -> bytes:
-    """Read the body whole.
-
-    What is told to be too large is refused unread. What turns out to be is stopped below, in
-    `DialledStream.read`: leaving this loop early would leave httpcore's generators behind.
-    """
-    size = sum(len(name) + len(value) + 4 for name, value in headers)
-    if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS:
-        raise ResponseTooLargeError(
-            f"the answer has {len(headers)} headers of {size} bytes", reason="headers"
-        )
-
-    check_framing(headers)
-    told = answer.headers.get("content-length", "0")
-    if told.isdecimal() and int(told) > MAX_BODY:
-        raise _too_large(f"says it has {told[:20]} bytes")
-
-    stream = answer.stream
-    assert isinstance(stream, _AnswerStream)  # noqa: S101 (made above)
-    body = await stream.read()
-    if len(body) > MAX_BODY:
-        raise _too_large(f"has {len(body)} bytes")
-
-    return body
-
-
-def _too_large(size: str) -> ResponseTooLargeError:
-    return ResponseTooLargeError(
-        f"the answer {size}, {MAX_BODY} is the most that is taken", reason="body"
-    )

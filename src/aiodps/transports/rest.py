@@ -6,7 +6,6 @@ the environment, decompression) is what must not happen, and what is not there c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import httpx
@@ -17,16 +16,9 @@ from aiodps.network.dial import dial
 from aiodps.observe import StepKind
 from aiodps.protocol.masking import shown_body, shown_headers
 from aiodps.protocol.messages import Register, Request, Response
-from aiodps.protocol.rest import (
-    API_VERSION,
-    Header,
-    HttpRequest,
-    build_request,
-    parse_response,
-)
+from aiodps.protocol.rest import API_VERSION, build_request, parse_response
 from aiodps.transports.base import Target
-from aiodps.transports.http_connection import SingleConnectionTransport, read_body
-from aiodps.version import __version__
+from aiodps.transports.http_connection import SingleConnectionTransport
 
 _USER_AGENT = f"aiodps/{__version__}"
 
@@ -68,28 +60,32 @@ class RestTransport:
         self._http: SingleConnectionTransport | None = None
 
     async def connect(self) -> None:
-        """Dial, unless a connection stands already."""
+        """Dial, unless a connection is open already."""
         if self._http is not None and self._http.usable:
             return
 
         await self.aclose()
-        self._http = SingleConnectionTransport(
-            await dial(self._target.at_port(self._settings.port))
-        )
+        connection = await dial(self._target, port=self._settings.port)
+        self._http = SingleConnectionTransport(connection)
 
     async def exchange(self, request: Request) -> Response:
-        """Send a request over the connection and return its answer, whatever its status."""
+        """Send a request over the connection and return its response, whatever its status."""
         if self._http is None:
             raise ConnectionLostError("there is no connection")
 
         phase = Phase.REGISTER if isinstance(request, Register) else Phase.POLL
+        report = self._target.report
         try:
-            return await self._exchange(self._http, await self._build(request), phase)
+            sent = self._build(request)
+            report(StepKind.SENT, phase, text=lambda: _shown_request(sent))
+            response = await self._http.handle_async_request(sent)
+            report(StepKind.RECEIVED, phase, text=lambda: _shown_response(response))
+            return parse_response(response)
         except BaseException:
             await self.aclose()
             raise
 
-    async def _build(self, request: Request) -> HttpRequest:
+    def _build(self, request: Request) -> httpx.Request:
         target = self._target
         return build_request(
             request,
@@ -101,31 +97,11 @@ class RestTransport:
             authorization=await target.authorization(),
         )
 
-    async def _exchange(
-        self, http: SingleConnectionTransport, request: HttpRequest, phase: Phase
-    ) -> Response:
-        report = self._target.report
-        report(StepKind.SENT, phase, text=lambda: _shown_request(request))
-        answer = await http.handle_async_request(
-            httpx.Request(
-                request.method,
-                f"https://{_authority(self._target.endpoint, self._settings.port)}{request.path}",
-                headers=request.headers,
-                content=request.body or None,
-            )
-        )
-        headers = answer.headers.multi_items()
-        body = await read_body(answer, headers)
-        report(
-            StepKind.RECEIVED, phase, text=lambda: _shown_answer(answer.status_code, headers, body)
-        )
-        return parse_response(answer.status_code, headers, body)
-
     async def aclose(self) -> None:
         """Close the connection; waits for nothing."""
         http, self._http = self._http, None
         if http is not None:
-            http.close()
+            await http.aclose()
 
 
 def _authority(host: str, port: int) -> str:
@@ -133,13 +109,15 @@ def _authority(host: str, port: int) -> str:
     return name if port == 443 else f"{name}:{port}"  # noqa: PLR2004 (the port of https)
 
 
-def _shown_request(request: HttpRequest) -> str:
-    return _shown(f"{request.method} {request.path} HTTP/1.1", request.headers, request.body)
+def _shown_request(request: httpx.Request) -> str:
+    first = f"{request.method} {request.url.raw_path.decode()} HTTP/1.1"
+    return _shown(first, request.headers, request.content)
 
 
-def _shown_answer(status_code: int, headers: Iterable[Header], body: bytes) -> str:
-    return _shown(f"HTTP/1.1 {status_code}", headers, body)
+def _shown_response(response: httpx.Response) -> str:
+    return _shown(f"HTTP/1.1 {response.status_code}", response.headers, response.content)
 
 
-def _shown(first: str, headers: Iterable[Header], body: bytes) -> str:
-    return f"{first}\n{shown_headers(list(headers))}\n\n{shown_body(body)}"
+def _shown(first: str, headers: httpx.Headers, body: bytes) -> str:
+    lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
+    return f"{first}\n{shown_headers(lines)}\n\n{shown_body(body)}"

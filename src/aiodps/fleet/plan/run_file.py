@@ -26,7 +26,7 @@ _ARRIVALS: Final[Mapping[str, type[Closed | Open | Burst]]] = {
     "open": Open,
     "burst": Burst,
 }
-_PACKAGES: Final = ("aiodps", "httpx", "httpcore", "aiomqtt", "paho-mqtt", "anyio", "cryptography")
+_PACKAGES: Final = ("aiodps", "httpx", "h11", "aiomqtt", "paho-mqtt", "anyio", "cryptography")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
