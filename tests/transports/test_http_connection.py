@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio.lowlevel
@@ -11,10 +11,10 @@ import httpx
 import pytest
 from tests.transports.http_peer import Line, Peer, always, answer, held, once
 
-from aiodps.errors import ConnectionLostError, ProtocolError, ResponseTooLargeError
+from aiodps.errors import ConnectionLostError, ProtocolError, ResponseTooLargeError, TransportError
 from aiodps.network.dial import dial
-from aiodps.protocol.limits import MAX_INTERIM_RESPONSES
-from aiodps.transports.http_connection import SingleConnectionTransport
+from aiodps.protocol.limits import MAX_BODY, MAX_INTERIM_RESPONSES
+from aiodps.transports.http_connection import CustomTransport, SingleConnectionTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -158,3 +158,69 @@ async def test_a_body_that_breaks_off() -> None:
         async with dialled(peer) as transport:
             with pytest.raises(ConnectionLostError):
                 await transport.handle_async_request(REQUEST)
+
+
+def custom(handler: Callable[[httpx.Request], httpx.Response]) -> CustomTransport:
+    """Make a transport of a caller's own, with a connection to nowhere."""
+    return CustomTransport(httpx.MockTransport(handler))
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError("x"), httpx.ReadTimeout("x"), OSError("x")], ids=repr
+)
+async def test_errors_of_a_custom_transport(error: Exception) -> None:
+    """What fails like networking is a `TransportError`, which is tried again."""
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise error
+
+    with pytest.raises(TransportError) as caught:
+        await custom(fail).handle_async_request(REQUEST)
+
+    assert caught.value.__cause__ is error
+
+
+async def test_mistakes_in_a_custom_transport() -> None:
+    """An assertion in a mock fails the test at once instead of being tried again."""
+
+    def mistaken(request: httpx.Request) -> httpx.Response:
+        raise AssertionError
+
+    with pytest.raises(AssertionError):
+        await custom(mistaken).handle_async_request(REQUEST)
+
+
+class Closing(httpx.AsyncByteStream):
+    """A body in pieces that notes when it is closed."""
+
+    closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Hand out more than may be."""
+        yield b"x" * MAX_BODY
+        yield b"x"
+
+    async def aclose(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        ({}, ResponseTooLargeError),
+        ({"Content-Length": str(MAX_BODY + 1)}, ResponseTooLargeError),
+        ({"Content-Encoding": "gzip"}, ProtocolError),
+    ],
+    ids=["body", "length", "encoded"],
+)
+async def test_limits_of_a_custom_transport(
+    headers: dict[str, str], error: type[Exception]
+) -> None:
+    """Limits hold whoever makes the response, and its stream is closed."""
+    body = Closing()
+    transport = custom(lambda _: httpx.Response(200, headers=headers, stream=body))
+    with pytest.raises(error):
+        await transport.handle_async_request(REQUEST)
+
+    assert body.closed

@@ -8,19 +8,13 @@ import threading
 import time
 
 import anyio
+import httpx
 import pytest
-from tests.scripted.http import (
-    HttpServer,
-    Line,
-    always,
-    answer,
-    held,
-    once,
-    open_to,
-    state,
-)
-from tests.scripted.server import LIMIT, Script
+from tests.emulated import DEVICES, attestation
+from tests.transports import peers
+from tests.transports.http_peer import Line, Peer, always, answer, held, once, open_to, state
 
+import aiodps
 from aiodps.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -48,6 +42,7 @@ def reset(line: Line) -> None:
     line.reset()
 
 
+RETRY = {"Retry-After": "3"}
 MANY = {f"X-{number}": "x" for number in range(MAX_HEADERS + 1)}
 
 
@@ -319,3 +314,47 @@ def test_ports(port: object) -> None:
         REST(port=port)  # type: ignore[arg-type]  # that is the point
 
     assert caught.value.setting == "port"
+
+
+class Recorded(httpx.MockTransport):
+    """A transport that the caller closes, not we."""
+
+    async def aclose(self) -> None:
+        """Fail the test."""
+        raise AssertionError
+
+
+async def test_an_http_transport_of_ones_own() -> None:
+    """An httpx transport is used instead of dialling, its steps are told, and it stays open."""
+    steps: list[Step] = []
+    mock = Recorded(lambda _: httpx.Response(200, content=state("assigned"), headers=RETRY))
+    with Peer([once()]) as peer:
+        async with open_to(peer, steps.append, http_transport=mock) as transport:
+            for request in (Register(), QueryStatus("op")):
+                await transport.connect()
+                response = await transport.exchange(request)
+
+    assert (response.status_code, response.retry_after, peer.connections) == (200, 3.0, 0)
+    assert [step.kind for step in steps] == [StepKind.SENT, StepKind.RECEIVED] * 2
+
+
+async def test_provision_against_a_mock() -> None:
+    """The example of docs/settings.md: a whole registration without a network."""
+    registration = {"deviceId": "d", "assignedHub": "h.azure-devices.net", "status": "assigned"}
+    answered = {"operationId": "4.1", "status": "assigned", "registrationState": registration}
+    mock = httpx.MockTransport(lambda request: httpx.Response(200, json=answered))
+    assignment = await aiodps.provision(
+        id_scope="0ne00000000",
+        attestation=attestation(DEVICES["root"]),
+        transport=aiodps.REST(http_transport=mock),
+    )
+
+    assert assignment.assigned_hub == "h.azure-devices.net"
+
+
+def test_another_kind_of_transport() -> None:
+    """A transport that cannot be awaited is refused when it is given."""
+    with pytest.raises(ConfigurationError) as caught:
+        REST(http_transport=httpx.HTTPTransport())  # type: ignore[arg-type]  # that is the point
+
+    assert caught.value.setting == "http_transport"

@@ -16,6 +16,7 @@ from aiodps.errors import (
     ProtocolError,
     ProvisioningError,
     ResponseTooLargeError,
+    TransportError,
 )
 from aiodps.network.dial import Connection
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_INTERIM_RESPONSES
@@ -151,3 +152,35 @@ def _is_quiet(connection: Connection) -> bool:
         return False
 
     return False
+
+
+class CustomTransport(httpx.AsyncBaseTransport):
+    """An httpx transport of the caller's own, with its responses checked and its errors ours."""
+
+    usable = True
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and return its response, with the body read.
+
+        Raises:
+            TransportError: If it failed as httpx's or the operating system's networking fails.
+                Anything else it raises is a mistake in it, and not hidden.
+            ProtocolError: If the response breaks a limit, or is encoded.
+        """
+        try:
+            response = await self._transport.handle_async_request(request)
+            try:
+                check_headers(response.headers)
+                check_body_size(len(await response.aread()))
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, OSError) as exc:
+            raise TransportError(f"the HTTP transport failed ({type(exc).__name__})") from exc
+
+        return response
+
+    async def aclose(self) -> None:
+        """Leave it open: it is the caller's."""

@@ -1,4 +1,4 @@
-"""REST: httpx's transport layer over a connection of the dialler.
+"""REST: httpx's transport layer over a connection of the dialler, or one of the caller's own.
 
 There is no `httpx.AsyncClient` here: what it adds (redirects, cookies, authentication, proxies of
 the environment, decompression) is what must not happen, and what is not there cannot be forgotten.
@@ -6,7 +6,8 @@ the environment, decompression) is what must not happen, and what is not there c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 
 import httpx
 
@@ -18,7 +19,7 @@ from aiodps.protocol.masking import shown_body, shown_headers
 from aiodps.protocol.messages import Register, Request, Response
 from aiodps.protocol.rest import API_VERSION, build_request, parse_response
 from aiodps.transports.base import Target
-from aiodps.transports.http_connection import SingleConnectionTransport
+from aiodps.transports.http_connection import CustomTransport, SingleConnectionTransport
 
 _USER_AGENT = f"aiodps/{__version__}"
 
@@ -31,14 +32,24 @@ class REST:
     """TCP port of the service."""
     api_version: str = API_VERSION
     """The service's api-version."""
+    http_transport: httpx.AsyncBaseTransport | None = field(default=None, repr=False)
+    """An httpx transport of your own, such as `httpx.MockTransport`, or None to dial the service.
+    It is yours to close, and whom it connects to, as whom, is its affair: neither `trust` nor the
+    device's certificate is used."""
 
     def __post_init__(self) -> None:
-        """Refuse ports that do not exist."""
+        """Refuse ports that do not exist, and transports that are not httpx's."""
         if type(self.port) is not int or not 0 < self.port < 2**16:
             raise ConfigurationError(
                 f"the port {self.port!r} does not exist",
                 setting="port",
                 hint="use a number from 1 to 65535; the service listens on 443",
+            )
+
+        if not isinstance(self.http_transport, httpx.AsyncBaseTransport | None):
+            raise ConfigurationError(
+                f"{type(self.http_transport).__name__} is not an httpx.AsyncBaseTransport",
+                setting="http_transport",
             )
 
     @property
@@ -57,16 +68,19 @@ class RestTransport:
     def __init__(self, settings: REST, target: Target) -> None:
         self._settings = settings
         self._target = target
-        self._http: SingleConnectionTransport | None = None
+        self._http: SingleConnectionTransport | CustomTransport | None = None
 
     async def connect(self) -> None:
-        """Dial, unless a connection is open already."""
+        """Dial, unless a connection is open already or an HTTP transport was given."""
         if self._http is not None and self._http.usable:
             return
 
         await self.aclose()
-        connection = await dial(self._target, port=self._settings.port)
-        self._http = SingleConnectionTransport(connection)
+        if (given := self._settings.http_transport) is not None:
+            self._http = CustomTransport(given)
+        else:
+            connection = await dial(self._target, port=self._settings.port)
+            self._http = SingleConnectionTransport(connection)
 
     async def exchange(self, request: Request) -> Response:
         """Send a request over the connection and return its response, whatever its status."""
