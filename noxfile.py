@@ -61,6 +61,16 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def httpx2(session: nox.Session) -> None:
+    """REST on httpx's successor, which answers to its name here (docs/design/0023)."""
+    session.install(".[all]", *group("test"), "httpx2")
+    session.run("python", "-m", "pip", "uninstall", "-y", "-q", "httpx", "httpcore")
+    alias = "import sys, httpx2, pytest; sys.modules['httpx'] = httpx2; sys.exit(pytest.main())"
+    tests = ("tests/transports/test_http_connection.py", "tests/transports/test_rest.py")
+    session.run("python", "-c", alias, *tests, "tests/protocol/test_rest.py", *session.posargs)
+
+
+@nox.session(default=False)
 def interop(session: nox.Session) -> None:
     """Real third-party clients against the emulator, in environments of their own."""
     session.install(".[all]", *group("test"))
