@@ -11,7 +11,7 @@ device costs no context of its own. The rules that make this safe:
 - Loading and wrapping are one synchronous step under a lock. Event loops in other threads use the
   same contexts.
 - A context into which loading failed is thrown away: it may hold half of an identity.
-- Transports never share a context: httpcore writes ALPN into the one it is given.
+- Transports never share a context: what one asks of TLS (ALPN) must not reach another.
 - A caller's own context is used as it is and never loaded into, and it is not used at all if it
   does not verify the server.
 """
