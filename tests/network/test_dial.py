@@ -300,7 +300,7 @@ async def test_whoever_cancels_it_knows_how_far_it_came(
     if phase is Phase.DNS:
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait() and [])
 
-    with Peer(silent) as peer, black_hole() as hole:
+    with ScriptedServer(silent) as peer, black_hole() as hole:
         endpoint = {
             Phase.DNS: target(endpoint="silence.example.test").at_port(peer.port),
             Phase.TCP: target().at_port(hole),

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 import anyio
-from tests.transports.attested import Attested
+from tests.scripted.attested import Attested
 
 from aiodps.attestation.base import NoCertificate
 from aiodps.network.trust import Trust

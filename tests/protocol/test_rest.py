@@ -23,7 +23,7 @@ from aiodps.protocol.rest import (
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
 
 
-def built(request: Register | QueryStatus) -> httpx.Request:
+def built(request: Register | QueryStatus, authorization: str | None = None) -> httpx.Request:
     """Build a request for the device dev-1."""
     return build_request(
         request,

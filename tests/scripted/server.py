@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 from cryptography import x509
 from OpenSSL import SSL
 from tests.certificates import root
+from tests.scripted.attested import Attested
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
 from aiodps.network.trust import Trust
@@ -217,15 +218,17 @@ def target(
     transport: str = "rest",
     observer: Observer | None = None,
     registration_id: str = "dev1",
+    sas: str | None = None,
 ) -> Target:
     """Return a target; by default it trusts `root`, and the device shows no certificate."""
     return Target(
         endpoint=endpoint,
         id_scope="0ne00000000",
         registration_id=registration_id,
-        identity=identity or NoCertificate(),
+        attestation=Attested(identity or NoCertificate(), sas),
         trust=trust or Trust.of(root().certificate_pem),
         report=Reporter(registration_id, transport, observer),
+        timeout=90.0,
     )
 
 

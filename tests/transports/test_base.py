@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import resource
 import ssl
 import threading
@@ -191,14 +192,7 @@ async def test_a_stranger_hears_nothing(kit: Kit) -> None:
     """Not one byte of the registration reaches a server whose certificate is not trusted."""
     with kit.server() as peer:
         target = peer.target()
-        stranger = Target(
-            endpoint=target.endpoint,
-            id_scope=target.id_scope,
-            registration_id=target.registration_id,
-            identity=target.identity,
-            trust=Trust.of(None),
-            report=target.report,
-        )
+        stranger = dataclasses.replace(target, trust=Trust.of(None))
         with pytest.raises(ServerIdentityError):
             await kit.factory(peer.port).open(stranger).connect()
 

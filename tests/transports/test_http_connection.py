@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import anyio.lowlevel
 import httpx
 import pytest
-from tests.transports.http_peer import Line, Peer, always, answer, held, once
+from tests.scripted.http import HttpServer, Line, always, answer, held, once
+from tests.scripted.server import Script
 
 from aiodps.errors import ConnectionLostError, ProtocolError, ResponseTooLargeError, TransportError
 from aiodps.network.dial import dial
@@ -73,7 +74,7 @@ SURPLUS = [answer(200, b'{"late":1}'), b"x", b"\r\n"]
 @pytest.mark.parametrize("surplus", SURPLUS, ids=["response", "garbage", "empty-line"])
 async def test_what_comes_unasked_is_never_a_response(surplus: bytes) -> None:
     """Bytes behind a response are not taken for the response to the next request."""
-    with Peer([held(answer(202), surplus)]) as peer:
+    with HttpServer(held(answer(202), surplus)) as peer:
         async with dialled(peer) as transport:
             response = await transport.handle_async_request(REQUEST)
             assert (response.status_code, transport.usable) == (202, False)
@@ -88,7 +89,7 @@ async def test_what_comes_unasked_is_never_a_response(surplus: bytes) -> None:
 )
 async def test_a_last_response(response: bytes) -> None:
     """A server that says it will close the connection is not asked again."""
-    with Peer([once(response)]) as peer:
+    with HttpServer(once(response)) as peer:
         async with dialled(peer) as transport:
             await transport.handle_async_request(REQUEST)
             assert not transport.usable
@@ -102,7 +103,7 @@ async def test_a_reason_is_read_after_a_failed_write() -> None:
         line.send(answer(413))
 
     endless = httpx.Request("PUT", "https://dps.test/", content=b"x" * 2**24)
-    with Peer([script]) as peer:
+    with HttpServer(script) as peer:
         async with dialled(peer) as transport:
             response = await transport.handle_async_request(endless)
             assert (response.status_code, transport.usable) == (413, False)
@@ -111,7 +112,7 @@ async def test_a_reason_is_read_after_a_failed_write() -> None:
 async def test_some_interim_responses() -> None:
     """Interim responses up to the limit are read and dropped."""
     interim = b"HTTP/1.1 100 Continue\r\n\r\n" * MAX_INTERIM_RESPONSES
-    with Peer([held(interim, answer(200))]) as peer:
+    with HttpServer(held(interim, answer(200))) as peer:
         async with dialled(peer) as transport:
             assert (await transport.handle_async_request(REQUEST)).status_code == 200
             assert transport.usable
@@ -121,7 +122,7 @@ async def test_a_response_that_does_not_end() -> None:
     """A small body in endless framing (chunk extensions) is refused like a large one."""
     head = answer(200, b"", Content_Length="", Transfer_Encoding="chunked")
     chunk = b"1;" + b"x" * 60_000 + b"\r\ny\r\n"
-    with Peer([held(head, chunk * 8)]) as peer:
+    with HttpServer(held(head, chunk * 8)) as peer:
         async with dialled(peer) as transport:
             with pytest.raises(ResponseTooLargeError):
                 await transport.handle_async_request(REQUEST)
@@ -130,7 +131,7 @@ async def test_a_response_that_does_not_end() -> None:
 async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Headers, which may hold an authorization, are in nobody's log, whatever its level."""
     caplog.set_level(logging.DEBUG)
-    with Peer([always(answer(200))]) as peer:
+    with HttpServer(always(answer(200))) as peer:
         async with dialled(peer) as transport:
             await transport.handle_async_request(REQUEST)
 
@@ -142,9 +143,9 @@ async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     [(once(), ConnectionLostError), (once(b"nonsense\r\n\r\n"), ProtocolError)],
     ids=["closed", "nonsense"],
 )
-async def test_only_our_errors_leave(script: object, error: type[Exception]) -> None:
+async def test_only_our_errors_leave(script: Script, error: type[Exception]) -> None:
     """What h11 or TLS raises is the cause, and never leaves by itself."""
-    with Peer([script]) as peer:  # type: ignore[list-item]  # a script
+    with HttpServer(script) as peer:
         async with dialled(peer) as transport:
             with pytest.raises(error) as caught:
                 await transport.handle_async_request(REQUEST)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import socket
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,8 +92,8 @@ async def test_a_token_is_the_password() -> None:
         line.send(suback(line.expect(0x82)[:2]))
         line.drain()
 
-    with Peer([script]) as peer:
-        keyed = dataclasses.replace(peer.target(steps.append), attestation=Attested(sas="SAS"))
+    with MqttServer(script) as peer:
+        keyed = peer.target(steps.append, sas="SAS")
         transport = MQTT(port=peer.port).open(keyed)
         await transport.connect()
         await transport.aclose()
@@ -112,7 +112,7 @@ async def test_whoever_cancels_it_knows_how_far_it_came() -> None:
         asked.set()
         line.drain()
 
-    with Peer([script]) as peer:
+    with MqttServer(script) as peer:
         target = peer.target()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(MQTT(port=peer.port).open(target).connect)

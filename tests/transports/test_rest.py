@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import threading
 import time
@@ -11,8 +10,8 @@ import anyio
 import httpx
 import pytest
 from tests.emulated import DEVICES, attestation
-from tests.transports import peers
-from tests.transports.http_peer import Line, Peer, always, answer, held, once, open_to, state
+from tests.scripted.http import HttpServer, Line, always, answer, held, once, open_to, state
+from tests.scripted.server import LIMIT, Script
 
 import aiodps
 from aiodps.errors import (
@@ -193,9 +192,8 @@ async def test_a_token_goes_with_every_request() -> None:
             heads.append(line.take()[0])
             line.send(answer(200))
 
-    with Peer([script]) as peer:
-        keyed = dataclasses.replace(peer.target(steps.append), attestation=Attested(sas="SAS"))
-        transport = REST(port=peer.port).open(keyed)
+    with HttpServer(script) as peer:
+        transport = REST(port=peer.port).open(peer.target(steps.append, sas="SAS"))
         await transport.connect()
         await transport.exchange(Register())
         await transport.exchange(QueryStatus("op"))
@@ -277,14 +275,14 @@ async def test_early_answers_are_heard() -> None:
 async def test_a_surplus_response_is_not_the_next() -> None:
     """What a server sends unasked behind a response is dropped with its connection."""
     surplus = answer(200, state("assigned", registrationState="forged"))
-    with Peer([held(answer(202), surplus), always(answer(404))]) as peer:
+    with HttpServer(held(answer(202), surplus), always(answer(404))) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
             first = await transport.exchange(Register())
             await transport.connect()
             second = await transport.exchange(QueryStatus("op"))
 
-    assert (first.status_code, second.status_code, peer.connections) == (202, 404, 2)
+    assert (first.status_code, second.status_code, len(peer.lines)) == (202, 404, 2)
 
 
 async def test_steps() -> None:
@@ -328,13 +326,13 @@ async def test_an_http_transport_of_ones_own() -> None:
     """An httpx transport is used instead of dialling, its steps are told, and it stays open."""
     steps: list[Step] = []
     mock = Recorded(lambda _: httpx.Response(200, content=state("assigned"), headers=RETRY))
-    with Peer([once()]) as peer:
+    with HttpServer(once()) as peer:
         async with open_to(peer, steps.append, http_transport=mock) as transport:
             for request in (Register(), QueryStatus("op")):
                 await transport.connect()
                 response = await transport.exchange(request)
 
-    assert (response.status_code, response.retry_after, peer.connections) == (200, 3.0, 0)
+    assert (response.status_code, response.retry_after, len(peer.lines)) == (200, 3.0, 0)
     assert [step.kind for step in steps] == [StepKind.SENT, StepKind.RECEIVED] * 2
 
 

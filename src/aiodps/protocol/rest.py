@@ -33,8 +33,18 @@ def build_request(
     registration_id: str,
     api_version: str,
     user_agent: str,
+    authorization: str | None = None,
 ) -> httpx.Request:
-    """Put a request into HTTP; `host` has the port, unless it is 443.
+    """Put a request into HTTP.
+
+    Args:
+        request: What is asked.
+        host: With the port, unless it is 443.
+        id_scope: Of the DPS instance.
+        registration_id: Of the device.
+        api_version: Of the service.
+        user_agent: Who asks.
+        authorization: SAS token; None if the device's certificate is proof enough.
 
     Source: REST reference 2021-10-01, `RuntimeRegistration_RegisterDevice` and
     `RuntimeRegistration_OperationStatusLookup`.
@@ -47,6 +57,9 @@ def build_request(
         "Accept-Encoding": "identity",
         "User-Agent": user_agent,
     }
+    if authorization is not None:
+        headers["Authorization"] = authorization
+
     match request:
         case Register(payload):
             headers["Content-Type"] = "application/json; charset=utf-8"

@@ -7,7 +7,6 @@ the environment, decompression) is what must not happen, and what is not there c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.metadata import version
 
 import httpx
 
@@ -20,6 +19,7 @@ from aiodps.protocol.messages import Register, Request, Response
 from aiodps.protocol.rest import API_VERSION, build_request, parse_response
 from aiodps.transports.base import Target
 from aiodps.transports.http_connection import CustomTransport, SingleConnectionTransport
+from aiodps.version import __version__
 
 _USER_AGENT = f"aiodps/{__version__}"
 
@@ -79,7 +79,7 @@ class RestTransport:
         if (given := self._settings.http_transport) is not None:
             self._http = CustomTransport(given)
         else:
-            connection = await dial(self._target, port=self._settings.port)
+            connection = await dial(self._target.at_port(self._settings.port))
             self._http = SingleConnectionTransport(connection)
 
     async def exchange(self, request: Request) -> Response:
@@ -90,7 +90,7 @@ class RestTransport:
         phase = Phase.REGISTER if isinstance(request, Register) else Phase.POLL
         report = self._target.report
         try:
-            sent = self._build(request)
+            sent = await self._build(request)
             report(StepKind.SENT, phase, text=lambda: _shown_request(sent))
             response = await self._http.handle_async_request(sent)
             report(StepKind.RECEIVED, phase, text=lambda: _shown_response(response))
@@ -99,7 +99,7 @@ class RestTransport:
             await self.aclose()
             raise
 
-    def _build(self, request: Request) -> httpx.Request:
+    async def _build(self, request: Request) -> httpx.Request:
         target = self._target
         return build_request(
             request,

@@ -51,7 +51,8 @@ FORGOTTEN = b"\xb0\x02\0\1"
 
 
 @pytest.mark.parametrize(
-    "path", [WEBSOCKET_PATH, "/", "/%24iothub/websocket", f"{WEBSOCKET_PATH}?iothub-no-client-cert=true"]
+    "path",
+    [WEBSOCKET_PATH, "/", "/%24iothub/websocket", f"{WEBSOCKET_PATH}?iothub-no-client-cert=true"],
 )
 @pytest.mark.parametrize("subprotocol", ["mqtt", "MQTT"])
 async def test_it_opens_where_the_sdks_ask_for_it(path: str, subprotocol: str) -> None:
@@ -85,8 +86,12 @@ async def test_it_opens_where_the_sdks_ask_for_it(path: str, subprotocol: str) -
         pytest.param(WEBSOCKET_PATH, without("sec-websocket-key"), 400, id="no key"),
         pytest.param(WEBSOCKET_PATH, without("sec-websocket-version"), 400, id="no version"),
         pytest.param(WEBSOCKET_PATH, without("connection"), 400, id="no connection header"),
-        pytest.param(WEBSOCKET_PATH, without("host", plus=["Host: \xe9\xff"]), 400, id="a strange host"),
-        pytest.param(WEBSOCKET_PATH, (*HEADERS, "Sec-WebSocket-Extensions: \xe9"), 400, id="no ascii"),
+        pytest.param(
+            WEBSOCKET_PATH, without("host", plus=["Host: \xe9\xff"]), 400, id="a strange host"
+        ),
+        pytest.param(
+            WEBSOCKET_PATH, (*HEADERS, "Sec-WebSocket-Extensions: \xe9"), 400, id="no ascii"
+        ),
     ],
 )
 async def test_what_is_not_opened_is_an_http_error(
