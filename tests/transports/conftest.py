@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.transports import dial, mqtt, resolve
+from aiodps.network import dial, resolve
+from aiodps.transports import mqtt
 
 LIMITS = (
     (resolve, "LOOKUP_TIMEOUT"),
