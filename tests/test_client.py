@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 import pytest
 from tests.certificates import certify, intermediate, write
 from tests.emulated import DEVICES, QUICK, attestation, client, emulator
+from tests.virtual_time import ASYNCIO, TRIO, jump
 
 import aiodps
 from aiodps import errors
@@ -17,6 +19,8 @@ from aiodps.attestation.memory_file import as_file
 from aiodps.pki import Credential
 
 pytestmark = pytest.mark.anyio
+PATIENCE = 120.0
+"""Seconds after which a client that does not end has failed."""
 
 BOTH = pytest.mark.parametrize(
     ("transport", "anyio_backend"),
@@ -89,11 +93,21 @@ async def test_refusals(
         assert caught.value.tracking_id
 
 
-@BOTH
+def time_out_at(kind: aiodps.StepKind, timeout: float) -> Callable[[aiodps.Step], None]:
+    """Make an observer of steps that lets a client's time pass at a certain one."""
+
+    def observe(step: aiodps.Step) -> None:
+        if step.kind is kind:
+            jump(timeout)
+
+    return observe
+
+
+@BOTH_JUMPING
 async def test_an_operation_of_before_is_taken_up(transport: str) -> None:
     """Another process's operation is polled: one register in all, by whichever transport."""
     steps: list[aiodps.Step] = []
-    async with emulator(assign_after=0.3) as dps:
+    async with emulator() as dps:
         device = attestation(DEVICES["root"])
         with pytest.raises(errors.ProvisioningTimeoutError) as caught:
             await client(dps, transport, retry=RARELY).provision(attestation=device)
@@ -117,7 +131,7 @@ async def test_wrong_id_scope(transport: str) -> None:
             await wrong.provision(attestation=attestation(DEVICES["root"]))
 
 
-@BOTH
+@BOTH_JUMPING
 async def test_deadline(transport: str) -> None:
     """A service that takes longer than there is time ends in a time-out that knows the status."""
     async with emulator(assign_after=60) as dps:
