@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+from tests.leftovers import nothing_left
 
 import aiodps
 from aiodps import testing

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterable
 
 import anyio
+import anyio.lowlevel
 import psutil
 import pytest
 from anyio.abc import ByteStream
@@ -46,16 +47,16 @@ async def test_fuzz_disturbs_no_other_device(caplog: pytest.LogCaptureFixture) -
 
 async def _disturb_all(dps: Emulator, seeds: Iterable[int]) -> None:
     """Let a device register meanwhile; see that no connection is left."""
-    process, context = psutil.Process(), client_context(dps, device())
-    files, gate = process.num_fds(), anyio.CapacityLimiter(AT_ONCE)
+    context, before = client_context(dps, device()), descriptors()
+    gate = anyio.CapacityLimiter(AT_ONCE)
     async with anyio.create_task_group() as tasks:
         for seed in seeds:
             tasks.start_soon(_disturb, dps, context, seed, gate)
 
         await _register(dps)
 
-    while process.num_fds() > files:  # noqa: ASYNC110 (the kernel tells nobody)
-        await anyio.sleep(0.01)
+    while descriptors() - before:
+        await anyio.lowlevel.checkpoint()
 
 
 async def _disturb(
