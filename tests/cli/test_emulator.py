@@ -22,7 +22,7 @@ from aiodps.cli.emulator import command, print_exchange
 from aiodps.emulator.request_log import Exchange
 
 PORTS = ("--https-port", "0", "--mqtt-port", "0")
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 @contextmanager

@@ -14,6 +14,9 @@ import pytest
 from tests.certificates import root, write
 from tests.emulated import DEVICES
 
+PATIENCE = 120.0
+"""Seconds after which a process that does not end has failed."""
+
 Run: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -43,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         assert facts == json.loads((folder / "ready.json").read_text(encoding="utf-8"))
         yield facts
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
 
@@ -62,7 +65,7 @@ def run(server: dict[str, Any], tmp_path: Path) -> Run:
             *("--cert", "device_chain.pem", "--key", "device_key.pem", *words),
         ]
         return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+            command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
 
     return provision

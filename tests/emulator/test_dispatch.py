@@ -65,7 +65,7 @@ def test_each_request_is_noted(dispatcher: Dispatcher, noted: list[Exchange]) ->
     assert exchange.message == response.body["message"]
     assert (exchange.transport, exchange.what) == ("mqtt", "register")
     assert (exchange.registration_id, exchange.certificate) == ("device-1", "CN=device-1")
-    assert 0 <= exchange.took < 1
+    assert exchange.took >= 0
 
 
 def test_the_resource_manager_is_noted_too(dispatcher: Dispatcher, noted: list[Exchange]) -> None:
