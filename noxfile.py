@@ -148,7 +148,7 @@ def kills(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """The properties and parsers with a hundred times as many examples, and a million attacks."""
     session.install(".[all]", *group("test"))
-    each = 1_000_000 // 6 + 1  # three kinds on two event loops
+    each = 1_000_000 // 3 + 1  # of three kinds
     plenty = {
         "HYPOTHESIS_PROFILE": "fuzz",
         "AIODPS_HOSTILE": str(each),

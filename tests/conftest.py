@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,37 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Run each asynchronous test on both event loops."""
     return str(request.param)
+
+
+class SocketGuard:
+    """Refuses sockets and processes to tests that are not marked as using them."""
+
+    EVENTS: Final = frozenset(
+        {"socket.bind", "socket.connect", "socket.getaddrinfo", "subprocess.Popen"}
+    )
+
+    def __init__(self) -> None:
+        self.on = False
+        self.refused: list[str] = []
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, _: tuple[Any, ...]) -> None:
+        if self.on and event in self.EVENTS:
+            self.refused.append(event)
+            raise AssertionError(f"{event} in a test that is not marked `sockets`")
+
+
+GUARD: Final = SocketGuard()
+
+
+@pytest.fixture(autouse=True)
+def sockets_are_marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep the tests of `nox -s unit` what they are: they open no socket and start no process."""
+    GUARD.on = request.node.get_closest_marker("sockets") is None
+    GUARD.refused.clear()
+    yield
+    GUARD.on = False
+    assert not GUARD.refused  # also if the code under test has made another error of it
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

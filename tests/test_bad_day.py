@@ -13,7 +13,7 @@ from tests.emulated import attestation, client, emulator
 import aiodps
 from aiodps.emulator import Emulator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 SEED = 11
 DEVICES = [f"bad-day-{n}" for n in range(12)]
 

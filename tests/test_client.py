@@ -18,7 +18,7 @@ from aiodps import errors
 from aiodps.attestation.memory_file import as_file
 from aiodps.pki import Credential
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 PATIENCE = 120.0
 """Seconds after which a client that does not end has failed."""
 

@@ -17,6 +17,8 @@ from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority
 from aiodps.testing import Device, DeviceFactory, RunningEmulator
 
+pytestmark = pytest.mark.sockets
+
 
 @pytest.fixture(scope="module")
 def ca() -> Authority:

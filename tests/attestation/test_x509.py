@@ -493,6 +493,7 @@ print([path for path in written if not isinstance(path, int) and path != os.devn
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="Linux keeps it in memory")
+@pytest.mark.sockets
 def test_keys_in_memory_stay_in_memory() -> None:
     """X5: loading a key from bytes opens no file for writing."""
     done = subprocess.run(

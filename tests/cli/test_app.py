@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from aiodps.cli.app import COMMANDS, app
 
 
+@pytest.mark.sockets
 def test_module() -> None:
     """`python -m aiodps` is the command."""
     done = subprocess.run(
@@ -52,6 +53,7 @@ def test_unknown_command() -> None:
     assert CliRunner().invoke(app, ["provisoin"]).exit_code == 2
 
 
+@pytest.mark.sockets
 def test_without_the_extra() -> None:
     """Without click, one sentence names what to install."""
     code = "import sys; sys.modules['click'] = None; from aiodps.cli import main; main()"

@@ -53,6 +53,7 @@ def verified(directory: Path, name: str, root: str) -> str:
 
 
 @pytest.mark.parametrize("key_type", ["ec", "rsa"])
+@pytest.mark.sockets
 def test_from_root_to_devices(run: Run, tmp_path: Path, key_type: str) -> None:
     """The three commands make chains that openssl takes strictly."""
     for words in (

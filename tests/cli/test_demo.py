@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.sockets
+
 
 def demo(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the demo."""

@@ -21,6 +21,7 @@ from tests import certificates
 from aiodps.cli.emulator import command, print_exchange
 from aiodps.emulator.request_log import Exchange
 
+pytestmark = pytest.mark.sockets
 PORTS = ("--https-port", "0", "--mqtt-port", "0")
 PATIENCE = 120.0
 

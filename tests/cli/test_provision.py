@@ -14,6 +14,7 @@ import pytest
 from tests.certificates import root, write
 from tests.emulated import DEVICES
 
+pytestmark = pytest.mark.sockets
 PATIENCE = 120.0
 """Seconds after which a process that does not end has failed."""
 

@@ -30,7 +30,7 @@ from aiodps.emulator.state.sqlite import SqliteStore
 from aiodps.emulator.state.store import Kind
 from aiodps.errors import ConfigurationError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 BASE = f"/{SCOPE}/registrations/device-1"
 VERSION = "api-version=2019-03-31"
 

@@ -9,6 +9,8 @@ import pytest
 from aiodps.emulator.ports import Ports
 from aiodps.errors import ConfigurationError
 
+pytestmark = pytest.mark.sockets
+
 
 def test_if_one_port_is_taken_the_other_is_given_back() -> None:
     """And the error names the one."""

@@ -40,6 +40,7 @@ def test_the_documented_members() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.sockets
 async def test_each_request_is_a_line_at_once(tmp_path: Path) -> None:
     """With who, what and how it went."""
     file = tmp_path / "journal"
@@ -60,6 +61,7 @@ async def test_each_request_is_a_line_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.sockets
 async def test_keys_have_names_and_no_more(tmp_path: Path) -> None:
     """Signatures and tokens stay out."""
     file = tmp_path / "journal"
@@ -77,6 +79,7 @@ async def test_keys_have_names_and_no_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.sockets
 async def test_what_is_not_answered_is_there_too(tmp_path: Path) -> None:
     """Refused and dropped connections."""
     file = tmp_path / "journal"

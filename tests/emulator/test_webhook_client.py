@@ -29,7 +29,7 @@ from aiodps.emulator.webhook_client import Webhooks
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 SECONDS = 60.0
 """That a webhook may take."""
 

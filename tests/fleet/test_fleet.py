@@ -15,7 +15,7 @@ from aiodps.emulator.messages import Operation
 from aiodps.errors import ConfigurationError, JournalError, UsageError
 from aiodps.fleet import Burst, Fleet, Outcome
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 BOTH = pytest.mark.parametrize(
     ("transport", "anyio_backend"),

@@ -12,6 +12,8 @@ from tests.fleet.fleets import options
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.local_emulator import LocalEmulator, reaching
 
+pytestmark = pytest.mark.sockets
+
 
 def alive(pid: int) -> bool:
     """Whether a process runs."""

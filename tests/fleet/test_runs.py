@@ -141,6 +141,7 @@ with locked(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.sockets
 def test_a_killed_process_gives_it_up(tmp_path: Path) -> None:
     """As long as another process lives, it is refused; after SIGKILL it can be had at once."""
     with subprocess.Popen(

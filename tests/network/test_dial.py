@@ -46,7 +46,7 @@ from aiodps.network.dial import HEAD_START, Connection, dial
 from aiodps.network.handshake_limiter import DEFAULT_CAPACITY, current_limiter
 from aiodps.observe import Step, StepKind
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 def lead_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:

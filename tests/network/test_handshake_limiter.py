@@ -307,6 +307,7 @@ def test_each_event_loop_has_its_own(backend: str) -> None:
     assert other is not first
 
 
+@pytest.mark.sockets
 def test_the_round_trip_is_the_kernels() -> None:
     """In seconds, and what is no TCP connection has none."""
     with (

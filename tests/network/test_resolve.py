@@ -94,6 +94,7 @@ async def settled() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.sockets
 async def test_a_literal_is_not_looked_up(host: str) -> None:
     """No thread is started for what is an address already."""
     addresses = await resolve(host, 8883)
@@ -111,6 +112,7 @@ def test_what_a_literal_is(host: str, *, literal: bool) -> None:
     assert is_literal(host) is literal
 
 
+@pytest.mark.sockets
 async def test_a_literal_that_leads_nowhere_is_a_dns_error() -> None:
     """An IPv6 scope may name an interface that is not there."""
     with pytest.raises(DnsError) as caught:
@@ -251,6 +253,7 @@ def test_a_look_up_outlives_its_event_loop_quietly(anyio_backend: str, install: 
 
 
 @pytest.mark.parametrize("name", ["a" * 64 + ".test", "a\0b", "ä" * 100])
+@pytest.mark.sockets
 async def test_what_cannot_be_a_name_is_a_dns_error(name: str) -> None:
     """Python refuses some names before it asks anybody; that is no reason to raise its error."""
     with pytest.raises(DnsError) as caught:

@@ -29,7 +29,7 @@ from aiodps.network.tls_contexts import fresh_context
 from aiodps.network.trust import Trust
 from aiodps.pki import Authority, Credential
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hosts")]
+pytestmark = [pytest.mark.sockets, pytest.mark.anyio, pytest.mark.usefixtures("hosts")]
 
 Make: TypeAlias = Callable[[], Credential]
 

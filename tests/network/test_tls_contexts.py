@@ -97,6 +97,7 @@ DER = Encoding.DER
 
 
 @pytest.mark.anyio
+@pytest.mark.sockets
 async def test_all_kinds_from_one_event_loop() -> None:
     """EC, RSA, Ed25519, Ed448 and no certificate, TLS 1.2 and 1.3, all at once."""
     with (
@@ -109,6 +110,7 @@ async def test_all_kinds_from_one_event_loop() -> None:
     check(newer, fleet(), times=1)
 
 
+@pytest.mark.sockets
 def test_all_kinds_from_two_threads(anyio_backend: str) -> None:
     """Two event loops use the same contexts, and do not get into each other's way."""
     peers = [

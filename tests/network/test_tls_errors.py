@@ -43,6 +43,7 @@ from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.network.tls_errors import classify
 
+pytestmark = pytest.mark.sockets
 ALERTS = {
     10: (TlsProtocolError, "unexpected_message"),
     20: (TlsProtocolError, "bad_record_mac"),

@@ -138,6 +138,7 @@ def test_the_system_without_authorities_is_told(
 
 
 @pytest.mark.anyio
+@pytest.mark.sockets
 async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`SSL_CERT_FILE` and `SSL_CERT_DIR` add nobody to the system's authorities, nor to any."""
     file = tmp_path / "ca.pem"

@@ -32,6 +32,7 @@ def authority(key_type: KeyType, depth: int) -> tuple[Authority, Authority]:
 
 @KEY_TYPES
 @DEPTHS
+@pytest.mark.sockets
 def test_chains_pass_openssl_strictly(tmp_path: Path, key_type: KeyType, depth: int) -> None:
     """`openssl verify -x509_strict` takes devices and servers, each for its own purpose alone."""
     root, issuer = authority(key_type, depth)
@@ -74,6 +75,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
+@pytest.mark.sockets
 def test_the_judges_can_say_no(tmp_path: Path, kind: str) -> None:
     """What is wrong in the kit of bad certificates is refused by both judges."""
     bad, root = BAD[kind](), certificates.root()
@@ -88,6 +90,7 @@ GOOD = (certificates.good_rsa, certificates.good_p384, certificates.good_ed25519
 
 
 @pytest.mark.parametrize("make", GOOD, ids=lambda make: make.__name__)
+@pytest.mark.sockets
 def test_the_kit_can_do_right(tmp_path: Path, make: Callable[[], Credential]) -> None:
     """What is called good in the kit is good."""
     assert not openssl_verify(tmp_path, make(), root=certificates.root())

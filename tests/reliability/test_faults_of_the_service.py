@@ -17,6 +17,7 @@ from tests.virtual_time import jump, on_asyncio
 import aiodps
 from aiodps.emulator.request_log import Exchange
 
+pytestmark = pytest.mark.sockets
 DEVICE = "individual-1"
 EXCHANGE_TIMEOUT = 20.0
 PATIENCE = 120.0

@@ -29,6 +29,7 @@ from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.transports.base import Transport
 
 pytestmark = [
+    pytest.mark.sockets,
     pytest.mark.anyio,
     pytest.mark.parametrize(("kit", "anyio_backend"), CASES, ids=str),
 ]

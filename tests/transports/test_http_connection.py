@@ -17,7 +17,7 @@ from aiodps.network.dial import dial
 from aiodps.protocol.limits import MAX_BODY, MAX_INTERIM_RESPONSES
 from aiodps.transports.http_connection import CustomTransport, SingleConnectionTransport
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.transports import paho_session
 from aiodps.transports.mqtt import MQTT
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 RES = "$dps/registrations/res/"
 

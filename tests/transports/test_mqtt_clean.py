@@ -20,7 +20,7 @@ from aiodps.observe import Step
 from aiodps.protocol.messages import Register
 from aiodps.transports.mqtt import MqttTransport
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 @pytest.fixture

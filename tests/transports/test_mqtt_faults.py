@@ -30,7 +30,7 @@ from aiodps.protocol.limits import MAX_IGNORED_MESSAGES, MAX_PACKET
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.transports import mqtt
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 RES = "$dps/registrations/res/"
 

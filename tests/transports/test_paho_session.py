@@ -23,7 +23,7 @@ from aiodps.protocol.messages import Register
 from aiodps.transports import paho_session
 from aiodps.transports.paho_session import Session
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 @pytest.fixture

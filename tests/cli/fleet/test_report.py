@@ -35,6 +35,7 @@ def test_for_machines(tmp_path: Path) -> None:
     assert Path(facts["report"]).exists()
 
 
+@pytest.mark.sockets
 def test_a_run_that_was_killed(tmp_path: Path) -> None:
     """Figures and samples are made from the journal, whatever was left beside it."""
     out = tmp_path / "run"

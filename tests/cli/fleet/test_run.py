@@ -18,6 +18,7 @@ from aiodps.cli.fleet import output
 from aiodps.cli.fleet.run import command
 from aiodps.pki.files import CredentialFiles
 
+pytestmark = pytest.mark.sockets
 FLEET = (sys.executable, "-m", "aiodps", "fleet")
 
 

@@ -14,7 +14,7 @@ from aiodps.emulator.admin.server import PLACES
 from aiodps.emulator.connections import connection_limit
 from aiodps.errors import ConfigurationError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 async def test_off_unless_asked_for() -> None:

@@ -13,7 +13,7 @@ from tests.scripted_client import Answer, http
 
 from aiodps.emulator import Emulator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
 
 

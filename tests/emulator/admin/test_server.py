@@ -18,7 +18,7 @@ from aiodps.emulator.admin.server import Control
 from aiodps.emulator.state.store import StoreError
 from aiodps.errors import ConfigurationError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 class Endpoints:

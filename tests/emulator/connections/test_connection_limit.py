@@ -115,6 +115,7 @@ async def _talk(peer_timeout: PeerTimeout) -> None:
         peer_timeout.renew()
 
 
+@pytest.mark.sockets
 async def test_the_silent_do_not_keep_a_device_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every place is taken by somebody who says nothing, and a device is served all the same."""
     monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0.05)

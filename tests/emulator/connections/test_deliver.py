@@ -31,7 +31,7 @@ from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import damaged
 from aiodps.emulator.messages import Delivery, Part
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
 ENDED = (anyio.EndOfStream, anyio.BrokenResourceError)
 

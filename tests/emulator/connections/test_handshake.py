@@ -22,7 +22,7 @@ from aiodps.emulator.connections.tls import TlsStream, server_context
 from aiodps.emulator.messages import Delivery, Ending
 from aiodps.pki import Credential
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 LOST = (anyio.EndOfStream, anyio.BrokenResourceError, ssl.SSLError, OSError)
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
 

@@ -22,7 +22,7 @@ from aiodps.emulator.connections import connection_limit as connection_limits
 from aiodps.emulator.connections.listener import BACKLOG, Listener
 from aiodps.errors import ConfigurationError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 def test_a_busy_port_is_told_in_words() -> None:

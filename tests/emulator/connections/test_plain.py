@@ -18,7 +18,7 @@ from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.listener import Frontend, Listener
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 MUCH = bytes(3_000_000)
 ON_WITHOUT_TIME = struct.pack("ii", 1, 0)
 """What makes a close a reset."""

@@ -14,7 +14,7 @@ from tests.virtual_time import virtual_time
 from aiodps.emulator.connections.throttled_socket import throttled
 from aiodps.emulator.messages import Delivery, Drip
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
 
 

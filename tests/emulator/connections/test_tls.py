@@ -21,7 +21,7 @@ from aiodps.emulator.connections import tls
 from aiodps.emulator.connections.stream import Stream
 from aiodps.pki import Credential
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 

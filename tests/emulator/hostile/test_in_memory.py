@@ -73,12 +73,13 @@ async def test_who_asks_many_things_at_once_lets_others_in_between(
     assert turns >= 90
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # in memory, both loops do the same
 @pytest.mark.parametrize(
     ("kind", "is_proper"),
     [("http", _are_answers), ("mqtt", _are_packets), ("websocket", _are_answers)],
 )
 async def test_fuzz_ends_in_proper_answers(
-    kind: str, is_proper: Judge, caplog: pytest.LogCaptureFixture, anyio_backend: str
+    kind: str, is_proper: Judge, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing fails, nothing grows, and devices are served all the while."""
     emulated = Emulated()

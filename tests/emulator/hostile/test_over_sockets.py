@@ -21,7 +21,7 @@ from tests.scripted_client import client_context, connect, http
 
 from aiodps.emulator import Emulator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 CONNECTIONS = int(os.environ.get("AIODPS_HOSTILE_CONNECTIONS", "120"))
 AT_ONCE = 20
 LISTEN_SECONDS = 0.02

@@ -65,6 +65,7 @@ def test_what_is_not_committed_is_not_there(store: SqliteStore, file: Path) -> N
     assert kept(file) == {}
 
 
+@pytest.mark.sockets
 def test_killed_after_a_commit_nothing_is_lost(file: Path) -> None:
     """Without a chance to close anything."""
     code = """if True:
@@ -95,6 +96,7 @@ def test_the_file_is_for_its_owner_alone(file: Path) -> None:
 
 
 @pytest.mark.usefixtures("store")
+@pytest.mark.sockets
 def test_a_second_emulator_is_refused(file: Path) -> None:
     """In this process or another one; the first goes on."""
     code = f"from aiodps.emulator.state.sqlite import SqliteStore; SqliteStore.open({str(file)!r})"

@@ -88,6 +88,7 @@ for entry in journal.entries():
 """
 
 
+@pytest.mark.sockets
 def test_a_killed_process_has_written_what_it_said(tmp_path: Path) -> None:
     """After SIGKILL, what `write` returned from is there, and the journal can be had at once."""
     path = tmp_path / "j.sqlite"

@@ -25,6 +25,8 @@ from aiodps.fleet.run import engine
 from aiodps.fleet.run.control_files import Order
 from aiodps.fleet.run.launch import Stop, processes, run_shards
 
+pytestmark = pytest.mark.sockets
+
 
 def shards(whole: ShardSpec, count: int) -> list[ShardSpec]:
     """Part a run."""

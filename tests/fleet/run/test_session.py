@@ -20,7 +20,7 @@ from aiodps.fleet.run import engine
 from aiodps.fleet.run.session import Session
 from aiodps.settings import Settings
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 BOTH = pytest.mark.parametrize(
     ("transport", "anyio_backend"),

@@ -17,6 +17,8 @@ from aiodps.errors import ConfigurationError
 from aiodps.fleet.run.control_files import ControlFiles, Order
 from aiodps.fleet.run.shard import run_shard
 
+pytestmark = pytest.mark.sockets
+
 
 @pytest.fixture
 def dps() -> Iterator[Server]:

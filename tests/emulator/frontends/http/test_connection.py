@@ -14,7 +14,7 @@ from tests.virtual_time import virtual_time
 from aiodps.emulator.frontends.http import connection
 from aiodps.emulator.frontends.http.connection import MAX_BODY, MAX_HEAD
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 PATH = "/0ne00000000/registrations/device-1"
 
 

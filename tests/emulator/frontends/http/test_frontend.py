@@ -10,7 +10,7 @@ from tests import certificates
 from tests.emulated import SCOPE, device, running
 from tests.scripted_client import http
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 BASE = f"/{SCOPE}/registrations/device-1"
 VERSION = "api-version=2019-03-31"
 ARM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d"

@@ -42,7 +42,7 @@ from aiodps.emulator.frontends.http.websocket import MAX_FRAMES, MAX_MESSAGE
 from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
 from aiodps.emulator.request_log import Exchange
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 CONNACK = b"\x20\x02\0\0"
 PINGREQ, PINGRESP = b"\xc0\0", b"\xd0\0"
 FORGET = packet(0xA2, b"\0\1" + text("t" * 16_000))

@@ -6,7 +6,7 @@ import pytest
 from tests.emulated import device, running
 from tests.scripted_client import REGISTER, mqtt, mqtt_connect, mqtt_publish, mqtt_subscribe
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 async def test_packet_ids_are_not_used_twice() -> None:

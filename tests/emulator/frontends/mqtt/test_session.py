@@ -15,7 +15,7 @@ from tests.virtual_time import virtual_time
 
 from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 CONNECTED = (0x20, b"\0\0")
 
 
