@@ -34,8 +34,8 @@ from aiodps.observe import PhaseTimes, Step
 from aiodps.pki import Authority, Credential
 from aiodps.pki.files import CredentialFiles
 
-STARTUP = 10.0
-"""Seconds the emulator may take to be ready."""
+STARTUP = 60.0
+"""Seconds the emulator may take to be ready on a busy machine; its end is seen at once."""
 
 _ARM = (
     "/subscriptions/demo/resourceGroups/demo/providers/Microsoft.Devices"
@@ -292,7 +292,7 @@ async def _provision(
         port=server["https_port" if device.transport == "rest" else "mqtt_port"],
         transport=device.transport,
         trust=Path(server["ca_file"]),
-        timeout=12.0,
+        timeout=60.0,
     )
     times = PhaseTimes()
 
