@@ -1,4 +1,4 @@
-"""Fixtures every test may use."""
+"""Fixtures every test may use, and what holds for every test."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+SLOW: Final = frozenset({"processes", "scale", "interop", "browser", "cluster"})
+"""Marks of tests that run in sessions of their own; all of them open sockets."""
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -65,10 +69,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the slow sessions' tests out unless a session asks for them with `-m`."""
+    slow = [item for item in items if SLOW & {mark.name for mark in item.iter_markers()}]
+    for item in slow:
+        item.add_marker("sockets")
+
     if config.option.markexpr:
         return
 
-    sessions = {"scale", "interop", "browser", "cluster"}
-    slow = [item for item in items if sessions & {mark.name for mark in item.iter_markers()}]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]

@@ -26,7 +26,14 @@ BOTH = pytest.mark.parametrize(
     ("transport", "anyio_backend"),
     [("rest", "asyncio"), ("rest", "trio"), ("mqtt", "asyncio")],
 )
-RARELY = aiodps.RetryPolicy(min_poll_interval=100)
+BOTH_JUMPING = pytest.mark.parametrize(
+    ("transport", "anyio_backend"),
+    [
+        pytest.param("rest", *ASYNCIO.values, id="rest-asyncio"),
+        pytest.param("rest", *TRIO.values, id="rest-trio"),
+        pytest.param("mqtt", *ASYNCIO.values, id="mqtt-asyncio"),
+    ],
+)
 """Waits for longer than there is time: whatever is not assigned at once ends in a time-out."""
 QUIET = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
@@ -110,7 +117,9 @@ async def test_an_operation_of_before_is_taken_up(transport: str) -> None:
     async with emulator() as dps:
         device = attestation(DEVICES["root"])
         with pytest.raises(errors.ProvisioningTimeoutError) as caught:
-            await client(dps, transport, retry=RARELY).provision(attestation=device)
+            await client(dps, transport, timeout=PATIENCE).provision(
+                attestation=device, on_step=time_out_at(aiodps.StepKind.ACCEPTED, PATIENCE)
+            )
 
         assert caught.value.operation_id is not None
         assignment = await client(dps, transport).provision(
@@ -127,17 +136,20 @@ async def test_wrong_id_scope(transport: str) -> None:
     """An id scope that names no instance is told by the service."""
     async with emulator() as dps:
         wrong = client(dps, transport, id_scope="0neFFFFFFFF")
-        with pytest.raises(errors.ServiceError):
+        with anyio.fail_after(PATIENCE), pytest.raises(errors.ServiceError):
             await wrong.provision(attestation=attestation(DEVICES["root"]))
 
 
 @BOTH_JUMPING
 async def test_deadline(transport: str) -> None:
     """A service that takes longer than there is time ends in a time-out that knows the status."""
-    async with emulator(assign_after=60) as dps:
-        hurried = client(dps, transport, retry=RARELY)
+    async with emulator(assign_after=3600) as dps:
+        hurried = client(dps, transport, timeout=PATIENCE)
         with pytest.raises(errors.ProvisioningTimeoutError) as caught:
-            await hurried.provision(attestation=attestation(DEVICES["root"]))
+            await hurried.provision(
+                attestation=attestation(DEVICES["root"]),
+                on_step=time_out_at(aiodps.StepKind.ASSIGNING, PATIENCE),
+            )
 
     assert caught.value.last_status is aiodps.RegistrationStatus.ASSIGNING
     assert caught.value.operation_id
@@ -148,7 +160,7 @@ async def test_untrusted_server(transport: str) -> None:
     """Without its CA the emulator is a stranger: Azure's roots are trusted, and no other."""
     async with emulator() as dps:
         trusting = client(dps, transport, trust="azure")
-        with pytest.raises(errors.ServerIdentityError) as caught:
+        with anyio.fail_after(PATIENCE), pytest.raises(errors.ServerIdentityError) as caught:
             await trusting.provision(attestation=attestation(DEVICES["root"]))
 
     assert caught.value.attempts == 1

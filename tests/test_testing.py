@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.leftovers import nothing_left
 
 import aiodps
 from aiodps import testing
@@ -178,9 +176,5 @@ def test_what_cannot_be_is_said(make: DeviceFactory, emulator: RunningEmulator) 
 
 def test_nothing_is_left(ca: Authority, tmp_path: Path) -> None:
     """No thread and no socket."""
-    files, threads = psutil.Process().num_fds(), set(threading.enumerate())
-    with testing.running(ca=ca, directory=tmp_path):
+    with nothing_left(), testing.running(ca=ca, directory=tmp_path):
         pass
-
-    assert set(threading.enumerate()) <= threads
-    assert psutil.Process().num_fds() <= files

@@ -19,6 +19,7 @@ import pytest
 from cryptography import x509
 from tests.emulated import SCOPE, device, running
 from tests.emulator.tokens import KEY, OTHER_KEY, signature, token
+from tests.leftovers import descriptors
 from tests.scripted_client import REGISTER, http, mqtt, mqtt_connect, mqtt_publish
 
 from aiodps.emulator import Emulator

@@ -10,7 +10,6 @@ import pytest
 import trio
 import trio.testing
 from tests.registration.talk import assigned, assigning, plan, refused
-from tests.virtual_time import jump, on_both_loops
 
 from aiodps import errors
 from aiodps.models import Phase

@@ -17,6 +17,7 @@ import pytest
 from anyio.abc import ByteStream
 from tests.emulated import SCOPE, device, running
 from tests.emulator.hostile.mutations import hostile, mutate
+from tests.leftovers import descriptors
 from tests.scripted_client import client_context, connect, http
 
 from aiodps.emulator import Emulator
