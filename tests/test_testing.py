@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.leftovers import nothing_left
 
 import aiodps
 from aiodps import testing
