@@ -7,18 +7,31 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["plan", "lint", "types", "tests"]
 nox.options.error_on_missing_interpreters = False
 nox.needs_version = ">=2025.5"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 ENVIRONMENTS = Path("tests/interop/environments")
 PYTHONS = ["3.11", "3.12", "3.13"]
+SPREAD = ("-n", "auto", "--dist", "worksteal")
+"""Options of pytest: a process for each core, and who has nothing left to do takes from others."""
+MINUTES = {"lint": "a few seconds", "types": "1 minute", "tests": "3 minutes"}
+"""What the default sessions take on two quiet cores, packages downloaded before."""
 
 
 def group(name: str) -> list[str]:
     """Name the packages of a dependency group."""
     return list(nox.project.dependency_groups(PYPROJECT, name))
+
+
+@nox.session(python=False)
+def plan(session: nox.Session) -> None:
+    """What `nox` will do, and how long that takes on two quiet cores."""
+    for name, takes in MINUTES.items():
+        session.log(f"{name}: {str(globals()[name].__doc__).splitlines()[0]} ({takes})")
+
+    session.log("while you write, `nox -s unit`: the tests that open no socket (half a minute)")
 
 
 @nox.session
@@ -41,23 +54,35 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The suite against the built package, and the coverage of machine and protocol."""
     session.install(".[all]", *group("test"))
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
     if session.posargs:
+        session.run("pytest", *session.posargs)
         return
 
-    session.run(
-        "coverage",
-        "report",
-        "--include=*/aiodps/registration/*,*/aiodps/protocol/*",
-        "--fail-under=100",
-    )
+    session.run("coverage", "run", "-m", "pytest", "-q", "tests/registration", "tests/protocol")
+    measured = "--include=*/aiodps/registration/*,*/aiodps/protocol/*"
+    session.run("coverage", "report", measured, "--fail-under=100")
+    session.run("pytest", *SPREAD)
+
+
+@nox.session(default=False)
+def unit(session: nox.Session) -> None:
+    """The tests that open no socket and start no process; half a minute."""
+    session.install(".[all]", *group("test"))
+    session.run("pytest", *SPREAD, "-m", "not sockets", *session.posargs)
+
+
+@nox.session(default=False)
+def processes(session: nox.Session) -> None:
+    """What starts many processes: workers, kills, the plugin's own pytests, curl and paho."""
+    session.install(".[all]", *group("test"))
+    session.run("pytest", *SPREAD, "-m", "processes", *session.posargs)
 
 
 @nox.session(python=PYTHONS, default=False)
 def matrix(session: nox.Session) -> None:
     """The suite on every Python that is here."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or SPREAD))
 
 
 @nox.session(default=False)
@@ -134,11 +159,11 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """The emulator with --state, killed at hundreds of random moments."""
+    """The emulator with --state, killed hundreds of times amid writes."""
     session.install(".[all]", *group("test"))
     session.run(
         "pytest",
-        "tests/reliability/test_kill_emulator.py",
+        *("tests/reliability/test_kill_emulator.py", "-m", "processes"),
         *session.posargs,
         env={"AIODPS_KILLS": "300"},
     )

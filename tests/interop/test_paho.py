@@ -7,6 +7,7 @@ from tests.interop import matrix
 from tests.interop.harness import Client, check
 from tests.interop.matrix import Refusal
 
+pytestmark = pytest.mark.processes
 WORDS = {Refusal.UNAUTHORIZED: "res/401", Refusal.DISABLED: "'status': 'disabled'"}
 CLIENTS = [
     Client(command=("paho_device.py", "tcp", "0"), says=WORDS),

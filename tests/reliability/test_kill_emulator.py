@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import pytest
 from tests.emulator.tokens import KEY, derived, token
 
+pytestmark = pytest.mark.processes
 Connection: TypeAlias = http.client.HTTPSConnection
 KILLS: Final = int(os.environ.get("AIODPS_KILLS", "5"))
 """How often the emulator is killed; `nox -s kills` takes many more."""
