@@ -73,7 +73,7 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def processes(session: nox.Session) -> None:
-    """What starts many processes: workers, kills, the plugin's own pytests, curl and paho."""
+    """What starts many processes: kills, the plugin's own pytests, curl and paho."""
     session.install(".[all]", *group("test"))
     session.run("pytest", *SPREAD, "-m", "processes", *session.posargs)
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -70,6 +70,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the slow sessions' tests out unless a session asks for them with `-m`."""
     slow = [item for item in items if SLOW & {mark.name for mark in item.iter_markers()}]
+    for item in slow:
+        item.add_marker("sockets")
+
     if config.option.markexpr:
         return
 
