@@ -25,9 +25,9 @@ SLOW: Final = frozenset({"processes", "scale", "interop", "browser", "cluster"})
 
 
 @pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Run each asynchronous test on both event loops."""
-    return str(request.param)
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Run each asynchronous test on both event loops, or on those that a mark makes for it."""
+    return request.param() if callable(request.param) else request.param
 
 
 class SocketGuard:

@@ -26,7 +26,7 @@ QUICK = aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0, base=0.01)
 """The emulator answers `Retry-After: 0`; nobody waits in tests."""
 
 SCOPE = "0ne00000000"
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a test that waits in vain has failed."""
 
 DEVICES: dict[str, Credential] = {

@@ -33,6 +33,7 @@ BOTH_JUMPING = pytest.mark.parametrize(
         pytest.param("rest", *TRIO.values, id="rest-trio"),
         pytest.param("mqtt", *ASYNCIO.values, id="mqtt-asyncio"),
     ],
+    indirect=["anyio_backend"],
 )
 """Waits for longer than there is time: whatever is not assigned at once ends in a time-out."""
 QUIET = pytest.mark.parametrize("anyio_backend", ["asyncio"])

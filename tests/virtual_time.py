@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from typing import Any, TypeAlias
 
 import pytest
 import trio.lowlevel
@@ -60,18 +61,41 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         self._ahead += seconds
 
 
-VIRTUAL_ASYNCIO = pytest.param(("asyncio", {"loop_factory": VirtualLoop}), id="asyncio")
-VIRTUAL_TRIO = pytest.param(
-    ("trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}), id="trio"
-)
-ASYNCIO = pytest.param(("asyncio", {"loop_factory": JumpingLoop}), id="asyncio")
-TRIO = pytest.param(("trio", {"clock": trio.testing.MockClock(rate=1.0)}), id="trio")
+Backend: TypeAlias = tuple[str, dict[str, Any]]
+"""An event loop of anyio, with its options."""
 
-virtual_time = pytest.mark.parametrize("anyio_backend", [VIRTUAL_ASYNCIO, VIRTUAL_TRIO])
+
+def _on_virtual_asyncio() -> Backend:
+    return "asyncio", {"loop_factory": VirtualLoop}
+
+
+def _on_virtual_trio() -> Backend:
+    return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+
+
+def _on_jumping_asyncio() -> Backend:
+    return "asyncio", {"loop_factory": JumpingLoop}
+
+
+def _on_jumping_trio() -> Backend:
+    return "trio", {"clock": trio.testing.MockClock(rate=1.0)}
+
+
+VIRTUAL_ASYNCIO = pytest.param(_on_virtual_asyncio, id="asyncio")
+VIRTUAL_TRIO = pytest.param(_on_virtual_trio, id="trio")
+ASYNCIO = pytest.param(_on_jumping_asyncio, id="asyncio")
+TRIO = pytest.param(_on_jumping_trio, id="trio")
+# The fixture `anyio_backend` calls them, so that each test has a clock of its own.
+
+on_virtual_asyncio = pytest.mark.parametrize("anyio_backend", [VIRTUAL_ASYNCIO], indirect=True)
+"""Marks a test that runs in virtual time on asyncio."""
+virtual_time = pytest.mark.parametrize(
+    "anyio_backend", [VIRTUAL_ASYNCIO, VIRTUAL_TRIO], indirect=True
+)
 """Marks a test that runs in virtual time, on both event loops."""
-on_asyncio = pytest.mark.parametrize("anyio_backend", [ASYNCIO])
+on_asyncio = pytest.mark.parametrize("anyio_backend", [ASYNCIO], indirect=True)
 """Marks a test on asyncio whose clock `jump` puts forward."""
-on_both_loops = pytest.mark.parametrize("anyio_backend", [ASYNCIO, TRIO])
+on_both_loops = pytest.mark.parametrize("anyio_backend", [ASYNCIO, TRIO], indirect=True)
 """The same on both event loops."""
 
 

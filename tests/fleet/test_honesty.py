@@ -22,7 +22,7 @@ from aiodps.fleet.run.session import Session
 from aiodps.protocol.messages import Register, Request, Response
 from aiodps.transports.base import Target
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 LATE, QUICK = 1.0, 0.02
 EACH = 10
@@ -83,7 +83,7 @@ async def measured(
 
     # The clock jumps while a thread writes; so nothing is written in one.
     monkeypatch.setattr(to_thread, "run_sync", at_once)
-    monkeypatch.setattr(spec, "TRANSPORTS", {"rest": Service})
+    monkeypatch.setattr(spec, "transport_by_name", lambda _, **__: Service())
     shard = ShardSpec(
         run_id="run-1",
         options=options(arrivals=arrivals),

@@ -27,6 +27,8 @@ from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.run.launch import Stop
 from aiodps.fleet.runs import begin, locked, merge, resume_run
 
+pytestmark = pytest.mark.sockets
+
 resumed = functools.partial(resume_run, executor=ThreadPoolExecutor)
 
 

@@ -417,7 +417,7 @@ async def test_a_hundred_silent_peers_do_not_delay_a_healthy_device(
     monkeypatch: pytest.MonkeyPatch, script: Callable[[Line], None]
 ) -> None:
     """They came first, nothing ends them, and they lose their places: silence, and drips as well."""
-    monkeypatch.setattr(limiter_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(limiter_module, "STALL_TIMEOUT", 0.05)
     with ScriptedServer(script) as mute, ScriptedServer(tls=serving()) as healthy:
         async with anyio.create_task_group() as tasks:
             for _ in range(100):
@@ -468,7 +468,7 @@ async def _dial_often(peer: ScriptedServer, times: int) -> Handshakes:
 
 async def test_hundreds_at_once_are_made_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """All get there, and no more handshakes are under way than there are places."""
-    monkeypatch.setattr(limiter_module, "PATIENCE", 3600.0)
+    monkeypatch.setattr(limiter_module, "STALL_TIMEOUT", 3600.0)
     monkeypatch.setattr(dial_module, "round_trip", lambda _: 0.0)
     with ScriptedServer(tls=serving()) as peer:
         handshakes = await _dial_often(peer, 6 * DEFAULT_CAPACITY)

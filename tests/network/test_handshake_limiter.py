@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import anyio
 import anyio.lowlevel
 import pytest
-from tests.virtual_time import VIRTUAL_ASYNCIO, virtual_time
+from tests.virtual_time import on_virtual_asyncio, virtual_time
 
 from aiodps.network.handshake_limiter import (
     DEFAULT_CAPACITY,
@@ -22,7 +22,7 @@ from aiodps.network.handshake_limiter import (
     round_trip,
 )
 
-pytestmark = [pytest.mark.anyio, virtual_time]
+pytestmark = pytest.mark.anyio
 
 
 async def settled() -> None:
@@ -31,6 +31,7 @@ async def settled() -> None:
         await anyio.lowlevel.checkpoint()
 
 
+@virtual_time
 async def test_no_more_than_there_are_places_are_inside() -> None:
     """The others queue, and get in one by one in the order they came."""
     limiter, entered = HandshakeLimiter(), list[int]()
@@ -62,6 +63,7 @@ async def _fail(limiter: HandshakeLimiter) -> None:
         raise ConnectionError
 
 
+@virtual_time
 async def test_an_error_gives_the_place_back() -> None:
     """Otherwise a fleet that fails would shut the gate for good; failures set no measure."""
     limiter = HandshakeLimiter()
@@ -92,6 +94,7 @@ async def full(limiter: HandshakeLimiter) -> AsyncIterator[anyio.Event]:
         all_.set()
 
 
+@virtual_time
 @pytest.mark.parametrize("let_in", [False, True], ids=["queueing", "just let in"])
 async def test_who_is_cancelled_in_the_queue_takes_no_place(*, let_in: bool) -> None:
     """Neither while queueing nor at the very moment the turn comes."""
@@ -118,7 +121,7 @@ async def test_who_is_cancelled_in_the_queue_takes_no_place(*, let_in: bool) -> 
     assert limiter.inside == 0
 
 
-@pytest.mark.parametrize("anyio_backend", [VIRTUAL_ASYNCIO])
+@on_virtual_asyncio
 async def test_a_task_that_asyncio_cancels_as_its_turn_comes_takes_no_place() -> None:
     """Asyncio's own cancellation reaches a task that was let in and has not run yet."""
     limiter = HandshakeLimiter()
@@ -143,6 +146,7 @@ async def test_a_task_that_asyncio_cancels_as_its_turn_comes_takes_no_place() ->
     assert limiter.inside == 0
 
 
+@virtual_time
 async def test_silence_costs_the_place_and_nothing_else() -> None:
     """Who has waited too long goes on waiting, and the next one gets in."""
     limiter, answer = HandshakeLimiter(), anyio.Event()
@@ -169,6 +173,7 @@ async def test_silence_costs_the_place_and_nothing_else() -> None:
     assert limiter.inside == 0
 
 
+@virtual_time
 async def test_waits_add_up() -> None:
     """A peer that drips is never silent for long, and loses its place all the same."""
     limiter, held = HandshakeLimiter(), list[int]()
@@ -184,6 +189,7 @@ async def test_waits_add_up() -> None:
     assert held == [1, 1, 0, 0]
 
 
+@virtual_time
 async def test_a_wait_that_fails_counts_too() -> None:
     """The error passes through, and the time is not lost."""
     limiter = HandshakeLimiter()
@@ -199,6 +205,7 @@ async def test_a_wait_that_fails_counts_too() -> None:
     assert slot.waited == pytest.approx(0.1)
 
 
+@virtual_time
 async def test_patience_follows_what_connections_usually_take() -> None:
     """Busy peers are waited for; one that is a hundred times slower than usual is not."""
     limiter = HandshakeLimiter()
@@ -214,6 +221,7 @@ async def test_patience_follows_what_connections_usually_take() -> None:
     assert usual[119] == MAX_STALL_TIMEOUT
 
 
+@virtual_time
 async def test_a_busy_peer_does_not_open_the_gate() -> None:
     """One that needs 15 ms for each makes 32 wait for half a second: they keep their places.
 
@@ -273,6 +281,7 @@ def test_the_shortest_recent_way_counts() -> None:
     assert limiter.capacity == DEFAULT_CAPACITY * 10
 
 
+@virtual_time
 async def test_a_gate_that_widens_lets_in_at_once() -> None:
     """Nobody has to leave first."""
     limiter = HandshakeLimiter()

@@ -60,7 +60,7 @@ def test_authorization() -> None:
     for request in (Register(), QueryStatus("5.316a.b1e0")):
         written = built(request, "SharedAccessSignature sr=canary")
 
-        assert dict(written.headers)["Authorization"] == "SharedAccessSignature sr=canary"
+        assert dict(written.headers)["authorization"] == "SharedAccessSignature sr=canary"
         assert "canary" not in repr(written)
 
 

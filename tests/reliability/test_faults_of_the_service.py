@@ -64,14 +64,6 @@ HANDSHAKE = [
         Case(at("handshake", f"alert = {alert}"), error=aiodps.ClientCertificateRejectedError)
         for alert in (42, 43, 44, 45, 46, 48, 49, 116)
     ),
-    *(
-        Case(
-            at("handshake", f'registration_id = "{DEVICE}"\nalert = {alert}'),
-            error=aiodps.ClientCertificateRejectedError,
-        )
-        for alert in (42, 48)
-    ),
-    Case(at("handshake", f'registration_id = "{DEVICE}"\ndrop = "before"')),
 ]
 ENTRY = [
     *(

@@ -19,13 +19,6 @@ CLOCKS: Final = {
 ALLOWED: Final = {
     "scale/": "measurements, in a session of their own",
     "interop/": "clients of other people's libraries, which wait as users do",
-    "cli/test_fleet": "not mended yet",
-    "fleet/": "not mended yet",
-    "transports/": "not mended yet",
-    "emulator/connections/": "not mended yet",
-    "emulator/faults/": "not mended yet",
-    "emulator/fronts/": "not mended yet",
-    "emulator/in_memory.py": "not mended yet",
 }
 """How the names of files below `tests` begin that may, and why."""
 

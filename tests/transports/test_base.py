@@ -247,7 +247,7 @@ async def test_aclose_at_any_time(kit: Kit) -> None:
 
 async def test_silent_peers_delay_nobody(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred peers that accept and say nothing, for ever, do not delay a healthy device."""
-    monkeypatch.setattr(handshake_limiter, "PATIENCE", 0.05)
+    monkeypatch.setattr(handshake_limiter, "STALL_TIMEOUT", 0.05)
     before = set(threading.enumerate())
     with ScriptedServer() as mute, kit.server(kit.answering(202, b"{}")) as peer:
         async with anyio.create_task_group() as tasks:

@@ -26,7 +26,7 @@ from aiodps.protocol.limits import MAX_BODY, MAX_HEADERS
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.transports.rest import REST
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 def chunked(body: bytes, **headers: str) -> bytes:

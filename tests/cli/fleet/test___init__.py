@@ -15,7 +15,7 @@ from aiodps.cli.fleet import COMMANDS
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_there(name: str) -> None:
     """It can be loaded, and says what it does."""
-    command = importlib.import_module(f"aiodps.cli.fleet_{name}").command
+    command = importlib.import_module(f"aiodps.cli.fleet.{name}").command
 
     assert isinstance(command, click.Command)
     result = CliRunner().invoke(app, ["fleet", name, "--help"])

@@ -31,6 +31,8 @@ from aiodps.pki.files import CredentialFiles
 
 QUICK = ("--min-poll", "0", "--concurrency", "10")
 
+pytestmark = pytest.mark.sockets
+
 
 @pytest.fixture
 def dps() -> Iterator[Server]:

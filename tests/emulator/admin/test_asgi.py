@@ -18,7 +18,7 @@ from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.frontends.http.connection import HttpConnection
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 DEFAULTS = {"X-Of-Every-Answer": "yes"}
 
 

@@ -30,7 +30,7 @@ class Both:
         self.happened: list[Entry | Request | str] = []
         self.full = False
 
-    async def put(self, entry: Entry) -> None:
+    async def write(self, entry: Entry) -> None:
         """Write, as a clerk does."""
         if self.full:
             raise JournalError("full", reason="unwritable")
