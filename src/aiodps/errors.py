@@ -1,45 +1,45 @@
 """Every exception that leaves aiodps.
 
     ProvisioningError
-    ├── ConfigurationError (ValueError)     an argument or setting makes no sense; nothing was sent
-    ├── UsageError (RuntimeError)           the client was used in a way it cannot serve
-    ├── CredentialError                     the device cannot prove who it is; nothing was sent
+    ├── ConfigurationError (ValueError)     an argument or setting is not valid; nothing was sent
+    ├── UsageError (RuntimeError)           the client does not support this use
+    ├── CredentialError                     the device's credential cannot be used; nothing was sent
     │   ├── CertificateError                the certificate or its chain
     │   ├── PrivateKeyError                 the private key or its password
     │   └── IdentityMismatchError           two different registration ids in one registration
-    ├── TransportError                      no answer; tried again
+    ├── TransportError                      no response; retried
     │   ├── DnsError                        the endpoint's name was not found
-    │   ├── ConnectError                    the endpoint did not take the connection
-    │   ├── ConnectionLostError             the connection was there and broke
-    │   ├── TransportTimeoutError (TimeoutError)  a phase took longer than it may
-    │   └── ResourceError                   this machine ran out of something
-    ├── TlsError                            trust failed; never tried again
-    │   ├── ServerIdentityError             the server is not who it should be
-    │   ├── ClientCertificateRejectedError  the server refused the device's certificate in TLS
-    │   └── TlsProtocolError                the two sides could not agree on how to speak TLS
-    ├── ProtocolError                       the answer breaks the protocol
-    │   ├── MalformedResponseError          an answer that cannot be read
-    │   ├── ResponseTooLargeError           an answer over a limit; it was not held in memory
-    │   ├── RedirectRefusedError            the server asked to go elsewhere
-    │   ├── UnknownStatusError              a registration status this version does not know
+    │   ├── ConnectError                    the endpoint could not be connected to
+    │   ├── ConnectionLostError             an open connection was lost
+    │   ├── TransportTimeoutError (TimeoutError)  a phase exceeded its time limit
+    │   └── ResourceError                   this machine ran out of a resource
+    ├── TlsError                            TLS failed; never retried
+    │   ├── ServerIdentityError             the server's certificate was not accepted
+    │   ├── ClientCertificateRejectedError  the server rejected the device's certificate
+    │   └── TlsProtocolError                client and server could not agree on TLS
+    ├── ProtocolError                       the response violates the protocol
+    │   ├── MalformedResponseError          a response that cannot be parsed
+    │   ├── ResponseTooLargeError           a response over a size limit; never held in memory
+    │   ├── RedirectRefusedError            a redirect, which is never followed
+    │   ├── UnknownStatusError              a registration status unknown to this version
     │   └── UntrustedHubError               an assigned hub outside the allowed domains
-    ├── ServiceError                        the service said no, with its codes
-    │   ├── BadRequestError                 400 and its family
+    ├── ServiceError                        the service refused, with its codes
+    │   ├── BadRequestError                 400 and similar
     │   ├── UnauthorizedError               401, or CONNACK 4 and 5
     │   ├── ForbiddenError                  403
     │   ├── NotFoundError                   404
     │   ├── ConflictError                   409, 412
-    │   ├── ThrottledError                  429, and no time left to wait
-    │   ├── ServiceUnavailableError         5xx, and no time left to wait
-    │   ├── UnexpectedStatusError           a status code that means nothing here
+    │   ├── ThrottledError                  429, and no time left to retry
+    │   ├── ServiceUnavailableError         5xx, and no time left to retry
+    │   ├── UnexpectedStatusError           a status code that DPS does not define
     │   ├── RegistrationFailedError         status `failed`
     │   └── RegistrationDisabledError       status `disabled`
-    ├── JournalError                        a fleet's journal cannot be kept or read
+    ├── JournalError                        a fleet's journal cannot be written or read
     └── ProvisioningTimeoutError (TimeoutError)  the overall deadline passed
 
-Each error carries where it happened (`phase`, `transport`), what it cost (`attempts`, `elapsed`),
-for whom (`registration_id`) and one next step (`hint`). The original exception, if there was one,
-is its `__cause__`. No message holds a secret.
+Each error says where it happened (`phase`, `transport`), after how many attempts and how much time
+(`attempts`, `elapsed`), for which device (`registration_id`), and one next step (`hint`). The
+original exception, if there was one, is its `__cause__`. No message contains a secret.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ from aiodps.models import Phase, RegistrationStatus
 
 
 class ProvisioningError(Exception):
-    """Base of everything aiodps raises on purpose; never raised itself."""
+    """Base class of every error that aiodps raises; never raised itself."""
 
-    default_hint: ClassVar[str] = "see `__cause__` for what happened underneath"
+    default_hint: ClassVar[str] = "see `__cause__` for the underlying error"
 
     phase: Phase = Phase.CONFIGURATION
-    """Where the registration was."""
+    """Where the registration was when the error occurred."""
     transport: str | None = None
-    """The name of the transport in use, such as "rest"; None before one was chosen."""
+    """Name of the transport, such as "rest"; None before one was chosen."""
     attempts: int = 0
-    """Tries made when the error was raised: the first, and one more for each failure before."""
+    """Attempts made so far: the first, and one more for each failure before."""
     elapsed: float = 0.0
-    """Seconds since the registration began."""
+    """Seconds since the registration started."""
     registration_id: str | None = None
-    """Whose registration; None before it was known."""
+    """The device's registration id; None before it was known."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -79,26 +79,19 @@ class ProvisioningError(Exception):
         elapsed: float | None = None,
         registration_id: str | None = None,
     ) -> Self:
-        """Write down where the error happened; arguments left out keep what is there."""
-        if phase is not None:
-            self.phase = phase
-
-        if transport is not None:
-            self.transport = transport
-
-        if attempts is not None:
-            self.attempts = attempts
-
-        if elapsed is not None:
-            self.elapsed = elapsed
-
-        if registration_id is not None:
-            self.registration_id = registration_id
-
+        """Set where the error happened; an argument that is None changes nothing."""
+        given = {
+            "phase": phase,
+            "transport": transport,
+            "attempts": attempts,
+            "elapsed": elapsed,
+            "registration_id": registration_id,
+        }
+        vars(self).update({name: value for name, value in given.items() if value is not None})
         return self
 
     def facts(self) -> dict[str, Any]:
-        """Return the error as plain data, for logs and `--json`."""
+        """Return the error as plain values, for logs and `--json`."""
         facts = {
             "error": type(self).__name__,
             "message": self.message,
@@ -113,13 +106,13 @@ class ProvisioningError(Exception):
         return facts | {key: _plain(value) for key, value in extra.items()}
 
     def __str__(self) -> str:
-        """One line to paste into a support ticket."""
-        where = f"phase {self.phase.value}, attempts {self.attempts}, {self.elapsed:.2f} s"
-        whom = f", registration id {self.registration_id!r}" if self.registration_id else ""
-        return f"{self.message} ({where}{whom}); {self.hint}"
+        """Return one line that can be pasted into a support ticket."""
+        location = f"phase {self.phase.value}, attempts {self.attempts}, {self.elapsed:.2f} s"
+        device = f", registration id {self.registration_id!r}" if self.registration_id else ""
+        return f"{self.message} ({location}{device}); {self.hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Survive pickling with everything on board, although constructors are keyword-only."""
+        """Pickle with all attributes, although the constructors are keyword-only."""
         return _revive, (type(self), self.args, dict(vars(self)))
 
 
@@ -134,7 +127,7 @@ def _plain(value: object) -> object:
 
 
 class _ReasonedError(ProvisioningError):
-    """An error with a short machine-readable `reason` beside its message."""
+    """An error with a short, machine-readable `reason` besides its message."""
 
     def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -142,26 +135,26 @@ class _ReasonedError(ProvisioningError):
 
 
 class ConfigurationError(ProvisioningError, ValueError):
-    """An argument or setting makes no sense; nothing was sent."""
+    """An argument or setting is not valid; nothing was sent."""
 
     default_hint = "correct the setting named in the message"
 
     def __init__(self, message: str, *, setting: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.setting = setting
-        """The name of the argument or setting at fault."""
+        """Name of the argument or setting that is not valid."""
 
 
 class UsageError(ProvisioningError, RuntimeError):
-    """The client was used in a way it cannot serve."""
+    """The client does not support this use."""
 
-    default_hint = "give each device a registration of its own"
+    default_hint = "use a separate registration for each device"
 
 
 class CredentialError(_ReasonedError):
-    """The device cannot prove who it is; nothing was sent."""
+    """The device's credential cannot be used; nothing was sent."""
 
-    default_hint = "`aiodps certs show FILE` tells what a file holds"
+    default_hint = "`aiodps certs show FILE` shows what a file contains"
 
 
 class CertificateError(CredentialError):
@@ -186,89 +179,89 @@ class IdentityMismatchError(CredentialError):
     """Two different registration ids in one registration.
 
     Reasons: "certificate" (the CN is not the registration id), "cn" (the CN cannot be a
-    registration id), "response" (the service answered about another device).
+    registration id), "response" (the response is about another device).
     """
 
-    default_hint = "the certificate's CN and the registration id must be the same text"
+    default_hint = "the certificate's CN has to be the registration id"
 
 
 class TransportError(ProvisioningError):
-    """No answer came; the registration is tried again until the deadline."""
+    """No response arrived; the registration is retried until its deadline."""
 
-    default_hint = "check endpoint, port and network; nothing is wrong with the device's identity"
+    default_hint = "check endpoint, port and network; the device's credential is not the cause"
 
 
 class DnsError(TransportError):
     """The endpoint's name was not found."""
 
-    default_hint = "check the endpoint's spelling and this machine's name servers"
+    default_hint = "check the spelling of the endpoint and the DNS servers of this machine"
 
 
 class ConnectError(TransportError):
-    """The endpoint did not take the connection."""
+    """The endpoint could not be connected to."""
 
-    default_hint = "check that the port is open from here: 443 for rest, 8883 for mqtt"
+    default_hint = "check that the port can be reached from here: 443 for rest, 8883 for mqtt"
 
 
 class ConnectionLostError(TransportError):
-    """The connection was there and broke."""
+    """An open connection was lost."""
 
-    default_hint = "if it repeats in the same place, a proxy or a second client may be in between"
+    default_hint = "if this repeats in the same phase, look for a proxy or a second client"
 
 
 class TransportTimeoutError(TransportError, TimeoutError):
-    """A phase took longer than it may; `phase` says which."""
+    """A phase exceeded its time limit; `phase` says which."""
 
-    default_hint = "the peer accepts but does not speak: check that it is the right endpoint"
+    default_hint = "the server accepts connections but does not respond: check the endpoint"
 
 
 class ResourceError(TransportError):
-    """This machine ran out of something, mostly file descriptors."""
+    """This machine ran out of a resource, usually file descriptors."""
 
-    default_hint = "raise `ulimit -n` or run fewer devices at once"
+    default_hint = "raise `ulimit -n`, or provision fewer devices at once"
 
 
 class TlsError(_ReasonedError):
-    """Trust failed; never tried again."""
+    """TLS failed; never retried."""
 
-    default_hint = "see docs/troubleshooting.md for TLS"
+    default_hint = "see docs/troubleshooting.md"
     phase = Phase.TLS
 
 
 class ServerIdentityError(TlsError):
-    """The server is not who it should be; not one byte was sent to it.
+    """The server's certificate was not accepted; no request was sent.
 
     Reasons: "expired", "not_yet_valid", "wrong_host", "self_signed", "untrusted_root",
     "incomplete_chain", "wrong_purpose", "bad_chain", "name_constraint", "weak_key",
     "weak_signature", "revoked", "revocation_unknown", "other".
     """
 
-    default_hint = "give the right endpoint, or the CA of this server with `trust=` (`--trust`)"
+    default_hint = "correct the endpoint, or give the server's CA with `trust=` (`--trust`)"
 
 
 class ClientCertificateRejectedError(TlsError):
-    """The server refused the device's certificate in TLS; `reason` is the alert's name."""
+    """The server rejected the device's certificate; `reason` is the name of the TLS alert."""
 
     default_hint = "check that the certificate is valid, enrolled, and sent with its intermediates"
 
 
 class TlsProtocolError(TlsError):
-    """The two sides could not agree on how to speak TLS.
+    """Client and server could not agree on TLS.
 
-    Reasons: "version", "no_common_cipher", "not_tls", "too_large", or the alert's name.
+    Reasons: "version", "no_common_cipher", "not_tls", "too_large", or the name of the alert.
     """
 
-    default_hint = "is this port TLS 1.2 or newer?"
+    default_hint = "check that the server supports TLS 1.2 or newer on this port"
 
 
 class ProtocolError(_ReasonedError):
-    """The answer breaks the protocol; `reason` says where."""
+    """The response violates the protocol; `reason` says where."""
 
     default_hint = "check that the endpoint is a Device Provisioning Service"
 
 
 class MalformedResponseError(ProtocolError):
-    """An answer that cannot be read.
+    """A response that cannot be parsed.
 
     Reasons: "utf8", "json", "not_object", "depth", "number", "duplicate_key", "surrogate",
     "empty", "content_type", "operationId", "status", "registrationState", "deviceId",
@@ -277,29 +270,29 @@ class MalformedResponseError(ProtocolError):
 
 
 class ResponseTooLargeError(ProtocolError):
-    """An answer over a limit ("body", "headers", "packet", "topic"); it was not held in memory."""
+    """A response over a limit ("body", "headers", "packet", "topic"); never held in memory."""
 
 
 class UnknownStatusError(ProtocolError):
-    """A registration status this version does not know; `reason` is the word, cut short."""
+    """A registration status unknown to this version; `reason` is the status, shortened."""
 
 
 class RedirectRefusedError(ProtocolError):
-    """The server asked to go elsewhere; nothing is followed. `reason` is the target host."""
+    """A redirect, which is never followed; `reason` is the target host."""
 
-    default_hint = "a proxy or captive portal may be in between; the service never redirects"
+    default_hint = "look for a proxy or captive portal: the service itself never redirects"
 
 
 class UntrustedHubError(ProtocolError):
-    """The assigned hub lies outside the allowed domains; `reason` is its name, cut short."""
+    """The assigned hub is outside the allowed domains; `reason` is its name, shortened."""
 
-    default_hint = "the device would show its credential there; allow it with `hub_suffixes=`"
+    default_hint = "the device would connect there next; to allow the domain, set `hub_suffixes=`"
 
 
 class ServiceError(ProvisioningError):
-    """The service said no, in its own words."""
+    """The service refused; message and codes are its own."""
 
-    default_hint = "quote the tracking id when you ask Azure support"
+    default_hint = "quote the tracking id when you contact Azure support"
 
     def __init__(
         self,
@@ -314,18 +307,18 @@ class ServiceError(ProvisioningError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.status_code = status_code
-        """HTTP status; over MQTT the same number from the topic, or 401, 503 for a CONNACK."""
+        """HTTP status; over MQTT the number in the topic, or the equivalent of a CONNACK code."""
         self.error_code = error_code
         """The service's six-digit code, or None if it gave none."""
         self.tracking_id = tracking_id
-        """What Azure support finds the request by, or None."""
+        """Id by which Azure support finds the request, or None."""
         self.timestamp = timestamp
-        """When the service said so, as it wrote it, or None."""
+        """Time of the response, as the service wrote it, or None."""
         self.retry_after = retry_after
-        """Seconds the service asked to wait, or None if it did not say."""
+        """Seconds the service asked the device to wait, or None if it did not say."""
 
     def __str__(self) -> str:
-        """One line with the service's own codes."""
+        """Return one line, with the service's codes."""
         codes = [f"status {self.status_code}"]
         if self.error_code is not None:
             codes.append(f"error {self.error_code}")
@@ -337,24 +330,24 @@ class ServiceError(ProvisioningError):
 
 
 class BadRequestError(ServiceError):
-    """The service cannot read or accept the request (400 and its family)."""
+    """The service cannot read or accept the request (400 and similar)."""
 
-    default_hint = "check id scope, registration id and payload"
+    default_hint = "check the id scope, the registration id and the payload"
 
 
 class UnauthorizedError(ServiceError):
     """The service does not accept the device's identity (401, CONNACK 4 and 5)."""
 
     default_hint = (
-        "check the enrollment, the id scope, that the CA is verified, and that the device sends "
-        "its intermediates"
+        "check the enrollment and the id scope, that the CA is verified, and that the device "
+        "sends its intermediates"
     )
 
 
 class ForbiddenError(ServiceError):
-    """The service may not do this for the device (403)."""
+    """The service is not permitted to do this (403)."""
 
-    default_hint = "check the rights of the service on its linked IoT Hubs"
+    default_hint = "check the permissions of the service on its linked IoT hubs"
 
 
 class NotFoundError(ServiceError):
@@ -364,25 +357,25 @@ class NotFoundError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """The record is being changed by somebody else (409, 412)."""
+    """The registration is being changed by another request (409, 412)."""
 
     default_hint = "another client may be registering the same registration id"
 
 
 class ThrottledError(ServiceError):
-    """The service has too many requests (429) and there is no time left to wait."""
+    """The service throttles requests (429), and there is no time left to retry."""
 
-    default_hint = "spread the devices, or give a longer timeout than `retry_after`"
+    default_hint = "spread the devices over time, or set a timeout longer than `retry_after`"
 
 
 class ServiceUnavailableError(ServiceError):
-    """The service has trouble of its own (5xx) and there is no time left to wait."""
+    """The service has a problem of its own (5xx), and there is no time left to retry."""
 
-    default_hint = "try again later; nothing is wrong with the device"
+    default_hint = "try again later; the device is not the cause"
 
 
 class UnexpectedStatusError(ServiceError):
-    """A status code that means nothing here."""
+    """A status code that DPS does not define."""
 
     default_hint = "check that the endpoint is a Device Provisioning Service"
 
@@ -390,7 +383,7 @@ class UnexpectedStatusError(ServiceError):
 class RegistrationFailedError(ServiceError):
     """The service could not assign the device (status `failed`)."""
 
-    default_hint = "check the linked hubs and the custom allocation webhook of the enrollment"
+    default_hint = "check the enrollment's linked hubs and custom allocation webhook"
 
 
 class RegistrationDisabledError(ServiceError):
@@ -400,19 +393,19 @@ class RegistrationDisabledError(ServiceError):
 
 
 class JournalError(_ReasonedError):
-    """A fleet's journal cannot be kept or read; what was written before is safe.
+    """A fleet's journal cannot be written or read; what was written before is safe.
 
     Reasons: "unwritable" (disk full, no permission), "damaged", "in_use" (by another process),
     "other_run" (it belongs to another run), "other_version" (of aiodps), "missing".
     """
 
-    default_hint = "make room on the disk, then go on with `aiodps fleet resume`"
+    default_hint = "free some disk space, then continue with `aiodps fleet resume`"
 
 
 class ProvisioningTimeoutError(ProvisioningError, TimeoutError):
     """The overall deadline passed."""
 
-    default_hint = "give a longer `timeout`, or see what the last status and error were"
+    default_hint = "set a longer `timeout`, or look at `last_status` and `last_error`"
 
     def __init__(
         self,
@@ -425,9 +418,9 @@ class ProvisioningTimeoutError(ProvisioningError, TimeoutError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.last_status = last_status
-        """The last registration status heard, or None if none was."""
+        """The last registration status received, or None if there was none."""
         self.last_error = last_error
-        """The last trouble, or None if there was none. An attempt that the deadline cut short is
-        named here only if nothing went wrong before it."""
+        """The last failure, or None if there was none. The attempt that the deadline interrupted
+        counts only if nothing failed before it."""
         self.operation_id = operation_id
-        """The operation under way, or None if the service had given none yet."""
+        """The operation in progress, or None if the service had not returned one yet."""

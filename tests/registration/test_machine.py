@@ -93,7 +93,7 @@ def test_a_lost_register_is_sent_again() -> None:
     wait = machine.receive(lost(), now=1.0)
 
     assert isinstance(wait, Wait)
-    assert wait.reason is WaitReason.TROUBLE
+    assert wait.reason is WaitReason.RETRY
     machine.receive(WaitElapsed(), now=wait.until)
     again = machine.receive(Connected(), now=wait.until)
     assert isinstance(again, Send)
@@ -217,7 +217,7 @@ def test_the_deadline_in_an_exchange() -> None:
     send = registering(machine)
     assert isinstance(send, Send)
     assert send.deadline == 10.0
-    late = errors.TransportTimeoutError("no answer came in time")
+    late = errors.TransportTimeoutError("no response arrived in time")
     failed = machine.receive(ExchangeFailed(late), now=10.0)
 
     assert isinstance(failed, Fail)
@@ -234,7 +234,7 @@ def test_what_the_deadline_cut_short_hides_no_trouble() -> None:
     wait = machine.receive(ExchangeFailed(real), now=5.0)
     assert isinstance(wait, Wait)
     machine.receive(WaitElapsed(), now=wait.until)
-    late = errors.TransportTimeoutError("no answer came in time").locate(phase=Phase.TLS)
+    late = errors.TransportTimeoutError("no response arrived in time").locate(phase=Phase.TLS)
     failed = machine.receive(ExchangeFailed(late, cut_short=True), now=10.0)
 
     assert isinstance(failed, Fail)
@@ -248,7 +248,7 @@ def test_what_the_deadline_cut_short_is_told_if_nothing_went_wrong() -> None:
     """It says at least where the silence was, and when."""
     machine = Registration(plan(timeout=10.0))
     machine.receive(Started(), now=0.0)
-    late = errors.TransportTimeoutError("no answer came in time").locate(phase=Phase.SESSION)
+    late = errors.TransportTimeoutError("no response arrived in time").locate(phase=Phase.SESSION)
     failed = machine.receive(ExchangeFailed(late, cut_short=True), now=10.0)
 
     assert isinstance(failed, Fail)
@@ -292,7 +292,7 @@ def test_a_deadline_without_any_answer() -> None:
     failed = machine.receive(ExchangeFailed(refused_), now=10.0)
 
     assert isinstance(failed, Fail)
-    assert "no answer yet" in failed.error.message
+    assert "no response yet" in failed.error.message
     assert failed.error.phase is Phase.TCP
 
 

@@ -165,7 +165,7 @@ def test_failed_without_a_reason() -> None:
     meaning = interpret_response(response(answer(200, status="failed")), POLLED)
 
     assert isinstance(meaning, errors.RegistrationFailedError)
-    assert "gave no reason" in meaning.message
+    assert "no reason given" in meaning.message
 
 
 def test_service_codes_reach_the_user() -> None:

@@ -1,1 +1,1 @@
-"""The registration: a sans-IO machine and the driver that runs it."""
+"""The registration: a sans-IO state machine, and the driver that runs it."""

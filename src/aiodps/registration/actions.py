@@ -1,4 +1,4 @@
-"""What to do next: the machine's output. Times are absolute seconds of the driver's clock."""
+"""Actions: the output of the state machine. Times are seconds of the driver's clock."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ from aiodps.protocol.messages import Request
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Make sure that there is a connection."""
+    """Make sure that a connection is open."""
 
     deadline: float
-    """When the whole registration has to be over."""
+    """When the whole registration has to be finished."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send one request and wait for its answer."""
+    """Send one request and wait for its response."""
 
     request: Request
     deadline: float
-    """When to give this request up."""
+    """When to give up on this request."""
 
 
 class WaitReason(enum.Enum):
-    """Why a wait is there."""
+    """Why the machine waits."""
 
     ACCEPTED = "accepted"
-    """The service took the registration and works on it."""
+    """The service accepted the register request and works on it."""
     ASSIGNING = "assigning"
     """The service has not decided yet."""
-    TROUBLE = "trouble"
-    """Something failed and is tried again."""
+    RETRY = "retry"
+    """Something failed and will be retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Do nothing for a while."""
+    """Do nothing until a time."""
 
     until: float
     reason: WaitReason
     error: ProvisioningError | None
-    """What failed; None unless the reason is `TROUBLE`."""
+    """What failed; None unless the reason is `RETRY`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The device is assigned."""
+    """Return the assignment: the device is assigned."""
 
     assignment: Assignment
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The registration has failed."""
+    """Raise the error: the registration has failed."""
 
     error: ProvisioningError
 

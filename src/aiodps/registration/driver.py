@@ -1,4 +1,4 @@
-"""The only loop: joins the machine, a transport and the clock, on asyncio and trio."""
+"""The driver: runs the state machine on a transport and a clock, on asyncio and trio."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ T = TypeVar("T")
 
 
 async def drive(machine: Registration, transport: Transport, report: Reporter) -> Assignment:
-    """Run a registration to its end and close the transport, whatever happens.
+    """Run a registration to its end, and close the transport whatever happens.
 
     Raises:
         ProvisioningError: If the registration failed.
     """
-    steps = _Steps(report)
+    steps = _ActionReporter(report)
     event: Event = Started()
     try:
         while True:
             action = machine.receive(event, now=anyio.current_time())
-            steps.tell(action)
+            steps.report(action)
             match action:
                 case Connect(deadline):
                     event = await _attempt(
@@ -69,44 +69,44 @@ async def _attempt(
     done: Callable[[T], Event],
     report: Reporter,
 ) -> Event:
-    """Do one thing until a deadline; trouble becomes an event, cancellation passes through."""
+    """Do one thing until a deadline; an error becomes an event, cancellation passes through."""
     with anyio.CancelScope(deadline=deadline):
         try:
             return done(await work())
         except ProvisioningError as error:
             return ExchangeFailed(error)
 
-    late = TransportTimeoutError("no answer came in time").locate(phase=report.phase)
+    late = TransportTimeoutError("no response arrived in time").locate(phase=report.phase)
     return ExchangeFailed(late, cut_short=True)
 
 
-class _Steps:
-    """Turns the machine's actions into steps, and keeps the reporter's phase."""
+class _ActionReporter:
+    """Reports the machine's actions as steps, and keeps the reporter's phase up to date."""
 
     def __init__(self, report: Reporter) -> None:
-        self._report = report
+        self._reporter = report
         self._began = self._sent = anyio.current_time()
 
-    def tell(self, action: Action) -> None:
-        """Tell an action that is about to be carried out."""
+    def report(self, action: Action) -> None:
+        """Report an action that is about to be carried out."""
         now = anyio.current_time()
         match action:
             case Send(request):
                 self._sent = now
-                self._tell_request(request)
+                self._report_request(request)
             case Wait():
-                self._tell_wait(action, now)
+                self._report_wait(action, now)
             case Finish():
-                self._report(StepKind.ASSIGNED, self._report.phase, took=now - self._began)
+                self._reporter(StepKind.ASSIGNED, self._reporter.phase, took=now - self._began)
             case Fail(error):
                 took = now - self._began
-                self._report(StepKind.FAILED, error.phase, took=took, text=error.message)
+                self._reporter(StepKind.FAILED, error.phase, took=took, text=error.message)
             case Connect():
                 pass
             case _:
                 assert_never(action)
 
-    def _tell_request(self, request: Request) -> None:
+    def _report_request(self, request: Request) -> None:
         match request:
             case Register():
                 kind, phase = StepKind.REGISTERING, Phase.REGISTER
@@ -115,11 +115,11 @@ class _Steps:
             case _:
                 assert_never(request)
 
-        self._report.phase = phase
-        self._report(kind, phase)
+        self._reporter.phase = phase
+        self._reporter(kind, phase)
 
-    def _tell_wait(self, action: Wait, now: float) -> None:
-        report, wait = self._report, max(action.until - now, 0.0)
+    def _report_wait(self, action: Wait, now: float) -> None:
+        report, wait = self._reporter, max(action.until - now, 0.0)
         match action:
             case Wait(error=ProvisioningError() as error):
                 report(StepKind.RETRYING, error.phase, wait=wait, text=error.message)

@@ -1,4 +1,4 @@
-"""What happened: the machine's input."""
+"""Events: the input of the state machine."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from aiodps.protocol.messages import Response
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The registration was begun."""
+    """The registration was started."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """There is a connection to send a request over."""
+    """A connection is open, and a request can be sent."""
 
     phase: Phase = Phase.TLS
-    """The last phase of connecting: it is where time ran out if the deadline has passed."""
+    """The last phase of connecting: the one to report if the deadline has passed by now."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseReceived:
-    """The request was answered, whatever the answer says."""
+    """A response arrived, whatever its status."""
 
     response: Response
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFailed:
-    """Connection or request came to nothing."""
+    """Connecting, or sending a request, failed."""
 
     error: ProvisioningError
     cut_short: bool = False
-    """Whether it was given up at the action's deadline, instead of failing by itself."""
+    """Whether it was cancelled at the action's deadline, instead of failing by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The registration itself: one event in, one action out. Read `states.py` first."""
+"""The state machine of a registration: one event in, one action out. Read `states.py` first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiodps.errors import (
     ServiceError,
 )
 from aiodps.models import Assignment, JsonObject, Phase, RegistrationStatus
-from aiodps.protocol.messages import QueryStatus, Register
+from aiodps.protocol.messages import QueryStatus, Register, Response
 from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
 from aiodps.registration.events import (
     Connected,
@@ -30,37 +30,37 @@ from aiodps.registration.states import State, check_event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationParams:
-    """Everything a registration depends on besides what happens."""
+    """The parameters of one registration."""
 
     registration_id: str
     transport: str
-    """The transport's name, for the assignment and for errors."""
+    """Name of the transport, for the assignment and for errors."""
     payload: JsonObject | None = None
     timeout: float = 90.0
-    """Seconds for everything together."""
+    """Seconds for the whole registration."""
     exchange_timeout: float = 30.0
-    """Seconds for one request and its answer."""
+    """Seconds for one request and its response."""
     retry: RetryPolicy = RetryPolicy()  # noqa: RUF009 (frozen)
     seed: int = 0
-    """Where jitter comes from."""
+    """Seed of the jitter."""
     hub_suffixes: Sequence[str] = ()
-    """Domains in which an assigned hub may lie."""
+    """Domains that an assigned hub may be in."""
     operation_id: str | None = None
-    """An operation that an earlier process began: it is polled, which is free, before a register
-    is sent. None if there is none."""
+    """Operation that an earlier process started: it is polled, which is free, before a register
+    request is sent. None if there is none."""
 
 
 @final
 class Registration:
-    """One device's way from nothing to assigned."""
+    """The registration of one device, from idle to assigned or failed."""
 
     def __init__(self, params: RegistrationParams) -> None:
         self.params = params
         self.state: State = State.IDLE
         self.operation_id: str | None = params.operation_id
-        """The operation to poll; None while there is none, or none any more."""
+        """The operation to poll; None if there is none yet, or no longer."""
         self.attempts: int = 0
-        """Tries so far: the first, and one more for each failure."""
+        """Attempts so far: the first, and one more for each failure."""
         self._began = 0.0
         self._deadline = 0.0
         self._failures = 0
@@ -69,19 +69,19 @@ class Registration:
         self._last_error: ProvisioningError | None = None
 
     def __repr__(self) -> str:
-        """Tell the state, for debugging."""
+        """Return the state, for debugging."""
         params = self.params
         return f"<Registration {params.registration_id!r} {self.state.value} {self.attempts=}>"
 
     def receive(self, event: Event, *, now: float) -> Action:
-        """Take in what happened and say what to do next.
+        """Process an event and return the next action.
 
         Args:
             event: What happened.
-            now: Seconds of a clock that never goes back; the same clock in every call.
+            now: Seconds of a monotonic clock, the same one in every call.
 
         Raises:
-            IllegalEventError: If the event cannot happen in this state; nothing has changed.
+            IllegalEventError: If the event is not allowed in this state; nothing has changed.
         """
         check_event(self.state, event)
         match event:
@@ -90,9 +90,7 @@ class Registration:
             case Connected(phase):
                 return self._send(now, phase)
             case ResponseReceived(response):
-                return self._on_response(
-                    interpret_response(response, self._response_context()), now
-                )
+                return self._on_response(response, now)
             case ExchangeFailed(error, cut_short=True) if now >= self._deadline:
                 self._locate(error, now)
                 return self._out_of_time(now, self._last_error or error, phase=error.phase)
@@ -136,26 +134,26 @@ class Registration:
             operation_id=self.operation_id,
         )
 
-    def _on_response(self, answer: Pending | Assignment | ProvisioningError, now: float) -> Action:
-        match answer:
-            case Assignment():
+    def _on_response(self, response: Response, now: float) -> Action:
+        match interpret_response(response, self._response_context()):
+            case Assignment() as assignment:
                 self.state = State.ASSIGNED
-                return Finish(answer)
-            case Pending():
-                return self._wait_for_decision(answer, now)
-            case NotFoundError() if self._may_register_again():
-                return self._register_again(answer, now)
-            case ProvisioningError():
-                return self._retry(answer, now)
-            case _:
-                assert_never(answer)
+                return Finish(assignment)
+            case Pending() as pending:
+                return self._wait_to_poll(pending, now)
+            case NotFoundError() as error if self._may_register_again():
+                return self._register_again(error, now)
+            case ProvisioningError() as error:
+                return self._retry(error, now)
+            case unreachable:
+                assert_never(unreachable)
 
-    def _wait_for_decision(self, answer: Pending, now: float) -> Action:
+    def _wait_to_poll(self, pending: Pending, now: float) -> Action:
         first = self.state is State.REGISTERING
-        self.operation_id = answer.operation_id
-        self._last_status = answer.status
+        self.operation_id = pending.operation_id
+        self._last_status = pending.status
         self._failures = 0
-        until = now + self.params.retry.poll_delay(answer.retry_after)
+        until = now + self.params.retry.poll_delay(pending.retry_after)
         if until >= self._deadline:
             return self._out_of_time(now, self._last_error)
 
@@ -166,25 +164,25 @@ class Registration:
         return self.state is State.POLLING and not self._forgotten
 
     def _register_again(self, error: NotFoundError, now: float) -> Action:
-        """The service forgot the operation: the one case in which a known one is given up."""
+        """Give up a known operation, which the service has forgotten; the only case in which it is."""
         self._forgotten = True
         self.operation_id = None
         return self._wait_to_retry(error, now)
 
     def _retry(self, error: ProvisioningError, now: float) -> Action:
         retry_class = classify(error)
-        if retry_class is RetryClass.FINAL or self._tried_enough(error, retry_class):
+        if retry_class is RetryClass.FINAL or self._is_exhausted(error, retry_class):
             return self._fail(error, now)
 
         return self._wait_to_retry(error, now)
 
-    def _tried_enough(self, error: ProvisioningError, retry_class: RetryClass) -> bool:
-        again = self._failures > 0 and type(self._last_error) is type(error)
-        if retry_class is RetryClass.ONCE_MORE and again:
+    def _is_exhausted(self, error: ProvisioningError, retry_class: RetryClass) -> bool:
+        repeated = self._failures > 0 and type(self._last_error) is type(error)
+        if retry_class is RetryClass.ONCE_MORE and repeated:
             return True
 
-        most = self.params.retry.max_failures
-        return most is not None and self._failures + 1 >= most
+        limit = self.params.retry.max_failures
+        return limit is not None and self._failures + 1 >= limit
 
     def _wait_to_retry(self, error: ProvisioningError, now: float) -> Action:
         self._locate(error, now)
@@ -204,12 +202,12 @@ class Registration:
         self._last_error = error
         self.attempts += 1
         self.state = State.WAITING
-        return Wait(now + delay, WaitReason.TROUBLE, error)
+        return Wait(now + delay, WaitReason.RETRY, error)
 
     def _out_of_time(
         self, now: float, last_error: ProvisioningError | None, *, phase: Phase | None = None
     ) -> Action:
-        status = f"last status {self._last_status}" if self._last_status else "no answer yet"
+        status = f"last status {self._last_status}" if self._last_status else "no response yet"
         timeout = ProvisioningTimeoutError(
             f"not assigned within {self.params.timeout:g} s ({status})",
             last_status=self._last_status,

@@ -1,4 +1,4 @@
-"""What an answer means: a pure function from the service's response to one of three things."""
+"""The meaning of a response: pending, an assignment, or an error."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ from aiodps.protocol.payloads import (
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The service is still working on it."""
+    """The service has not decided yet."""
 
     operation_id: str
     status: RegistrationStatus
     retry_after: float | None
-    """Seconds to wait at least; None if the service did not say."""
+    """Minimum seconds to wait; None if the service did not say."""
 
 
-Answer: TypeAlias = Pending | Assignment | ProvisioningError
+Interpretation: TypeAlias = Pending | Assignment | ProvisioningError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseContext:
-    """What was asked, as far as the answer's meaning depends on it."""
+    """The request, as far as the meaning of its response depends on it."""
 
     registration_id: str
     transport: str
@@ -61,7 +61,7 @@ class ResponseContext:
     """The operation that was polled; None for a register request."""
 
 
-_REFUSALS: dict[int, type[ServiceError]] = {
+_ERRORS: dict[int, type[ServiceError]] = {
     400: BadRequestError,
     401: UnauthorizedError,
     403: ForbiddenError,
@@ -79,52 +79,62 @@ _REFUSALS: dict[int, type[ServiceError]] = {
     503: ServiceUnavailableError,
     504: ServiceUnavailableError,
 }
-"""Status codes with a meaning; every other one is an `UnexpectedStatusError`."""
+"""Status codes that DPS defines; every other one is an `UnexpectedStatusError`."""
 
-_LATE = frozenset({408, 425})
-"""The service gave up waiting for the request (408), or wants it again (425)."""
+_RESEND = frozenset({408, 425})
+"""The service stopped waiting for the request (408), or asks for it again (425)."""
 
 _HINTS = {
-    401002: "the usual reasons: the device does not send its intermediates, the CA is not "
-    "verified, the certificate is not the enrolled one, or no enrollment matches",
+    401002: "usual causes: the device does not send its intermediates, the CA is not verified, "
+    "the certificate is not the enrolled one, or no enrollment matches",
     404201: "no enrollment exists for this registration id: create one, or check the id",
 }
-"""Next steps for codes that mean something particular; seen on the live service."""
+"""Next steps for error codes with a known cause, as seen on the live service."""
 
 
-def interpret_response(response: Response, question: ResponseContext) -> Answer:
-    """Say what a response means; errors are returned, never raised."""
+def interpret_response(response: Response, context: ResponseContext) -> Interpretation:
+    """Return what a response means; errors are returned, never raised."""
     try:
         match response.status_code // 100:
             case 2:
-                return _read_success(response, question)
+                return _read_success(response, context)
             case 3:
                 return _redirect(response)
             case _:
-                return _refusal(response)
+                return _error(response)
     except ProvisioningError as error:
         return error
 
 
-def _read_success(response: Response, question: ResponseContext) -> Answer:
+def _read_success(response: Response, context: ResponseContext) -> Interpretation:
     _check_content_type(response)
     operation = parse_operation(response.body)
-    _check_same_operation(operation, question)
+    _check_same_operation(operation, context)
     status = operation.status
     match status:
         case RegistrationStatus.ASSIGNING | RegistrationStatus.UNASSIGNED:
-            return _pending(operation, response, question)
+            return _pending(operation, response, context)
         case RegistrationStatus.ASSIGNED:
             return parse_assignment(
                 operation.state,
-                registration_id=question.registration_id,
-                transport=question.transport,
-                hub_suffixes=question.hub_suffixes,
+                registration_id=context.registration_id,
+                transport=context.transport,
+                hub_suffixes=context.hub_suffixes,
             )
         case RegistrationStatus.FAILED:
-            return _failed(operation, response)
+            return _service_error(
+                RegistrationFailedError,
+                "the service could not assign the device",
+                state_error(operation.state),
+                response,
+            )
         case RegistrationStatus.DISABLED:
-            return _disabled(operation, response)
+            return _service_error(
+                RegistrationDisabledError,
+                "the enrollment is disabled",
+                state_error(operation.state),
+                response,
+            )
         case _:
             assert_never(status)
 
@@ -135,78 +145,56 @@ def _check_content_type(response: Response) -> None:
         return
 
     raise MalformedResponseError(
-        f"the answer is {kind[:60]}, not JSON",
+        f"the response is {kind[:60]}, not JSON",
         reason="content_type",
-        hint="a captive portal or a proxy may be answering instead of the service",
+        hint="a captive portal or a proxy may be responding instead of the service",
     )
 
 
-def _check_same_operation(operation: OperationStatus, question: ResponseContext) -> None:
-    asked = question.operation_id
-    if asked is not None and operation.operation_id not in {None, asked}:
+def _check_same_operation(operation: OperationStatus, context: ResponseContext) -> None:
+    polled = context.operation_id
+    if polled is not None and operation.operation_id not in {None, polled}:
         raise IdentityMismatchError(
-            "the service answered about another operation",
+            "the response is about another operation",
             reason="response",
-            hint="something between device and service mixes up answers",
+            hint="something between the device and the service mixes up responses",
         )
 
 
-def _pending(operation: OperationStatus, response: Response, question: ResponseContext) -> Pending:
-    check_same_device(operation.state, question.registration_id)
-    operation_id = operation.operation_id or question.operation_id
+def _pending(operation: OperationStatus, response: Response, context: ResponseContext) -> Pending:
+    check_same_device(operation.state, context.registration_id)
+    operation_id = operation.operation_id or context.operation_id
     if operation_id is None:
-        raise MalformedResponseError("the answer has no operation id", reason="operationId")
+        raise MalformedResponseError("the response has no operation id", reason="operationId")
 
     return Pending(operation_id, operation.status, response.retry_after)
 
 
-def _failed(operation: OperationStatus, response: Response) -> RegistrationFailedError:
-    details = state_error(operation.state)
-    reason = details.message or "the service gave no reason"
-    return RegistrationFailedError(
-        f"the service could not assign the device: {reason}",
-        status_code=response.status_code,
-        error_code=details.error_code,
-        tracking_id=details.tracking_id or response.request_id,
-        timestamp=details.timestamp,
-    )
-
-
-def _disabled(operation: OperationStatus, response: Response) -> RegistrationDisabledError:
-    details = state_error(operation.state)
-    return RegistrationDisabledError(
-        "the enrollment of the device is disabled",
-        status_code=response.status_code,
-        error_code=details.error_code,
-        tracking_id=details.tracking_id or response.request_id,
-        timestamp=details.timestamp,
-    )
-
-
 def _redirect(response: Response) -> RedirectRefusedError:
-    target = response.location or "an unnamed place"
+    target = response.location or "an unnamed host"
     return RedirectRefusedError(
-        f"the server answered {response.status_code} and points to {target}", reason=target
+        f"the server redirects to {target} (status {response.status_code})", reason=target
     )
 
 
-def _refusal(response: Response) -> ProvisioningError:
+def _error(response: Response) -> ProvisioningError:
     code = response.status_code
-    if code in _LATE:
+    if code in _RESEND:
         return TransportTimeoutError(f"the service gave up on the request ({code})")
 
-    details = parse_error(response.body)
-    kind = _REFUSALS.get(code, UnexpectedStatusError)
+    kind = _ERRORS.get(code, UnexpectedStatusError)
+    return _service_error(kind, "the service refused the request", parse_error(response.body), response)
+
+
+def _service_error(
+    kind: type[ServiceError], message: str, details: ErrorDetails, response: Response
+) -> ServiceError:
     return kind(
-        f"the service refused: {details.message or 'it gave no reason'}",
-        status_code=code,
+        f"{message}: {details.message or 'no reason given'}",
+        status_code=response.status_code,
         error_code=details.error_code,
         tracking_id=details.tracking_id or response.request_id,
         timestamp=details.timestamp,
         retry_after=response.retry_after,
-        hint=_hint(details),
+        hint=_HINTS.get(details.error_code or 0),
     )
-
-
-def _hint(details: ErrorDetails) -> str | None:
-    return _HINTS.get(details.error_code) if details.error_code is not None else None

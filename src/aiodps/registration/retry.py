@@ -1,4 +1,4 @@
-"""When to try again, and how long to wait: numbers only, no clock and no random source."""
+"""What is retried, and after how long: numbers only, without a clock or a source of randomness."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from aiodps.errors import (
 
 
 class RetryClass(enum.Enum):
-    """What an error deserves."""
+    """How an error is retried."""
 
     FINAL = "final"
-    """Trying again would give the same."""
+    """Never: the result would be the same."""
     ONCE_MORE = "once more"
-    """May have been damaged on the way: one more try."""
+    """Once: the response may have been damaged in transit."""
     TRANSIENT = "transient"
-    """Passes by itself: again and again, until the deadline."""
+    """Until the deadline: the cause is temporary."""
 
 
 _MAYBE_DAMAGED = frozenset({"utf8", "json", "empty", "content_type"})
 
 
 def classify(error: ProvisioningError) -> RetryClass:
-    """Say whether an error is worth another try; the only place that knows."""
+    """Return how an error is retried; the only place that decides this."""
     match error:
         case TransportError() | ThrottledError() | ServiceUnavailableError():
             return RetryClass.TRANSIENT
@@ -47,56 +47,57 @@ def classify(error: ProvisioningError) -> RetryClass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How patiently to try again. All times in seconds.
+    """When and how often to retry and to poll. All times are in seconds.
 
-    The defaults follow Microsoft's advice for large deployments: obey `Retry-After`, else back
-    off exponentially with jitter, 1 s to 100 s; never poll faster than the service allows
-    (5 polls in 10 s for each device).
+    The defaults follow Microsoft's advice for large deployments: obey `Retry-After`, otherwise
+    back off exponentially with jitter, from 1 s to 100 s; never poll faster than the service
+    allows (5 status queries in 10 s per device).
     """
 
     max_failures: int | None = None
-    """Failures in a row before giving up; None to go on until the deadline."""
+    """Consecutive failures before giving up; None to retry until the deadline."""
     base: float = 1.0
-    """Upper end of the first back-off; doubled with each failure in a row."""
+    """Maximum of the first back-off; doubled with each consecutive failure."""
     cap: float = 100.0
-    """Upper end of every back-off."""
+    """Maximum of every back-off."""
     poll_interval: float = 2.0
-    """Wait before a poll when the service did not say how long."""
+    """Wait before a status query if the service sent no `Retry-After`."""
     min_poll_interval: float = 2.0
-    """Least wait before a poll, even if the service asks for less. 0 only for benchmarks."""
+    """Minimum wait before a status query, even if the service asks for less. Use 0 only in
+    benchmarks."""
     spread: float = 0.2
-    """Share of `Retry-After` added at random after trouble (at most 5 s), so that a throttled
-    fleet does not come back as one. Never added to the waits of a registration that goes well."""
+    """Fraction of `Retry-After` up to which jitter is added after a failure (at most 5 s), so that
+    the devices of a throttled fleet do not all return at once. Never added between polls."""
 
     def __post_init__(self) -> None:
-        """Refuse policies that would spin or never try."""
+        """Reject values with which the client would spin or never retry."""
         for name in ("base", "cap", "poll_interval", "min_poll_interval", "spread"):
             value = getattr(self, name)
             if not _is_duration(value):
-                raise _nonsense(name, f"is {value!r}, not a number of at least 0")
+                raise _invalid(name, f"is {value!r}, not a number of seconds of at least 0")
 
         if self.cap < self.base:
-            raise _nonsense("cap", f"is {self.cap!r}, less than base")
+            raise _invalid("cap", f"is {self.cap!r}, which is less than base")
 
         failures = self.max_failures
         if failures is not None and (type(failures) is not int or failures < 1):
-            raise _nonsense("max_failures", f"is {failures!r}, not a whole number of at least 1")
+            raise _invalid("max_failures", f"is {failures!r}, not a whole number of at least 1")
 
     def poll_delay(self, retry_after: float | None) -> float:
-        """Return how long to wait before the next poll of a registration that goes well."""
+        """Return how long to wait before the next status query, if nothing failed."""
         asked = self.poll_interval if retry_after is None else retry_after
         return max(asked, self.min_poll_interval)
 
     def retry_delay(
         self, failures: int, *, retry_after: float | None, unit_jitter: float, polling: bool
     ) -> float:
-        """Return how long to wait before trying again after trouble.
+        """Return how long to wait before retrying after a failure.
 
         Args:
-            failures: Failures in a row, starting at 1.
-            retry_after: Seconds the service asked for at least, or None if it did not say.
+            failures: Consecutive failures, starting at 1.
+            retry_after: Minimum that the service asked for, or None if it did not say.
             unit_jitter: A number in [0, 1).
-            polling: Whether a poll comes next, which has a least interval of its own.
+            polling: Whether a status query is next, which has a minimum interval of its own.
         """
         if retry_after is None:
             delay = unit_jitter * min(self.cap, self.base * 2.0 ** min(failures - 1, 60))
@@ -117,19 +118,19 @@ def _is_duration(value: object) -> bool:
     return math.isfinite(value) and value >= 0
 
 
-def _nonsense(name: str, fault: str) -> ConfigurationError:
+def _invalid(name: str, fault: str) -> ConfigurationError:
     return ConfigurationError(
         f"the retry policy's {name} {fault}",
         setting=f"retry.{name}",
-        hint="leave it out for the default",
+        hint="omit it to use the default",
     )
 
 
 def unit_jitter(seed: int, registration_id: str, count: int) -> float:
-    """Return a number in [0, 1), fixed for the three arguments.
+    """Return a number in [0, 1) that depends on the arguments alone.
 
-    Devices spread because their ids differ; nothing depends on the order of calls, so a run can
-    be replayed from its seed.
+    Devices get different numbers because their ids differ. The order of calls does not matter, so
+    a run can be replayed from its seed.
     """
     text = f"{seed}/{registration_id}/{count}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=6).digest()) / 2**48

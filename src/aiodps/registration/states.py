@@ -1,37 +1,36 @@
-"""The registration as a table: which state follows which event.
+"""The transition table of the registration: which state follows which event.
 
 Two rules
 ---------
-1. Everything about *order* is in `TRANSITIONS`. The machine (`machine.py`) checks each event
-   against it before it does anything; an event that is not there changes nothing.
-2. Nothing here or in the machine does input or output, reads a clock or draws a random number.
-   Time is an argument; jitter is a pure function of a seed, the registration id and a count.
+1. `TRANSITIONS` decides every question of *order*. The machine (`machine.py`) checks each event
+   against it before it does anything; an event that is not allowed changes nothing.
+2. Neither this module nor the machine does any input or output, reads a clock, or draws a random
+   number. Time is an argument; jitter is a pure function of seed, registration id and attempt.
 
 Theory of operation
 -------------------
-A registration never has more than one thing outstanding: a connection being made, a request on
-its way, or a wait. So the machine is a Mealy machine: one event in, exactly one action out, and
-the driver carries that action out and comes back with the next event. There is no queue to
-flush and nothing to forget.
+At most one thing is outstanding in a registration: opening a connection, a request, or a wait.
+Therefore this is a Mealy machine: one event in, exactly one action out. The driver carries out
+the action and returns with the next event. There is no queue to drain, so none can be forgotten.
 
-The way of a good day: IDLE, CONNECTING, REGISTERING (the service answers 202 with an operation
-id), WAITING as long as the service asked, CONNECTING (which finds the connection still there),
-POLLING, and ASSIGNED.
+When nothing goes wrong, the states are IDLE, CONNECTING, REGISTERING (the service responds 202
+with an operation id), WAITING for as long as the service asked, CONNECTING (the connection is
+still open), POLLING, and ASSIGNED.
 
-- *Connecting is a state of its own.* Requests are sent only over a connection that is known to
-  stand, so a transport may be chosen by racing connections and still send one register.
-- *Registers are billed, polls are free.* Once an operation id is known, everything that goes
-  wrong is mended by polling again. A register is sent again in two cases only: no operation id
-  ever arrived, or the service says it has forgotten the operation (404), and that once.
-- *Retry-After is a floor.* It holds on the first 202 too; absent is not zero. If it does not
-  fit before the deadline, the registration ends at once instead of waiting in vain.
-- *Two deadlines, one inside the other*: each request has its own, and none of them, nor any
-  wait, reaches past the deadline of the whole.
-- *Final is final.* An answer that decides is taken even if it comes late, and nothing after it
-  changes the outcome.
+- *Connecting is a state of its own.* A request is sent only over a connection that is known to be
+  open, so a transport may race several connections and still send a single register request.
+- *Register requests are billed, status queries are free.* Once an operation id is known, every
+  failure is followed by another status query. A register request is sent again in two cases only:
+  no operation id ever arrived, or the service has forgotten the operation (404), and then once.
+- *Retry-After is a minimum.* It applies to the first 202 as well; absent does not mean zero. If
+  the wait would end after the deadline, the registration fails at once instead of waiting.
+- *Deadlines are nested.* Each request has its own, and no request and no wait extends past the
+  deadline of the registration.
+- *Final states are final.* A response that decides the registration counts even if it arrives
+  late, and nothing after it changes the outcome.
 
-The diagram in the documentation and the walk of the tests are both made from this table: change
-it and both follow, or fail.
+The diagram in the documentation and the test that visits every transition are both generated
+from this table: change the table, and both follow or fail.
 """
 
 from __future__ import annotations
@@ -50,26 +49,26 @@ from aiodps.registration.events import (
 
 
 class State(enum.Enum):
-    """Where a registration is."""
+    """The state of a registration."""
 
     IDLE = "idle"
-    """Nothing has happened yet."""
+    """Not started yet."""
     CONNECTING = "connecting"
-    """The transport is making sure that there is a connection."""
+    """The transport makes sure that a connection is open."""
     REGISTERING = "registering"
-    """A register request is on its way."""
+    """A register request is outstanding."""
     POLLING = "polling"
-    """A status query is on its way."""
+    """A status query is outstanding."""
     WAITING = "waiting"
-    """Waiting, as the service asked or before trying again."""
+    """Waiting, as the service asked or before a retry."""
     ASSIGNED = "assigned"
-    """Final: there is an assignment."""
+    """Final: the device is assigned."""
     FAILED = "failed"
-    """Final: there is an error."""
+    """Final: the registration failed."""
 
 
-_ANSWERED = frozenset({State.WAITING, State.ASSIGNED, State.FAILED})
-_BROKEN = frozenset({State.WAITING, State.FAILED})
+_AFTER_RESPONSE = frozenset({State.WAITING, State.ASSIGNED, State.FAILED})
+_AFTER_FAILURE = frozenset({State.WAITING, State.FAILED})
 
 TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
     State.IDLE: {
@@ -77,15 +76,15 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
     },
     State.CONNECTING: {
         Connected: frozenset({State.REGISTERING, State.POLLING, State.FAILED}),
-        ExchangeFailed: _BROKEN,
+        ExchangeFailed: _AFTER_FAILURE,
     },
     State.REGISTERING: {
-        ResponseReceived: _ANSWERED,
-        ExchangeFailed: _BROKEN,
+        ResponseReceived: _AFTER_RESPONSE,
+        ExchangeFailed: _AFTER_FAILURE,
     },
     State.POLLING: {
-        ResponseReceived: _ANSWERED,
-        ExchangeFailed: _BROKEN,
+        ResponseReceived: _AFTER_RESPONSE,
+        ExchangeFailed: _AFTER_FAILURE,
     },
     State.WAITING: {
         WaitElapsed: frozenset({State.CONNECTING, State.FAILED}),
@@ -96,7 +95,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
 
 
 class IllegalEventError(RuntimeError):
-    """An event came that the table does not allow: a bug in whoever drives the machine."""
+    """An event that the table does not allow in this state: a bug in the driver."""
 
     def __init__(self, state: State, event: Event) -> None:
         allowed = ", ".join(sorted(kind.__name__ for kind in TRANSITIONS[state])) or "nothing"
@@ -106,10 +105,6 @@ class IllegalEventError(RuntimeError):
 
 
 def check_event(state: State, event: Event) -> None:
-    """Make sure that the table allows an event.
-
-    Raises:
-        IllegalEventError: If it does not.
-    """
+    """Raise `IllegalEventError` unless the table allows an event in a state."""
     if type(event) not in TRANSITIONS[state]:
         raise IllegalEventError(state, event)
