@@ -3,7 +3,7 @@
     ProvisioningError
     ├── ConfigurationError (ValueError)     an argument or setting is not valid; nothing was sent
     ├── UsageError (RuntimeError)           the client does not support this use
-    ├── CredentialError                     the device's credential cannot be used; nothing was sent
+    ├── CredentialError                     the credential cannot be used; nothing was sent
     │   ├── CertificateError                the certificate or its chain
     │   ├── PrivateKeyError                 the private key or its password
     │   └── IdentityMismatchError           two different registration ids in one registration

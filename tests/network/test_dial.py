@@ -42,7 +42,7 @@ from aiodps.errors import (
 from aiodps.models import Phase
 from aiodps.network import dial as dial_module
 from aiodps.network import handshake_limiter as limiter_module
-from aiodps.network.dial import HEAD_START, Connection, dial
+from aiodps.network.dial import ATTEMPT_DELAY, Connection, dial
 from aiodps.network.handshake_limiter import DEFAULT_CAPACITY, current_limiter
 from aiodps.observe import Step, StepKind
 
@@ -287,7 +287,7 @@ async def test_an_address_that_does_not_answer_costs_its_head_start(
         took = anyio.current_time() - began
         connection.close()
 
-    assert took > 0.9 * HEAD_START
+    assert took > 0.9 * ATTEMPT_DELAY
     assert open_files() <= files
 
 
@@ -327,7 +327,7 @@ async def test_whoever_cancels_it_knows_how_far_it_came(
 async def test_tcp_has_a_time_limit(monkeypatch: pytest.MonkeyPatch, others: int) -> None:
     """All addresses together."""
     monkeypatch.setattr(dial_module, "TCP_TIMEOUT", 0.1)
-    monkeypatch.setattr(dial_module, "HEAD_START", 0.01)
+    monkeypatch.setattr(dial_module, "ATTEMPT_DELAY", 0.01)
     files = open_files()
     with black_hole() as hole:
         lead_to(monkeypatch, *[(HOST, hole)] * (1 + others), ("127.0.0.2", hole))
@@ -385,7 +385,7 @@ async def test_a_key_that_cannot_be_loaded_leaves_nothing_open() -> None:
         await dial(peer.target(identity=identity).at_port(peer.port))
 
     assert peer.lines[0].received == b""
-    assert current_limiter().inside == 0
+    assert current_limiter().in_use == 0
 
 
 async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
@@ -485,7 +485,7 @@ async def test_hundreds_at_once_are_made_a_few_at_a_time(monkeypatch: pytest.Mon
 async def test_cancelled_at_any_await_a_dial_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No socket, no reader, no place in the gate; the peer sees every connection end."""
+    """No socket, no reader, no slot of the limiter; the peer sees every connection end."""
     files = open_files()
     with ScriptedServer(tls=serving(version=SSL.TLS1_2_VERSION)) as peer, closed_port() as nobody:
         lead_to(monkeypatch, ("::1", nobody), (HOST, peer.port), (HOST, peer.port))
@@ -498,7 +498,7 @@ async def test_cancelled_at_any_await_a_dial_leaves_nothing(
             awaits += 1
 
     assert awaits >= 4
-    assert current_limiter().inside == 0
+    assert current_limiter().in_use == 0
     assert open_files() <= files
 
 
@@ -538,4 +538,4 @@ async def test_resets_of_all_ages_leave_nothing() -> None:
                 await dial(peer.target().at_port(peer.port))
 
     assert open_files() <= files
-    assert current_limiter().inside == 0
+    assert current_limiter().in_use == 0

@@ -1,4 +1,4 @@
-"""The gate bounds what makes progress, and nothing that is silent can hold it shut."""
+"""The limiter bounds connections that make progress; silent peers cannot block it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def settled() -> None:
 
 
 @virtual_time
-async def test_no_more_than_there_are_places_are_inside() -> None:
+async def test_no_more_slots_are_in_use_than_there_are() -> None:
     """The others queue, and get in one by one in the order they came."""
     limiter, entered = HandshakeLimiter(), list[int]()
     finish = [anyio.Event() for _ in range(DEFAULT_CAPACITY + 3)]
@@ -47,14 +47,14 @@ async def test_no_more_than_there_are_places_are_inside() -> None:
             tasks.start_soon(one, number)
             await settled()
 
-        inside, first = limiter.inside, len(entered)
+        in_use, first = limiter.in_use, len(entered)
         for event in finish:
             event.set()
             await settled()
 
-    assert inside == first == DEFAULT_CAPACITY
+    assert in_use == first == DEFAULT_CAPACITY
     assert entered == list(range(len(finish)))
-    assert limiter.inside == 0
+    assert limiter.in_use == 0
 
 
 async def _fail(limiter: HandshakeLimiter) -> None:
@@ -64,20 +64,20 @@ async def _fail(limiter: HandshakeLimiter) -> None:
 
 
 @virtual_time
-async def test_an_error_gives_the_place_back() -> None:
-    """Otherwise a fleet that fails would shut the gate for good; failures set no measure."""
+async def test_an_error_releases_the_slot() -> None:
+    """Otherwise a fleet that fails would block the limiter for good; failures set no measure."""
     limiter = HandshakeLimiter()
     for _ in range(DEFAULT_CAPACITY * 2):
         with pytest.raises(ConnectionError):
             await _fail(limiter)
 
-    assert limiter.inside == 0
+    assert limiter.in_use == 0
     assert limiter.stall_timeout == STALL_TIMEOUT
 
 
 @contextlib.asynccontextmanager
 async def full(limiter: HandshakeLimiter) -> AsyncIterator[anyio.Event]:
-    """Take all places; give the event that lets one of them go, and let all go at the end."""
+    """Take all slots; give the event that releases one of them, and release all at the end."""
     one, all_ = anyio.Event(), anyio.Event()
 
     async def hold(event: anyio.Event) -> None:
@@ -96,7 +96,7 @@ async def full(limiter: HandshakeLimiter) -> AsyncIterator[anyio.Event]:
 
 @virtual_time
 @pytest.mark.parametrize("let_in", [False, True], ids=["queueing", "just let in"])
-async def test_who_is_cancelled_in_the_queue_takes_no_place(*, let_in: bool) -> None:
+async def test_who_is_cancelled_in_the_queue_takes_no_slot(*, let_in: bool) -> None:
     """Neither while queueing nor at the very moment the turn comes."""
     limiter, scope = HandshakeLimiter(), anyio.CancelScope()
 
@@ -115,14 +115,14 @@ async def test_who_is_cancelled_in_the_queue_takes_no_place(*, let_in: bool) -> 
 
         scope.cancel()
         await settled()
-        inside = limiter.inside
+        in_use = limiter.in_use
 
-    assert inside == (DEFAULT_CAPACITY - 1 if let_in else DEFAULT_CAPACITY)
-    assert limiter.inside == 0
+    assert in_use == (DEFAULT_CAPACITY - 1 if let_in else DEFAULT_CAPACITY)
+    assert limiter.in_use == 0
 
 
 @on_virtual_asyncio
-async def test_a_task_that_asyncio_cancels_as_its_turn_comes_takes_no_place() -> None:
+async def test_a_task_that_asyncio_cancels_as_its_turn_comes_takes_no_slot() -> None:
     """Asyncio's own cancellation reaches a task that was let in and has not run yet."""
     limiter = HandshakeLimiter()
 
@@ -139,15 +139,15 @@ async def test_a_task_that_asyncio_cancels_as_its_turn_comes_takes_no_place() ->
 
         task.cancel()
         await settled()
-        inside = limiter.inside
+        in_use = limiter.in_use
 
     assert task.cancelled()
-    assert inside == DEFAULT_CAPACITY - 1
-    assert limiter.inside == 0
+    assert in_use == DEFAULT_CAPACITY - 1
+    assert limiter.in_use == 0
 
 
 @virtual_time
-async def test_silence_costs_the_place_and_nothing_else() -> None:
+async def test_silence_costs_the_slot_and_nothing_else() -> None:
     """Who has waited too long goes on waiting, and the next one gets in."""
     limiter, answer = HandshakeLimiter(), anyio.Event()
     results: list[float] = []
@@ -170,12 +170,12 @@ async def test_silence_costs_the_place_and_nothing_else() -> None:
     assert before == []
     assert len(results) == DEFAULT_CAPACITY
     assert min(results) >= STALL_TIMEOUT
-    assert limiter.inside == 0
+    assert limiter.in_use == 0
 
 
 @virtual_time
 async def test_waits_add_up() -> None:
-    """A peer that drips is never silent for long, and loses its place all the same."""
+    """A peer that drips is never silent for long, and loses its slot all the same."""
     limiter, held = HandshakeLimiter(), list[int]()
 
     async def drop() -> None:
@@ -184,7 +184,7 @@ async def test_waits_add_up() -> None:
     async with limiter.slot() as slot:
         for _ in range(4):
             await slot.wait(drop)
-            held.append(limiter.inside)
+            held.append(limiter.in_use)
 
     assert held == [1, 1, 0, 0]
 
@@ -206,7 +206,7 @@ async def test_a_wait_that_fails_counts_too() -> None:
 
 
 @virtual_time
-async def test_patience_follows_what_connections_usually_take() -> None:
+async def test_the_stall_timeout_follows_what_connections_usually_take() -> None:
     """Busy peers are waited for; one that is a hundred times slower than usual is not."""
     limiter = HandshakeLimiter()
     usual: list[float] = []
@@ -222,10 +222,10 @@ async def test_patience_follows_what_connections_usually_take() -> None:
 
 
 @virtual_time
-async def test_a_busy_peer_does_not_open_the_gate() -> None:
-    """One that needs 15 ms for each makes 32 wait for half a second: they keep their places.
+async def test_a_busy_peer_does_not_lift_the_limit() -> None:
+    """One that needs 15 ms for each makes 32 wait for half a second: they keep their slots.
 
-    Only the first wave may give places back, before anything is known about the peer: so there are
+    Only the first wave may release slots, before anything is known about the peer: so there are
     never more than two waves, where without the rule there would be all 160.
     """
     limiter, turn, under_way, most = HandshakeLimiter(), anyio.Lock(), 0, 0
@@ -259,8 +259,8 @@ async def test_a_busy_peer_does_not_open_the_gate() -> None:
         (9.0, MAX_CAPACITY),
     ],
 )
-def test_the_gate_widens_with_the_way(seconds: float, capacity: int) -> None:
-    """Twice the round trip, twice the places."""
+def test_capacity_grows_with_the_round_trip_time(seconds: float, capacity: int) -> None:
+    """Twice the round trip, twice the slots."""
     limiter = HandshakeLimiter()
     limiter.record_rtt(seconds)
 
@@ -282,8 +282,8 @@ def test_the_shortest_recent_way_counts() -> None:
 
 
 @virtual_time
-async def test_a_gate_that_widens_lets_in_at_once() -> None:
-    """Nobody has to leave first."""
+async def test_a_growing_capacity_grants_slots_at_once() -> None:
+    """No slot has to be released first."""
     limiter = HandshakeLimiter()
 
     async def hold() -> None:
@@ -296,10 +296,10 @@ async def test_a_gate_that_widens_lets_in_at_once() -> None:
 
         await settled()
         limiter.record_rtt(0.05)
-        inside = limiter.inside
+        in_use = limiter.in_use
         tasks.cancel_scope.cancel()
 
-    assert inside == 100
+    assert in_use == 100
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -66,7 +66,7 @@ def install(
     What it says is used again while a test runs, unless the test has it otherwise.
     """
     made: list[Resolver] = []
-    for limit in ("KEEP", "KEEP_FAILURE"):
+    for limit in ("ADDRESS_TTL", "FAILURE_TTL"):
         monkeypatch.setattr(resolve_module, limit, 3600.0)
 
     def put(answer: Callable[[], Found]) -> Resolver:
@@ -156,13 +156,13 @@ async def test_an_answer_is_not_kept_for_long(
 ) -> None:
     """A service that moves is found again, and other names do not pile up."""
     resolver = install(found("10.0.0.1"))
-    monkeypatch.setattr(resolve_module, "KEEP", 0.0)
+    monkeypatch.setattr(resolve_module, "ADDRESS_TTL", 0.0)
     for number in range(3):
         await resolve(f"{number}.example.test", 443)
         await resolve(NAME, 443)
 
     assert resolver.asked == 6
-    assert len(resolve_module._known()) == 1
+    assert len(resolve_module._cache()) == 1
 
 
 async def test_a_failure_is_shared_too(install: Any) -> None:

@@ -24,7 +24,7 @@ from aiodps.attestation.base import OwnContext
 from aiodps.errors import ServerIdentityError
 from aiodps.models import Phase
 from aiodps.network.dial import dial
-from aiodps.network.server_identity import certificates_shown
+from aiodps.network.server_identity import presented_certificates
 from aiodps.network.tls_contexts import fresh_context
 from aiodps.network.trust import Trust
 from aiodps.pki import Authority, Credential
@@ -119,7 +119,10 @@ UNKNOWN = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"
 ROWS = [
     Row("S01", lambda: certs.expired("server", names=[DPS]), "expired", "'CN=server', which exp"),
     Row(
-        "S02", lambda: certs.not_yet_valid("server", names=[DPS]), "not_yet_valid", "which begins"
+        "S02",
+        lambda: certs.not_yet_valid("server", names=[DPS]),
+        "not_yet_valid",
+        "which is valid from",
     ),
     Row("S03", named("other.test", "*.hub.test"), "wrong_host", "for 'other.test', '*.hub.test'"),
     Row("S04", lambda: certs.self_signed("server", names=[DPS]), "self_signed"),
@@ -270,7 +273,7 @@ async def test_a_message_lists_a_few_names_only() -> None:
 
 def test_no_connection_no_certificates() -> None:
     """What cannot be seen is left out of the message, and is no error."""
-    assert certificates_shown(None) == ()
+    assert presented_certificates(None) == ()
 
 
 async def test_the_servers_certificates_are_seen_after_a_refusal() -> None:

@@ -149,7 +149,6 @@ def wrapped(
             ours,
             identity=identity,
             trust=Trust.of(root().certificate_pem),
-            transport="rest",
             server_hostname=HOST,
         ).close()
     finally:
@@ -189,7 +188,7 @@ def test_a_load_that_fails_half_way_costs_the_context() -> None:
     assert loaded[2] is not loaded[1]
 
 
-def test_nothing_is_shared_across_key_types_transports_and_trusts() -> None:
+def test_nothing_is_shared_across_key_types_and_trusts() -> None:
     """One context for each combination; the same again for the same combination."""
     contexts, seen = TlsContextCache(), list[int]()
     kept: list[ssl.SSLContext] = []
@@ -200,19 +199,17 @@ def test_nothing_is_shared_across_key_types_transports_and_trusts() -> None:
 
     for _ in range(2):
         for trust in (root().certificate_pem, certs.other_root().certificate_pem):
-            for transport in ("rest", "mqtt"):
-                for kind in KeyType:
-                    ours, theirs = socket.socketpair()
-                    contexts.wrap(
-                        ours,
-                        identity=ClientCertificate(kind, load),
-                        trust=Trust.of(trust),
-                        transport=transport,
-                        server_hostname=HOST,
-                    ).close()
-                    theirs.close()
+            for kind in KeyType:
+                ours, theirs = socket.socketpair()
+                contexts.wrap(
+                    ours,
+                    identity=ClientCertificate(kind, load),
+                    trust=Trust.of(trust),
+                    server_hostname=HOST,
+                ).close()
+                theirs.close()
 
-    assert len(set(seen)) == 2 * 2 * len(KeyType)
+    assert len(set(seen)) == 2 * len(KeyType)
     assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
 
 
@@ -225,7 +222,6 @@ def test_contexts_are_not_kept_without_end() -> None:
             ours,
             identity=NoCertificate(),
             trust=Trust(str(number), Trust.of(root().certificate_pem).authorities),
-            transport="rest",
             server_hostname=HOST,
         ).close()
         theirs.close()
@@ -234,7 +230,7 @@ def test_contexts_are_not_kept_without_end() -> None:
 
 
 def test_a_callers_context_is_left_as_it_is() -> None:
-    """Nothing is loaded into it and no ALPN is set: the very object makes the connection."""
+    """Nothing is loaded into it: the very object makes the connection."""
 
     class Untouchable(ssl.SSLContext):
         def load_cert_chain(self, *_: object, **__: object) -> None:

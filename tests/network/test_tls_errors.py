@@ -41,7 +41,7 @@ from aiodps.errors import (
 )
 from aiodps.models import Phase
 from aiodps.network.dial import dial
-from aiodps.network.tls_errors import classify
+from aiodps.network.tls_errors import translate
 
 pytestmark = pytest.mark.sockets
 ALERTS = {
@@ -122,7 +122,7 @@ async def test_what_is_no_tls_is_told_so(said: bytes) -> None:
         await dial(peer.target().at_port(peer.port))
 
     assert caught.value.reason == "not_tls"
-    assert "is this port TLS?" in caught.value.hint
+    assert "check the port" in caught.value.hint
 
 
 @pytest.mark.anyio
@@ -275,7 +275,7 @@ def test_the_systems_errors_are_told_by_number_and_phase(
     number: int, phase: Phase, kind: type[ProvisioningError]
 ) -> None:
     """Not connected is something else than no longer connected, and than no descriptors left."""
-    error = classify(OSError(number, "words"), phase=phase, host="dps.example.test")
+    error = translate(OSError(number, "words"), phase=phase, host="dps.example.test")
 
     assert type(error) is kind
     assert error.phase is phase
@@ -284,7 +284,7 @@ def test_the_systems_errors_are_told_by_number_and_phase(
 def test_a_name_that_is_not_found_is_a_dns_error() -> None:
     """The resolver's errors have numbers of their own."""
     exc = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    error = classify(exc, phase=Phase.DNS, host="nowhere.example.test")
+    error = translate(exc, phase=Phase.DNS, host="nowhere.example.test")
 
     assert isinstance(error, DnsError)
     assert "'nowhere.example.test'" in error.message
@@ -292,7 +292,7 @@ def test_a_name_that_is_not_found_is_a_dns_error() -> None:
 
 def test_an_error_of_openssl_without_a_name_is_told_all_the_same() -> None:
     """A newer OpenSSL has reasons that an older Python has no names for."""
-    error = classify(ssl.SSLError(1, "unknown error"), phase=Phase.TLS, host="x")
+    error = translate(ssl.SSLError(1, "unknown error"), phase=Phase.TLS, host="x")
 
     assert isinstance(error, TlsProtocolError)
     assert error.reason == "other"
@@ -302,7 +302,7 @@ def test_a_refusal_without_its_connection_is_told_in_openssls_words() -> None:
     """Whoever has only the exception gets the same class and reason."""
     exc = ssl.SSLCertVerificationError(1, "words")
     exc.verify_code, exc.verify_message = 10, "certificate has expired"
-    error = classify(exc, phase=Phase.TLS, host="x")
+    error = translate(exc, phase=Phase.TLS, host="x")
 
     assert isinstance(error, ServerIdentityError)
     assert error.reason == "expired"

@@ -96,10 +96,10 @@ def test_a_trust_is_a_value() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        pytest.param(b"", "holds no certificate", id="empty"),
-        pytest.param(b"rubbish", "holds no certificate", id="rubbish"),
-        pytest.param(root().certificate_pem[:200], "holds no certificate", id="cut short"),
-        pytest.param(root().private_key_pem, "holds no certificate", id="a key"),
+        pytest.param(b"", "contains no certificate", id="empty"),
+        pytest.param(b"rubbish", "contains no certificate", id="rubbish"),
+        pytest.param(root().certificate_pem[:200], "contains no certificate", id="cut short"),
+        pytest.param(root().private_key_pem, "contains no certificate", id="a key"),
         pytest.param(
             root().certificate_pem.replace(b"MII", b"MIJ"), "no certificate", id="broken"
         ),
@@ -107,8 +107,8 @@ def test_a_trust_is_a_value() -> None:
         pytest.param("/nowhere/ca.pem", "'/nowhere/ca.pem' cannot be read", id="no file"),
         pytest.param(os.devnull, "not a regular file", id="a device"),
         pytest.param(Path("/"), "not a regular file", id="a directory"),
-        pytest.param("a\0b", "no path", id="NUL"),
-        pytest.param(root().certificate_pem.decode(), "no path", id="PEM as text"),
+        pytest.param("a\0b", "not a path", id="NUL"),
+        pytest.param(root().certificate_pem.decode(), "not a path", id="PEM as text"),
         pytest.param(5, "'int'", id="a number"),
         pytest.param(False, "'bool'", id="a way to switch it off"),
     ],

@@ -1,1 +1,1 @@
-"""How a device proves who it is."""
+"""Attestation: how a device authenticates to the service."""

@@ -1,4 +1,4 @@
-"""What a transport and the client may ask of an attestation."""
+"""The attestation protocol: what client and transports may ask of a device's credential."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
+from aiodps.errors import ConfigurationError
+
 
 class KeyType(enum.Enum):
-    """The kind of private key: OpenSSL keeps one certificate slot for each."""
+    """Type of a private key; an OpenSSL context has one certificate slot for each."""
 
     RSA = "rsa"
     EC = "ec"
@@ -20,60 +22,79 @@ class KeyType(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class NoCertificate:
-    """The device shows no certificate in TLS; what proves it is a SAS token."""
+    """The device presents no certificate in TLS; it authenticates with a SAS token."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """The device shows a certificate that is loaded into a context at the moment of wrapping."""
+    """The device presents a certificate, which is loaded into a context just before use."""
 
     key_type: KeyType
-    """Which slot of the context it goes to; contexts are never shared across types."""
+    """The slot of the context it is loaded into; key types never share a context."""
     load: Callable[[ssl.SSLContext], None] = field(repr=False)
-    """Load certificate chain and key into a context; synchronous, raises `CredentialError`."""
+    """Loads certificate chain and key into a context; synchronous, raises `CredentialError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnContext:
-    """The caller brought an `SSLContext`; nothing is ever loaded into it."""
+    """The device uses the caller's own `SSLContext`; nothing is ever loaded into it."""
 
     context: ssl.SSLContext
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` if the context does not verify the server, or allows TLS 1.1.
+
+        A context can be changed at any time, so it is checked again for each connection.
+        """
+        if self.context.verify_mode is not ssl.CERT_REQUIRED or not self.context.check_hostname:
+            raise _unsafe_context("does not verify the server's certificate and host name")
+
+        if self.context.minimum_version < ssl.TLSVersion.TLSv1_2:
+            raise _unsafe_context("allows TLS versions before 1.2")
+
+
+def _unsafe_context(fault: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the SSLContext {fault}",
+        setting="attestation",
+        hint="start with ssl.create_default_context() and leave its checks on",
+    )
 
 
 TlsIdentity: TypeAlias = NoCertificate | ClientCertificate | OwnContext
 
 
 class Attestation(Protocol):
-    """How a device proves who it is. Implementations hold secrets and never show them."""
+    """How a device authenticates. Implementations hold secrets and never reveal them."""
 
     @property
     def registration_id(self) -> str | None:
-        """The registration id the credential is for, or None if it does not say."""
+        """The registration id that the credential is for, or None if it does not name one."""
 
     def tls_identity(self) -> TlsIdentity:
-        """Return what the device shows in the TLS handshake."""
+        """Return what the device presents in the TLS handshake."""
 
     async def authorization(self, audience: str, *, expires: int) -> str | None:
-        """Return a SAS token for the service, or None if the TLS handshake is proof enough.
+        """Return a SAS token for the service, or None if TLS authenticates the device.
 
-        Called before every request that needs one, so an implementation may keep a token that
-        is good for long enough. It is a coroutine because the key may live in an HSM.
+        Called before every request that needs one, so an implementation may reuse a token that
+        is valid for long enough. It is a coroutine because the key may be in an HSM.
 
         Args:
-            audience: What the token is for, `{id scope}/registrations/{registration id}`.
-            expires: Seconds since 1970 until which the token has to be good at least.
+            audience: The token's audience, `{id scope}/registrations/{registration id}`.
+            expires: Earliest time at which the token may expire, in seconds since 1970.
 
         Raises:
             CredentialError: If the key cannot be used.
         """
 
     def check(self, *, registration_id: str, wall_time: float) -> None:
-        """Check everything that can be checked before dialling.
+        """Check everything that can be checked before connecting.
 
         Args:
             registration_id: The id the device is about to register with.
-            wall_time: Seconds since 1970, to judge validity by.
+            wall_time: The current time, in seconds since 1970.
 
         Raises:
-            CredentialError: If the service is sure to refuse the credential.
+            CredentialError: If the service would certainly refuse the credential.
         """

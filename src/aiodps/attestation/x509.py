@@ -33,7 +33,6 @@ from aiodps.attestation.pem import (
 from aiodps.credential_files import read, warn_if_others_may_read
 from aiodps.errors import (
     CertificateError,
-    ConfigurationError,
     IdentityMismatchError,
     PrivateKeyError,
 )
@@ -145,12 +144,7 @@ class X509:
             ConfigurationError: If the context does not verify peer and host name, or allows
                 TLS before 1.2.
         """
-        if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
-            raise _bad_context("does not verify the server's certificate and host name")
-
-        if context.minimum_version < ssl.TLSVersion.TLSv1_2:
-            raise _bad_context("allows TLS before 1.2")
-
+        OwnContext(context).check()
         return cls((), "", b"", None, context)
 
     @classmethod
@@ -271,14 +265,6 @@ def _revive(certificates: list[bytes], name: str, pem: bytes, key_type: KeyType)
 
 def _never_ask() -> str:
     raise RuntimeError("OpenSSL asked for a password")
-
-
-def _bad_context(fault: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the SSLContext {fault}",
-        setting="attestation",
-        hint="begin with ssl.create_default_context() and leave its checks on",
-    )
 
 
 def _bad_bundle(data: bytes, secret: bytes | None) -> CertificateError | PrivateKeyError:

@@ -1,4 +1,4 @@
-"""The far end of a connection: an address, and what TLS has to know to trust it and be trusted."""
+"""The endpoint of a connection: its address, the trusted CAs, and the device's TLS identity."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from aiodps.observe import Reporter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where to connect, as whom."""
+    """What the dialler needs to open a TLS connection."""
 
     host: str
     """Host name or IP literal; checked against the server's certificate."""
     port: int
     """TCP port."""
     identity: TlsIdentity = field(repr=False)
-    """What the device shows in the TLS handshake."""
+    """What the device presents in the TLS handshake."""
     trust: Trust
-    """Which CAs the server's certificate may come from; not used with `OwnContext`."""
+    """CAs that may issue the server's certificate; not used with `OwnContext`."""
     report: Reporter = field(repr=False)
-    """Takes the steps of connecting."""
+    """Reports the steps of connecting."""

@@ -1,9 +1,9 @@
-"""Names are looked up once for all devices that ask at the same time, and kept for seconds.
+"""Name resolution: one look-up serves all devices, and its result is kept for some seconds.
 
-The system's look-up blocks and cannot be cancelled, so it runs in a thread, and it belongs to
-nobody: a device that is cancelled leaves it to the others, one that comes back joins it, and one
-that nobody waits for any more finishes alone. There is never more than one for the same name, and
-it does not keep the process from ending. IP literals are not looked up.
+The system's look-up blocks and cannot be cancelled, so it runs in a thread of its own and does not
+depend on the device that started it: when that one is cancelled, others may still be waiting, and
+a look-up that nobody waits for simply ends. There is at most one at a time for a name, and it does
+not keep the process from exiting. IP literals are not looked up.
 """
 
 from __future__ import annotations
@@ -23,84 +23,84 @@ from anyio.lowlevel import RunVar
 
 from aiodps.errors import DnsError, ProvisioningError, ResourceError, TransportTimeoutError
 from aiodps.models import Phase
-from aiodps.network.tls_errors import classify
+from aiodps.network.tls_errors import translate
 
 LOOKUP_TIMEOUT = 5.0
-"""Seconds a device waits for a look-up."""
-KEEP = 5.0
-"""Seconds an answer is used again."""
-KEEP_FAILURE = 1.0
-"""Seconds a failure is used again, so that a fleet does not queue up to fail one by one."""
+"""Seconds that a device waits for a look-up."""
+ADDRESS_TTL = 5.0
+"""Seconds for which addresses are reused."""
+FAILURE_TTL = 1.0
+"""Seconds for which a failure is reused, so that a fleet does not fail one device at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to connect to: what `socket.socket` and `connect` take."""
+    """A socket address: the arguments of `socket.socket` and `connect`."""
 
     family: socket.AddressFamily
     sockaddr: tuple[str, int] | tuple[str, int, int, int]
 
 
 class LookUp:
-    """One look-up in the making, or its answer."""
+    """A look-up in progress, or its result."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.answer: tuple[Address, ...] | Exception | None = None
-        """None as long as there is none."""
+        self.result: tuple[Address, ...] | Exception | None = None
+        """Addresses or an error; None while the look-up is in progress."""
         self._host = host
         self._port = port
-        self._good_until = math.inf
-        self._answered = anyio.Event()
+        self._expires = math.inf
+        self._finished = anyio.Event()
 
     @property
     def stale(self) -> bool:
-        """Whether the answer is too old to be used."""
-        return time.monotonic() >= self._good_until
+        """Whether the result is too old to be reused."""
+        return time.monotonic() >= self._expires
 
     def start(self) -> None:
-        """Begin, in a thread that ends with the look-up.
+        """Start the look-up, in a thread that ends with it.
 
         Raises:
-            RuntimeError: If there cannot be another thread.
+            RuntimeError: If no thread can be started.
         """
-        tell = _into_this_loop()
+        call_in_loop = _loop_scheduler()
         threading.Thread(
-            target=self._run, args=(tell,), name=f"look-up of {self._host}", daemon=True
+            target=self._run, args=(call_in_loop,), name=f"look-up of {self._host}", daemon=True
         ).start()
 
-    def _run(self, tell: Callable[[Callable[[], None]], object]) -> None:
-        answer: tuple[Address, ...] | Exception
+    def _run(self, call_in_loop: Callable[[Callable[[], None]], object]) -> None:
+        result: tuple[Address, ...] | Exception
         try:
-            answer = _addresses(self._host, self._port)
+            result = _addresses(self._host, self._port)
         except (OSError, ValueError) as exc:
-            answer = exc
+            result = exc
 
         # The event loop may have ended in the meantime.
         with contextlib.suppress(RuntimeError):
-            tell(lambda: self._settle(answer))
+            call_in_loop(lambda: self._finish(result))
 
-    def _settle(self, answer: tuple[Address, ...] | Exception) -> None:
-        self.answer = answer
-        keep = KEEP_FAILURE if isinstance(answer, Exception) else KEEP
-        self._good_until = time.monotonic() + keep
-        self._answered.set()
+    def _finish(self, result: tuple[Address, ...] | Exception) -> None:
+        self.result = result
+        ttl = FAILURE_TTL if isinstance(result, Exception) else ADDRESS_TTL
+        self._expires = time.monotonic() + ttl
+        self._finished.set()
 
     async def wait(self) -> None:
-        """Wait for the answer.
+        """Wait for the result.
 
         Raises:
-            TimeoutError: If it does not come within 5 s; the look-up goes on.
+            TimeoutError: If it takes longer than 5 s; the look-up continues.
         """
         with anyio.fail_after(LOOKUP_TIMEOUT):
-            await self._answered.wait()
+            await self._finished.wait()
 
 
-def _into_this_loop() -> Callable[[Callable[[], None]], object]:
-    """Return what runs a function in this event loop, from any thread, and does not wait."""
+def _loop_scheduler() -> Callable[[Callable[[], None]], object]:
+    """Return a function that schedules a call in this event loop, from any thread."""
     try:
         return asyncio.get_running_loop().call_soon_threadsafe
     except RuntimeError:
-        import trio  # noqa: PLC0415 (is there only if it is running)
+        import trio  # noqa: PLC0415 (installed if it is running)
 
         return trio.lowlevel.current_trio_token().run_sync_soon
 
@@ -109,12 +109,12 @@ _look_ups: RunVar[dict[tuple[str, int], LookUp]] = RunVar("aiodps_look_ups")
 
 
 async def resolve(host: str, port: int) -> tuple[Address, ...]:
-    """Look a host up; the first address is the one to try first.
+    """Return the addresses of a host, in the order in which to try them.
 
     Raises:
-        DnsError: If there is no such name.
+        DnsError: If the name does not exist.
         TransportTimeoutError: If the look-up takes longer than 5 s.
-        ResourceError: If this machine cannot look anything up now.
+        ResourceError: If this machine cannot start a look-up.
     """
     if is_literal(host):
         return _literal(host, port)
@@ -124,11 +124,11 @@ async def resolve(host: str, port: int) -> tuple[Address, ...]:
         await look_up.wait()
     except TimeoutError as exc:
         raise TransportTimeoutError(
-            f"looking {host!r} up took over {LOOKUP_TIMEOUT:g} s",
-            hint="check this machine's name servers",
+            f"the DNS look-up of {host!r} took more than {LOOKUP_TIMEOUT:g} s",
+            hint="check the DNS servers of this machine",
         ).locate(phase=Phase.DNS) from exc
 
-    match look_up.answer:
+    match look_up.result:
         case tuple(addresses):
             return addresses
         case error:
@@ -136,7 +136,7 @@ async def resolve(host: str, port: int) -> tuple[Address, ...]:
 
 
 def is_literal(host: str) -> bool:
-    """Tell whether a host is an IP address already."""
+    """Return whether a host is an IP address already."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -148,17 +148,17 @@ def is_literal(host: str) -> bool:
 def _literal(host: str, port: int) -> tuple[Address, ...]:
     try:
         return _addresses(host, port, flags=socket.AI_NUMERICHOST)
-    except OSError as exc:  # an IPv6 scope that is no interface of this machine
+    except OSError as exc:  # an IPv6 scope without such an interface
         raise _not_found(exc, host) from exc
 
 
 def _look_up(host: str, port: int) -> LookUp:
-    """Return the look-up to wait for: the one under way or done lately, or a new one."""
-    known = _known()
-    for key in [key for key, look_up in known.items() if look_up.stale]:
-        del known[key]
+    """Return the look-up to wait for: one in progress, a recent one, or a new one."""
+    cache = _cache()
+    for key in [key for key, look_up in cache.items() if look_up.stale]:
+        del cache[key]
 
-    look_up = known.get((host, port))
+    look_up = cache.get((host, port))
     if look_up is not None:
         return look_up
 
@@ -166,29 +166,26 @@ def _look_up(host: str, port: int) -> LookUp:
     try:
         look_up.start()
     except RuntimeError as exc:
-        raise ResourceError(f"{host!r} cannot be looked up: no more threads").locate(
+        raise ResourceError(f"cannot look up {host!r}: no thread can be started").locate(
             phase=Phase.DNS
         ) from exc
 
-    known[host, port] = look_up
+    cache[host, port] = look_up
     return look_up
 
 
-def _known() -> dict[tuple[str, int], LookUp]:
-    try:
-        return _look_ups.get()
-    except LookupError:
-        known: dict[tuple[str, int], LookUp] = {}
-        _look_ups.set(known)
-        return known
+def _cache() -> dict[tuple[str, int], LookUp]:
+    cache = _look_ups.get({})
+    _look_ups.set(cache)
+    return cache
 
 
 def _not_found(error: Exception | None, host: str) -> ProvisioningError:
-    """Make an error for each device: errors are located, and one is not for two."""
+    """Return a new error for each device, because errors are located individually."""
     if isinstance(error, OSError):
-        return classify(error, phase=Phase.DNS, host=host)
+        return translate(error, phase=Phase.DNS, host=host)
 
-    return DnsError(f"{host!r} cannot be a host name").locate(phase=Phase.DNS)
+    return DnsError(f"{host!r} is not a valid host name").locate(phase=Phase.DNS)
 
 
 def _addresses(host: str, port: int, *, flags: int = 0) -> tuple[Address, ...]:
@@ -197,7 +194,7 @@ def _addresses(host: str, port: int, *, flags: int = 0) -> tuple[Address, ...]:
 
 
 def _interleave(addresses: list[Address]) -> tuple[Address, ...]:
-    """Alternate between the families, beginning with the system's favourite (RFC 8305)."""
+    """Alternate between the address families, starting with the system's preference (RFC 8305)."""
     first = [one for one in addresses if one.family == addresses[0].family]
     other = [one for one in addresses if one.family != addresses[0].family]
     mixed: list[Address] = []

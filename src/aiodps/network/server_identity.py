@@ -1,4 +1,4 @@
-"""Why a server's certificate was refused, told with the certificate in hand."""
+"""Explanation of why a server's certificate was not accepted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REASONS = {
     22: "bad_chain",  # chain too long
     23: "revoked",
     26: "wrong_purpose",
-    33: "revocation_unknown",  # nobody to sign the CRL
+    33: "revocation_unknown",  # no issuer of the CRL
     44: "revocation_unknown",  # CRL for other certificates
     47: "name_constraint",
     48: "name_constraint",
@@ -39,91 +39,96 @@ _REASONS = {
     67: "weak_key",
     68: "weak_signature",
 }
-"""OpenSSL's X509_V_ERR codes. The others from 24 on say that a chain breaks the rules of X.509."""
+"""OpenSSL's X509_V_ERR codes. All others from 24 on mean that the chain violates X.509."""
 
-_FIRST_RULE = 24
-_MOST_NAMES = 5
-"""Names of a certificate that a message lists."""
-_MOST_CHARACTERS = 100
-"""Characters of one name that a message shows."""
+_FIRST_CHAIN_ERROR = 24
+_MAX_NAMES = 5
+"""Names of a certificate listed in a message."""
+_MAX_CHARACTERS = 100
+"""Characters of one name presented in a message."""
 
 _HINT_FOR_UNTRUSTED = (
-    "give the CA of this server with `trust=` (`--trust`); if it should be Azure's, a proxy may "
-    "open TLS in between, or the server does not send its intermediates"
+    "give the CA of this server with `trust=` (`--trust`); if it should be Azure, look for a "
+    "proxy that intercepts TLS, or for intermediates that the server does not send"
 )
 
 
 def server_identity_error(
     exc: ssl.SSLCertVerificationError, *, host: str, sock: ssl.SSLSocket | None
 ) -> ServerIdentityError:
-    """Tell why the server is not believed.
+    """Return an error that says why the server's certificate was not accepted.
 
     Args:
-        exc: What OpenSSL said.
-        host: Whom we wanted to reach.
-        sock: The connection, to see what the server showed; None if it is not at hand.
+        exc: OpenSSL's error.
+        host: The host to be connected to.
+        sock: The TLS socket, for the certificates that the server presented; None if unavailable.
     """
     code = exc.verify_code
-    reason = _REASONS.get(code, "bad_chain" if code >= _FIRST_RULE else "other")
-    message, hint = _told(reason, host, certificates_shown(sock))
+    reason = _REASONS.get(code, "bad_chain" if code >= _FIRST_CHAIN_ERROR else "other")
+    message, hint = _explain(reason, host, presented_certificates(sock))
     said = str(exc.verify_message or reason).rstrip(".")
     return ServerIdentityError(
-        message or f"the certificate of {host!r} is not acceptable: {said}",
+        message or f"the certificate of {host!r} was not accepted: {said}",
         reason=reason,
         hint=hint,
     )
 
 
-def certificates_shown(sock: ssl.SSLSocket | None) -> tuple[x509.Certificate, ...]:
-    """Return the certificates that the server sent, also if it was refused; leaf first.
+def presented_certificates(sock: ssl.SSLSocket | None) -> tuple[x509.Certificate, ...]:
+    """Return the certificates that the server sent, leaf first, even if they were not accepted.
 
-    Empty if they are not to be had: reading them is public from Python 3.13 on, and an error
-    message must never be the reason of another error.
+    Empty if they cannot be read: this is public from Python 3.13 on only, and composing an error
+    message must never cause another error.
     """
     try:
-        shown = sock._sslobj.get_unverified_chain()  # type: ignore[union-attr]  # noqa: SLF001
-        return tuple(x509.load_pem_x509_certificate(one.public_bytes().encode()) for one in shown)
+        presented = sock._sslobj.get_unverified_chain()  # type: ignore[union-attr]  # noqa: SLF001
+        return tuple(
+            x509.load_pem_x509_certificate(one.public_bytes().encode()) for one in presented
+        )
     except (AttributeError, *UNREADABLE):
         return ()
 
 
-def _told(
-    reason: str, host: str, shown: Sequence[x509.Certificate]
+def _explain(
+    reason: str, host: str, presented: Sequence[x509.Certificate]
 ) -> tuple[str | None, str | None]:
-    """Find better words than OpenSSL's, and the next step."""
+    """Return a clearer message than OpenSSL's, and the next step; None to use the defaults."""
     match reason:
         case "expired" | "not_yet_valid":
-            return _wrong_date(host, shown)
-        case "wrong_host" if shown:
+            return _wrong_date(host, presented)
+        case "wrong_host" if presented:
             return (
-                f"the certificate of {host!r} is for {_names(shown[0])}",
-                "check the endpoint: it has to be one of the server's own names",
+                f"the certificate of {host!r} is for {_names(presented[0])}",
+                "check the endpoint: it has to be one of these names",
             )
-        case "incomplete_chain" | "untrusted_root" if shown:
-            issuer = _shown(shown[-1].issuer.rfc4514_string())
+        case "incomplete_chain" | "untrusted_root" if presented:
+            issuer = _quoted(presented[-1].issuer.rfc4514_string())
             return (
-                f"the certificate of {host!r} comes from {issuer}, which is not trusted",
+                f"the certificate of {host!r} was issued by {issuer}, which is not trusted",
                 _HINT_FOR_UNTRUSTED,
             )
         case _:
             return None, None
 
 
-def _wrong_date(host: str, shown: Sequence[x509.Certificate]) -> tuple[str | None, str]:
+def _wrong_date(host: str, presented: Sequence[x509.Certificate]) -> tuple[str | None, str]:
     now = datetime.now(UTC)
     hint = (
-        f"check this device's clock, which says {now:%Y-%m-%d %H:%M} UTC, then the server's "
-        "certificates"
+        f"check this device's clock, which reads {now:%Y-%m-%d %H:%M} UTC, then the certificates "
+        "of the server"
     )
-    for one in shown:
-        subject = _shown(one.subject.rfc4514_string())
+    for one in presented:
+        subject = _quoted(one.subject.rfc4514_string())
         if one.not_valid_after_utc < now:
             ended = f"{one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-            return f"{host!r} showed the certificate {subject}, which expired {ended}", hint
+            return f"{host!r} presented the certificate {subject}, which expired on {ended}", hint
 
         if one.not_valid_before_utc > now:
             begins = f"{one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
-            return f"{host!r} showed the certificate {subject}, which begins {begins}", hint
+            return (
+                f"{host!r} presented the certificate {subject}, which is valid from {begins}",
+                hint,
+            )
 
     return None, hint
 
@@ -132,13 +137,13 @@ def _names(leaf: x509.Certificate) -> str:
     try:
         found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return "no host at all (it has no subject alternative names)"
+        return "no host (it has no subject alternative names)"
 
-    names = [_shown(str(one.value)) for one in found]
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    names = [_quoted(str(one.value)) for one in found]
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
 
 
-def _shown(name: str) -> str:
+def _quoted(name: str) -> str:
     text = ascii(name)
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."

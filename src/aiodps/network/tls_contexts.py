@@ -1,18 +1,17 @@
-"""TLS contexts: trust is built once, the device's identity is loaded at the moment of wrapping.
+"""TLS contexts: the CAs are loaded once, the device's certificate just before each connection.
 
-OpenSSL copies certificate and key out of the context when a connection is made from it. So one
-context can serve any number of devices, each loaded just before its own connection is made, and a
-device costs no context of its own. The rules that make this safe:
+OpenSSL copies certificate and key from the context when a connection is created. So one context
+can serve any number of devices, if each certificate is loaded just before its own connection is
+created. The rules that make this safe:
 
-- One context for each combination of trust, transport and *key type*, and one more without any
-  identity. A context has a slot for each key type: an EC certificate loaded before would still be
-  there after an RSA one is loaded, and could be shown instead of it.
-- Nothing is ever loaded into the context without identity.
-- Loading and wrapping are one synchronous step under a lock. Event loops in other threads use the
-  same contexts.
-- A context into which loading failed is thrown away: it may hold half of an identity.
-- Transports never share a context: what one asks of TLS (ALPN) must not reach another.
-- A caller's own context is used as it is and never loaded into, and it is not used at all if it
+- One context for each trust and *key type*, and one per trust for devices without a certificate.
+  A context has one slot per key type: an EC certificate would still be in it after an RSA one is
+  loaded, and could be presented instead.
+- Nothing is ever loaded into the context for devices without a certificate.
+- Loading and wrapping are one synchronous step under a lock, because event loops in other threads
+  use the same contexts.
+- If loading fails, the context is discarded: it may contain half an identity.
+- The caller's own context is used as it is, nothing is loaded into it, and it is rejected if it
   does not verify the server.
 """
 
@@ -31,22 +30,21 @@ from aiodps.attestation.base import (
     OwnContext,
     TlsIdentity,
 )
-from aiodps.errors import ConfigurationError
 from aiodps.network.trust import Trust
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:@SECLEVEL=2"
-"""TLS 1.2 suites: ephemeral keys and authenticated encryption only. The service offers these
-first; older ones it only tolerates (Microsoft Learn, "TLS support in DPS"). Security level 2 keeps
-RSA keys under 2048 bits and SHA-1 out of certificates, also under TLS 1.3."""
+"""TLS 1.2 cipher suites: ephemeral keys and authenticated encryption only. The service prefers
+these and merely tolerates older ones (Microsoft Learn, "TLS support in DPS"). Security level 2
+rejects certificates with RSA keys under 2048 bits or SHA-1 signatures, under TLS 1.3 as well."""
 
-_MOST_CONTEXTS = 256
-"""Contexts kept; the one not used for longest goes first. One costs about 20 KiB."""
+_MAX_CONTEXTS = 256
+"""Contexts kept; the least recently used is dropped first. One takes about 20 KiB."""
 
-_Key = tuple[Trust, str, KeyType | None]
+_Key = tuple[Trust, KeyType | None]
 
 
 class TlsContextCache:
-    """Keeps contexts and wraps sockets with them; safe to use from any thread."""
+    """A cache of TLS contexts that wraps sockets; may be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,33 +56,30 @@ class TlsContextCache:
         *,
         identity: TlsIdentity,
         trust: Trust,
-        transport: str,
         server_hostname: str,
     ) -> ssl.SSLSocket:
-        """Make a TLS socket that shows a device's identity; the handshake is still to be done.
+        """Return a TLS socket with the device's identity; the handshake is yet to be done.
 
         Args:
-            sock: A connected socket; the TLS socket takes it over.
-            identity: What the device shows.
-            trust: Whom it believes; not used with `OwnContext`.
-            transport: Name of the transport: transports share no context.
-            server_hostname: The name that the server's certificate has to be for.
+            sock: A connected socket, owned by the TLS socket afterwards.
+            identity: What the device presents.
+            trust: The CAs that it trusts; not used with `OwnContext`.
+            server_hostname: The name that the server's certificate has to contain.
 
         Raises:
             CredentialError: If certificate or key cannot be loaded.
-            ConfigurationError: If a context of the caller's does not verify the server.
+            ConfigurationError: If the caller's own context does not verify the server.
         """
         match identity:
             case OwnContext(context):
-                _check_verifies(context)
+                identity.check()
                 return _wrap(context, sock, server_hostname)
             case NoCertificate():
                 with self._lock:
-                    context = self._context((trust, transport, None))
-                    return _wrap(context, sock, server_hostname)
-            case ClientCertificate():
+                    return _wrap(self._context((trust, None)), sock, server_hostname)
+            case ClientCertificate(key_type):
                 with self._lock:
-                    context = self._loaded((trust, transport, identity.key_type), identity)
+                    context = self._loaded((trust, key_type), identity)
                     return _wrap(context, sock, server_hostname)
             case _:
                 assert_never(identity)
@@ -105,14 +100,14 @@ class TlsContextCache:
             context = self._contexts[key] = fresh_context(key[0])
 
         self._contexts.move_to_end(key)
-        if len(self._contexts) > _MOST_CONTEXTS:
+        if len(self._contexts) > _MAX_CONTEXTS:
             self._contexts.popitem(last=False)
 
         return context
 
 
 def fresh_context(trust: Trust) -> ssl.SSLContext:
-    """Make a context as strict as the service allows: there is no way to make a laxer one."""
+    """Return a new context, as strict as the service allows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
@@ -122,25 +117,15 @@ def fresh_context(trust: Trust) -> ssl.SSLContext:
     return context
 
 
-def _check_verifies(context: ssl.SSLContext) -> None:
-    """Refuse a context that was made lax, or became so after it had been checked."""
-    if context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname:
-        raise ConfigurationError(
-            "the SSLContext does not verify the server's certificate and host name",
-            setting="attestation",
-            hint="begin with ssl.create_default_context() and leave its checks on",
-        )
-
-
 def _wrap(context: ssl.SSLContext, sock: socket.socket, name: str) -> ssl.SSLSocket:
     return context.wrap_socket(
         sock,
         server_hostname=name,
         do_handshake_on_connect=False,
-        # Or a reset connection would read like one that was closed in order.
+        # Otherwise a reset connection would look like one that was closed properly.
         suppress_ragged_eofs=False,
     )
 
 
 TLS_CONTEXTS = TlsContextCache()
-"""The contexts of this process."""
+"""The TLS contexts of this process."""

@@ -1,7 +1,7 @@
-"""What OpenSSL and the operating system say, told as what it is.
+"""Translation of OpenSSL's and the operating system's errors into those of aiodps.
 
-Errors are told apart by alert, verify code and errno, never by their text, which differs between
-versions.
+Errors are distinguished by alert, verify code and errno, never by their text, which differs
+between versions.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from aiodps.models import Phase
 from aiodps.network.server_identity import server_identity_error
 
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?([A-Z_]+)")
-"""How OpenSSL calls an alert that the peer sent; some have no ALERT in their name."""
+"""OpenSSL's name of an alert that the peer sent; not every name contains ALERT."""
 
-_REFUSALS_OF_OUR_CERTIFICATE = {
+_CERTIFICATE_ALERTS = {
     "bad_certificate",
     "unsupported_certificate",
     "certificate_revoked",
@@ -38,11 +38,11 @@ _REFUSALS_OF_OUR_CERTIFICATE = {
 }
 """Alerts 42 to 46, 48, 49 and 116."""
 
-_PASSING_ALERTS = {"internal_error", "user_cancelled"}
-"""Alerts 80 and 90: the server had trouble of its own."""
+_TEMPORARY_ALERTS = {"internal_error", "user_cancelled"}
+"""Alerts 80 and 90: the server has a problem of its own."""
 
 _ALERT_REASONS = {"protocol_version": "version", "handshake_failure": "no_common_cipher"}
-"""Alerts 70 and 40, by what they mean in the answer to a hello."""
+"""Alerts 70 and 40, by what they mean in response to a ClientHello."""
 
 _PROTOCOL_REASONS = {
     "UNSUPPORTED_PROTOCOL": "version",
@@ -58,12 +58,12 @@ _PROTOCOL_REASONS = {
     "EXCESS_HANDSHAKE_DATA": "too_large",
     "DATA_LENGTH_TOO_LONG": "too_large",
 }
-"""What OpenSSL finds wrong by itself."""
+"""Faults that OpenSSL itself detects."""
 
 _HINTS = {
-    "not_tls": "is this port TLS? 443 for rest, 8883 for mqtt; a proxy may have answered",
-    "no_common_cipher": "the server may also want a client certificate, and was shown none",
-    "unrecognized_name": "the server does not know the endpoint's name: check its spelling",
+    "not_tls": "check the port (443 for rest, 8883 for mqtt), and look for a proxy",
+    "no_common_cipher": "the server may also require a client certificate, and was sent none",
+    "unrecognized_name": "the server does not recognize the endpoint's name: check its spelling",
 }
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
@@ -71,16 +71,16 @@ _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, er
 _GONE = {errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN}
 
 
-def classify(
+def translate(
     exc: OSError, *, phase: Phase, host: str, sock: ssl.SSLSocket | None = None
 ) -> ProvisioningError:
-    """Make our error out of one of the operating system's or of OpenSSL's.
+    """Return an error of aiodps for one of the operating system or of OpenSSL.
 
     Args:
-        exc: What was raised while connecting, shaking hands, reading or writing.
-        phase: Where that was.
-        host: Whom we wanted to reach.
-        sock: The connection, to tell what the server showed; None if it is not at hand.
+        exc: What was raised while connecting, in the handshake, reading or writing.
+        phase: The phase in which it was raised.
+        host: The host to be connected to.
+        sock: The TLS socket, for the certificates that the server presented; None if unavailable.
 
     Returns:
         The error, located at the phase; raise it `from exc`.
@@ -107,30 +107,32 @@ def _translate(
 
 
 def _tls(exc: ssl.SSLError) -> ProvisioningError:
-    # Python has no names for what is newer than itself.
-    said = getattr(exc, "reason", None) or "OTHER"
-    alert = _ALERT.fullmatch(said)
+    # Python has no names for errors that are newer than itself.
+    reported = getattr(exc, "reason", None) or "OTHER"
+    alert = _ALERT.fullmatch(reported)
     if alert is not None:
         return _alert(alert[1].lower())
 
-    reason = _PROTOCOL_REASONS.get(said, said.lower())
+    reason = _PROTOCOL_REASONS.get(reported, reported.lower())
     return TlsProtocolError(
-        f"TLS could not be agreed on ({said.lower()})", reason=reason, hint=_HINTS.get(reason)
+        f"the TLS handshake failed ({reported.lower()})", reason=reason, hint=_HINTS.get(reason)
     )
 
 
 def _alert(name: str) -> ProvisioningError:
-    if name in _REFUSALS_OF_OUR_CERTIFICATE:
+    if name in _CERTIFICATE_ALERTS:
         return ClientCertificateRejectedError(
-            f"the server refused the device's certificate (TLS alert {name})", reason=name
+            f"the server rejected the device's certificate (TLS alert {name})", reason=name
         )
 
-    if name in _PASSING_ALERTS:
-        return ConnectionLostError(f"the server gave up (TLS alert {name})")
+    if name in _TEMPORARY_ALERTS:
+        return ConnectionLostError(f"the server aborted the handshake (TLS alert {name})")
 
     reason = _ALERT_REASONS.get(name, name)
     return TlsProtocolError(
-        f"the server refused TLS (alert {name})", reason=reason, hint=_HINTS.get(reason)
+        f"the server rejected the handshake (TLS alert {name})",
+        reason=reason,
+        hint=_HINTS.get(reason),
     )
 
 
@@ -138,22 +140,22 @@ def _closed(phase: Phase) -> ConnectionLostError:
     if phase is Phase.TLS:
         return ConnectionLostError(
             "the server closed the connection during the TLS handshake",
-            hint="often a refused client certificate, or a proxy that speaks no TLS",
+            hint="a common cause is a rejected client certificate, or a proxy without TLS",
         )
 
     return ConnectionLostError("the server closed the connection")
 
 
 def _system(exc: OSError, phase: Phase, host: str) -> ProvisioningError:
-    said = exc.strerror or type(exc).__name__
+    reported = exc.strerror or type(exc).__name__
     if exc.errno in _OUT_OF_RESOURCES:
-        return ResourceError(f"no connection to {host!r} could be opened: {said}")
+        return ResourceError(f"cannot open a connection to {host!r}: {reported}")
 
-    # A peer that takes the connection and resets it at once may be noticed while connecting.
+    # The reset of a connection just accepted may be noticed while still connecting.
     if phase in {Phase.DNS, Phase.TCP} and exc.errno not in _GONE:
-        return ConnectError(f"{host!r} did not take the connection: {said}")
+        return ConnectError(f"cannot connect to {host!r}: {reported}")
 
     if phase is Phase.TLS and exc.errno in _GONE:
         return _closed(phase)
 
-    return ConnectionLostError(f"the connection to {host!r} broke: {said}")
+    return ConnectionLostError(f"the connection to {host!r} was lost: {reported}")

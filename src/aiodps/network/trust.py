@@ -1,4 +1,4 @@
-"""Which certificate authorities the service's certificate may come from."""
+"""Trust: the certificate authorities that may issue the service's certificate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AZURE_ROOTS = {
         "c741f70f4b2a8d88bf2e71c14122ef53ef10eba0cfa5e64cfa20f418853073e0"
     ),
 }
-"""The two roots that Microsoft advises to trust for DPS and IoT Hub, by SHA-256 fingerprint.
+"""The two roots that Microsoft recommends for DPS and IoT Hub, by SHA-256 fingerprint.
 
 Source: Microsoft Learn, "Migrate IoT Hub resources to a new TLS certificate root".
 """
@@ -34,26 +34,26 @@ _PEM_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE---
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """A set of certificate authorities, ready to be put into TLS contexts."""
+    """A set of trusted certificate authorities, ready to be loaded into TLS contexts."""
 
     KEYWORDS: ClassVar[frozenset[str]] = frozenset({"azure", "certifi", "system"})
 
     name: str
-    """What was asked for, for messages."""
+    """Name of the set, for messages."""
     authorities: bytes | None = field(repr=False)
-    """The certificates as DER, one after the other; None for those of the operating system."""
+    """The certificates in DER, concatenated; None for those of the operating system."""
 
     @staticmethod
     def of(value: Trust | str | bytes | os.PathLike[str] | None) -> Trust:
-        """Make a trust out of what a caller may give; reads files at once.
+        """Return the trust that a caller's value stands for; reads files at once.
 
         Args:
             value: None or "azure" for Azure's two roots, "certifi" for the roots of the certifi
-                package, "system" for those of the operating system, a path to a PEM file (a
-                text that is none of the keywords is a path), PEM bytes, or a `Trust`.
+                package, "system" for those of the operating system, a path to a PEM file (any
+                string that is not a keyword is a path), PEM bytes, or a `Trust`.
 
         Raises:
-            ConfigurationError: If there is no usable certificate in it.
+            ConfigurationError: If it contains no usable certificate.
         """
         match value:
             case Trust():
@@ -68,7 +68,7 @@ class Trust:
             case bytes():
                 return Trust("the given PEM bytes", _read(value, "the given PEM bytes"))
             case str() if "\0" in value or "-----BEGIN" in value:
-                raise _unusable("trust is a text that is no path")
+                raise _unusable("trust is a string that is not a path")
             case str() | os.PathLike():
                 path = Path(value)
                 return Trust(str(path), _read(_content(path), f"the CA file {str(path)!r}"))
@@ -76,7 +76,7 @@ class Trust:
                 raise _unusable(f"trust cannot be of type {type(value).__name__!r}")
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Make a fresh context trust these authorities and no other."""
+        """Load these authorities into a new context, which then trusts no others."""
         if self.authorities is not None:
             context.load_verify_locations(cadata=self.authorities)
             return
@@ -90,9 +90,9 @@ class Trust:
 
 @functools.cache
 def _azure_roots() -> bytes:
-    """Pick Azure's roots out of certifi.
+    """Return Azure's roots, taken from certifi.
 
-    Two certificates cost a context half a millisecond, all of certifi cost it twenty.
+    Loading two certificates takes half a millisecond per context, all of certifi takes twenty.
     """
     wanted = {bytes.fromhex(fingerprint): name for name, fingerprint in AZURE_ROOTS.items()}
     found = [der for der in _certifi() if wanted.pop(hashlib.sha256(der).digest(), None)]
@@ -100,18 +100,18 @@ def _azure_roots() -> bytes:
         return b"".join(found)
 
     raise ConfigurationError(
-        f"the certifi package no longer holds {' and '.join(wanted.values())}",
+        f"the certifi package no longer contains {' and '.join(wanted.values())}",
         setting="trust",
-        hint="give the root as a file with trust=, and look for a newer aiodps",
+        hint="give the root as a PEM file with trust=, or install a newer aiodps",
     )
 
 
 def _system_paths() -> tuple[str | None, str | None] | None:
-    """Return where the operating system keeps its authorities; None if Windows keeps them.
+    """Return file and directory of the operating system's authorities; None on Windows.
 
-    These are the paths OpenSSL was built with. Its own function to load them is not used because
-    it lets SSL_CERT_FILE and SSL_CERT_DIR decide, and the environment has no say in whom a device
-    believes.
+    These are the paths that OpenSSL was built with. Its own function for loading them is not used
+    because it obeys SSL_CERT_FILE and SSL_CERT_DIR, and the environment must not decide whom a
+    device trusts.
     """
     if sys.platform == "win32":
         return None
@@ -122,7 +122,7 @@ def _system_paths() -> tuple[str | None, str | None] | None:
     if file is None and directory is None:
         raise ConfigurationError(
             "this Python's OpenSSL looks for the system's certificate authorities in "
-            f"{paths.openssl_cafile!r} and {paths.openssl_capath!r}, and neither is there",
+            f"{paths.openssl_cafile!r} and {paths.openssl_capath!r}, and neither exists",
             setting="trust",
             hint="install the package ca-certificates, or give trust='certifi'",
         )
@@ -140,7 +140,7 @@ def _ders(pem: bytes) -> list[bytes]:
 
 def _content(path: Path) -> bytes:
     try:
-        # A pipe or a device could keep us waiting, or never end.
+        # A pipe or a device could block, or never end.
         if path.exists() and not path.is_file():
             raise _unusable(f"the CA file {str(path)!r} is not a regular file")
 
@@ -155,9 +155,9 @@ def _read(pem: bytes, source: str) -> bytes:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities)
     except (ValueError, ssl.SSLError) as exc:
         raise ConfigurationError(
-            f"{source} holds no certificate that can be read",
+            f"{source} contains no certificate that can be read",
             setting="trust",
-            hint="give a PEM file that begins with -----BEGIN CERTIFICATE-----",
+            hint="give PEM, which begins with -----BEGIN CERTIFICATE-----",
         ) from exc
 
     return authorities

@@ -164,7 +164,7 @@ class Registration:
         return self.state is State.POLLING and not self._forgotten
 
     def _register_again(self, error: NotFoundError, now: float) -> Action:
-        """Give up a known operation, which the service has forgotten; the only case in which it is."""
+        """Give up the operation: the service has forgotten it, which is the only such case."""
         self._forgotten = True
         self.operation_id = None
         return self._wait_to_retry(error, now)

@@ -183,7 +183,9 @@ def _error(response: Response) -> ProvisioningError:
         return TransportTimeoutError(f"the service gave up on the request ({code})")
 
     kind = _ERRORS.get(code, UnexpectedStatusError)
-    return _service_error(kind, "the service refused the request", parse_error(response.body), response)
+    return _service_error(
+        kind, "the service refused the request", parse_error(response.body), response
+    )
 
 
 def _service_error(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from aiodps.errors import ConnectionLostError
 from aiodps.models import Phase
 from aiodps.network.dial import Connection
-from aiodps.network.tls_errors import classify
+from aiodps.network.tls_errors import translate
 from aiodps.protocol.mqtt_packets import Inbound
 
 _RECORD = 16 * 1024
@@ -76,7 +76,7 @@ class PahoSocket:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except OSError as exc:
-            raise classify(exc, phase=Phase.SESSION, host=self._connection.host) from exc
+            raise translate(exc, phase=Phase.SESSION, host=self._connection.host) from exc
 
         if not data:
             where = " in the middle of a packet" if self._inbound.cut_short else ""
@@ -96,7 +96,7 @@ class PahoSocket:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except OSError as exc:
-            raise classify(exc, phase=Phase.SESSION, host=self._connection.host) from exc
+            raise translate(exc, phase=Phase.SESSION, host=self._connection.host) from exc
 
         self._outgoing += data[:sent]
         if sent == len(data):
