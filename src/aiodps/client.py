@@ -1,4 +1,4 @@
-"""The public face: `provision` and `ProvisioningClient` validate and compose, nothing else."""
+"""The public interface: `provision` and `ProvisioningClient`, which validate and compose."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ async def provision(
     config: str | Path | None = None,
     **settings: Unpack[SettingsArguments],
 ) -> Assignment:
-    """Provision one device: register it, wait until it is assigned, say where.
+    """Provision one device: register it, wait until it is assigned, and return the assignment.
 
     Args:
-        attestation: How the device proves who it is; None to load the files that the settings
-            `certificate`, `private_key` and `key_password_file` name.
+        attestation: How the device authenticates; None to load the files named by the settings
+            `certificate`, `private_key` and `key_password_file`.
         payload: A JSON object for the custom allocation webhook; None to send none.
-        retry: When to try again; None for `RetryPolicy()`.
+        retry: When and how often to retry; None for `RetryPolicy()`.
         on_step: Called with each `Step` as it happens.
-        config: TOML file with settings; None for the one that `AIODPS_CONFIG` names, if any.
-        **settings: `id_scope`, `transport`, `timeout` and all others of `Settings`. One that is
-            left out or None is taken from `AIODPS_*` in the environment, else from the settings
-            file, else from its default.
+        config: TOML file with settings; None for the one named by `AIODPS_CONFIG`, if any.
+        **settings: `id_scope`, `transport`, `timeout` and all others of `Settings`. If one is
+            missing or None, the environment (`AIODPS_*`) applies, then the settings file, then
+            the default.
 
     Raises:
-        ConfigurationError: If an argument or setting is not allowed. Nothing was sent.
-        CredentialError: If the device cannot prove who it is. Nothing was sent.
-        ProvisioningError: One of its classes for everything else; see `aiodps.errors`.
+        ConfigurationError: If an argument or setting is not valid. Nothing was sent.
+        CredentialError: If the device's credential cannot be used. Nothing was sent.
+        ProvisioningError: For everything else, as one of its subclasses; see `aiodps.errors`.
     """
     client = ProvisioningClient(retry=retry, config=config, **settings)
     return await client.provision(attestation=attestation, payload=payload, on_step=on_step)
 
 
 class ProvisioningClient:
-    """The same, configured once for any number of devices.
+    """A client that is configured once and provisions any number of devices.
 
-    A client holds settings and nothing else: no socket, task or thread. It needs no closing, may
-    be shared by any number of tasks, event loops and threads, and provisions any number of
-    devices at once; two registrations of the same registration id at once are refused.
+    A client holds settings, but no socket, task or thread. It does not have to be closed, may be
+    shared by tasks, event loops and threads, and provisions any number of devices concurrently.
+    Only concurrent registrations of the same registration id are rejected.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class ProvisioningClient:
         config: str | Path | None = None,
         **settings: Unpack[SettingsArguments],
     ) -> None:
-        """See `provision`; `seed` makes the jitter repeatable, None draws one."""
+        """See `provision`; `seed` makes the jitter reproducible, None draws a random one."""
         self._set_up(Settings.load(config=config, **settings), retry=retry, seed=seed)
 
     @classmethod
     def from_settings(
         cls, settings: Settings, *, retry: RetryPolicy | None = None, seed: int | None = None
     ) -> Self:
-        """Make a client from settings that are loaded already."""
+        """Create a client from settings that are loaded already."""
         client = cls.__new__(cls)
         client._set_up(settings, retry=retry, seed=seed)  # noqa: SLF001 (its own)
         return client
@@ -93,13 +93,13 @@ class ProvisioningClient:
         self.settings = settings
         self.retry: RetryPolicy = retry or RetryPolicy()
         self.seed: int = secrets.randbits(64) if seed is None else seed
-        self._id_scope = _needed_id_scope(settings)
+        self._id_scope = _require_id_scope(settings)
         self._trust = Trust.of(settings.trust)
-        self._under_way: set[str] = set()
+        self._in_progress: set[str] = set()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        """Tell where the client goes, for debugging."""
+        """Return endpoint, id scope and transport, for debugging."""
         settings = self.settings
         return f"<ProvisioningClient {settings.endpoint} {self._id_scope} {settings.transport!r}>"
 
@@ -114,14 +114,14 @@ class ProvisioningClient:
     ) -> Assignment:
         """Provision one device; see `aiodps.provision` for arguments and errors.
 
-        `operation_id` names an operation that an earlier process began and did not see the end
-        of: it is polled, which is free, and only if the service has forgotten it the device is
-        registered again.
+        `operation_id` is an operation that an earlier process started and did not finish: it is
+        polled, which is free, and a register request is sent only if the service has forgotten
+        it.
         """
-        wanted = self.settings.registration_id if registration_id is None else registration_id
+        requested = self.settings.registration_id if registration_id is None else registration_id
         try:
             attestation = attestation or _attestation_from_files(self.settings)
-            name = _registration_id(attestation, wanted)
+            name = _registration_id(attestation, requested)
             attestation.check(registration_id=name, wall_time=time.time())
             checked = check_payload(payload)
             _check_operation_id(operation_id)
@@ -130,11 +130,11 @@ class ProvisioningClient:
             report = Reporter(name, factory.name, _observer(on_step))
             transport = factory.open(self._target(name, attestation, report))
         except ProvisioningError as error:
-            error.locate(registration_id=wanted)
+            error.locate(registration_id=requested)
             raise
 
-        with self._alone(name):
-            machine = Registration(self._plan(name, checked, factory.name, operation_id))
+        with self._exclusive(name):
+            machine = Registration(self._params(name, checked, factory.name, operation_id))
             return await drive(machine, transport, report)
 
     def _target(self, name: str, attestation: Attestation, report: Reporter) -> Target:
@@ -148,7 +148,7 @@ class ProvisioningClient:
             timeout=self.settings.timeout,
         )
 
-    def _plan(
+    def _params(
         self, name: str, payload: JsonObject | None, transport: str, operation_id: str | None
     ) -> RegistrationParams:
         return RegistrationParams(
@@ -167,32 +167,32 @@ class ProvisioningClient:
         identity = attestation.tls_identity()
         if isinstance(identity, OwnContext) and self.settings.trust is not None:
             raise ConfigurationError(
-                "trust cannot be given together with an SSLContext, which has its own",
+                "trust cannot be combined with an SSLContext, which has its own",
                 setting="trust",
                 hint="load the CA into the SSLContext instead",
             )
 
     @contextmanager
-    def _alone(self, registration_id: str) -> Iterator[None]:
-        """Keep a second registration of the same id out: it would take over the MQTT session."""
+    def _exclusive(self, registration_id: str) -> Iterator[None]:
+        """Reject a second registration of the same id: it would take over the MQTT session."""
         name = registration_id.casefold()
         with self._lock:
-            if name in self._under_way:
+            if name in self._in_progress:
                 raise UsageError(
-                    f"{registration_id!r} is being registered by this client already",
-                    hint="await the first registration, or give each device an id of its own",
+                    f"this client is registering {registration_id!r} already",
+                    hint="await the first registration, or use a separate id for each device",
                 ).locate(registration_id=registration_id)
 
-            self._under_way.add(name)
+            self._in_progress.add(name)
 
         try:
             yield
         finally:
             with self._lock:
-                self._under_way.discard(name)
+                self._in_progress.discard(name)
 
 
-def _needed_id_scope(settings: Settings) -> str:
+def _require_id_scope(settings: Settings) -> str:
     if settings.id_scope is not None:
         return settings.id_scope
 
@@ -206,7 +206,7 @@ def _needed_id_scope(settings: Settings) -> str:
 def _attestation_from_files(settings: Settings) -> Attestation:
     if settings.certificate is None:
         raise ConfigurationError(
-            "the device has nothing to prove who it is with",
+            "no device certificate was given",
             setting="attestation",
             hint="give attestation=X509.from_files(...) (--cert), or set AIODPS_CERTIFICATE",
         )
@@ -219,17 +219,17 @@ def _attestation_from_files(settings: Settings) -> Attestation:
 def _check_operation_id(operation_id: str | None) -> None:
     if operation_id is not None and not is_operation_id(operation_id):
         raise ConfigurationError(
-            f"{ascii(operation_id)[:60]} is no operation id",
+            f"{ascii(operation_id)[:60]} is not an operation id",
             setting="operation_id",
-            hint="give the id that the service answered the register request with",
+            hint="give the id that the service returned for the register request",
         )
 
 
-def _registration_id(attestation: Attestation, wanted: str | None) -> str:
-    name = attestation.registration_id if wanted is None else wanted
+def _registration_id(attestation: Attestation, requested: str | None) -> str:
+    name = attestation.registration_id if requested is None else requested
     if name is None:
         raise ConfigurationError(
-            "no registration id was given, and the SSLContext does not tell its certificate's",
+            "no registration id was given, and it cannot be read from an SSLContext",
             setting="registration_id",
             hint="give registration_id= (--registration-id), the CN of the certificate",
         )
@@ -245,14 +245,14 @@ def _factory(settings: Settings) -> TransportFactory:
             return factory
         case factory:
             raise ConfigurationError(
-                f"port is set, but the transport {factory!r} has a port of its own",
+                f"port cannot be combined with the transport {factory!r}, which has its own",
                 setting="port",
-                hint="give the port to the transport",
+                hint="set the port of the transport instead",
             )
 
 
 def _observer(on_step: Observer | None) -> Observer | None:
-    """Add logging to the caller's observer, if anybody reads the log."""
+    """Return the caller's observer, combined with logging if that is enabled."""
     if not _log.isEnabledFor(logging.DEBUG):
         return on_step
 

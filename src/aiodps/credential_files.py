@@ -1,4 +1,4 @@
-"""Reading files of certificates, keys and passwords: never blocking, never without bound."""
+"""Reading of certificate, key and password files: without blocking, with a size limit."""
 
 from __future__ import annotations
 
@@ -20,32 +20,31 @@ UNREADABLE = (
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
 )
-"""What `cryptography` raises for a certificate or key that it cannot read, at once or when asked
-for a part of it."""
+"""What `cryptography` raises for an invalid certificate or key, when it is loaded or accessed."""
 
 MAX_BYTES = 1024 * 1024
-"""A file of certificates or keys with more than a megabyte is something else."""
+"""Maximum size of a file of certificates or keys."""
 
 MAX_PASSWORD = 1023
-"""Bytes; OpenSSL takes no longer password for a private key."""
+"""Maximum length of a password in bytes; OpenSSL's limit for private keys."""
 
 
 class InsecureKeyFileWarning(UserWarning):
-    """A private key file that other users of the machine can read."""
+    """Warning about a private key file that other users of the machine can read."""
 
 
 def read(
     path: Path, *, kind: type[CredentialError] = CertificateError, what: str = "credential"
 ) -> bytes:
-    """Read a regular file of at most a megabyte; never wait for a FIFO.
+    """Return the content of a regular file of at most 1 MiB; never block on a FIFO.
 
     Args:
         path: The file.
-        kind: What to raise: `CertificateError` or `PrivateKeyError`.
-        what: What the file should hold, for messages.
+        kind: The error to raise: `CertificateError` or `PrivateKeyError`.
+        what: The expected content, for messages.
 
     Raises:
-        CredentialError: Of that kind, if it is anything else; `reason` says what.
+        CredentialError: Of that kind, if the file cannot be read; `reason` says why.
     """
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -53,7 +52,7 @@ def read(
         raise kind(
             f"the {what} file {str(path)!r} cannot be read: {exc.strerror}",
             reason="unreadable",
-            hint="check the path and who may read it",
+            hint="check the path and its permissions",
         ) from exc
 
     try:
@@ -73,22 +72,22 @@ def _check(status: os.stat_result, path: Path, kind: type[CredentialError], what
         raise kind(
             f"the {what} file {str(path)!r} {fault}",
             reason="not_regular",
-            hint="give a file of certificates or keys",
+            hint="give a file with certificates or a key",
         )
 
     if status.st_size > MAX_BYTES:
         raise kind(
-            f"the {what} file {str(path)!r} has {status.st_size} bytes",
+            f"the {what} file {str(path)!r} is too large: {status.st_size} bytes",
             reason="too_large",
-            hint=f"give a file of {MAX_BYTES} bytes at most",
+            hint=f"the maximum is {MAX_BYTES} bytes",
         )
 
 
 def read_password(path: Path, *, setting: str = "password_file") -> bytes:
-    """Read a password: the first line of a file, without its line end.
+    """Return a password: the first line of a file, without its line end.
 
     Raises:
-        ConfigurationError: If there is none, or it is too long for a private key.
+        ConfigurationError: If the line is empty, or too long for a private key.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -96,7 +95,7 @@ def read_password(path: Path, *, setting: str = "password_file") -> bytes:
         raise ConfigurationError(
             f"the password file {str(path)!r} cannot be read: {exc.strerror}",
             setting=setting,
-            hint="it has to be a file with the password in its first line",
+            hint="write the password into the first line of the file",
         ) from exc
 
     password = lines[0] if lines else b""
@@ -111,14 +110,14 @@ def read_password(path: Path, *, setting: str = "password_file") -> bytes:
 
 
 def warn_if_others_may_read(path: Path, *, stacklevel: int = 3) -> None:
-    """Warn about a private key file that others can read; a link is judged by its target."""
+    """Warn if other users can read a private key file; for a link, its target counts."""
     status = path.stat()
     mode = stat.S_IMODE(status.st_mode)
     foreign = hasattr(os, "geteuid") and status.st_uid not in {0, os.geteuid()}
     if os.name == "posix" and (mode & 0o077 or foreign):
         warnings.warn(
-            f"the private key file {str(path)!r} can be read by others (mode {mode:04o}); "
-            f"make it yours alone: chmod 600 {str(path)!r}",
+            f"other users can read the private key file {str(path)!r} (mode {mode:04o}); "
+            f"restrict it with: chmod 600 {str(path)!r}",
             InsecureKeyFileWarning,
             stacklevel=stacklevel,
         )

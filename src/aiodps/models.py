@@ -1,4 +1,4 @@
-"""The service's vocabulary as Python values; no behaviour, no input or output."""
+"""The service's vocabulary as Python values, without behaviour."""
 
 from __future__ import annotations
 
@@ -9,90 +9,89 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 Json: TypeAlias = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
-"""A JSON value. What it holds is `Any`: an alias that names itself cannot be read at run time
-before Python 3.12, and frameworks read it."""
+"""A JSON value. Its members are `Any`, because frameworks cannot evaluate a recursive alias at run
+time before Python 3.12."""
 
 JsonObject: TypeAlias = Mapping[str, Any]
 """A JSON object."""
 
 
 class RegistrationStatus(enum.StrEnum):
-    """What the service says about a registration (`status` on the wire)."""
+    """Status of a registration (`status` on the wire)."""
 
     UNASSIGNED = "unassigned"
-    """Known to the service, nothing decided yet; polling goes on."""
+    """Known to the service, but not decided yet; polling continues."""
     ASSIGNING = "assigning"
-    """The service is choosing an IoT Hub; polling goes on."""
+    """The service is choosing an IoT hub; polling continues."""
     ASSIGNED = "assigned"
-    """Done: there is an IoT Hub and a device id."""
+    """Final: the device has an IoT hub and a device id."""
     FAILED = "failed"
-    """Done: the service could not assign the device; it says why."""
+    """Final: the service could not assign the device, and says why."""
     DISABLED = "disabled"
-    """Done: the enrollment is disabled."""
+    """Final: the enrollment is disabled."""
 
 
 class Substatus(enum.StrEnum):
-    """How an assignment came about (`substatus` on the wire)."""
+    """Kind of an assignment (`substatus` on the wire)."""
 
     INITIAL_ASSIGNMENT = "initialAssignment"
     """The device was assigned for the first time."""
     DEVICE_DATA_MIGRATED = "deviceDataMigrated"
-    """The device moved to another hub and its twin moved with it."""
+    """The device was reassigned to another hub, and its twin was migrated."""
     DEVICE_DATA_RESET = "deviceDataReset"
-    """The device moved to another hub and its twin began anew."""
+    """The device was reassigned to another hub, and its twin was reset."""
     REPROVISIONED_TO_INITIAL_ASSIGNMENT = "reprovisionedToInitialAssignment"
-    """The device was provisioned again and stayed where it was."""
+    """The device was provisioned again, and keeps its initial assignment."""
 
 
 class Phase(enum.StrEnum):
-    """Where a registration was when something happened."""
+    """Phase of a registration, as named in steps and errors."""
 
     CONFIGURATION = "configuration"
-    """Before anything was sent: arguments, settings, files."""
+    """Before anything is sent: arguments, settings, files."""
     DNS = "dns"
-    """Looking the endpoint's name up."""
+    """Looking up the endpoint's name."""
     TCP = "tcp"
-    """Opening the connection."""
+    """Opening the TCP connection."""
     TLS = "tls"
-    """Proving who the service and the device are."""
+    """The TLS handshake."""
     SESSION = "session"
-    """MQTT only: CONNECT to CONNACK, SUBSCRIBE to SUBACK."""
+    """MQTT only: from CONNECT to CONNACK, and from SUBSCRIBE to SUBACK."""
     REGISTER = "register"
-    """The register request and its answer."""
+    """The register request and its response."""
     POLL = "poll"
-    """Asking how the operation stands."""
+    """A status query and its response."""
     WAIT = "wait"
-    """Waiting, as the service asked or before trying again."""
+    """Waiting, as the service asked or before a retry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Where the device belongs: the outcome of a registration. Holds no secret."""
+    """The result of a registration: the device's IoT hub and device id. Contains no secret."""
 
     registration_id: str
-    """The id the device registered with."""
+    """The id that the device registered with."""
     device_id: str
-    """The id to use at the IoT Hub; may differ from the registration id."""
+    """The device's id at the IoT hub; may differ from the registration id."""
     assigned_hub: str
-    """Host name of the IoT Hub."""
+    """Host name of the IoT hub."""
     status: RegistrationStatus
     """Always `RegistrationStatus.ASSIGNED`."""
     substatus: Substatus | str | None = None
-    """How it came about; a plain string if the service said a word this version does not know;
-    None if it said nothing."""
+    """Kind of assignment; a plain string if it is unknown to this version; None if absent."""
     created: datetime | None = None
-    """When the registration record was made; None if absent or unreadable."""
+    """When the registration record was created; None if absent or not valid."""
     updated: datetime | None = None
-    """When the registration record was last changed; None if absent or unreadable."""
+    """When the registration record was last changed; None if absent or not valid."""
     etag: str | None = None
-    """The record's entity tag, as the service wrote it."""
+    """Entity tag of the registration record; None if absent."""
     payload: Json = field(default=None, repr=False)
-    """What a custom allocation webhook returned for the device; None if nothing."""
+    """What the custom allocation webhook returned for the device; None if nothing."""
     issued_certificate_chain: tuple[str, ...] = field(default=(), repr=False)
     """Certificates issued to the device (base64 of DER, leaf first); empty if none."""
     enrollment_group_id: str | None = None
-    """The enrollment group that let the device in; None for an individual enrollment."""
+    """Enrollment group of the device; None for an individual enrollment."""
     transport: str
-    """The name of the transport that was used, such as "rest"."""
+    """Name of the transport that was used, such as "rest"."""
     raw: JsonObject = field(default_factory=dict, repr=False)
-    """The whole `registrationState` as received, unknown members included."""
+    """The complete `registrationState` as received, including unknown members."""

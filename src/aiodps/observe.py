@@ -1,7 +1,7 @@
-"""What happens during a registration, told as it happens: one record, one hook.
+"""Observation of a registration: steps, and the hook that reports each as it happens.
 
-Logging, the command's trace and the fleet's measurements are all observers of this hook.
-The records lie at the bottom of the package because transports and driver both make them.
+Logging, the trace of the CLI and the measurements of a fleet are all observers of this hook. This
+module imports no transport and no driver, because both report steps.
 """
 
 from __future__ import annotations
@@ -17,106 +17,105 @@ from aiodps.models import Phase
 
 
 class StepKind(enum.StrEnum):
-    """What a step tells."""
+    """Kind of a step."""
 
     RESOLVED = "resolved"
-    """The endpoint's name was looked up (`took`)."""
+    """The name of the endpoint was looked up (`took`)."""
     CONNECTED = "connected"
-    """The TCP connection stands (`took`)."""
+    """The TCP connection is open (`took`)."""
     SECURED = "secured"
-    """The TLS handshake is done (`took`)."""
+    """The TLS handshake is complete (`took`)."""
     SESSION_OPENED = "session-opened"
     """MQTT: CONNACK arrived (`took`)."""
     SUBSCRIBED = "subscribed"
     """MQTT: SUBACK arrived (`took`)."""
     SENT = "sent"
-    """A request or packet went out; `text` shows it, secrets masked."""
+    """A request or packet was sent; `text` is its content, with secrets masked."""
     RECEIVED = "received"
-    """A response or packet came in; `text` shows it, secrets masked."""
+    """A response or packet was received; `text` is its content, with secrets masked."""
     IGNORED = "ignored"
-    """Something came in that was not for us, or too late; `text` says what."""
+    """A packet was received that belongs to no request, or came too late; `text` says which."""
     REGISTERING = "registering"
-    """A register request goes out."""
+    """A register request is about to be sent."""
     ACCEPTED = "accepted"
-    """The service gave an operation id (`took` since the register request)."""
+    """The service returned an operation id (`took` since the register request)."""
     POLLING = "polling"
-    """A status query goes out."""
+    """A status query is about to be sent."""
     ASSIGNING = "assigning"
-    """A status query was answered: not decided yet (`took` since the query)."""
+    """A status query returned that nothing is decided yet (`took` since the query)."""
     WAITING = "waiting"
-    """Waiting `wait` seconds as the service asked, or the least there is between two polls."""
+    """Waiting `wait` seconds, as the service asked or as the minimum between two polls."""
     RETRYING = "retrying"
-    """Something failed (`text`); waiting `wait` seconds before trying again."""
+    """Something failed (`text`); waiting `wait` seconds before a retry."""
     CLOSED = "closed"
-    """The transport is closed; `phase` is where the registration was by then."""
+    """The transport is closed; `phase` is the last phase of the registration."""
     ASSIGNED = "assigned"
-    """Done: there is an assignment (`took` since the beginning)."""
+    """Final: the device is assigned (`took` since the start)."""
     FAILED = "failed"
-    """Done: there is an error (`took` since the beginning)."""
+    """Final: the registration failed (`took` since the start)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that happened during a registration. Holds no secret."""
+    """One event during a registration. Contains no secret."""
 
     kind: StepKind
     """What happened."""
     at: float
-    """When, in seconds of the monotonic clock (`time.monotonic`)."""
+    """When it happened, in seconds of `time.monotonic`."""
     registration_id: str
-    """Whose registration."""
+    """Registration id of the device."""
     transport: str
-    """The name of the transport in use, such as "rest"."""
+    """Name of the transport, such as "rest"."""
     phase: Phase
-    """Where the registration was."""
+    """Phase of the registration."""
     took: float | None = None
-    """How long it took in seconds; None for a moment."""
+    """Duration in seconds; None if it has none."""
     wait: float | None = None
-    """How long the registration will wait now in seconds; None if it does not."""
+    """Seconds that the registration is going to wait; None if it does not wait."""
     text: str = field(default="", repr=False)
-    """The same for people; what went over the wire for `SENT` and `RECEIVED`."""
+    """Details for people; for `SENT` and `RECEIVED` what went over the wire."""
 
 
 class Observer(Protocol):
-    """Something that wants to know.
+    """A callable that receives each step of a registration.
 
-    Called synchronously on the event loop: be quick and do not block. An exception raised by an
-    observer is logged and does not disturb the registration.
+    It is called synchronously in the event loop, so it must be fast and not block. An exception
+    that it raises is logged, and does not affect the registration.
     """
 
     def __call__(self, step: Step, /) -> None:
-        """Take note of one step."""
+        """Process a step."""
 
 
 class PhaseTimes:
-    """Adds up where the time of one registration went: an `Observer` ready to use.
+    """An `Observer` that adds up the time one registration spent in each phase.
 
-    Phases are those of `Phase`; `Phase.WAIT` is time that the service asked us to wait or that
-    passed before trying again.
+    `Phase.WAIT` is the time waited for the service, and before retries.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[Phase, float] = {}
-        """Seconds by phase; a phase that did not happen is not there."""
-        self._asked: float | None = None
+        """Seconds by phase; a phase that did not occur is missing."""
+        self._requested: float | None = None
 
     def __call__(self, step: Step, /) -> None:
-        """Take note of one step."""
+        """Process a step."""
         match step.kind:
             case StepKind.REGISTERING | StepKind.POLLING:
-                self._asked = step.at
+                self._requested = step.at
             case StepKind.WAITING | StepKind.RETRYING:
-                self._answered(step)
+                self._end_request(step)
                 self._add(Phase.WAIT, step.wait or 0.0)
             case StepKind.ACCEPTED | StepKind.ASSIGNING | StepKind.ASSIGNED | StepKind.FAILED:
-                self._answered(step)
+                self._end_request(step)
             case _ if step.took is not None:
                 self._add(step.phase, step.took)
 
-    def _answered(self, step: Step) -> None:
-        if self._asked is not None:
-            self._add(step.phase, step.at - self._asked)
-            self._asked = None
+    def _end_request(self, step: Step) -> None:
+        if self._requested is not None:
+            self._add(step.phase, step.at - self._requested)
+            self._requested = None
 
     def _add(self, phase: Phase, seconds: float) -> None:
         self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
@@ -127,18 +126,18 @@ _log = logging.getLogger("aiodps.registration")
 
 @dataclass(slots=True, eq=False)
 class Reporter:
-    """Makes steps for one registration and hands them to the observer, if there is one."""
+    """Creates the steps of one registration and passes them to the observer, if there is one."""
 
     registration_id: str
     transport: str
     observer: Observer | None = None
     phase: Phase = field(default=Phase.TCP, init=False)
-    """Where the registration is, whether anybody listens or not: an attempt that is cancelled
-    cannot say itself how far it came. Whoever begins a phase sets it."""
+    """The current phase, set by the code that starts it, with or without an observer: an attempt
+    that is cancelled cannot report its phase itself."""
 
     @property
     def enabled(self) -> bool:
-        """Whether anybody listens; nothing needs to be put into words if not."""
+        """Whether there is an observer."""
         return self.observer is not None
 
     def __call__(
@@ -150,7 +149,7 @@ class Reporter:
         wait: float | None = None,
         text: Callable[[], str] | str = "",
     ) -> None:
-        """Report one step; `text` may be a function that is called only if anybody listens."""
+        """Report a step; if `text` is a function, it is called only if there is an observer."""
         if self.observer is None:
             return
 
@@ -166,7 +165,7 @@ class Reporter:
         )
         try:
             self.observer(step)
-        except Exception:  # noqa: BLE001 (an observer is not ours, whatever it raises)
+        except Exception:  # noqa: BLE001 (an observer may raise anything)
             _log.exception("an observer failed on %s", kind)
 
 
@@ -181,7 +180,7 @@ _GLYPHS = {
 
 
 def log_step(step: Step) -> None:
-    """Log a step at DEBUG level, without the text of the wire: an `Observer` ready to use."""
+    """Log a step at DEBUG level, without wire data; this is an `Observer`."""
     if not _log.isEnabledFor(logging.DEBUG):
         return
 

@@ -1,4 +1,4 @@
-"""Which version of aiodps this is."""
+"""The version of aiodps."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from importlib.metadata import version
 from typing import Final
 
 __version__: Final = version("aiodps")
-"""The version that is installed; what the service is told as well."""
+"""The installed version, which is also sent to the service."""

@@ -52,7 +52,7 @@ def test_registration_ids(good: str) -> None:
         ("🚀", "has '\\U0001f680' at position 0"),
         ("../../x", "has '/' at position 2"),
         ("%2e%2e", "has '%' at position 0"),
-        (None, "is not a text"),
+        (None, "is not a string"),
     ],
 )
 def test_bad_registration_ids(bad: object, fault: str) -> None:
@@ -87,12 +87,12 @@ def test_endpoints(given: str, host: str) -> None:
         ("me@dps.test", "has user information"),
         ("dps%2Ftest", "has a percent escape"),
         ("dps.test.", "is not a host name"),
-        ("dрs.test", "outside ASCII"),
+        ("dрs.test", "non-ASCII"),
         ("::1", "IPv6 address without brackets"),
         ("[zz]", "is not a host name"),
         ("", "is not a host name"),
         ("-a.test", "is not a host name"),
-        (None, "is not a text"),
+        (None, "is not a string"),
     ],
 )
 def test_bad_endpoints(bad: object, fault: str) -> None:

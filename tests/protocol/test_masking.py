@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiodps.protocol.masking import shown_body, shown_headers
+from aiodps.protocol.masking import masked_body, masked_headers
 
 
 def test_members() -> None:
@@ -19,7 +19,7 @@ def test_members() -> None:
         "registrationState": {"tpm": {"authenticationKey": "canary"}, "payload": None},
         "list": [{"sasToken": "canary"}, 1],
     }
-    shown = shown_body(json.dumps(body).encode())
+    shown = masked_body(json.dumps(body).encode())
 
     assert "canary" not in shown
     assert json.loads(shown) == {
@@ -42,12 +42,12 @@ def test_members() -> None:
 )
 def test_not_json(body: bytes, shown: str) -> None:
     """What cannot be looked into is not shown."""
-    assert shown_body(body) == shown
+    assert masked_body(body) == shown
 
 
 def test_headers() -> None:
     """Headers that authorise are masked."""
-    shown = shown_headers(
+    shown = masked_headers(
         [("Host", "dps.test"), ("Authorization", "canary"), ("Cookie", "canary")]
     )
 
@@ -57,4 +57,4 @@ def test_headers() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes(body: bytes) -> None:
     """Whatever comes in can be shown."""
-    assert len(shown_body(body)) <= 4096
+    assert len(masked_body(body)) <= 4096

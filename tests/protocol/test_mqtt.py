@@ -21,8 +21,8 @@ from aiodps.errors import (
 from aiodps.protocol.limits import MAX_TOPIC_BYTES, MAX_TOPIC_PARAMETERS
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.protocol.mqtt import (
-    Answer,
-    NotForUs,
+    ResponseTopic,
+    Unrelated,
     check_connack,
     check_suback,
     parse_response_topic,
@@ -71,23 +71,35 @@ RES = "$dps/registrations/res/"
 @pytest.mark.parametrize(
     ("topic", "answer"),
     [
-        pytest.param(f"{RES}200/?$rid=r1", Answer("r1", 200, None), id="plain"),
-        pytest.param(f"{RES}202/?$rid=r1&retry-after=3", Answer("r1", 202, 3.0), id="retry-after"),
-        pytest.param(f"{RES}429/?retry-after=0&$rid=r1", Answer("r1", 429, 0.0), id="other-order"),
-        pytest.param(f"{RES}202/?$rid=r1&retry-after", Answer("r1", 202, None), id="M31"),
-        pytest.param(f"{RES}202/?$rid=r1&retry-after=1.5", Answer("r1", 202, None), id="fraction"),
-        pytest.param(f"{RES}202/?$rid=r1&retry-after=-1", Answer("r1", 202, None), id="negative"),
-        pytest.param(f"{RES}202/?$rid=r1&retry-after=٣", Answer("r1", 202, None), id="arabic"),
+        pytest.param(f"{RES}200/?$rid=r1", ResponseTopic("r1", 200, None), id="plain"),
         pytest.param(
-            f"{RES}202/?$rid=r1&retry-after=" + "9" * 10, Answer("r1", 202, None), id="ages"
+            f"{RES}202/?$rid=r1&retry-after=3", ResponseTopic("r1", 202, 3.0), id="retry-after"
         ),
-        pytest.param(f"{RES}200/?$rid=a=b", Answer("a=b", 200, None), id="M33"),
-        pytest.param(f"{RES}200/?$rid=a%3D%c3%a9+b", Answer("a=é+b", 200, None), id="escapes"),
-        pytest.param(f"{RES}200/?$rid=r1&new=thing&", Answer("r1", 200, None), id="more"),
-        pytest.param(f"{RES}200/?$rid=", Answer("", 200, None), id="empty-rid"),
+        pytest.param(
+            f"{RES}429/?retry-after=0&$rid=r1", ResponseTopic("r1", 429, 0.0), id="other-order"
+        ),
+        pytest.param(f"{RES}202/?$rid=r1&retry-after", ResponseTopic("r1", 202, None), id="M31"),
+        pytest.param(
+            f"{RES}202/?$rid=r1&retry-after=1.5", ResponseTopic("r1", 202, None), id="fraction"
+        ),
+        pytest.param(
+            f"{RES}202/?$rid=r1&retry-after=-1", ResponseTopic("r1", 202, None), id="negative"
+        ),
+        pytest.param(
+            f"{RES}202/?$rid=r1&retry-after=٣", ResponseTopic("r1", 202, None), id="arabic"
+        ),
+        pytest.param(
+            f"{RES}202/?$rid=r1&retry-after=" + "9" * 10, ResponseTopic("r1", 202, None), id="ages"
+        ),
+        pytest.param(f"{RES}200/?$rid=a=b", ResponseTopic("a=b", 200, None), id="M33"),
+        pytest.param(
+            f"{RES}200/?$rid=a%3D%c3%a9+b", ResponseTopic("a=é+b", 200, None), id="escapes"
+        ),
+        pytest.param(f"{RES}200/?$rid=r1&new=thing&", ResponseTopic("r1", 200, None), id="more"),
+        pytest.param(f"{RES}200/?$rid=", ResponseTopic("", 200, None), id="empty-rid"),
     ],
 )
-def test_answers(topic: str, answer: Answer) -> None:
+def test_answers(topic: str, answer: ResponseTopic) -> None:
     """What an answer's topic says is read; what is not needed may be unreadable."""
     assert parse_response_topic(topic) == answer
 
@@ -112,8 +124,8 @@ def test_not_for_us(topic: str) -> None:
     """A message that cannot be an answer to a request of ours is left alone."""
     result = parse_response_topic(topic)
 
-    assert isinstance(result, NotForUs)
-    assert result.why
+    assert isinstance(result, Unrelated)
+    assert result.reason
 
 
 @pytest.mark.parametrize("status", ["abc", "0", "099", "99", "1000", "٢٠٠", "20", "+20", " 200"])
@@ -155,8 +167,8 @@ def test_topic_at_its_limits() -> None:
     """M36: topics up to the limits are read."""
     more = "&".join(f"p{n}=" for n in range(MAX_TOPIC_PARAMETERS - 1))
 
-    assert isinstance(parse_response_topic(topic_of(MAX_TOPIC_BYTES)), Answer)
-    assert isinstance(parse_response_topic(f"{RES}200/?$rid=r1&{more}"), Answer)
+    assert isinstance(parse_response_topic(topic_of(MAX_TOPIC_BYTES)), ResponseTopic)
+    assert isinstance(parse_response_topic(f"{RES}200/?$rid=r1&{more}"), ResponseTopic)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +199,7 @@ def test_parser_is_total(topic: str) -> None:
         result = None
         assert error.reason in {"topic", "status"}  # noqa: PT017 (one outcome of three)
 
-    assert result is None or isinstance(result, Answer | NotForUs)
+    assert result is None or isinstance(result, ResponseTopic | Unrelated)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80))
@@ -196,7 +208,7 @@ def test_request_id_comes_back(request_id: str) -> None:
     topic = publication(Register(), registration_id="dev1", request_id=request_id).topic
     echoed = topic.partition("?")[2]
 
-    assert parse_response_topic(f"{RES}200/?{echoed}") == Answer(request_id, 200, None)
+    assert parse_response_topic(f"{RES}200/?{echoed}") == ResponseTopic(request_id, 200, None)
 
 
 @pytest.mark.parametrize(

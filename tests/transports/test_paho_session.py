@@ -50,7 +50,7 @@ async def session_with(peer: MqttServer, *, keep_alive: int = 60) -> Session:
         connection, target=target, user_name="u", password=None, keep_alive=keep_alive
     )
     await session.open()
-    await session.subscribe_to_answers()
+    await session.subscribe_to_responses()
     return session
 
 
@@ -233,7 +233,7 @@ async def test_no_keep_alive() -> None:
 
 def test_logger_is_nobodys() -> None:
     """The logger for paho and aiomqtt is in no tree and takes nothing."""
-    logger = paho_session._SILENT
+    logger = paho_session._NO_LOGGING
 
     assert logger.name not in logging.root.manager.loggerDict
     assert not logger.isEnabledFor(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Key material for OpenSSL, which Python lets read from files only, without touching the disk."""
+"""Key material as a file, because Python's ssl module loads it from files only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def as_file(data: bytes) -> Iterator[str]:
-    """Give bytes a path for a moment.
+    """Return a path to a temporary file with the data.
 
-    On Linux the file lives in memory only (memfd) and has no name but this one. Elsewhere it is a
-    temporary file that only the user can read, removed at the end of the block.
+    On Linux the file is in memory only (memfd). Elsewhere it is a temporary file on disk, which
+    only the user can read and which is removed at the end of the block.
     """
     if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):  # noqa: PTH112 (no pathlib for a probe)
         handle = os.memfd_create("aiodps", os.MFD_CLOEXEC)

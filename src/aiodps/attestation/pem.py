@@ -1,7 +1,7 @@
-"""Bytes to certificates and keys, with a reason of its own for each way to be wrong.
+"""Loading of certificates and private keys from PEM and DER, with a reason for each error.
 
-OpenSSL answers eleven different mistakes with the same words ("PEM lib"); these functions tell
-them apart.
+OpenSSL reports eleven different mistakes with the same message ("PEM lib"); these functions
+distinguish them.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"-\0", b"\0-")
 
 
 def load_certificates(data: bytes, *, source: str) -> list[x509.Certificate]:
-    """Read every certificate there is, PEM or DER, in the order of the file.
+    """Load all certificates from PEM or DER, in the order of the file.
 
     Raises:
-        CertificateError: With a reason, if there is none or one cannot be read.
+        CertificateError: If there is none, or one is not valid; `reason` says why.
     """
     if data.startswith(b"\x30"):
         return [_der_certificate(data, source)]
@@ -56,16 +56,16 @@ def _der_certificate(der: bytes, source: str) -> x509.Certificate:
         return x509.load_der_x509_certificate(der)
     except UNREADABLE as exc:
         raise CertificateError(
-            f"{source} holds something that is not a certificate", reason="not_pem"
+            f"{source} contains something that is not a certificate", reason="not_pem"
         ) from exc
 
 
 def load_private_key(data: bytes, *, password: Password, source: str) -> PrivateKey:
-    """Read a private key, PEM or DER, encrypted or not; never asks a person.
+    """Load a private key from PEM or DER, encrypted or not; never prompts for a password.
 
     Raises:
-        PrivateKeyError: With a reason, if there is none, it cannot be read, or the password is
-            missing or wrong.
+        PrivateKeyError: If there is none, it is not valid, or the password is missing or wrong;
+            `reason` says why.
     """
     if data.startswith(b"\x30"):
         return _load(data, load_der_private_key, password, source)
@@ -93,12 +93,12 @@ def _load(
         raise _unreadable_key(exc, source, encrypted=secret is not None) from exc
     except Exception as exc:
         raise PrivateKeyError(
-            f"{source} holds a key of a kind that is not known", reason="not_pem"
+            f"{source} contains a key of an unknown type", reason="not_pem"
         ) from exc
 
     if not isinstance(key, PrivateKey):
         raise PrivateKeyError(
-            f"{source} holds a {type(key).__name__.strip('_')}, which TLS cannot use here",
+            f"{source} contains a {type(key).__name__.strip('_')}, which is not supported for TLS",
             reason="weak",
             hint="use EC P-256, RSA 2048 or Ed25519",
         )
@@ -108,7 +108,7 @@ def _load(
 
 def _is_encrypted(data: bytes) -> bool:
     if data.startswith(b"\x30"):
-        # PBES2 or PBES1 in front: 1.2.840.113549.1.5
+        # The OID of PBES1 or PBES2 comes first: 1.2.840.113549.1.5
         return b"\x2a\x86\x48\x86\xf7\x0d\x01\x05" in data[:40]
 
     head = data.partition(b"-----END")[0]
@@ -117,20 +117,24 @@ def _is_encrypted(data: bytes) -> bool:
 
 def _secret(password: Password, source: str) -> bytes:
     if password is None:
-        raise PrivateKeyError(
-            f"{source} holds an encrypted key, and no password was given",
-            reason="password_missing",
-            hint="give password=, or --key-password-file",
-        )
+        raise _password_missing(source)
 
     return resolve_password(password, source)
 
 
+def _password_missing(source: str) -> PrivateKeyError:
+    return PrivateKeyError(
+        f"{source} contains an encrypted key, and no password was given",
+        reason="password_missing",
+        hint="give password= (--key-password-file)",
+    )
+
+
 def resolve_password(password: str | bytes | Callable[[], str | bytes], source: str) -> bytes:
-    """Turn what a caller may give into bytes.
+    """Return a caller's password as bytes.
 
     Raises:
-        PrivateKeyError: If the caller's own function raises.
+        PrivateKeyError: If the caller's function raises an error.
     """
     if callable(password):
         try:
@@ -148,36 +152,33 @@ def resolve_password(password: str | bytes | Callable[[], str | bytes], source: 
 def _unreadable_key(exc: Exception, source: str, *, encrypted: bool) -> PrivateKeyError:
     if encrypted:
         return PrivateKeyError(
-            f"the password does not open the key in {source}",
+            f"the password does not decrypt the key in {source}",
             reason="wrong_password",
-            hint="check the password, and that it has no line end",
+            hint="check the password, also for a trailing newline",
         )
 
     if isinstance(exc, TypeError):
-        return PrivateKeyError(
-            f"{source} holds an encrypted key, and no password was given",
-            reason="password_missing",
-        )
+        return _password_missing(source)
 
-    return PrivateKeyError(f"{source} holds no private key that can be read", reason="unreadable")
+    return PrivateKeyError(f"{source} contains no valid private key", reason="unreadable")
 
 
 def _blocks(data: bytes, kind: type[CredentialError], source: str) -> list[tuple[bytes, bytes]]:
-    """Find PEM blocks; tell why there are none."""
+    """Return label and content of each PEM block; raise an error if there is none."""
     blocks = [(match[1], match[2]) for match in _BLOCK.finditer(data)]
     if len(blocks) == len(_BEGIN.findall(data)) and blocks:
         return blocks
 
     if data[:2] in _UTF16:
         raise kind(
-            f"{source} is UTF-16 text",
+            f"{source} is encoded in UTF-16",
             reason="utf16",
             hint="save it as ASCII or UTF-8",
         )
 
     if _BEGIN.search(data):
         raise kind(
-            f"{source} is cut off before its END line", reason="truncated", hint="copy it again"
+            f"{source} is truncated before its END line", reason="truncated", hint="copy it again"
         )
 
     if not data.strip():
@@ -186,7 +187,7 @@ def _blocks(data: bytes, kind: type[CredentialError], source: str) -> list[tuple
     raise kind(
         f"{source} is neither PEM nor DER",
         reason="not_pem",
-        hint="it should begin with -----BEGIN",
+        hint="PEM begins with -----BEGIN",
     )
 
 
@@ -197,17 +198,17 @@ def _wrong_content(
     held = ", ".join(sorted(label.decode() for label in labels)).lower()
     if any(label.endswith(b"PRIVATE KEY") or label == b"CERTIFICATE" for label in labels):
         return kind(
-            f"{source} holds a {held}: certificate and key are swapped",
+            f"{source} contains a {held}: certificate and key are swapped",
             reason="swapped",
-            hint="exchange the two files",
+            hint="swap the two files",
         )
 
     if any(label.endswith(b"PUBLIC KEY") for label in labels):
         return kind(
-            f"{source} holds a public key", reason="public_key", hint="give the private key"
+            f"{source} contains a public key", reason="public_key", hint="give the private key"
         )
 
-    return kind(f"{source} holds a {held}", reason="not_pem")
+    return kind(f"{source} contains a {held}", reason="not_pem")
 
 
 def _decode(body: bytes, kind: type[CredentialError], source: str) -> bytes:
@@ -217,5 +218,5 @@ def _decode(body: bytes, kind: type[CredentialError], source: str) -> bytes:
         raise kind(
             f"{source} has characters that are not base64",
             reason="bad_base64",
-            hint="copy it again, as plain text",
+            hint="copy it again as plain text",
         ) from exc

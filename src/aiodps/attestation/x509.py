@@ -1,4 +1,4 @@
-"""X.509: a certificate chain and its private key."""
+"""X.509 attestation: a certificate chain and its private key."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     pkcs12,
 )
-from cryptography.x509.oid import NameOID
 
 from aiodps.attestation.base import ClientCertificate, KeyType, OwnContext, TlsIdentity
+from aiodps.attestation.chain import (
+    check_strength,
+    check_validity,
+    common_name,
+    key_type,
+    sort_chain,
+)
 from aiodps.attestation.memory_file import as_file
 from aiodps.attestation.pem import (
     Password,
@@ -37,22 +41,20 @@ from aiodps.errors import (
     PrivateKeyError,
 )
 
-_LEAST_RSA_BITS = 2048
-_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
-_LONGEST_CN = 64
+_MAX_CN_CHARACTERS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class X509:
-    """A device proves who it is with a certificate; its registration id is the certificate's CN.
+    """X.509 attestation: the registration id is the CN of the device's certificate.
 
-    Files are read when the object is made, synchronously; nothing is read later. Comparing and
-    hashing are by identity of the certificate, keys are never shown.
+    Files are read synchronously when the object is created, and never again. No method reveals
+    the private key.
     """
 
     chain: tuple[x509.Certificate, ...] = field(repr=False)
-    """What the device sends: leaf, then intermediates; the root is left out. Empty for a context
-    of the caller's."""
+    """What the device sends: leaf and intermediates, without the root. Empty for the caller's own
+    context."""
     _name: str
     _pem: bytes = field(repr=False)
     _key_type: KeyType | None
@@ -69,10 +71,10 @@ class X509:
         """Load PEM or DER files.
 
         Args:
-            certificate: The device's certificate; intermediates may follow, in any order.
-            private_key: Its private key; None if it is in the certificate's file.
-            password: Opens the key: a text, bytes, or a function that returns one of them. None
-                if the key is not encrypted. Nobody is ever asked for it.
+            certificate: File with the device's certificate and its intermediates, in any order.
+            private_key: File with its private key; None if it is in the same file.
+            password: Password of the key: a string, bytes, or a function that returns one. None
+                if the key is not encrypted. There is never a prompt for it.
 
         Raises:
             CertificateError: If the certificate cannot be used; `reason` says why.
@@ -107,12 +109,12 @@ class X509:
         """Load a PKCS#12 bundle (.pfx, .p12) with certificate, key and intermediates.
 
         Args:
-            source: A path, or the bundle itself.
-            password: Opens the bundle; None if it has none.
+            source: The path of the bundle, or its content.
+            password: Password of the bundle; None if it has none.
 
         Raises:
-            CertificateError: If it is no such bundle, or holds no certificate.
-            PrivateKeyError: If the password is wrong, or there is no key.
+            CertificateError: If it is not a PKCS#12 bundle, or contains no certificate.
+            PrivateKeyError: If the password is missing or wrong, or there is no key.
         """
         data = (
             source
@@ -126,34 +128,34 @@ class X509:
             raise _bad_bundle(data, secret) from exc
 
         if not isinstance(bundle.key, PrivateKey):
-            raise PrivateKeyError("the PKCS#12 bundle holds no usable key", reason="empty")
+            raise PrivateKeyError("the PKCS#12 bundle contains no usable key", reason="empty")
 
         if bundle.cert is None:
-            raise CertificateError("the PKCS#12 bundle holds no certificate", reason="empty")
+            raise CertificateError("the PKCS#12 bundle contains no certificate", reason="empty")
 
         others = [extra.certificate for extra in bundle.additional_certs]
         return cls._make([bundle.cert.certificate, *others], bundle.key)
 
     @classmethod
     def from_context(cls, context: ssl.SSLContext) -> Self:
-        """Use a TLS context of the caller's with the device's certificate, as for hardware keys.
+        """Use the caller's own TLS context, which contains the certificate; for hardware keys.
 
-        `registration_id` has to be given then, and `trust` cannot be.
+        `registration_id` is required then, and `trust` is not allowed.
 
         Raises:
-            ConfigurationError: If the context does not verify peer and host name, or allows
-                TLS before 1.2.
+            ConfigurationError: If the context does not verify the server's certificate and host
+                name, or allows TLS versions before 1.2.
         """
         OwnContext(context).check()
         return cls((), "", b"", None, context)
 
     @classmethod
     def _make(cls, certificates: Sequence[x509.Certificate], key: PrivateKey) -> Self:
-        leaf = _leaf(certificates, key)
-        _check_strength(key)
         with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: see `check`
-            chain = (leaf, *_intermediates(leaf, certificates))
-            name = _common_name(leaf)
+            chain = sort_chain(certificates, key)
+            name = common_name(chain[0])
+
+        check_strength(key)
 
         pem = b"".join(
             [
@@ -161,10 +163,10 @@ class X509:
                 key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
             ]
         )
-        return cls(chain, name, pem, _key_type(key))
+        return cls(chain, name, pem, key_type(key))
 
     def __repr__(self) -> str:
-        """Tell whose certificate it is; never the key."""
+        """Return registration id and key type, never the key."""
         if self._context is not None:
             return "<X509 in an SSLContext>"
 
@@ -172,7 +174,7 @@ class X509:
         return f"<X509 {self.registration_id!r} {kind}, {len(self.chain)} certificates>"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Let process pools carry a device's identity; a context cannot be carried."""
+        """Pickle with the key, for process pools; a context cannot be pickled."""
         if self._context is not None:
             raise TypeError("an X509 made from an SSLContext cannot be pickled")
 
@@ -181,7 +183,7 @@ class X509:
 
     @property
     def registration_id(self) -> str | None:
-        """The leaf's CN; None if the certificate is in a context of the caller's.
+        """The CN of the leaf; None if the certificate is in the caller's own context.
 
         Raises:
             CertificateError: If the certificate has no CN.
@@ -199,40 +201,35 @@ class X509:
         )
 
     def tls_identity(self) -> TlsIdentity:
-        """Return what the device shows in TLS."""
+        """Return what the device presents in the TLS handshake."""
         if self._context is not None:
             return OwnContext(self._context)
 
         assert self._key_type is not None  # noqa: S101 (only a context has none)
         return ClientCertificate(self._key_type, self._load)
 
-    async def authorization(
-        self,
-        audience: str,
-        *,
-        expires: int,
-    ) -> None:
-        """Return None: a certificate proves the device in the TLS handshake."""
+    async def authorization(self, audience: str, *, expires: int) -> None:
+        """Return None: the TLS handshake authenticates the device."""
 
     def _load(self, context: ssl.SSLContext) -> None:
         with as_file(self._pem) as path:
             try:
-                # The password function keeps OpenSSL from ever asking on the terminal.
-                context.load_cert_chain(path, password=_never_ask)
+                # Without a password function OpenSSL might prompt for one on the terminal.
+                context.load_cert_chain(path, password=_refuse_password)
             except ssl.SSLError as exc:
                 raise PrivateKeyError(
-                    f"OpenSSL does not take the device's certificate or key: {exc.reason}",
+                    f"OpenSSL rejects the device's certificate or key: {exc.reason}",
                     reason="weak",
                     hint="use EC P-256, RSA 2048 or more, or Ed25519",
                 ) from exc
 
     def check(self, *, registration_id: str, wall_time: float) -> None:
-        """See `Attestation.check`: CN, validity, and whether the chain holds together.
+        """Check the CN and the validity of the certificates; see `Attestation.check`.
 
         The CN is compared without case, as the service compares registration ids.
 
         Raises:
-            CertificateError: If a certificate is out of date, or an intermediate is missing.
+            CertificateError: If a certificate has expired, or is not valid yet.
             IdentityMismatchError: If the CN is not the registration id.
         """
         if not self.chain:
@@ -241,13 +238,13 @@ class X509:
         self._check_name(registration_id)
         now = datetime.fromtimestamp(wall_time, UTC)
         for certificate in self.chain:
-            _check_validity(certificate, now)
+            check_validity(certificate, now)
 
     def _check_name(self, registration_id: str) -> None:
         name = self.registration_id or ""
-        if len(name) > _LONGEST_CN:
+        if len(name) > _MAX_CN_CHARACTERS:
             raise IdentityMismatchError(
-                f"the certificate's CN has {len(name)} characters, {_LONGEST_CN} is the most",
+                f"the CN has {len(name)} characters, the maximum is {_MAX_CN_CHARACTERS}",
                 reason="cn",
             )
 
@@ -263,130 +260,19 @@ def _revive(certificates: list[bytes], name: str, pem: bytes, key_type: KeyType)
     return X509(chain, name, pem, key_type)
 
 
-def _never_ask() -> str:
+def _refuse_password() -> str:
     raise RuntimeError("OpenSSL asked for a password")
 
 
 def _bad_bundle(data: bytes, secret: bytes | None) -> CertificateError | PrivateKeyError:
     if not data.startswith(b"\x30"):
-        return CertificateError("this is not a PKCS#12 bundle", reason="not_pem")
+        return CertificateError("the data is not a PKCS#12 bundle", reason="not_pem")
 
     if secret is None:
         return PrivateKeyError(
-            "the PKCS#12 bundle needs a password, and none was given", reason="password_missing"
+            "the PKCS#12 bundle is encrypted, and no password was given", reason="password_missing"
         )
 
     return PrivateKeyError(
-        "the password does not open the PKCS#12 bundle", reason="wrong_password"
+        "the password does not decrypt the PKCS#12 bundle", reason="wrong_password"
     )
-
-
-def _public_der(public_key: object) -> bytes:
-    return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]  # every public key has it
-
-
-def _common_name(certificate: x509.Certificate) -> str:
-    """Return the first CN, empty if there is none."""
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else ""
-
-
-def _leaf(certificates: Sequence[x509.Certificate], key: PrivateKey) -> x509.Certificate:
-    """Find the certificate that the key belongs to, wherever it stands in the file."""
-    wanted = _public_der(key.public_key())
-    for certificate in certificates:
-        if _public_der(certificate.public_key()) == wanted:
-            return certificate
-
-    raise PrivateKeyError(
-        "the private key does not belong to the certificate",
-        reason="mismatch",
-        hint="`aiodps certs show FILE` on both tells which belong together",
-    )
-
-
-def _intermediates(
-    leaf: x509.Certificate, certificates: Sequence[x509.Certificate]
-) -> list[x509.Certificate]:
-    """Put the intermediates in order, and leave the root out.
-
-    Raises:
-        CertificateError: If there are certificates, but not the one that issued the leaf.
-    """
-    rest = [certificate for certificate in certificates if certificate != leaf]
-    chain: list[x509.Certificate] = []
-    below = leaf
-    while (above := _issuer(below, rest)) is not None:
-        rest.remove(above)
-        if above.subject == above.issuer:
-            break
-
-        chain.append(above)
-        below = above
-
-    if not chain and len(rest) == len(certificates) - 1 and rest:
-        raise CertificateError(
-            f"the certificate was issued by {below.issuer.rfc4514_string()!a}, which is not "
-            "among the certificates that are given with it",
-            reason="missing_intermediate",
-            hint="put the leaf and all its intermediates into one file",
-        )
-
-    return chain
-
-
-def _issuer(
-    certificate: x509.Certificate, candidates: Sequence[x509.Certificate]
-) -> x509.Certificate | None:
-    if certificate.issuer == certificate.subject:
-        return None
-
-    for candidate in candidates:
-        if candidate.subject == certificate.issuer:
-            return candidate
-
-    return None
-
-
-def _check_validity(certificate: x509.Certificate, now: datetime) -> None:
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if begins <= now <= ends:
-        return
-
-    reason = "expired" if now > ends else "not_yet_valid"
-    word = f"expired on {ends:%Y-%m-%d %H:%M}" if now > ends else f"begins {begins:%Y-%m-%d %H:%M}"
-    raise CertificateError(
-        f"the certificate {certificate.subject.rfc4514_string()!a} {word} UTC",
-        reason=reason,
-        hint=f"renew it, or set this device's clock (it says {now:%Y-%m-%d %H:%M} UTC)",
-    )
-
-
-def _check_strength(key: PrivateKey) -> None:
-    match key:
-        case rsa.RSAPrivateKey() if key.key_size < _LEAST_RSA_BITS:
-            raise PrivateKeyError(
-                f"the RSA key has {key.key_size} bits, {_LEAST_RSA_BITS} is the least",
-                reason="weak",
-                hint="make a new key: EC P-256, or RSA 2048",
-            )
-        case ec.EllipticCurvePrivateKey() if not isinstance(key.curve, _CURVES):
-            raise PrivateKeyError(
-                f"the key is on the curve {key.curve.name}, which TLS servers do not offer",
-                reason="unsupported_curve",
-                hint="make a new key on P-256",
-            )
-        case _:
-            return
-
-
-def _key_type(key: PrivateKey) -> KeyType:
-    match key:
-        case rsa.RSAPrivateKey():
-            return KeyType.RSA
-        case ed25519.Ed25519PrivateKey():
-            return KeyType.ED25519
-        case ed448.Ed448PrivateKey():
-            return KeyType.ED448
-        case _:
-            return KeyType.EC

@@ -1,1 +1,1 @@
-"""DPS on the wire: pure functions both ways, no policy, no input or output."""
+"""The wire protocol of DPS: pure functions that build requests and parse responses."""

@@ -1,4 +1,4 @@
-"""The names a registration is made with, and what they may look like."""
+"""The identifiers of a registration, and the checks of their format."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_HOST_LABEL}(?:\.{_HOST_LABEL})*", r
 
 
 def check_id_scope(id_scope: object) -> str:
-    """Return the id scope if it can be one.
+    """Return the id scope if it is valid.
 
-    The service treats it as an opaque text such as `0ne00012ABC`; it becomes part of a URL and of
-    an MQTT user name, so nothing but letters, digits, `-` and `_` is let through.
+    The service treats it as an opaque string such as `0ne00012ABC`. It becomes part of a URL and
+    of an MQTT user name, so only letters, digits, `-` and `_` are allowed.
 
     Raises:
-        ConfigurationError: If it cannot be an id scope.
+        ConfigurationError: If it is not valid.
     """
     if isinstance(id_scope, str) and _ID_SCOPE.fullmatch(id_scope):
         return id_scope
@@ -34,14 +34,14 @@ def check_id_scope(id_scope: object) -> str:
 
 
 def check_registration_id(registration_id: object) -> str:
-    """Return the registration id if it can be one.
+    """Return the registration id if it is valid.
 
     Source: Microsoft Learn, "X.509 certificate attestation" and the REST reference: up to 128
     characters, case-insensitive, alphanumerics and `-`, `.`, `_`, `:`, the last one alphanumeric
     or a dash.
 
     Raises:
-        ConfigurationError: If it cannot be a registration id; the message names the position.
+        ConfigurationError: If it is not valid; the message names the position.
     """
     if isinstance(registration_id, str) and _REGISTRATION_ID.fullmatch(registration_id):
         return registration_id
@@ -49,13 +49,13 @@ def check_registration_id(registration_id: object) -> str:
     raise ConfigurationError(
         f"the registration id {_shown(registration_id)} {_registration_id_fault(registration_id)}",
         setting="registration_id",
-        hint="use letters, digits, '-', '.', '_', ':'; the last one a letter, digit or '-'",
+        hint="use letters, digits, '-', '.', '_' and ':', and end with a letter, a digit or '-'",
     )
 
 
 def _registration_id_fault(registration_id: object) -> str:
     if not isinstance(registration_id, str):
-        return "is not a text"
+        return "is not a string"
 
     if not registration_id:
         return "is empty"
@@ -66,24 +66,40 @@ def _registration_id_fault(registration_id: object) -> str:
 
     length = len(registration_id)
     if length > 128:  # noqa: PLR2004 (the service's limit, said in the message)
-        return f"has {length} characters, 128 is the most"
+        return f"has {length} characters, the maximum is 128"
 
     return f"ends in {registration_id[-1]!r}"
 
 
 def audience(id_scope: str, registration_id: str) -> str:
-    """Return what a device's SAS token is for.
+    """Return the audience of a device's SAS token, which contains it percent-encoded.
 
-    Source: Microsoft Learn, "Symmetric key attestation"; the token has it percent-encoded.
+    Source: Microsoft Learn, "Symmetric key attestation".
     """
     return f"{id_scope}/registrations/{registration_id}"
+
+
+def check_port(port: object) -> int:
+    """Return the TCP port if it is valid.
+
+    Raises:
+        ConfigurationError: If it is not valid.
+    """
+    if type(port) is int and 0 < port < 2**16:
+        return port
+
+    raise ConfigurationError(
+        f"the port {_shown(port)} is not an integer from 1 to 65535",
+        setting="port",
+        hint="the service listens on 443 for rest and on 8883 for mqtt",
+    )
 
 
 def check_endpoint(endpoint: object) -> str:
     """Return the endpoint as the dialler needs it: a host name, or an IP literal without brackets.
 
     Raises:
-        ConfigurationError: If it is anything but a bare host; the message says what it has.
+        ConfigurationError: If it is not a host alone; the message says what else it contains.
     """
     if isinstance(endpoint, str):
         bracketed = re.fullmatch(r"\[(.+)\]", endpoint)
@@ -96,7 +112,7 @@ def check_endpoint(endpoint: object) -> str:
     raise ConfigurationError(
         f"the endpoint {_shown(endpoint)} {_endpoint_fault(endpoint)}",
         setting="endpoint",
-        hint="give a bare host such as global.azure-devices-provisioning.net; the port goes apart",
+        hint="give the host alone, like global.azure-devices-provisioning.net, the port separately",
     )
 
 
@@ -109,7 +125,7 @@ def _is_ip(text: str, *, version: int) -> bool:
 
 def _endpoint_fault(endpoint: object) -> str:
     if not isinstance(endpoint, str):
-        return "is not a text"
+        return "is not a string"
 
     if _is_ip(endpoint, version=6):
         return "is an IPv6 address without brackets"
@@ -125,12 +141,12 @@ def _endpoint_fault(endpoint: object) -> str:
             return fault
 
     if not endpoint.isascii():
-        return "has characters outside ASCII; write the name in its xn-- form"
+        return "has non-ASCII characters; write the name in its xn-- form"
 
     return "is not a host name"
 
 
 def _shown(value: object) -> str:
-    """Show a value in a message: as ASCII, and not at any length."""
+    """Return a value for a message, as ASCII and of limited length."""
     text = ascii(value)
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 (one line of a terminal)

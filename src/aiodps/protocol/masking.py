@@ -1,4 +1,4 @@
-"""What goes over the wire, made fit to be shown: secrets and custom payloads are masked."""
+"""Wire data for display, with secrets and custom payloads masked."""
 
 from __future__ import annotations
 
@@ -11,26 +11,19 @@ MASK = "***"
 
 _SECRET_MEMBER = re.compile(r"payload|key|token|secret|password|signature", re.IGNORECASE)
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|key", re.IGNORECASE)
-_LONGEST = 4096
-"""Bytes of a body that are shown."""
+_MAX_CHARACTERS = 4096
+"""Characters of a body that are shown."""
 
 
-def shown_body(body: bytes) -> str:
+def masked_body(body: bytes) -> str:
     """Return a body as text, with the values of secret members masked.
 
-    The custom `payload` is masked too: in factories it carries Wi-Fi passwords and the like.
+    The custom `payload` is masked as well: in factories it may contain Wi-Fi passwords.
     """
     try:
-        return json.dumps(_masked(json.loads(body)))[:_LONGEST]
+        return json.dumps(_masked(json.loads(body)))[:_MAX_CHARACTERS]
     except (ValueError, RecursionError):
-        return _shown_text(body)
-
-
-def _shown_text(body: bytes) -> str:
-    if not body.strip():
-        return ""
-
-    return f"({len(body)} bytes that are not JSON)"
+        return f"({len(body)} bytes that are not JSON)" if body.strip() else ""
 
 
 def _masked(value: Any) -> Any:
@@ -46,8 +39,8 @@ def _masked(value: Any) -> Any:
             return value
 
 
-def shown_headers(headers: Sequence[tuple[str, str]]) -> str:
-    """Return headers as lines, with the values of secret ones masked."""
+def masked_headers(headers: Sequence[tuple[str, str]]) -> str:
+    """Return headers as lines, with the values of secret headers masked."""
     return "\n".join(
         f"{name}: {MASK if _SECRET_HEADER.search(name) else value}" for name, value in headers
     )

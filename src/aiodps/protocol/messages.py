@@ -1,4 +1,4 @@
-"""What is asked of the service and what it answers, whatever the transport."""
+"""Requests and responses, independent of the transport."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiodps.models import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Ask the service to register the device. Billed and counted: sent as seldom as possible."""
+    """A register request. It is billed and rate-limited, so it is sent as rarely as possible."""
 
     payload: JsonObject | None = field(default=None, repr=False)
     """Custom data for the allocation webhook; None to send none."""
@@ -18,10 +18,10 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class QueryStatus:
-    """Ask how an operation stands. Free of charge."""
+    """A status query for an operation. It is free of charge."""
 
     operation_id: str
-    """The operation, as the service named it."""
+    """The operation id that the service returned."""
 
 
 Request: TypeAlias = Register | QueryStatus
@@ -29,17 +29,17 @@ Request: TypeAlias = Register | QueryStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """Any answer to a request: good, bad, or strange."""
+    """A response of the service, whatever its status."""
 
     status_code: int
-    """HTTP status; over MQTT the same number from the topic."""
+    """HTTP status; over MQTT the same number, from the topic."""
     body: bytes = field(repr=False)
     """The body as received; at most `limits.MAX_BODY` bytes."""
     retry_after: float | None = None
-    """Seconds the service asks to wait at least; None if it did not say, or not readably."""
+    """Minimum seconds to wait; None if the service did not say, or the value is not valid."""
     request_id: str | None = None
-    """The service's own id of the request (`x-ms-request-id`), or None."""
+    """The service's id of the request (`x-ms-request-id`), or None."""
     location: str | None = None
-    """Host that a 3xx points to, or None; never followed."""
+    """Host that a 3xx redirects to, or None; never followed."""
     content_type: str | None = None
-    """Media type without parameters, lower case; None if absent (always over MQTT)."""
+    """Media type without parameters, in lower case; None if absent (always over MQTT)."""

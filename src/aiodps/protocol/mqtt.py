@@ -1,4 +1,4 @@
-"""DPS over MQTT 3.1.1: user name, topics, payloads, and what CONNACK and SUBACK say.
+"""DPS over MQTT 3.1.1: user name, topics, payloads, and checks of CONNACK and SUBACK.
 
 Source: Microsoft Learn, "Communicate with DPS using the MQTT protocol".
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import assert_never
 from urllib.parse import quote, unquote_to_bytes
 
 from aiodps.errors import (
@@ -25,17 +25,17 @@ from aiodps.protocol.mqtt_packets import Connack, Suback
 from aiodps.protocol.payloads import registration_body
 
 API_VERSION = "2019-03-31"
-"""The api-version that the service's MQTT documentation names."""
+"""The api-version named in the service's MQTT documentation."""
 
 RESPONSES = "$dps/registrations/res/#"
-"""The only topic filter the service knows: every answer to this device."""
+"""The only topic filter that the service supports: all responses to this device."""
 
 _RESPONSE_TOPIC = re.compile(r"\$dps/registrations/res/([^/?]+)/(?:\?(.*))?", re.DOTALL)
 _STATUS = re.compile(r"[1-9][0-9]{2}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})", re.ASCII)
 
-_REFUSED = 0x80
+_REJECTED = 0x80
 """The SUBACK code for failure."""
 
 
@@ -44,8 +44,8 @@ def user_name(
 ) -> str:
     """Build the user name of CONNECT; the values of its query are percent-encoded.
 
-    The ids are taken as they are: what may stand in them (see `identifiers`) needs no encoding,
-    and the service compares them as text.
+    The ids are not encoded: their characters (see `identifiers`) need no encoding, and the service
+    compares them as strings.
     """
     query = f"api-version={quote(api_version, safe='')}"
     version = f"ClientVersion={quote(client_version, safe='')}"
@@ -54,14 +54,14 @@ def user_name(
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is published to ask the service for something."""
+    """An MQTT message that carries a request."""
 
     topic: str
     payload: bytes
 
 
 def publication(request: Request, *, registration_id: str, request_id: str) -> Publication:
-    """Build topic and payload of a request; the service echoes `request_id` in its answer."""
+    """Build the message of a request; the service echoes `request_id` in the response topic."""
     rid = quote(request_id, safe="")
     match request:
         case Register(payload):
@@ -76,61 +76,59 @@ def publication(request: Request, *, registration_id: str, request_id: str) -> P
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the topic of an answer says."""
+class ResponseTopic:
+    """The content of a response topic."""
 
     request_id: str
-    """The `$rid` of the request that is answered, decoded."""
+    """The `$rid` of the request that the response belongs to, decoded."""
     status_code: int
-    """The same number that HTTP would have."""
+    """The same number as the HTTP status."""
     retry_after: float | None
-    """Seconds the service asks to wait at least; None if it did not say, or not readably."""
+    """Minimum seconds to wait; None if the service did not say, or the value is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
-class NotForUs:
-    """A message that answers no request of ours, and why that is known."""
+class Unrelated:
+    """A message that is not a response to a request of ours."""
 
-    why: str
-
-
-ResponseTopic: TypeAlias = Answer | NotForUs
+    reason: str
 
 
-def parse_response_topic(topic: str) -> ResponseTopic:
-    """Read the topic of a message: an answer, or something that is not for us.
+def parse_response_topic(topic: str) -> ResponseTopic | Unrelated:
+    """Parse the topic of a message: a response topic, or an unrelated one.
 
     The form is `$dps/registrations/res/{status}/?$rid={rid}[&retry-after={seconds}]`.
 
     Raises:
-        MalformedResponseError: If it is meant as an answer and cannot be read: "topic", "status".
-        ResponseTooLargeError: If it is longer, or has more parameters, than any answer: "topic".
+        MalformedResponseError: If it is a response topic that cannot be parsed: "topic", "status".
+        ResponseTooLargeError: If it is longer than any response topic, or has more parameters:
+            "topic".
     """
     if len(topic.encode(errors="replace")) > MAX_TOPIC_BYTES:
         raise _too_large(f"a topic is longer than {MAX_TOPIC_BYTES} bytes")
 
     form = _RESPONSE_TOPIC.fullmatch(topic)
     if form is None:
-        return NotForUs("not a topic of answers")
+        return Unrelated("not a response topic")
 
     status, query = form.groups()
     parameters = _parameters(query or "")
     request_id = parameters.get("$rid")
     if request_id is None:
-        return NotForUs("no $rid")
+        return Unrelated("no $rid")
 
     if not _STATUS.fullmatch(status):
         raise MalformedResponseError(
-            f"the topic of an answer has the status {ascii(status)[:64]}", reason="status"
+            f"a response topic has the status {ascii(status)[:64]}", reason="status"
         )
 
-    return Answer(request_id, int(status), _seconds(parameters.get("retry-after")))
+    return ResponseTopic(request_id, int(status), _seconds(parameters.get("retry-after")))
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Read the query of a topic, decoded.
+    """Return the decoded parameters of a topic's query.
 
-    A parameter without `=` is left out unless it is `$rid`: nothing else has to be readable.
+    A parameter without `=` is ignored unless it is `$rid`, the only one that is required.
     """
     parts = query.split("&")
     if len(parts) > MAX_TOPIC_PARAMETERS:
@@ -140,7 +138,7 @@ def _parameters(query: str) -> dict[str, str]:
     for part in parts:
         name, equals, value = part.partition("=")
         if name in parameters or (name == "$rid" and not equals):
-            raise _malformed(f"{name!a} twice or without a value")
+            raise _malformed(f"{name!a} twice, or without a value")
 
         if equals:
             parameters[name] = _decoded(value)
@@ -159,12 +157,12 @@ def _decoded(value: str) -> str:
 
 
 def _seconds(text: str | None) -> float | None:
-    """Read `retry-after`: the service writes whole seconds."""
+    """Parse `retry-after`, which the service writes as whole seconds."""
     return float(text) if text is not None and _SECONDS.fullmatch(text) else None
 
 
 def _malformed(fault: str) -> MalformedResponseError:
-    return MalformedResponseError(f"the topic of an answer has {fault}", reason="topic")
+    return MalformedResponseError(f"a response topic has {fault}", reason="topic")
 
 
 def _too_large(message: str) -> ResponseTooLargeError:
@@ -172,61 +170,63 @@ def _too_large(message: str) -> ResponseTooLargeError:
 
 
 def check_connack(packet: Connack) -> None:
-    """Make sure that the service took the connection.
+    """Check that the service accepted the connection.
 
-    The codes are those of MQTT 3.1.1, 3.2.2.3. Microsoft's clients take 2, 4 and 5 as a refused
-    identity.
+    The codes are those of MQTT 3.1.1, section 3.2.2.3. Microsoft's clients take 2, 4 and 5 as a
+    rejected identity.
 
     Raises:
-        ServiceError: If the service refused the device, or is not available.
-        ProtocolError: If it refused the protocol, or says what it cannot mean.
+        ServiceError: If the service rejected the device, or is not available.
+        ProtocolError: If it rejected the protocol, or the packet violates it.
     """
     if packet.code:
-        raise _refusal(packet.code)
+        raise _connack_error(packet.code)
 
     if packet.session_present:
         raise ProtocolError(
-            "the service claims to have kept a session, but a clean one was asked for",
+            "the service resumed a session, although a clean one was requested",
             reason="connack",
         )
 
 
-def _refusal(code: int) -> ProvisioningError:
-    said = f"(CONNACK {code})"
+def _connack_error(code: int) -> ProvisioningError:
+    suffix = f"(CONNACK {code})"
     match code:
         case 1:
-            return ProtocolError(f"the service does not speak MQTT 3.1.1 {said}", reason="version")
+            return ProtocolError(
+                f"the service does not support MQTT 3.1.1 {suffix}", reason="version"
+            )
         case 2:
             return BadRequestError(
-                f"the service refused the registration id as MQTT client id {said}",
+                f"the service rejected the registration id as MQTT client id {suffix}",
                 status_code=400,
             )
         case 3:
-            return ServiceUnavailableError(f"the service is not available {said}", status_code=503)
+            return ServiceUnavailableError(
+                f"the service is not available {suffix}", status_code=503
+            )
         case 4:
             return UnauthorizedError(
-                f"the service refused user name or password {said}", status_code=401
+                f"the service rejected the user name or password {suffix}", status_code=401
             )
         case 5:
             return UnauthorizedError(
-                f"the service does not accept the device {said}", status_code=401
+                f"the service did not authorize the device {suffix}", status_code=401
             )
         case _:
             return ProtocolError(
-                f"the service refused the session with the unknown code {code}", reason="connack"
+                f"the service rejected the connection with the unknown code {code}",
+                reason="connack",
             )
 
 
 def check_suback(packet: Suback) -> None:
-    """Make sure that the service took our only subscription, at QoS 0 or 1.
-
-    Raises:
-        ProtocolError: If it did not.
-    """
-    if packet.code == _REFUSED:
-        raise ProtocolError("the service refused the subscription to answers", reason="suback")
+    """Raise `ProtocolError` unless the service granted the subscription, at QoS 0 or 1."""
+    if packet.code == _REJECTED:
+        raise ProtocolError("the service rejected the subscription to responses", reason="suback")
 
     if packet.code > 1:
         raise ProtocolError(
-            f"the service granted the subscription with the code {packet.code}", reason="suback"
+            f"the service granted the subscription with the invalid code {packet.code}",
+            reason="suback",
         )

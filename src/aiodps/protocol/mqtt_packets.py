@@ -1,8 +1,8 @@
-"""MQTT 3.1.1 packets, the nine that a DPS session has, read from bytes the strict way.
+"""Strict parser of MQTT 3.1.1 packets: the nine types that a DPS session uses.
 
-Only reading: writing is the library's business. What a server sends is read before the library
-sees it, because the library bounds nothing and lets much pass that the standard forbids; what we
-send is read to be shown. Numbers in brackets are sections of the OASIS standard "MQTT 3.1.1".
+Parsing only: the library builds the packets. What the server sends is parsed before the library
+sees it, because the library has no size limits and accepts much that the standard forbids; what
+we send is parsed for display. Numbers in brackets are sections of the OASIS standard "MQTT 3.1.1".
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from aiodps.protocol.limits import MAX_PACKET, MAX_TOPIC_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """A client opens a session [3.1]."""
+    """The client requests a connection [3.1]."""
 
     client_id: str
     user_name: str | None
     has_password: bool
-    """The password itself is not kept."""
+    """Whether there is a password; the password itself is not kept."""
     keep_alive: int
     """Seconds."""
     clean_session: bool
@@ -30,16 +30,16 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Connack:
-    """The server takes or refuses a session [3.2]."""
+    """The server accepts or rejects the connection [3.2]."""
 
     session_present: bool
     code: int
-    """0 if the session is taken."""
+    """0 if the connection is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """A message, either way [3.3]."""
+    """A message, in either direction [3.3]."""
 
     topic: str
     payload: bytes = field(repr=False)
@@ -52,14 +52,14 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Puback:
-    """A message of QoS 1 has arrived, either way [3.4]."""
+    """The acknowledgement of a message with QoS 1, in either direction [3.4]."""
 
     packet_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """The client asks for messages; ours always has one filter [3.8]."""
+    """The client subscribes; ours always has one topic filter [3.8]."""
 
     packet_id: int
     topic_filter: str
@@ -68,26 +68,26 @@ class Subscribe:
 
 @dataclass(frozen=True, slots=True)
 class Suback:
-    """The server's answer to a subscription of one filter [3.9]."""
+    """The acknowledgement of a subscription with one topic filter [3.9]."""
 
     packet_id: int
     code: int
-    """The QoS granted, or 0x80."""
+    """The granted QoS, or 0x80 for failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pingreq:
-    """The client asks whether anybody is there [3.12]."""
+    """A ping of the client [3.12]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pingresp:
-    """The server is there [3.13]."""
+    """The server's response to a ping [3.13]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """The client says good-bye [3.14]."""
+    """The client ends the session [3.14]."""
 
 
 Packet: TypeAlias = (
@@ -104,36 +104,36 @@ _FROM_SERVER = {
     0x90: ("suback", 3),
     0xD0: ("pingresp", 0),
 }
-"""Each first byte a server may send, PUBLISH apart: what it is and how long its body is."""
+"""First bytes that a server may send, besides PUBLISH: packet name and length of the body."""
 
 _FROM_CLIENT = {0x10, 0x80, 0xA0, 0xC0, 0xE0}
-"""Types that only a client sends (and DISCONNECT, which a server sends in MQTT 5)."""
+"""Types that only a client may send (DISCONNECT comes from servers in MQTT 5 only)."""
 
 
 class Inbound:
-    """Cuts what a server sends into packets and refuses what no server may send.
+    """Splits the bytes from a server into packets, and rejects what a server may not send.
 
-    A fault is seen as soon as its first bytes are there, not when the packet is complete: a
-    packet over the limit is never held, and a peer that does not speak MQTT is told at once.
+    A fault is detected from the first bytes of a packet, not when it is complete: a packet over
+    the limit is never held in memory, and a peer that does not speak MQTT is detected at once.
     """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._greeted = False
+        self._connected = False
 
     def feed(self, data: bytes) -> None:
-        """Take more bytes."""
+        """Add received bytes."""
         self._buffer += data
 
     @property
     def ready(self) -> bool:
-        """Whether `pop` has something to say: a packet or a fault."""
+        """Whether `pop` would return a packet or raise an error."""
         size = self._size()
         return size is not None and len(self._buffer) >= size
 
     @property
     def cut_short(self) -> bool:
-        """Whether the bytes so far end in the middle of a packet."""
+        """Whether a packet is incomplete."""
         return bool(self._buffer)
 
     def pop(self) -> bytes | None:
@@ -149,11 +149,11 @@ class Inbound:
 
         packet = bytes(self._buffer[:size])
         del self._buffer[:size]
-        self._greeted = True
+        self._connected = True
         return packet
 
     def _size(self) -> int | None:
-        """Return the size of the next packet, header included; None if that is not known yet."""
+        """Return the size of the next packet with its header; None if it is not known yet."""
         if not self._buffer:
             return None
 
@@ -167,7 +167,7 @@ class Inbound:
         if first & _TYPE == _PUBLISH:
             if header + length > MAX_PACKET:
                 raise ResponseTooLargeError(
-                    f"a packet of {header + length} bytes, {MAX_PACKET} is the most",
+                    f"a packet has {header + length} bytes, the maximum is {MAX_PACKET}",
                     reason="packet",
                 )
         elif length != _FROM_SERVER[first][1]:
@@ -176,45 +176,45 @@ class Inbound:
         return header + length
 
     def _check_first(self, first: int) -> None:
-        """Judge a packet by its first byte: type and flags."""
-        if self._greeted == (first & _TYPE == _CONNACK):
+        """Check the first byte of a packet: type and flags."""
+        if self._connected == (first & _TYPE == _CONNACK):
             raise ProtocolError(
-                "the service greets a second time"
-                if self._greeted
-                else "the service does not begin with CONNACK",
+                "the service sent a second CONNACK"
+                if self._connected
+                else "the first packet of the service is not CONNACK",
                 reason="connack",
                 hint="check endpoint and port: 8883 is for mqtt, 443 for rest",
             )
 
         if first & _TYPE in _FROM_CLIENT:
             raise ProtocolError(
-                f"the service sends a packet of type {first >> 4}, which only clients may",
+                f"the service sent a packet of type {first >> 4}, which only clients may send",
                 reason="direction",
             )
 
         if first & _TYPE != _PUBLISH and first not in _FROM_SERVER:
             raise ProtocolError(
-                f"the service sends a packet that begins with 0x{first:02x}",
+                f"the service sent a packet with the invalid first byte 0x{first:02x}",
                 reason="connack" if first & _TYPE == _CONNACK else "packet",
             )
 
 
 def _remaining_length(packet: bytes | bytearray) -> tuple[int, int] | None:
-    """Read the length of a packet: size of its header, size of its body [2.2.3]."""
+    """Return the sizes of a packet's header and body; None if not complete yet [2.2.3]."""
     length = 0
     for index, byte in enumerate(packet[1:5]):
         length |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:  # noqa: PLR2004 (the bit that says that another byte follows)
+        if byte < 0x80:  # noqa: PLR2004 (the continuation bit)
             return index + 2, length
 
-    if len(packet) > 4:  # noqa: PLR2004 (one byte of type, four of length are the most)
+    if len(packet) > 4:  # noqa: PLR2004 (one byte of type, at most four of length)
         raise ProtocolError("the length of a packet has more than four bytes", reason="length")
 
     return None
 
 
 def read_packet(packet: bytes) -> Packet:  # noqa: PLR0911 (one for each type)
-    """Read one whole packet: of a server as `Inbound` gave it, or of our own library.
+    """Parse a complete packet: one of the server, from `Inbound`, or one of our library.
 
     Raises:
         ProtocolError: "publish", "topic", "suback", "connack".
@@ -253,7 +253,7 @@ def _read_connect(body: bytes) -> Connect:
 def _read_connack(body: bytes) -> Connack:
     flags, code = body
     if flags & 0xFE:
-        raise _broken("connack", "has flags that do not exist")
+        raise _broken("connack", "has reserved flags set")
 
     return Connack(bool(flags), code)
 
@@ -266,7 +266,7 @@ def _read_subscribe(body: bytes) -> Subscribe:
 def _read_publish(first: int, body: bytes) -> Publish:
     qos = first >> 1 & 0x03
     if qos > 1:
-        raise _broken("publish", f"has QoS {qos}, 1 is the most that was granted")
+        raise _broken("publish", f"has QoS {qos}, although at most 1 was granted")
 
     topic, rest = _read_topic(body)
     if qos == 0:
@@ -287,7 +287,7 @@ def _read_topic(body: bytes) -> tuple[str, bytes]:
 
     if _number(body) > MAX_TOPIC_BYTES:
         raise ResponseTooLargeError(
-            f"a topic of {_number(body)} bytes, {MAX_TOPIC_BYTES} is the most", reason="topic"
+            f"a topic has {_number(body)} bytes, the maximum is {MAX_TOPIC_BYTES}", reason="topic"
         )
 
     try:
@@ -305,16 +305,16 @@ def _read_topic(body: bytes) -> tuple[str, bytes]:
 
 
 def _text(data: bytes) -> tuple[str, bytes]:
-    """Cut a text with its length in front off the data [1.5.3]."""
+    """Split a length-prefixed string off the data [1.5.3]."""
     end = 2 + _number(data)
     return data[2:end].decode(), data[end:]
 
 
 def _number(data: bytes) -> int:
-    """Read the two bytes of a number [1.5.2]."""
+    """Return a two-byte integer [1.5.2]."""
     return int.from_bytes(data[:2], "big")
 
 
 def _broken(name: str, fault: str) -> ProtocolError:
-    what = "the topic of a message" if name == "topic" else name.upper()
-    return ProtocolError(f"{what} {fault}", reason=name)
+    subject = "the topic of a message" if name == "topic" else name.upper()
+    return ProtocolError(f"{subject} {fault}", reason=name)

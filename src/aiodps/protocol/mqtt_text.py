@@ -1,10 +1,10 @@
-"""MQTT packets as text, the way an MQTT GUI shows them, with secrets masked."""
+"""MQTT packets as text, as an MQTT client tool shows them, with secrets masked."""
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from aiodps.protocol.masking import shown_body
+from aiodps.protocol.masking import masked_body
 from aiodps.protocol.mqtt_packets import (
     Connack,
     Connect,
@@ -29,7 +29,7 @@ _CONNACK_WORDS = {
 
 
 def packet_text(packet: Packet) -> str:  # noqa: PLR0911 (one for each type)
-    """Show a packet in one line, a message with its payload in a second one."""
+    """Return a packet as one line of text, for a message with its payload in a second one."""
     match packet:
         case Connect():
             return _connect_text(packet)
@@ -37,15 +37,15 @@ def packet_text(packet: Packet) -> str:  # noqa: PLR0911 (one for each type)
             session = ", session present" if session_present else ""
             return f"CONNACK {code} {_CONNACK_WORDS.get(code, 'unknown code')}{session}"
         case Publish(topic, payload, qos):
-            flags = f"{' retained' * packet.retain}{' again' * packet.dup}"
-            body = shown_body(payload)
+            flags = f"{' retained' * packet.retain}{' duplicate' * packet.dup}"
+            body = masked_body(payload)
             return f"PUBLISH {packet.packet_id} qos {qos}{flags} {_plain(topic)}\n{body}".rstrip()
         case Puback(packet_id):
             return f"PUBACK {packet_id}"
         case Subscribe(packet_id, topic_filter, qos):
             return f"SUBSCRIBE {packet_id} {_plain(topic_filter)} qos {qos}"
         case Suback(packet_id, code):
-            return f"SUBACK {packet_id} " + ("refused" if code > 2 else f"granted qos {code}")  # noqa: PLR2004 (QoS ends at 2)
+            return f"SUBACK {packet_id} " + ("failure" if code > 2 else f"granted qos {code}")  # noqa: PLR2004 (QoS ends at 2)
         case Pingreq() | Pingresp() | Disconnect():
             return type(packet).__name__.upper()
         case _:
@@ -61,10 +61,10 @@ def _connect_text(packet: Connect) -> str:
         parts.append("password ***")
 
     parts.append(f"keep-alive {packet.keep_alive} s")
-    parts.append("clean session" if packet.clean_session else "kept session")
+    parts.append("clean session" if packet.clean_session else "persistent session")
     return ", ".join(parts)
 
 
 def _plain(text: str) -> str:
-    """Keep control characters of the wire off the terminal."""
+    """Escape control characters, to keep them off the terminal."""
     return ascii(text)[1:-1]

@@ -1,7 +1,7 @@
-"""JSON bodies: build the request's, read the service's.
+"""JSON bodies: builds those of requests, parses those of responses.
 
-Reading is strict about form (see `strict_json`) and tolerant about content: unknown members are
-kept, unknown words of open vocabularies too.
+Parsing is strict about syntax (see `strict_json`) and tolerant about content: unknown members are
+kept, as are unknown values of extensible enumerations.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ AZURE_HUB_SUFFIXES = (
     ".azure-devices.cn",
     ".azure-devices.de",
 )
-"""Domains of IoT Hub in Azure's clouds; a hub elsewhere has to be allowed by the caller."""
+"""Domains of IoT Hub in Azure's clouds; the caller has to allow any other."""
 
-_LARGEST_INT = 128
-"""Bits of a whole number in a payload; more is a mistake, and Python would not write it."""
+_MAX_INTEGER_BITS = 128
+"""Bits of an integer in a payload; a larger one is a mistake, which Python may not even format."""
 
 _OPERATION_ID = re.compile(r"[A-Za-z0-9._~:=,;!*()@-]{1,256}", re.ASCII)
 _DEVICE_ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}", re.ASCII)
@@ -43,18 +43,18 @@ _HUB = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", 
 
 @dataclass(frozen=True, slots=True)
 class OperationStatus:
-    """`RegistrationOperationStatus` of the service, read."""
+    """The service's `RegistrationOperationStatus`."""
 
     operation_id: str | None
     """None if absent or empty (seen with status `disabled`)."""
     status: RegistrationStatus
     state: JsonObject
-    """`registrationState`; empty if absent (as in the first answer)."""
+    """`registrationState`; empty if absent (as in the first response)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetails:
-    """`ProvisioningServiceErrorDetails` of the service, as far as it could be read."""
+    """The service's `ProvisioningServiceErrorDetails`; None for what could not be parsed."""
 
     error_code: int | None = None
     message: str | None = None
@@ -72,11 +72,11 @@ def registration_body(registration_id: str, payload: JsonObject | None) -> bytes
 
 
 def check_payload(payload: object) -> JsonObject | None:
-    """Return a copy of the custom payload if the service can take it; None means to send none.
+    """Return a copy of the custom payload if it is valid; None means to send none.
 
     Raises:
-        ConfigurationError: If it is no JSON object, or too deep or too large; the message names
-            the place in it, never a value.
+        ConfigurationError: If it is not a JSON object, or too deep or too large; the message
+            names the position, never a value.
     """
     if payload is None:
         return None
@@ -87,42 +87,41 @@ def check_payload(payload: object) -> JsonObject | None:
     plain = _plain_object(payload, "payload", MAX_JSON_DEPTH)
     size = len(json.dumps(plain).encode())
     if size > MAX_REQUEST_PAYLOAD:
-        raise _bad_payload(f"is {size} bytes as JSON, the service takes {MAX_REQUEST_PAYLOAD}")
+        raise _bad_payload(f"has {size} bytes as JSON, the maximum is {MAX_REQUEST_PAYLOAD}")
 
     return plain
 
 
-def _plain_object(value: Mapping[Any, object], place: str, depth: int) -> dict[str, Json]:
+def _plain_object(value: Mapping[Any, object], path: str, depth: int) -> dict[str, Json]:
     for name in value:
         if not isinstance(name, str):
-            raise _bad_payload(f"has a member name that is no text at {place[:200]}")
+            raise _bad_payload(f"has a member name that is not a string at {path[:200]}")
 
-    return {name: _plain(member, f"{place}.{name}", depth - 1) for name, member in value.items()}
+    return {name: _plain(member, f"{path}.{name}", depth - 1) for name, member in value.items()}
 
 
-def _plain(value: object, place: str, depth: int) -> Json:
-    """Copy a JSON value, and refuse what is none."""
+def _plain(value: object, path: str, depth: int) -> Json:
+    """Return a copy of a JSON value, or raise an error if it is not one."""
     if depth < 0:
-        raise _bad_payload(f"is nested more than {MAX_JSON_DEPTH} deep")
+        raise _bad_payload(f"is nested more than {MAX_JSON_DEPTH} levels deep")
 
     match value:
         case None | bool() | str():
             return value
-        case int() if value.bit_length() <= _LARGEST_INT:
+        case int() if value.bit_length() <= _MAX_INTEGER_BITS:
             return value
         case float() if math.isfinite(value):
             return value
         case int() | float():
-            raise _bad_payload(f"has a number that JSON cannot carry at {place[:200]}")
+            raise _bad_payload(f"has a number that JSON cannot represent at {path[:200]}")
         case Mapping():
-            return _plain_object(value, place, depth)
+            return _plain_object(value, path, depth)
         case list() | tuple():
             return [
-                _plain(member, f"{place}[{index}]", depth - 1)
-                for index, member in enumerate(value)
+                _plain(member, f"{path}[{index}]", depth - 1) for index, member in enumerate(value)
             ]
         case _:
-            raise _bad_payload(f"has a {type(value).__name__} at {place[:200]}")
+            raise _bad_payload(f"has a {type(value).__name__} at {path[:200]}")
 
 
 def _bad_payload(fault: str) -> ConfigurationError:
@@ -132,11 +131,11 @@ def _bad_payload(fault: str) -> ConfigurationError:
 
 
 def parse_operation(body: bytes) -> OperationStatus:
-    """Read the body of a register answer or of a status answer.
+    """Parse the body of a response to a register request or a status query.
 
     Raises:
-        MalformedResponseError: If it cannot be read.
-        UnknownStatusError: If the status is a word this version does not know.
+        MalformedResponseError: If it cannot be parsed.
+        UnknownStatusError: If the status is unknown to this version.
     """
     document = read_object(body)
     return OperationStatus(
@@ -147,7 +146,7 @@ def parse_operation(body: bytes) -> OperationStatus:
 
 
 def is_operation_id(value: object) -> TypeGuard[str]:
-    """Whether something can be put into a URL and a topic as the id of an operation."""
+    """Return whether a value is an operation id that is safe in a URL and in a topic."""
     return isinstance(value, str) and _OPERATION_ID.fullmatch(value) is not None
 
 
@@ -158,7 +157,7 @@ def _operation_id(value: Json) -> str | None:
     if is_operation_id(value):
         return value
 
-    raise malformed("operationId", "the operation id cannot be used in a URL or a topic")
+    raise malformed("operationId", "the operation id is not safe in a URL or a topic")
 
 
 def _status(value: Json) -> RegistrationStatus:
@@ -167,9 +166,9 @@ def _status(value: Json) -> RegistrationStatus:
     except ValueError:
         word = ascii(value)[:64]
         raise UnknownStatusError(
-            f"the service answered with the unknown status {word}",
+            f"the service returned the unknown status {word}",
             reason=word,
-            hint="a newer aiodps may know it",
+            hint="check for a newer version of aiodps",
         ) from None
 
 
@@ -184,17 +183,13 @@ def _state(value: Json) -> JsonObject:
 
 
 def check_same_device(state: JsonObject, registration_id: str) -> None:
-    """Make sure that an answer is about this device; ids are compared without case.
-
-    Raises:
-        IdentityMismatchError: If it is about another one.
-    """
-    answered = state.get("registrationId", registration_id)
-    if not isinstance(answered, str) or answered.casefold() != registration_id.casefold():
+    """Raise `IdentityMismatchError` unless a response is about this device, ignoring case."""
+    received = state.get("registrationId", registration_id)
+    if not isinstance(received, str) or received.casefold() != registration_id.casefold():
         raise IdentityMismatchError(
-            f"the service answered about {ascii(answered)[:140]}",
+            f"the response is about the device {ascii(received)[:140]}",
             reason="response",
-            hint="something between device and service mixes up answers",
+            hint="something between the device and the service mixes up responses",
         )
 
 
@@ -205,15 +200,17 @@ def parse_assignment(
     transport: str,
     hub_suffixes: Sequence[str] = AZURE_HUB_SUFFIXES,
 ) -> Assignment:
-    """Read `registrationState` of an assigned device.
+    """Parse the `registrationState` of an assigned device.
 
     Raises:
-        MalformedResponseError: If hub or device id are missing or cannot be right.
+        MalformedResponseError: If hub or device id are missing or not valid.
         UntrustedHubError: If the hub is in none of the allowed domains.
-        IdentityMismatchError: If the answer is about another device.
+        IdentityMismatchError: If the response is about another device.
     """
     if not state:
-        raise malformed("registrationState", "assigned, but there is no registrationState")
+        raise malformed(
+            "registrationState", "the device is assigned, but there is no registrationState"
+        )
 
     check_same_device(state, registration_id)
     return Assignment(
@@ -237,12 +234,14 @@ def _device_id(value: Json) -> str:
     if isinstance(value, str) and _DEVICE_ID.fullmatch(value):
         return value
 
-    raise malformed("deviceId", f"assigned, but the device id is {ascii(value)[:140]}")
+    raise malformed(
+        "deviceId", f"the device is assigned, but its device id is {ascii(value)[:140]}"
+    )
 
 
 def _assigned_hub(value: Json, suffixes: Sequence[str]) -> str:
     if value is None:
-        raise malformed("assignedHub", "assigned, but no hub is named")
+        raise malformed("assignedHub", "the device is assigned, but no hub is named")
 
     if isinstance(value, str) and _HUB.fullmatch(value):
         host = value.casefold()
@@ -250,7 +249,7 @@ def _assigned_hub(value: Json, suffixes: Sequence[str]) -> str:
             return value
 
     raise UntrustedHubError(
-        f"assigned to {ascii(value)[:140]}, which is in none of {', '.join(suffixes)}",
+        f"the assigned hub {ascii(value)[:140]} is in none of the domains {', '.join(suffixes)}",
         reason=ascii(value)[:140],
     )
 
@@ -296,35 +295,31 @@ def _enrollment_group_id(state: JsonObject) -> str | None:
 
 
 def parse_error(body: bytes) -> ErrorDetails:
-    """Read the body of an error answer; what cannot be read is None, nothing is raised."""
+    """Parse the body of an error response; raises nothing."""
     try:
-        document = read_object(body)
+        return _error_details(read_object(body), message="message", timestamp="timestampUtc")
     except MalformedResponseError:
         return ErrorDetails()
 
+
+def state_error(state: JsonObject) -> ErrorDetails:
+    """Return why a registration is `failed` or `disabled`, from its `registrationState`."""
+    return _error_details(state, message="errorMessage", timestamp="lastUpdatedDateTimeUtc")
+
+
+def _error_details(document: JsonObject, *, message: str, timestamp: str) -> ErrorDetails:
     code = document.get("errorCode")
     return ErrorDetails(
         error_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
-        message=_short(document.get("message")),
-        tracking_id=_short(document.get("trackingId")),
-        timestamp=_short(document.get("timestampUtc")),
+        message=_single_line(document.get(message)),
+        tracking_id=_single_line(document.get("trackingId")),
+        timestamp=_single_line(document.get(timestamp)),
     )
 
 
-def _short(value: Json) -> str | None:
-    """Take a text of the service for a message: one line, at most 512 characters."""
+def _single_line(value: Json) -> str | None:
+    """Return a string as one line of at most 512 characters; None if it is blank or missing."""
     if not isinstance(value, str) or not value.strip():
         return None
 
     return " ".join(value.split())[:512]
-
-
-def state_error(state: JsonObject) -> ErrorDetails:
-    """Read why a registration `failed`, out of its `registrationState`."""
-    code = state.get("errorCode")
-    return ErrorDetails(
-        error_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
-        message=_short(state.get("errorMessage")),
-        tracking_id=_short(state.get("trackingId")),
-        timestamp=_short(state.get("lastUpdatedDateTimeUtc")),
-    )

@@ -1,4 +1,4 @@
-"""DPS over HTTPS: `Request` to `httpx.Request`, and `httpx.Response` to `Response`."""
+"""DPS over HTTPS: builds `httpx.Request`, parses `httpx.Response`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from aiodps.protocol.payloads import registration_body
 API_VERSION = "2021-10-01"
 """The current generally available version (Azure REST reference, Device Provisioning Service)."""
 
-LONGEST_RETRY_AFTER = 1e9
-"""Seconds; a longer wait cannot be meant and would not fit any deadline either."""
+MAX_RETRY_AFTER = 1e9
+"""Seconds; a longer wait would exceed every deadline."""
 
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
@@ -35,16 +35,16 @@ def build_request(
     user_agent: str,
     authorization: str | None = None,
 ) -> httpx.Request:
-    """Put a request into HTTP.
+    """Build the HTTP request.
 
     Args:
-        request: What is asked.
-        host: With the port, unless it is 443.
-        id_scope: Of the DPS instance.
-        registration_id: Of the device.
-        api_version: Of the service.
-        user_agent: Who asks.
-        authorization: SAS token; None if the device's certificate is proof enough.
+        request: The request of DPS.
+        host: Host of the service, with the port unless it is 443.
+        id_scope: Id scope of the DPS instance.
+        registration_id: Registration id of the device.
+        api_version: The service's api-version.
+        user_agent: Value of the `User-Agent` header.
+        authorization: SAS token; None if the device authenticates with its certificate.
 
     Source: REST reference 2021-10-01, `RuntimeRegistration_RegisterDevice` and
     `RuntimeRegistration_OperationStatusLookup`.
@@ -74,7 +74,7 @@ def build_request(
 
 
 def parse_response(response: httpx.Response) -> Response:
-    """Take what matters out of an HTTP response with its body read, whatever its status."""
+    """Parse an HTTP response, whatever its status; its body has to be read already."""
     headers = response.headers
     content_type = _first(headers, "content-type")
     return Response(
@@ -88,12 +88,12 @@ def parse_response(response: httpx.Response) -> Response:
 
 
 def check_headers(headers: httpx.Headers) -> None:
-    """Refuse headers over a limit or that can be read in two ways, before the body is read.
+    """Reject headers that are over a limit or ambiguous, before the body is read.
 
     Raises:
         ResponseTooLargeError: "headers", or "body" if its length is over the limit.
         ProtocolError: "framing" for a length together with chunks (RFC 9112, 6.3), or
-            "content_encoding" for a body that would have to be unpacked: a bomb, or a mistake.
+            "content_encoding" for a compressed body, which could be a decompression bomb.
     """
     count, size = len(headers.raw), sum(len(name) + len(value) + 4 for name, value in headers.raw)
     if count > MAX_HEADERS or size > MAX_HEADER_BYTES:
@@ -103,15 +103,17 @@ def check_headers(headers: httpx.Headers) -> None:
 
     length = headers.get("content-length")
     if length is not None and "transfer-encoding" in headers:
-        raise ProtocolError("the response has two lengths", reason="framing")
+        raise ProtocolError(
+            "the response has both Content-Length and Transfer-Encoding", reason="framing"
+        )
 
     for encoding in headers.get_list("content-encoding"):
-        # Azure's samples send `utf-8` here, which is no coding at all; it does no harm.
+        # Azure's samples send `utf-8`, which is not a content coding but does no harm.
         if encoding.strip().lower() not in {"", "identity", "utf-8"}:
             raise ProtocolError(
-                f"the response is encoded as {encoding[:40]!a}, which was not asked for",
+                f"the response has the unexpected content encoding {encoding[:40]!a}",
                 reason="content_encoding",
-                hint="a proxy in between may be compressing",
+                hint="look for a proxy that compresses responses",
             )
 
     if length is not None and length.isdecimal():
@@ -119,27 +121,23 @@ def check_headers(headers: httpx.Headers) -> None:
 
 
 def check_body_size(size: int) -> None:
-    """Refuse a body over the limit.
-
-    Raises:
-        ResponseTooLargeError: "body".
-    """
+    """Raise `ResponseTooLargeError` if a body is over the limit."""
     if size > MAX_BODY:
         raise ResponseTooLargeError(
-            f"the response has {size} bytes or more, of which {MAX_BODY} are taken", reason="body"
+            f"the response body has {size} bytes or more, the maximum is {MAX_BODY}", reason="body"
         )
 
 
 def retry_after(values: Iterable[str], *, date: str | None) -> float | None:
-    """Read `Retry-After`: whole seconds, or a date counted from the answer's own `Date`.
+    """Parse `Retry-After`: whole seconds, or a date relative to the response's own `Date`.
 
     Args:
-        values: The header's values; of several the longest wait is taken.
-        date: The answer's `Date` header, or None; a date in `Retry-After` needs it, because this
-            device's clock may be wrong.
+        values: The values of the header; the longest wait counts.
+        date: The response's `Date` header, or None; a date in `Retry-After` requires it, because
+            this device's clock may be wrong.
 
     Returns:
-        Seconds to wait at least, or None if there is no value that can be read.
+        Minimum seconds to wait, or None if there is no valid value.
     """
     waits = [wait for value in values if (wait := _one_wait(value.strip(), date)) is not None]
     return max(waits, default=None)
@@ -147,13 +145,13 @@ def retry_after(values: Iterable[str], *, date: str | None) -> float | None:
 
 def _one_wait(value: str, date: str | None) -> float | None:
     if _SECONDS.fullmatch(value):
-        return min(float(value), LONGEST_RETRY_AFTER)
+        return min(float(value), MAX_RETRY_AFTER)
 
     until, now = _moment(value), _moment(date or "")
     if until is None or now is None:
         return None
 
-    return min(max((until - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+    return min(max((until - now).total_seconds(), 0.0), MAX_RETRY_AFTER)
 
 
 def _moment(text: str) -> datetime | None:
@@ -166,7 +164,7 @@ def _moment(text: str) -> datetime | None:
 
 
 def _host(location: str | None) -> str | None:
-    """Name the host that a redirect points to; nothing else of it is worth telling."""
+    """Return the host that a redirect points to, for messages."""
     if location is None:
         return None
 

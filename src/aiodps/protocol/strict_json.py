@@ -1,7 +1,7 @@
-"""Reading JSON from the network the strict way.
+"""A strict JSON parser for data from the network.
 
-The standard reader takes NaN, duplicate members, half characters and numbers of any length, and
-guesses encodings; each of these is a sign of damage or of an attack and is refused by name.
+The standard library accepts NaN, duplicate members, lone surrogates and numbers of any length, and
+guesses encodings; each of these is a sign of damage or of an attack, and rejected with a reason.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from aiodps.protocol.limits import MAX_JSON_DEPTH
 
 
 def read_object(body: bytes) -> dict[str, Json]:
-    """Read a JSON object the strict way.
+    """Parse a JSON object.
 
     Raises:
-        MalformedResponseError: With a reason for each way to be wrong.
+        MalformedResponseError: If it is not valid; `reason` says why.
     """
     if not body.strip():
-        raise malformed("empty", "the answer is empty")
+        raise malformed("empty", "the response is empty")
 
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise malformed("utf8", f"the answer is not UTF-8 (byte {exc.start})") from exc
+        raise malformed("utf8", f"the response is not UTF-8 (byte {exc.start})") from exc
 
     document = _loads(text)
     if not isinstance(document, dict):
-        raise malformed("not_object", "the answer is JSON, but not an object")
+        raise malformed("not_object", "the response is JSON, but not an object")
 
     if _depth(document) > MAX_JSON_DEPTH:
-        raise malformed("depth", f"the answer is nested more than {MAX_JSON_DEPTH} deep")
+        raise malformed("depth", f"the response is nested more than {MAX_JSON_DEPTH} levels deep")
 
     _check_encodable(document, text)
     return document
@@ -43,7 +43,7 @@ def read_object(body: bytes) -> dict[str, Json]:
 
 def _loads(text: str) -> Any:
     if text.startswith("\ufeff") or "\0" in text:
-        raise malformed("utf8", "the answer is not plain UTF-8")
+        raise malformed("utf8", "the response is not plain UTF-8")
 
     try:
         return json.loads(
@@ -54,21 +54,23 @@ def _loads(text: str) -> Any:
             parse_int=_bounded_int,
         )
     except json.JSONDecodeError as exc:
-        raise malformed("json", f"the answer is not JSON (at character {exc.pos})") from exc
+        raise malformed("json", f"the response is not JSON (at character {exc.pos})") from exc
     except RecursionError as exc:
-        raise malformed("depth", f"the answer is nested more than {MAX_JSON_DEPTH} deep") from exc
+        raise malformed(
+            "depth", f"the response is nested more than {MAX_JSON_DEPTH} levels deep"
+        ) from exc
 
 
 def _unique_members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise malformed("duplicate_key", "the answer has a member twice")
+        raise malformed("duplicate_key", "the response has a duplicate member")
 
     return members
 
 
 def _refuse_number(_: str) -> NoReturn:
-    raise malformed("number", "the answer has a number that is not JSON")
+    raise malformed("number", "the response has a number that is not valid JSON")
 
 
 def _finite(digits: str) -> float:
@@ -81,7 +83,7 @@ def _bounded_int(digits: str) -> int:
 
 
 def _depth(document: Json) -> int:
-    """Measure nesting level by level, without recursion."""
+    """Return the nesting depth, without recursion."""
     level: list[Json] = [document]
     depth = 0
     while level := [member for value in level for member in _members(value)]:
@@ -107,9 +109,9 @@ def _check_encodable(document: dict[str, Json], text: str) -> None:
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as exc:
-        raise malformed("surrogate", "the answer has half of a character") from exc
+        raise malformed("surrogate", "the response has a lone surrogate") from exc
 
 
 def malformed(reason: str, message: str) -> MalformedResponseError:
-    """Make the error for an answer that cannot be read."""
+    """Return the error for a response that cannot be parsed."""
     return MalformedResponseError(message, reason=reason)

@@ -1,4 +1,4 @@
-"""Transports: what speaks DPS over a connection; and the one list of those that there are."""
+"""Transports, which speak DPS over a connection, and the registry of them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
 
 TRANSPORTS: Final[Mapping[str, type[REST | MQTT]]] = MappingProxyType({"rest": REST, "mqtt": MQTT})
-"""Each transport's settings by its name. Settings, commands and fleets know what stands here."""
+"""The settings class of each transport, by name: the registry for settings, CLI and fleets."""
 
 AUTO: Final = "auto"
-"""Stands for a transport that runs on the event loop at hand; see `transport_by_name`."""
+"""The name of a transport that suits the event loop; see `transport_by_name`."""
 
 
 def transport_by_name(name: str, *, port: int | None = None) -> TransportFactory:
-    """Return a transport with its defaults.
+    """Return the settings of a transport, with their defaults.
 
     Args:
-        name: A name in `TRANSPORTS`, or `AUTO`: mqtt on asyncio, where it is the lighter of the
-            two, and rest on trio, where mqtt does not run.
+        name: A name in `TRANSPORTS`, or `AUTO`: mqtt on asyncio, where it uses less CPU; rest on
+            trio, where mqtt does not run.
         port: TCP port of the service; None for the transport's own.
     """
     if name == AUTO:

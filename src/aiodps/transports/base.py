@@ -1,4 +1,4 @@
-"""The contract of a transport, and what one needs to know to be opened."""
+"""The contract of transports, and the target that a transport is opened for."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from aiodps.protocol.messages import Request, Response
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Which registration at which service, as whom."""
+    """The registration that a transport is opened for."""
 
     endpoint: str
-    """Host name or IP literal of the service; checked against its certificate."""
+    """Host name or IP literal of the service, checked against its certificate."""
     id_scope: str
-    """The id scope of the DPS instance."""
+    """Id scope of the DPS instance."""
     registration_id: str
-    """The device's registration id."""
+    """Registration id of the device."""
     attestation: Attestation = field(repr=False)
-    """How the device proves who it is."""
+    """How the device authenticates."""
     trust: Trust
-    """Which CAs the service's certificate may come from; not used with `OwnContext`."""
+    """CAs that may issue the service's certificate; not used with `OwnContext`."""
     report: Reporter = field(repr=False)
-    """Takes the steps of the registration."""
+    """Reports the steps of the registration."""
     timeout: float
-    """Seconds that the whole registration may take."""
+    """Seconds for the whole registration."""
 
     def at_port(self, port: int) -> Endpoint:
-        """Return what the dialler needs to reach the service on a TCP port."""
+        """Return the endpoint of the service at a TCP port, for the dialler."""
         return Endpoint(
             host=self.endpoint,
             port=port,
@@ -44,7 +44,7 @@ class Target:
         )
 
     async def authorization(self) -> str | None:
-        """Return a SAS token that outlives the registration; None if TLS is proof enough.
+        """Return a SAS token that outlives the registration; None if TLS authenticates the device.
 
         It is the `Authorization` header of a REST request and the password of an MQTT session.
 
@@ -58,45 +58,45 @@ class Target:
 
 
 _CLOCK_SKEW = 300
-"""Seconds by which this device's clock may be behind the service's."""
+"""Seconds by which this device's clock may be behind that of the service."""
 
 
 class Transport(Protocol):
-    """A way to reach the service for one device; used by one task at a time.
+    """Exchanges requests and responses with the service, for one device and one task at a time.
 
-    The contract, which one conformance suite runs against every transport:
+    The contract, which one conformance suite checks for every transport:
 
-    1. `connect` returns when a request can be sent. It returns at once when the connection
-       stands, and opens a new one when the last was lost. It sends no registration.
-    2. `exchange` sends one request and returns the answer to it, whatever its status.
-       Answers to anything else are dropped and reported as `IGNORED`.
-    3. Both raise only `TransportError`, `TlsError`, `ProtocolError`, `ServiceError` (a refused
-       MQTT session) or `CredentialError` (a key that cannot be loaded), each with its `phase`
-       and with the original exception as `__cause__`. After an error the connection is closed.
-    4. No retries, no sleeping, no redirects. Time limits: `connect` keeps its own for each phase;
-       `exchange` has none and is bounded by the caller's cancellation.
-    5. Cancelled at any await, nothing is left behind: no task, socket, thread or file.
-       The connection is closed then; `connect` may be called again.
-    6. `aclose` may be called at any time and more than once, also when cancelled, takes no more
-       than a moment and raises nothing.
+    1. `connect` returns when a request can be sent: at once if the connection is open, otherwise
+       after opening a new one. It sends no request.
+    2. `exchange` sends one request and returns its response, whatever the status. Responses to
+       anything else are dropped, and reported as `IGNORED`.
+    3. Both raise only `TransportError`, `TlsError`, `ProtocolError`, `ServiceError` (a rejected
+       MQTT session) or `CredentialError` (a key that cannot be loaded), each with its `phase` and
+       with the original exception as `__cause__`. After an error the connection is closed.
+    4. There are no retries, no sleeping and no redirects. `connect` has a time limit for each
+       phase; `exchange` has none, and is cancelled by the caller.
+    5. Cancelled at any await, it leaves nothing behind: no task, socket, thread or file. The
+       connection is then closed, and `connect` may be called again.
+    6. `aclose` may be called at any time and repeatedly, also when cancelled, does not wait for
+       the network, and raises nothing.
     """
 
     async def connect(self) -> None:
-        """Make sure a request can be sent."""
+        """Make sure that a request can be sent."""
 
     async def exchange(self, request: Request) -> Response:
-        """Send one request and return its answer."""
+        """Send one request and return its response."""
 
     async def aclose(self) -> None:
-        """Close the connection, politely if there is time."""
+        """Close the connection."""
 
 
 class TransportFactory(Protocol):
-    """A transport's settings: a frozen value that knows how to open one for a device."""
+    """The settings of a transport: a frozen value that opens one for a device."""
 
     @property
     def name(self) -> str:
-        """The transport's name, for steps, errors and assignments."""
+        """Name of the transport, for steps, errors and assignments."""
 
     def open(self, target: Target) -> Transport:
         """Return a transport that is not connected yet.

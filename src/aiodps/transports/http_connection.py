@@ -1,6 +1,6 @@
-"""HTTP/1.1: an httpx transport straight on h11, over one connection of the dialler.
+"""HTTP/1.1: an httpx transport on h11, over one connection of the dialler.
 
-Everything here is bounded in size, and every error is one of ours.
+Sizes are limited, and every error is one of aiodps.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_INTERIM_RESPO
 from aiodps.protocol.rest import check_body_size, check_headers
 
 _MAX_RESPONSE = MAX_HEADER_BYTES + MAX_BODY + 64 * 1024
-"""Bytes that one response may take, interim responses and the framing of chunks included."""
+"""Bytes of one response, including interim responses and chunk framing."""
 _HEADERS_TOO_LARGE = 431
-"""The status that h11 would answer an endless head, chunk header or trailer with."""
+"""The status that h11 suggests for an endless head, chunk header or trailer."""
 
 
 class SingleConnectionTransport(httpx.AsyncBaseTransport):
-    """An httpx transport over one open connection, for one exchange at a time."""
+    """An httpx transport over one open connection, for one request at a time."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -38,23 +38,23 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
 
     @property
     def usable(self) -> bool:
-        """Whether another request can be sent: the last response ended, and nothing came since."""
+        """Whether another request can be sent: the last response is complete, nothing follows."""
         return self._http.our_state is h11.IDLE and _is_quiet(self._connection)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return its response, with the body read.
 
         Raises:
-            ConnectionLostError: If the connection broke, or cannot be used again.
-            TlsError: If TLS broke, or the server refused the device's certificate only now.
-            ProtocolError: If the response breaks HTTP or a limit.
+            ConnectionLostError: If the connection was lost, or cannot be reused.
+            TlsError: If the TLS data is invalid, or the server rejects the certificate only now.
+            ProtocolError: If the response violates HTTP or exceeds a limit.
         """
         if self._http.our_state is not h11.IDLE:
-            raise ConnectionLostError("the connection cannot be used for another request")
+            raise ConnectionLostError("the connection cannot be reused for another request")
 
         self._received = 0
         await self._send(self._encode(request))
-        # Sending and receiving wait only if they must; other tasks have a turn all the same.
+        # Sending and receiving may not wait at all; other tasks must still get their turn.
         await anyio.lowlevel.checkpoint()
         status_code, headers = await self._read_head()
         body = httpx.ByteStream(await self._read_body())
@@ -74,8 +74,8 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
         try:
             await self._connection.send(data)
         except ConnectionLostError:
-            # A server that has hung up may have said why: an alert or a response is still to be
-            # read, and if there is neither, reading tells that the connection is lost.
+            # A server that closed the connection may have said why, in an alert or a response that
+            # is still to be read. If there is neither, reading raises the error.
             self._http.send_failed()
 
     async def _read_head(self) -> tuple[int, httpx.Headers]:
@@ -86,7 +86,7 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
                 check_headers(headers)
                 return event.status_code, headers
 
-        raise ProtocolError("the server keeps putting the response off", reason="interim")
+        raise ProtocolError("the server sent too many interim responses", reason="interim")
 
     async def _read_body(self) -> bytes:
         body = bytearray()
@@ -101,7 +101,7 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
             try:
                 event = self._http.next_event()
             except h11.RemoteProtocolError as exc:
-                raise self._translated(exc) from exc
+                raise self._translate(exc) from exc
 
             if event is not h11.NEED_DATA:
                 return event
@@ -109,40 +109,44 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
             data = await self._connection.receive()
             self._received += len(data)
             if self._received > _MAX_RESPONSE:
-                raise ResponseTooLargeError("the response does not end", reason="body")
+                raise ResponseTooLargeError("the response is too large", reason="body")
 
             self._http.receive_data(data)
 
-    def _translated(self, exc: h11.RemoteProtocolError) -> ProvisioningError:
+    def _translate(self, exc: h11.RemoteProtocolError) -> ProvisioningError:
         _, closed = self._http.trailing_data
         if closed:
-            return ConnectionLostError("the server closed the connection before it had answered")
+            return ConnectionLostError(
+                "the server closed the connection before its response was complete"
+            )
 
         if exc.error_status_hint == _HEADERS_TOO_LARGE:
-            return ResponseTooLargeError("the response's headers are too large", reason="headers")
+            return ResponseTooLargeError(
+                "the headers of the response are too large", reason="headers"
+            )
 
-        return ProtocolError("the response is not HTTP", reason="framing")
+        return ProtocolError("the response is not valid HTTP", reason="framing")
 
     def _start_next_cycle(self) -> None:
-        """Make ready for another request, unless this was the last or something came unasked.
+        """Prepare for another request, unless the server closes or sent surplus data.
 
-        What came after the response must not be taken for the response to the next request.
+        Surplus data must not be taken for the response to the next request.
         """
-        ended = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        unasked, _ = self._http.trailing_data
-        if ended and not unasked:
+        complete = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        surplus, _ = self._http.trailing_data
+        if complete and not surplus:
             self._http.start_next_cycle()
 
     async def aclose(self) -> None:
-        """Close the connection at once."""
+        """Close the connection immediately."""
         self._connection.close()
 
 
 def _is_quiet(connection: Connection) -> bool:
-    """Tell whether an idle connection is open: the server has neither hung up nor said anything.
+    """Return whether an idle connection is open and the server has sent no data.
 
-    Reading, instead of looking at the socket, takes in what TLS has to say between responses
-    (session tickets), which is not a sign of an end.
+    Reading from it, instead of polling the socket, also processes TLS messages between responses
+    (session tickets), which make the socket readable without being data.
     """
     try:
         connection.socket.recv(1)
@@ -155,7 +159,7 @@ def _is_quiet(connection: Connection) -> bool:
 
 
 class CustomTransport(httpx.AsyncBaseTransport):
-    """An httpx transport of the caller's own, with its responses checked and its errors ours."""
+    """The caller's own httpx transport, with its responses checked and its errors translated."""
 
     usable = True
 
@@ -166,9 +170,9 @@ class CustomTransport(httpx.AsyncBaseTransport):
         """Send a request and return its response, with the body read.
 
         Raises:
-            TransportError: If it failed as httpx's or the operating system's networking fails.
-                Anything else it raises is a mistake in it, and not hidden.
-            ProtocolError: If the response breaks a limit, or is encoded.
+            TransportError: If it raises an error of httpx or of the operating system. Anything
+                else is a mistake in it, and is passed on.
+            ProtocolError: If the response exceeds a limit, or has a content encoding.
         """
         try:
             response = await self._transport.handle_async_request(request)
@@ -183,4 +187,4 @@ class CustomTransport(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Leave it open: it is the caller's."""
+        """Do nothing: the caller closes it."""

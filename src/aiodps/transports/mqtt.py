@@ -1,4 +1,4 @@
-"""MQTT: a session of aiomqtt over a connection of the dialler. Needs asyncio."""
+"""The MQTT transport: a session of aiomqtt over a connection of the dialler, on asyncio."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from aiodps.errors import (
 from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.observe import StepKind
+from aiodps.protocol.identifiers import check_port
 from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, user_name
 from aiodps.transports.base import Target
@@ -39,20 +40,14 @@ class MQTT:
     api_version: str = API_VERSION
     """The service's api-version."""
     keep_alive: int = 60
-    """Seconds of silence after which the connection is tried with a ping; 0 for never."""
+    """Keep-alive interval in seconds, after which an idle connection is pinged; 0 for never."""
 
     def __post_init__(self) -> None:
-        """Refuse what TCP and MQTT cannot say."""
-        if type(self.port) is not int or not 0 < self.port < 2**16:
-            raise ConfigurationError(
-                f"the port {self.port!r} does not exist",
-                setting="port",
-                hint="use a number from 1 to 65535; the service listens on 8883",
-            )
-
+        """Raise `ConfigurationError` if a setting is not valid."""
+        check_port(self.port)
         if type(self.keep_alive) is not int or not 0 <= self.keep_alive < 2**16:
             raise ConfigurationError(
-                f"the keep-alive {self.keep_alive!r} is not 0 to 65535 seconds",
+                f"the keep-alive {self.keep_alive!r} is not an integer from 0 to 65535",
                 setting="keep_alive",
             )
 
@@ -65,13 +60,13 @@ class MQTT:
         """Return a transport that is not connected yet.
 
         Raises:
-            ConfigurationError: If this is not asyncio.
+            ConfigurationError: If the event loop is not asyncio's.
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError as exc:
             raise ConfigurationError(
-                "the mqtt transport needs asyncio, and this code does not run on it",
+                "the mqtt transport requires asyncio, which is not running",
                 setting="transport",
                 hint="use transport='rest', which also runs on trio",
             ) from exc
@@ -80,7 +75,7 @@ class MQTT:
 
 
 class MqttTransport:
-    """The MQTT transport of one device; see `transports.base.Transport` for its contract."""
+    """The MQTT transport of one device; `transports.base.Transport` is its contract."""
 
     def __init__(self, settings: MQTT, target: Target) -> None:
         self._settings = settings
@@ -88,7 +83,7 @@ class MqttTransport:
         self._session: Session | None = None
 
     async def connect(self) -> None:
-        """Dial, open an MQTT session and subscribe to answers, unless that stands already."""
+        """Connect, open an MQTT session and subscribe, unless a session is open already."""
         if self._session is not None and self._session.is_alive():
             return
 
@@ -112,19 +107,19 @@ class MqttTransport:
         self._target.report.phase = Phase.SESSION
         await self._step(StepKind.SESSION_OPENED, session.open, "CONNACK", CONNACK_TIMEOUT)
         await self._step(
-            StepKind.SUBSCRIBED, session.subscribe_to_answers, "SUBACK", SUBACK_TIMEOUT
+            StepKind.SUBSCRIBED, session.subscribe_to_responses, "SUBACK", SUBACK_TIMEOUT
         )
         session.phase = Phase.WAIT
 
     async def _step(
-        self, kind: StepKind, work: Callable[[], Awaitable[None]], answer: str, seconds: float
+        self, kind: StepKind, work: Callable[[], Awaitable[None]], packet: str, seconds: float
     ) -> None:
         began = anyio.current_time()
         with anyio.move_on_after(seconds) as limit:
             await work()
 
         if limit.cancelled_caught:
-            raise TransportTimeoutError(f"no {answer} came within {seconds:g} s").locate(
+            raise TransportTimeoutError(f"no {packet} arrived within {seconds:g} s").locate(
                 phase=Phase.SESSION
             )
 
@@ -139,9 +134,9 @@ class MqttTransport:
         )
 
     async def exchange(self, request: Request) -> Response:
-        """Publish a request and wait for the answer with its `$rid`, whatever its status."""
+        """Publish a request and return the response with its `$rid`, whatever its status."""
         if self._session is None:
-            raise ConnectionLostError("there is no connection").locate(phase=Phase.SESSION)
+            raise ConnectionLostError("no connection is open").locate(phase=Phase.SESSION)
 
         try:
             return await self._session.exchange(request)
@@ -150,7 +145,7 @@ class MqttTransport:
             raise
 
     async def aclose(self) -> None:
-        """Say good-bye and close the connection; waits for nothing."""
+        """Send DISCONNECT and close the connection, without waiting."""
         session, self._session = self._session, None
         if session is not None:
             session.close()

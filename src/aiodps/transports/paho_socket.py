@@ -1,4 +1,4 @@
-"""The socket that paho reads and writes: TLS underneath, whole and checked packets above."""
+"""The socket that paho reads and writes: it passes on complete, checked packets."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _RECORD = 16 * 1024
 
 
 class PahoSocket:
-    """A connection in the shape of a socket, for paho.
+    """A connection with the interface of a socket, for paho.
 
-    paho takes packets of any size, swallows what the operating system and TLS say, and knows no
-    rule about who may send what. So it never reads from the network: it is given whole packets
-    that have passed `Inbound` and `on_received`. What fails is raised as an error of ours, which
-    passes through paho untouched because paho catches only `OSError`.
+    paho accepts packets of any size, hides errors of the operating system and of TLS, and does not
+    check who may send what. So it never reads from the network: it gets complete packets that have
+    passed `Inbound` and `on_received`. Failures are raised as errors of aiodps, which paho does
+    not catch because it catches `OSError` only.
     """
 
     def __init__(
@@ -31,12 +31,12 @@ class PahoSocket:
         on_received: Callable[[bytes], None],
         on_sent: Callable[[bytes], None],
     ) -> None:
-        """Take over a connection.
+        """Take over an open connection.
 
         Args:
-            connection: Dialled and secured.
-            on_received: Called with each packet before paho sees it; may raise to refuse it.
-            on_sent: Called with each packet when its last byte is out.
+            connection: The connection, owned by this socket from now on.
+            on_received: Called with each packet before paho gets it; may raise to reject it.
+            on_sent: Called with each packet when its last byte has been sent.
         """
         self._connection = connection
         self._socket = connection.socket
@@ -50,8 +50,8 @@ class PahoSocket:
         """Return at most `size` bytes of one packet.
 
         Raises:
-            SSLWantReadError: If no whole packet is there yet.
-            ProvisioningError: If the connection broke, or the packet must not be.
+            SSLWantReadError: If no packet is complete yet.
+            ProvisioningError: If the connection was lost, or the packet is not allowed.
         """
         if not self._packet:
             self._packet = self._next_packet()
@@ -60,7 +60,7 @@ class PahoSocket:
         return chunk
 
     def pending(self) -> int:
-        """Tell whether `recv` has something to say although the socket shows nothing."""
+        """Return nonzero if `recv` would succeed although the socket may not be readable."""
         return len(self._packet) or int(self._inbound.ready) or self._socket.pending()
 
     def _next_packet(self) -> bytes:
@@ -85,11 +85,11 @@ class PahoSocket:
         return data
 
     def send(self, data: bytes | bytearray) -> int:
-        """Send what remains of one packet, or a part of it; return how many bytes.
+        """Send the rest of a packet, or a part of it; return the number of bytes sent.
 
         Raises:
             SSLWantWriteError: If nothing can be sent now.
-            ConnectionLostError: If the connection broke; why may be there to be read.
+            ConnectionLostError: If the connection was lost; `recv` may still tell why.
         """
         try:
             sent = self._socket.send(data)
@@ -110,7 +110,7 @@ class PahoSocket:
         return self._socket.fileno()
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 (a socket's own signature)
-        """Do nothing: the socket is non-blocking, and stays so."""
+        """Do nothing: the socket stays non-blocking."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,7 +1,7 @@
-"""REST: httpx's transport layer over a connection of the dialler, or one of the caller's own.
+"""The REST transport: an httpx transport over a connection of the dialler, or the caller's own.
 
-There is no `httpx.AsyncClient` here: what it adds (redirects, cookies, authentication, proxies of
-the environment, decompression) is what must not happen, and what is not there cannot be forgotten.
+`httpx.AsyncClient` is not used: everything it adds (redirects, cookies, authentication, proxies
+from the environment, decompression) would have to be switched off.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from aiodps.errors import ConfigurationError, ConnectionLostError
 from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.observe import StepKind
-from aiodps.protocol.masking import shown_body, shown_headers
+from aiodps.protocol.identifiers import check_port
+from aiodps.protocol.masking import masked_body, masked_headers
 from aiodps.protocol.messages import Register, Request, Response
 from aiodps.protocol.rest import API_VERSION, build_request, parse_response
 from aiodps.transports.base import Target
@@ -33,22 +34,16 @@ class REST:
     api_version: str = API_VERSION
     """The service's api-version."""
     http_transport: httpx.AsyncBaseTransport | None = field(default=None, repr=False)
-    """An httpx transport of your own, such as `httpx.MockTransport`, or None to dial the service.
-    It is yours to close, and whom it connects to, as whom, is its affair: neither `trust` nor the
-    device's certificate is used."""
+    """Your own httpx transport, such as `httpx.MockTransport`, or None to connect to the service.
+    You have to close it. It decides what to connect to and how to authenticate: neither `trust`
+    nor the device's certificate is used."""
 
     def __post_init__(self) -> None:
-        """Refuse ports that do not exist, and transports that are not httpx's."""
-        if type(self.port) is not int or not 0 < self.port < 2**16:
-            raise ConfigurationError(
-                f"the port {self.port!r} does not exist",
-                setting="port",
-                hint="use a number from 1 to 65535; the service listens on 443",
-            )
-
+        """Raise `ConfigurationError` if a setting is not valid."""
+        check_port(self.port)
         if not isinstance(self.http_transport, httpx.AsyncBaseTransport | None):
             raise ConfigurationError(
-                f"{type(self.http_transport).__name__} is not an httpx.AsyncBaseTransport",
+                f"a {type(self.http_transport).__name__} is not an httpx.AsyncBaseTransport",
                 setting="http_transport",
             )
 
@@ -63,7 +58,7 @@ class REST:
 
 
 class RestTransport:
-    """The REST transport of one device; see `transports.base.Transport` for its contract."""
+    """The REST transport of one device; `transports.base.Transport` is its contract."""
 
     def __init__(self, settings: REST, target: Target) -> None:
         self._settings = settings
@@ -71,7 +66,7 @@ class RestTransport:
         self._http: SingleConnectionTransport | CustomTransport | None = None
 
     async def connect(self) -> None:
-        """Dial, unless a connection is open already or an HTTP transport was given."""
+        """Connect, unless a connection is open already or an HTTP transport was given."""
         if self._http is not None and self._http.usable:
             return
 
@@ -85,15 +80,15 @@ class RestTransport:
     async def exchange(self, request: Request) -> Response:
         """Send a request over the connection and return its response, whatever its status."""
         if self._http is None:
-            raise ConnectionLostError("there is no connection")
+            raise ConnectionLostError("no connection is open")
 
         phase = Phase.REGISTER if isinstance(request, Register) else Phase.POLL
         report = self._target.report
         try:
-            sent = await self._build(request)
-            report(StepKind.SENT, phase, text=lambda: _shown_request(sent))
-            response = await self._http.handle_async_request(sent)
-            report(StepKind.RECEIVED, phase, text=lambda: _shown_response(response))
+            http_request = await self._build(request)
+            report(StepKind.SENT, phase, text=lambda: _request_text(http_request))
+            response = await self._http.handle_async_request(http_request)
+            report(StepKind.RECEIVED, phase, text=lambda: _response_text(response))
             return parse_response(response)
         except BaseException:
             await self.aclose()
@@ -112,7 +107,7 @@ class RestTransport:
         )
 
     async def aclose(self) -> None:
-        """Close the connection; waits for nothing."""
+        """Close the connection, without waiting."""
         http, self._http = self._http, None
         if http is not None:
             await http.aclose()
@@ -123,15 +118,15 @@ def _authority(host: str, port: int) -> str:
     return name if port == 443 else f"{name}:{port}"  # noqa: PLR2004 (the port of https)
 
 
-def _shown_request(request: httpx.Request) -> str:
+def _request_text(request: httpx.Request) -> str:
     first = f"{request.method} {request.url.raw_path.decode()} HTTP/1.1"
-    return _shown(first, request.headers, request.content)
+    return _text(first, request.headers, request.content)
 
 
-def _shown_response(response: httpx.Response) -> str:
-    return _shown(f"HTTP/1.1 {response.status_code}", response.headers, response.content)
+def _response_text(response: httpx.Response) -> str:
+    return _text(f"HTTP/1.1 {response.status_code}", response.headers, response.content)
 
 
-def _shown(first: str, headers: httpx.Headers, body: bytes) -> str:
+def _text(first: str, headers: httpx.Headers, body: bytes) -> str:
     lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
-    return f"{first}\n{shown_headers(lines)}\n\n{shown_body(body)}"
+    return f"{first}\n{masked_headers(lines)}\n\n{masked_body(body)}"
