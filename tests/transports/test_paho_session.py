@@ -121,7 +121,7 @@ async def test_no_name_is_taken() -> None:
         "_keep_alive_timer",
         "_socket",
         "_watches_writing",
-        "_waiting",
+        "_exchange",
         "_unacknowledged",
         "_unanswered_pings",
         "_ignored",

@@ -112,7 +112,7 @@ def check_endpoint(endpoint: object) -> str:
     raise ConfigurationError(
         f"the endpoint {_shown(endpoint)} {_endpoint_fault(endpoint)}",
         setting="endpoint",
-        hint="give the host alone, like global.azure-devices-provisioning.net, the port separately",
+        hint="give the host alone, as global.azure-devices-provisioning.net, the port separately",
     )
 
 
