@@ -135,11 +135,6 @@ class Reporter:
     """The current phase, set by the code that starts it, with or without an observer: an attempt
     that is cancelled cannot report its phase itself."""
 
-    @property
-    def enabled(self) -> bool:
-        """Whether there is an observer."""
-        return self.observer is not None
-
     def __call__(
         self,
         kind: StepKind,

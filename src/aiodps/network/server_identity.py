@@ -12,32 +12,20 @@ from aiodps.credential_files import UNREADABLE
 from aiodps.errors import ServerIdentityError
 
 _REASONS = {
-    2: "incomplete_chain",  # no issuer
-    3: "revocation_unknown",  # no CRL
-    8: "revocation_unknown",  # CRL's signature
     9: "not_yet_valid",
     10: "expired",
-    11: "revocation_unknown",  # CRL not yet valid
-    12: "revocation_unknown",  # CRL expired
-    15: "revocation_unknown",  # CRL without a proper date
-    16: "revocation_unknown",  # CRL without a proper date
     18: "self_signed",
     19: "untrusted_root",
-    20: "incomplete_chain",
-    21: "incomplete_chain",
-    22: "bad_chain",  # chain too long
+    **dict.fromkeys((2, 20, 21), "incomplete_chain"),
+    22: "bad_chain",  # too long
     23: "revoked",
     26: "wrong_purpose",
-    33: "revocation_unknown",  # no issuer of the CRL
-    44: "revocation_unknown",  # CRL for other certificates
-    47: "name_constraint",
-    48: "name_constraint",
-    62: "wrong_host",
-    63: "wrong_host",
-    64: "wrong_host",
-    66: "weak_key",
-    67: "weak_key",
+    **dict.fromkeys((47, 48), "name_constraint"),
+    **dict.fromkeys((62, 63, 64), "wrong_host"),
+    **dict.fromkeys((66, 67), "weak_key"),
     68: "weak_signature",
+    # The CRL is missing, not signed properly, not valid at this time, or for other certificates.
+    **dict.fromkeys((3, 8, 11, 12, 15, 16, 33, 44), "revocation_unknown"),
 }
 """OpenSSL's X509_V_ERR codes. All others from 24 on mean that the chain violates X.509."""
 

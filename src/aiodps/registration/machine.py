@@ -141,8 +141,11 @@ class Registration:
                 return Finish(assignment)
             case Pending() as pending:
                 return self._wait_to_poll(pending, now)
-            case NotFoundError() as error if self._may_register_again():
-                return self._register_again(error, now)
+            case NotFoundError() as error if self.state is State.POLLING and not self._forgotten:
+                # Only here a known operation is given up: the service has forgotten it.
+                self._forgotten = True
+                self.operation_id = None
+                return self._wait_to_retry(error, now)
             case ProvisioningError() as error:
                 return self._retry(error, now)
             case unreachable:
@@ -159,15 +162,6 @@ class Registration:
 
         self.state = State.WAITING
         return Wait(until, WaitReason.ACCEPTED if first else WaitReason.ASSIGNING, None)
-
-    def _may_register_again(self) -> bool:
-        return self.state is State.POLLING and not self._forgotten
-
-    def _register_again(self, error: NotFoundError, now: float) -> Action:
-        """Give up the operation: the service has forgotten it, which is the only such case."""
-        self._forgotten = True
-        self.operation_id = None
-        return self._wait_to_retry(error, now)
 
     def _retry(self, error: ProvisioningError, now: float) -> Action:
         retry_class = classify(error)

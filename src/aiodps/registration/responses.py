@@ -62,22 +62,13 @@ class ResponseContext:
 
 
 _ERRORS: dict[int, type[ServiceError]] = {
-    400: BadRequestError,
+    **dict.fromkeys((400, 405, 406, 413, 415, 422), BadRequestError),
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
-    405: BadRequestError,
-    406: BadRequestError,
-    409: ConflictError,
-    412: ConflictError,
-    413: BadRequestError,
-    415: BadRequestError,
-    422: BadRequestError,
+    **dict.fromkeys((409, 412), ConflictError),
     429: ThrottledError,
-    500: ServiceUnavailableError,
-    502: ServiceUnavailableError,
-    503: ServiceUnavailableError,
-    504: ServiceUnavailableError,
+    **dict.fromkeys((500, 502, 503, 504), ServiceUnavailableError),
 }
 """Status codes that DPS defines; every other one is an `UnexpectedStatusError`."""
 
