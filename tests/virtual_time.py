@@ -1,8 +1,8 @@
 """Virtual time: event loops whose clock a test does not have to wait for.
 
 `virtual_time` marks tests without a peer outside of their event loop: the clock stands still while
-anything runs, and then jumps to what is next. Hours pass at once, and what is measured is exact on
-any machine. Sockets of a pair (`socket.socketpair`) are fine.
+anything runs, and then jumps to what is next. Hours pass at once (`elapse`), and what is measured is
+exact on any machine. Sockets of a pair (`socket.socketpair`) are fine.
 
 `on_both_loops` and `on_asyncio` are for tests with real sockets: the clock runs, and `jump` puts it
 forward once what is waited for has happened.
@@ -14,6 +14,7 @@ import asyncio
 import selectors
 from typing import Any, TypeAlias
 
+import anyio
 import pytest
 import trio.lowlevel
 import trio.testing
@@ -89,6 +90,8 @@ TRIO = pytest.param(_on_jumping_trio, id="trio")
 
 on_virtual_asyncio = pytest.mark.parametrize("anyio_backend", [VIRTUAL_ASYNCIO], indirect=True)
 """Marks a test that runs in virtual time on asyncio."""
+on_virtual_trio = pytest.mark.parametrize("anyio_backend", [VIRTUAL_TRIO], indirect=True)
+"""The same on trio."""
 virtual_time = pytest.mark.parametrize(
     "anyio_backend", [VIRTUAL_ASYNCIO, VIRTUAL_TRIO], indirect=True
 )
@@ -99,8 +102,20 @@ on_both_loops = pytest.mark.parametrize("anyio_backend", [ASYNCIO, TRIO], indire
 """The same on both event loops."""
 
 
+async def elapse(seconds: float) -> None:
+    """Wait until virtual time has passed; where the clock is real, this fails instead of waiting."""
+    if trio.lowlevel.in_trio_run():
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, trio.testing.MockClock)
+        assert clock.autojump_threshold == 0
+    else:
+        assert isinstance(asyncio.get_running_loop(), VirtualLoop)
+
+    await anyio.sleep(seconds)
+
+
 def jump(seconds: float) -> None:
-    """Put the clock of the running event loop forward; for `on_asyncio` and `on_both_loops`."""
+    """Put the clock of the running event loop forward, also while something runs."""
     if trio.lowlevel.in_trio_run():
         clock = trio.lowlevel.current_clock()
         assert isinstance(clock, trio.testing.MockClock)

@@ -9,6 +9,7 @@ from cryptography import x509
 from tests import certificates
 from tests.emulated import SCOPE, device, fleet
 from tests.scripted_client import REGISTER, mqtt_connect, mqtt_publish
+from tests.virtual_time import elapse
 
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
@@ -62,7 +63,7 @@ class MemoryStream:
     async def receive(self) -> bytes:
         """Return the next piece."""
         if self._every:
-            await anyio.sleep(self._every)
+            await elapse(self._every)
 
         self.peer_timeout.renew()
         piece = next(self._pieces, b"")

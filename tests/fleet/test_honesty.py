@@ -8,11 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from anyio import to_thread
 from tests.fleet.fleets import given, options
-from trio.testing import MockClock
+from tests.virtual_time import elapse, virtual_time
 
 from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan import spec
@@ -22,18 +21,12 @@ from aiodps.fleet.run.session import Session
 from aiodps.protocol.messages import Register, Request, Response
 from aiodps.transports.base import Target
 
-pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets, virtual_time]
 
 LATE, QUICK = 1.0, 0.02
 EACH = 10
 COUNT = 30
 OPERATION = "4.d0a671905ea5b2c8.42d78160-4c78-479e-8be7-61d5e55dac0d"
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """Let time pass only while everybody waits, and at once."""
-    return "trio", {"clock": MockClock(autojump_threshold=0)}
 
 
 class Service:
@@ -56,7 +49,7 @@ class Service:
         assert self.target is not None
         name = self.target.registration_id
         if isinstance(request, Register):
-            await anyio.sleep(QUICK + (LATE if name.endswith("0") else 0.0))
+            await elapse(QUICK + (LATE if name.endswith("0") else 0.0))
             body: dict[str, Any] = {"operationId": OPERATION, "status": "assigning"}
             return Response(status_code=202, body=json.dumps(body).encode(), retry_after=0.0)
 

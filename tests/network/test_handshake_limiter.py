@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import anyio
 import anyio.lowlevel
 import pytest
-from tests.virtual_time import on_virtual_asyncio, virtual_time
+from tests.virtual_time import elapse, on_virtual_asyncio, virtual_time
 
 from aiodps.network.handshake_limiter import (
     DEFAULT_CAPACITY,
@@ -179,7 +179,7 @@ async def test_waits_add_up() -> None:
     limiter, held = HandshakeLimiter(), list[int]()
 
     async def drop() -> None:
-        await anyio.sleep(0.4 * STALL_TIMEOUT)
+        await elapse(0.4 * STALL_TIMEOUT)
 
     async with limiter.slot() as slot:
         for _ in range(4):
@@ -195,7 +195,7 @@ async def test_a_wait_that_fails_counts_too() -> None:
     limiter = HandshakeLimiter()
 
     async def broken() -> None:
-        await anyio.sleep(0.1)
+        await elapse(0.1)
         raise ConnectionResetError
 
     async with limiter.slot() as slot:
@@ -232,7 +232,7 @@ async def test_a_busy_peer_does_not_lift_the_limit() -> None:
 
     async def shake_hands() -> None:
         async with turn:
-            await anyio.sleep(0.015)
+            await elapse(0.015)
 
     async def one() -> None:
         nonlocal under_way, most

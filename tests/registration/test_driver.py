@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 from tests.registration.talk import assigned, assigning, plan, refused
+from tests.virtual_time import elapse
 
 from aiodps import errors
 from aiodps.models import Phase
@@ -205,7 +206,7 @@ def test_answers_say_how_long_they_took() -> None:
 
     class Slow(Clockwork):
         async def exchange(self, request: Request) -> Response:
-            await anyio.sleep(2.0 if isinstance(request, Register) else 0.5)
+            await elapse(2.0 if isinstance(request, Register) else 0.5)
             return await super().exchange(request)
 
     steps: list[Step] = []

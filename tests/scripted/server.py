@@ -278,14 +278,17 @@ def says_and_hangs_up(data: bytes) -> Script:
     return steps(Line.read, data, Line.end, Line.drain)
 
 
-def drips(data: bytes, *, gap: float) -> Script:
-    """Send these bytes one by one, `gap` seconds apart, and the first again after the last."""
+def drips(data: bytes, *, gap: float, after: bytes = b"") -> Script:
+    """Send these bytes one by one, `gap` seconds apart, and the first again after the last.
+
+    Only a peer drips in real time; nothing waits for it, and the test ends the connection.
+    """
 
     def pause(line: Line) -> None:
         line.ended.wait(gap)
 
     each = [step for number in data for step in (bytes([number]), pause)]
-    return steps(Line.read, repeat(*each))
+    return steps(Line.read, after, repeat(*each))
 
 
 def alert(number: int, *, fatal: bool = True) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.virtual_time import elapse
 
 TESTS = Path(__file__).parents[1]
 SLEEPS: Final = {"time.sleep", "anyio.sleep", "anyio.sleep_until", "asyncio.sleep", "trio.sleep"}
@@ -18,6 +19,7 @@ CLOCKS: Final = {
 }
 ALLOWED: Final = {
     "scale/": "measurements, in a session of their own",
+    "virtual_time.py": "`elapse` refuses to wait where the clock is real",
     "interop/": "clients of other people's libraries, which wait as users do",
 }
 """How the names of files below `tests` begin that may, and why."""
@@ -84,6 +86,13 @@ def test_giving_way_is_no_wait() -> None:
     source = "import anyio\nasync def wait(): await anyio.sleep(0); await anyio.sleep_forever()"
 
     assert not list(uses_of_time(source))
+
+
+@pytest.mark.anyio
+async def test_virtual_time_is_virtual() -> None:
+    """What passes it does not wait on a real clock."""
+    with pytest.raises(AssertionError):
+        await elapse(1)
 
 
 def test_no_excuse_is_stale() -> None:

@@ -212,7 +212,6 @@ async def test_cancelled_at_every_await(kit: Kit) -> None:
         warm = opened(kit, peer)
         await flow(warm)
         await warm.aclose()
-        await anyio.sleep(0.001)  # under pytest, trio waits in a thread: let it begin to
 
     reached = True
     k = -1

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import threading
-import time
 
 import anyio
 import httpx
 import pytest
 from tests.emulated import DEVICES, attestation
 from tests.scripted.http import HttpServer, Line, always, answer, held, once, open_to, state
-from tests.scripted.server import LIMIT, Script
+from tests.scripted.server import LIMIT, Script, drips
 
 import aiodps
 from aiodps.errors import (
@@ -150,25 +149,14 @@ async def test_the_largest_answers_are_taken() -> None:
                 assert (await transport.exchange(Register())).body == body
 
 
-def dripping(*parts: bytes) -> Script:
-    """Send bytes one at a time, for ever."""
-
-    def script(line: Line) -> None:
-        line.take()
-        line.send(parts[0])
-        while True:
-            line.send(parts[1])
-            time.sleep(0.01)
-
-    return script
-
-
 @pytest.mark.parametrize(
     "script",
     [
         pytest.param(lambda line: line.drain(), id="H03"),
-        pytest.param(dripping(answer(200, b"", Content_Length="999"), b"x"), id="H04"),
-        pytest.param(dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), id="H05"),
+        pytest.param(
+            drips(b"x", gap=0.01, after=answer(200, b"", Content_Length="9999")), id="H04"
+        ),
+        pytest.param(drips(b"X: y\r\n", gap=0.01, after=b"HTTP/1.1 200 OK\r\n"), id="H05"),
     ],
 )
 async def test_answers_that_never_end(script: Script) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import anyio
 import pytest
 from tests.emulator.tls_server import serving
-from tests.virtual_time import virtual_time
+from tests.virtual_time import elapse, virtual_time
 
 from aiodps.emulator.connections import connection_limit as connection_limits
 from aiodps.emulator.connections.connection_limit import (
@@ -111,7 +111,7 @@ async def test_who_is_silent_longest_makes_room() -> None:
 
 async def _talk(peer_timeout: PeerTimeout) -> None:
     while True:
-        await anyio.sleep(1)
+        await elapse(1)
         peer_timeout.renew()
 
 

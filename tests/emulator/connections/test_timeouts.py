@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from tests.virtual_time import virtual_time
+from tests.virtual_time import elapse, virtual_time
 
 from aiodps.emulator.connections.timeouts import PeerTimeout
 
@@ -34,7 +34,7 @@ async def test_progress_renews_it_but_not_beyond_the_total() -> None:
     with PeerTimeout() as peer_timeout:
         peer_timeout.start(silence=10, total=60)
         while True:
-            await anyio.sleep(5)
+            await elapse(5)
             peer_timeout.renew()
             steps += 1
 

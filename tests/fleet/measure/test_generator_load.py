@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import resource
-import time
-from typing import Any
+from types import SimpleNamespace
 
 import anyio
 import pytest
-from trio.testing import MockClock
+from tests.virtual_time import elapse, jump, on_virtual_trio
 
 from aiodps.errors import ResourceError
+from aiodps.fleet.measure import generator_load as module
 from aiodps.fleet.measure.generator_load import (
     GeneratorLoad,
     SelfMonitor,
@@ -20,23 +20,17 @@ from aiodps.fleet.measure.generator_load import (
 )
 
 pytestmark = pytest.mark.anyio
-CLOCK = MockClock(autojump_threshold=0)
 
 
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """Let time pass only while everybody waits, and at once."""
-    return "trio", {"clock": CLOCK}
-
-
+@on_virtual_trio
 async def test_a_blocked_loop_is_seen() -> None:
     """Something that holds the loop for 0.3 seconds, 0.05 before it looks, is 0.25 of lag."""
     monitor = SelfMonitor()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(monitor.run)
-        await anyio.sleep(0.05)
-        CLOCK.jump(0.3)
-        await anyio.sleep(0.01)
+        await elapse(0.05)
+        jump(0.3)
+        await elapse(0.01)
         tasks.cancel_scope.cancel()
 
     generator_load = monitor.generator_load()
@@ -44,23 +38,25 @@ async def test_a_blocked_loop_is_seen() -> None:
     assert "event loop 0.25 s late" in generator_load.reasons()
 
 
-async def test_it_knows_what_it_uses() -> None:
+@on_virtual_trio
+async def test_it_knows_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Descriptors, their limit, memory and processor time are those of this process."""
+    clocks = {
+        "process_time": iter([7.0, 9.5]).__next__,
+        "monotonic": iter([100.0, 105.0]).__next__,
+    }
+    monkeypatch.setattr(module, "time", SimpleNamespace(**clocks))
     monitor = SelfMonitor()
-    until = time.process_time() + 0.05
-    while time.process_time() < until:
-        pass
-
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(monitor.run)
-        await anyio.sleep(0.15)
+        await elapse(0.15)
         tasks.cancel_scope.cancel()
 
     generator_load = monitor.generator_load()
     assert 0 < generator_load.fds_max <= open_descriptors() + 2
     assert generator_load.fds_limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert generator_load.memory_max > 10 * 1024 * 1024
-    assert generator_load.cpu_share > 0
+    assert generator_load.cpu_share == 0.5
 
 
 def test_late_starts_make_a_run_limited() -> None:

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import anyio
 import pytest
-from trio.testing import MockClock
+from tests.virtual_time import elapse, virtual_time
 
 from aiodps.fleet.plan.arrivals import Burst, Closed, Open
 from aiodps.fleet.run.pacer import Pacer
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """Let time pass only while everybody waits, and at once."""
-    return "trio", {"clock": MockClock(autojump_threshold=0)}
+pytestmark = [pytest.mark.anyio, virtual_time]
 
 
 async def test_a_full_house_does_not_move_the_schedule() -> None:
@@ -25,11 +17,11 @@ async def test_a_full_house_does_not_move_the_schedule() -> None:
     zero = anyio.current_time()
     pacer = Pacer(Open(rate=1, concurrency=1), [0.0, 0.0, 0.01], zero=zero, limit_rate=None)
     first = await pacer.start(0)
-    await anyio.sleep(0.05)
+    await elapse(0.05)
     pacer.free()
     freed = anyio.current_time()
     second = await pacer.start(1)
-    await anyio.sleep(0.02)
+    await elapse(0.02)
     pacer.free()
     third = await pacer.start(2)
     pacer.__exit__()
@@ -46,10 +38,10 @@ async def test_closed_arrivals_begin_when_another_has_ended() -> None:
     zero = anyio.current_time()
     pacer = Pacer(Closed(concurrency=2), None, zero=zero, limit_rate=None)
     first = [await pacer.start(index) for index in range(2)]
-    await anyio.sleep(0.02)
+    await elapse(0.02)
     pacer.free()
     freed = anyio.current_time()
-    await anyio.sleep(0.02)
+    await elapse(0.02)
     third = await pacer.start(2)
     pacer.__exit__()
 
