@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiodps.errors import ConfigurationError
-from aiodps.protocol.identifiers import check_endpoint, check_id_scope, check_registration_id
+from aiodps.protocol.identifiers import (
+    audience,
+    check_endpoint,
+    check_id_scope,
+    check_registration_id,
+)
 
 
 @pytest.mark.parametrize("good", ["0ne00012ABC", "0ne00000000", "a", "x" * 128])
@@ -114,3 +119,8 @@ def test_nothing_that_passes_could_break_out_of_a_path(text: str) -> None:
             continue
 
         assert not set(taken) & set("/?#%&$+ \r\n\0")
+
+
+def test_audience() -> None:
+    """What a SAS token is for, as the service writes it."""
+    assert audience("0ne00000000", "dev-1") == "0ne00000000/registrations/dev-1"

@@ -123,8 +123,8 @@ class _ActionReporter:
         match action:
             case Wait(error=ProvisioningError() as error):
                 report(StepKind.RETRYING, error.phase, wait=wait, text=error.message)
-            case Wait(reason=reason):
-                accepted = reason is WaitReason.ACCEPTED
+            case _:
+                accepted = action.reason is WaitReason.ACCEPTED
                 kind = StepKind.ACCEPTED if accepted else StepKind.ASSIGNING
                 report(kind, report.phase, took=now - self._sent)
                 report(StepKind.WAITING, Phase.WAIT, wait=wait)
