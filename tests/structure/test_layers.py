@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ast
 import graphlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.structure.source import FILES, PACKAGE, dotted, short, tree
 
-import aiodps
-
-PACKAGE = Path(aiodps.__file__).parent
 BOTTOM = {"errors", "models", "observe", "credential_files", "version"}
 MAY_IMPORT = {
     "models": set[str](),
@@ -40,7 +38,7 @@ MAY_IMPORT = {
 """Which part may import which; `cli` stands on top and may import all. The registration's driver
 alone may also see `transports.base`."""
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {dotted(path) for path in FILES}
 
 
 def part_of(module: str) -> str:
@@ -49,16 +47,18 @@ def part_of(module: str) -> str:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Name everything of ours that a module imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Name each module of ours that a module imports, wherever it does."""
+    for node in ast.walk(tree(path)):
         match node:
             case ast.Import(names=names):
-                yield from (alias.name for alias in names if alias.name.startswith("aiodps"))
-            case ast.ImportFrom(module=str(module), level=0) if module.startswith("aiodps"):
-                yield module
+                yield from (alias.name for alias in names if alias.name in MODULES)
+            case ast.ImportFrom(module=str(module), names=names, level=0) if module in MODULES:
+                for alias in names:
+                    below = f"{module}.{alias.name}"
+                    yield below if below in MODULES else module
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES, ids=short)
 def test_imports_point_down(path: Path) -> None:
     """A module imports only what lies below its part."""
     relative = path.relative_to(PACKAGE)
@@ -74,19 +74,22 @@ def test_imports_point_down(path: Path) -> None:
         assert part_of(module) in allowed, f"{relative} imports {module}"
 
 
-def test_no_import_goes_in_a_circle() -> None:
-    """Neither between files nor between parts."""
-    files: dict[str, set[str]] = {}
-    parts: dict[str, set[str]] = {}
-    for path in MODULES:
-        dotted = path.relative_to(PACKAGE.parent).with_suffix("").as_posix().replace("/", ".")
-        name = dotted.removesuffix(".__init__")
-        files[name] = {*imports(path)} - {name}
-        below = {part_of(module) for module in imports(path)} - {part_of(name)}
-        parts.setdefault(part_of(name), set()).update(below)
+def folder_of(name: str) -> str:
+    """Name the folder of a module; each file on top is a part of its own."""
+    above = name.rpartition(".")[0]
+    is_folder = (PACKAGE.parent / name.replace(".", "/")).is_dir()
+    return name if is_folder or above == "aiodps" else above
 
-    for graph in (files, parts):
-        graphlib.TopologicalSorter(graph).prepare()
+
+@pytest.mark.parametrize("node_of", [str, folder_of], ids=["files", "folders"])
+def test_no_import_goes_in_a_circle(node_of: Callable[[str], str]) -> None:
+    """Neither between files nor between folders."""
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        node = node_of(dotted(path))
+        graph.setdefault(node, set()).update({node_of(name) for name in imports(path)} - {node})
+
+    graphlib.TopologicalSorter(graph).prepare()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ def test_the_emulator_refuses_in_its_own_words(path: Path) -> None:
     """Errors of the client's are not its own: only those for whoever configures it."""
     taken = {
         alias.name
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.ImportFrom) and node.module == "aiodps.errors"
         for alias in node.names
     }
@@ -113,8 +116,7 @@ def test_the_machine_is_sans_io(path: Path) -> None:
         return
 
     allowed = {"__future__", "collections", "dataclasses", "enum", "hashlib", "math", "typing"}
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
+    for node in ast.walk(tree(path)):
         names: list[str] = []
         match node:
             case ast.Import(names=aliases):
@@ -130,14 +132,14 @@ def test_the_machine_is_sans_io(path: Path) -> None:
 
 def test_only_our_words_for_the_wire() -> None:
     """Wire names such as registrationId stay in the protocol, the emulator and its tools."""
-    for path in MODULES:
+    for path in FILES:
         relative = path.relative_to(PACKAGE)
         if relative.parts[0] in {"protocol", "emulator", "testing.py", "cli"}:
             continue
 
         code = [
             node.value
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(tree(path))
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         ]
         for wire in ("registrationId", "assignedHub", "iotdps-register"):
