@@ -19,6 +19,7 @@ UNREADABLE = (
     x509.DuplicateExtension,
     x509.InvalidVersion,
     x509.UnsupportedGeneralNameType,
+    KeyError,  # before 50, of a string in a name whose type it does not know
 )
 """What `cryptography` raises for an invalid certificate or key, when it is loaded or accessed."""
 
