@@ -22,7 +22,9 @@ def lamp(**more: object) -> IndividualEnrollment:
     return IndividualEnrollment.x509(registration_id="lamp", certificate=PEM, **more)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("form", [PEM, LAMP.certificate.public_bytes(Encoding.DER)])
+@pytest.mark.parametrize(
+    "form", [PEM, LAMP.certificate.public_bytes(Encoding.DER)], ids=["PEM", "DER"]
+)
 async def test_enrol_a_device(form: bytes) -> None:
     """By its certificate, PEM or DER; the list says how it is attested."""
     visitor = Visitor()
