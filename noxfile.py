@@ -86,6 +86,17 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def lowest(session: nox.Session) -> None:
+    """The oldest versions that are declared: the demo, and the tests of transports and network."""
+    session.install("uv")
+    session.run(
+        "uv", "pip", "install", "--resolution", "lowest-direct", *(".[all]", "--group", "test")
+    )
+    session.run("aiodps", "demo")
+    session.run("pytest", *SPREAD, *(session.posargs or ("tests/transports", "tests/network")))
+
+
+@nox.session(default=False)
 def httpx2(session: nox.Session) -> None:
     """REST on httpx's successor, which answers to its name here (docs/design/0023)."""
     session.install(".[all]", *group("test"), "httpx2")

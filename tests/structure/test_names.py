@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 import pytest
-from tests.structure.source import FILES, PACKAGE, Function, short, tree
+from tests.structure.source import FILES, Function, short, tree
 
 from aiodps.cli.app import app
 
@@ -41,7 +41,7 @@ RETIRED: Final = frozenset(
         "strain",
     ]
 )
-GLOSSARY: Final = PACKAGE.parents[1] / "docs" / "glossary.md"
+GLOSSARY: Final = Path(__file__).parents[2] / "docs" / "glossary.md"
 
 
 def retired(name: str) -> set[str]:
