@@ -8,6 +8,7 @@ from pathlib import Path
 import nox
 
 nox.options.sessions = ["plan", "lint", "types", "tests"]
+nox.options.default_venv_backend = "uv|virtualenv"  # `pip install "nox[uv]"` saves a minute
 nox.options.error_on_missing_interpreters = False
 nox.needs_version = ">=2025.5"
 
@@ -96,7 +97,7 @@ def lowest(session: nox.Session) -> None:
     session.run("pytest", *SPREAD, *(session.posargs or ("tests/transports", "tests/network")))
 
 
-@nox.session(default=False)
+@nox.session(venv_backend="virtualenv", default=False)
 def httpx2(session: nox.Session) -> None:
     """REST on httpx's successor, which answers to its name here (docs/design/0023)."""
     session.install(".[all]", *group("test"), "httpx2")

@@ -44,7 +44,7 @@ RETIRED: Final = frozenset(
 GLOSSARY: Final = Path(__file__).parents[2] / "docs" / "glossary.md"
 
 
-def retired(name: str) -> set[str]:
+def retired(name: str) -> frozenset[str]:
     """Return the retired words that are parts of a name, however it is written."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
     return RETIRED & {word.lower() for word in words}
