@@ -51,6 +51,8 @@ class Phase(enum.StrEnum):
     """Before anything is sent: arguments, settings, files."""
     DNS = "dns"
     """Looking up the endpoint's name."""
+    QUEUE = "queue"
+    """Waiting for a slot of the handshake limiter: this process holds the connection back."""
     TCP = "tcp"
     """Opening the TCP connection."""
     TLS = "tls"

@@ -21,6 +21,8 @@ class StepKind(enum.StrEnum):
 
     RESOLVED = "resolved"
     """The name of the endpoint was looked up (`took`)."""
+    DEQUEUED = "dequeued"
+    """The handshake limiter granted a slot after a wait (`took`)."""
     CONNECTED = "connected"
     """The TCP connection is open (`took`)."""
     SECURED = "secured"

@@ -40,7 +40,7 @@ def test_a_good_day() -> None:
     """Connect, register, wait as told, connect, poll, assigned."""
     machine = Registration(plan(payload={"a": 1}))
 
-    assert machine.receive(Started(), now=100.0) == Connect(190.0)
+    assert machine.receive(Started(), now=100.0) == Connect(185.0)
     assert machine.receive(Connected(), now=100.1) == Send(Register({"a": 1}), 130.1)
     assert machine.receive(assigning(3.0), now=101.0) == Wait(104.0, WaitReason.ACCEPTED, None)
     assert machine.receive(WaitElapsed(), now=104.0) == Connect(190.0)
@@ -228,14 +228,14 @@ def test_the_deadline_in_an_exchange() -> None:
 
 def test_what_the_deadline_cut_short_hides_no_trouble() -> None:
     """R01: the phase is where time ran out; the error is what went wrong before."""
-    machine = Registration(plan(timeout=10.0))
+    machine = Registration(plan(timeout=20.0))
     machine.receive(Started(), now=0.0)
     real = errors.TransportTimeoutError("no CONNACK came within 10 s").locate(phase=Phase.SESSION)
     wait = machine.receive(ExchangeFailed(real), now=5.0)
     assert isinstance(wait, Wait)
     machine.receive(WaitElapsed(), now=wait.until)
     late = errors.TransportTimeoutError("no response arrived in time").locate(phase=Phase.TLS)
-    failed = machine.receive(ExchangeFailed(late, cut_short=True), now=10.0)
+    failed = machine.receive(ExchangeFailed(late, cut_short=True), now=15.0)
 
     assert isinstance(failed, Fail)
     assert isinstance(failed.error, errors.ProvisioningTimeoutError)
@@ -292,8 +292,32 @@ def test_a_deadline_without_any_answer() -> None:
     failed = machine.receive(ExchangeFailed(refused_), now=10.0)
 
     assert isinstance(failed, Fail)
-    assert "no response yet" in failed.error.message
+    assert "no register request was sent" in failed.error.message
     assert failed.error.phase is Phase.TCP
+
+
+@pytest.mark.parametrize(
+    ("timeout", "reserve"), [(90.0, 5.0), (10.0, 5.0), (4.0, 2.0), (1.0, 0.5)]
+)
+def test_no_register_request_without_time_to_hear_of_it(timeout: float, reserve: float) -> None:
+    """It is billed: 5 s are left for its response and one poll, or half of a short time."""
+    early, late = Registration(plan(timeout=timeout)), Registration(plan(timeout=timeout))
+    assert early.receive(Started(), now=0.0) == Connect(timeout - reserve)
+    late.receive(Started(), now=0.0)
+    sent = early.receive(Connected(), now=timeout - reserve - 0.01)
+    failed = late.receive(Connected(), now=timeout - reserve)
+
+    assert isinstance(sent, Send)
+    assert isinstance(failed, Fail)
+    assert "no register request was sent" in failed.error.message
+
+
+def test_a_poll_needs_no_reserve() -> None:
+    """It is free, and may be what decides."""
+    machine = Registration(plan(timeout=10.0, operation_id=OPERATION_ID))
+
+    assert machine.receive(Started(), now=0.0) == Connect(10.0)
+    assert machine.receive(Connected(), now=9.9) == Send(QueryStatus(OPERATION_ID), 10.0)
 
 
 def test_final_wins_even_when_late() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import socket
 import ssl
@@ -24,7 +25,7 @@ import anyio.lowlevel
 from aiodps.errors import ConnectionLostError, TransportTimeoutError
 from aiodps.models import Phase
 from aiodps.network.endpoint import Endpoint
-from aiodps.network.handshake_limiter import Slot, current_limiter, round_trip
+from aiodps.network.handshake_limiter import Slot, handshake_turn, limiter_for
 from aiodps.network.resolve import Address, is_literal, resolve
 from aiodps.network.tls_contexts import TLS_CONTEXTS
 from aiodps.network.tls_errors import translate
@@ -33,7 +34,7 @@ from aiodps.observe import StepKind
 TCP_TIMEOUT = 10.0
 """Seconds for the TCP connection, all addresses together."""
 TLS_TIMEOUT = 10.0
-"""Seconds for the TLS handshake."""
+"""Seconds that the server may be silent in the TLS handshake, in total."""
 ATTEMPT_DELAY = 0.25
 """Seconds before the next address is tried as well (Connection Attempt Delay, RFC 8305)."""
 
@@ -121,8 +122,12 @@ async def dial(endpoint: Endpoint) -> Connection:
         look_up = resolve(endpoint.host, endpoint.port)
         addresses = await _timed(endpoint, StepKind.RESOLVED, Phase.DNS, look_up)
 
-    endpoint.report.phase = Phase.TCP
-    async with current_limiter().slot() as slot:
+    endpoint.report.phase = Phase.QUEUE
+    began = anyio.current_time()
+    async with limiter_for(endpoint.host, endpoint.port).slot() as slot:
+        if slot.queued:
+            endpoint.report(StepKind.DEQUEUED, Phase.QUEUE, took=slot.started - began)
+
         sock = await _timed(
             endpoint, StepKind.CONNECTED, Phase.TCP, _connect(endpoint, addresses, slot)
         )
@@ -145,16 +150,13 @@ async def _connect(
     """Open a TCP connection to the address that accepts first."""
     try:
         with anyio.fail_after(TCP_TIMEOUT):
-            sock = await _race(addresses, slot)
+            return await _race(addresses, slot)
     except TimeoutError as exc:
         raise TransportTimeoutError(
             f"{endpoint.host!r} did not accept a connection within {TCP_TIMEOUT:g} s"
         ).locate(phase=Phase.TCP) from exc
     except OSError as exc:
         raise translate(exc, phase=Phase.TCP, host=endpoint.host) from exc
-
-    current_limiter().record_rtt(round_trip(sock))
-    return sock
 
 
 async def _race(addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
@@ -211,12 +213,12 @@ async def _connect_one(address: Address, slot: Slot) -> socket.socket:
 async def _handshake(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Connection:
     """Perform the TLS handshake on a connected socket."""
     with _closed_on_error(plain):
-        sock = _wrap(endpoint, plain)
+        async with handshake_turn():
+            sock = _wrap(endpoint, plain)
 
     with _closed_on_error(sock):
         try:
-            with anyio.fail_after(TLS_TIMEOUT):
-                await run_nonblocking(sock, sock.do_handshake, slot)
+            await _complete_handshake(sock, slot)
         except TimeoutError as exc:
             raise TransportTimeoutError(
                 f"the TLS handshake with {endpoint.host!r} took more than {TLS_TIMEOUT:g} s"
@@ -225,6 +227,27 @@ async def _handshake(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Co
             raise translate(exc, phase=Phase.TLS, host=endpoint.host, sock=sock) from exc
 
     return Connection(sock, endpoint.host)
+
+
+async def _complete_handshake(sock: ssl.SSLSocket, slot: Slot) -> None:
+    """Take the steps of the handshake, one in each turn; only waits for the server are counted."""
+    left = TLS_TIMEOUT
+    while True:
+        async with handshake_turn():
+            try:
+                sock.do_handshake()
+            except ssl.SSLWantReadError:
+                wait = anyio.wait_readable
+            except ssl.SSLWantWriteError:
+                wait = anyio.wait_writable
+            else:
+                return
+
+        began = anyio.current_time()
+        with anyio.fail_after(left):
+            await slot.wait(functools.partial(wait, sock))
+
+        left -= anyio.current_time() - began
 
 
 def _wrap(endpoint: Endpoint, plain: socket.socket) -> ssl.SSLSocket:
@@ -253,20 +276,13 @@ def _closed_on_error(sock: socket.socket) -> Iterator[None]:
         raise
 
 
-async def run_nonblocking(
-    sock: ssl.SSLSocket, operation: Callable[[], T], slot: Slot | None = None
-) -> T:
+async def run_nonblocking(sock: ssl.SSLSocket, operation: Callable[[], T]) -> T:
     """Run a non-blocking TLS operation, waiting for the socket only when TLS asks for it."""
     await anyio.lowlevel.checkpoint_if_cancelled()
     while True:
         try:
             return operation()
         except ssl.SSLWantReadError:
-            wait = anyio.wait_readable
+            await anyio.wait_readable(sock)
         except ssl.SSLWantWriteError:
-            wait = anyio.wait_writable
-
-        if slot is None:
-            await wait(sock)
-        else:
-            await slot.wait(lambda: wait(sock))  # noqa: B023 (awaited at once)
+            await anyio.wait_writable(sock)

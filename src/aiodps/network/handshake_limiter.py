@@ -1,178 +1,205 @@
-"""The handshake limiter: how many connections may be opened at the same time.
+"""Handshake limiter: how many connections to one endpoint may be in the making at once.
 
-A TLS handshake takes about a millisecond of CPU. If ten thousand devices start one at the same
-time, all of them are slow; if thirty-two do, the rate is the same and each is fast. So a device
-needs a slot to open its connection, and its time limits start when it gets one, not while it is
-queued.
+Ten thousand devices that shake hands at once overrun themselves, and a server that is slower than
+they are: each of them is late then. So a connection holds a slot from the start of TCP to the end
+of TLS, and the time limits of both begin when it gets one.
 
-The rules:
+The rules, each for one endpoint, so that no other endpoint is touched:
 
-1. Slots are for connections that make progress. A connection that has waited for its peer for
-   250 ms, all its waits together, continues without its slot, so that peers that are silent or
-   send byte by byte cannot block healthy devices.
-2. But a busy peer is not a silent one: if every connection that waits so long continued without a
-   slot, there would be no limit just when it is needed. So the stall timeout is four times what
-   recent connections have waited, if that is more than 250 ms, up to 2.5 s.
-3. If the network is slow, a connection spends most of its time waiting for it without using the
-   CPU. So the capacity grows with the round trip time, the shortest of the recent ones. It is
-   the kernel's: one measured here would grow with the load of this machine, and raise the
-   capacity under load. Only Linux reports it; on other systems the capacity is constant.
-4. Each event loop has a limiter of its own, because each has a thread of its own.
+1. A connection that is stalled gives its slot back and goes on without. It is stalled if one that
+   began a stall timeout later is done, or if none came through for a stall timeout. A server that
+   is only busy answers in the order of arrival: nobody is overtaken, and somebody always comes
+   through. So its slots are kept, and silent peers hold up nobody.
+2. The stall timeout is what the last handshake has waited, if that is more than `STALL_TIMEOUT`.
+   When none came through for that long, it begins anew: a memory of busy times would be patient
+   with peers that are silent.
+3. The capacity grows while all slots are taken and handshakes are as quick as the quickest: their
+   time goes into the way. It shrinks when they are not: they wait for each other.
+
+Besides, one step of a handshake is carried out in each turn of the event loop (`handshake_turn`),
+so that the loop's other tasks never wait for more than one of them.
 """
 
 from __future__ import annotations
 
-import socket
-import statistics
-import sys
-from collections import deque
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 import anyio
 from anyio.lowlevel import RunVar
 
-DEFAULT_CAPACITY = 32
-"""Connections that may be opened at the same time, over a local network."""
+LEAST_CAPACITY = 128
+"""Slots to begin with. With 10 s for TLS, 13 handshakes a second is the slowest server that is not
+overrun by them."""
 MAX_CAPACITY = 1024
-"""The same over the slowest network."""
-LOCAL_RTT = 0.01
-"""Round trip time in seconds up to which the capacity is the default."""
+"""Slots at most: 500 handshakes a second of 2 s each."""
 STALL_TIMEOUT = 0.25
-"""Seconds that a connection may wait for its peer before it has to release its slot."""
-MAX_STALL_TIMEOUT = 2.5
-"""The same when peers are busy."""
-_RECENT = 32
-"""Number of connections from which round trip time and stall timeout are derived."""
-_TCP_INFO_RTT = slice(68, 72)
-"""Position of the smoothed round trip time, in microseconds, in Linux's `struct tcp_info`."""
+"""Seconds. 512 silent peers a second are let go; less than that overruns slow servers."""
+_SLOW = 2.0
+"""How many times longer than the quickest handshake a slow one waits."""
 
 
 class Slot:
-    """Permission to open one connection; released once, early or at the end."""
+    """One connection's slot; given back once, early or at the end."""
 
     def __init__(self, limiter: HandshakeLimiter) -> None:
+        self.queued: bool = False
+        """Whether the connection had to wait for it."""
+        self.started: float = math.inf
+        """When the connection got it."""
+        self.waited: float = 0.0
+        """Seconds the connection has waited for its peer so far."""
         self._limiter = limiter
         self._held = True
-        self.waited: float = 0.0
-        """Seconds that the connection has waited for its peer so far."""
+        self._waiting = 0
+        self._since = 0.0
 
     async def wait(self, for_peer: Callable[[], Awaitable[None]]) -> None:
-        """Wait for the peer, and release the slot when the stall timeout has passed."""
-        began = anyio.current_time() - self.waited
+        """Wait for the peer; without the slot from the moment at which the connection is stalled.
+
+        Args:
+            for_peer: Waits; is cancelled and called again now and then.
+        """
+        self._begin_wait()
         try:
-            while self._held:
-                # The timeout may have grown meanwhile: other connections show that peers are busy.
-                with anyio.CancelScope(deadline=began + self._limiter.stall_timeout):
+            while self._held and not self._limiter.is_stalled(self):
+                with anyio.move_on_after(self._limiter.stall_timeout):
                     await for_peer()
                     return
 
-                if anyio.current_time() >= began + self._limiter.stall_timeout:
-                    self.release()
-
+            self.release()
             await for_peer()
         finally:
-            self.waited = anyio.current_time() - began
+            self._end_wait()
 
     def release(self) -> None:
-        """Release the slot; may be called more than once."""
+        """Let the next one in; may be called more than once."""
         if self._held:
             self._held = False
-            self._limiter.release()
+            self._limiter.release(self)
+
+    def _begin_wait(self) -> None:
+        # Two addresses that are tried at once wait together.
+        if not self._waiting:
+            self._since = anyio.current_time()
+
+        self._waiting += 1
+
+    def _end_wait(self) -> None:
+        self._waiting -= 1
+        if not self._waiting:
+            self.waited += anyio.current_time() - self._since
 
 
 class HandshakeLimiter:
-    """Limits the connections that are opened at the same time in one event loop."""
+    """Bounds the connections in the making to one endpoint, of one event loop."""
 
-    def __init__(self) -> None:
-        self._in_use = 0
-        self._queue: deque[anyio.Event] = deque()
-        self._round_trips: deque[float] = deque(maxlen=_RECENT)
-        self._waits: deque[float] = deque(maxlen=_RECENT)
-
-    @property
-    def capacity(self) -> int:
-        """Number of slots at present."""
-        factor = min(self._round_trips, default=0.0) / LOCAL_RTT
-        return max(DEFAULT_CAPACITY, min(MAX_CAPACITY, int(DEFAULT_CAPACITY * factor)))
+    def __init__(self, *, unlimited: bool = False) -> None:
+        self._slots = anyio.CapacityLimiter(math.inf if unlimited else LEAST_CAPACITY)
+        self._last_done = -math.inf
+        self._newest_done = -math.inf
+        self._quickest = math.inf
+        self.stall_timeout: float = STALL_TIMEOUT
+        """Seconds without news after which a connection counts as stalled."""
 
     @property
-    def stall_timeout(self) -> float:
-        """Seconds that the holder of a slot may wait for its peer, at present."""
-        usual = statistics.median(self._waits) if self._waits else 0.0
-        return max(STALL_TIMEOUT, min(MAX_STALL_TIMEOUT, 4 * usual))
+    def capacity(self) -> float:
+        """Slots that there are now."""
+        return self._slots.total_tokens
 
     @property
     def in_use(self) -> int:
-        """Number of slots in use."""
-        return self._in_use
+        """Slots that are held now."""
+        return self._slots.borrowed_tokens
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Slot]:
-        """Wait for a slot; it is released at the end of the block at the latest."""
-        await self._acquire()
+        """Wait for a slot, first come, first served, and give it back at the end at the latest."""
         slot = Slot(self)
+        await self._acquire(slot)
+        slot.started = anyio.current_time()
         try:
             yield slot
-            self._waits.append(slot.waited)
+            self._learn(slot)
         finally:
             slot.release()
 
-    async def _acquire(self) -> None:
-        if self._in_use < self.capacity and not self._queue:
-            self._in_use += 1
-            return
-
-        turn = anyio.Event()
-        self._queue.append(turn)
+    async def _acquire(self, slot: Slot) -> None:
         try:
-            await turn.wait()
-        except BaseException:
-            if turn.is_set():
-                self.release()
-            else:
-                self._queue.remove(turn)
+            # First without waiting: anyio before 4.16 loses a free token that asyncio cancels.
+            self._slots.acquire_on_behalf_of_nowait(slot)
+        except anyio.WouldBlock:
+            slot.queued = True
+            await self._slots.acquire_on_behalf_of(slot)
 
-            raise
+    def release(self, slot: Slot) -> None:
+        """Take a slot back."""
+        self._slots.release_on_behalf_of(slot)
 
-    def release(self) -> None:
-        """Release one slot, and grant those that are free."""
-        self._in_use -= 1
-        self._grant()
+    def is_stalled(self, slot: Slot) -> bool:
+        """Tell whether a connection was overtaken, or nobody comes through (rules 1 and 2)."""
+        silence = anyio.current_time() - max(slot.started, self._last_done)
+        if silence >= self.stall_timeout:
+            self.stall_timeout = STALL_TIMEOUT
+            return True
 
-    def _grant(self) -> None:
-        capacity = self.capacity
-        while self._queue and self._in_use < capacity:
-            self._in_use += 1
-            self._queue.popleft().set()
+        return self._newest_done - slot.started >= self.stall_timeout
 
-    def record_rtt(self, seconds: float) -> None:
-        """Record a round trip time, from which the capacity is derived."""
-        self._round_trips.append(seconds)
-        self._grant()
+    def _learn(self, slot: Slot) -> None:
+        """Take a handshake that is done into account (rules 2 and 3)."""
+        self._last_done = anyio.current_time()
+        self._newest_done = max(self._newest_done, slot.started)
+        self._quickest = min(self._quickest, slot.waited)
+        self.stall_timeout = max(STALL_TIMEOUT, slot.waited)
+        if slot.waited > _SLOW * self._quickest:
+            self._resize(-1)
+        elif self.in_use >= self.capacity:
+            self._resize(+1)
+
+    def _resize(self, change: int) -> None:
+        if self.capacity < math.inf:
+            self._slots.total_tokens = max(
+                LEAST_CAPACITY, min(MAX_CAPACITY, self.capacity + change)
+            )
 
 
-def round_trip(sock: socket.socket) -> float:
-    """Return a TCP socket's round trip time in seconds; 0 if the system does not report it."""
-    if sys.platform != "linux":
-        return 0.0
+_Limiters = WeakValueDictionary[tuple[str, int], HandshakeLimiter]
+_limiters: RunVar[_Limiters] = RunVar("aiodps_handshake_limiters")
+_turn: RunVar[anyio.Lock] = RunVar("aiodps_handshake_turn")
+_unlimited: RunVar[bool] = RunVar("aiodps_handshakes_unlimited", default=False)
 
+
+def limiter_for(host: str, port: int) -> HandshakeLimiter:
+    """Return the running event loop's limiter for an endpoint; it is forgotten when unused."""
     try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_RTT.stop)
-    except OSError:  # not available in every sandbox
-        return 0.0
-
-    return int.from_bytes(info[_TCP_INFO_RTT], sys.byteorder) / 1e6
-
-
-_limiter: RunVar[HandshakeLimiter] = RunVar("aiodps_handshake_limiter")
-
-
-def current_limiter() -> HandshakeLimiter:
-    """Return the limiter of the running event loop."""
-    try:
-        return _limiter.get()
+        limiters = _limiters.get()
     except LookupError:
-        limiter = HandshakeLimiter()
-        _limiter.set(limiter)
-        return limiter
+        limiters = WeakValueDictionary()
+        _limiters.set(limiters)
+
+    limiter = limiters.get((host, port))
+    if limiter is None:
+        limiter = limiters[host, port] = HandshakeLimiter(unlimited=_unlimited.get())
+
+    return limiter
+
+
+def handshake_turn() -> anyio.Lock:
+    """Return the lock to hold while a step of a handshake is carried out on this event loop."""
+    try:
+        return _turn.get()
+    except LookupError:
+        turn = anyio.Lock()
+        _turn.set(turn)
+        return turn
+
+
+def lift_handshake_limit() -> None:
+    """Let connections of the running event loop begin whenever they are asked for, in any number.
+
+    For load generators: what the service makes of the arrivals is what they measure. Limiters in
+    use stay as they are.
+    """
+    _unlimited.set(True)

@@ -27,6 +27,10 @@ from aiodps.registration.responses import Pending, ResponseContext, interpret_re
 from aiodps.registration.retry import RetryClass, RetryPolicy, classify, unit_jitter
 from aiodps.registration.states import State, check_event
 
+REGISTER_RESERVE = 5.0
+"""Seconds that have to be left to hear the response to a register request and to poll once: the
+service asks for 3 s in between. At most half of the whole time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationParams:
@@ -64,6 +68,7 @@ class Registration:
         self._began = 0.0
         self._deadline = 0.0
         self._failures = 0
+        self._register_sent = False
         self._forgotten = False
         self._last_status: RegistrationStatus | None = None
         self._last_error: ProvisioningError | None = None
@@ -91,7 +96,7 @@ class Registration:
                 return self._send(now, phase)
             case ResponseReceived(response):
                 return self._on_response(response, now)
-            case ExchangeFailed(error, cut_short=True) if now >= self._deadline:
+            case ExchangeFailed(error, cut_short=True) if now >= self._last_start:
                 self._locate(error, now)
                 return self._out_of_time(now, self._last_error or error, phase=error.phase)
             case ExchangeFailed(error):
@@ -107,20 +112,29 @@ class Registration:
         self.attempts = 1
         return self._connect(now)
 
+    @property
+    def _last_start(self) -> float:
+        """When it is too late to begin a request: a register request is billed, a poll is free."""
+        if self.operation_id is not None:
+            return self._deadline
+
+        return self._deadline - min(REGISTER_RESERVE, self.params.timeout / 2)
+
     def _connect(self, now: float) -> Action:
-        if now >= self._deadline:
+        if now >= self._last_start:
             return self._out_of_time(now, self._last_error)
 
         self.state = State.CONNECTING
-        return Connect(self._deadline)
+        return Connect(self._last_start)
 
     def _send(self, now: float, phase: Phase) -> Action:
-        if now >= self._deadline:
+        if now >= self._last_start:
             return self._out_of_time(now, self._last_error, phase=phase)
 
         deadline = min(now + self.params.exchange_timeout, self._deadline)
         if self.operation_id is None:
             self.state = State.REGISTERING
+            self._register_sent = True
             return Send(Register(self.params.payload), deadline)
 
         self.state = State.POLLING
@@ -190,7 +204,7 @@ class Registration:
             unit_jitter=unit_jitter(self.params.seed, self.params.registration_id, self.attempts),
             polling=self.operation_id is not None,
         )
-        if now + delay >= self._deadline:
+        if now + delay >= self._last_start:
             return self._fail(error, now)
 
         self._last_error = error
@@ -201,7 +215,8 @@ class Registration:
     def _out_of_time(
         self, now: float, last_error: ProvisioningError | None, *, phase: Phase | None = None
     ) -> Action:
-        status = f"last status {self._last_status}" if self._last_status else "no response yet"
+        nothing = "no response yet" if self._register_sent else "no register request was sent"
+        status = f"last status {self._last_status}" if self._last_status else nothing
         timeout = ProvisioningTimeoutError(
             f"not assigned within {self.params.timeout:g} s ({status})",
             last_status=self._last_status,
