@@ -18,7 +18,7 @@ from tests.fleet.runs import COMMAND, run_folder
 from aiodps.fleet.report.html import write_comparison, write_report
 
 pytestmark = pytest.mark.browser
-PATIENCE = 20
+PAGE_TIMEOUT = 20
 SIZES = pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
 SCALES = {"ms": 0.001, "s": 1.0, "/s": 1.0, "%": 0.01, "": 1.0}
 
@@ -60,7 +60,7 @@ def show(browser: Chrome, page: Path) -> None:
     """Open a page from disk and wait until its charts are drawn."""
     browser.get(page.as_uri())
     charts = len(browser.find_elements(By.CSS_SELECTOR, "[data-root-id]"))
-    WebDriverWait(browser, PATIENCE).until(
+    WebDriverWait(browser, PAGE_TIMEOUT).until(
         lambda _: script(browser, f"{CANVASES} return found.length") >= charts == 6
     )
 
@@ -113,7 +113,7 @@ def test_day_and_night(browser: Chrome) -> None:
     day = script(browser, look)
     dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
-    WebDriverWait(browser, PATIENCE).until(lambda _: script(browser, look)[1] != day[1])
+    WebDriverWait(browser, PAGE_TIMEOUT).until(lambda _: script(browser, look)[1] != day[1])
 
     assert script(browser, look)[0] != day[0]
 

@@ -52,7 +52,7 @@ def spec(dps: Emulator, folder: Path, count: int, **changes: Any) -> ShardSpec:
     """Make the only shard of a run against an emulator."""
     return ShardSpec(
         run_id="run-1",
-        options=reaching(dps, folder, **changes),
+        options=with_address(dps, folder, **changes),
         shard=0,
         source=given(count),
         folder=folder,
@@ -83,7 +83,7 @@ def awaited(dps: Emulator, operation: Operation, count: int) -> Iterator[anyio.E
         yield reached
 
 
-def reaching(dps: Emulator, folder: Path, **changes: Any) -> RunOptions:
+def with_address(dps: Emulator, folder: Path, **changes: Any) -> RunOptions:
     """Make options for a run against an emulator."""
     (folder / "ca.pem").write_bytes(dps.ca_pem)
     asked = options(**changes)

@@ -41,7 +41,7 @@ class Server:
             yield reached
 
 
-def facts_of(dps: Server, folder: Path) -> dict[str, Any]:
+def run_facts(dps: Server, folder: Path) -> dict[str, Any]:
     """Say where an emulator is, as its ready line does."""
     ca_file = folder / "service.pem"
     ca_file.write_bytes(dps.emulator.ca_pem)

@@ -9,7 +9,7 @@ import anyio
 import psutil
 import pytest
 from tests.emulated import emulator
-from tests.fleet.fleets import NEVER, awaited, given, options, reaching, release
+from tests.fleet.fleets import NEVER, awaited, given, options, with_address, release
 
 from aiodps.emulator.messages import Operation
 from aiodps.errors import ConfigurationError, JournalError, UsageError
@@ -33,7 +33,7 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
             async with Fleet(
                 folder=tmp_path / "run",
                 devices=devices,
-                options=reaching(dps, tmp_path, transports=(transport,), arrivals=Burst()),
+                options=with_address(dps, tmp_path, transports=(transport,), arrivals=Burst()),
             ) as fleet:
                 assert fleet.progress.total == 8
                 results = await fleet.run()
@@ -62,7 +62,7 @@ async def test_cancelled_it_can_be_gone_on_with(tmp_path: Path) -> None:
             return Fleet(
                 folder=tmp_path / "run",
                 devices=devices,
-                options=reaching(dps, tmp_path, transports=("mqtt",), arrivals=Burst()),
+                options=with_address(dps, tmp_path, transports=("mqtt",), arrivals=Burst()),
             )
 
         # Whoever polls has its operation in the journal.
@@ -88,7 +88,7 @@ async def test_another_fleets_folder(tmp_path: Path) -> None:
             fleet = Fleet(
                 folder=tmp_path / "run",
                 devices=given(count).devices,
-                options=reaching(dps, tmp_path),
+                options=with_address(dps, tmp_path),
             )
             if count == 2:
                 async with fleet:

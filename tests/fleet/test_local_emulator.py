@@ -10,7 +10,7 @@ import pytest
 from tests.fleet.fleets import options
 
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.local_emulator import LocalEmulator, reaching
+from aiodps.fleet.local_emulator import LocalEmulator, with_address
 
 pytestmark = pytest.mark.sockets
 
@@ -29,7 +29,7 @@ def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
     """The CA's key lies beside it, for its owner alone, and goes at the end."""
     run = tmp_path / "a"
     run.mkdir()
-    local_emulator = LocalEmulator.in_folder(run)
+    local_emulator = LocalEmulator.for_run(run)
     local_emulator.make()
     (device,) = local_emulator.devices(1).load([0])
 
@@ -46,11 +46,11 @@ def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
 
 def test_the_emulator_ends_with_the_block(tmp_path: Path) -> None:
     """It is where its ready line says; one that a killed run left behind is used again."""
-    local_emulator = LocalEmulator.in_folder(tmp_path / "a")
+    local_emulator = LocalEmulator.for_run(tmp_path / "a")
     local_emulator.make()
     with local_emulator.emulator({"retry_after": 1, "assign_after": None}) as facts:
         assert alive(facts["pid"])
-        there = reaching(facts, options())
+        there = with_address(options(), facts)
         assert there.ports == {"rest": facts["https_port"], "mqtt": facts["mqtt_port"]}
         assert (there.settings.id_scope, there.settings.endpoint) == (
             facts["id_scope"],
@@ -66,7 +66,7 @@ def test_the_emulator_ends_with_the_block(tmp_path: Path) -> None:
 
 def test_an_emulator_that_does_not_start_says_why(tmp_path: Path) -> None:
     """Its last words are in the message, and nothing is left."""
-    local_emulator = LocalEmulator.in_folder(tmp_path / "a")
+    local_emulator = LocalEmulator.for_run(tmp_path / "a")
     local_emulator.make()
     with (
         pytest.raises(ConfigurationError, match="no-such-option"),

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from tests.certificates import root, write
-from tests.fleet.fleets import reaching
+from tests.fleet.fleets import with_address
 from tests.fleet.plan.test_manifest_devices import listed
-from tests.fleet.plan.test_run_file import run_of
+from tests.fleet.plan.test_run_file import run_from_arguments
 from tests.fleet.report.test_results import run_folder
 from tests.fleet.servers import Server, server
 
@@ -25,7 +25,7 @@ from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.run.launch import Stop
-from aiodps.fleet.runs import begin, locked, merge, resume_run
+from aiodps.fleet.runs import create_run, locked, merge, resume_run
 
 pytestmark = pytest.mark.sockets
 
@@ -50,15 +50,15 @@ def factory_run(dps: Server, folder: Path, *, shards: int = 1, bad: bool = False
     if bad:
         rows[2]["certificate"] = rows[1]["certificate"]
 
-    options = reaching(dps.emulator, folder, shards=shards)
-    return dataclasses.replace(run_of(listed(folder, *rows)), options=options)
+    options = with_address(dps.emulator, folder, shards=shards)
+    return dataclasses.replace(run_from_arguments(listed(folder, *rows)), options=options)
 
 
 def test_a_batch(tmp_path: Path) -> None:
     """From a list to assignments; going on with a run that is complete changes nothing."""
     out = tmp_path / "out"
     with server() as dps:
-        begin(out, factory_run(dps, tmp_path))
+        create_run(out, factory_run(dps, tmp_path))
         results = resumed(out, Stop())
         again = resumed(out, Stop())
         assert dps.emulator.counts.registers == {f"dev-{n}": 1 for n in range(4)}
@@ -72,7 +72,7 @@ def test_nothing_is_sent_if_one_device_is_bad(tmp_path: Path) -> None:
     """All are checked before the first begins."""
     with server() as dps:
         with pytest.raises(ManifestError, match="line 3"):
-            begin(tmp_path / "out", factory_run(dps, tmp_path, bad=True))
+            create_run(tmp_path / "out", factory_run(dps, tmp_path, bad=True))
 
         assert not (tmp_path / "out").exists()
         assert not dps.emulator.counts.registers
@@ -84,7 +84,7 @@ def test_shards_that_run_apart_are_merged(tmp_path: Path) -> None:
     with server() as dps:
         run = factory_run(dps, tmp_path, shards=2)
         for shard, part in enumerate(parts):
-            begin(part, run, shards=[shard])
+            create_run(part, run, shards=[shard])
             alone = resumed(part, Stop())
             assert not alone.complete
             assert len(alone.samples) == 2
@@ -118,7 +118,7 @@ def test_a_folder_is_for_one_run(tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "a")
     before = (folder / "run.json").stat().st_mtime_ns
     with pytest.raises(ConfigurationError, match="not empty"):
-        begin(folder, RunFile.read(folder))
+        create_run(folder, RunFile.read(folder))
 
     assert (folder / "run.json").stat().st_mtime_ns == before
 
@@ -126,7 +126,7 @@ def test_a_folder_is_for_one_run(tmp_path: Path) -> None:
 def test_it_begins_when_told(tmp_path: Path) -> None:
     """`start_at` is for machines that cannot talk to each other."""
     with server() as dps:
-        begin(tmp_path / "out", factory_run(dps, tmp_path))
+        create_run(tmp_path / "out", factory_run(dps, tmp_path))
         at = time.time() + 1.5
         results = resumed(tmp_path / "out", Stop(), start_at=at)
 

@@ -44,7 +44,7 @@ def test_killed_at_twenty_moments(
     """R1: 0 lost, one identity each, registers <= devices + those in state "sent" at a kill."""
     rng = random.Random(SEED)  # noqa: S311 (no secret)
     kills, unsure = 0, 0
-    local_emulator = LocalEmulator.in_folder(tmp_path / "emulator")
+    local_emulator = LocalEmulator.for_run(tmp_path / "emulator")
     local_emulator.make()
     ca = CredentialFiles(directory=local_emulator.folder, name="device-root")
     options = {"control-port": 0, "assign-after": 0.3, "retry-after": 1}

@@ -15,14 +15,14 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from tests.fleet.plan.test_run_file import run_of
+from tests.fleet.plan.test_run_file import run_from_arguments
 
-from aiodps.fleet.local_emulator import LocalEmulator, reaching
+from aiodps.fleet.local_emulator import LocalEmulator, with_address
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Closed
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec
 from aiodps.fleet.report.results import read_results, write_results
-from aiodps.fleet.run.launch import Stop, processes, run_shards
+from aiodps.fleet.run.launch import Stop, process_pool, run_shards
 from aiodps.settings import Settings
 
 pytestmark = pytest.mark.scale
@@ -65,7 +65,7 @@ class Memory:
 @pytest.mark.parametrize("transport", ["rest", "mqtt"])
 def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All assigned, exact counts on both sides, under 1.5 GB in all, and nothing left behind."""
-    local_emulator, memory = LocalEmulator.in_folder(tmp_path / "run"), Memory()
+    local_emulator, memory = LocalEmulator.for_run(tmp_path / "run"), Memory()
     local_emulator.make()
     (tmp_path / "run").mkdir()
     source = local_emulator.devices(DEVICES)
@@ -77,7 +77,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
             transports=(transport,),
             arrivals=Closed(concurrency=AT_ONCE),
         )
-        run = dataclasses.replace(run_of(source), options=reaching(facts, options))
+        run = dataclasses.replace(run_from_arguments(source), options=with_address(options, facts))
         run.write(tmp_path / "run")
         spec = ShardSpec(
             run_id=run.run_id,
@@ -87,7 +87,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
             folder=tmp_path / "run",
         )
         began = time.monotonic()
-        with processes(1) as executor:
+        with process_pool(1) as executor:
             (end,) = run_shards([spec], executor, stop=Stop())
 
         seconds = time.monotonic() - began

@@ -1,10 +1,10 @@
-"""The `aiodps` command: one file per subcommand, loaded when it is called."""
+"""The `aiodps` command line, with one module for each command."""
 
 from __future__ import annotations
 
 import sys
 
-EXTRA_MISSING = "the command line needs one more extra: pip install 'aiodps[cli]'"
+EXTRA_MISSING = "the command line needs an extra: pip install 'aiodps[cli]'"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The command tree: names, one-line descriptions, and where each command lives."""
+"""The command tree: names and one-line descriptions of the commands, imported on demand."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from typing import Any
 import click
 
 COMMANDS = {
-    "certs": "Make and show test certificates.",
-    "demo": "See it work: an emulator and six devices on this machine.",
+    "certs": "Create and show test certificates.",
+    "demo": "Provision six devices against an emulator on this machine.",
     "emulator": "Run a Device Provisioning Service on this machine.",
-    "fleet": "Provision many devices, and measure it.",
+    "fleet": "Provision many devices, and measure how long each takes.",
     "provision": "Provision one device.",
 }
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module (`aiodps.cli.NAME`, object `command`) when it is called.
+    """A group that imports the module of a command (`aiodps.cli.NAME`) when the command is called.
 
-    The modules of a group below have its name in front: `aiodps.cli.GROUP_NAME`.
+    `prefix` precedes the name for groups within groups: `aiodps.cli.fleet.NAME`.
     """
 
-    def __init__(self, *args: Any, lazy: Mapping[str, str], prefix: str = "", **more: Any) -> None:
-        super().__init__(*args, **more)
+    def __init__(
+        self, *args: Any, lazy: Mapping[str, str], prefix: str = "", **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
         self._lazy = lazy
         self._prefix = prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
-        """Name the commands."""
+        """Return the names of the commands."""
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's)
-        """Load one command."""
+        """Import and return a command."""
         if cmd_name not in self._lazy:
             return None
 
@@ -45,7 +47,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; where there is none, name the one that was perhaps meant."""
+        """Find a command, or suggest the one with the closest name."""
         name = args[0]
         close = difflib.get_close_matches(name, self._lazy, n=1)
         if close and name not in self._lazy:
@@ -54,7 +56,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's)
-        """List the commands without importing them."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self._lazy.items()))
 

@@ -1,4 +1,4 @@
-"""`aiodps certs`: make and show test certificates."""
+"""`aiodps certs`: creates and shows test certificates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from aiodps.cli.certs_output import show_descriptions, tell
+from aiodps.cli.certs_output import show_credential, show_descriptions
 from aiodps.cli.output import errors_as_exit_codes, print_json
 from aiodps.credential_files import read, read_password
 from aiodps.pki import Authority, KeyType
@@ -21,7 +21,7 @@ from aiodps.pki.files import CredentialFiles, read_authority
 
 EPILOG = """\b
 NAME_cert.pem    the certificate alone
-NAME_key.pem     its private key; only you can read it
+NAME_key.pem     its private key, readable only by you
 NAME_chain.pem   the certificate, then its intermediates, without the root
 \b
 Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
@@ -29,23 +29,23 @@ Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
 
 @click.group(epilog=EPILOG)
 def command() -> None:
-    """Make and show test certificates: a CA of your own, its devices, proofs of possession.
+    """Create and show test certificates: CAs, device certificates, proofs of possession.
 
-    NAME is used exactly as given: as the certificate's CN, and in the names of the files. PARENT
-    is the NAME of a CA whose files lie in --out.
+    NAME is used exactly as given, as the certificate's CN and in file names. PARENT is the NAME
+    of a CA whose files are in --out.
     """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saving:
-    """What each making command is told about its files."""
+class Output:
+    """The options of a creating command about its output."""
 
     directory: Path
     force: bool
     as_json: bool
 
     def files(self, name: str) -> CredentialFiles:
-        """Return where a credential goes, before it is made, so that nothing is made in vain."""
+        """Return the files of a credential; raises if they exist and must not be overwritten."""
         files = CredentialFiles(directory=self.directory, name=name)
         if not self.force:
             files.check_absent()
@@ -53,14 +53,14 @@ class Saving:
         return files
 
 
-def saving_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say where files go and how the command answers."""
+def output_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `Output`."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
         click.option("--force", is_flag=True, help="Overwrite files that exist."),
         click.option(
             "--out", "directory", metavar="DIR", type=Path, default=".",
-            help="Where the files go, and PARENT is found. Default: here.",
+            help="Folder of the files, also of PARENT's. Default: the current one.",
         ),
     ):  # fmt: skip
         function = option(function)
@@ -69,12 +69,12 @@ def saving_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def key_options(days: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options that say what kind of key is made, and for how long."""
+    """Add the options for the type of the key, its encryption and the validity."""
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
         for option in (
             click.option("--password-file", metavar="FILE", type=Path,
-                         help="Encrypt the private key; password in the first line."),
+                         help="Encrypt the private key with the password in the first line."),
             days_option(days),
             click.option("--key-type", type=click.Choice(["ec", "rsa"]), default="ec",
                          show_default=True, help="EC P-256 or RSA 2048."),
@@ -90,7 +90,7 @@ def days_option(days: float) -> Callable[[Callable[..., None]], Callable[..., No
     """Add `--days`."""
     return click.option(
         "--days", type=int, default=int(days), show_default=True, metavar="N",
-        help="Validity; it ends with the issuer's at the latest.",
+        help="Validity; it ends no later than the issuer's.",
     )  # fmt: skip
 
 
@@ -105,21 +105,21 @@ ca_password_option = click.option(
 @command.command()
 @click.argument("name")
 @key_options(ROOT_DAYS)
-@saving_options
+@output_options
 def root(
-    *, name: str, key_type: KeyType, days: int, password_file: Path | None, **saving: Any
+    *, name: str, key_type: KeyType, days: int, password_file: Path | None, **output_arguments: Any
 ) -> None:
-    """Make a root CA called NAME."""
-    how = Saving(**saving)
-    with errors_as_exit_codes(as_json=how.as_json):
-        files, password = how.files(name), _password(password_file)
+    """Create a root CA called NAME."""
+    output = Output(**output_arguments)
+    with errors_as_exit_codes(as_json=output.as_json):
+        files, password = output.files(name), _password(password_file)
         credential = Authority.root(name, key_type=key_type, days=days)
-        files.write(credential, password=password, overwrite=how.force)
+        files.write(credential, password=password, overwrite=output.force)
         next_step = _line(
             "aiodps certs verification --nonce CODE_FROM_THE_PORTAL",
             *("--ca", files.certificate, "--key", files.private_key),
             *_option("--ca-password-file", password_file),
-            *_option("--out", how.directory),
+            *_option("--out", output.directory),
         )
         uses = {
             files.certificate: "root certificate: add it to the DPS instance (portal: Certificates"
@@ -127,7 +127,7 @@ def root(
             files.private_key: "its private key: signs intermediates, devices and verification"
             " codes; it stays with you",
         }
-        tell(credential, uses, next_step=next_step, as_json=how.as_json)
+        show_credential(credential, uses, next_step=next_step, as_json=output.as_json)
 
 
 @command.command()
@@ -135,7 +135,7 @@ def root(
 @click.argument("parent")
 @key_options(INTERMEDIATE_DAYS)
 @ca_password_option
-@saving_options
+@output_options
 def intermediate(
     *,
     name: str,
@@ -144,15 +144,15 @@ def intermediate(
     days: int,
     password_file: Path | None,
     ca_password_file: Path | None,
-    **saving: Any,
+    **output_arguments: Any,
 ) -> None:
-    """Make an intermediate CA called NAME, issued by PARENT."""
-    how = Saving(**saving)
-    with errors_as_exit_codes(as_json=how.as_json):
-        files, password = how.files(name), _password(password_file)
-        issuer = _authority(how, parent, ca_password_file)
+    """Create an intermediate CA called NAME, issued by PARENT."""
+    output = Output(**output_arguments)
+    with errors_as_exit_codes(as_json=output.as_json):
+        files, password = output.files(name), _password(password_file)
+        issuer = _authority(output, parent, ca_password_file)
         credential = issuer.intermediate(name, key_type=key_type, days=days)
-        files.write(credential, password=password, overwrite=how.force)
+        files.write(credential, password=password, overwrite=output.force)
         uses = {
             files.certificate: "intermediate certificate: for an enrollment group of its own"
             " (portal: Enrollment groups > Intermediate certificate)",
@@ -162,9 +162,11 @@ def intermediate(
         next_step = _line(
             "aiodps certs device REGISTRATION_ID",
             *(name, *_option("--ca-password-file", password_file)),
-            *_option("--out", how.directory),
+            *_option("--out", output.directory),
         )
-        tell(credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=how.as_json)
+        show_credential(
+            credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
+        )
 
 
 @command.command()
@@ -172,7 +174,7 @@ def intermediate(
 @click.argument("parent")
 @key_options(LEAF_DAYS)
 @ca_password_option
-@saving_options
+@output_options
 def device(
     *,
     registration_id: str,
@@ -181,15 +183,15 @@ def device(
     days: int,
     password_file: Path | None,
     ca_password_file: Path | None,
-    **saving: Any,
+    **output_arguments: Any,
 ) -> None:
-    """Make a device's certificate, issued by PARENT; its CN is REGISTRATION_ID."""
-    how = Saving(**saving)
-    with errors_as_exit_codes(as_json=how.as_json):
-        files, password = how.files(registration_id), _password(password_file)
-        issuer = _authority(how, parent, ca_password_file)
+    """Create a device certificate, issued by PARENT; its CN is REGISTRATION_ID."""
+    output = Output(**output_arguments)
+    with errors_as_exit_codes(as_json=output.as_json):
+        files, password = output.files(registration_id), _password(password_file)
+        issuer = _authority(output, parent, ca_password_file)
         credential = issuer.device(registration_id, key_type=key_type, days=days)
-        files.write(credential, password=password, overwrite=how.force)
+        files.write(credential, password=password, overwrite=output.force)
         uses = {
             files.certificate: "device certificate: for an individual enrollment (portal:"
             " Individual enrollments > Primary certificate); groups do not need it",
@@ -203,7 +205,9 @@ def device(
             *("--cert", files.chain, "--key", files.private_key),
             *_option("--key-password-file", password_file),
         )
-        tell(credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=how.as_json)
+        show_credential(
+            credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
+        )
 
 
 @command.command()
@@ -214,38 +218,46 @@ def device(
 )
 @days_option(VERIFICATION_DAYS)
 @ca_password_option
-@saving_options
+@output_options
 def verification(
-    *, ca: Path, key: Path, nonce: str, days: int, ca_password_file: Path | None, **saving: Any
+    *,
+    ca: Path,
+    key: Path,
+    nonce: str,
+    days: int,
+    ca_password_file: Path | None,
+    **output_arguments: Any,
 ) -> None:
-    """Prove to the service that the CA's private key is yours.
+    """Create a proof of possession of a CA's private key.
 
-    Writes verification_cert.pem, whose CN is CODE, signed by the CA. Its own private key is
-    thrown away: nobody needs it.
+    Writes verification_cert.pem, whose CN is CODE, signed by the CA. The certificate's own
+    private key is not needed, and is discarded.
     """
-    how = Saving(**saving)
-    with errors_as_exit_codes(as_json=how.as_json):
-        files = how.files("verification")
+    output = Output(**output_arguments)
+    with errors_as_exit_codes(as_json=output.as_json):
+        files = output.files("verification")
         issuer = read_authority(
             certificate=ca, private_key=key, password=_password(ca_password_file)
         )
         credential = issuer.verification(nonce, days=days)
-        files.write_certificate(credential, overwrite=how.force)
+        files.write_certificate(credential, overwrite=output.force)
         uses = {
             files.certificate: "proof of possession: upload it where the code came from (portal:"
             f" Certificates > {issuer.name} > Verification certificate)"
         }
         next_step = f"upload {files.certificate}, then choose {issuer.name} in an enrollment group"
-        tell(credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=how.as_json)
+        show_credential(
+            credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
+        )
 
 
 @command.command()
 @click.argument("file", type=Path)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def show(*, file: Path, as_json: bool) -> None:
-    """Show each certificate, request and key in FILE (PEM or DER), but never the key itself.
+    """Show each certificate, request and key in FILE (PEM or DER), but no private key itself.
 
-    DPS finds individual enrollments by thumbprint, and groups by the certificates above.
+    DPS finds an individual enrollment by the thumbprint, and a group by the issuing CAs.
     """
     with errors_as_exit_codes(as_json=as_json):
         descriptions = describe(read(file), now=dt.datetime.now(dt.UTC))
@@ -257,8 +269,8 @@ def show(*, file: Path, as_json: bool) -> None:
         show_descriptions(descriptions)
 
 
-def _authority(how: Saving, parent: str, password_file: Path | None) -> Authority:
-    files = CredentialFiles(directory=how.directory, name=parent)
+def _authority(output: Output, parent: str, password_file: Path | None) -> Authority:
+    files = CredentialFiles(directory=output.directory, name=parent)
     return files.read_authority(password=_password(password_file))
 
 
@@ -267,10 +279,10 @@ def _password(file: Path | None) -> bytes | None:
 
 
 def _option(name: str, value: Path | None) -> tuple[str | Path, ...]:
-    """Repeat an option for the next step, unless it was left out."""
+    """Return an option for the next step, unless it has its default."""
     return () if value in {None, Path()} else (name, value)
 
 
 def _line(start: str, *words: str | Path) -> str:
-    """Write a command that can be pasted into a shell."""
+    """Return a command that can be pasted into a shell."""
     return " ".join([start, *(shlex.quote(str(word)) for word in words)])

@@ -1,4 +1,4 @@
-"""What `aiodps certs` says: what was made, what each file is for, and what a file holds."""
+"""Output of `aiodps certs`: created credentials, the use of their files, contents of files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiodps.pki import Authority, Credential
 from aiodps.pki.describe import Description, Fact, describe
 
 
-def tell(
+def show_credential(
     credential: Credential,
     uses: Mapping[Path, str],
     *,
@@ -23,21 +23,21 @@ def tell(
     issuer: Authority | None = None,
     days: int = 0,
 ) -> None:
-    """Say what was made, what each file is for, and what to do next.
+    """Show a created credential, the use of each file, and the next step.
 
     Args:
-        credential: What was made.
-        uses: The files written, and what each is for.
-        next_step: One thing to do now.
-        as_json: For machines.
-        issuer: Who issued it; None for roots.
-        days: The validity that was asked for.
+        credential: The credential.
+        uses: The use of each file that was written.
+        next_step: What to do next.
+        as_json: Whether to print JSON.
+        issuer: The issuing CA; None for roots.
+        days: The validity that was requested.
     """
     ends = credential.certificate.not_valid_after_utc
     facts = describe(credential.certificate_pem, now=dt.datetime.now(dt.UTC))[0].facts
-    del facts["chain"]  # says what else is in the file
+    del facts["chain"]  # describes the rest of the file
     cut = issuer is not None and ends == issuer.certificate.not_valid_after_utc
-    note = f"validity cut from {days} days: no certificate outlives its issuer" if cut else None
+    note = f"validity shortened from {days} days: it ends with the issuer's" if cut else None
     if as_json:
         files = [{"path": str(path), "use": use} for path, use in uses.items()]
         print_json({"files": files, "certificate": facts, "note": note, "next": next_step})
@@ -56,20 +56,20 @@ def tell(
 
 
 def show_descriptions(descriptions: Iterable[Description]) -> None:
-    """Show to a person what a file holds; things of a kind are counted from 1."""
+    """Show the contents of a file; objects of the same kind are numbered from 1."""
     seen: Counter[str] = Counter()
     for description in descriptions:
         seen[description.kind] += 1
         out.print(Text(f"{description.kind} {seen[description.kind]}", "bold"))
         for name, value in description.facts.items():
             label = name.replace("_", " ")
-            out.print(Text.assemble((f"  {label:18}", "dim"), _in_words(value)))
+            out.print(Text.assemble((f"  {label:18}", "dim"), _format(value)))
 
 
-def _in_words(value: Fact) -> str:
+def _format(value: Fact) -> str:
     match value:
         case None:
-            return "cannot be told"
+            return "unknown"
         case bool():
             return "yes" if value else "no"
         case list():

@@ -1,4 +1,4 @@
-"""How commands talk: results to stdout, everything else to stderr, and what exit codes mean."""
+"""Output of the commands: results to stdout, everything else to stderr; and exit codes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ err: Final = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def exit_code(error: ProvisioningError) -> int:
-    """Say what a shell script is told: see the commands' help."""
+    """Return the exit code for an error; the help of each command lists them."""
     match error:
         case CredentialError(reason="response"):
             return REFUSED
@@ -51,7 +51,7 @@ def exit_code(error: ProvisioningError) -> int:
 
 @contextmanager
 def errors_as_exit_codes(*, as_json: bool) -> Iterator[None]:
-    """Turn errors into a message on stderr (or JSON on stdout) and an exit code."""
+    """Turn errors into a message on stderr, or JSON on stdout, and an exit code."""
     try:
         yield
     except ProvisioningError as error:
@@ -66,7 +66,7 @@ def errors_as_exit_codes(*, as_json: bool) -> Iterator[None]:
 
 
 def show_error(error: ProvisioningError) -> None:
-    """Show what happened, where, and one next step."""
+    """Print the message, the details and the next step of an error."""
     err.print(Text.assemble(("error: ", "bold red"), error.message))
     details = {
         name: value
@@ -78,7 +78,7 @@ def show_error(error: ProvisioningError) -> None:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object to stdout, in one line."""
+    """Print a JSON object to stdout, in one line."""
     click.echo(json.dumps(value, default=_as_text))
 
 
@@ -87,7 +87,7 @@ def _as_text(value: object) -> str:
 
 
 class StepPrinter:
-    """Prints steps as they happen; with `wire`, everything that went over it too."""
+    """An `Observer` that prints each step; with `wire`, also each message sent or received."""
 
     def __init__(self, *, wire: bool = False, name_width: int = 0) -> None:
         self._wire = wire
@@ -121,11 +121,11 @@ _LABELS = {
     StepKind.SESSION_OPENED: "mqtt connected",
     StepKind.SUBSCRIBED: "mqtt subscribed",
     StepKind.REGISTERING: "register",
-    StepKind.ACCEPTED: "accepted, the service works on it",
-    StepKind.POLLING: "ask how it stands",
+    StepKind.ACCEPTED: "accepted, assignment pending",
+    StepKind.POLLING: "poll",
     StepKind.ASSIGNING: "still assigning",
     StepKind.WAITING: "wait",
-    StepKind.RETRYING: "trouble",
+    StepKind.RETRYING: "error",
     StepKind.CLOSED: "closed",
 }
 

@@ -1,4 +1,4 @@
-"""`aiodps provision`: one device, from the shell."""
+"""`aiodps provision`: provisions one device."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from aiodps.transports import AUTO, TRANSPORTS
 _PORTS = ", ".join(f"{kind().port} for {name}" for name, kind in TRANSPORTS.items())
 
 EPILOG = """\b
-Exit codes: 0 assigned, 1 the service said no, 2 bad input, 3 not reachable or TLS, 4 out of time.
+Exit codes: 0 assigned, 1 refused by the service, 2 bad input, 3 not reachable or TLS, 4 timeout.
 Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config."""
 
 
 @click.command(epilog=EPILOG)
 @click.option("--id-scope", metavar="S", help="Id scope of the DPS instance, like 0ne00012ABC.")
 @click.option("--cert", metavar="FILE", help="Device certificate, with its intermediates if any.")
-@click.option("--key", metavar="FILE", help="Private key; not needed if it lies in --cert.")
+@click.option("--key", metavar="FILE", help="Private key; not needed if --cert contains it.")
 @click.option(
     "--key-password-file", metavar="FILE", help="Password of the key, in the first line."
 )
@@ -40,21 +40,21 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 @click.option("--port", type=int, metavar="N", help=f"Default: {_PORTS}.")
 @click.option("--trust", metavar="FILE", help="CAs of the service; also: azure, certifi, system.")
 @click.option("--payload", metavar="JSON|@FILE", help="Object for the custom allocation webhook.")
-@click.option("--timeout", type=float, metavar="S", help="Seconds for everything. Default: 90.")
+@click.option("--timeout", type=float, metavar="S", help="Seconds until assigned. Default: 90.")
 @click.option(
     "--attempts",
     type=int,
     default=5,
     show_default=True,
-    help="Failures in a row to give up after.",
+    help="Consecutive failures after which it gives up.",
 )
 @click.option(
     "--hub-suffix", "hub_suffixes", multiple=True, metavar=".DOMAIN",
-    help="Domain a hub may lie in; repeatable. Default: Azure's.",
+    help="Domain an assigned hub may be in; repeatable. Default: Azure's.",
 )  # fmt: skip
 @click.option("--config", metavar="FILE", help="TOML file with settings.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--trace", is_flag=True, help="Show everything that goes over the wire, as it does.")
+@click.option("--trace", is_flag=True, help="Show each message that is sent or received.")
 def command(
     *,
     payload: str | None,
@@ -65,7 +65,7 @@ def command(
     key: str | None,
     **options: Any,
 ) -> None:
-    """Provision one device: register it, wait until it is assigned, say where."""
+    """Provision one device: register it, wait until it is assigned, and show its hub."""
     with errors_as_exit_codes(as_json=as_json):
         settings = Settings.load(
             **{name: None if value == () else value for name, value in options.items()},
@@ -103,7 +103,7 @@ def _payload(text: str | None) -> JsonObject | None:
 
 
 def as_facts(assignment: Assignment) -> dict[str, Any]:
-    """Return an assignment as plain data; what the service sent is not repeated."""
+    """Return an assignment as plain data, without the raw response."""
     fields = dataclasses.fields(assignment)
     facts = {field.name: getattr(assignment, field.name) for field in fields}
     facts.pop("raw")
@@ -111,7 +111,7 @@ def as_facts(assignment: Assignment) -> dict[str, Any]:
 
 
 def show(assignment: Assignment) -> None:
-    """Show an assignment to a person."""
+    """Show an assignment as a table."""
     table = Table.grid(padding=(0, 2))
     for name, value in as_facts(assignment).items():
         if value not in {None, ()} if not isinstance(value, dict | list) else True:

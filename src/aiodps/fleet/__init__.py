@@ -1,4 +1,4 @@
-"""Many devices from register to assigned, and how long each took."""
+"""The fleet harness: provisions many devices, and measures how long each takes."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""The fleet as a library: `async with Fleet(...) as fleet: await fleet.run()`."""
+"""`Fleet`: a run of one shard in the caller's event loop."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
@@ -14,21 +13,21 @@ from anyio import to_thread
 from aiodps.errors import ConfigurationError, UsageError
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.devices import Device, DeviceSource, InMemoryDevices
-from aiodps.fleet.plan.run_file import NAME, RunFile, environment
+from aiodps.fleet.plan.run_file import NAME, RunFile
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results, write_results
 from aiodps.fleet.run.session import Session
 
 
 class Fleet:
-    """Provisions many devices in this event loop, and remembers how far it came.
+    """Provisions many devices in this event loop, and keeps a journal of its progress.
 
         options = RunOptions(settings=Settings(id_scope="0ne00012ABC"))
         async with Fleet(folder="runs/a", devices=devices, options=options) as fleet:
             results = await fleet.run()
 
-    The folder is the run's memory: given once more with the same devices, the run is resumed, and
-    nothing that is assigned is registered again. Runs on asyncio; on trio with REST.
+    Given the same folder and the same devices, a fleet resumes the run; devices that are assigned
+    are not registered again. Runs on asyncio, and with REST on trio.
     """
 
     def __init__(
@@ -37,22 +36,22 @@ class Fleet:
         folder: str | Path,
         devices: Sequence[Device] | DeviceSource,
         options: RunOptions,
-        again: bool = False,
+        retry_failed: bool = False,
     ) -> None:
         """Set up; nothing is read, written or sent yet.
 
         Args:
-            folder: The run's folder; made if it is not there.
-            devices: The devices, or where they come from.
-            options: Which service, and how devices arrive at it.
-            again: Whether devices that failed are tried once more.
+            folder: The run folder; created if it does not exist.
+            devices: The devices, or the source that loads them.
+            options: The service, and how devices arrive at it.
+            retry_failed: Whether failed devices are tried once more.
 
         Raises:
             ConfigurationError: If the options ask for an emulator, or for more than one shard.
         """
         if options.shards > 1 or options.emulator is not None:
             raise ConfigurationError(
-                "a Fleet is one shard, and starts no emulator",
+                "a Fleet runs one shard and does not start an emulator",
                 setting="options",
                 hint="leave out shards= and emulator=, or use `aiodps fleet run`",
             )
@@ -62,7 +61,7 @@ class Fleet:
             InMemoryDevices(tuple(devices)) if isinstance(devices, Sequence) else devices
         )
         self._options = options
-        self._again = again
+        self._retry_failed = retry_failed
         self._session: Session | None = None
         self._resources = ExitStack()
 
@@ -71,7 +70,7 @@ class Fleet:
 
         Raises:
             ProvisioningError: If a device cannot be provisioned.
-            JournalError: If the folder is another run's, in use, or cannot be written.
+            JournalError: If the folder belongs to another run, is in use, or cannot be written.
         """
         self._session = await to_thread.run_sync(self._open)
         return self
@@ -82,14 +81,14 @@ class Fleet:
         self._session = None
 
     async def run(self) -> Results:
-        """Do what is left to do, write the results into the folder, and return them.
+        """Provision the remaining devices, write the results to the folder, and return them.
 
-        Cancelled, it leaves a run that can be gone on with.
+        A run that is cancelled can be resumed.
 
         Raises:
-            JournalError: If the journal could not be kept.
+            JournalError: If the journal could not be written.
         """
-        session = self._entered()
+        session = self._opened()
         await session.run()
         results = Results(run=self._run, entries=session.entries(), sessions=session.sessions())
         self._resources.close()
@@ -97,41 +96,41 @@ class Fleet:
         return results
 
     def drain(self) -> None:
-        """Begin no more devices; those that run may end within ten seconds."""
-        self._entered().drain()
+        """Start no more devices; devices in flight have ten seconds to end."""
+        self._opened().drain()
 
     def halt(self) -> None:
-        """Stop now."""
-        self._entered().halt()
+        """Stop at once; devices in flight can be resumed."""
+        self._opened().halt()
 
     @property
     def progress(self) -> Progress:
-        """How it stands."""
-        return self._entered().progress()
+        """How many devices are assigned, failed and in flight now."""
+        return self._opened().progress()
 
-    def _entered(self) -> Session:
+    def _opened(self) -> Session:
         if self._session is None:
             raise UsageError("the fleet is not open", hint="use it inside `async with Fleet(...)`")
 
         return self._session
 
     def _open(self) -> Session:
-        names = self._source.names()
-        self._source.prepare(range(len(names)))
+        registration_ids = self._source.registration_ids()
+        self._source.prepare(range(len(registration_ids)))
         self._folder.mkdir(parents=True, exist_ok=True)
         spec = ShardSpec(
-            run_id=_run_id(names, self._options.transports),
+            run_id=_run_id(registration_ids, self._options.transports),
             options=self._options,
             shard=0,
             source=self._source,
             folder=self._folder,
         )
-        session = self._resources.enter_context(Session(spec, again=self._again))
+        session = self._resources.enter_context(Session(spec, retry_failed=self._retry_failed))
         self._run = self._run_file(spec)
         return session
 
     def _run_file(self, spec: ShardSpec) -> RunFile:
-        """Read what the run was created as, or write it down now."""
+        """Read `run.json`, or write it if the run is new."""
         if (self._folder / NAME).exists():
             return RunFile.read(self._folder)
 
@@ -140,13 +139,12 @@ class Fleet:
             options=spec.options,
             source=self._source,
             command="aiodps.fleet.Fleet",
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            environment=environment(),
         )
         run.write(self._folder)
         return run
 
 
-def _run_id(names: Sequence[str], transports: Sequence[str]) -> str:
-    """Name a run by its devices: others are another run."""
-    return hashlib.sha256(repr((list(names), list(transports))).encode()).hexdigest()[:16]
+def _run_id(registration_ids: Sequence[str], transports: Sequence[str]) -> str:
+    """Derive the run id from the devices: a fleet of other devices is another run."""
+    text = repr((list(registration_ids), list(transports)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""The emulator of a run, with a CA and devices: all of it is there for this one run.
+"""The emulator of one run, with a CA that issues the certificates of its devices.
 
-Its files lie beside the run folder, in `NAME.emulator`, readable to their owner only, because the
-CA's key is among them; the run folder itself holds no secret. They are removed when the run is
-complete, and stay as long as the run can be resumed.
+Its files lie next to the run folder, in `NAME.emulator`, readable by their owner only, because
+the CA's key is among them; the run folder itself holds no secret. They are kept as long as the
+run can be resumed, and removed when it is complete.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from aiodps.fleet.plan.spec import RunOptions
 from aiodps.pki import Authority
 from aiodps.pki.files import CredentialFiles
 
-STARTUP: Final = 20.0
-"""Seconds the emulator may take to be ready."""
-ENDING: Final = 5.0
-"""Seconds it may take to end."""
+STARTUP_TIMEOUT: Final = 20.0
+"""Seconds until the emulator must be ready."""
+SHUTDOWN_TIMEOUT: Final = 5.0
+"""Seconds until it must have ended after SIGTERM."""
 _POLL_INTERVAL: Final = 0.02
 _CA: Final = "device-root"
 _HUB: Final = "emulated.azure-devices.net"
@@ -38,19 +38,22 @@ _HUB: Final = "emulated.azure-devices.net"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalEmulator:
-    """The files of a run's emulator."""
+    """A run's emulator: a folder of files, and a process while a session of the run is active."""
 
     folder: Path
 
     @classmethod
-    def in_folder(cls, run: Path) -> LocalEmulator:
-        """Say where the files lie that go with a run folder."""
+    def for_run(cls, run: Path) -> LocalEmulator:
+        """Return the emulator that belongs to a run folder."""
         return cls(folder=run.absolute().with_name(f"{run.absolute().name}.emulator"))
 
-    def make(self) -> None:
-        """Make the CA and enrol it, unless that is done."""
-        files = CredentialFiles(directory=self.folder, name=_CA)
-        if files.certificate.exists():
+    @property
+    def _ca(self) -> CredentialFiles:
+        return CredentialFiles(directory=self.folder, name=_CA)
+
+    def create(self) -> None:
+        """Create the CA and its enrollment group, unless they exist."""
+        if self._ca.certificate.exists():
             return
 
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,23 +70,22 @@ class LocalEmulator:
             },
         }
         self._path("enrollments.json").write_text(json.dumps([group]), encoding="utf-8")
-        files.write(root, overwrite=True)
+        self._ca.write(root, overwrite=True)
 
     def devices(self, count: int) -> GeneratedDevices:
-        """Return so many devices of the CA's."""
-        files = CredentialFiles(directory=self.folder, name=_CA)
+        """Return devices whose certificates the CA issues."""
         return GeneratedDevices(
-            count=count, certificate=files.certificate, private_key=files.private_key
+            count=count, certificate=self._ca.certificate, private_key=self._ca.private_key
         )
 
     @contextlib.contextmanager
-    def emulator(self, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Run the emulator in a process of its own until the block ends; give its ready line.
+    def running(self, **options: Any) -> Iterator[dict[str, Any]]:
+        """Run the emulator in a process of its own until the block ends; yield its ready line.
 
-        An emulator that a killed run left behind is used again.
+        An emulator that a killed run left behind is reused.
 
         Args:
-            options: Options of `aiodps emulator` by name; None leaves one out.
+            options: Options of `aiodps emulator`; None leaves one out.
 
         Raises:
             ConfigurationError: If it does not start.
@@ -96,11 +98,11 @@ class LocalEmulator:
         try:
             yield facts
         finally:
-            _end(process, facts["pid"])
+            _terminate(process, facts["pid"])
             self._path("emulator.json").unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Take everything away, the CA's key first of all."""
+        """Delete the folder, and with it the CA's key."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, name: str) -> Path:
@@ -109,27 +111,27 @@ class LocalEmulator:
     def _start(self, options: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
         ready = self._path("emulator.json")
         ready.unlink(missing_ok=True)
-        ca = CredentialFiles(directory=self.folder, name=_CA).certificate
-        fixed = {
+        arguments = {
             "https-port": 0,
             "mqtt-port": 0,
             "hub": _HUB,
-            "verified-ca": ca,
+            "verified-ca": self._ca.certificate,
             "enrollments": self._path("enrollments.json"),
             "state": self._path("emulator.sqlite"),
             "ready-file": ready,
             "ca-out": self._path("emulator-ca.pem"),
             "quiet": True,
+            **options,
         }
-        words = [sys.executable, "-m", "aiodps", "emulator", *_words({**fixed, **options})]
+        command = [sys.executable, "-m", "aiodps", "emulator", *_command_line(arguments)]
         log = self._path("emulator.log")
         with log.open("wb") as stream:
-            # A session of its own: Ctrl-C is for the run, which still needs the emulator.
+            # A session of its own: Ctrl-C is meant for the run, which still needs the emulator.
             process = subprocess.Popen(  # noqa: S603 (our own command)
-                words, stdout=stream, stderr=stream, start_new_session=True
+                command, stdout=stream, stderr=stream, start_new_session=True
             )
 
-        deadline = time.monotonic() + STARTUP
+        deadline = time.monotonic() + STARTUP_TIMEOUT
         while process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
                 return process, json.loads(ready.read_text("utf-8"))
@@ -141,11 +143,11 @@ class LocalEmulator:
         raise ConfigurationError(
             f"the emulator did not start: {_last_line(log)}",
             setting="emulator",
-            hint="run `aiodps emulator` by itself to see why",
+            hint="run `aiodps emulator` on its own to see why",
         )
 
     def _left_behind(self) -> dict[str, Any] | None:
-        """Find an emulator that still runs, with the CA that devices are issued from."""
+        """Find this run's emulator if it is still running."""
         try:
             facts = json.loads(self._path("emulator.json").read_text("utf-8"))
             command = Path(f"/proc/{facts['pid']}/cmdline").read_bytes()
@@ -155,8 +157,8 @@ class LocalEmulator:
         return facts if str(self.folder).encode() in command else None
 
 
-def reaching(facts: Mapping[str, Any], options: RunOptions) -> RunOptions:
-    """Return a run's options with the address of a running emulator."""
+def with_address(options: RunOptions, facts: Mapping[str, Any]) -> RunOptions:
+    """Return a run's options with the address and the CA of a running emulator."""
     settings = options.settings.replace(
         id_scope=facts["id_scope"], endpoint=facts["host"], trust=facts["ca_file"]
     )
@@ -164,22 +166,22 @@ def reaching(facts: Mapping[str, Any], options: RunOptions) -> RunOptions:
     return dataclasses.replace(options, settings=settings, ports=ports)
 
 
-def _words(options: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in options.items():
+def _command_line(arguments: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in arguments.items():
         if value is not None:
             yield f"--{name.replace('_', '-')}"
             yield from () if value is True else (str(value),)
 
 
-def _end(process: subprocess.Popen[bytes] | None, pid: int) -> None:
-    """End the emulator, whether this process started it or an earlier one."""
+def _terminate(process: subprocess.Popen[bytes] | None, pid: int) -> None:
+    """Stop the emulator, whether this process or an earlier one started it."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
         if process is not None:
             _reap(process)
             return
 
-        for _ in range(int(ENDING / _POLL_INTERVAL)):
+        for _ in range(int(SHUTDOWN_TIMEOUT / _POLL_INTERVAL)):
             os.kill(pid, 0)
             time.sleep(_POLL_INTERVAL)
 
@@ -188,7 +190,7 @@ def _end(process: subprocess.Popen[bytes] | None, pid: int) -> None:
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
     try:
-        process.wait(ENDING)
+        process.wait(SHUTDOWN_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

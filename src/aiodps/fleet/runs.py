@@ -1,4 +1,4 @@
-"""Runs in their folders: created, resumed, merged from their shards."""
+"""Run folders: created, resumed, merged from the folders of single shards."""
 
 from __future__ import annotations
 
@@ -13,44 +13,55 @@ from typing import Final
 
 from aiodps.errors import ConfigurationError, JournalError
 from aiodps.fleet.journal.journal import journal_path
-from aiodps.fleet.local_emulator import LocalEmulator, reaching
+from aiodps.fleet.local_emulator import LocalEmulator, with_address
 from aiodps.fleet.plan.run_file import NAME, RunFile
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results, read_results
-from aiodps.fleet.run.launch import OnProgress, Stop, processes, run_shards
+from aiodps.fleet.run.launch import OnProgress, Stop, process_pool, run_shards
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows: a second run is still refused by the journals, only later
+    fcntl = None  # type: ignore[assignment]  # there is no other way to say so
+
+LOCK_FILE: Final = ".lock"
 
 
-def begin(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) -> None:
-    """Check every device, and make the run's folder.
+def create_run(folder: Path, run: RunFile, *, shards: Sequence[int] | None = None) -> None:
+    """Check every device, and create the run folder.
 
     Args:
-        folder: Where; made if it is not there.
-        run: What.
-        shards: The shards that are to run here; None for all.
+        folder: The run folder; created if it does not exist.
+        run: What `run.json` will hold.
+        shards: The shards that are to run on this machine; None for all.
 
     Raises:
-        ProvisioningError: If a device cannot be provisioned; nothing was made.
-        ConfigurationError: If there is something in the folder already.
+        ProvisioningError: If a device cannot be provisioned; nothing was created.
+        ConfigurationError: If the folder is not empty.
     """
     _check_empty(folder)
-    mine = shards or range(run.options.shards)
-    names = run.source.names()
-    jobs = enumerate(run.options.jobs(names))
-    places = {place for number, (place, _) in jobs if run.options.shard_of(number) in mine}
-    run.source.prepare(sorted(places))
-    _make(folder, dataclasses.replace(run, here=None if shards is None else tuple(shards)))
+    local = shards or range(run.options.shards)
+    registrations = run.options.registrations(len(run.source.registration_ids()))
+    indices = {
+        index
+        for number, (index, _) in enumerate(registrations)
+        if run.options.shard_of(number) in local
+    }
+    run.source.prepare(sorted(indices))
+    local_shards = None if shards is None else tuple(shards)
+    _create_folder(folder, dataclasses.replace(run, local_shards=local_shards))
 
 
 def _check_empty(folder: Path) -> None:
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigurationError(
             f"the folder {str(folder)!r} is not empty",
             setting="out",
-            hint="give another --out, or resume the run in it: `aiodps fleet resume`",
+            hint="give another --out, or resume the run in it with `aiodps fleet resume`",
         )
 
 
-def _make(folder: Path, run: RunFile) -> None:
+def _create_folder(folder: Path, run: RunFile) -> None:
     _check_empty(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +70,7 @@ def _make(folder: Path, run: RunFile) -> None:
         raise ConfigurationError(
             f"the folder {str(folder)!r} cannot be written to: {exc.strerror}",
             setting="out",
-            hint="name a folder that you may write to",
+            hint="give a folder that you have write access to",
         ) from exc
 
 
@@ -67,113 +78,121 @@ def resume_run(
     folder: Path,
     stop: Stop,
     *,
-    executor: Callable[[int], Executor] = processes,
-    again: bool = False,
+    executor: Callable[[int], Executor] = process_pool,
+    retry_failed: bool = False,
     start_at: float | None = None,
     on_progress: OnProgress | None = None,
     on_phase: Callable[[str], None] = lambda _: None,
 ) -> Results:
-    """Do what is left of a run, and read its results.
+    """Run the registrations that have not ended, and return the results of the whole run.
 
     Args:
-        folder: The run's.
-        stop: Asks it to end early.
-        executor: Makes something that runs so many shards at once.
-        again: Whether failed devices are tried once more.
-        start_at: When to begin, in seconds since 1970; None for as soon as all shards are ready.
-        on_progress: Told some times a second how the run stands.
-        on_phase: Told in words what is being done before devices start.
+        folder: The run folder.
+        stop: Asks the run to end early.
+        executor: Returns an executor that runs the given number of shards at once.
+        retry_failed: Whether failed devices are tried once more.
+        start_at: When to start, in seconds since 1970; None for as soon as all shards are ready.
+        on_progress: Called several times a second with the progress of all shards.
+        on_phase: Called with a description of each preparation before devices start.
 
     Raises:
-        ProvisioningError: If it could not be run, or not to its end because of this machine.
+        ProvisioningError: If the run could not start, or this machine could not complete it.
     """
     run = RunFile.read(folder)
     with ExitStack() as resources:
         resources.enter_context(locked(folder))
-        resources.enter_context(stop.listening())
+        resources.enter_context(stop.handling_signals())
         before = read_results(folder)
-        if _nothing_left(before, again=again):
+        if _finished(before, retry_failed=retry_failed):
             return before
 
         options = run.options
         if options.emulator is not None:
             on_phase("starting the emulator")
-            options = resources.enter_context(_emulated(folder, options, options.emulator))
+            emulated = _with_emulator(folder, options, options.emulator)
+            options = resources.enter_context(emulated)
 
-        specs = _shards(folder, run, options)
+        specs = _shard_specs(folder, run, options)
         run_shards(
             specs,
             resources.enter_context(executor(len(specs))),
             stop=stop,
-            again=again,
+            retry_failed=retry_failed,
             start_at=start_at,
             on_progress=on_progress,
         )
 
     results = read_results(folder)
-    if run.options.emulator is not None and _nothing_left(results):
-        LocalEmulator.in_folder(folder).remove()
+    if run.options.emulator is not None and _finished(results):
+        LocalEmulator.for_run(folder).remove()
 
     return results
 
 
-def _nothing_left(results: Results, *, again: bool = False) -> bool:
-    """Whether every registration that is to be done here has ended."""
-    if results.run.here is None and results.missing:
+def _finished(results: Results, *, retry_failed: bool = False) -> bool:
+    """Whether every registration that runs on this machine has ended."""
+    if not results.entries or (results.run.local_shards is None and results.missing):
         return False
 
-    begun = bool(results.entries)
-    return begun and not results.left and not (again and results.failed)
+    return not results.left and not (retry_failed and results.failed)
 
 
-def _shards(folder: Path, run: RunFile, options: RunOptions) -> list[ShardSpec]:
-    """List the shards that run here."""
-    whole = ShardSpec(
-        run_id=run.run_id, options=options, shard=0, source=run.source, folder=folder.absolute()
-    )
-    return [dataclasses.replace(whole, shard=shard) for shard in run.here or range(options.shards)]
+def _shard_specs(folder: Path, run: RunFile, options: RunOptions) -> list[ShardSpec]:
+    """List the shards that run on this machine."""
+    return [
+        ShardSpec(
+            run_id=run.run_id,
+            options=options,
+            shard=shard,
+            source=run.source,
+            folder=folder.absolute(),
+        )
+        for shard in run.local_shards or range(options.shards)
+    ]
 
 
 @contextmanager
-def _emulated(
-    folder: Path, options: RunOptions, emulator: EmulatorOptions
+def _with_emulator(
+    folder: Path, options: RunOptions, emulator_options: EmulatorOptions
 ) -> Iterator[RunOptions]:
-    """Run the emulator until the block ends; give the options with its address."""
-    local_emulator = LocalEmulator.in_folder(folder)
-    local_emulator.make()
-    with local_emulator.emulator(dataclasses.asdict(emulator)) as facts:
-        yield reaching(facts, options)
+    """Run the emulator until the block ends; yield the options with its address."""
+    emulator = LocalEmulator.for_run(folder)
+    emulator.create()
+    with emulator.running(**dataclasses.asdict(emulator_options)) as facts:
+        yield with_address(options, facts)
 
 
 def merge(folder: Path, parts: Sequence[Path]) -> Results:
-    """Put the folders of one run's shards together into one.
+    """Merge the folders of one run's shards into one run folder.
 
     Raises:
-        ConfigurationError: If they are not of one run, or a shard is there twice.
+        ConfigurationError: If they belong to different runs, or a shard occurs twice.
         JournalError: If a journal is in use or damaged.
     """
     runs = [RunFile.read(part) for part in parts]
     if len({run.run_id for run in runs}) != 1:
         raise ConfigurationError(
-            "the folders are of different runs", setting="parts", hint="merge shards of one run"
+            "the folders belong to different runs",
+            setting="parts",
+            hint="merge shards of one run",
         )
 
-    found: dict[int, Path] = {}
+    journals: dict[int, Path] = {}
     for part, run in zip(parts, runs, strict=True):
         for shard in range(run.options.shards):
             journal = journal_path(part, shard)
-            if journal.exists() and found.setdefault(shard, journal) != journal:
+            if journal.exists() and journals.setdefault(shard, journal) != journal:
                 raise ConfigurationError(
-                    f"shard {shard} is in {found[shard].parents[1]} and in {part}",
+                    f"shard {shard} is in {journals[shard].parents[1]} and in {part}",
                     setting="parts",
                     hint="give each shard once",
                 )
 
-        # A journal that was left by a kill is mended by reading it, before it is copied.
+        # Reading a journal that a kill left behind recovers it, so that it can be copied.
         read_results(part)
 
-    _make(folder, dataclasses.replace(runs[0], here=None))
-    for shard, journal in found.items():
+    _create_folder(folder, dataclasses.replace(runs[0], local_shards=None))
+    for shard, journal in journals.items():
         target = journal_path(folder, shard)
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(journal, target)
@@ -186,23 +205,15 @@ def exists(folder: Path) -> bool:
     return (folder / NAME).is_file()
 
 
-try:
-    import fcntl
-except ModuleNotFoundError:  # Windows: the journals are locked all the same, only later
-    fcntl = None  # type: ignore[assignment]  # there is no other way to say so
-
-LOCK: Final = ".lock"
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run's folder until the block ends; a killed process gives it up by dying.
+    """Lock a run folder until the block ends; the lock of a killed process is released.
 
     Raises:
-        JournalError: If another process has it, or it cannot be written to.
+        JournalError: If another process holds it, or the folder cannot be written to.
     """
     try:
-        handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as exc:
         raise JournalError(
             f"the folder {str(folder)!r} cannot be written to: {exc.strerror}", reason="unwritable"
@@ -215,9 +226,9 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     except BlockingIOError as exc:
         raise JournalError(
-            f"the run in {str(folder)!r} is under way in another process",
+            f"another process is running the run in {str(folder)!r}",
             reason="in_use",
-            hint="let it end, or stop it with Ctrl-C",
+            hint="wait until it ends, or stop it with Ctrl-C",
         ) from exc
     finally:
         os.close(handle)

@@ -23,7 +23,7 @@ STANDING = Progress(
 )
 
 
-def shown(monkeypatch: pytest.MonkeyPatch, *progress_of_shards: Progress, terminal: bool) -> str:
+def shown(monkeypatch: pytest.MonkeyPatch, *read_progress: Progress, terminal: bool) -> str:
     """Show standings and return everything that was printed."""
     paper = io.StringIO()
     console = Console(
@@ -33,11 +33,11 @@ def shown(monkeypatch: pytest.MonkeyPatch, *progress_of_shards: Progress, termin
     stop = Stop()
     with LiveDisplay(stop) as display:
         display.say("checking")
-        for progress in progress_of_shards:
+        for progress in read_progress:
             display(progress)
 
         stop.request(2)
-        display(progress_of_shards[-1])
+        display(read_progress[-1])
         if display._live is not None:
             display._live.refresh()
 

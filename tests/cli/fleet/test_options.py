@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aiodps.cli.fleet.options import RunArguments, check_start, run_of, shard_of
+from aiodps.cli.fleet.options import RunArguments, check_start, run_from_arguments, shard_of
 from aiodps.cli.fleet.run import command
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
@@ -20,7 +20,7 @@ def made(*words: str, apart: bool = False) -> RunFile:
     with command.make_context("run", list(words)) as context:
         typed = {name: value for name, value in context.params.items() if name in names}
 
-    return run_of(RunArguments(**typed), Path("runs/a"), apart=apart)
+    return run_from_arguments(RunArguments(**typed), Path("runs/a"), apart=apart)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +48,11 @@ def test_a_limit_for_azure_alone(tmp_path: Path) -> None:
     path.write_text("registration_id\ndev-1\n")
     earnest = ("--manifest", str(path), "--id-scope", "0ne1")
 
-    assert made("--emulator").options.most_a_minute is None
-    assert made(*earnest).options.most_a_minute == 1000
-    assert made(*earnest, "--limit-rate", "60").options.most_a_minute == 60
-    assert made(*earnest, "--limit-rate", "0").options.most_a_minute is None
-    assert made(*earnest, "--endpoint", "dps.example").options.most_a_minute is None
+    assert made("--emulator").options.max_per_minute is None
+    assert made(*earnest).options.max_per_minute == 1000
+    assert made(*earnest, "--limit-rate", "60").options.max_per_minute == 60
+    assert made(*earnest, "--limit-rate", "0").options.max_per_minute is None
+    assert made(*earnest, "--endpoint", "dps.example").options.max_per_minute is None
 
 
 def test_shards_that_run_apart_agree(tmp_path: Path) -> None:

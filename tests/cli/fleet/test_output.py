@@ -10,12 +10,12 @@ import click
 import pytest
 from tests.fleet.report.test_results import run_folder
 
-from aiodps.cli.fleet.output import conclude, executor_of, faults_as_lines
+from aiodps.cli.fleet.output import report_results, executor_for, fleet_exit_codes
 from aiodps.errors import ConfigurationError, JournalError, ResourceError
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import read_results
 from aiodps.fleet.report.thresholds import parse
-from aiodps.fleet.run.launch import Stop, processes
+from aiodps.fleet.run.launch import Stop, process_pool
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_exit_codes(
     thresholds = parse(fail_if) if fail_if else ()
     results = read_results(folder)
 
-    assert conclude(folder, results, thresholds=thresholds, as_json=False, stop=stop) == code
+    assert report_results(folder, results, thresholds=thresholds, as_json=False, stop=stop) == code
     assert (folder / "summary.json").exists()
     told = capsys.readouterr().err
     assert "18 registrations are left" in told
@@ -53,7 +53,7 @@ def test_the_table_says_when_the_generator_was_the_limit(
 ) -> None:
     """And shows errors with their example."""
     folder = run_folder(tmp_path / "run")
-    conclude(folder, read_results(folder), thresholds=(), as_json=False, stop=Stop())
+    report_results(folder, read_results(folder), thresholds=(), as_json=False, stop=Stop())
     text = capsys.readouterr().out
 
     assert "generator-limited: 99% of a core busy" in text
@@ -63,7 +63,7 @@ def test_the_table_says_when_the_generator_was_the_limit(
 def test_a_bad_list_is_shown_row_by_row(capsys: pytest.CaptureFixture[str]) -> None:
     """Up to a screenful, and how many more there are."""
     faults = [(line, "is bad") for line in range(1, 81)]
-    with pytest.raises(SystemExit) as caught, faults_as_lines(as_json=False):
+    with pytest.raises(SystemExit) as caught, fleet_exit_codes(as_json=False):
         raise ManifestError(Path("m.csv"), faults)
 
     told = capsys.readouterr().err
@@ -76,7 +76,7 @@ def test_a_bad_list_is_shown_row_by_row(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_a_journal_that_cannot_be_kept_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     """Disk full: not the input's fault, and the next step is said."""
-    with pytest.raises(SystemExit) as caught, faults_as_lines(as_json=False):
+    with pytest.raises(SystemExit) as caught, fleet_exit_codes(as_json=False):
         raise JournalError("the journal cannot be kept", reason="unwritable")
 
     assert caught.value.code == 1
@@ -85,11 +85,11 @@ def test_a_journal_that_cannot_be_kept_is_one(capsys: pytest.CaptureFixture[str]
 
 def test_processes_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dask only if asked for, and its absence is told."""
-    assert executor_of(None) is processes
+    assert executor_for(None) is process_pool
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "aiodps.fleet.run.dask", raising=False)
     with pytest.raises(click.UsageError, match="aiodps\\[dask\\]"):
-        executor_of("tcp://x:1")
+        executor_for("tcp://x:1")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_processes_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_errors_have_the_fleet_s_codes(error: BaseException, code: int) -> None:
     """R6 knows no other: what a device could not do is in the summary."""
-    with pytest.raises(SystemExit) as caught, faults_as_lines(as_json=False):
+    with pytest.raises(SystemExit) as caught, fleet_exit_codes(as_json=False):
         raise error
 
     assert caught.value.code == code

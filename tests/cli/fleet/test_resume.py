@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from tests.certificates import root
 from tests.cli.fleet.test_run import FLEET
 from tests.fleet.fleets import NEVER
-from tests.fleet.servers import Server, facts_of, fleet_command, server
+from tests.fleet.servers import Server, run_facts, fleet_command, server
 
 from aiodps.cli.fleet import command as fleet
 from aiodps.cli.fleet import output
@@ -45,7 +45,7 @@ def dps() -> Iterator[Server]:
 def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run shards in threads that wait for their devices; give a run folder."""
     monkeypatch.setattr(engine, "GRACE", NEVER)
-    monkeypatch.setattr(output, "executor_of", lambda _: ThreadPoolExecutor)
+    monkeypatch.setattr(output, "executor_for", lambda _: ThreadPoolExecutor)
     return tmp_path / "run"
 
 
@@ -53,7 +53,7 @@ def of_thirty(dps: Server, out: Path) -> list[str]:
     """Say how thirty devices are provisioned, ten at a time."""
     ca = CredentialFiles(directory=out.parent, name="ca")
     ca.write(root())
-    command = fleet_command(facts_of(dps, out.parent), out.parent, 30, "mqtt", ca=ca)
+    command = fleet_command(run_facts(dps, out.parent), out.parent, 30, "mqtt", ca=ca)
     return [*command, *QUICK, "--out", str(out)]
 
 
@@ -148,7 +148,7 @@ def test_a_disk_that_is_full(tmp_path: Path, out: Path) -> None:
     with server(retry_after=0) as dps:
         ca = CredentialFiles(directory=tmp_path, name="ca")
         ca.write(root())
-        facts = facts_of(dps, tmp_path)
+        facts = run_facts(dps, tmp_path)
         command = fleet_command(facts, tmp_path, devices, "mqtt", ca=ca)
         stopped = subprocess.run(
             [*FLEET, *command, "--min-poll", "0", "--out", str(out)],

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.certificates import root
-from tests.fleet.servers import facts_of, fleet_command, server
+from tests.fleet.servers import run_facts, fleet_command, server
 
 from aiodps.cli.fleet import output
 from aiodps.cli.fleet.run import command
@@ -32,7 +32,7 @@ def invoked(folder: Path, *words: str) -> Result:
     ca = CredentialFiles(directory=folder, name="ca")
     ca.write(root())
     with server(retry_after=0) as dps:
-        run, *where = fleet_command(facts_of(dps, folder), folder, 3, "mqtt", ca=ca)
+        run, *where = fleet_command(run_facts(dps, folder), folder, 3, "mqtt", ca=ca)
         assert run == "run"
         return CliRunner().invoke(
             command, [*where, "--min-poll", "0", "--out", str(folder / "run"), *words]
@@ -42,7 +42,7 @@ def invoked(folder: Path, *words: str) -> Result:
 @pytest.fixture
 def in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run shards in threads."""
-    monkeypatch.setattr(output, "executor_of", lambda _: ThreadPoolExecutor)
+    monkeypatch.setattr(output, "executor_for", lambda _: ThreadPoolExecutor)
 
 
 def test_an_emulator_and_both_transports(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     with begun(path) as journal:
         journal.write([sent])
         journal.write([operation, failed])
-        journal.note_session(0, {"started": 1.0})
-        journal.note_session(0, {"started": 1.0, "seconds": 2.0})
+        journal.write_session(0, {"started": 1.0})
+        journal.write_session(0, {"started": 1.0, "seconds": 2.0})
 
     with Journal.open(path, run_id="run-1") as journal:
         entries = journal.entries()

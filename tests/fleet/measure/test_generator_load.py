@@ -14,7 +14,7 @@ from aiodps.fleet.measure import generator_load as module
 from aiodps.fleet.measure.generator_load import (
     GeneratorLoad,
     SelfMonitor,
-    open_descriptors,
+    open_fd_count,
     raise_fd_limit,
     worst,
 )
@@ -53,7 +53,7 @@ async def test_it_knows_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
         tasks.cancel_scope.cancel()
 
     generator_load = monitor.generator_load()
-    assert 0 < generator_load.fds_max <= open_descriptors() + 2
+    assert 0 < generator_load.fds_max <= open_fd_count() + 2
     assert generator_load.fds_limit == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     assert generator_load.memory_max > 10 * 1024 * 1024
     assert generator_load.cpu_share == 0.5
@@ -63,7 +63,7 @@ def test_late_starts_make_a_run_limited() -> None:
     """What began late although nothing held it back is the generator's fault."""
     monitor = SelfMonitor()
     for lag in [0.0] * 95 + [0.4] * 5:
-        monitor.note_start(lag)
+        monitor.record_start(lag)
 
     assert monitor.generator_load().start_lag_p99 == 0.4
     assert "devices started 0.40 s late" in monitor.generator_load().reasons()

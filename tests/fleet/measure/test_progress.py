@@ -6,7 +6,7 @@ import json
 
 from tests.fleet.samples import sample
 
-from aiodps.fleet.measure.progress import Progress, ProgressCounter, together
+from aiodps.fleet.measure.progress import Progress, ProgressCounter, total_progress
 from aiodps.fleet.measure.sample import Outcome
 
 
@@ -49,7 +49,7 @@ def test_everything_is_counted_once() -> None:
 
 def test_shards_add_up() -> None:
     """Sums, errors by name, latencies side by side."""
-    both = together([measured().progress()] * 2)
+    both = total_progress([measured().progress()] * 2)
 
     assert (both.total, both.left) == (20, 12)
     assert both.errors == {"ThrottledError 429001": 2}

@@ -30,7 +30,7 @@ def test_devices_are_issued_where_they_are_needed(tmp_path: Path) -> None:
     source.prepare(range(3))
     loaded = source.load([2, 0])
 
-    assert source.names() == ["device-00000", "device-00001", "device-00002"]
+    assert source.registration_ids() == ["device-00000", "device-00001", "device-00002"]
     assert [device.registration_id for device in loaded] == ["device-00002", "device-00000"]
     assert [device.attestation.registration_id for device in loaded] == [
         *("device-00002", "device-00000"),
@@ -41,8 +41,8 @@ def test_names_are_as_long_as_the_number(tmp_path: Path) -> None:
     """They sort as they are counted."""
     source = issued(tmp_path, 1_000_001)
 
-    assert source.names()[-1] == "device-1000000"
-    assert source.names()[0] == "device-0000000"
+    assert source.registration_ids()[-1] == "device-1000000"
+    assert source.registration_ids()[0] == "device-0000000"
 
 
 @pytest.mark.parametrize(

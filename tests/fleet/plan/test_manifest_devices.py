@@ -55,7 +55,7 @@ def test_credentials_from_files(tmp_path: Path) -> None:
     devices.prepare([0, 1])
     loaded = devices.load([1])
 
-    assert devices.names() == ["dev-1", "dev-2"]
+    assert devices.registration_ids() == ["dev-1", "dev-2"]
     assert [device.registration_id for device in loaded] == ["dev-2"]
     assert loaded[0].attestation.registration_id == "dev-2"
     assert loaded[0].payload == {"a": 1}
@@ -148,4 +148,4 @@ def test_it_travels_by_name(tmp_path: Path) -> None:
 
     devices.path.write_text(devices.path.read_text() + '{"registration_id": "dev-2"}\n')
     with pytest.raises(ConfigurationError, match="has changed"):
-        pickle.loads(carried).names()
+        pickle.loads(carried).registration_ids()

@@ -42,16 +42,16 @@ def test_nonsense(changes: dict[str, Any], setting: str) -> None:
 
 def test_a_rate_at_the_limit_is_fine() -> None:
     """A thousand a minute may be used in full."""
-    assert options(limit_rate=60, arrivals=Open(rate=1)).most_a_minute == 60
+    assert options(limit_rate=60, arrivals=Open(rate=1)).max_per_minute == 60
 
 
 def test_azure_has_its_quota() -> None:
     """The service's 1,000 a minute are the default for Azure alone."""
-    assert RunOptions(settings=AZURE).most_a_minute == AZURE_LIMIT == 1000
-    assert RunOptions(settings=AZURE, limit_rate=0).most_a_minute is None
-    assert options().most_a_minute is None
+    assert RunOptions(settings=AZURE).max_per_minute == AZURE_LIMIT == 1000
+    assert RunOptions(settings=AZURE, limit_rate=0).max_per_minute is None
+    assert options().max_per_minute is None
     private = AZURE.replace(endpoint="Mine.Azure-Devices-Provisioning.net")
-    assert RunOptions(settings=private).most_a_minute == 1000
+    assert RunOptions(settings=private).max_per_minute == 1000
     with pytest.raises(ConfigurationError, match="a minute"):
         RunOptions(settings=AZURE, arrivals=Burst())
 
@@ -82,7 +82,7 @@ def test_settings_that_cannot_be(changes: dict[str, Any]) -> None:
 def test_two_transports_alternate_and_a_device_does_not_meet_itself(count: int) -> None:
     """Each device once over each; its two registrations lie half a run apart."""
     both = options(transports=("rest", "mqtt"))
-    jobs = both.jobs(given(count).names())
+    jobs = both.jobs(given(count).registration_ids())
 
     assert sorted(jobs) == sorted((at, way) for at in range(count) for way in ("rest", "mqtt"))
     assert [way for _, way in jobs] == ["rest", "mqtt"] * count
@@ -96,7 +96,7 @@ def test_two_transports_alternate_and_a_device_does_not_meet_itself(count: int) 
 def test_each_shard_is_like_the_run(transports: tuple[str, ...], shards: int) -> None:
     """Each registration is in one shard, and each shard has all transports, in turn."""
     whole = options(transports=transports, shards=shards)
-    jobs = whole.jobs(given(9).names())
+    jobs = whole.jobs(given(9).registration_ids())
     seen = []
     for shard in range(shards):
         mine = [number for number in range(len(jobs)) if whole.shard_of(number) == shard]
@@ -116,4 +116,4 @@ def test_it_travels() -> None:
     twin = pickle.loads(pickle.dumps(spec))
 
     assert (twin.options, twin.run_id, twin.folder) == (spec.options, spec.run_id, spec.folder)
-    assert list(twin.source.names()) == list(spec.source.names())
+    assert list(twin.source.registration_ids()) == list(spec.source.registration_ids())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.fleet.journal.test_journal import PLANNED
-from tests.fleet.plan.test_run_file import run_of
+from tests.fleet.plan.test_run_file import run_from_arguments
 from tests.fleet.samples import sample
 
 from aiodps.errors import JournalError
@@ -17,7 +17,7 @@ from aiodps.fleet.journal.journal import Journal, State, journal_path
 from aiodps.fleet.measure.sample import Outcome, read_samples
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
 from aiodps.fleet.plan.devices import GeneratedDevices
-from aiodps.fleet.report.results import in_words, read_results, write_results
+from aiodps.fleet.report.results import describe_arrivals, read_results, write_results
 from aiodps.fleet.report.summary import read_summary
 
 SOURCE = GeneratedDevices(count=20, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
@@ -26,7 +26,7 @@ SOURCE = GeneratedDevices(count=20, certificate=Path("/ca.pem"), private_key=Pat
 def run_folder(folder: Path, *, shards: int = 1) -> Path:
     """Make the folder of a run in which one was assigned, one failed, and one was interrupted."""
     folder.mkdir(exist_ok=True)
-    run_of(SOURCE, shards=shards).write(folder)
+    run_from_arguments(SOURCE, shards=shards).write(folder)
     path = journal_path(folder, 0)
     path.parent.mkdir()
     took = sample(registration_id="dev-0", device_id="press-4", transport="mqtt")
@@ -44,7 +44,7 @@ def run_folder(folder: Path, *, shards: int = 1) -> Path:
                 ),
             ]
         )
-        journal.note_session(0, {"started": 1e9, "seconds": 2.0, "strain": {"cpu_share": 0.99}})
+        journal.write_session(0, {"started": 1e9, "seconds": 2.0, "generator_load": {"cpu_share": 0.99}})
 
     return folder
 
@@ -85,7 +85,7 @@ def test_twice_is_the_same(tmp_path: Path) -> None:
 
 def test_nothing_has_begun(tmp_path: Path) -> None:
     """A run that was killed before its first device still has a folder that can be read."""
-    run_of(SOURCE).write(tmp_path)
+    run_from_arguments(SOURCE).write(tmp_path)
     results = read_results(tmp_path)
     summary = write_results(tmp_path, results)
 
@@ -120,4 +120,4 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_arrivals_in_words(arrivals: Arrivals, limit: float | None, words: str) -> None:
     """As people say it."""
-    assert in_words(arrivals, limit) == words
+    assert describe_arrivals(arrivals, limit) == words

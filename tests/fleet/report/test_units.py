@@ -50,4 +50,4 @@ def test_the_others() -> None:
 def test_none(write: object) -> None:
     """Where there is no figure stands a dash."""
     assert callable(write)
-    assert write(None) == units.NONE
+    assert write(None) == units.NO_VALUE

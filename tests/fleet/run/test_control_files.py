@@ -13,13 +13,13 @@ def test_what_is_said_is_heard(tmp_path: Path) -> None:
     here, there = ControlFiles(tmp_path), ControlFiles(tmp_path)
     here.begin()
 
-    assert here.progress_of_shards(range(2)) == {}
+    assert here.read_progress(range(2)) == {}
     assert (there.started(), there.order()) == (None, None)
     there.report(1, Progress(total=3))
     here.start(12.5)
     here.give(Order.DRAIN)
 
-    assert here.progress_of_shards(range(2)) == {1: Progress(total=3)}
+    assert here.read_progress(range(2)) == {1: Progress(total=3)}
     assert (there.started(), there.order()) == (12.5, Order.DRAIN)
     here.give(Order.HALT)
     assert there.order() is Order.HALT

@@ -106,10 +106,10 @@ def parts(dps: Server, folder: Path, count: int) -> list[ShardSpec]:
 
 def test_the_same_as_processes(cluster: Cluster, dps: Server, tmp_path: Path) -> None:
     """Each worker has a shard, both begin together, and all devices are assigned, each once."""
-    from aiodps.fleet.run.dask import dask_executor  # noqa: PLC0415 (an extra)
+    from aiodps.fleet.run.dask import DaskExecutor  # noqa: PLC0415 (an extra)
 
     seen: list[Progress] = []
-    with dask_executor(cluster.address, 2) as executor:
+    with DaskExecutor(cluster.address, 2) as executor:
         ends = run_shards(
             parts(dps, tmp_path / "run", 40), executor, stop=Stop(), on_progress=seen.append
         )
@@ -123,12 +123,12 @@ def test_a_lost_worker_costs_time_and_no_device(
     cluster: Cluster, dps: Server, tmp_path: Path
 ) -> None:
     """Killed in mid-run: its shard goes on elsewhere from its journal, no device is lost."""
-    from aiodps.fleet.run.dask import dask_executor  # noqa: PLC0415 (an extra)
+    from aiodps.fleet.run.dask import DaskExecutor  # noqa: PLC0415 (an extra)
 
     shards = parts(dps, tmp_path / "run", 60)
     with (
         dps.registered(20) as reached,
-        dask_executor(cluster.address, 2) as executor,
+        DaskExecutor(cluster.address, 2) as executor,
         ThreadPoolExecutor(1) as pool,
     ):
         future = pool.submit(run_shards, shards, executor, stop=Stop())
@@ -156,16 +156,16 @@ def test_as_it_is_typed(cluster: Cluster, tmp_path: Path) -> None:
 
 def test_too_few_workers(cluster: Cluster) -> None:
     """Shards begin together, so each needs a worker; that is said before anything begins."""
-    from aiodps.fleet.run.dask import dask_executor  # noqa: PLC0415 (an extra)
+    from aiodps.fleet.run.dask import DaskExecutor  # noqa: PLC0415 (an extra)
 
     with pytest.raises(ConfigurationError, match="2 worker threads, and 3 shards"):
-        dask_executor(cluster.address, 3)
+        DaskExecutor(cluster.address, 3)
 
 
 def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told in words, after a while."""
     from aiodps.fleet import cluster as module  # noqa: PLC0415 (an extra)
 
-    monkeypatch.setattr(module, "PATIENCE", 1.0)
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 1.0)
     with pytest.raises(ConfigurationError, match="no Dask scheduler"):
-        module.dask_executor("tcp://127.0.0.1:9", 1)
+        module.DaskExecutor("tcp://127.0.0.1:9", 1)

@@ -49,14 +49,14 @@ def test_a_decided_operation_is_not_asked_again(error: str, taken_up: bool) -> N
         operation_id="4.abc",
         sample=sample(outcome=Outcome.FAILED, error_class=error),
     )
-    (work,) = remaining_jobs([failed], {"dev-0": given(1).devices[0]}, again=True)
+    (work,) = remaining_jobs([failed], {"dev-0": given(1).devices[0]}, retry_failed=True)
 
     assert work.entry.operation_id == ("4.abc" if taken_up else None)
 
 
 def test_failed_ones_only_if_told() -> None:
     """They come before what nobody began; assigned ones never."""
-    again = remaining_jobs(ENTRIES, DEVICES, again=True)
+    again = remaining_jobs(ENTRIES, DEVICES, retry_failed=True)
 
     assert [work.entry.number for work in again] == [4, 2, 6, 1, 0, 5]
     assert all(work.device is DEVICES[work.entry.registration_id] for work in again)

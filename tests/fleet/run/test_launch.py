@@ -23,7 +23,7 @@ from aiodps.fleet.plan.arrivals import Burst, Closed
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run import engine
 from aiodps.fleet.run.control_files import Order
-from aiodps.fleet.run.launch import Stop, processes, run_shards
+from aiodps.fleet.run.launch import Stop, process_pool, run_shards
 
 pytestmark = pytest.mark.sockets
 
@@ -110,7 +110,7 @@ def test_a_shard_that_cannot_run_stops_the_others(
 
 def test_a_shard_whose_process_is_killed(tmp_path: Path) -> None:
     """It is told in words, and the run may be gone on with."""
-    with server(assign_after=NEVER, retry_after=1) as dps, processes(1) as pool:
+    with server(assign_after=NEVER, retry_after=1) as dps, process_pool(1) as pool:
         parts = shards(spec(dps.emulator, tmp_path, 6), 1)
 
         shard: Future[int] = pool.submit(os.getpid)
@@ -130,7 +130,7 @@ def test_a_shard_whose_process_is_killed(tmp_path: Path) -> None:
 
 def test_processes_of_this_machine(tmp_path: Path) -> None:
     """The same, spawned; signals are the parent's affair there."""
-    with server() as dps, processes(2) as pool:
+    with server() as dps, process_pool(2) as pool:
         ignored: Future[Any] = pool.submit(signal.getsignal, signal.SIGINT)
         assert ignored.result() is signal.SIG_IGN
         parts = shards(spec(dps.emulator, tmp_path, 6, transports=("mqtt",)), 2)

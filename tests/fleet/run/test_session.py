@@ -43,7 +43,7 @@ async def test_every_registration_is_counted_once(transport: str, tmp_path: Path
             end = await session.run()
 
     assert (end.progress.assigned, end.progress.failed, end.progress.in_flight) == (20, 0, 0)
-    assert dps.counts.registers == dict.fromkeys(given(20).names(), 1)
+    assert dps.counts.registers == dict.fromkeys(given(20).registration_ids(), 1)
     written = entries(tmp_path)
     assert {entry.state for entry in written} == {State.ASSIGNED}
     for entry in written:
@@ -62,7 +62,7 @@ async def test_two_transports_over_the_same_devices(tmp_path: Path) -> None:
         with Session(spec(dps, tmp_path, 6, transports=("rest", "mqtt"))) as session:
             await session.run()
 
-    assert dps.counts.registers == dict.fromkeys(given(6).names(), 2)
+    assert dps.counts.registers == dict.fromkeys(given(6).registration_ids(), 2)
     assert [entry.transport for entry in entries(tmp_path)] == ["rest", "mqtt"] * 6
 
 
@@ -140,12 +140,12 @@ async def test_failed_ones_are_tried_again_if_told(tmp_path: Path) -> None:
                     transport="rest",
                     state=State.FAILED if n % 2 else State.ASSIGNED,
                 )
-                for n, name in enumerate(wrong.source.names())
+                for n, name in enumerate(wrong.source.registration_ids())
             ],
         ):
             pass
 
-        with Session(wrong, again=True) as session:
+        with Session(wrong, retry_failed=True) as session:
             end = await session.run()
 
     assert (end.progress.assigned, end.progress.failed) == (4, 0)

@@ -44,13 +44,13 @@ def test_it_waits_for_the_start_and_tells_how_it_stands(
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(run_shard, shard)
         reported.wait()
-        ready = control.progress_of_shards([0])[0]
+        ready = control.read_progress([0])[0]
         control.start(time.time())
         end = future.result()
 
     assert (ready.total, ready.assigned, ready.in_flight) == (5, 0, 0)
     assert end.progress.assigned == 5
-    assert control.progress_of_shards([0]) == {0: end.progress}
+    assert control.read_progress([0]) == {0: end.progress}
 
 
 @pytest.mark.parametrize("order", list(Order))

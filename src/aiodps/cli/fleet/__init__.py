@@ -1,4 +1,4 @@
-"""`aiodps fleet`: many devices, from register to assigned."""
+"""`aiodps fleet`: provisioning of many devices."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import click
 from aiodps.cli.app import LazyGroup
 
 COMMANDS = {
-    "run": "Provision many devices: against an emulator, as a load test, or for good.",
+    "run": "Provision many devices: a load test, or a factory batch.",
     "resume": "Resume a run that was stopped or killed.",
-    "report": "Show a run's figures, and write its report.",
+    "report": "Show the results of a run, and write its report.",
     "compare": "Compare two runs, figure by figure.",
     "merge": "Merge the shards of a run that ran on several machines.",
 }

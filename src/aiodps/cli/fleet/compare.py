@@ -1,4 +1,4 @@
-"""`aiodps fleet compare`: two runs side by side."""
+"""`aiodps fleet compare`: a comparison of two runs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from aiodps.fleet.report.summary import read_summary
     "page",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write one HTML page about both.",
+    help="Also write one HTML report about both.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(*, left: Path, right: Path, page: Path | None, as_json: bool) -> None:
     """Compare two runs: each figure of A and of B, and the ratio of B to A.
 
     A and B are run folders. Reasons not to compare them come first: different machines or
-    arrivals, or a load generator that could not keep up.
+    arrivals, or a run that was limited by its load generator.
     """
     with errors_as_exit_codes(as_json=as_json):
         one, other = (read_summary(folder / "summary.json") for folder in (left, right))
@@ -51,4 +51,4 @@ def command(*, left: Path, right: Path, page: Path | None, as_json: bool) -> Non
             show_comparison(comparison)
 
         if page is not None:
-            out.print(f"page: {page}")
+            out.print(f"report: {page}")

@@ -1,9 +1,10 @@
-"""How a fleet's run looks while it runs: a live display, or plain lines where nobody looks."""
+"""`LiveDisplay`: the progress of a run, as a live display or, without a terminal, as lines."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
+from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,23 +19,23 @@ from aiodps.fleet.measure.percentiles import percentile
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.run.launch import Stop
 
-_RATE_OVER: Final = 5.0
-"""Seconds that the shown rate is taken over."""
-_LINE_EACH: Final = 5.0
-"""Seconds between two plain lines."""
-_MOST_ERRORS: Final = 4
+_RATE_WINDOW: Final = 5.0
+"""Seconds over which the displayed rate is averaged."""
+_LINE_INTERVAL: Final = 5.0
+"""Seconds between two lines without a terminal."""
+_MAX_ERRORS_SHOWN: Final = 4
 
 
 class LiveDisplay:
-    """Shows how a run stands; `with LiveDisplay(stop) as display: ... display(standing)`."""
+    """Displays progress; `with LiveDisplay(stop) as display: ... display(progress)`."""
 
     def __init__(self, stop: Stop, *, quiet: bool = False) -> None:
         self._stop = stop
         self._quiet = quiet
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._ends: deque[tuple[float, int]] = deque()
         self._last_line = 0.0
-        self._said_end = False
+        self._printed_end = False
         self._bar = ProgressBar(
             TextColumn("[bold]{task.description}"), BarColumn(None), MofNCompleteColumn()
         )
@@ -58,40 +59,40 @@ class LiveDisplay:
         if self._live is not None:
             self._live.stop()
 
-    def say(self, text: str) -> None:
-        """Say in words what is being done."""
+    def show_phase(self, text: str) -> None:
+        """Print what is being done before devices start."""
         if not self._quiet:
             err.print(Text(text, "dim"))
 
     def __call__(self, progress: Progress) -> None:
-        """Show how the run stands."""
+        """Display the progress of the run."""
         now = time.monotonic()
         ended = progress.assigned + progress.failed
         self._ends.append((now, ended))
-        while len(self._ends) > 2 and now - self._ends[0][0] > _RATE_OVER:  # noqa: PLR2004 (a span has two ends)
+        while len(self._ends) > 2 and now - self._ends[0][0] > _RATE_WINDOW:  # noqa: PLR2004 (a span has two ends)
             self._ends.popleft()
 
         if self._live is not None:
             self._bar.update(self._task, total=progress.total, completed=ended)
             self._text.plain = ""
             self._text.append_text(self._figures(progress))
-            for name, count in _most_frequent(progress):
+            for name, count in _top_errors(progress):
                 self._text.append(f"\n  {count:>8}  {name}", "red")
-        elif not self._quiet and self._is_time(now, ended=not progress.left):
-            errors = "".join(f"  {name}: {count}" for name, count in _most_frequent(progress))
-            units = "".join(self._figures(progress).plain.splitlines())
-            err.print(Text(f"{ended}/{progress.total}{units}{errors}"))
+        elif not self._quiet and self._line_due(now, ended=not progress.left):
+            errors = "".join(f"  {name}: {count}" for name, count in _top_errors(progress))
+            figures = "".join(self._figures(progress).plain.splitlines())
+            err.print(Text(f"{ended}/{progress.total}{figures}{errors}"))
 
-    def _is_time(self, now: float, *, ended: bool) -> bool:
-        """Whether a plain line is due: one each few seconds, and one at the end."""
-        if self._said_end or (now - self._last_line < _LINE_EACH and not ended):
+    def _line_due(self, now: float, *, ended: bool) -> bool:
+        """Whether a line is due: one every few seconds, and one at the end."""
+        if self._printed_end or (now - self._last_line < _LINE_INTERVAL and not ended):
             return False
 
-        self._last_line, self._said_end = now, ended
+        self._last_line, self._printed_end = now, ended
         return True
 
     def _figures(self, progress: Progress) -> Text:
-        """Two lines, so that 80 columns are enough."""
+        """Return two lines of figures, which fit into 80 columns."""
         rate = self._rate()
         counts = [
             f"{rate:.1f}/s" if rate is not None else "-/s",
@@ -108,7 +109,7 @@ class LiveDisplay:
         if self._stop.order is not None:
             times.append("stopping; Ctrl-C again stops now")
         elif rate and progress.left:
-            times.append(f"{_clock(progress.left / rate)} left")
+            times.append(f"{timedelta(seconds=round(progress.left / rate))} left")
 
         lines = ["  ".join(line) for line in (counts, times) if line]
         return Text("\n".join(f"  {line}" for line in lines))
@@ -118,12 +119,5 @@ class LiveDisplay:
         return (ended - before) / (now - then) if now > then else None
 
 
-def _most_frequent(progress: Progress) -> list[tuple[str, int]]:
-    return sorted(progress.errors.items(), key=lambda item: -item[1])[:_MOST_ERRORS]
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _top_errors(progress: Progress) -> list[tuple[str, int]]:
+    return Counter(progress.errors).most_common(_MAX_ERRORS_SHOWN)

@@ -1,4 +1,4 @@
-"""`aiodps fleet merge`: one run folder from those of its shards."""
+"""`aiodps fleet merge`: merges the run folders of shards into one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, conclude
+from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, report_results
 from aiodps.fleet.run.launch import Stop
 from aiodps.fleet.runs import merge
 
@@ -23,8 +23,8 @@ from aiodps.fleet.runs import merge
 def command(*, out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
     """Merge the shards of a run that ran on several machines.
 
-    DIR is created; each PART is the folder of a run with `--shard I/N`. The result is a run folder
-    like any other.
+    DIR is created; each PART is a run folder of `aiodps fleet run --shard I/N`. The result is a
+    run folder like any other.
     """
     results = merge(out, parts)
-    sys.exit(conclude(out, results, thresholds=(), as_json=as_json, stop=Stop()))
+    sys.exit(report_results(out, results, thresholds=(), as_json=as_json, stop=Stop()))

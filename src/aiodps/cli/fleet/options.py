@@ -1,4 +1,4 @@
-"""The options of `aiodps fleet run`: turned into a run, or refused in words."""
+"""Conversion of the options of `aiodps fleet run` into a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +18,7 @@ from aiodps.fleet.local_emulator import LocalEmulator
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Spacing
 from aiodps.fleet.plan.devices import DeviceSource
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
-from aiodps.fleet.plan.run_file import RunFile, environment, options_as_json
+from aiodps.fleet.plan.run_file import RunFile, options_as_json
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
 from aiodps.settings import Settings
 
@@ -30,12 +29,12 @@ _WITH_MANIFEST: Final = (
     *("manifest", "id_scope", "endpoint", "rest_port", "mqtt_port", "trust", "hub_suffixes"),
     *("ca", "ca_key", "ca_key_password_file", "keys_out"),
 )
-_LONG_AGO: Final = 3600.0
+_MAX_PAST_START: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunArguments:
-    """What was typed of the options that say what a run is; None where nothing was typed."""
+    """The options that define a run, as given on the command line; None if not given."""
 
     emulator: bool
     devices: int | None
@@ -65,35 +64,37 @@ class RunArguments:
     shards: int
 
 
-def run_of(typed: RunArguments, folder: Path, *, apart: bool) -> RunFile:
-    """Make a run of what was typed.
+def run_from_arguments(arguments: RunArguments, folder: Path, *, independent: bool) -> RunFile:
+    """Return the run that command line options define.
 
     Args:
-        typed: The options.
+        arguments: The options.
         folder: The run folder.
-        apart: Whether its shards run without knowing of each other.
+        independent: Whether each shard is started by a command of its own.
 
     Raises:
         ConfigurationError: If a value cannot be used, or two contradict each other.
     """
-    _refuse_mixture(typed)
-    source = _generated(typed, folder) if typed.emulator else _listed(typed, folder)
-    options = _options(typed, apart=apart)
+    _check_combinations(arguments)
+    source = (
+        _generated_devices(arguments, folder)
+        if arguments.emulator
+        else _manifest_devices(arguments, folder)
+    )
+    options = _options(arguments, independent=independent)
     return RunFile(
-        run_id=_run_id(options, source) if apart else secrets.token_hex(8),
+        run_id=_run_id(options, source) if independent else secrets.token_hex(8),
         options=options,
         source=source,
         command=shlex.join(["aiodps", *sys.argv[1:]]),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=environment(),
     )
 
 
-def shard_of(text: str | None, shards: int) -> tuple[int | None, int]:
-    """Read `--shard I/N`: which shard to run here, None for all; and how many there are.
+def parse_shard(text: str | None, shards: int) -> tuple[int | None, int]:
+    """Parse `--shard I/N`: the shard to run here, None for all; and the number of shards.
 
     Raises:
-        ConfigurationError: If there is no such shard.
+        ConfigurationError: If it is invalid.
     """
     if text is None:
         return None, shards
@@ -103,139 +104,143 @@ def shard_of(text: str | None, shards: int) -> tuple[int | None, int]:
         return int(found[1]), int(found[2])
 
     raise ConfigurationError(
-        f"the shard cannot be {ascii(text)[:40]}",
+        f"{ascii(text)[:40]} is not a valid shard",
         setting="shard",
-        hint="give --shard I/N with I from 0 to N-1, and no --shards",
+        hint="give --shard I/N with I from 0 to N-1, without --shards",
     )
 
 
 def check_start(at: float | None) -> None:
-    """Refuse a start that has passed.
+    """Check `--start-at`.
 
     Raises:
-        ConfigurationError: If it has passed more than an hour ago.
+        ConfigurationError: If it is more than an hour ago.
     """
-    if at is not None and not at > time.time() - _LONG_AGO:
+    if at is not None and not at > time.time() - _MAX_PAST_START:
         raise ConfigurationError(
-            f"{at!r} passed long ago",
+            f"the start time {at!r} is more than an hour ago",
             setting="start_at",
             hint="give seconds since 1970, as `date +%s -d '+1 min'` does",
         )
 
 
-def _refuse_mixture(typed: RunArguments) -> None:
-    """Refuse options that have no effect here: whoever typed them expected one."""
-    if not typed.emulator and typed.manifest is None:
+def _check_combinations(arguments: RunArguments) -> None:
+    """Check that every option has an effect together with the others."""
+    if not arguments.emulator and arguments.manifest is None:
         raise ConfigurationError(
             "there are no devices",
             setting="manifest",
-            hint="give --manifest FILE, or --emulator to try it on this machine",
+            hint="give --manifest FILE, or --emulator for a test on this machine",
         )
 
-    for name in _WITH_MANIFEST if typed.emulator else _WITH_EMULATOR:
-        if getattr(typed, name) not in {None, ()}:
+    for name in _WITH_MANIFEST if arguments.emulator else _WITH_EMULATOR:
+        if getattr(arguments, name) not in {None, ()}:
             raise ConfigurationError(
-                f"--{name.replace('_', '-')} does not go with "
-                + ("--emulator" if typed.emulator else "--manifest"),
+                f"--{name.replace('_', '-')} cannot be used with "
+                + ("--emulator" if arguments.emulator else "--manifest"),
                 setting=name,
                 hint="leave one of them out",
             )
 
 
-def _options(typed: RunArguments, *, apart: bool) -> RunOptions:
-    ports = {"rest": typed.rest_port, "mqtt": typed.mqtt_port}
-    seed = typed.seed
+def _options(arguments: RunArguments, *, independent: bool) -> RunOptions:
+    ports = {"rest": arguments.rest_port, "mqtt": arguments.mqtt_port}
+    seed = arguments.seed
     if seed is None:
-        # Shards that run apart have to agree without talking.
-        seed = 0 if apart else secrets.randbits(32)
+        # Independent shards need the same seed, and cannot exchange one.
+        seed = 0 if independent else secrets.randbits(32)
 
     return RunOptions(
-        settings=_settings(typed),
+        settings=_settings(arguments),
         ports={name: port for name, port in ports.items() if port is not None},
-        min_poll_interval=typed.min_poll,
-        transports=tuple(word.strip() for word in typed.transport.split(",")),
-        arrivals=_arrivals(typed),
-        limit_rate=typed.limit_rate,
+        min_poll_interval=arguments.min_poll,
+        transports=tuple(word.strip() for word in arguments.transport.split(",")),
+        arrivals=_arrivals(arguments),
+        limit_rate=arguments.limit_rate,
         seed=seed,
-        shards=typed.shards,
-        emulator=EmulatorOptions(assign_after=typed.assign_after, retry_after=typed.retry_after)
-        if typed.emulator
+        shards=arguments.shards,
+        emulator=EmulatorOptions(
+            assign_after=arguments.assign_after, retry_after=arguments.retry_after
+        )
+        if arguments.emulator
         else None,
     )
 
 
-def _settings(typed: RunArguments) -> Settings:
-    """Say where the service is; an emulator tells its ports and its CA when it has started."""
-    if typed.emulator:
+def _settings(arguments: RunArguments) -> Settings:
+    """Return the settings; the emulator's ports and CA are known only when it has started."""
+    if arguments.emulator:
         return Settings().replace(
-            id_scope="0ne00000000", endpoint="127.0.0.1", timeout=typed.timeout
+            id_scope="0ne00000000", endpoint="127.0.0.1", timeout=arguments.timeout
         )
 
     return Settings().replace(
-        id_scope=typed.id_scope,
-        endpoint=typed.endpoint,
-        trust=typed.trust,
-        hub_suffixes=typed.hub_suffixes or None,
-        timeout=typed.timeout,
+        id_scope=arguments.id_scope,
+        endpoint=arguments.endpoint,
+        trust=arguments.trust,
+        hub_suffixes=arguments.hub_suffixes or None,
+        timeout=arguments.timeout,
     )
 
 
-def _arrivals(typed: RunArguments) -> Arrivals:
-    rate, concurrency = typed.rate, typed.concurrency
-    if typed.burst and rate is not None:
+def _arrivals(arguments: RunArguments) -> Arrivals:
+    rate, concurrency = arguments.rate, arguments.concurrency
+    if arguments.burst and rate is not None:
         raise ConfigurationError(
-            "devices arrive at a rate or in a burst, not both",
+            "--rate and --burst cannot be used together",
             setting="rate",
-            hint="leave out --rate or --burst",
+            hint="leave out one of them",
         )
 
-    if rate is None and (typed.ramp or typed.arrivals != "constant"):
+    if rate is None and (arguments.ramp or arguments.arrivals != "constant"):
         raise ConfigurationError(
-            "--ramp and --arrivals shape a --rate, and there is none",
+            "--ramp and --arrivals need a --rate",
             setting="rate",
             hint="give --rate R",
         )
 
-    if typed.burst:
+    if arguments.burst:
         return Burst(concurrency=concurrency)
 
     if rate is None:
         return Closed(concurrency=DEFAULT_CONCURRENCY if concurrency is None else concurrency)
 
-    return Open(rate=rate, spacing=typed.arrivals, ramp=typed.ramp, concurrency=concurrency)
+    return Open(
+        rate=rate, spacing=arguments.arrivals, ramp=arguments.ramp, concurrency=concurrency
+    )
 
 
-def _generated(typed: RunArguments, folder: Path) -> DeviceSource:
-    count = DEFAULT_DEVICES if typed.devices is None else typed.devices
-    return LocalEmulator.in_folder(folder).devices(count)
+def _generated_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
+    count = DEFAULT_DEVICES if arguments.devices is None else arguments.devices
+    return LocalEmulator.for_run(folder).devices(count)
 
 
-def _listed(typed: RunArguments, folder: Path) -> DeviceSource:
-    manifest = Path(typed.manifest or "")
-    given = {"ca": typed.ca, "ca_key": typed.ca_key, "keys_out": typed.keys_out}
+def _manifest_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
+    manifest = Path(arguments.manifest or "")
+    given = {"ca": arguments.ca, "ca_key": arguments.ca_key, "keys_out": arguments.keys_out}
     missing = [name for name, value in given.items() if value is None]
     if len(missing) not in {0, len(given)}:
         raise ConfigurationError(
             f"--{missing[0].replace('_', '-')} is missing",
             setting=missing[0],
-            hint="to issue certificates give --ca, --ca-key and --keys-out, or none of them",
+            hint="to issue certificates, give --ca, --ca-key and --keys-out; else none of them",
         )
 
-    if typed.ca is None or typed.ca_key is None or typed.keys_out is None:
+    if arguments.ca is None or arguments.ca_key is None or arguments.keys_out is None:
         return ManifestDevices.read(manifest)
 
-    keys = Path(typed.keys_out).absolute()
+    keys = Path(arguments.keys_out).absolute()
     if keys.is_relative_to(folder.absolute()):
         raise ConfigurationError(
-            "private keys would lie in the run folder, which may be shown to anybody",
+            "private keys must not be written to the run folder, which holds no secrets",
             setting="keys_out",
-            hint="give --keys-out a folder outside of --out",
+            hint="give a folder for --keys-out that is outside of --out",
         )
 
-    password = typed.ca_key_password_file
+    password = arguments.ca_key_password_file
     issuer = Issuer(
-        certificate=Path(typed.ca).absolute(),
-        private_key=Path(typed.ca_key).absolute(),
+        certificate=Path(arguments.ca).absolute(),
+        private_key=Path(arguments.ca_key).absolute(),
         keys=keys,
         key_password_file=None if password is None else Path(password).absolute(),
     )
@@ -243,11 +248,11 @@ def _listed(typed: RunArguments, folder: Path) -> DeviceSource:
 
 
 def _run_id(options: RunOptions, source: DeviceSource) -> str:
-    """Name a run by what it is, so that shards that run apart name it alike.
+    """Derive the id of a run from its content, so that independent shards have the same one.
 
-    Where the CA file lies may differ from machine to machine.
+    The path of the CA file is left out: it may differ between machines.
     """
-    what = options_as_json(options)
-    what["settings"].pop("trust", None)
-    text = json.dumps([what, *source.names()], sort_keys=True)
+    content = options_as_json(options)
+    content["settings"].pop("trust", None)
+    text = json.dumps([content, *source.registration_ids()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

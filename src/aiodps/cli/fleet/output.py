@@ -1,7 +1,8 @@
-"""How `aiodps fleet` ends: results are written and shown, and decide the exit code."""
+"""Output of `aiodps fleet`: results, errors, and exit codes."""
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,32 +23,32 @@ from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import Results, write_results
 from aiodps.fleet.report.summary import Summary
 from aiodps.fleet.report.thresholds import MISSED, Threshold, missed
-from aiodps.fleet.run.launch import Stop, processes
+from aiodps.fleet.run.launch import Stop, process_pool
 from aiodps.fleet.runs import resume_run
 
 BY_CTRL_C = 105
-"""As k6 has it."""
+"""The same as k6's."""
 BY_SIGTERM = 143
-_MOST_FAULTS = 50
-_NO_PAGE = "no report: it needs an extra, pip install 'aiodps[fleet]'"
+_MAX_ROWS_SHOWN = 50
+_NO_REPORT = "no report was written: it needs pip install 'aiodps[fleet]'"
 
 EXIT_CODES = """\b
-Exit codes: 0 all assigned, 1 some failed or are left, 2 bad input (nothing was sent),
+Exit codes: 0 all assigned, 1 some failed or have not ended, 2 bad input (nothing was sent),
 99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 stopped by SIGTERM."""
 
 
 class FleetCommand(click.Command):
-    """A command that ends with the fleet's exit codes."""
+    """A command with the fleet's exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
-        with faults_as_lines(as_json=ctx.params["as_json"]):
+        """Run the command."""
+        with fleet_exit_codes(as_json=ctx.params["as_json"]):
             return super().invoke(ctx)
 
 
 @contextmanager
-def faults_as_lines(*, as_json: bool) -> Iterator[None]:
-    """Turn errors into messages and the fleet's exit codes; of a bad list, show every bad row."""
+def fleet_exit_codes(*, as_json: bool) -> Iterator[None]:
+    """Turn errors into output and the fleet's exit codes; every bad row of a manifest is shown."""
     try:
         yield
     except ProvisioningError as error:
@@ -55,7 +56,7 @@ def faults_as_lines(*, as_json: bool) -> Iterator[None]:
             print_json(error.facts())
         else:
             if isinstance(error, ManifestError):
-                _show_faults(error)
+                _show_bad_rows(error)
 
             show_error(error)
 
@@ -64,58 +65,55 @@ def faults_as_lines(*, as_json: bool) -> Iterator[None]:
         sys.exit(BY_CTRL_C)
 
 
-def _show_faults(error: ManifestError) -> None:
-    for line in error.faults[:_MOST_FAULTS]:
+def _show_bad_rows(error: ManifestError) -> None:
+    for line in error.bad_rows[:_MAX_ROWS_SHOWN]:
         err.print(Text(line))
 
-    if len(error.faults) > _MOST_FAULTS:
-        err.print(f"... and {len(error.faults) - _MOST_FAULTS} more")
+    if len(error.bad_rows) > _MAX_ROWS_SHOWN:
+        err.print(f"... and {len(error.bad_rows) - _MAX_ROWS_SHOWN} more")
 
-    error.faults = ()
+    error.bad_rows = ()  # show_error must not list them again
 
 
-def executor_of(dask: str | None) -> Callable[[int], Executor]:
-    """Return what makes an executor: processes here, or a Dask cluster."""
+def executor_for(dask: str | None) -> Callable[[int], Executor]:
+    """Return a factory of executors: of processes on this machine, or of a Dask cluster."""
     if dask is None:
-        return processes
+        return process_pool
 
     try:
-        from aiodps.fleet.run.dask import dask_executor  # noqa: PLC0415 (an extra)
+        from aiodps.fleet.run.dask import DaskExecutor  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as exc:
         raise click.UsageError("--dask needs an extra: pip install 'aiodps[dask]'") from exc
 
-    def make(count: int) -> Executor:
-        return dask_executor(dask, count)
-
-    return make
+    return functools.partial(DaskExecutor, dask)
 
 
-def run_to_exit(
+def run_and_report(
     folder: Path,
     *,
     thresholds: tuple[Threshold, ...],
     as_json: bool,
     dask: str | None = None,
-    again: bool = False,
+    retry_failed: bool = False,
     start_at: float | None = None,
 ) -> int:
-    """Run what is left, write and show the results, and return the exit code."""
+    """Run the remaining registrations, write and show the results, and return the exit code."""
     stop = Stop()
     with LiveDisplay(stop, quiet=as_json) as display:
         results = resume_run(
             folder,
             stop,
-            executor=executor_of(dask),
-            again=again,
+            executor=executor_for(dask),
+            retry_failed=retry_failed,
             start_at=start_at,
             on_progress=display,
-            on_phase=display.say,
+            on_phase=display.show_phase,
         )
 
-    return conclude(folder, results, thresholds=thresholds, as_json=as_json, stop=stop)
+    return report_results(folder, results, thresholds=thresholds, as_json=as_json, stop=stop)
 
 
-def conclude(
+def report_results(
     folder: Path,
     results: Results,
     *,
@@ -123,16 +121,16 @@ def conclude(
     as_json: bool,
     stop: Stop,
 ) -> int:
-    """Write and show results; return the exit code."""
+    """Write and show the results; return the exit code."""
     summary = write_results(folder, results)
-    page = _write_page(folder, summary, results.samples)
+    page = _write_report(folder, summary, results.samples)
     misses = missed(thresholds, summary) if summary["transports"] else []
     if as_json:
         print_json({**summary, "folder": str(folder), "missed": misses})
     else:
         show_summary(summary)
-        err.print(Text(f"report: {page}" if page else _NO_PAGE, "dim"))
-        _say_next(folder, results, misses)
+        err.print(Text(f"report: {page}" if page else _NO_REPORT, "dim"))
+        _show_next_step(folder, results, misses)
 
     if stop.signal is not None and not results.complete:
         return BY_SIGTERM if stop.signal == signal.SIGTERM else BY_CTRL_C
@@ -143,8 +141,8 @@ def conclude(
     return REFUSED if results.failed or results.left else 0
 
 
-def _write_page(folder: Path, summary: Summary, samples: Sequence[Sample]) -> Path | None:
-    """Write the report; None if what it is drawn with is not installed."""
+def _write_report(folder: Path, summary: Summary, samples: Sequence[Sample]) -> Path | None:
+    """Write the report, and return its path; None if the extra is not installed."""
     try:
         from aiodps.fleet.report.html import Run, write_report  # noqa: PLC0415 (an extra, and slow)
     except ModuleNotFoundError:
@@ -158,16 +156,16 @@ def _write_page(folder: Path, summary: Summary, samples: Sequence[Sample]) -> Pa
         raise JournalError(
             f"the report cannot be written to {str(folder)!r}: {exc.strerror}",
             reason="unwritable",
-            hint="make room, then `aiodps fleet report` makes it again",
+            hint="free disk space, then write it with `aiodps fleet report`",
         ) from exc
 
 
-def _say_next(folder: Path, results: Results, misses: Sequence[str]) -> None:
+def _show_next_step(folder: Path, results: Results, misses: Sequence[str]) -> None:
     for line in misses:
         err.print(Text(f"missed: {line}", "bold red"))
 
     if results.left:
-        err.print(Text(f"{results.left} registrations are left", "bold yellow"))
+        err.print(Text(f"{results.left} registrations have not ended", "bold yellow"))
         err.print(f"next:  aiodps fleet resume {folder}")
     elif results.missing:
         err.print(Text(f"{len(results.missing)} shards are not in this folder", "bold yellow"))

@@ -1,4 +1,4 @@
-"""`aiodps fleet report`: the figures of a run folder, as a table and as a page."""
+"""`aiodps fleet report`: the results of a run folder, as a table and as an HTML report."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from aiodps.fleet.runs import exists
     "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
 )
 def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
-    """Show a run's figures, and write its report: one HTML file that opens from disk.
+    """Show the results of a run, and write its report: one HTML file that opens from disk.
 
-    DIR is the folder of a run; the report is DIR/report/index.html. Figures and samples are made
-    from the journal again, also those of a run that was killed.
+    DIR is a run folder; the report is DIR/report/index.html. The results are read from the
+    journal, so that they are complete after a kill, too.
 
     Exit codes: 0 written, 2 no run in DIR, 99 a threshold of --fail-if was missed.
     """
@@ -50,7 +50,7 @@ def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
 
 
 def _read(folder: Path, report: ModuleType) -> Any:
-    """Read a run from its journals, which know more than what a killed run left beside them."""
+    """Read the results from the journals, or from earlier result files if there is no run."""
     if not exists(folder):
         return report.read_run(folder)
 
@@ -60,7 +60,7 @@ def _read(folder: Path, report: ModuleType) -> Any:
 
 
 def report_module() -> ModuleType:
-    """Import what draws the report: an extra, and slow."""
+    """Import the report's module, which is slow and needs an extra."""
     try:
         return importlib.import_module("aiodps.fleet.report.html")
     except ModuleNotFoundError as exc:

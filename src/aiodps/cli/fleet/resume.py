@@ -1,4 +1,4 @@
-"""`aiodps fleet resume`: resume a run."""
+"""`aiodps fleet resume`: resumes a run."""
 
 from __future__ import annotations
 
@@ -7,29 +7,31 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, run_to_exit
+from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, run_and_report
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.thresholds import parse
 
 
 @click.command(cls=FleetCommand, epilog=EXIT_CODES)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--failed-too", is_flag=True, help="Try failed devices again, too.")
+@click.option("--retry-failed", is_flag=True, help="Also retry failed devices.")
 @click.option("--dask", metavar="URL", help="Run the shards on this Dask cluster.")
 @click.option("--fail-if", metavar="LIST", help="Thresholds, such as 'p99>5s,errors>0.1%'.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
 )
 def command(
-    *, folder: Path, failed_too: bool, dask: str | None, fail_if: str | None, as_json: bool
+    *, folder: Path, retry_failed: bool, dask: str | None, fail_if: str | None, as_json: bool
 ) -> None:
     """Resume a run that was stopped or killed.
 
-    Devices that are assigned or have failed are left alone, and operations under way are polled.
-    Only a device whose register request may have been lost with the run is registered once more.
+    Devices that are assigned or have failed are skipped, and pending operations are polled. Only
+    a device whose register request may have been lost with the run is registered once more.
     """
     transports = RunFile.read(folder).options.transports
     thresholds = parse(fail_if, transports=transports) if fail_if is not None else ()
     sys.exit(
-        run_to_exit(folder, thresholds=thresholds, as_json=as_json, dask=dask, again=failed_too)
+        run_and_report(
+            folder, thresholds=thresholds, as_json=as_json, dask=dask, retry_failed=retry_failed
+        )
     )

@@ -1,4 +1,4 @@
-"""`aiodps fleet run`: create a run, and run it."""
+"""`aiodps fleet run`: creates a run, and runs it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet.options import RunArguments, check_start, run_of, shard_of
-from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, run_to_exit
+from aiodps.cli.fleet.options import RunArguments, check_start, parse_shard, run_from_arguments
+from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, run_and_report
 from aiodps.cli.output import err
 from aiodps.fleet.report.thresholds import parse
-from aiodps.fleet.runs import begin
+from aiodps.fleet.runs import create_run
 
 
 @click.command(cls=FleetCommand, epilog=EXIT_CODES)
 @click.option(
-    "--emulator", is_flag=True, help="Start a service, and make devices, on this machine."
+    "--emulator", is_flag=True, help="Start an emulator on this machine, and generate devices."
 )
 @click.option(
     "--devices", type=int, metavar="N", help="Number of devices, with --emulator. Default: 100."
@@ -31,7 +31,10 @@ from aiodps.fleet.runs import begin
     help="Seconds the emulator takes to assign a device.",
 )
 @click.option(
-    "--retry-after", type=int, metavar="S", help="Seconds it tells devices to wait between polls."
+    "--retry-after",
+    type=int,
+    metavar="S",
+    help="Seconds the emulator asks devices to wait between polls.",
 )
 @click.option("--manifest", metavar="FILE", help="Devices to provision: .csv or .jsonl.")
 @click.option("--id-scope", metavar="S", help="Id scope of the DPS instance, like 0ne00012ABC.")
@@ -47,16 +50,16 @@ from aiodps.fleet.runs import begin
     help="Domain an assigned hub may be in; repeatable. Default: Azure's.",
 )
 @click.option("--ca", metavar="FILE", help="CA that issues certificates to devices without one.")
-@click.option("--ca-key", metavar="FILE", help="Its private key.")
+@click.option("--ca-key", metavar="FILE", help="Private key of the CA.")
 @click.option(
-    "--ca-key-password-file", metavar="FILE", help="Its password, in the first line of the file."
+    "--ca-key-password-file", metavar="FILE", help="Password of the CA's key, in the first line."
 )
-@click.option("--keys-out", metavar="DIR", help="Folder for the certificates and keys it issues.")
+@click.option("--keys-out", metavar="DIR", help="Folder for issued certificates and their keys.")
 @click.option(
     "--transport",
     default="mqtt",
     show_default=True,
-    help="rest, mqtt, or rest,mqtt: both for each device, alternating, to compare them.",
+    help="rest, mqtt, or rest,mqtt to compare both: each device uses each of them.",
 )
 @click.option(
     "--concurrency",
@@ -78,7 +81,11 @@ from aiodps.fleet.runs import begin
     help="Spacing of the devices at --rate.",
 )
 @click.option(
-    "--ramp", type=float, default=0.0, metavar="S", help="Seconds over which --rate builds up."
+    "--ramp",
+    type=float,
+    default=0.0,
+    metavar="S",
+    help="Seconds over which --rate rises from zero.",
 )
 @click.option(
     "--burst", is_flag=True, help="Start all devices at once, as when the power comes back."
@@ -87,7 +94,7 @@ from aiodps.fleet.runs import begin
     "--limit-rate",
     type=float,
     metavar="N",
-    help="Most devices started per minute; 0: no limit. Default: Azure's quota of 1000.",
+    help="Most devices started per minute; 0 for no limit. Default for Azure: its quota of 1000.",
 )
 @click.option(
     "--timeout",
@@ -103,9 +110,11 @@ from aiodps.fleet.runs import begin
     default=2.0,
     show_default=True,
     metavar="S",
-    help="Shortest time between two polls, in seconds; under 2 only for emulators.",
+    help="Shortest time between two polls, in seconds; less than 2 only for emulators.",
 )
-@click.option("--seed", type=int, metavar="N", help="Makes schedules and jitter repeatable.")
+@click.option(
+    "--seed", type=int, metavar="N", help="Seed of schedules and jitter, to repeat a run."
+)
 @click.option(
     "--shards",
     type=int,
@@ -133,25 +142,29 @@ def command(
     out: str | None,
     fail_if: str | None,
     as_json: bool,
-    **typed: Any,
+    **arguments: Any,
 ) -> None:
-    """Provision many devices: against an emulator, as a load test, or for good.
+    """Provision many devices: a load test, or a factory batch.
 
-    An emulator and devices on this machine:  aiodps fleet run --emulator --devices 2000
+    A test on this machine:  aiodps fleet run --emulator --devices 2000
 
-    Devices of yours:  aiodps fleet run --manifest devices.csv --id-scope 0ne00012ABC
+    Your own devices:  aiodps fleet run --manifest devices.csv --id-scope 0ne00012ABC
 
-    A run that was stopped or killed is resumed with:  aiodps fleet resume DIR
+    To resume a run that was stopped or killed:  aiodps fleet resume DIR
     """
-    only, shards = shard_of(shard, shards)
+    only, shards = parse_shard(shard, shards)
     check_start(start_at)
     folder = Path(out or f"runs/{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    run = run_of(RunArguments(**typed, shards=shards), folder, apart=only is not None)
+    run = run_from_arguments(
+        RunArguments(**arguments, shards=shards), folder, independent=only is not None
+    )
     thresholds = parse(fail_if, transports=run.options.transports) if fail_if is not None else ()
     if not as_json:
-        err.print(Text(f"checking {len(run.source.names())} devices", "dim"))
+        err.print(Text(f"checking {len(run.source.registration_ids())} devices", "dim"))
 
-    begin(folder, run, shards=None if only is None else [only])
+    create_run(folder, run, shards=None if only is None else [only])
     sys.exit(
-        run_to_exit(folder, thresholds=thresholds, as_json=as_json, dask=dask, start_at=start_at)
+        run_and_report(
+            folder, thresholds=thresholds, as_json=as_json, dask=dask, start_at=start_at
+        )
     )

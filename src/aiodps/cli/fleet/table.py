@@ -1,4 +1,4 @@
-"""Summaries and comparisons as tables for the terminal."""
+"""Tables of summaries and comparisons for the terminal."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from rich.text import Text
 from aiodps.cli.output import out
 from aiodps.fleet.report import units
 from aiodps.fleet.report.compare import Comparison, Row
-from aiodps.fleet.report.summary import Summary, pick
+from aiodps.fleet.report.summary import LATENCIES, Summary, pick
 
-_Write = Callable[[Any], str]
+_Format = Callable[[Any], str]
 
 
 def show_summary(summary: Summary) -> None:
-    """Show how a run went: outcomes, latencies, where the time went, requests, errors."""
+    """Show outcomes, rates, latencies, waits, requests and errors of a run."""
     transports = summary["transports"]
     table = _table("", *transports)
     for index, section in enumerate(_SECTIONS):
         if index:
             table.add_section()
 
-        for label, (path, write) in section.items():
-            cells = [write(pick(facts, path)) for facts in transports.values()]
+        for label, (path, format_value) in section.items():
+            cells = [format_value(pick(facts, path)) for facts in transports.values()]
             style = "bold red" if label == "failed" and any(_failed(transports)) else ""
             table.add_row(label, *cells, style=style)
 
@@ -38,29 +38,26 @@ def show_summary(summary: Summary) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Show two sides and their ratios."""
+    """Show the figures of two sides, and their ratios."""
     table = _table("", comparison.left, comparison.right, "ratio")
     for row in comparison.rows:
-        write = units.BY_UNIT[row.unit]
-        table.add_row(row.name, write(row.left), write(row.right), _ratio(row))
+        format_value = units.BY_UNIT[row.unit]
+        table.add_row(row.name, format_value(row.left), format_value(row.right), _ratio(row))
 
     out.print(table)
 
 
-_SECTIONS: Final[tuple[Mapping[str, tuple[str, _Write]], ...]] = (
+_SECTIONS: Final[tuple[Mapping[str, tuple[str, _Format]], ...]] = (
     {name: (name, units.count) for name in ("devices", "assigned", "failed", "interrupted")},
     {
         "offered": ("offered_rate", units.rate),
         "achieved": ("achieved_rate", units.rate),
     },
-    {
-        f"latency {name}": (f"latency/{name}", units.duration)
-        for name in ("p50", "p75", "p90", "p95", "p99", "p99.9", "max")
-    },
+    {f"latency {name}": (f"latency/{name}", units.duration) for name in LATENCIES},
     {
         "service time p50": ("service_time/p50", units.duration),
         "service time p99": ("service_time/p99", units.duration),
-        "told to wait, mean": ("waited/asked/mean", units.duration),
+        "requested wait, mean": ("waited/asked/mean", units.duration),
         "lost to backoff, mean": ("waited/backoff/mean", units.duration),
         "started late, mean": ("waited/start_lag/mean", units.duration),
     },
@@ -84,7 +81,7 @@ def _failed(transports: Mapping[str, Summary]) -> list[int]:
 
 
 def _ratio(row: Row) -> Text:
-    """Write a ratio; more of anything but rate and devices is worse, when it is by a tenth."""
+    """Format a ratio; red if the right side is worse by a tenth, green if it is better."""
     text = units.ratio(row.ratio)
     if row.ratio is None or row.name == "devices":
         return Text(text)

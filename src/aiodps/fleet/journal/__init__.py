@@ -1,1 +1,1 @@
-"""What is durable while a run is under way."""
+"""The journal of a shard: the durable state of each registration while a run goes on."""

@@ -1,4 +1,4 @@
-"""Something that runs beside a block of code, and ends with it."""
+"""A background task that ends with a block of code."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import anyio
 
 
 @asynccontextmanager
-async def background_task(work: Callable[[], Coroutine[Any, Any, Any]]) -> AsyncIterator[None]:
-    """Run something until the block ends; an error of the block passes as it is, in no group."""
-    trouble: Exception | None = None
+async def background_task(
+    function: Callable[[], Coroutine[Any, Any, Any]],
+) -> AsyncIterator[None]:
+    """Run a function until the block ends; an error of the block is not wrapped in a group."""
+    failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(work)
+        tasks.start_soon(function)
         try:
             yield
         except Exception as error:  # noqa: BLE001 (raised below)
-            trouble = error
+            failure = error
 
         tasks.cancel_scope.cancel()
 
-    if trouble is not None:
-        raise trouble
+    if failure is not None:
+        raise failure

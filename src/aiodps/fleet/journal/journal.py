@@ -1,7 +1,8 @@
-"""What a run has done so far, on disk: a run that was killed goes on from here.
+"""The journal of a shard: the state of each registration, on disk, for a run to resume from.
 
-One SQLite file for each shard, write-ahead log, `synchronous=FULL`: what `write` has returned
-from survives a power loss. One process at a time has it. docs/design/0020 says why.
+One SQLite file for each shard, with a write-ahead log and `synchronous=FULL`: once `write` has
+returned, the entries survive a power loss. One process at a time can open it. See
+docs/design/0020-the-fleets-journal.md.
 
 planned -> sent -> operation -> assigned | failed
 """
@@ -23,7 +24,7 @@ from aiodps.errors import JournalError
 from aiodps.fleet.measure.sample import Outcome, Sample
 
 VERSION = 2
-"""Of the file; 2 has `register_requests` in its samples."""
+"""Of the file format; 2 has `register_requests` in its samples."""
 
 _SCHEMA = """
 CREATE TABLE about (version INTEGER, run_id TEXT, shard INTEGER);
@@ -37,68 +38,68 @@ _COLUMNS = "registration_id, transport, state, sent, operation_id, sample"
 
 
 class State(enum.StrEnum):
-    """How far one registration is known to have come."""
+    """The state of one registration, as far as the fleet knows."""
 
     PLANNED = "planned"
     """Nothing was sent."""
     SENT = "sent"
-    """A register may have been sent; it is sent again."""
+    """A register request may have been sent; it is sent once more."""
     OPERATION = "operation"
-    """The service took it; the operation is polled."""
+    """The service accepted it; the operation is polled."""
     ASSIGNED = "assigned"
     """Final."""
     FAILED = "failed"
-    """Final: the error is in the sample."""
+    """Final; the error is in the sample."""
 
     @property
     def final(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether the registration has ended."""
         return self in {State.ASSIGNED, State.FAILED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One registration: a device over one transport."""
+    """One registration: one device over one transport."""
 
     number: int
-    """Its place in the whole run."""
+    """Its number in the whole run, from 0."""
     registration_id: str
     transport: str
     state: State = State.PLANNED
     sent: int = 0
-    """Register requests written down, over all sessions."""
+    """Register requests sent or about to be sent, in all sessions."""
     operation_id: str | None = None
     """The operation to poll; None if there is none."""
     sample: Sample | None = None
-    """What it took; None while it is under way."""
+    """Its measurements; None until it has ended or was interrupted."""
 
     @property
     def row(self) -> tuple[Any, ...]:
-        """The entry as columns, and their checksum."""
+        """The entry as columns, with their checksum."""
         sample = None if self.sample is None else json.dumps(asdict(self.sample))
         cells = (
             *(self.registration_id, self.transport, self.state.value),
             *(self.sent, self.operation_id, sample),
         )
-        return (self.number, *cells, _crc(self.number, cells))
+        return (self.number, *cells, _checksum(self.number, cells))
 
 
 def journal_path(folder: Path, shard: int) -> Path:
-    """Say where a shard's journal lies."""
+    """Return the path of a shard's journal in a run folder."""
     return folder / "journal" / f"{shard:04}.sqlite"
 
 
 class Journal:
-    """The journal of one shard; to be used by one thread at a time."""
+    """The journal of one shard; used by one thread at a time."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        """Only `create` and `open` make journals."""
+        """Set up; use `create` or `open` instead."""
         self.path = path
         self._connection = connection
 
     @classmethod
     def create(cls, path: Path, *, run_id: str, shard: int, entries: Iterable[Entry]) -> Self:
-        """Begin a journal with everything that is planned.
+        """Create a journal with the planned entries.
 
         Raises:
             JournalError: If it cannot be written.
@@ -112,7 +113,7 @@ class Journal:
                 connection.execute("INSERT INTO about VALUES (?, ?, ?)", (VERSION, run_id, shard))
                 connection.executemany(_INSERT, (entry.row for entry in entries))
 
-            # A journal is there as a whole or not at all, also after a power loss.
+            # The journal exists completely or not at all, also after a power loss.
             draft.replace(path)
             _sync(path.parent)
 
@@ -120,11 +121,11 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, *, run_id: str | None = None) -> Self:
-        """Open a journal that exists, and make sure that it is whole.
+        """Open an existing journal, and check its integrity.
 
         Args:
             path: The file.
-            run_id: The run it has to belong to; None for any.
+            run_id: The run it must belong to; None for any.
 
         Raises:
             JournalError: If it is missing, damaged, in use, or of another run.
@@ -133,7 +134,7 @@ class Journal:
             raise JournalError(
                 f"there is no journal {str(path)!r}",
                 reason="missing",
-                hint="give the folder that `aiodps fleet run --out` made",
+                hint="give a folder that `aiodps fleet run --out` created",
             )
 
         with _as_journal_error(path):
@@ -149,19 +150,19 @@ class Journal:
         return cls(path, connection)
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Write entries down in one step; they are on the disk when this returns.
+        """Write entries in one transaction; they are durable when this returns.
 
         Raises:
-            JournalError: If they are not. The journal is not to be written to any more.
+            JournalError: If they are not. Nothing may be written to the journal after that.
         """
         with _as_journal_error(self.path), self._connection:
             self._connection.executemany(_INSERT, [entry.row for entry in entries])
 
     def entries(self) -> list[Entry]:
-        """Read everything, in the order of the run.
+        """Return all entries in the order of the run.
 
         Raises:
-            JournalError: If a row is not what was written.
+            JournalError: If the checksum of a row is wrong.
         """
         with _as_journal_error(self.path):
             rows = self._connection.execute(
@@ -170,8 +171,8 @@ class Journal:
 
         return [_entry(row, self.path) for row in rows]
 
-    def note_session(self, number: int, facts: dict[str, Any]) -> None:
-        """Write down what a session was like, over what was noted for it before.
+    def write_session(self, number: int, facts: dict[str, Any]) -> None:
+        """Write the facts of a session, and replace earlier ones.
 
         Raises:
             JournalError: If it cannot be written.
@@ -182,7 +183,7 @@ class Journal:
             )
 
     def sessions(self) -> list[dict[str, Any]]:
-        """Read what each session was like, first to last."""
+        """Return the facts of each session, oldest first."""
         with _as_journal_error(self.path):
             rows = self._connection.execute("SELECT facts FROM sessions ORDER BY number")
             return [json.loads(facts) for (facts,) in rows]
@@ -227,16 +228,16 @@ def _sync(directory: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path, run_id: str | None) -> None:
-    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (integrity,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     about = connection.execute("SELECT version, run_id FROM about").fetchone()
-    if verdict != "ok" or about is None:
+    if integrity != "ok" or about is None:
         raise _damaged(path)
 
     if about[0] != VERSION:
         raise JournalError(
             f"the journal {str(path)!r} has version {about[0]!r}, not {VERSION}",
             reason="other_version",
-            hint="resume the run with the version of aiodps that began it",
+            hint="resume the run with the version of aiodps that created it",
         )
 
     if run_id is not None and about[1] != run_id:
@@ -249,7 +250,7 @@ def _check(connection: sqlite3.Connection, path: Path, run_id: str | None) -> No
 
 def _entry(row: tuple[Any, ...], path: Path) -> Entry:
     number, *cells, crc = row
-    if crc != _crc(number, cells):
+    if crc != _checksum(number, cells):
         raise _damaged(path)
 
     registration_id, transport, state, sent, operation_id, sample = cells
@@ -268,7 +269,7 @@ def _sample(fields: dict[str, Any]) -> Sample:
     return Sample(**{**fields, "outcome": Outcome(fields["outcome"])})
 
 
-def _crc(number: int, cells: Sequence[Any]) -> int:
+def _checksum(number: int, cells: Sequence[Any]) -> int:
     return zlib.crc32(json.dumps([number, *cells]).encode())
 
 
@@ -276,7 +277,8 @@ def _damaged(path: Path) -> JournalError:
     return JournalError(
         f"the journal {str(path)!r} is damaged",
         reason="damaged",
-        hint="restore it from a copy; the service's records tell which devices are assigned",
+        hint="restore it from a copy; the service's registration records show which devices are "
+        "assigned",
     )
 
 
@@ -289,15 +291,16 @@ def _as_journal_error(path: Path) -> Iterator[None]:
             raise JournalError(
                 f"the journal {str(path)!r} is in use by another process",
                 reason="in_use",
-                hint="let the other run end, or stop it",
+                hint="wait until the other run ends, or stop it",
             ) from exc
 
         raise JournalError(
-            f"the journal {str(path)!r} cannot be kept: {exc}", reason="unwritable"
+            f"the journal {str(path)!r} cannot be read or written: {exc}", reason="unwritable"
         ) from exc
     except sqlite3.DatabaseError as exc:
         raise _damaged(path) from exc
     except OSError as exc:
         raise JournalError(
-            f"the journal {str(path)!r} cannot be kept: {exc.strerror}", reason="unwritable"
+            f"the journal {str(path)!r} cannot be read or written: {exc.strerror}",
+            reason="unwritable",
         ) from exc

@@ -1,7 +1,7 @@
-"""A transport that writes down what it does: each register before it leaves, each operation id.
+"""A transport that writes register requests and operation ids to the journal.
 
-It stands between a registration and the real transport, so nothing has to know of it, and nothing
-can go past it: if the journal cannot be written, the register is not sent.
+It wraps the real transport, so that no registration can bypass it: each register request is
+durable before it is sent, and if the journal cannot be written, it is not sent.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from aiodps.transports.base import Target, Transport, TransportFactory
 
 @dataclass(slots=True)
 class DeviceState:
-    """One registration's entry in the journal, and what its requests came to in this session."""
+    """The journal entry of one registration, and the counts of its requests in this session."""
 
     entry: Entry
     polls: int = 0
     """Status queries."""
     throttled: int = 0
     """Responses with status 429."""
-    writing: float = 0.0
-    """Seconds spent on writing the journal."""
-    asked: float | None = None
-    """Seconds that the last response asked to wait; None if it did not say."""
+    journal_seconds: float = 0.0
+    """Seconds spent waiting for the journal."""
+    retry_after: float | None = None
+    """Retry-after of the last response in seconds; None if it had none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Journaling:
-    """Settings of a transport whose requests are written down; a `TransportFactory`."""
+    """Factory of `JournalingTransport`; a `TransportFactory`."""
 
     inner: TransportFactory
     writer: JournalWriter = field(repr=False)
     state_of: Callable[[str], DeviceState] = field(repr=False)
-    """Finds the record by registration id."""
+    """Finds the state by registration id."""
 
     @property
     def name(self) -> str:
@@ -51,40 +51,40 @@ class Journaling:
 
     def open(self, target: Target) -> JournalingTransport:
         """Return a transport that is not connected yet."""
-        record = self.state_of(target.registration_id)
-        return JournalingTransport(self.inner.open(target), self.writer, record)
+        state = self.state_of(target.registration_id)
+        return JournalingTransport(self.inner.open(target), self.writer, state)
 
 
 class JournalingTransport:
-    """Does what the real transport does, and keeps the contract of `transports.base`."""
+    """A transport that journals requests before it delegates to the real transport."""
 
-    def __init__(self, inner: Transport, writer: JournalWriter, record: DeviceState) -> None:
+    def __init__(self, inner: Transport, writer: JournalWriter, state: DeviceState) -> None:
         self._inner = inner
         self._writer = writer
-        self._record = record
+        self._state = state
 
     async def connect(self) -> None:
-        """Connect; there is nothing to write down."""
+        """Connect; nothing is written."""
         await self._inner.connect()
 
     async def exchange(self, request: Request) -> Response:
-        """Write a register down, send, and write down the operation id that comes back.
+        """Journal a register request, send it, and journal the operation id of the response.
 
         Raises:
-            JournalError: If it cannot be written down. If it was to be a register, none was sent.
+            JournalError: If the journal cannot be written; a register request was not sent then.
         """
-        record = self._record
-        record.asked = None
+        state = self._state
+        state.retry_after = None
         if isinstance(request, Register):
-            await self._write(State.SENT, sent=record.entry.sent + 1, operation_id=None)
+            await self._write(State.SENT, sent=state.entry.sent + 1, operation_id=None)
         else:
-            record.polls += 1
+            state.polls += 1
 
         response = await self._inner.exchange(request)
-        record.asked = response.retry_after
-        record.throttled += response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        state.retry_after = response.retry_after
+        state.throttled += response.status_code == HTTPStatus.TOO_MANY_REQUESTS
         operation_id = _operation_id(response)
-        if operation_id is not None and operation_id != record.entry.operation_id:
+        if operation_id is not None and operation_id != state.entry.operation_id:
             await self._write(State.OPERATION, operation_id=operation_id)
 
         return response
@@ -93,17 +93,17 @@ class JournalingTransport:
         """Close the real transport."""
         await self._inner.aclose()
 
-    async def _write(self, state: State, **changes: object) -> None:
-        began = time.monotonic()
-        record = self._record
-        # At once: if this is cancelled, the entry may be on the disk already, and must stay.
-        record.entry = dataclasses.replace(record.entry, state=state, **changes)  # type: ignore[arg-type]  # names of fields
-        await self._writer.write(record.entry)
-        record.writing += time.monotonic() - began
+    async def _write(self, new: State, **changes: object) -> None:
+        started = time.monotonic()
+        state = self._state
+        # Before the write: if that is cancelled, the entry may be on the disk all the same.
+        state.entry = dataclasses.replace(state.entry, state=new, **changes)  # type: ignore[arg-type]  # names of fields
+        await self._writer.write(state.entry)
+        state.journal_seconds += time.monotonic() - started
 
 
 def _operation_id(response: Response) -> str | None:
-    """Find the operation id in a response; whether the response is good is checked elsewhere."""
+    """Return the operation id of a response, if any; the registration checks the rest of it."""
     if response.status_code // 100 != 2:  # noqa: PLR2004 (success)
         return None
 

@@ -1,8 +1,8 @@
-"""Writes the journal for many devices at once: whoever waits shares the next trip to the disk.
+"""Group commit for the journal: devices that write at the same time share one transaction.
 
-Each entry is on the disk when `put` returns, exactly as if it had been written alone. While one
-write is under way in a thread, the entries of other devices gather for the next; so the event
-loop never waits for the disk, and a burst of devices costs a few writes, not thousands.
+An entry is durable when `write` returns, as if it had been written alone. While a thread writes
+one batch, the entries of other devices collect in the next; so the event loop never waits for the
+disk, and a burst of devices costs a few transactions, not thousands.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aiodps.fleet.journal.journal import Entry, Journal
 
 
 class _Batch:
-    """Entries that are written together."""
+    """Entries of one transaction."""
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
@@ -27,21 +27,21 @@ class _Batch:
 
 
 class JournalWriter:
-    """Writes entries down; after the first failure it refuses everything."""
+    """Writes entries in batches; after the first error, every write fails with it."""
 
     def __init__(self, journal: Journal) -> None:
-        self.trouble: JournalError | None = None
-        """Why nothing is written any more; None as long as all is well."""
+        self.error: JournalError | None = None
+        """Why nothing can be written any more; None while the journal works."""
         self._journal = journal
-        self._page = _Batch()
-        self._work = anyio.Event()
-        # Cancelled from outside, devices still have to say how far they came.
-        self._desk = anyio.CancelScope(shield=True)
+        self._batch = _Batch()
+        self._pending = anyio.Event()
+        # Shielded: devices that are cancelled still write their state.
+        self._scope = anyio.CancelScope(shield=True)
 
     @classmethod
     @asynccontextmanager
     async def running(cls, journal: Journal) -> AsyncIterator[JournalWriter]:
-        """Work until the block ends; everything that was put is written then."""
+        """Run a writer until the block ends; all entries are written by then."""
         writer = cls(journal)
         async with background_task(writer._run):
             try:
@@ -50,48 +50,45 @@ class JournalWriter:
                 with anyio.CancelScope(shield=True):
                     await writer._last_batch()
 
-                writer._desk.cancel()
+                writer._scope.cancel()
 
     async def write(self, entry: Entry) -> None:
-        """Write an entry down, and return when it is on the disk.
+        """Write an entry, and return when it is durable.
 
         Raises:
-            JournalError: If it is not. Nothing that depends on it may be done then.
+            JournalError: If it is not durable. Nothing that depends on it may be done then.
         """
-        if self.trouble is not None:
-            raise _again(self.trouble)
+        self._check()
+        batch = self._batch
+        batch.entries.append(entry)
+        self._pending.set()
+        await batch.done.wait()
+        self._check()
 
-        page = self._page
-        page.entries.append(entry)
-        self._work.set()
-        await page.done.wait()
-        if self.trouble is not None:
-            raise _again(self.trouble)
+    def _check(self) -> None:
+        if (error := self.error) is not None:
+            # A new error for each device: errors are annotated with the device's details.
+            raise JournalError(error.message, reason=error.reason, hint=error.hint)
 
     async def _run(self) -> None:
-        with self._desk:
+        with self._scope:
             while True:
-                await self._work.wait()
+                await self._pending.wait()
                 await self._write()
 
     async def _write(self) -> None:
-        page, self._page = self._page, _Batch()
-        self._work = anyio.Event()
+        batch, self._batch = self._batch, _Batch()
+        self._pending = anyio.Event()
         try:
-            if self.trouble is None:
-                # Not to be interrupted: a thread cannot be, and its entries count.
+            if self.error is None:
+                # Shielded: a thread cannot be interrupted, and its entries count.
                 with anyio.CancelScope(shield=True):
-                    await to_thread.run_sync(self._journal.write, page.entries)
+                    await to_thread.run_sync(self._journal.write, batch.entries)
         except JournalError as error:
-            self.trouble = error
+            self.error = error
         finally:
-            page.done.set()
+            batch.done.set()
 
     async def _last_batch(self) -> None:
-        while self._page.entries and self.trouble is None:
-            await self._page.done.wait()
-
-
-def _again(error: JournalError) -> JournalError:
-    """Make each device an error of its own: it is told there whose it was."""
-    return JournalError(error.message, reason=error.reason, hint=error.hint)
+        while self._batch.entries and self.error is None:
+            await self._batch.done.wait()

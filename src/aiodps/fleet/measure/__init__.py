@@ -1,1 +1,1 @@
-"""What is measured: samples, percentiles, progress, the generator's own load."""
+"""Measurements: samples, percentiles, progress, and the load of the generator itself."""

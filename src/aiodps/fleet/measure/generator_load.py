@@ -1,4 +1,4 @@
-"""The generator watches itself: what it could not keep up with is not the service's doing."""
+"""Monitoring of the load generator itself: a generator at its limit distorts latencies."""
 
 from __future__ import annotations
 
@@ -16,56 +16,52 @@ from aiodps.errors import ResourceError
 from aiodps.fleet.measure.percentiles import percentile
 
 TICK = 0.1
-"""Seconds between two looks."""
-MOST_LOOP_LAG = 0.1
-"""Seconds; with a p99 over it the event loop was late for everything else too."""
-MOST_START_LAG = 0.25
-"""Seconds; with a p99 over it devices began noticeably later than they should have."""
-MOST_CPU = 0.9
-"""Share of one core; over it, responses wait for the generator."""
-MOST_DESCRIPTORS = 0.9
-"""Share of the descriptors this process may have."""
-_SPARE = 64
-"""Descriptors that are not for devices."""
+"""Seconds between two measurements."""
+MAX_LOOP_LAG = 0.1
+"""Greatest p99 of the event loop's lag in seconds; beyond it, everything else is late too."""
+MAX_START_LAG = 0.25
+"""Greatest p99 of the devices' start lag in seconds; beyond it, arrivals are distorted."""
+MAX_CPU_SHARE = 0.9
+"""Greatest share of one core; beyond it, responses wait for the generator."""
+MAX_FD_SHARE = 0.9
+"""Greatest share of the file descriptors that the process may open."""
+_SPARE_FDS = 64
+"""File descriptors for everything but devices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorLoad:
-    """How hard the generator had to work, in one session of one shard or in all of them."""
+    """Load of the generator, in one session of one shard or at most in all of them."""
 
     loop_lag_p99: float = 0.0
     """Seconds that the event loop was late."""
     loop_lag_max: float = 0.0
     start_lag_p99: float = 0.0
-    """Seconds that a device began late although nothing held it back."""
+    """Seconds between the time when a device could start and its actual start."""
     start_lag_max: float = 0.0
     cpu_share: float = 0.0
-    """Processor time by wall time: 1.0 is one core."""
+    """CPU time divided by wall time; 1.0 is one core."""
     fds_max: int = 0
-    """Most descriptors open at once; 0 where the system does not tell."""
+    """Most file descriptors open at once; 0 if the system does not tell."""
     fds_limit: int = 0
     memory_max: int = 0
-    """Most memory the process had, in bytes."""
+    """Peak memory of the process in bytes."""
 
     def reasons(self) -> list[str]:
-        """Say why the run was limited by its generator; nothing if it was not."""
-        checks = (
-            (self.loop_lag_p99 > MOST_LOOP_LAG, f"event loop {self.loop_lag_p99:.2f} s late"),
-            (
-                self.start_lag_p99 > MOST_START_LAG,
-                f"devices started {self.start_lag_p99:.2f} s late",
-            ),
-            (self.cpu_share > MOST_CPU, f"{self.cpu_share:.0%} of a core busy"),
-            (
-                self.fds_max > MOST_DESCRIPTORS * self.fds_limit > 0,
-                f"{self.fds_max} of {self.fds_limit} file descriptors open",
-            ),
-        )
-        return [reason for holds, reason in checks if holds]
+        """Return why the generator limited the run; empty if it did not."""
+        checks = {
+            f"event loop {self.loop_lag_p99:.2f} s late": self.loop_lag_p99 > MAX_LOOP_LAG,
+            f"devices started {self.start_lag_p99:.2f} s late": self.start_lag_p99 > MAX_START_LAG,
+            f"{self.cpu_share:.0%} of a core busy": self.cpu_share > MAX_CPU_SHARE,
+            f"{self.fds_max} of {self.fds_limit} file descriptors open": self.fds_max
+            > MAX_FD_SHARE * self.fds_limit
+            > 0,
+        }
+        return [reason for reason, exceeded in checks.items() if exceeded]
 
 
 def worst(strains: Sequence[GeneratorLoad]) -> GeneratorLoad:
-    """Return the worst of each figure: one shard that is late makes the run late."""
+    """Return the greatest value of each field: one shard that is late makes the run late."""
     if not strains:
         return GeneratorLoad()
 
@@ -74,30 +70,30 @@ def worst(strains: Sequence[GeneratorLoad]) -> GeneratorLoad:
 
 
 class SelfMonitor:
-    """Watches one event loop."""
+    """Measures the load of this process and its event loop."""
 
     def __init__(self) -> None:
         self._lags: list[float] = []
         self._start_lags: list[float] = []
         self._fds = 0
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._cpu = time.process_time()
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Measure until cancelled."""
         while True:
             due = anyio.current_time() + TICK
             await anyio.sleep_until(due)
             self._lags.append(anyio.current_time() - due)
-            self._fds = max(self._fds, open_descriptors())
+            self._fds = max(self._fds, open_fd_count())
 
-    def note_start(self, lag: float) -> None:
-        """Take note of how late a device began that nothing held back."""
+    def record_start(self, lag: float) -> None:
+        """Record the start lag of one device in seconds."""
         self._start_lags.append(max(0.0, lag))
 
     def generator_load(self) -> GeneratorLoad:
-        """Say how hard it was so far."""
-        wall = max(time.monotonic() - self._began, 1e-9)
+        """Return the load so far."""
+        wall = max(time.monotonic() - self._started, 1e-9)
         return GeneratorLoad(
             loop_lag_p99=_p99(self._lags),
             loop_lag_max=max(self._lags, default=0.0),
@@ -114,8 +110,8 @@ def _p99(values: Sequence[float]) -> float:
     return percentile(sorted(values), "99") if values else 0.0
 
 
-def open_descriptors() -> int:
-    """Count this process's descriptors; 0 where the system does not tell."""
+def open_fd_count() -> int:
+    """Return how many file descriptors are open; 0 if the system does not tell."""
     try:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (ten times a second)
     except OSError:
@@ -123,13 +119,13 @@ def open_descriptors() -> int:
 
 
 def raise_fd_limit(devices: int) -> None:
-    """Make sure that so many devices can be in flight at once.
+    """Raise the soft limit of file descriptors for this many devices in flight.
 
     Raises:
-        ResourceError: If the system's limit is lower.
+        ResourceError: If the hard limit is too low.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = devices + _SPARE
+    needed = devices + _SPARE_FDS
     if needed <= soft or soft == resource.RLIM_INFINITY:
         return
 

@@ -1,8 +1,8 @@
-"""Exact percentiles from raw samples: nearest rank, nothing interpolated, nothing in buckets.
+"""Exact percentiles of raw samples: nearest rank, without interpolation and without buckets.
 
-The p-th percentile of n values is the value at rank ceil(p/100 * n): one that was measured, and
-at least p % of all are no greater. That is numpy's `inverted_cdf`. Ranks are made of whole
-numbers: as floats 0.07 * 100 is more than 7, and the answer one rank too far.
+The p-th percentile of n values is the value at rank ceil(p/100 * n): a measured value, and at
+least p % of all values are no greater. numpy calls it `inverted_cdf`. Ranks are computed with
+fractions: in floats, 0.07 * 100 is more than 7, and the result one rank too high.
 """
 
 from __future__ import annotations
@@ -15,77 +15,54 @@ from pathlib import Path
 from typing import Final
 
 REPORTED: Final = ("50", "75", "90", "95", "99", "99.9")
-"""The percentiles that summaries show, beside the greatest value."""
+"""The percentiles in summaries, besides the maximum."""
 
 
 def percentile(ordered: Sequence[float], percent: str | int | Fraction) -> float:
-    """Return the value that at least `percent` of 100 are no greater than.
+    """Return a percentile of sorted values.
 
     Args:
         ordered: Values in ascending order.
-        percent: From 0 (the least) to 100 (the greatest), as a whole number, text ("99.9") or
-            fraction; a float would not say what is meant.
+        percent: From 0 (the minimum) to 100 (the maximum), as an integer, a string ("99.9") or a
+            fraction; a float would be inexact.
 
     Raises:
         ValueError: there are no values, or `percent` is out of range.
     """
     if not ordered:
-        raise ValueError("no values, no percentile")
+        raise ValueError("there are no values")
 
     return ordered[max(rank(len(ordered), Fraction(percent)), 1) - 1]
 
 
 def rank(count: int, percent: Fraction) -> int:
-    """Return how many of `count` values lie at or below a percentile; at least one if above 0."""
+    """Return the rank of a percentile among `count` values."""
     if not 0 <= percent <= 100:  # noqa: PLR2004
-        raise ValueError(f"{percent} is no percentile: it must be from 0 to 100")
+        raise ValueError(f"{percent} is not a percentile: it must be from 0 to 100")
 
     return math.ceil(percent * count / 100)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
-    """What is said about many values, in the unit of the values."""
+def describe(values: Iterable[float]) -> dict[str, float] | None:
+    """Return the statistics of values in any order, in their unit; None if there are none.
 
-    count: int
-    mean: float
-    deviation: float
-    """Standard deviation of the values themselves."""
-    percentiles: dict[str, float]
-    """By `REPORTED`."""
-    max: float
-    total: float
+    Returns:
+        mean, deviation (of the whole population), p50 ... p99.9, max, total.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        return None
 
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Distribution | None:
-        """Describe values in any order; None if there are none."""
-        ordered = sorted(values)
-        if not ordered:
-            return None
-
-        total = math.fsum(ordered)
-        mean = total / len(ordered)
-        variance = math.fsum((value - mean) ** 2 for value in ordered) / len(ordered)
-        return cls(
-            count=len(ordered),
-            mean=mean,
-            deviation=math.sqrt(variance),
-            percentiles={name: percentile(ordered, name) for name in REPORTED},
-            max=ordered[-1],
-            total=total,
-        )
-
-    def plain(self) -> dict[str, float]:
-        """Return it as one flat mapping for JSON: mean, deviation, p50 ... p99.9, max, total."""
-        named = {f"p{name}": value for name, value in self.percentiles.items()}
-        return (
-            {"mean": self.mean, "deviation": self.deviation}
-            | named
-            | {
-                "max": self.max,
-                "total": self.total,
-            }
-        )
+    total = math.fsum(ordered)
+    mean = total / len(ordered)
+    variance = math.fsum((value - mean) ** 2 for value in ordered) / len(ordered)
+    return {
+        "mean": mean,
+        "deviation": math.sqrt(variance),
+        **{f"p{name}": percentile(ordered, name) for name in REPORTED},
+        "max": ordered[-1],
+        "total": total,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +72,19 @@ class Point:
     percent: Fraction
     value: float
     count: int
-    """How many values lie at or below this rank."""
+    """Number of values up to this rank."""
 
     @property
     def one_in(self) -> float | None:
-        """Return 1 / (1 - percentile): one in so many is slower; None at 100 %."""
+        """Return 1 / (1 - percentile): one in this many values is greater; None at 100 %."""
         rest = 100 - self.percent
         return float(100 / rest) if rest else None
 
 
 def curve(ordered: Sequence[float], *, ticks: int = 5) -> Iterator[Point]:
-    """Walk a distribution as HdrHistogram does: `ticks` steps each time the rest is halved.
+    """Yield a percentile curve in the steps of HdrHistogram: `ticks` for each halved remainder.
 
-    So the far end, where the trouble is, gets as many points as the middle. The walk ends when a
-    step would be beyond the last but one value, with the greatest.
+    So the tail gets as many points as the middle. The last point is the maximum.
     """
     count = len(ordered)
     percent = Fraction(0)
@@ -125,7 +101,7 @@ _HEAD = f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)
 
 
 def write_hgrm(path: Path, seconds: Iterable[float]) -> None:
-    """Write a percentile distribution in milliseconds; an existing file is replaced.
+    """Write a percentile distribution in milliseconds; replaces an existing file.
 
     Raises:
         OSError: the file could not be written.
@@ -134,18 +110,17 @@ def write_hgrm(path: Path, seconds: Iterable[float]) -> None:
 
 
 def hgrm(seconds: Iterable[float]) -> str:
-    """Format a percentile distribution in milliseconds: exact values on HdrHistogram's steps."""
+    """Return a percentile distribution in milliseconds, in HdrHistogram's text format."""
     ordered = sorted(1000 * value for value in seconds)
     rows = [
         f"{point.value:12.3f} {float(point.percent / 100):14.12f} {point.count:10d}"
         + (f" {point.one_in:14.2f}\n" if point.one_in is not None else "\n")
         for point in curve(ordered)
     ]
-    facts = Distribution.of(ordered)
-    mean, deviation, most = (facts.mean, facts.deviation, facts.max) if facts else (0, 0, 0)
+    facts = describe(ordered) or {"mean": 0, "deviation": 0, "max": 0}
     foot = (
-        f"#[Mean    = {mean:12.3f}, StdDeviation   = {deviation:12.3f}]\n"
-        f"#[Max     = {most:12.3f}, Total count    = {len(ordered):12d}]\n"
+        f"#[Mean    = {facts['mean']:12.3f}, StdDeviation   = {facts['deviation']:12.3f}]\n"
+        f"#[Max     = {facts['max']:12.3f}, Total count    = {len(ordered):12d}]\n"
         "#[Buckets =            0, SubBuckets     =            0]\n"
     )
     return _HEAD + "".join(rows) + foot

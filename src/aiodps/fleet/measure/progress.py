@@ -1,4 +1,4 @@
-"""How a shard stands right now, for those who watch it: small, and cheap to keep up."""
+"""Progress of a shard or a run while it goes on: counts, errors and recent latencies."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any, Self
 from aiodps.fleet.measure.sample import Outcome, Sample
 
 _RECENT = 500
-"""Latencies kept for the figures on display; the report takes all of them."""
+"""Latencies kept for the live display; the report uses all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How a shard, or a whole run, stands."""
+    """Progress of a shard, or of a whole run."""
 
     total: int = 0
-    """Registrations there are."""
+    """All registrations."""
     assigned: int = 0
     failed: int = 0
     in_flight: int = 0
     errors: dict[str, int] = field(default_factory=dict)
-    """Failures by class of error, and by code if the service gave one."""
+    """Failures by error class, with the service's error code if it gave one."""
     recent: tuple[float, ...] = ()
-    """Latencies of the last registrations that ended, in seconds."""
+    """Latencies of the last assigned devices, in seconds."""
 
     @property
     def left(self) -> int:
@@ -33,34 +33,30 @@ class Progress:
         return self.total - self.assigned - self.failed
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the progress as plain data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read what `to_json` gave."""
+        """Read what `to_json` returned."""
         return cls(**{**data, "recent": tuple(data["recent"])})
 
 
-def together(progress_of_shards: Iterable[Progress]) -> Progress:
-    """Add shards up."""
-    each = list(progress_of_shards)
-    errors: Counter[str] = Counter()
-    for one in each:
-        errors.update(one.errors)
-
+def total_progress(shards: Iterable[Progress]) -> Progress:
+    """Return the progress of several shards together."""
+    each = list(shards)
     return Progress(
-        total=sum(one.total for one in each),
-        assigned=sum(one.assigned for one in each),
-        failed=sum(one.failed for one in each),
-        in_flight=sum(one.in_flight for one in each),
-        errors=dict(errors),
-        recent=tuple(latency for one in each for latency in one.recent),
+        total=sum(shard.total for shard in each),
+        assigned=sum(shard.assigned for shard in each),
+        failed=sum(shard.failed for shard in each),
+        in_flight=sum(shard.in_flight for shard in each),
+        errors=dict(sum((Counter(shard.errors) for shard in each), Counter())),
+        recent=tuple(latency for shard in each for latency in shard.recent),
     )
 
 
 class ProgressCounter:
-    """Counts while a shard runs."""
+    """Counts registrations while a shard runs."""
 
     def __init__(self, *, total: int, assigned: int = 0, failed: int = 0) -> None:
         self._total = total
@@ -71,15 +67,15 @@ class ProgressCounter:
         self._recent: deque[float] = deque(maxlen=_RECENT)
 
     def begin(self) -> None:
-        """Count a registration in."""
+        """Count a registration as in flight."""
         self._in_flight += 1
 
     def leave(self) -> None:
-        """Count it out: the service is done with it."""
+        """Count a registration as no longer in flight."""
         self._in_flight -= 1
 
     def end(self, sample: Sample) -> None:
-        """Count how it ended, now that this is written down."""
+        """Count the outcome of a registration that is in the journal."""
         match sample.outcome:
             case Outcome.ASSIGNED:
                 self._assigned += 1
@@ -91,7 +87,7 @@ class ProgressCounter:
                 pass
 
     def progress(self) -> Progress:
-        """Say how it stands."""
+        """Return the progress so far."""
         return Progress(
             total=self._total,
             assigned=self._assigned,
@@ -103,6 +99,6 @@ class ProgressCounter:
 
 
 def error_name(sample: Sample) -> str:
-    """Name a failure by its class, and by the service's code if it gave one."""
+    """Return the error class of a failure, with the service's error code if it gave one."""
     code = f" {sample.error_code}" if sample.error_code is not None else ""
     return f"{sample.error_class}{code}"

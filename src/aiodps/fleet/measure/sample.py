@@ -1,4 +1,4 @@
-"""What one device's registration took, and `samples.csv`, the raw material of every figure."""
+"""`Sample`: the measurements of one registration; and `samples.csv`, which holds all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Outcome(enum.StrEnum):
     ASSIGNED = "assigned"
     """The device has a hub."""
     FAILED = "failed"
-    """It ended with an error."""
+    """The registration ended with an error."""
     INTERRUPTED = "interrupted"
     """The run was stopped before the registration ended; it may be resumed."""
 
@@ -28,15 +28,15 @@ PHASES: Final = (
     "journal",
     *("register", "poll", "wait"),
 )
-"""Where time goes, in the order in which it does: the phases of `aiodps.models.Phase` that take
-time, and `journal`, in which the fleet makes its own record of a register durable."""
+"""Phases of a registration in their order: those of `aiodps.models.Phase` that take time, and
+`journal`, in which the fleet makes a register request durable before it is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What one device's registration took.
+    """Measurements of one registration.
 
-    Times are seconds since the run's start, durations are seconds. Holds no secret.
+    Times are seconds since the start of the run, durations are seconds. Holds no secret.
     """
 
     registration_id: str
@@ -45,61 +45,64 @@ class Sample:
     shard: int = 0
     """The shard that ran it, from 0."""
     intended: float
-    """When it should have begun."""
+    """When it should have started."""
     started: float
-    """When it did."""
+    """When it did start."""
     finished: float
-    """When it was assigned, failed or interrupted."""
+    """When it was assigned, failed or was interrupted."""
     outcome: Outcome
     phases: Mapping[str, float] = field(default_factory=dict)
-    """Seconds by `PHASES`; a phase that did not happen is not there. `wait` is time that the
-    service asked for."""
+    """Seconds by phase; a phase that did not happen is missing. `wait` is time that the service
+    asked for."""
     backoff: float = 0.0
-    """Seconds waited after trouble that the service did not ask for."""
+    """Seconds waited after errors, beyond what the service asked for."""
     register_requests: int = 0
     """Register requests sent; the service bills each."""
     polls: int = 0
     """Status queries sent."""
     throttled: int = 0
-    """Responses that said: too many requests."""
+    """Responses with status 429, too many requests."""
     retries: int = 0
-    """Tries after the first."""
+    """Attempts after an error."""
     error_class: str | None = None
-    """The error's name in `aiodps.errors`; None if there was none."""
+    """Class name in `aiodps.errors`; None without an error."""
     error_code: int | None = None
     """The service's errorCode; None if it gave none."""
     tracking_id: str | None = None
-    """The service's tracking id, to ask Microsoft about; None if it gave none."""
+    """The service's tracking id, for Azure support; None if it gave none."""
     error_message: str | None = None
-    """What the error said; None if there was none."""
+    """Message of the error; None without an error."""
     assigned_hub: str | None = None
     """Host name of the IoT Hub; None unless assigned."""
     device_id: str | None = None
-    """The id to use there; None unless assigned."""
+    """Device id at that hub; None unless assigned."""
 
     @property
     def latency(self) -> float:
-        """Seconds from when it should have begun: what somebody who waits for the device sees."""
+        """Seconds from the intended start to the end: what whoever waits for the device sees."""
         return self.finished - self.intended
 
     @property
     def service_time(self) -> float:
-        """Seconds from when it did begin: hides whatever queued before."""
+        """Seconds from the actual start to the end: hides time spent in a queue."""
         return self.finished - self.started
 
 
+_OPTIONAL: Final = (
+    *("error_class", "error_code", "tracking_id", "error_message", "assigned_hub", "device_id"),
+)
 HEADER: Final = (
     *("registration_id", "transport", "shard", "intended", "started", "finished", "outcome"),
     *PHASES,
     *("backoff", "register_requests", "polls", "throttled", "retries"),
-    *("error_class", "error_code", "tracking_id", "error_message", "assigned_hub", "device_id"),
+    *_OPTIONAL,
 )
-"""The columns of `samples.csv`: the fields of `Sample`, its phases spread out. An empty cell is
-None, or a phase that did not happen."""
+"""The columns of `samples.csv`: the fields of `Sample`, with one column for each phase. An empty
+cell is None, or a phase that did not happen."""
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> None:
-    """Write samples as CSV; an existing file is replaced. Numbers keep every digit.
+    """Write samples as CSV; replaces an existing file. Numbers keep every digit.
 
     Raises:
         OSError: the file could not be written.
@@ -111,14 +114,14 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
 
 
 def read_samples(path: Path) -> Iterator[Sample]:
-    """Read what `write_samples` wrote, one by one.
+    """Yield the samples of a file that `write_samples` wrote.
 
     Raises:
-        ConfigurationError: there is no file, or not such a file; the message names the line.
+        ConfigurationError: the file is missing or invalid; the message names the line.
         OSError: the file could not be read.
     """
     if not path.exists():
-        raise _unreadable(f"{path} is not there")
+        raise _unreadable(f"{path} does not exist")
 
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(file, strict=True)
@@ -144,29 +147,23 @@ def _row(sample: Sample) -> list[object]:
 
 def _check(header: list[str]) -> None:
     if tuple(header) != HEADER:
-        raise ValueError("other columns than those of this version")
+        raise ValueError("its columns are not those of this version")
 
 
 def _sample(cells: Mapping[str, str]) -> Sample:
-    read = {name: _READ.get(name, _word)(cells[name]) for name in HEADER}
-    phases = {name: seconds for name in PHASES if (seconds := read.pop(name)) is not None}
-    return Sample(**read, phases=phases)
+    may_be_empty = {*PHASES, *_OPTIONAL}
+    values: dict[str, Any] = {
+        name: None if not cell and name in may_be_empty else _COLUMN_TYPES.get(name, str)(cell)
+        for name, cell in cells.items()
+    }
+    phases = {name: seconds for name in PHASES if (seconds := values.pop(name)) is not None}
+    return Sample(**values, phases=phases)
 
 
-def _word(cell: str) -> str | None:
-    return cell or None
-
-
-def _seconds(cell: str) -> float | None:
-    return float(cell) if cell else None
-
-
-_READ: Final[Mapping[str, Callable[[str], Any]]] = {
-    **dict.fromkeys(("registration_id", "transport"), str),
+_COLUMN_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("shard", "register_requests", "polls", "throttled", "retries"), int),
-    **dict.fromkeys(("intended", "started", "finished", "backoff"), float),
-    **dict.fromkeys(PHASES, _seconds),
+    **dict.fromkeys(("intended", "started", "finished", "backoff", *PHASES), float),
     "outcome": Outcome,
-    "error_code": lambda cell: int(cell) if cell else None,
+    "error_code": int,
 }
-"""How each column is read; the others are words that may be absent."""
+"""How each column is read; the others are strings."""

@@ -1,1 +1,1 @@
-"""What is to be run: devices, arrivals, shards."""
+"""The plan of a run: devices, arrivals, options, shards."""

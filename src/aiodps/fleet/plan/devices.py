@@ -1,4 +1,4 @@
-"""Where a fleet's devices come from: a manifest, a CA made for the run, or the caller."""
+"""Device sources: devices in the caller's memory, and devices generated for an emulator."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Protocol
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.plan.arrivals import unusable
 from aiodps.models import JsonObject
 from aiodps.pki import Authority
 from aiodps.pki.files import read_authority
 from aiodps.protocol.identifiers import check_registration_id
 
-MOST_DEVICES = 10_000_000
+MAX_DEVICES = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,115 +27,107 @@ class Device:
     registration_id: str
     attestation: Attestation = field(repr=False)
     payload: JsonObject | None = field(default=None, repr=False)
-    """Custom data for the allocation webhook; None to send none."""
+    """Data for the custom allocation webhook; None to send none."""
 
 
 class DeviceSource(Protocol):
-    """Devices in a fixed order. A shard in another process gets the source pickled."""
+    """Devices in a fixed order. It is pickled for shards in other processes."""
 
-    def names(self) -> Sequence[str]:
-        """Return every registration id; cheap, no keys are read."""
+    def registration_ids(self) -> Sequence[str]:
+        """Return the registration id of every device; reads no keys."""
 
     def prepare(self, indices: Sequence[int]) -> None:
-        """Check devices before anything is sent; makes what is made once.
+        """Check devices before anything is sent, and issue missing certificates.
 
         Raises:
-            ProvisioningError: If one cannot be provisioned.
+            ProvisioningError: If a device cannot be provisioned.
         """
 
     def load(self, indices: Sequence[int]) -> list[Device]:
-        """Make some of the devices ready, by their places in `names`.
+        """Return devices with their credentials, by their indices in `registration_ids`.
 
         Raises:
-            ProvisioningError: If one cannot be.
+            ProvisioningError: If a credential cannot be read or issued.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class InMemoryDevices:
-    """Devices that the caller has in memory."""
+    """Devices that the caller holds in memory."""
 
     devices: tuple[Device, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what could not be told apart."""
-        check_names([device.registration_id for device in self.devices])
+        """Check that the registration ids are valid and unique."""
+        check_registration_ids([device.registration_id for device in self.devices])
 
-    def names(self) -> Sequence[str]:
-        """Return every registration id."""
+    def registration_ids(self) -> Sequence[str]:
+        """Return the registration id of every device."""
         return [device.registration_id for device in self.devices]
 
     def prepare(self, indices: Sequence[int]) -> None:
-        """Check whether each device can prove who it is."""
+        """Check the attestation of each device."""
         for device in self.load(indices):
             device.attestation.check(registration_id=device.registration_id, wall_time=time.time())
 
     def load(self, indices: Sequence[int]) -> list[Device]:
-        """Return some of the devices."""
+        """Return devices by index."""
         return [self.devices[index] for index in indices]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratedDevices:
-    """Generated devices of a run against an emulator: certificates in memory, keys never kept."""
+    """Devices of a run against an emulator, with certificates and keys in memory only."""
 
     count: int
     certificate: Path
     """The CA that issues them."""
     private_key: Path
     prefix: str = "device"
-    """What their registration ids begin with."""
+    """The first part of their registration ids."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers and names that make no sense."""
-        if type(self.count) is not int or not 0 < self.count <= MOST_DEVICES:
-            raise ConfigurationError(
-                f"the number of devices cannot be {ascii(self.count)[:40]}",
-                setting="devices",
-                hint=f"give a number from 1 to {MOST_DEVICES}",
-            )
+        """Check the count and the prefix."""
+        if type(self.count) is not int or not 0 < self.count <= MAX_DEVICES:
+            raise unusable("devices", self.count, f"a number from 1 to {MAX_DEVICES}")
 
-        check_registration_id(self._name(self.count - 1))
+        check_registration_id(self._registration_id(self.count - 1))
 
-    def names(self) -> Sequence[str]:
-        """Return every registration id."""
-        return [self._name(index) for index in range(self.count)]
+    def registration_ids(self) -> Sequence[str]:
+        """Return the registration id of every device."""
+        return [self._registration_id(index) for index in range(self.count)]
 
     def prepare(self, indices: Sequence[int]) -> None:
-        """Nothing: what is issued is right."""
+        """Do nothing: certificates are issued when they are loaded."""
 
     def load(self, indices: Sequence[int]) -> list[Device]:
-        """Issue certificates."""
+        """Issue a certificate to each device."""
         authority = read_authority(certificate=self.certificate, private_key=self.private_key)
-        return [_issue(authority, self._name(index)) for index in indices]
+        return [_issue(authority, self._registration_id(index)) for index in indices]
 
-    def _name(self, index: int) -> str:
+    def _registration_id(self, index: int) -> str:
         return f"{self.prefix}-{index:0{max(5, len(str(self.count - 1)))}}"
 
 
 @dataclass(frozen=True, slots=True)
 class UnavailableDevices:
-    """Devices that only the program has that began the run."""
+    """Stands for devices that only the program that created the run has; every call raises."""
 
-    def names(self) -> Sequence[str]:
-        """Refuse.
-
-        Raises:
-            ConfigurationError: Always.
-        """
+    def registration_ids(self) -> Sequence[str]:
+        """Raise `ConfigurationError`."""
         raise ConfigurationError(
-            "the devices of this run were given in memory",
+            "the devices of this run were only in the memory of the program that created it",
             setting="devices",
-            hint="resume it with the program that created it, by aiodps.fleet.Fleet",
+            hint="resume it with that program, which uses aiodps.fleet.Fleet",
         )
 
     def prepare(self, indices: Sequence[int]) -> None:  # noqa: ARG002 (the protocol's)
-        """Refuse."""
-        self.names()
+        """Raise `ConfigurationError`."""
+        self.registration_ids()
 
     def load(self, indices: Sequence[int]) -> list[Device]:  # noqa: ARG002 (the protocol's)
-        """Refuse."""
-        self.names()
+        """Raise `ConfigurationError`."""
+        self.registration_ids()
         return []
 
 
@@ -148,24 +141,24 @@ def _issue(authority: Authority, registration_id: str) -> Device:
     )
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Make sure that there are devices, and that no two are the same to the service.
+def check_registration_ids(registration_ids: Sequence[str]) -> None:
+    """Check that registration ids are valid, and unique to the service, which ignores case.
 
     Raises:
-        ConfigurationError: If not.
+        ConfigurationError: If there are none, or one is invalid or occurs twice.
     """
-    if not names:
+    if not registration_ids:
         raise ConfigurationError(
             "there are no devices", setting="devices", hint="give at least one"
         )
 
     seen: set[str] = set()
-    for name in map(check_registration_id, names):
-        if name.casefold() in seen:
+    for registration_id in map(check_registration_id, registration_ids):
+        if registration_id.casefold() in seen:
             raise ConfigurationError(
-                f"the registration id {name!r} occurs twice (the service ignores case)",
+                f"the registration id {registration_id!r} occurs twice (the service ignores case)",
                 setting="devices",
                 hint="give each device an id of its own",
             )
 
-        seen.add(name.casefold())
+        seen.add(registration_id.casefold())

@@ -1,11 +1,11 @@
-"""Manifests of devices to provision: CSV or JSON Lines.
+"""Reader of manifests: lists of devices to provision, as CSV or JSON Lines.
 
-Every row may have these fields; paths are relative to the manifest.
+A row has these fields; paths are relative to the manifest.
 
-registration_id     needed
+registration_id     required
 certificate         the device's certificate, with its intermediates if any (PEM or DER)
-private_key         its private key; not needed if it lies in the certificate's file
-key_password_file   the key's password, in the first line
+private_key         its private key; not needed if the certificate's file holds it
+key_password_file   a file with the key's password in the first line
 payload             a JSON object for the custom allocation webhook
 """
 
@@ -37,10 +37,10 @@ _PATHS: Final = ("certificate", "private_key", "key_password_file")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One device of a list."""
+    """One device of a manifest."""
 
     line: int
-    """Where it stands in the file, from 1."""
+    """Line number in the file, from 1."""
     registration_id: str
     certificate: Path | None = None
     """None if a CA is to issue one."""
@@ -50,45 +50,35 @@ class Row:
 
 
 Check: TypeAlias = Callable[[Row], object]
-"""Looks at one row; raises a `ProvisioningError` if it cannot be used."""
+"""Checks one row; raises `ProvisioningError` if it cannot be used."""
 
 
 class ManifestError(ConfigurationError):
-    """Some rows of a list cannot be used; nothing was sent."""
+    """Rows of a manifest cannot be used; nothing was sent."""
 
-    def __init__(self, path: Path, faults: list[tuple[int, str]]) -> None:
-        line, reason = faults[0]
-        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+    def __init__(self, path: Path, errors: list[tuple[int, str]]) -> None:
+        line, reason = errors[0]
+        more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
         super().__init__(
             f"{path}, line {line}: {reason}{more}",
             setting="manifest",
-            hint="correct the rows; nothing was sent for any of them",
+            hint="correct the rows; nothing was sent for any device",
         )
-        self.faults = tuple(f"{path}:{line}: {reason}" for line, reason in faults)
+        self.bad_rows = tuple(f"{path}:{line}: {reason}" for line, reason in errors)
         """Every bad row, with file, line and reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """A list of devices, read."""
-
-    path: Path
-    digest: str
-    """SHA-256 of the file: a run goes on only with the list it began with."""
-    rows: tuple[Row, ...]
-
-
-def read_manifest(path: Path, *, check: Check | None = None) -> Manifest:
-    """Read a list; its name says what it is: `.csv` or `.jsonl`.
+def read_manifest(path: Path, *, check: Check | None = None) -> tuple[str, tuple[Row, ...]]:
+    """Return the SHA-256 of a manifest, and its rows; its suffix decides how it is read.
 
     Args:
-        path: The list.
-        check: Raises a `ProvisioningError` for a row that is no good for other reasons. It is
-            asked only if there are bad rows anyway, so that all of them are told at once.
+        path: A `.csv` or `.jsonl` file.
+        check: A further check of rows. It is called only if there are bad rows already, so that
+            the error lists all of them.
 
     Raises:
-        ManifestError: If a row cannot be used; it names them all.
-        ConfigurationError: If the file cannot be read as a list.
+        ManifestError: If rows cannot be used; it lists all of them.
+        ConfigurationError: If the file cannot be read as a manifest.
     """
     try:
         read = _READERS[path.suffix.lower()]
@@ -106,37 +96,35 @@ def read_manifest(path: Path, *, check: Check | None = None) -> Manifest:
     if not raw:
         raise _unreadable(path, "it lists no devices")
 
-    return Manifest(
-        path=path.absolute(), digest=hashlib.sha256(data).hexdigest(), rows=_rows(path, raw, check)
-    )
+    return hashlib.sha256(data).hexdigest(), _rows(path, raw, check)
 
 
 def _rows(path: Path, raw: list[tuple[int, object]], check: Check | None) -> tuple[Row, ...]:
     rows: list[Row] = []
-    faults: list[tuple[int, str]] = []
+    errors: list[tuple[int, str]] = []
     seen: dict[str, int] = {}
     for line, fields in raw:
         try:
             row = _row(line, fields, path.absolute().parent)
         except ProvisioningError as error:
-            faults.append((line, error.message))
+            errors.append((line, error.message))
         except ValueError as exc:
-            faults.append((line, str(exc)))
+            errors.append((line, str(exc)))
         else:
-            before = seen.setdefault(row.registration_id.casefold(), line)
-            if before == line:
+            first = seen.setdefault(row.registration_id.casefold(), line)
+            if first == line:
                 rows.append(row)
             else:
-                faults.append((line, f"{row.registration_id!r} is already in line {before}"))
+                errors.append((line, f"{row.registration_id!r} is already in line {first}"))
 
-    if faults:
-        raise ManifestError(path, sorted([*faults, *failing(rows, check)]))
+    if errors:
+        raise ManifestError(path, sorted([*errors, *failing_rows(rows, check)]))
 
     return tuple(rows)
 
 
-def failing(rows: Iterable[Row], check: Check | None) -> Iterator[tuple[int, str]]:
-    """Return line and reason of each row that a check refuses."""
+def failing_rows(rows: Iterable[Row], check: Check | None) -> Iterator[tuple[int, str]]:
+    """Yield line and reason of each row that fails a check."""
     if check is None:
         return
 
@@ -147,12 +135,12 @@ def failing(rows: Iterable[Row], check: Check | None) -> Iterator[tuple[int, str
             yield row.line, error.message
 
 
-def _row(line: int, fields: object, beside: Path) -> Row:
+def _row(line: int, fields: object, folder: Path) -> Row:
     if isinstance(fields, str):
-        raise ValueError(fields)  # noqa: TRY004 (a reader's finding)
+        raise ValueError(fields)  # noqa: TRY004 (the reader's error message)
 
     if not isinstance(fields, Mapping):
-        raise ValueError("it is not a JSON object")  # noqa: TRY004 (of the file's, not of a call)
+        raise ValueError("it is not a JSON object")  # noqa: TRY004 (an error of the file)
 
     unknown = sorted(map(str, fields.keys() - {*FIELDS}))
     if unknown:
@@ -160,9 +148,9 @@ def _row(line: int, fields: object, beside: Path) -> Row:
         raise ValueError(f"unknown field {unknown[0]!a}; known fields: {known}")
 
     given = {name: value for name, value in fields.items() if value not in ("", None)}
-    paths = {name: _path(name, given[name], beside) for name in _PATHS if name in given}
+    paths = {name: _path(name, given[name], folder) for name in _PATHS if name in given}
     if "private_key" in paths and "certificate" not in paths:
-        raise ValueError("there is a private key and no certificate")
+        raise ValueError("there is a private key but no certificate")
 
     return Row(
         line=line,
@@ -172,11 +160,11 @@ def _row(line: int, fields: object, beside: Path) -> Row:
     )
 
 
-def _path(name: str, value: object, beside: Path) -> Path:
+def _path(name: str, value: object, folder: Path) -> Path:
     if not isinstance(value, str) or "\0" in value:
         raise ValueError(f"{name} is not a path")
 
-    return beside / value
+    return folder / value
 
 
 def _from_csv(text: str) -> Iterator[tuple[int, object]]:
@@ -199,7 +187,7 @@ def _from_csv(text: str) -> Iterator[tuple[int, object]]:
 
 
 def _with_payload(cells: Mapping[str, str]) -> object:
-    """Read the payload's cell as JSON."""
+    """Return the fields of a row, the payload read as JSON; a string is an error message."""
     fields: dict[str, object] = {name: text.strip() for name, text in cells.items()}
     if fields.get("payload"):
         try:
@@ -227,9 +215,9 @@ _READERS: Final[dict[str, Callable[[str], Iterator[tuple[int, Any]]]]] = {
 }
 
 
-def _unreadable(path: Path, fault: str) -> ConfigurationError:
+def _unreadable(path: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{str(path)!r} cannot be read as a manifest: {fault}",
+        f"{str(path)!r} cannot be read as a manifest: {reason}",
         setting="manifest",
         hint="give a .csv or .jsonl file with a registration_id for each device",
     )

@@ -1,19 +1,21 @@
-"""Devices of a manifest: their credentials from files, or issued into files by a CA."""
+"""`ManifestDevices`: the devices of a manifest, with credentials from files or from a CA."""
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aiodps.attestation.x509 import X509
 from aiodps.credential_files import InsecureKeyFileWarning, read_password
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.devices import Device
-from aiodps.fleet.plan.manifest import ManifestError, Row, failing, read_manifest
+from aiodps.fleet.plan.manifest import ManifestError, Row, failing_rows, read_manifest
 from aiodps.pki.files import CredentialFiles, read_authority
 
 
@@ -24,60 +26,65 @@ class Issuer:
     certificate: Path
     private_key: Path
     keys: Path
-    """The folder that certificates and keys are written to: the devices need them. It is not the
-    run folder, which holds no secret."""
+    """The folder that certificates and keys are written to, for the devices. It is not the run
+    folder, which holds no secret."""
     key_password_file: Path | None = None
-    """Opens the CA's key; None if it is not encrypted."""
+    """Password of the CA's key; None if the key is not encrypted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestDevices:
-    """Devices that a manifest names; a `DeviceSource`."""
+    """The devices of a manifest; a `DeviceSource`."""
 
     path: Path
     digest: str
     """SHA-256 of the manifest."""
     issuer: Issuer | None = None
-    """For rows without a certificate; None if there are none."""
+    """Issues certificates for rows without one; None if no CA was given."""
     rows: tuple[Row, ...] | None = field(default=None, repr=False)
-    """Filled in when read; not carried to other processes, which read for themselves."""
+    """None until the file is read; not pickled: other processes read the manifest themselves."""
 
     @classmethod
     def read(cls, path: Path, *, issuer: Issuer | None = None) -> ManifestDevices:
         """Read a manifest.
 
         Raises:
-            ManifestError: If a row cannot be used; it names them all.
+            ManifestError: If rows cannot be used; it lists all of them.
             ConfigurationError: If the file cannot be read.
         """
         unread = cls(path=path, digest="", issuer=issuer)
         with warnings.catch_warnings(action="ignore", category=InsecureKeyFileWarning):
-            manifest = read_manifest(path, check=unread._check)
+            digest, rows = read_manifest(path, check=unread._check)
 
-        return cls(path=manifest.path, digest=manifest.digest, issuer=issuer, rows=manifest.rows)
+        return cls(path=path.absolute(), digest=digest, issuer=issuer, rows=rows)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Carry names only; the other side reads the manifest itself."""
-        return _revive, (self.path, self.digest, self.issuer)
+        """Pickle without the rows."""
+        arguments: dict[str, Any] = {
+            "path": self.path,
+            "digest": self.digest,
+            "issuer": self.issuer,
+        }
+        return functools.partial(ManifestDevices, **arguments), ()
 
-    def names(self) -> Sequence[str]:
-        """Return every registration id."""
+    def registration_ids(self) -> Sequence[str]:
+        """Return the registration id of every device."""
         return [row.registration_id for row in self._rows()]
 
     def prepare(self, indices: Sequence[int]) -> None:
-        """Issue what is missing, and check every credential.
+        """Issue missing certificates, and check every credential.
 
         Raises:
-            ManifestError: If a device cannot prove who it is; it names them all.
+            ManifestError: If credentials cannot be used; it lists all of them.
         """
         rows = self._rows()
         self._issue([rows[index] for index in indices])
         with warnings.catch_warnings(record=True) as open_keys:
             warnings.simplefilter("always")
-            faults = list(failing([rows[index] for index in indices], self._device))
+            errors = list(failing_rows([rows[index] for index in indices], self._device))
 
-        if faults:
-            raise ManifestError(self.path, faults)
+        if errors:
+            raise ManifestError(self.path, errors)
 
         if open_keys:
             warnings.warn(
@@ -88,7 +95,7 @@ class ManifestDevices:
             )
 
     def load(self, indices: Sequence[int]) -> list[Device]:
-        """Read credentials."""
+        """Read the credentials of devices."""
         rows = self._rows()
         with warnings.catch_warnings(action="ignore", category=InsecureKeyFileWarning):
             return [self._device(rows[index]) for index in indices]
@@ -97,24 +104,24 @@ class ManifestDevices:
         if self.rows is not None:
             return self.rows
 
-        manifest = read_manifest(self.path)
-        if manifest.digest != self.digest:
+        digest, rows = read_manifest(self.path)
+        if digest != self.digest:
             raise ConfigurationError(
-                f"{str(self.path)!r} has changed since the run began",
+                f"{str(self.path)!r} has changed since the run was created",
                 setting="manifest",
                 hint="restore the manifest, or start a new run with the changed one",
             )
 
-        object.__setattr__(self, "rows", manifest.rows)
-        return manifest.rows
+        object.__setattr__(self, "rows", rows)
+        return rows
 
     def _check(self, row: Row) -> None:
-        """Check a credential that is there already, or that nobody will issue."""
+        """Check the credential of a row, unless it is yet to be issued."""
         if row.certificate is not None or self.issuer is None:
             self._device(row)
 
     def _device(self, row: Row) -> Device:
-        """Read one device's credential, and check it as the client would."""
+        """Read the credential of a row, and check it as the client would."""
         certificate, private_key = row.certificate, row.private_key
         if certificate is None:
             files = self._files(row)
@@ -130,18 +137,18 @@ class ManifestDevices:
     def _files(self, row: Row) -> CredentialFiles:
         if self.issuer is None:
             raise ConfigurationError(
-                "there is no certificate, and no CA to issue one",
+                "the certificate is missing, and there is no CA to issue one",
                 setting="certificate",
-                hint="name a certificate in the row, or give --ca, --ca-key and --keys-out",
+                hint="give a certificate in the row, or --ca, --ca-key and --keys-out",
             )
 
         return CredentialFiles(directory=self.issuer.keys, name=row.registration_id)
 
     def _issue(self, rows: Sequence[Row]) -> None:
-        """Issue certificates to devices that have none, once and for all."""
-        bare = [row for row in rows if row.certificate is None]
+        """Issue a certificate to each device that has none, unless an earlier call did."""
+        missing = [row for row in rows if row.certificate is None]
         issuer = self.issuer
-        if not bare or issuer is None:
+        if not missing or issuer is None:
             return
 
         authority = read_authority(
@@ -150,16 +157,12 @@ class ManifestDevices:
             password=_password(issuer.key_password_file),
         )
         issuer.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for row in bare:
+        for row in missing:
             files = self._files(row)
-            # The chain is written last: where it is, all is there.
+            # The chain is written last: if it exists, all files do.
             if not os.path.lexists(files.chain):
                 files.write(authority.device(row.registration_id), overwrite=True)
 
 
 def _password(path: Path | None) -> bytes | None:
     return None if path is None else read_password(path, setting="key_password_file")
-
-
-def _revive(path: Path, digest: str, issuer: Issuer | None) -> ManifestDevices:
-    return ManifestDevices(path=path, digest=digest, issuer=issuer)

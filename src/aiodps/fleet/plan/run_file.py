@@ -1,12 +1,14 @@
-"""`run.json`: what a run is, so that it can be resumed, and what it was made with."""
+"""`run.json`: options, device source and environment of a run, so that it can be resumed."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +22,7 @@ from aiodps.settings import Settings
 
 NAME: Final = "run.json"
 VERSION: Final = 2
-"""Of the file; 2 has `options` for `plan` and `rehearsal`."""
+"""Of the file format; 2 has `options` in place of `plan`."""
 _ARRIVALS: Final[Mapping[str, type[Closed | Open | Burst]]] = {
     "closed": Closed,
     "open": Open,
@@ -29,24 +31,49 @@ _ARRIVALS: Final[Mapping[str, type[Closed | Open | Burst]]] = {
 _PACKAGES: Final = ("aiodps", "httpx", "h11", "aiomqtt", "paho-mqtt", "anyio", "cryptography")
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _environment() -> dict[str, str]:
+    """Return the versions and the machine that a run was made with."""
+    facts = {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "processors": str(_processors()),
+    }
+    for name in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            facts[name] = version(name)
+
+    return facts
+
+
+def _processors() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """A run as it stands in its folder."""
+    """The content of `run.json`."""
 
     run_id: str
     options: RunOptions
     source: DeviceSource = field(repr=False)
     command: str
-    """What was typed; it names files, and holds no secret."""
-    created: str
-    """When, in UTC."""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    here: tuple[int, ...] | None = None
-    """Shards that run from this folder; None for all. The others are on other machines: they must
-    not be run here, nor when the run is gone on with."""
+    """The command line; it names files, and holds no secret."""
+    created: str = field(default_factory=_now)
+    """Date and time of creation, in UTC."""
+    environment: Mapping[str, str] = field(default_factory=_environment)
+    local_shards: tuple[int, ...] | None = None
+    """Shards that run from this folder; None for all. The others run on other machines, and must
+    not run here when the run is resumed."""
 
     def write(self, folder: Path) -> None:
-        """Write the file into a run folder.
+        """Write the file to a run folder.
 
         Raises:
             OSError: If it cannot be written.
@@ -57,9 +84,9 @@ class RunFile:
             "created": self.created,
             "run_id": self.run_id,
             "options": options_as_json(self.options),
-            "source": _source(self.source),
+            "source": _source_as_json(self.source),
             "environment": self.environment,
-            "here": self.here,
+            "local_shards": self.local_shards,
         }
         draft = folder / f".{NAME}"
         draft.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
@@ -70,7 +97,7 @@ class RunFile:
         """Read the file of a run folder.
 
         Raises:
-            ConfigurationError: If there is no run in it.
+            ConfigurationError: If the folder has no run that can be read.
         """
         try:
             data = _read(folder)
@@ -81,49 +108,26 @@ class RunFile:
                 command=data["command"],
                 created=data["created"],
                 environment=data["environment"],
-                here=None if data["here"] is None else tuple(data["here"]),
+                local_shards=None if data["local_shards"] is None else tuple(data["local_shards"]),
             )
         except (OSError, ValueError, LookupError, TypeError) as exc:
             raise ConfigurationError(
-                f"there is no run that can be read in {str(folder)!r}: {exc}",
+                f"the folder {str(folder)!r} has no run that can be read: {exc}",
                 setting="folder",
-                hint="give the folder that `aiodps fleet run --out` made",
+                hint="give a folder that `aiodps fleet run --out` created",
             ) from exc
 
 
 def _read(folder: Path) -> dict[str, Any]:
     data: dict[str, Any] = json.loads((folder / NAME).read_text("utf-8"))
     if data["version"] != VERSION:
-        raise ValueError(f"it has version {data['version']}, not {VERSION}")
+        raise ValueError(f"{NAME} has version {data['version']}, not {VERSION}")
 
     return data
 
 
-def environment() -> dict[str, str]:
-    """Say what a run was made with, for its report."""
-    facts = {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "system": platform.platform(),
-        "machine": platform.machine(),
-        "processors": str(_processors()),
-    }
-    for name in _PACKAGES:
-        try:
-            facts[name] = version(name)
-        except PackageNotFoundError:
-            continue
-
-    return facts
-
-
-def _processors() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def options_as_json(options: RunOptions) -> dict[str, Any]:
-    """Return options as they stand in the file; settings that have their defaults are left out."""
+    """Return options as in the file; settings that have their defaults are left out."""
     kind = next(name for name, one in _ARRIVALS.items() if isinstance(options.arrivals, one))
     settings = {
         one.name: value
@@ -150,28 +154,28 @@ def _read_options(data: dict[str, Any]) -> RunOptions:
     )
 
 
-def _source(source: DeviceSource) -> dict[str, Any]:
+def _source_as_json(source: DeviceSource) -> dict[str, Any]:
     match source:
         case ManifestDevices(path=path, digest=digest, issuer=issuer):
-            where = None if issuer is None else asdict(issuer)
-            return {"kind": "listed", "path": path, "digest": digest, "issuer": where}
+            ca = None if issuer is None else asdict(issuer)
+            return {"kind": "manifest", "path": path, "digest": digest, "issuer": ca}
         case GeneratedDevices():
-            return {"kind": "issued", **asdict(source)}
+            return {"kind": "generated", **asdict(source)}
         case _:
-            return {"kind": "given"}
+            return {"kind": "in_memory"}
 
 
 def _read_source(data: dict[str, Any]) -> DeviceSource:
     fields = dict(data)
     match fields.pop("kind"):
-        case "listed":
+        case "manifest":
             issuer = fields["issuer"]
             return ManifestDevices(
                 path=Path(fields["path"]),
                 digest=fields["digest"],
                 issuer=None if issuer is None else Issuer(**_as_paths(issuer)),
             )
-        case "issued":
+        case "generated":
             return GeneratedDevices(**_as_paths(fields))
         case _:
             return UnavailableDevices()

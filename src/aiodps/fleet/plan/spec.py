@@ -1,17 +1,17 @@
-"""What a run is, as plain data: kept in the run folder, and sent to shards elsewhere."""
+"""`RunOptions` and `ShardSpec`: a run as plain data, for the run folder and for other machines."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, unusable
 from aiodps.fleet.plan.devices import DeviceSource
 from aiodps.network.trust import Trust
 from aiodps.registration.retry import RetryPolicy
@@ -20,16 +20,16 @@ from aiodps.transports import TRANSPORTS, transport_by_name
 from aiodps.transports.base import TransportFactory
 
 AZURE_LIMIT: Final = 1000.0
-"""Registrations a minute of one DPS instance. Source: Microsoft Learn, "Azure subscription and
+"""Registrations per minute of one DPS instance. Source: Microsoft Learn, "Azure subscription and
 service limits", Device Provisioning Service."""
 DEFAULT_ARRIVALS: Final = Closed(concurrency=50)
-MOST_SHARDS: Final = 1024
-_AZURE: Final = (
+MAX_SHARDS: Final = 1024
+_AZURE_DOMAINS: Final = (
     ".azure-devices-provisioning.net",
     ".azure-devices-provisioning.cn",
     ".azure-devices-provisioning.us",
 )
-_OF_ONE_DEVICE: Final = (
+_PER_DEVICE_SETTINGS: Final = (
     *("registration_id", "certificate", "private_key", "key_password_file"),
     *("transport", "port"),
 )
@@ -37,56 +37,58 @@ _OF_ONE_DEVICE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorOptions:
-    """How the emulator behaves that is started for a run; None for its own default."""
+    """How the emulator of a run behaves; None for the emulator's own default."""
 
     assign_after: float | None = None
     """Seconds it takes to assign a device."""
     retry_after: int | None = None
-    """Seconds it tells devices to wait between two polls."""
+    """Seconds it asks devices to wait between two polls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """Everything that decides what a run does, but its devices; checked, and can be pickled.
+    """What decides how a run goes, except its devices; checked, and can be pickled.
 
     Raises:
         ConfigurationError: If a value cannot be used, or two contradict each other.
     """
 
     settings: Settings
-    """Where the service is, and how long a device and a request may take. The device's own
-    settings stay at their defaults; `trust` is a file or a keyword."""
+    """Address of the service, and time-outs. Settings of a single device keep their defaults;
+    `trust` is a file or a keyword."""
     ports: Mapping[str, int] = field(default_factory=dict)
-    """TCP port by transport; the transport's own if it is not there."""
+    """TCP port by transport name; the transport's default where there is none."""
     min_poll_interval: float = 2.0
     """Shortest time between two polls in seconds; less than 2 only for emulators."""
     transports: tuple[str, ...] = ("mqtt",)
     """"rest", "mqtt", or both, alternating over the same devices."""
     arrivals: Arrivals = DEFAULT_ARRIVALS
     limit_rate: float | None = None
-    """Most devices started a minute; 0 for no limit, None for the service's own where it is
-    known: 1,000 for Azure."""
+    """Most devices started per minute; 0 for no limit, None for the service's quota: 1,000 for
+    Azure, unknown for others."""
     seed: int = 0
     """Makes schedules and jitter repeatable."""
     shards: int = 1
     emulator: EmulatorOptions | None = None
-    """The emulator to start for the run; None if the service is there already."""
+    """The emulator to start for the run; None if the service is running already."""
 
     def __post_init__(self) -> None:
-        """Refuse what no client could use, and what contradicts itself."""
+        """Check every value, and the values against each other."""
         self._check_settings()
         if not self.transports or not {*self.transports} <= TRANSPORTS.keys():
-            raise _unusable("transport", self.transports, "rest, mqtt, or rest,mqtt")
+            raise unusable("transport", self.transports, "rest, mqtt, or rest,mqtt")
 
         if len({*self.transports}) < len(self.transports):
-            raise _unusable("transport", self.transports, "each transport once")
+            raise unusable("transport", self.transports, "each transport once")
 
-        if type(self.shards) is not int or not 0 < self.shards <= MOST_SHARDS:
-            raise _unusable("shards", self.shards, f"a number from 1 to {MOST_SHARDS}")
+        if type(self.shards) is not int or not 0 < self.shards <= MAX_SHARDS:
+            raise unusable("shards", self.shards, f"a number from 1 to {MAX_SHARDS}")
 
         concurrency = self.arrivals.concurrency
         if concurrency is not None and concurrency < self.shards:
-            raise _unusable("concurrency", concurrency, f"at least one a shard: {self.shards}")
+            raise unusable(
+                "concurrency", concurrency, f"at least one for each shard: {self.shards}"
+            )
 
         self._check_limit()
 
@@ -94,43 +96,45 @@ class RunOptions:
         settings = self.settings
         given = {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
         settings.replace(**given)
-        for name in _OF_ONE_DEVICE:
-            if given[name] != getattr(_DEFAULTS, name):
-                raise _unusable(name, given[name], "it for one device, not for a fleet")
+        for name in _PER_DEVICE_SETTINGS:
+            if given[name] != getattr(Settings(), name):
+                raise unusable(name, given[name], f"no {name}: a fleet has many devices")
 
         if settings.id_scope is None:
             raise ConfigurationError(
-                "no id scope was given",
+                "the id scope is missing",
                 setting="id_scope",
                 hint="give --id-scope; it is on the overview page of the DPS instance",
             )
 
         if not isinstance(settings.trust, str | Path | None):
-            raise _unusable("trust", settings.trust, "a PEM file or a keyword: shards read it")
+            raise unusable(
+                "trust", settings.trust, "a PEM file or a keyword, which every shard can read"
+            )
 
         Trust.of(settings.trust)
         if self.azure and self.min_poll_interval < RetryPolicy().min_poll_interval:
             raise ConfigurationError(
-                "Azure allows a device five polls in ten seconds",
+                "Azure allows each device five polls in ten seconds",
                 setting="min_poll_interval",
-                hint="leave the shortest interval at 2 s or more",
+                hint="give a shortest interval of 2 s or more",
             )
 
     def _check_limit(self) -> None:
         if self.limit_rate is not None and not 0 <= self.limit_rate < math.inf:
-            raise _unusable("limit_rate", self.limit_rate, "a number of devices a minute")
+            raise unusable("limit_rate", self.limit_rate, "a number of devices per minute")
 
-        limit = self.most_a_minute
+        limit = self.max_per_minute
         match self.arrivals:
             case Burst() if limit is not None:
                 raise ConfigurationError(
-                    f"a burst starts all devices at once, and the limit is {limit:g} a minute",
+                    f"a burst starts all devices at once, and the limit is {limit:g} per minute",
                     setting="limit_rate",
-                    hint="lift the limit with --limit-rate 0 if the service is yours to burst",
+                    hint="give --limit-rate 0 for no limit, if you may overload the service",
                 )
             case Open(rate=rate) if limit is not None and rate * 60 > limit:
                 raise ConfigurationError(
-                    f"{rate:g} devices a second are more than the limit of {limit:g} a minute",
+                    f"{rate:g} devices per second exceed the limit of {limit:g} per minute",
                     setting="rate",
                     hint=f"give a rate up to {limit / 60:g}, or another --limit-rate",
                 )
@@ -139,50 +143,50 @@ class RunOptions:
 
     @property
     def azure(self) -> bool:
-        """Whether this is Azure, with its quotas and its bills."""
-        return self.settings.endpoint.casefold().endswith(_AZURE)
+        """Whether the service is Azure, which has quotas and bills requests."""
+        return self.settings.endpoint.casefold().endswith(_AZURE_DOMAINS)
 
     @property
-    def most_a_minute(self) -> float | None:
-        """Most devices started a minute; None for no limit."""
+    def max_per_minute(self) -> float | None:
+        """Most devices started per minute; None for no limit."""
         if self.limit_rate is None:
             return AZURE_LIMIT if self.azure else None
 
         return self.limit_rate or None
 
     def transport(self, name: str) -> TransportFactory:
-        """Make a transport by its name."""
+        """Return a transport by its name."""
         return transport_by_name(name, port=self.ports.get(name))
 
     def client(self, transport: TransportFactory) -> ProvisioningClient:
-        """Make a client whose jitter comes from the seed."""
+        """Return a client whose jitter comes from the seed."""
         return ProvisioningClient.from_settings(
             self.settings.replace(transport=transport),
             retry=RetryPolicy(min_poll_interval=self.min_poll_interval),
             seed=self.seed,
         )
 
-    def jobs(self, names: Sequence[str]) -> list[tuple[int, str]]:
-        """List every registration of the run: index of the device, transport.
+    def registrations(self, count: int) -> list[tuple[int, str]]:
+        """List every registration of a run of `count` devices: index of the device, transport.
 
-        With two transports they alternate, and a device's two registrations are half a run
-        apart, so that they do not meet.
+        Two transports alternate, and the two registrations of a device are half a run apart, so
+        that they do not overlap.
         """
-        count, ways = len(names), len(self.transports)
+        offset = count // len(self.transports)
         return [
-            ((at + way * (count // ways)) % count, self.transports[way])
-            for at in range(count)
-            for way in range(ways)
+            ((index + position * offset) % count, transport)
+            for index in range(count)
+            for position, transport in enumerate(self.transports)
         ]
 
     def shard_of(self, number: int) -> int:
-        """Say which shard does a registration; each shard has all transports, as the run has."""
+        """Return the shard of a registration; every shard uses all transports of the run."""
         return number // len(self.transports) % self.shards
 
     def number_in_run(self, index: int, shard: int) -> int:
-        """Return the number in the run of a shard's N-th registration: `shard_of` reversed."""
-        ways = len(self.transports)
-        return (index // ways * self.shards + shard) * ways + index % ways
+        """Return the number in the run of a shard's N-th registration: inverse of `shard_of`."""
+        transports = len(self.transports)
+        return (index // transports * self.shards + shard) * transports + index % transports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,15 +198,6 @@ class ShardSpec:
     shard: int
     """From 0."""
     source: DeviceSource = field(repr=False)
-    """Every device of the run; the shard takes its own."""
+    """Every device of the run; the shard selects its own."""
     folder: Path
-    """The run folder: on a disk that all shards of the run see."""
-
-
-_DEFAULTS: Final = Settings()
-
-
-def _unusable(name: str, value: object, wanted: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{name} cannot be {ascii(value)[:60]}", setting=name, hint=f"give {wanted}"
-    )
+    """The run folder, on a disk that all shards of the run share."""

@@ -1,1 +1,1 @@
-"""What is said about a run: `html` writes the page; it needs the extra `[fleet]`."""
+"""Results of a run: summary, comparison, HTML report (`html`, which needs the extra `[fleet]`)."""

@@ -1,8 +1,7 @@
-"""The report's charts, made with Bokeh.
+"""The charts of the report, drawn with Bokeh.
 
-Bokeh's core is a quarter of the size of plotly's only bundle, and its axes and grids take their
-colours from CSS, so that one chart is right in light and in dark. What is drawn in colour is
-legible on both. Nothing here needs `eval`, so that the page can forbid it.
+Axes and grids take their colours from CSS, so that one chart fits both colour schemes; the
+colours of lines and bars are legible in both. Nothing needs `eval`, so the page can forbid it.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from aiodps.fleet.report.summary import Summary
 from aiodps.fleet.report.timeline import Slot, slot_width, timeline
 
 COLOURS: Final = ("#3b82c4", "#e08a3c", "#2a9d8f", "#9a6fd0")
-"""Of the series, in their order."""
+"""Colours of the series, in their order."""
 
 _FAILED: Final = "#d0453e"
 
@@ -35,14 +34,14 @@ PARTS: Final = {
     "journal": ("journal", "#8d7fc7"),
     "register": ("register", "#2a9d8f"),
     "poll": ("poll", "#7cc6a4"),
-    "wait": ("told to wait", "#a3aab5"),
+    "wait": ("requested wait", "#a3aab5"),
     "backoff": ("lost to backoff", "#e08a3c"),
     "other": ("inside aiodps", "#d8b25a"),
 }
-"""What a latency is made of, in its order: label and colour."""
+"""Label and colour of each part of a latency, in their order."""
 
 _TOOLTIP: Final = "<div>@text</div>"
-"""Bokeh escapes what it puts in."""
+"""Bokeh escapes the text."""
 
 _TALL: Final = 320
 _LOW: Final = 200
@@ -54,15 +53,15 @@ class Series:
 
     label: str
     path: str
-    """Where its facts lie in `summary.json`."""
+    """The path of its facts in `summary.json`."""
     colour: str
     facts: Summary
-    """Its part of `summary.json`."""
+    """The facts of the transport in `summary.json`."""
     samples: Sequence[Sample]
 
 
 def parts(facts: Summary) -> dict[str, float]:
-    """Return the mean seconds by `PARTS`; they add up to the mean latency."""
+    """Return the mean seconds of each part; they add up to the mean latency."""
     if facts["latency"] is None:
         return {}
 
@@ -72,7 +71,7 @@ def parts(facts: Summary) -> dict[str, float]:
 
 
 def percentile_chart(series: Sequence[Series]) -> figure:
-    """Draw latency by percentile; each step to the right leaves half as many devices out."""
+    """Draw latency by percentile, on HdrHistogram's axis."""
     chart = _chart(
         height=_TALL,
         x_axis_type="log",
@@ -82,7 +81,7 @@ def percentile_chart(series: Sequence[Series]) -> figure:
     )
     furthest = 10.0
     for one in series:
-        for values, dash, what in (
+        for values, dash, label in (
             ([each.latency for each in _assigned(one)], "solid", ""),
             ([each.service_time for each in _assigned(one)], "dotted", " service time"),
         ):
@@ -93,11 +92,11 @@ def percentile_chart(series: Sequence[Series]) -> figure:
                 chart,
                 one,
                 dash=dash,
-                hover=not what,
+                hover=not label,
                 x=rights,
                 y=[point.value for point in points],
                 text=[
-                    f"{float(point.percent):.7g} %: {units.duration(point.value)}{what}"
+                    f"{float(point.percent):.7g} %: {units.duration(point.value)}{label}"
                     for point in points
                 ],
             )
@@ -115,7 +114,7 @@ def _percentile_axis(chart: figure, furthest: float) -> None:
 
 
 def timeline_charts(series: Sequence[Series]) -> dict[str, figure]:
-    """Draw how the run went: throughput, devices in flight, latency; one x axis for all."""
+    """Draw throughput, devices in flight and latency over time, with one x axis."""
     width = slot_width(
         max((sample.finished for one in series for sample in one.samples), default=0.0)
     )
@@ -130,7 +129,7 @@ def timeline_charts(series: Sequence[Series]) -> dict[str, figure]:
         x_range=throughput.x_range,
     )
     for one, each in slots:
-        if one.facts["offered_rate"] is not None:  # a burst would dwarf everything else
+        if one.facts["offered_rate"] is not None:  # a burst would dwarf all other rates
             _over_time(throughput, one, each, lambda slot: slot.arrivals, "arrive", dash="dotted")
 
         _over_time(throughput, one, each, lambda slot: slot.assigned, "assigned")
@@ -150,7 +149,7 @@ def _over_time(
     one: Series,
     slots: Sequence[Slot],
     value: Callable[[Slot], float | None],
-    what: str,
+    label: str,
     *,
     dash: str = "solid",
     filled: bool = False,
@@ -166,12 +165,12 @@ def _over_time(
         hover=True,
         x=[begin for begin, _ in points],
         y=[figure for _, figure in points],
-        text=[f"{begin:g} s: {write(figure)} {what}" for begin, figure in points],
+        text=[f"{begin:g} s: {write(figure)} {label}" for begin, figure in points],
     )
 
 
 def phase_charts(series: Sequence[Series]) -> dict[str, figure]:
-    """Stack what the mean latency is made of: all of it, and what the service did not ask for."""
+    """Draw the parts of the mean latency, with and without the wait that the service asked for."""
     charts = {"phases": _bars(series, PARTS, "mean seconds per device")}
     if any(parts(one.facts).get("wait") for one in series):
         rest = [name for name in PARTS if name != "wait"]
@@ -220,7 +219,7 @@ def _assigned(one: Series) -> list[Sample]:
 
 
 def _chart(**options: Any) -> figure:
-    """Make an empty chart that is as wide as the page and leaves touch and wheel to it."""
+    """Return an empty chart that is as wide as the page and does not capture touch or wheel."""
     chart = figure(sizing_mode="stretch_width", tools="", toolbar_location=None, **options)
     chart.outline_line_color = None
     chart.grid.grid_line_dash = [2, 4]

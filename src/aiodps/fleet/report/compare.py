@@ -1,14 +1,13 @@
-"""Two runs, or two transports of one run, side by side."""
+"""Comparison of two runs, or of two transports of one run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aiodps.fleet.measure.percentiles import REPORTED
-from aiodps.fleet.report.summary import Summary
+from aiodps.fleet.report.summary import LATENCIES, Summary, pick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,19 +16,19 @@ class Row:
 
     name: str
     unit: str
-    """"s", "/s", "%" (the values are shares) or nothing."""
+    """"s", "/s", "%" (the values are shares) or "" for none."""
     left: float | None
     right: float | None
 
     @property
     def ratio(self) -> float | None:
-        """Return right divided by left; None where that says nothing."""
+        """Right divided by left; None if a value is missing or the left one is 0."""
         return self.right / self.left if self.left and self.right is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two sides and their figures."""
+    """The figures of two sides."""
 
     left: str
     right: str
@@ -37,7 +36,7 @@ class Comparison:
 
 
 def compare_transports(summary: Summary) -> Comparison | None:
-    """Compare the two transports of a run; None if it used one."""
+    """Compare the two transports of a run; None if it used only one."""
     transports = summary["transports"]
     if len(transports) < 2:  # noqa: PLR2004
         return None
@@ -47,7 +46,7 @@ def compare_transports(summary: Summary) -> Comparison | None:
 
 
 def compare_runs(left: Summary, right: Summary, *, names: tuple[str, str]) -> list[Comparison]:
-    """Compare two runs: each transport that both used; if there is none, the first of each."""
+    """Compare two runs by each transport that both used, else by the first transport of each."""
     both = sorted({*left["transports"]} & {*right["transports"]})
     pairs = [(name, name) for name in both] or list(
         zip(list(left["transports"])[:1], list(right["transports"])[:1], strict=False)
@@ -64,16 +63,16 @@ def compare_runs(left: Summary, right: Summary, *, names: tuple[str, str]) -> li
 
 
 def run_names(left: Path, right: Path) -> tuple[str, str]:
-    """Call two runs as their folders are called, by the whole path if these are alike."""
+    """Return the names of two run folders, or their paths if the names are the same."""
     names = left.resolve().name, right.resolve().name
     return names if names[0] != names[1] else (str(left), str(right))
 
 
 def cautions(summaries: Mapping[str, Summary]) -> list[str]:
-    """Say why figures of several runs may not be comparable; empty if nothing speaks against it.
+    """Return the reasons why runs are not comparable; empty if there are none.
 
     Args:
-        summaries: By the name to call each.
+        summaries: The summaries by name of the run.
     """
     lines = [
         f"{name} was limited by its generator: {', '.join(summary['generator']['why'])}"
@@ -98,44 +97,30 @@ def _differences(one: tuple[str, Summary], other: tuple[str, Summary]) -> Iterat
             yield f"{name} differs: {left} {theirs}, {right} {ours}"
 
 
-_Figure = Callable[[Summary], float | None]
-
-
-def _latency(name: str) -> _Figure:
-    return lambda facts: facts["latency"] and facts["latency"][name]
-
-
-def _each(name: str) -> _Figure:
-    return lambda facts: facts[name] / facts["devices"]
-
-
-def _wait(name: str) -> _Figure:
-    return lambda facts: facts["waited"][name] and facts["waited"][name]["mean"]
-
-
-_FIGURES: Final[Mapping[str, tuple[str, _Figure]]] = {
-    "devices": ("", lambda facts: facts["devices"]),
-    "failed": ("%", _each("failed")),
-    "assigned": ("/s", lambda facts: facts["achieved_rate"]),
-    **{f"latency p{name}": ("s", _latency(f"p{name}")) for name in REPORTED},
-    "latency max": ("s", _latency("max")),
-    "latency mean": ("s", _latency("mean")),
-    "service time p50": (
-        "s",
-        lambda facts: facts["service_time"] and facts["service_time"]["p50"],
-    ),
-    "told to wait, mean": ("s", _wait("asked")),
-    "lost to backoff, mean": ("s", _wait("backoff")),
-    "register requests per device": ("", _each("register_requests")),
-    "polls per device": ("", _each("polls")),
-    "throttled per device": ("", _each("throttled")),
+_FIGURES: Final[Mapping[str, tuple[str, str]]] = {
+    "devices": ("", "devices"),
+    "failed": ("%", "failed"),
+    "assigned": ("/s", "achieved_rate"),
+    **{f"latency {name}": ("s", f"latency/{name}") for name in LATENCIES},
+    "service time p50": ("s", "service_time/p50"),
+    "requested wait, mean": ("s", "waited/asked/mean"),
+    "lost to backoff, mean": ("s", "waited/backoff/mean"),
+    "register requests per device": ("", "register_requests"),
+    "polls per device": ("", "polls"),
+    "throttled per device": ("", "throttled"),
 }
-"""What is compared: unit, and how to find it."""
+"""Unit of each figure, and its path in the summary."""
+_PER_DEVICE: Final = {"failed", "register_requests", "polls", "throttled"}
+"""Counts that are divided by the number of devices."""
 
 
 def _comparison(left: str, right: str, one: Summary, other: Summary) -> Comparison:
     rows = tuple(
-        Row(name=name, unit=unit, left=figure(one), right=figure(other))
-        for name, (unit, figure) in _FIGURES.items()
+        Row(name=name, unit=unit, left=_figure(one, path), right=_figure(other, path))
+        for name, (unit, path) in _FIGURES.items()
     )
     return Comparison(left=left, right=right, rows=rows)
+
+
+def _figure(facts: Summary, path: str) -> float | None:
+    return facts[path] / facts["devices"] if path in _PER_DEVICE else pick(facts, path)

@@ -1,6 +1,6 @@
-"""Writes the report: one HTML file about a run, or about two side by side.
+"""Writer of the report: one HTML file about one run, or about two side by side.
 
-Needs the extra `[fleet]`; nothing else of `aiodps.fleet` imports it.
+Needs the extra `[fleet]`; no other module of `aiodps.fleet` imports this one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ except ModuleNotFoundError as exc:
 __all__ = ["PAGE", "Run", "read_run", "write_comparison", "write_report"]
 
 PAGE: Final = Path("report", "index.html")
-"""Where a run's report lies in its folder."""
+"""Path of the report in the run folder."""
 
 
 def read_run(folder: Path, *, name: str | None = None) -> Run:
-    """Read summary and samples of a run; without a name it is called as its folder.
+    """Read summary and samples of a run; its default name is that of its folder.
 
     Raises:
-        ConfigurationError: they are not there, or of another version.
+        ConfigurationError: a file is missing, or has another version.
     """
     return Run(
         name=folder.resolve().name if name is None else name,
@@ -42,15 +42,15 @@ def read_run(folder: Path, *, name: str | None = None) -> Run:
 
 
 def write_report(folder: Path, run: Run | None = None) -> Path:
-    """Write the report of a run into its folder, and return where.
+    """Write the report of a run to its folder, and return its path.
 
     Args:
-        folder: The run's.
-        run: What there is to say; None to read it from the folder.
+        folder: The run folder.
+        run: Summary and samples; None to read them from the folder.
 
     Raises:
-        ConfigurationError: there is no run in the folder.
-        OSError: it could not be written.
+        ConfigurationError: the folder has no results of a run.
+        OSError: the report could not be written.
     """
     path = folder / PAGE
     page = render([read_run(folder) if run is None else run])
@@ -63,8 +63,8 @@ def write_comparison(left: Path, right: Path, path: Path) -> None:
     """Write a report of two runs side by side.
 
     Raises:
-        ConfigurationError: there is no run in one of the folders.
-        OSError: it could not be written.
+        ConfigurationError: one of the folders has no results of a run.
+        OSError: the report could not be written.
     """
     runs = [
         read_run(folder, name=name)

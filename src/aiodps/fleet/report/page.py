@@ -1,7 +1,7 @@
-"""The report as one HTML file: opens from disk, asks nobody for anything, and cannot.
+"""The report as one HTML page, which opens from disk and loads nothing.
 
-Its content security policy names the two scripts on it by their hash and forbids everything else,
-network included. Whatever a device or the service said is escaped.
+Its content security policy allows its two scripts by their hashes, and forbids everything else,
+including the network. Texts from devices and from the service are escaped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from aiodps.fleet.report.charts import (
     timeline_charts,
 )
 from aiodps.fleet.report.compare import Comparison, cautions, compare_runs, compare_transports
-from aiodps.fleet.report.summary import Summary, pick
+from aiodps.fleet.report.summary import LATENCIES, Summary, pick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Run:
     """One run to report on."""
 
     name: str
-    """What to call it beside others."""
+    """Its label in a comparison."""
     summary: Summary
     samples: Sequence[Sample]
 
@@ -55,10 +55,10 @@ def render(runs: Sequence[Run]) -> str:
         ValueError: there are no runs, or more than two.
     """
     if not 0 < len(runs) <= 2:  # noqa: PLR2004
-        raise ValueError("a report is on one run or two")
+        raise ValueError("a report is about one or two runs")
 
     series = _series(runs)
-    silence(MISSING_RENDERERS)  # where nothing was assigned there is nothing to draw
+    silence(MISSING_RENDERERS)  # if nothing was assigned, charts are empty
     script, charts = components(
         {
             "percentiles": percentile_chart(series),
@@ -67,15 +67,17 @@ def render(runs: Sequence[Run]) -> str:
         },
         wrap_script=False,
     )
-    scripts = {"library": _library(), "script": script + _ON_SCHEME}
+    scripts = {"library": _library(), "script": script + _REPAINT_SCRIPT}
     page: str = _template().render(
         title=_title(runs),
         verdict=_verdict(runs),
         cautions=cautions({run.name if len(runs) > 1 else "the run": run.summary for run in runs}),
-        runs=[_shown(run, index=index, alone=len(runs) == 1) for index, run in enumerate(runs)],
+        runs=[
+            _run_context(run, index=index, alone=len(runs) == 1) for index, run in enumerate(runs)
+        ],
         series=series,
         headline=_HEADLINE,
-        percentiles=("p50", "p75", "p90", "p95", "p99", "p99.9", "max", "mean"),
+        percentiles=LATENCIES,
         parts=_parts(series),
         comparisons=_comparisons(runs),
         version=version("aiodps"),
@@ -87,12 +89,12 @@ def render(runs: Sequence[Run]) -> str:
     return page
 
 
-_ON_SCHEME: Final = """
+_REPAINT_SCRIPT: Final = """
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const view of Bokeh.index.roots) view.request_repaint?.()
 })
 """
-"""Charts take their colours when they are painted: paint anew when day turns into night."""
+"""Repaints the charts when the colour scheme changes: they take their colours when painted."""
 
 _HEADLINE: Final = (
     ("devices", "devices", "count"),
@@ -123,7 +125,7 @@ _GENERATOR: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
 
 @cache
 def _library() -> str:
-    """Return Bokeh's core: no widgets, no tables, no WebGL, no MathJax."""
+    """Return Bokeh's core, without widgets, tables, WebGL and MathJax."""
     core, *_ = Resources(mode="inline", components=["bokeh"]).js_raw
     return core
 
@@ -151,7 +153,7 @@ def _template() -> Any:
         "duration": units.duration,
         "share": units.share,
         "ratio": units.ratio,
-        "written": lambda value, how: getattr(units, how)(value),
+        "format": lambda value, unit: getattr(units, unit)(value),
         "pick": pick,
         "unit": lambda value, unit: units.BY_UNIT[unit](value),
     }
@@ -188,17 +190,17 @@ def _comparisons(runs: Sequence[Run]) -> list[Comparison]:
 
 def _title(runs: Sequence[Run]) -> str:
     if len(runs) > 1:
-        return " against ".join(run.name for run in runs)
+        return " vs. ".join(run.name for run in runs)
 
     transports = runs[0].summary["transports"]
     devices = max((facts["devices"] for facts in transports.values()), default=0)
     plural = "" if devices == 1 else "s"
-    ways = " and ".join(sorted(transports, reverse=True)) or "no transport"
-    return f"{devices:,} device{plural} over {ways}"
+    names = " and ".join(sorted(transports, reverse=True)) or "no transport"
+    return f"{devices:,} device{plural} over {names}"
 
 
 def _verdict(runs: Sequence[Run]) -> dict[str, str]:
-    """Say in a few words how it ended; the worst of them gives the colour."""
+    """Return the outcome of the runs in a few words; the worst one decides the colour."""
     verdicts = [_verdict_of(run.summary) for run in runs]
     kind = max((kind for kind, _ in verdicts), key=("good", "warn", "bad").index)
     if len(runs) == 1:
@@ -209,21 +211,21 @@ def _verdict(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _verdict_of(summary: Summary) -> tuple[str, str]:
-    """Judge a run; what has not begun is in no sample, but in the states of a run folder."""
+    """Return the outcome of a run; registrations that never started count as not finished."""
     transports = summary["transports"].values()
     states = summary.get("states", {})
     failed = sum(facts["failed"] for facts in transports)
     left = sum(states.get(state, 0) for state in ("planned", "sent", "operation"))
     left = left or sum(facts["interrupted"] for facts in transports)
-    trouble = {"failed": failed, "not finished": left}
-    words = [f"{number:,} {what}" for what, number in trouble.items() if number]
+    counts = {"failed": failed, "not finished": left}
+    words = [f"{number:,} {label}" for label, number in counts.items() if number]
     if words:
         return "bad" if failed else "warn", ", ".join(words)
 
     return ("good", "all assigned") if transports else ("warn", "nothing was started")
 
 
-def _shown(run: Run, *, index: int, alone: bool) -> dict[str, Any]:
+def _run_context(run: Run, *, index: int, alone: bool) -> dict[str, Any]:
     generator = run.summary["generator"]
     return {
         "name": "" if alone else run.name,

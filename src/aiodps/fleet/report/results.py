@@ -1,11 +1,12 @@
-"""What a run leaves in its folder, made from its journals: figures, samples, assignments.
+"""Results of a run, read from its journals, and the files that are written from them.
 
-May be made at any time when no shard runs; what is there is replaced.
+They can be written at any time when no shard is running; existing files are replaced.
 """
 
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -24,38 +25,35 @@ from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """Everything the journals of a run say."""
+    """The content of the journals of a run."""
 
     run: RunFile
     entries: tuple[Entry, ...] = field(repr=False)
     """Every registration, in the order of the run."""
     sessions: tuple[dict[str, Any], ...] = field(repr=False)
-    """What each session of each shard was like."""
+    """The facts of each session of each shard."""
     missing: tuple[int, ...] = ()
-    """Shards without a journal: elsewhere, or never begun."""
+    """Shards without a journal: on other machines, or never started."""
 
     @property
     def samples(self) -> list[Sample]:
-        """What each registration took that has begun."""
+        """The samples of all registrations that have started."""
         return [entry.sample for entry in self.entries if entry.sample is not None]
 
     @property
     def counts_by_state(self) -> dict[str, int]:
-        """Count registrations by state: the sum is all that were planned."""
-        counts = {state.value: 0 for state in State}
-        for entry in self.entries:
-            counts[entry.state.value] += 1
-
-        return counts
+        """The number of registrations in each state; they add up to all that were planned."""
+        counts = Counter(entry.state for entry in self.entries)
+        return {state.value: counts[state] for state in State}
 
     @property
     def left(self) -> int:
-        """Registrations that have not ended."""
+        """The number of registrations that have not ended."""
         return sum(not entry.state.final for entry in self.entries)
 
     @property
     def failed(self) -> int:
-        """Registrations that have failed."""
+        """The number of registrations that have failed."""
         return self.counts_by_state[State.FAILED]
 
     @property
@@ -65,15 +63,21 @@ class Results:
 
     @property
     def generator_load(self) -> GeneratorLoad:
-        """How hard the generator had to work, where it was hardest."""
-        return worst([GeneratorLoad(**one["strain"]) for one in self.sessions if "strain" in one])
+        """The greatest load of the generator in any session."""
+        return worst(
+            [
+                GeneratorLoad(**one["generator_load"])
+                for one in self.sessions
+                if "generator_load" in one
+            ]
+        )
 
 
 def read_results(folder: Path) -> Results:
-    """Read a run's folder.
+    """Read the journals of a run folder.
 
     Raises:
-        ConfigurationError: If there is no run in it.
+        ConfigurationError: If the folder has no run.
         JournalError: If a journal is in use or damaged.
     """
     run = RunFile.read(folder)
@@ -98,42 +102,42 @@ def read_results(folder: Path) -> Results:
 
 
 def write_results(folder: Path, results: Results) -> Summary:
-    """Write everything that a run leaves, and return its summary.
+    """Write samples, percentiles, assignments and summary; return the summary.
 
     Raises:
-        JournalError: If it cannot be written; the journals are whole.
+        JournalError: If a file cannot be written; the journals are complete.
     """
     samples = results.samples
-    summary = summarize(samples, facts_of(results))
+    summary = summarize(samples, run_facts(results))
     summary["states"] = results.counts_by_state
     try:
         write_samples(folder / "samples.csv", samples)
-        done = [one.latency for one in samples if one.outcome is Outcome.ASSIGNED]
-        write_hgrm(folder / "percentiles.hgrm", done)
+        latencies = [one.latency for one in samples if one.outcome is Outcome.ASSIGNED]
+        write_hgrm(folder / "percentiles.hgrm", latencies)
         _write_assignments(folder / "assignments.csv", results.entries)
         write_summary(folder / "summary.json", summary)
     except OSError as exc:
         raise JournalError(
             f"the results cannot be written to {str(folder)!r}: {exc.strerror}",
             reason="unwritable",
-            hint="make room, then `aiodps fleet report` makes them again",
+            hint="free disk space, then write them with `aiodps fleet report`",
         ) from exc
 
     return summary
 
 
-def facts_of(results: Results) -> Facts:
-    """Say what samples cannot tell."""
+def run_facts(results: Results) -> Facts:
+    """Return the facts about a run that are not in its samples."""
     run, options, generator_load = results.run, results.run.options, results.generator_load
     why = generator_load.reasons()
-    began = min((one["started"] for one in results.sessions), default=None)
+    started = min((session["started"] for session in results.sessions), default=None)
     return Facts(
         command=run.command,
         seed=options.seed,
         started_at=datetime.fromisoformat(run.created)
-        if began is None
-        else datetime.fromtimestamp(began, UTC),
-        arrivals=in_words(options.arrivals, options.most_a_minute),
+        if started is None
+        else datetime.fromtimestamp(started, UTC),
+        arrivals=describe_arrivals(options.arrivals, options.max_per_minute),
         environment={
             **run.environment,
             "endpoint": options.settings.endpoint,
@@ -146,8 +150,8 @@ def facts_of(results: Results) -> Facts:
     )
 
 
-def in_words(arrivals: Arrivals, limit_rate: float | None) -> str:
-    """Say how devices arrive."""
+def describe_arrivals(arrivals: Arrivals, limit_rate: float | None) -> str:
+    """Describe arrivals in words, with the limits of concurrency and rate."""
     match arrivals:
         case Closed(concurrency=concurrency):
             words = [f"closed, {concurrency} at a time"]
@@ -157,16 +161,16 @@ def in_words(arrivals: Arrivals, limit_rate: float | None) -> str:
             words = [f"open, {rate:g}/s", spacing, *([f"ramp {ramp:g} s"] if ramp else [])]
 
     if not isinstance(arrivals, Closed) and arrivals.concurrency is not None:
-        words.append(f"{arrivals.concurrency} in flight at most")
+        words.append(f"at most {arrivals.concurrency} in flight")
 
     if limit_rate is not None:
-        words.append(f"{limit_rate:g} a minute at most")
+        words.append(f"at most {limit_rate:g} per minute")
 
     return ", ".join(words)
 
 
 def _write_assignments(path: Path, entries: Sequence[Entry]) -> None:
-    """Write where each device belongs; a device's last assignment counts."""
+    """Write the assigned hub of each device; the last assignment of a device counts."""
     rows = {
         entry.registration_id: (entry.sample.device_id, entry.sample.assigned_hub)
         for entry in entries
@@ -175,4 +179,6 @@ def _write_assignments(path: Path, entries: Sequence[Entry]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("registration_id", "device_id", "assigned_hub"))
-        writer.writerows((name, *where) for name, where in rows.items())
+        writer.writerows(
+            (registration_id, *assignment) for registration_id, assignment in rows.items()
+        )

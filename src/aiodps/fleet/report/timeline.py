@@ -1,4 +1,4 @@
-"""How a run went, second by second."""
+"""The timeline of a run: rates, devices in flight and latencies by slot of time."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from aiodps.fleet.measure.percentiles import percentile
 from aiodps.fleet.measure.sample import Outcome, Sample
 
 _POINTS: Final = 120
-"""About as many as a chart can show."""
+"""Slots that a chart can show."""
 _WIDTHS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A stretch of a run. Rates are per second."""
+    """A slot of the timeline. Rates are per second."""
 
     begin: float
-    """Seconds since the run's start."""
+    """Seconds since the start of the run."""
     arrivals: float
-    """Devices that should have begun."""
+    """Devices that should have started."""
     assigned: float
     failed: float
     in_flight: int
-    """Most devices at once that had begun and not ended."""
+    """Most devices in flight at once."""
     p50: float | None
-    """Latency in seconds of the devices that were assigned in it; None if none was."""
+    """Median latency in seconds of devices assigned in the slot; None if there were none."""
     p99: float | None
 
 
 def slot_width(duration: float) -> float:
-    """Return how many seconds one slot should be long: a round number."""
+    """Return the width of a slot for a run, in seconds: a round number."""
     return next((width for width in _WIDTHS if width * _POINTS >= duration), _WIDTHS[-1])
 
 
 def timeline(samples: Sequence[Sample], *, width: float) -> list[Slot]:
-    """Cut a run into slots of `width` seconds, the last one included."""
+    """Return the slots of a run, each `width` seconds wide."""
     if not samples:
         return []
 
@@ -63,8 +63,8 @@ def timeline(samples: Sequence[Sample], *, width: float) -> list[Slot]:
             assigned=len(latencies[at]) / width,
             failed=failed[at] / width,
             in_flight=peaks[at],
-            p50=_of(latencies[at], 50),
-            p99=_of(latencies[at], 99),
+            p50=_percentile(latencies[at], 50),
+            p99=_percentile(latencies[at], 99),
         )
         for at in range(count)
     ]
@@ -74,7 +74,7 @@ def _slot(at: float, width: float) -> int:
     return max(int(at / width), 0)
 
 
-def _of(latencies: list[float], percent: int) -> float | None:
+def _percentile(latencies: list[float], percent: int) -> float | None:
     return percentile(sorted(latencies), percent) if latencies else None
 
 

@@ -1,20 +1,20 @@
-"""How figures are written for people, alike in the terminal and in the report."""
+"""Formatting of figures with their units, the same in the terminal and in the report."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-NONE: Final = "-"
-"""What stands where there is no figure."""
+NO_VALUE: Final = "-"
+"""Shown where there is no figure."""
 
 _MINUTE: Final = 60.0
 
 
 def duration(seconds: float | None) -> str:
-    """Write seconds with three digits: 0.42 ms, 345 ms, 1.23 s, 45.6 s, 2 min 05 s."""
+    """Format seconds with three digits: 0.42 ms, 345 ms, 1.23 s, 45.6 s, 2 min 05 s."""
     if seconds is None:
-        return NONE
+        return NO_VALUE
 
     if abs(seconds) < 1 - 0.0005:
         return f"{_digits(seconds * 1000)} ms"
@@ -27,31 +27,31 @@ def duration(seconds: float | None) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    """Write a rate: 41.7/s."""
-    return NONE if per_second is None else f"{_digits(per_second)}/s"
+    """Format a rate: 41.7/s."""
+    return NO_VALUE if per_second is None else f"{_digits(per_second)}/s"
 
 
 def count(number: float | None) -> str:
-    """Write how many: 12,345; fractions with two digits."""
+    """Format a number: 12,345; fractions with two digits."""
     if number is None:
-        return NONE
+        return NO_VALUE
 
     return f"{number:,.0f}" if number == int(number) else f"{number:,.2f}"
 
 
 def share(part: float | None) -> str:
-    """Write a share as a percentage: 0.05 %, 12.3 %."""
-    return NONE if part is None else f"{_digits(part * 100)} %"
+    """Format a share as a percentage: 0.05 %, 12.3 %."""
+    return NO_VALUE if part is None else f"{_digits(part * 100)} %"
 
 
 def ratio(value: float | None) -> str:
-    """Write a ratio: x 1.23."""
-    return NONE if value is None else f"x {value:.2f}"
+    """Format a ratio: x 1.23."""
+    return NO_VALUE if value is None else f"x {value:.2f}"
 
 
 def memory(size: float | None) -> str:
-    """Write bytes as MiB."""
-    return NONE if size is None else f"{size / 2**20:,.0f} MiB"
+    """Format bytes as MiB."""
+    return NO_VALUE if size is None else f"{size / 2**20:,.0f} MiB"
 
 
 BY_UNIT: Final[Mapping[str, Callable[[float | None], str]]] = {
@@ -60,11 +60,11 @@ BY_UNIT: Final[Mapping[str, Callable[[float | None], str]]] = {
     "%": share,
     "": count,
 }
-"""How a figure of a unit is written."""
+"""The formatting function of each unit."""
 
 
 def _digits(value: float) -> str:
-    """Write three digits, never with an exponent."""
+    """Format three significant digits, never with an exponent."""
     size = abs(value)
     places = 0 if size >= 99.95 or not size else 1 if size >= 9.995 else 2  # noqa: PLR2004
     return f"{value:,.{places}f}"

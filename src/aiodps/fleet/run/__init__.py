@@ -1,1 +1,1 @@
-"""Running it: shards, sessions, arrivals on time."""
+"""Execution of a run: shards, their sessions, and the pacing of arrivals."""

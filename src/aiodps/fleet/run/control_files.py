@@ -1,8 +1,7 @@
-"""How a run's shards hear and are heard: small files in the run folder.
+"""Control files in the run folder: start time and orders for the shards, progress from them.
 
-Whatever runs the shards (processes here, a cluster elsewhere), all of them see the folder; so
-files are enough, and nothing has to listen on the network. Nothing here has to survive anything:
-what counts is in the journals.
+All shards share the folder, whether they are processes of this machine or workers of a cluster;
+so nothing has to listen on the network. The files need not be durable: the journals are.
 """
 
 from __future__ import annotations
@@ -19,62 +18,62 @@ from typing import Any
 from aiodps.fleet.measure.progress import Progress
 
 POLL_INTERVAL = 0.1
-"""Seconds between two looks at the files."""
+"""Seconds between two polls of the files."""
 
 
 class Order(enum.StrEnum):
-    """What shards are told."""
+    """An order to all shards to stop."""
 
     DRAIN = "drain"
-    """Begin no more devices, and let the running ones end."""
+    """Start no more devices, and let those in flight end."""
     HALT = "halt"
-    """Stop now."""
+    """Stop at once."""
 
 
 class ControlFiles:
-    """The files of one session of a run."""
+    """The control files of one session of a run."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "control"
 
-    def begin(self) -> None:
-        """Begin a session: forget what was said in the last one."""
-        self.end()
+    def create(self) -> None:
+        """Create the folder, without files of an earlier session."""
+        self.remove()
         self._folder.mkdir(parents=True)
 
-    def end(self) -> None:
-        """Take the files away."""
+    def remove(self) -> None:
+        """Delete the files."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def report(self, shard: int, progress: Progress) -> None:
-        """Say how a shard stands; the first report says that it is ready."""
-        # A full disk must stop the journal, not this.
+    def write_progress(self, shard: int, progress: Progress) -> None:
+        """Report the progress of a shard; the first report means that it is ready."""
+        # A full disk is an error of the journal, not of a progress report.
         with contextlib.suppress(OSError):
             self._write(f"{shard:04}.json", progress.to_json())
 
-    def progress_of_shards(self, shards: Iterable[int]) -> dict[int, Progress]:
-        """Read how shards stand; those that are not ready are not there."""
+    def read_progress(self, shards: Iterable[int]) -> dict[int, Progress]:
+        """Return the progress by shard; a shard that is not ready is missing."""
         found = {shard: self._read(f"{shard:04}.json") for shard in shards}
         return {
             shard: Progress.from_json(data) for shard, data in found.items() if data is not None
         }
 
-    def start(self, at: float) -> None:
-        """Let all shards begin, at a time in seconds since 1970."""
+    def set_start_time(self, at: float) -> None:
+        """Set the time when all shards start, in seconds since 1970."""
         self._write("start.json", {"at": at})
 
-    def started(self) -> float | None:
-        """Say when to begin; None if that is not known yet."""
+    def start_time(self) -> float | None:
+        """Return the time when all shards start; None if it is not set yet."""
         data = self._read("start.json")
         return None if data is None else float(data["at"])
 
-    def give(self, order: Order) -> None:
-        """Tell all shards to stop."""
+    def send(self, order: Order) -> None:
+        """Send an order to all shards."""
         with contextlib.suppress(OSError):
             self._write("order.json", {"order": order.value})
 
     def order(self) -> Order | None:
-        """Say what shards are told; None for nothing."""
+        """Return the order that was sent last; None if there was none."""
         data = self._read("order.json")
         return None if data is None else Order(data["order"])
 

@@ -1,4 +1,4 @@
-"""The same shards on a Dask cluster: its client is a `concurrent.futures.Executor` already."""
+"""`DaskExecutor`: runs the shards of a run on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from distributed import Client
 from aiodps.errors import ConfigurationError
 
 T = TypeVar("T")
-PATIENCE = 30.0
-"""Seconds in which the scheduler must respond."""
+CONNECT_TIMEOUT = 30.0
+"""Seconds until the scheduler must have responded."""
 
 
 class DaskExecutor(Executor):
-    """Runs each shard on a worker of its own, and on another one if that is lost."""
+    """Runs each shard on a worker, and on another one if that worker is lost."""
 
     def __init__(self, address: str, count: int) -> None:
         """Connect.
 
         Args:
             address: The scheduler's, like `tcp://scheduler:8786`.
-            count: Shards that have to run at once.
+            count: Number of shards that have to run at once.
 
         Raises:
-            ConfigurationError: If there is no scheduler, or there are too few workers.
+            ConfigurationError: If no scheduler responds, or there are too few workers.
         """
         try:
-            self._client = Client(address, timeout=PATIENCE, set_as_default=False)
+            self._client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
         except (OSError, ValueError) as exc:
             raise ConfigurationError(
-                f"there is no Dask scheduler at {address!r}",
+                f"no Dask scheduler responds at {address!r}",
                 setting="dask",
                 hint="give its address, like tcp://scheduler:8786",
             ) from exc
@@ -47,15 +47,10 @@ class DaskExecutor(Executor):
             )
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-        """Run a function on a worker; equal calls are not taken for one."""
+        """Run a function on a worker; equal calls are run separately."""
         executor: Executor = self._client.get_executor(pure=False)
         return executor.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 (the base class's)
-        """Leave the cluster; it goes on."""
+        """Disconnect from the cluster, which keeps running."""
         self._client.close()
-
-
-def dask_executor(address: str, count: int) -> Executor:
-    """Return an executor of a Dask cluster."""
-    return DaskExecutor(address, count)

@@ -1,4 +1,4 @@
-"""One shard at work in an event loop: begins devices in turn, and writes down how they ended."""
+"""The engine of a shard: starts devices in order, and journals the outcome of each."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from aiodps.fleet.run.sample_builder import SampleBuilder
 from aiodps.models import Assignment
 
 GRACE = 10.0
-"""Seconds that running devices get when a run is told to stop."""
+"""Seconds until devices in flight must have ended when a run is drained."""
 
-_UNDECIDED = (
+_INCONCLUSIVE = (
     errors.TransportError,
     errors.ThrottledError,
     errors.ServiceUnavailableError,
     errors.ProvisioningTimeoutError,
 )
-"""Errors that say nothing about how an operation ended: it may have been assigned since."""
+"""Errors after which the operation may still have succeeded: it is polled once more."""
 
 _log = logging.getLogger("aiodps.fleet")
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One registration that is to be done in this session."""
+    """One registration that has to be done in this session."""
 
     entry: Entry
     device: Device
 
 
 class Engine:
-    """Runs a shard's work once."""
+    """Runs the jobs of one session of a shard."""
 
     def __init__(
         self,
@@ -63,35 +63,35 @@ class Engine:
         self._shard = shard
         self._journal = journal
         self._progress = progress
-        self._watch = monitor
+        self._monitor = monitor
         self._starting = anyio.CancelScope()
         self._running = anyio.CancelScope()
         self._zero = 0.0
         self.written: dict[int, Entry] = {}
-        """How each registration ended in this session, by number."""
-        self._records: dict[tuple[str, str], DeviceState] = {}
+        """The entries of registrations that ended in this session, by number."""
+        self._states: dict[tuple[str, str], DeviceState] = {}
         self._clients: dict[str, ProvisioningClient] = {}
 
     def drain(self) -> None:
-        """Begin no more devices; those that run have `GRACE` seconds."""
+        """Start no more devices; devices in flight have `GRACE` seconds to end."""
         self._starting.cancel()
         self._running.deadline = min(self._running.deadline, anyio.current_time() + GRACE)
 
     def halt(self) -> None:
-        """Stop now. Every device can be resumed."""
+        """Stop at once; devices in flight can be resumed."""
         self._starting.cancel()
         self._running.cancel()
 
     async def run(self, jobs: Sequence[Job], pacer: Pacer, *, zero: float) -> None:
-        """Do the work.
+        """Run jobs until all have ended, or the engine is stopped.
 
         Args:
-            jobs: What is to be done, in order.
-            pacer: Says when each begins.
-            zero: The run's start on the event loop's clock; samples count from it.
+            jobs: The registrations to do, in order.
+            pacer: Decides when each starts.
+            zero: Start of the run on the event loop's clock; the times of samples count from it.
 
         Raises:
-            JournalError: If the journal could not be kept. The run may be resumed.
+            JournalError: If the journal could not be written. The run can be resumed.
         """
         self._zero = zero
         async with JournalWriter.running(self._journal) as writer:
@@ -99,92 +99,88 @@ class Engine:
             with pacer, self._running:
                 async with anyio.create_task_group() as devices:
                     with self._starting:
-                        await self._begin_all(jobs, pacer, writer, devices)
+                        await self._start_all(jobs, pacer, writer, devices)
 
-            if writer.trouble is not None:
-                raise writer.trouble
+            if writer.error is not None:
+                raise writer.error
 
-    async def _begin_all(
+    async def _start_all(
         self, jobs: Sequence[Job], pacer: Pacer, writer: JournalWriter, devices: TaskGroup
     ) -> None:
         await pacer.until_zero()
-        for index, work in enumerate(jobs):
-            turn = await pacer.start(index)
+        for index, job in enumerate(jobs):
+            start = await pacer.next_start(index)
             if self._starting.cancel_called:
                 return
 
             self._progress.begin()
-            devices.start_soon(self._one, work, turn, pacer, writer)
+            devices.start_soon(self._run_job, job, start, pacer, writer)
 
-    async def _one(self, work: Job, turn: Start, pacer: Pacer, writer: JournalWriter) -> None:
-        """Do one registration, and write down how it ended."""
+    async def _run_job(self, job: Job, start: Start, pacer: Pacer, writer: JournalWriter) -> None:
+        """Do one registration, and stop the session if its outcome cannot be journaled."""
         try:
-            self._progress.end(await self._register(work, turn, pacer, writer))
+            self._progress.end(await self._register(job, start, pacer, writer))
         except JournalError as error:
             _log.debug("%s", error)
             self.halt()
 
     async def _register(
-        self, work: Job, turn: Start, pacer: Pacer, writer: JournalWriter
+        self, job: Job, start: Start, pacer: Pacer, writer: JournalWriter
     ) -> Sample:
-        record = DeviceState(work.entry)
-        sample_builder = SampleBuilder(record, shard=self._shard)
+        state = DeviceState(job.entry)
+        builder = SampleBuilder(state, shard=self._shard)
         started = anyio.current_time()
-        self._watch.note_start(started - turn.free)
-        times = {"intended": turn.intended - self._zero, "started": started - self._zero}
+        self._monitor.record_start(started - start.possible)
+        times = {"intended": start.intended - self._zero, "started": started - self._zero}
         try:
-            outcome = await self._provision(work, record, sample_builder)
+            result = await self._provision(job, state, builder)
         except JournalError:
             raise
         except BaseException:
-            sample = sample_builder.ended(None, **times, finished=self._now())
-            await self._write(record, sample, writer)
+            sample = builder.build(None, **times, finished=self._now())
+            await self._write(state.entry, sample, writer)
             raise
         finally:
-            # The service is done with it; to write that down need not keep the next one waiting.
-            pacer.free()
+            # Before the write: the service is free for the next device already.
+            pacer.release()
             self._progress.leave()
 
-        sample = (
-            sample_builder.assigned(outcome, **times, finished=self._now())
-            if isinstance(outcome, Assignment)
-            else sample_builder.ended(outcome, **times, finished=self._now())
-        )
-        await self._write(record, sample, writer)
+        sample = builder.build(result, **times, finished=self._now())
+        await self._write(state.entry, sample, writer)
         return sample
 
     async def _provision(
-        self, work: Job, record: DeviceState, sample_builder: SampleBuilder
+        self, job: Job, state: DeviceState, builder: SampleBuilder
     ) -> Assignment | Exception:
-        """Provision one device; errors that are about it alone are returned."""
-        key = (work.entry.transport, work.entry.registration_id.casefold())
-        self._records[key] = record
+        """Provision one device; an error that concerns this device only is returned."""
+        key = (job.entry.transport, job.entry.registration_id.casefold())
+        self._states[key] = state
         try:
-            return await self._clients[work.entry.transport].provision(
-                attestation=work.device.attestation,
-                payload=work.device.payload,
-                operation_id=work.entry.operation_id,
-                on_step=sample_builder,
+            return await self._clients[job.entry.transport].provision(
+                attestation=job.device.attestation,
+                payload=job.device.payload,
+                operation_id=job.entry.operation_id,
+                on_step=builder,
             )
         except JournalError:
             raise
         except ProvisioningError as error:
             return error
         except Exception as error:  # noqa: BLE001 (a bug of ours must not cost the other devices)
-            _log.exception("%s failed for a reason nobody thought of", key)
+            _log.exception("%s failed with an unexpected error", key)
             return error
         finally:
-            del self._records[key]
+            del self._states[key]
 
-    async def _write(self, record: DeviceState, sample: Sample, writer: JournalWriter) -> None:
-        """Write down how a registration ended, before anybody is told."""
+    async def _write(self, entry: Entry, sample: Sample, writer: JournalWriter) -> None:
+        """Journal the outcome of a registration, before it is reported."""
         state = {
             Outcome.ASSIGNED: State.ASSIGNED,
             Outcome.FAILED: State.FAILED,
-            Outcome.INTERRUPTED: record.entry.state,
+            Outcome.INTERRUPTED: entry.state,
         }[sample.outcome]
+        entry = dataclasses.replace(entry, state=state, sample=sample)
         with anyio.CancelScope(shield=True):
-            entry = dataclasses.replace(record.entry, state=state, sample=sample)
             await writer.write(entry)
 
         self.written[entry.number] = entry
@@ -194,36 +190,40 @@ class Engine:
 
     def _client(self, name: str, writer: JournalWriter) -> ProvisioningClient:
         def state_of(registration_id: str) -> DeviceState:
-            return self._records[name, registration_id.casefold()]
+            return self._states[name, registration_id.casefold()]
 
         transport = Journaling(self._options.transport(name), writer, state_of)
         return self._options.client(transport)
 
 
 def remaining_jobs(
-    entries: Sequence[Entry], devices: Mapping[str, Device], *, again: bool = False
+    entries: Sequence[Entry], devices: Mapping[str, Device], *, retry_failed: bool = False
 ) -> list[Job]:
-    """List what is left to do: first what was under way, then what nobody has begun.
+    """List the registrations that have not ended: first those in progress, then planned ones.
 
     Args:
-        entries: The journal.
+        entries: The entries of the journal.
         devices: Devices by registration id.
-        again: Whether failed ones are to be tried once more.
+        retry_failed: Whether failed devices are tried once more.
     """
     order = {State.OPERATION: 0, State.SENT: 1, State.FAILED: 2, State.PLANNED: 3}
     left = [
         entry
         for entry in entries
-        if not entry.state.final or (again and entry.state is State.FAILED)
+        if not entry.state.final or (retry_failed and entry.state is State.FAILED)
     ]
     left.sort(key=lambda entry: (order[entry.state], entry.number))
-    return [Job(_afresh(entry), devices[entry.registration_id]) for entry in left]
+    return [
+        Job(_without_decided_operation(entry), devices[entry.registration_id]) for entry in left
+    ]
 
 
-def _afresh(entry: Entry) -> Entry:
-    """Give up an operation that the service has decided: asked again, it would say the same."""
+def _without_decided_operation(entry: Entry) -> Entry:
+    """Drop an operation that has failed for good: polled again, it would only fail again."""
     if entry.state is not State.FAILED or entry.sample is None:
         return entry
 
     kind = getattr(errors, entry.sample.error_class or "", Exception)
-    return entry if issubclass(kind, _UNDECIDED) else dataclasses.replace(entry, operation_id=None)
+    return (
+        entry if issubclass(kind, _INCONCLUSIVE) else dataclasses.replace(entry, operation_id=None)
+    )

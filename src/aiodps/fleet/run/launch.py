@@ -1,4 +1,4 @@
-"""Runs the shards of a run on an executor: all begin together, and all hear when to stop."""
+"""Launcher of the shards of a run on an executor: they start together and stop on request."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from contextlib import contextmanager
 from types import FrameType
 
 from aiodps.errors import ProvisioningError, ResourceError
-from aiodps.fleet.measure.progress import Progress, together
+from aiodps.fleet.measure.progress import Progress, total_progress
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order
 from aiodps.fleet.run.session import SessionEnd
 from aiodps.fleet.run.shard import run_shard
 
-HEAD_START = 0.5
-"""Seconds between "all are ready" and the start, so that every shard has read it."""
+START_DELAY = 0.5
+"""Seconds between the time when all shards are ready and their start, for each to read it."""
 
 OnProgress = Callable[[Progress], None]
 
 
 class Stop:
-    """What the user asked for: nothing, an end in good order, or an end now."""
+    """A request of the user to stop the run: none, drain, or halt."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        """The first signal that came; None if none has."""
+        """The first signal received; None if there was none."""
         self.order: Order | None = None
 
     def request(self, number: int, _frame: FrameType | None = None) -> None:
-        """Ask once: no new devices. Ask again: stop now."""
+        """Request a drain; the second request halts the run."""
         self.order = Order.DRAIN if self.order is None else Order.HALT
         self.signal = self.signal or number
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take Ctrl-C and SIGTERM as questions until the block ends; in the main thread only."""
+    def handling_signals(self) -> Iterator[None]:
+        """Treat Ctrl-C and SIGTERM as requests until the block ends; in the main thread only."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -55,23 +55,23 @@ class Stop:
                 signal.signal(number, handler)
 
 
-def processes(count: int) -> Executor:
-    """Return an executor with so many processes on this machine."""
+def process_pool(count: int) -> Executor:
+    """Return an executor with a number of processes on this machine."""
     return ProcessPoolExecutor(
-        count, mp_context=multiprocessing.get_context("spawn"), initializer=_belong_to_parent
+        count, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent
     )
 
 
-def _belong_to_parent() -> None:
-    """Leave signals to the parent, who tells the shards, and do not outlive it."""
+def _follow_parent() -> None:
+    """Ignore signals, which the parent forwards as orders, and exit with the parent."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """Wait for the parent's death; the journal is always ready for that."""
+def _exit_with_parent() -> None:
+    """Exit when the parent does; the journal survives that at any time."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -83,45 +83,45 @@ def run_shards(
     executor: Executor,
     *,
     stop: Stop,
-    again: bool = False,
+    retry_failed: bool = False,
     start_at: float | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[SessionEnd]:
     """Run shards until all have ended.
 
     Args:
-        specs: The shards; the executor must be able to run all of them at once.
-        executor: Where they run.
+        specs: The shards.
+        executor: Runs all of them at once.
         stop: Asks them to end early.
-        again: Whether failed devices are tried once more.
-        start_at: When they begin, in seconds since 1970; None for as soon as all are ready.
-        on_progress: Told some times a second how the run stands.
+        retry_failed: Whether failed devices are tried once more.
+        start_at: When they start, in seconds since 1970; None for as soon as all are ready.
+        on_progress: Called several times a second with the progress of all shards.
 
     Raises:
-        ProvisioningError: The first shard's that could not run; the others have ended too.
+        ProvisioningError: The error of a shard that could not run; the others have ended too.
     """
     control = ControlFiles(specs[0].folder)
-    control.begin()
+    control.create()
     try:
         futures = [
-            executor.submit(functools.partial(run_shard, spec, again=again)) for spec in specs
+            executor.submit(functools.partial(run_shard, spec, retry_failed=retry_failed))
+            for spec in specs
         ]
         _follow(specs, futures, control, stop, start_at=start_at, on_progress=on_progress)
     finally:
-        control.end()
+        control.remove()
 
     errors = [error for future in futures if (error := future.exception()) is not None]
     for error in sorted(errors, key=lambda one: not isinstance(one, ProvisioningError)):
-        raise _lost() if isinstance(error, BrokenExecutor) else error
+        if isinstance(error, BrokenExecutor):
+            raise ResourceError(
+                "the process of a shard was killed, perhaps because memory ran out",
+                hint="resume the run with `aiodps fleet resume`; the journal is complete",
+            ) from error
+
+        raise error
 
     return [future.result() for future in futures]
-
-
-def _lost() -> ResourceError:
-    return ResourceError(
-        "the process of a shard was killed, perhaps because memory ran out",
-        hint="resume it with `aiodps fleet resume`; nothing in the journal is lost",
-    )
 
 
 def _follow(
@@ -133,22 +133,22 @@ def _follow(
     start_at: float | None,
     on_progress: OnProgress | None,
 ) -> None:
-    """Start the shards, show how they stand, and pass on what the user asks, to the end."""
+    """Start the shards when all are ready, report progress, and forward orders, to the end."""
     shards = [spec.shard for spec in specs]
-    started, told = False, None
+    started, sent = False, None
     while True:
         pending = wait(futures, timeout=POLL_INTERVAL).not_done
-        progress_of_shards = control.progress_of_shards(shards)
-        if not started and len(progress_of_shards) + len(futures) - len(pending) >= len(shards):
-            control.start(max(start_at or 0.0, time.time() + HEAD_START))
+        by_shard = control.read_progress(shards)
+        if not started and len(by_shard) + len(futures) - len(pending) >= len(shards):
+            control.set_start_time(max(start_at or 0.0, time.time() + START_DELAY))
             started = True
 
-        if stop.order is not told and stop.order is not None:
-            told = stop.order
-            control.give(told)
+        if stop.order is not sent and stop.order is not None:
+            sent = stop.order
+            control.send(sent)
 
-        if on_progress is not None and progress_of_shards:
-            on_progress(together(progress_of_shards.values()))
+        if on_progress is not None and by_shard:
+            on_progress(total_progress(by_shard.values()))
 
         if not pending:
             return

@@ -1,8 +1,8 @@
-"""Measures one registration: an observer of its steps that becomes a `Sample`."""
+"""`SampleBuilder`: an observer of one registration's steps that builds its `Sample`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
 from aiodps.errors import ProvisioningError
 from aiodps.fleet.journal.transport import DeviceState
@@ -10,83 +10,91 @@ from aiodps.fleet.measure.sample import Outcome, Sample
 from aiodps.models import Assignment, Phase
 from aiodps.observe import PhaseTimes, Step, StepKind
 
-_LONGEST_MESSAGE = 300
+_MAX_MESSAGE_LENGTH = 300
 
 
 class SampleBuilder:
-    """An `Observer` for one registration.
+    """An `Observer` of one registration.
 
-    A wait that the service asked for is `wait`; a wait after trouble is `backoff`, or lost time,
-    as far as it is longer than the service asked for.
+    `wait` is the time that the service asked for; `backoff` is what retries waited beyond it.
     """
 
-    def __init__(self, record: DeviceState, *, shard: int) -> None:
-        self._record = record
+    def __init__(self, state: DeviceState, *, shard: int) -> None:
+        self._state = state
         self._shard = shard
         self._times = PhaseTimes()
         self._backoff = 0.0
         self._retries = 0
 
     def __call__(self, step: Step, /) -> None:
-        """Take note of one step."""
+        """Count one step."""
         self._times(step)
         if step.kind is StepKind.RETRYING:
             self._retries += 1
-            self._backoff += max(0.0, (step.wait or 0.0) - (self._record.asked or 0.0))
+            self._backoff += max(0.0, (step.wait or 0.0) - (self._state.retry_after or 0.0))
 
-    def assigned(
-        self, assignment: Assignment, *, intended: float, started: float, finished: float
+    def build(
+        self,
+        result: Assignment | Exception | None,
+        *,
+        intended: float,
+        started: float,
+        finished: float,
     ) -> Sample:
-        """Say what an assigned device took."""
-        sample = self._sample(Outcome.ASSIGNED, intended, started, finished)
-        return replace(
-            sample, assigned_hub=assignment.assigned_hub, device_id=assignment.device_id
-        )
+        """Return the sample.
 
-    def ended(
-        self, error: Exception | None, *, intended: float, started: float, finished: float
-    ) -> Sample:
-        """Say what a device took that was not assigned; without an error, it was interrupted."""
-        if error is None:
-            return self._sample(Outcome.INTERRUPTED, intended, started, finished)
-
-        message = error.message if isinstance(error, ProvisioningError) else type(error).__name__
-        return replace(
-            self._sample(Outcome.FAILED, intended, started, finished),
-            error_class=type(error).__name__,
-            error_code=getattr(error, "error_code", None),
-            tracking_id=getattr(error, "tracking_id", None),
-            error_message=message[:_LONGEST_MESSAGE],
-        )
-
-    def _sample(
-        self, outcome: Outcome, intended: float, started: float, finished: float
-    ) -> Sample:
-        record = self._record
+        Args:
+            result: What the registration ended with; None if it was interrupted.
+            intended: When it should have started, in seconds of the run.
+            started: When it started.
+            finished: When it ended.
+        """
+        entry = self._state.entry
         return Sample(
-            registration_id=record.entry.registration_id,
-            transport=record.entry.transport,
+            registration_id=entry.registration_id,
+            transport=entry.transport,
             shard=self._shard,
             intended=intended,
             started=started,
             finished=finished,
-            outcome=outcome,
             phases=self._phases(),
             backoff=self._backoff,
-            register_requests=record.entry.sent,
-            polls=record.polls,
-            throttled=record.throttled,
+            register_requests=entry.sent,
+            polls=self._state.polls,
+            throttled=self._state.throttled,
             retries=self._retries,
+            **_result_fields(result),
         )
 
     def _phases(self) -> dict[str, float]:
-        """Take backoff out of the waits, and our own writing out of the requests."""
+        """Return seconds by phase, without backoff in `wait` and without the journal's writes."""
         seconds = dict(self._times.seconds)
-        if Phase.WAIT in seconds:
-            seconds[Phase.WAIT] = max(0.0, seconds[Phase.WAIT] - self._backoff)
-
-        if Phase.REGISTER in seconds:
-            seconds[Phase.REGISTER] = max(0.0, seconds[Phase.REGISTER] - self._record.writing)
+        journal = self._state.journal_seconds
+        for phase, excess in ((Phase.WAIT, self._backoff), (Phase.REGISTER, journal)):
+            if phase in seconds:
+                seconds[phase] = max(0.0, seconds[phase] - excess)
 
         phases = {phase.value: spent for phase, spent in seconds.items()}
-        return phases | ({"journal": self._record.writing} if self._record.writing else {})
+        return phases | ({"journal": journal} if journal else {})
+
+
+def _result_fields(result: Assignment | Exception | None) -> dict[str, Any]:
+    match result:
+        case None:
+            return {"outcome": Outcome.INTERRUPTED}
+        case Assignment():
+            return {
+                "outcome": Outcome.ASSIGNED,
+                "assigned_hub": result.assigned_hub,
+                "device_id": result.device_id,
+            }
+        case _:
+            name = type(result).__name__
+            message = result.message if isinstance(result, ProvisioningError) else name
+            return {
+                "outcome": Outcome.FAILED,
+                "error_class": name,
+                "error_code": getattr(result, "error_code", None),
+                "tracking_id": getattr(result, "tracking_id", None),
+                "error_message": message[:_MAX_MESSAGE_LENGTH],
+            }

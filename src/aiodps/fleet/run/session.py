@@ -1,4 +1,4 @@
-"""One session of one shard: from its journal to the end, or to where it is stopped."""
+"""One session of a shard: from opening its journal until its devices have ended or it stops."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.engine import Engine, Job, remaining_jobs
 from aiodps.fleet.run.pacer import Pacer
 
-HEAD_START = 0.1
-"""Seconds between "begin now" and the first device, so that everything is ready then."""
+START_DELAY = 0.1
+"""Seconds between the call of `run` and the first device, for everything to be ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnd:
-    """How a session of a shard ended. Every figure of a device is in the journal."""
+    """Result of a session of a shard. The measurements of devices are in the journal."""
 
     shard: int
     progress: Progress
     generator_load: GeneratorLoad
     seconds: float
-    """From the first turn to the last end."""
+    """From the start of the session to the end of its last device."""
 
 
 class Session:
-    """A shard's work in this event loop: `with Session(spec) as session: await session.run()`.
+    """A session of a shard in this event loop: `with Session(spec) as s: await s.run()`.
 
-    Entering reads the journal, or begins one, and makes every device ready; nothing is sent.
+    Entering opens or creates the journal, and loads the remaining devices; nothing is sent.
     """
 
-    def __init__(self, spec: ShardSpec, *, again: bool = False) -> None:
-        """Set up; `again` tries failed devices once more."""
+    def __init__(self, spec: ShardSpec, *, retry_failed: bool = False) -> None:
+        """Set up; `retry_failed` tries failed devices once more."""
         self._spec = spec
-        self._again = again
+        self._retry_failed = retry_failed
         self._resources = ExitStack()
         self._engine: Engine | None = None
-        self._orders: list[Callable[[Engine], None]] = []
+        self._early_orders: list[Callable[[Engine], None]] = []
         self._jobs: list[Job] = []
 
     def __enter__(self) -> Self:
-        """Open the journal and make the devices ready.
+        """Open the journal, and load the remaining devices.
 
         Raises:
-            JournalError: If there is no journal to be had.
-            ResourceError: If so many devices cannot be in flight here.
-            ProvisioningError: If a device cannot be made ready.
+            JournalError: If the journal cannot be opened or created.
+            ResourceError: If this machine does not allow that many devices in flight.
+            ProvisioningError: If a credential cannot be read or issued.
         """
         spec = self._spec
         with ExitStack() as resources:
             self._journal = resources.enter_context(open_journal(spec))
             entries = self._journal.entries()
             self._entries = {entry.number: entry for entry in entries}
-            self._jobs = _load(spec, entries, again=self._again)
+            self._jobs = _load_jobs(spec, entries, retry_failed=self._retry_failed)
             self._arrivals = share(spec.options.arrivals, spec.shard, spec.options.shards)
-            raise_fd_limit(_most_at_once(self._arrivals, len(self._jobs)))
+            raise_fd_limit(_max_in_flight(self._arrivals, len(self._jobs)))
             states = [entry.state for entry in entries]
-            failed = 0 if self._again else states.count(State.FAILED)
+            failed = 0 if self._retry_failed else states.count(State.FAILED)
             self._progress = ProgressCounter(
                 total=len(entries), assigned=states.count(State.ASSIGNED), failed=failed
             )
@@ -79,22 +79,22 @@ class Session:
         self._resources.close()
 
     async def run(self, *, at: float | None = None) -> SessionEnd:
-        """Do what is left to do.
+        """Provision the remaining devices.
 
         Args:
-            at: When to begin, in seconds since 1970; None for now.
+            at: When to start, in seconds since 1970; None for now.
 
         Raises:
-            JournalError: If the journal could not be kept.
+            JournalError: If the journal could not be written.
         """
         spec, sessions = self._spec, self._journal.sessions()
         gc.collect()
-        start = time.time() + HEAD_START if at is None else at
+        start = time.time() + START_DELAY if at is None else at
         begin = anyio.current_time() + start - time.time()
-        # Times of all sessions count from the first one's start.
+        # The times of all sessions count from the start of the first one.
         zero = begin - (start - sessions[0]["started"] if sessions else 0.0)
         number = len(sessions)
-        self._journal.note_session(number, {"started": start})
+        self._journal.write_session(number, {"started": start})
         monitor = SelfMonitor()
         engine = Engine(
             spec.options,
@@ -104,7 +104,7 @@ class Session:
             monitor=monitor,
         )
         self._engine = engine
-        for order in self._orders:
+        for order in self._early_orders:
             order(engine)
 
         pacer = self._pacer(begin)
@@ -118,32 +118,39 @@ class Session:
             generator_load=monitor.generator_load(),
             seconds=anyio.current_time() - begin,
         )
-        self._journal.note_session(number, {"started": start, **_facts(end)})
+        self._journal.write_session(
+            number,
+            {
+                "started": start,
+                "seconds": end.seconds,
+                "generator_load": asdict(end.generator_load),
+            },
+        )
         return end
 
     def drain(self) -> None:
-        """Begin no more devices; those that run may end within `engine.GRACE` seconds."""
+        """Start no more devices; devices in flight have `engine.GRACE` seconds to end."""
         self._tell(Engine.drain)
 
     def halt(self) -> None:
-        """Stop now."""
+        """Stop at once; devices in flight can be resumed."""
         self._tell(Engine.halt)
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return the shard's part of the run as it stood when `run` began or returned."""
+        """Return the shard's entries as of the time when `run` started or returned."""
         return tuple(self._entries.values())
 
     def sessions(self) -> tuple[dict[str, Any], ...]:
-        """Return what each session of the shard was like, first to last."""
+        """Return the facts of each session of the shard, oldest first."""
         return tuple(self._journal.sessions())
 
     def progress(self) -> Progress:
-        """Say how it stands."""
+        """Return the progress so far."""
         return self._progress.progress()
 
     def _tell(self, order: Callable[[Engine], None]) -> None:
         if self._engine is None:
-            self._orders.append(order)
+            self._early_orders.append(order)
         else:
             order(self._engine)
 
@@ -151,13 +158,13 @@ class Session:
         options, shard = self._spec.options, self._spec.shard
         numbers = [options.number_in_run(index, shard) for index in range(len(self._jobs))]
         times = schedule(options.arrivals, max(numbers, default=-1) + 1, seed=options.seed)
-        mine = None if times is None else [times[number] for number in numbers]
-        limit = options.most_a_minute and options.most_a_minute / options.shards
-        return Pacer(self._arrivals, mine, zero=begin, limit_rate=limit)
+        own = None if times is None else [times[number] for number in numbers]
+        limit = options.max_per_minute and options.max_per_minute / options.shards
+        return Pacer(self._arrivals, own, zero=begin, limit_rate=limit)
 
 
 def open_journal(spec: ShardSpec) -> Journal:
-    """Open a shard's journal, or begin it."""
+    """Open the journal of a shard, or create it."""
     path = journal_path(spec.folder, spec.shard)
     if path.exists():
         return Journal.open(path, run_id=spec.run_id)
@@ -167,30 +174,28 @@ def open_journal(spec: ShardSpec) -> Journal:
 
 
 def planned(spec: ShardSpec) -> list[Entry]:
-    """List a shard's part of the run."""
-    names = spec.source.names()
+    """Return the entries of a shard before anything was sent."""
+    ids = spec.source.registration_ids()
     return [
-        Entry(number=number, registration_id=names[place], transport=transport)
-        for number, (place, transport) in enumerate(spec.options.jobs(names))
+        Entry(number=number, registration_id=ids[index], transport=transport)
+        for number, (index, transport) in enumerate(spec.options.registrations(len(ids)))
         if spec.options.shard_of(number) == spec.shard
     ]
 
 
-def _load(spec: ShardSpec, entries: Sequence[Entry], *, again: bool) -> list[Job]:
-    """Make ready what is left to do, and no more."""
-    left = {entry.registration_id for entry in entries if not entry.state.final or again}
-    places = [place for place, name in enumerate(spec.source.names()) if name in left]
-    devices = {device.registration_id: device for device in spec.source.load(places)}
-    return remaining_jobs(entries, devices, again=again)
+def _load_jobs(spec: ShardSpec, entries: Sequence[Entry], *, retry_failed: bool) -> list[Job]:
+    """Load the devices of registrations that have not ended, and no others."""
+    remaining = {
+        entry.registration_id for entry in entries if not entry.state.final or retry_failed
+    }
+    indices = [i for i, name in enumerate(spec.source.registration_ids()) if name in remaining]
+    devices = {device.registration_id: device for device in spec.source.load(indices)}
+    return remaining_jobs(entries, devices, retry_failed=retry_failed)
 
 
-def _most_at_once(arrivals: Arrivals, count: int) -> int:
-    """Say how many devices may be in flight at once; with a rate alone, nobody knows."""
+def _max_in_flight(arrivals: Arrivals, count: int) -> int:
+    """Return how many devices may be in flight at once; 0 for a rate alone: it is unknown."""
     if arrivals.concurrency is not None:
         return min(arrivals.concurrency, count)
 
     return count if isinstance(arrivals, Burst) else 0
-
-
-def _facts(end: SessionEnd) -> dict[str, Any]:
-    return {"seconds": end.seconds, "strain": asdict(end.generator_load)}

@@ -1,8 +1,9 @@
-"""`run_shard`: one part of a run as a plain function, for any `concurrent.futures.Executor`."""
+"""`run_shard`: one shard of a run as a plain function, for any `concurrent.futures.Executor`."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 
 import anyio
 
@@ -12,65 +13,65 @@ from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order
 from aiodps.fleet.run.session import Session, SessionEnd
 
-_REPORT_EACH = 3
-"""Looks between two reports."""
+_POLLS_PER_REPORT = 3
+"""Polls of the control files between two progress reports."""
 
 
-def run_shard(spec: ShardSpec, *, again: bool = False) -> SessionEnd:
-    """Run one shard to its end in an event loop of its own; blocks.
+def run_shard(spec: ShardSpec, *, retry_failed: bool = False) -> SessionEnd:
+    """Run one shard to its end, in an event loop of its own.
 
-    Running it once more goes on where it was: so a shard whose process or machine was lost may
-    simply be run again, anywhere where the run folder is.
+    Calling it again resumes the shard: if its process or machine was lost, run it again on any
+    machine that has the run folder.
 
     Args:
-        spec: What to run.
-        again: Whether failed devices are tried once more.
+        spec: The shard.
+        retry_failed: Whether failed devices are tried once more.
 
     Raises:
-        ProvisioningError: If the shard cannot run at all. Devices that fail are in the journal.
+        ProvisioningError: If the shard cannot run. Failures of devices are in the journal.
     """
     if not spec.folder.is_dir():
         raise ConfigurationError(
             f"the run folder {str(spec.folder)!r} does not exist on this machine",
             setting="out",
-            hint="put it on a disk that all machines of the run share",
+            hint="put the run folder on a disk that all machines of the run share",
         )
 
-    with Session(spec, again=again) as session:
+    with Session(spec, retry_failed=retry_failed) as session:
         return anyio.run(functools.partial(_run, session, spec))
 
 
 async def _run(session: Session, spec: ShardSpec) -> SessionEnd:
     control = ControlFiles(spec.folder)
-    control.report(spec.shard, session.progress())
+    control.write_progress(spec.shard, session.progress())
     at = await _wait_for_start(control)
-    async with background_task(functools.partial(_listen, session, spec.shard, control)):
+    async with background_task(
+        functools.partial(_follow_control_files, session, spec.shard, control)
+    ):
         end = await session.run(at=at)
 
-    control.report(spec.shard, end.progress)
+    control.write_progress(spec.shard, end.progress)
     return end
 
 
 async def _wait_for_start(control: ControlFiles) -> float | None:
-    """Wait until all shards begin; one that is told to stop begins at once, and stops."""
-    while (at := control.started()) is None and control.order() is None:  # noqa: ASYNC110 (files)
+    """Wait for the common start of all shards; an order to stop ends the wait, too."""
+    while (at := control.start_time()) is None and control.order() is None:  # noqa: ASYNC110 (files)
         await anyio.sleep(POLL_INTERVAL)
 
     return at
 
 
-async def _listen(session: Session, shard: int, control: ControlFiles) -> None:
-    """Pass on what the shard is told, and tell how it stands."""
-    given: Order | None = None
-    looks = 0
-    while True:
+async def _follow_control_files(session: Session, shard: int, control: ControlFiles) -> None:
+    """Carry out orders to stop, and report progress."""
+    obeyed: Order | None = None
+    for poll in itertools.count():
         order = control.order()
-        if order is not given:
-            given = order
+        if order is not obeyed:
+            obeyed = order
             session.halt() if order is Order.HALT else session.drain()
 
-        if looks % _REPORT_EACH == 0:
-            control.report(shard, session.progress())
+        if poll % _POLLS_PER_REPORT == 0:
+            control.write_progress(shard, session.progress())
 
-        looks += 1
         await anyio.sleep(POLL_INTERVAL)
