@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests import certificates
 
-from aiodps.cli.certs_output import show_descriptions, tell
+from aiodps.cli.certs_output import show_credential, show_descriptions
 from aiodps.pki import Authority
 from aiodps.pki.describe import Description, Fact
 
@@ -16,7 +16,7 @@ from aiodps.pki.describe import Description, Fact
 def test_a_person_is_told_files_uses_and_the_next_step(capsys: pytest.CaptureFixture[str]) -> None:
     """First what was made, then each file with its use, last what to do."""
     device = certificates.root().device("sensor-7")
-    tell(device, {Path("a.pem"): "for this"}, next_step="do that", as_json=False)
+    show_credential(device, {Path("a.pem"): "for this"}, next_step="do that", as_json=False)
     lines = capsys.readouterr().out.splitlines()
 
     assert lines[0].startswith("sensor-7  EC P-256, valid until ")
@@ -27,7 +27,7 @@ def test_a_machine_is_told_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     """One object with files, the certificate's facts, a note and the next step."""
     root = Authority.root("root", days=3)
     device = root.device("sensor-7", days=30)
-    tell(
+    show_credential(
         device, {Path("a.pem"): "for this"},
         next_step="do that", as_json=True, issuer=root, days=30,
     )  # fmt: skip
@@ -41,7 +41,7 @@ def test_a_machine_is_told_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_markup_in_names_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     """A name in brackets is shown as it is, not taken for a style."""
-    tell(Authority.root("[red]x[/]"), {}, next_step="", as_json=False)
+    show_credential(Authority.root("[red]x[/]"), {}, next_step="", as_json=False)
 
     assert capsys.readouterr().out.startswith("[red]x[/]  EC")
 

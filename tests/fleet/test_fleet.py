@@ -9,7 +9,7 @@ import anyio
 import psutil
 import pytest
 from tests.emulated import emulator
-from tests.fleet.fleets import NEVER, awaited, given, options, with_address, release
+from tests.fleet.fleets import NEVER, awaited, given, options, release, with_address
 
 from aiodps.emulator.messages import Operation
 from aiodps.errors import ConfigurationError, JournalError, UsageError

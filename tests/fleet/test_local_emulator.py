@@ -30,7 +30,7 @@ def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
     run = tmp_path / "a"
     run.mkdir()
     local_emulator = LocalEmulator.for_run(run)
-    local_emulator.make()
+    local_emulator.create()
     (device,) = local_emulator.devices(1).load([0])
 
     assert list(run.iterdir()) == []
@@ -38,7 +38,7 @@ def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
     assert stat.S_IMODE(local_emulator.folder.stat().st_mode) == 0o700
     assert device.attestation.registration_id == "device-00000"
     key = (local_emulator.folder / "device-root_key.pem").read_bytes()
-    local_emulator.make()
+    local_emulator.create()
     assert (local_emulator.folder / "device-root_key.pem").read_bytes() == key
     local_emulator.remove()
     assert not local_emulator.folder.exists()
@@ -47,8 +47,8 @@ def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
 def test_the_emulator_ends_with_the_block(tmp_path: Path) -> None:
     """It is where its ready line says; one that a killed run left behind is used again."""
     local_emulator = LocalEmulator.for_run(tmp_path / "a")
-    local_emulator.make()
-    with local_emulator.emulator({"retry_after": 1, "assign_after": None}) as facts:
+    local_emulator.create()
+    with local_emulator.running(retry_after=1, assign_after=None) as facts:
         assert alive(facts["pid"])
         there = with_address(options(), facts)
         assert there.ports == {"rest": facts["https_port"], "mqtt": facts["mqtt_port"]}
@@ -56,20 +56,20 @@ def test_the_emulator_ends_with_the_block(tmp_path: Path) -> None:
             facts["id_scope"],
             facts["host"],
         )
-        with local_emulator.emulator({}) as same:
+        with local_emulator.running() as same:
             assert same == facts
 
     assert not alive(facts["pid"])
-    with local_emulator.emulator({}) as other:
+    with local_emulator.running() as other:
         assert other["pid"] != facts["pid"]
 
 
 def test_an_emulator_that_does_not_start_says_why(tmp_path: Path) -> None:
     """Its last words are in the message, and nothing is left."""
     local_emulator = LocalEmulator.for_run(tmp_path / "a")
-    local_emulator.make()
+    local_emulator.create()
     with (
         pytest.raises(ConfigurationError, match="no-such-option"),
-        local_emulator.emulator({"no-such-option": 1}),
+        local_emulator.running(no_such_option=1),
     ):
         pass

@@ -16,7 +16,7 @@ import pytest
 from tests.certificates import root, write
 from tests.fleet.fleets import with_address
 from tests.fleet.plan.test_manifest_devices import listed
-from tests.fleet.plan.test_run_file import run_from_arguments
+from tests.fleet.plan.test_run_file import run_of
 from tests.fleet.report.test_results import run_folder
 from tests.fleet.servers import Server, server
 
@@ -51,7 +51,7 @@ def factory_run(dps: Server, folder: Path, *, shards: int = 1, bad: bool = False
         rows[2]["certificate"] = rows[1]["certificate"]
 
     options = with_address(dps.emulator, folder, shards=shards)
-    return dataclasses.replace(run_from_arguments(listed(folder, *rows)), options=options)
+    return dataclasses.replace(run_of(listed(folder, *rows)), options=options)
 
 
 def test_a_batch(tmp_path: Path) -> None:

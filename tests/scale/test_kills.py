@@ -45,10 +45,9 @@ def test_killed_at_twenty_moments(
     rng = random.Random(SEED)  # noqa: S311 (no secret)
     kills, unsure = 0, 0
     local_emulator = LocalEmulator.for_run(tmp_path / "emulator")
-    local_emulator.make()
+    local_emulator.create()
     ca = CredentialFiles(directory=local_emulator.folder, name="device-root")
-    options = {"control-port": 0, "assign-after": 0.3, "retry-after": 1}
-    with local_emulator.emulator(options) as facts:
+    with local_emulator.running(control_port=0, assign_after=0.3, retry_after=1) as facts:
         command = [
             *fleet_command(facts, tmp_path, DEVICES, transport, ca=ca),
             *("--min-poll", "0.5", "--concurrency", "20", "--shards", "2"),

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from tests.fleet.plan.test_run_file import run_from_arguments
+from tests.fleet.plan.test_run_file import run_of
 
 from aiodps.fleet.local_emulator import LocalEmulator, with_address
 from aiodps.fleet.measure.sample import Outcome
@@ -66,10 +66,10 @@ class Memory:
 def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All assigned, exact counts on both sides, under 1.5 GB in all, and nothing left behind."""
     local_emulator, memory = LocalEmulator.for_run(tmp_path / "run"), Memory()
-    local_emulator.make()
+    local_emulator.create()
     (tmp_path / "run").mkdir()
     source = local_emulator.devices(DEVICES)
-    with memory.watched(), local_emulator.emulator({"control-port": 0}) as facts:
+    with memory.watched(), local_emulator.running(control_port=0) as facts:
         emulator = psutil.Process(facts["pid"])
         before = _descriptors(emulator)
         options = RunOptions(
@@ -77,7 +77,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
             transports=(transport,),
             arrivals=Closed(concurrency=AT_ONCE),
         )
-        run = dataclasses.replace(run_from_arguments(source), options=with_address(options, facts))
+        run = dataclasses.replace(run_of(source), options=with_address(options, facts))
         run.write(tmp_path / "run")
         spec = ShardSpec(
             run_id=run.run_id,

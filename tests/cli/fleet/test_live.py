@@ -32,7 +32,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, *read_progress: Progress, terminal: b
     monkeypatch.setattr(live, "err", console)
     stop = Stop()
     with LiveDisplay(stop) as display:
-        display.say("checking")
+        display.show_phase("checking")
         for progress in read_progress:
             display(progress)
 

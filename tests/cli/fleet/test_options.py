@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aiodps.cli.fleet.options import RunArguments, check_start, run_from_arguments, shard_of
+from aiodps.cli.fleet.options import RunArguments, check_start, parse_shard, run_from_arguments
 from aiodps.cli.fleet.run import command
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
@@ -20,7 +20,7 @@ def made(*words: str, apart: bool = False) -> RunFile:
     with command.make_context("run", list(words)) as context:
         typed = {name: value for name, value in context.params.items() if name in names}
 
-    return run_from_arguments(RunArguments(**typed), Path("runs/a"), apart=apart)
+    return run_from_arguments(RunArguments(**typed), Path("runs/a"), independent=apart)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_limit_for_azure_alone(tmp_path: Path) -> None:
 
 def test_shards_that_run_apart_agree(tmp_path: Path) -> None:
     """The same words give the same run and the same seed, on any machine; others another run."""
-    first, second = (made("--emulator", "--devices", "5", apart=True) for _ in range(2))
+    first, second = (made("--emulator", "--devices", "5", independent=True) for _ in range(2))
 
     assert (first.run_id, first.options) == (second.run_id, second.options)
     rows = "registration_id\ndev-1\n"
@@ -65,20 +65,20 @@ def test_shards_that_run_apart_agree(tmp_path: Path) -> None:
     ids = set()
     for path in elsewhere:
         path.write_text(rows)
-        ids.add(made("--manifest", str(path), "--id-scope", "0ne1", apart=True).run_id)
+        ids.add(made("--manifest", str(path), "--id-scope", "0ne1", independent=True).run_id)
 
     assert len(ids) == 1
-    assert first.run_id != made("--emulator", "--devices", "6", apart=True).run_id
+    assert first.run_id != made("--emulator", "--devices", "6", independent=True).run_id
     assert made("--emulator").run_id != made("--emulator").run_id
 
 
 def test_one_shard_of_many() -> None:
     """`I/N`, counted from 0."""
-    assert shard_of("2/3", 1) == (2, 3)
-    assert shard_of(None, 4) == (None, 4)
+    assert parse_shard("2/3", 1) == (2, 3)
+    assert parse_shard(None, 4) == (None, 4)
     for text, shards in (("3/3", 1), ("-1/3", 1), ("1", 1), ("0/2", 2)):
         with pytest.raises(ConfigurationError):
-            shard_of(text, shards)
+            parse_shard(text, shards)
 
 
 def test_a_start_in_the_past() -> None:

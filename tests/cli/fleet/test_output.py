@@ -10,7 +10,7 @@ import click
 import pytest
 from tests.fleet.report.test_results import run_folder
 
-from aiodps.cli.fleet.output import report_results, executor_for, fleet_exit_codes
+from aiodps.cli.fleet.output import executor_for, fleet_exit_codes, report_results
 from aiodps.errors import ConfigurationError, JournalError, ResourceError
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import read_results

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from tests.certificates import root
 from tests.cli.fleet.test_run import FLEET
 from tests.fleet.fleets import NEVER
-from tests.fleet.servers import Server, run_facts, fleet_command, server
+from tests.fleet.servers import Server, fleet_command, run_facts, server
 
 from aiodps.cli.fleet import command as fleet
 from aiodps.cli.fleet import output

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.certificates import root
-from tests.fleet.servers import run_facts, fleet_command, server
+from tests.fleet.servers import fleet_command, run_facts, server
 
 from aiodps.cli.fleet import output
 from aiodps.cli.fleet.run import command

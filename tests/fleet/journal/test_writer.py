@@ -83,7 +83,7 @@ async def test_after_a_failure_nothing_is_written_any_more() -> None:
             errors.append(caught.value)
             paper.error = None
 
-        assert writer.trouble is not None
+        assert writer.error is not None
 
     assert errors[0] is not errors[1]
     assert [error.reason for error in errors] == ["unwritable", "unwritable"]

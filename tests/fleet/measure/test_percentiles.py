@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from aiodps.fleet.measure.percentiles import (
     REPORTED,
-    Distribution,
     curve,
+    describe,
     hgrm,
     percentile,
     rank,
@@ -59,21 +59,21 @@ def test_numpy_agrees_for_every_number_of_values(name: str) -> None:
 @given(values=VALUES)
 def test_numpy_agrees_about_a_distribution(values: list[float]) -> None:
     """Percentiles, greatest, mean and deviation are numpy's."""
-    facts = Distribution.of(values)
+    facts = describe(values)
     assert facts is not None
     for name in REPORTED:
         fraction = float(Fraction(name) / 100)
-        assert facts.percentiles[name] == np.quantile(values, fraction, method="inverted_cdf")
+        assert facts[f"p{name}"] == np.quantile(values, fraction, method="inverted_cdf")
 
-    assert facts.max == np.max(values)
-    assert facts.mean == pytest.approx(np.mean(values))
-    assert facts.deviation == pytest.approx(np.std(values), abs=1e-6)
+    assert facts["max"] == np.max(values)
+    assert facts["mean"] == pytest.approx(np.mean(values))
+    assert facts["deviation"] == pytest.approx(np.std(values), abs=1e-6)
 
 
 def test_hdrhistogram_agrees_within_its_precision() -> None:
     """Three digits of HdrHistogram are the first three of ours."""
-    chance = random.Random(7)  # noqa: S311 (a test's data)
-    values = sorted(round(chance.expovariate(1) * 1e6) for _ in range(10_000))
+    rng = random.Random(7)  # noqa: S311 (a test's data)
+    values = sorted(round(rng.expovariate(1) * 1e6) for _ in range(10_000))
     histogram = HdrHistogram(1, 3_600_000_000, 3)
     for value in values:
         histogram.record_value(value)
@@ -106,7 +106,7 @@ def test_the_curve_halves_the_rest() -> None:
 
 def test_nothing_has_no_percentile() -> None:
     """No values: no distribution, no curve, and a clear error."""
-    assert Distribution.of([]) is None
+    assert describe([]) is None
     assert list(curve([])) == []
     with pytest.raises(ValueError, match="no values"):
         percentile([], 50)

@@ -76,7 +76,9 @@ def test_every_bad_credential_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         devices.prepare(range(5))
 
-    lines = [fault.removeprefix(f"{tmp_path / 'devices.jsonl'}:") for fault in caught.value.faults]
+    lines = [
+        fault.removeprefix(f"{tmp_path / 'devices.jsonl'}:") for fault in caught.value.bad_rows
+    ]
     assert [line.split(":")[0] for line in lines] == ["2", "3", "4", "5"]
     for line, reason in zip(
         lines, ("cannot be read", "CN is", "does not belong", "no CA to issue"), strict=True
@@ -97,8 +99,8 @@ def test_bad_rows_and_bad_credentials_are_named_at_once(tmp_path: Path) -> None:
             issuer=issuer(tmp_path),
         )
 
-    assert [fault.split(":")[1] for fault in caught.value.faults] == ["1", "2"]
-    assert "CN is" in caught.value.faults[0]
+    assert [fault.split(":")[1] for fault in caught.value.bad_rows] == ["1", "2"]
+    assert "CN is" in caught.value.bad_rows[0]
 
 
 def test_a_ca_issues_what_is_missing_once(tmp_path: Path) -> None:

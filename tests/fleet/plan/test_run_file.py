@@ -19,7 +19,7 @@ from aiodps.fleet.plan.spec import EmulatorOptions
 from aiodps.settings import Settings
 
 
-def run_from_arguments(source: DeviceSource, **changes: Any) -> RunFile:
+def run_of(source: DeviceSource, **changes: Any) -> RunFile:
     """Make a run."""
     return RunFile(
         run_id="run-1",
@@ -45,7 +45,7 @@ def test_what_is_written_is_read_back(arrivals: Arrivals, tmp_path: Path) -> Non
     """Plan, devices and the rest, for each kind of arrivals."""
     settings = Settings(id_scope="0ne1", endpoint="h.example", hub_suffixes=(".x",), timeout=7.0)
     source = GeneratedDevices(count=5, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
-    run = run_from_arguments(
+    run = run_of(
         source,
         arrivals=arrivals,
         settings=settings,
@@ -56,7 +56,7 @@ def test_what_is_written_is_read_back(arrivals: Arrivals, tmp_path: Path) -> Non
     run.write(tmp_path)
     assert RunFile.read(tmp_path) == run
 
-    apart = dataclasses.replace(run, here=(3,))
+    apart = dataclasses.replace(run, local_shards=(3,))
     apart.write(tmp_path)
     assert RunFile.read(tmp_path) == apart
 
@@ -67,7 +67,7 @@ def test_a_listed_run(tmp_path: Path) -> None:
         tmp_path, {"registration_id": "dev-1", "payload": {"k": "hush"}}, issuer=issuer(tmp_path)
     )
     source.prepare([0])
-    run_from_arguments(source).write(tmp_path)
+    run_of(source).write(tmp_path)
     text = (tmp_path / "run.json").read_text()
     back = RunFile.read(tmp_path).source
 
@@ -93,13 +93,13 @@ def test_folders_without_a_run(text: str | None, tmp_path: Path) -> None:
 
 def test_devices_in_memory_cannot_be_read_back(tmp_path: Path) -> None:
     """The library's caller has them; the command line cannot go on with them, and says so."""
-    run_from_arguments(given(1)).write(tmp_path)
+    run_of(given(1)).write(tmp_path)
     source = RunFile.read(tmp_path).source
 
-    with pytest.raises(ConfigurationError, match="given in memory"):
+    with pytest.raises(ConfigurationError, match="in the memory of the program"):
         source.registration_ids()
 
-    with pytest.raises(ConfigurationError, match="given in memory"):
+    with pytest.raises(ConfigurationError, match="in the memory of the program"):
         source.prepare([0])
 
 

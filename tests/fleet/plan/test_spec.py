@@ -82,7 +82,7 @@ def test_settings_that_cannot_be(changes: dict[str, Any]) -> None:
 def test_two_transports_alternate_and_a_device_does_not_meet_itself(count: int) -> None:
     """Each device once over each; its two registrations lie half a run apart."""
     both = options(transports=("rest", "mqtt"))
-    jobs = both.jobs(given(count).registration_ids())
+    jobs = both.registrations(count)
 
     assert sorted(jobs) == sorted((at, way) for at in range(count) for way in ("rest", "mqtt"))
     assert [way for _, way in jobs] == ["rest", "mqtt"] * count
@@ -96,7 +96,7 @@ def test_two_transports_alternate_and_a_device_does_not_meet_itself(count: int) 
 def test_each_shard_is_like_the_run(transports: tuple[str, ...], shards: int) -> None:
     """Each registration is in one shard, and each shard has all transports, in turn."""
     whole = options(transports=transports, shards=shards)
-    jobs = whole.jobs(given(9).registration_ids())
+    jobs = whole.registrations(9)
     seen = []
     for shard in range(shards):
         mine = [number for number in range(len(jobs)) if whole.shard_of(number) == shard]

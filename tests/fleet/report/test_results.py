@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.fleet.journal.test_journal import PLANNED
-from tests.fleet.plan.test_run_file import run_from_arguments
+from tests.fleet.plan.test_run_file import run_of
 from tests.fleet.samples import sample
 
 from aiodps.errors import JournalError
@@ -26,7 +26,7 @@ SOURCE = GeneratedDevices(count=20, certificate=Path("/ca.pem"), private_key=Pat
 def run_folder(folder: Path, *, shards: int = 1) -> Path:
     """Make the folder of a run in which one was assigned, one failed, and one was interrupted."""
     folder.mkdir(exist_ok=True)
-    run_from_arguments(SOURCE, shards=shards).write(folder)
+    run_of(SOURCE, shards=shards).write(folder)
     path = journal_path(folder, 0)
     path.parent.mkdir()
     took = sample(registration_id="dev-0", device_id="press-4", transport="mqtt")
@@ -44,7 +44,9 @@ def run_folder(folder: Path, *, shards: int = 1) -> Path:
                 ),
             ]
         )
-        journal.write_session(0, {"started": 1e9, "seconds": 2.0, "generator_load": {"cpu_share": 0.99}})
+        journal.write_session(
+            0, {"started": 1e9, "seconds": 2.0, "generator_load": {"cpu_share": 0.99}}
+        )
 
     return folder
 
@@ -85,7 +87,7 @@ def test_twice_is_the_same(tmp_path: Path) -> None:
 
 def test_nothing_has_begun(tmp_path: Path) -> None:
     """A run that was killed before its first device still has a folder that can be read."""
-    run_from_arguments(SOURCE).write(tmp_path)
+    run_of(SOURCE).write(tmp_path)
     results = read_results(tmp_path)
     summary = write_results(tmp_path, results)
 

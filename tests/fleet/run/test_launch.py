@@ -66,7 +66,7 @@ def test_two_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             elif stop.order is Order.DRAIN:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        with stop.listening():
+        with stop.handling_signals():
             (end,) = run_shards(parts, pool, stop=stop, on_progress=ask)
 
     assert stop.order is Order.HALT
@@ -81,7 +81,7 @@ def test_signals_are_left_alone_in_other_threads() -> None:
     seen = []
 
     def listen() -> None:
-        with Stop().listening():
+        with Stop().handling_signals():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=listen)

@@ -1,4 +1,4 @@
-"""Turns: what latency is counted from."""
+"""Starts: what latency is counted from."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ from aiodps.fleet.run.pacer import Pacer
 pytestmark = [pytest.mark.anyio, virtual_time]
 
 
-async def test_a_full_house_does_not_move_the_schedule() -> None:
-    """Who queues for a place was wanted before: no coordinated omission."""
+async def test_full_concurrency_does_not_move_the_schedule() -> None:
+    """A device that queues for a slot was due before: no coordinated omission."""
     zero = anyio.current_time()
     pacer = Pacer(Open(rate=1, concurrency=1), [0.0, 0.0, 0.01], zero=zero, limit_rate=None)
-    first = await pacer.start(0)
+    first = await pacer.next_start(0)
     await elapse(0.05)
-    pacer.free()
+    pacer.release()
     freed = anyio.current_time()
-    second = await pacer.start(1)
+    second = await pacer.next_start(1)
     await elapse(0.02)
-    pacer.free()
-    third = await pacer.start(2)
+    pacer.release()
+    third = await pacer.next_start(2)
     pacer.__exit__()
 
-    assert (first.intended, first.free) == (zero, zero)
+    assert (first.intended, first.possible) == (zero, zero)
     assert second.intended == zero
-    assert second.free == freed
+    assert second.possible == freed
     assert third.intended == zero + 0.01
-    assert third.free == freed + 0.02
+    assert third.possible == freed + 0.02
 
 
 async def test_closed_arrivals_begin_when_another_has_ended() -> None:
-    """The first ones at zero, each next one when a place became free."""
+    """The first ones at zero, each next one when a slot became free."""
     zero = anyio.current_time()
     pacer = Pacer(Closed(concurrency=2), None, zero=zero, limit_rate=None)
-    first = [await pacer.start(index) for index in range(2)]
+    first = [await pacer.next_start(index) for index in range(2)]
     await elapse(0.02)
-    pacer.free()
+    pacer.release()
     freed = anyio.current_time()
     await elapse(0.02)
-    third = await pacer.start(2)
+    third = await pacer.next_start(2)
     pacer.__exit__()
 
-    assert [turn.intended for turn in first] == [zero, zero]
-    assert third.intended == third.free == freed
+    assert [start.intended for start in first] == [zero, zero]
+    assert third.intended == third.possible == freed
 
 
 async def test_a_limit_moves_the_intended_start() -> None:
     """Six hundred a minute: one each tenth of a second, and nobody was wanted earlier."""
     zero = anyio.current_time()
     pacer = Pacer(Closed(concurrency=5), None, zero=zero, limit_rate=600)
-    turns = [await pacer.start(index) for index in range(3)]
+    starts = [await pacer.next_start(index) for index in range(3)]
     pacer.__exit__()
 
-    assert [turn.intended - zero for turn in turns] == pytest.approx([0, 0.1, 0.2])
+    assert [start.intended - zero for start in starts] == pytest.approx([0, 0.1, 0.2])
     assert anyio.current_time() - zero == pytest.approx(0.2)
 
 
@@ -64,8 +64,8 @@ async def test_nobody_waits_in_a_burst_without_a_limit() -> None:
     """All are wanted at zero, and nothing holds them back."""
     zero = anyio.current_time()
     pacer = Pacer(Burst(), [0.0] * 100, zero=zero, limit_rate=None)
-    turns = [await pacer.start(index) for index in range(100)]
-    pacer.free()
+    starts = [await pacer.next_start(index) for index in range(100)]
+    pacer.release()
     pacer.__exit__()
 
-    assert {(turn.intended, turn.free) for turn in turns} == {(zero, zero)}
+    assert {(start.intended, start.possible) for start in starts} == {(zero, zero)}

@@ -31,23 +31,23 @@ def step(kind: StepKind, at: float, phase: Phase = Phase.REGISTER, **more: float
 
 def test_where_the_time_went() -> None:
     """Phases by name; writing is not the service's time; asked waits are told from lost ones."""
-    record = DeviceState(replace(PLANNED[0], sent=2), polls=1, throttled=1)
-    sample_builder = SampleBuilder(record, shard=3)
-    sample_builder(step(StepKind.CONNECTED, 2.0, Phase.TCP, took=0.1))
-    sample_builder(step(StepKind.SECURED, 2.2, Phase.TLS, took=0.2))
-    sample_builder(step(StepKind.REGISTERING, 2.2))
-    record.writing = 0.05
-    record.asked = 3.0
-    sample_builder(step(StepKind.RETRYING, 2.5, wait=3.4))
-    sample_builder(step(StepKind.REGISTERING, 6.0))
-    record.asked = None
-    sample_builder(step(StepKind.RETRYING, 6.5, wait=0.75))
-    sample_builder(step(StepKind.REGISTERING, 7.0))
-    sample_builder(step(StepKind.ACCEPTED, 7.25))
-    sample_builder(step(StepKind.WAITING, 7.25, Phase.WAIT, wait=1.0))
-    sample_builder(step(StepKind.POLLING, 8.25, Phase.POLL))
-    sample_builder(step(StepKind.ASSIGNED, 8.5, Phase.POLL, took=7.0))
-    sample = sample_builder.assigned(
+    state = DeviceState(replace(PLANNED[0], sent=2), polls=1, throttled=1)
+    builder = SampleBuilder(state, shard=3)
+    builder(step(StepKind.CONNECTED, 2.0, Phase.TCP, took=0.1))
+    builder(step(StepKind.SECURED, 2.2, Phase.TLS, took=0.2))
+    builder(step(StepKind.REGISTERING, 2.2))
+    state.journal_seconds = 0.05
+    state.retry_after = 3.0
+    builder(step(StepKind.RETRYING, 2.5, wait=3.4))
+    builder(step(StepKind.REGISTERING, 6.0))
+    state.retry_after = None
+    builder(step(StepKind.RETRYING, 6.5, wait=0.75))
+    builder(step(StepKind.REGISTERING, 7.0))
+    builder(step(StepKind.ACCEPTED, 7.25))
+    builder(step(StepKind.WAITING, 7.25, Phase.WAIT, wait=1.0))
+    builder(step(StepKind.POLLING, 8.25, Phase.POLL))
+    builder(step(StepKind.ASSIGNED, 8.5, Phase.POLL, took=7.0))
+    sample = builder.build(
         Assignment(
             registration_id="dev-0",
             device_id="device-0",
@@ -85,19 +85,19 @@ def test_failures_keep_the_service_s_words() -> None:
     error = RegistrationFailedError(
         "x" * 1000, status_code=200, error_code=400209, tracking_id="8ad0463c"
     )
-    failed = SampleBuilder(DeviceState(PLANNED[0]), shard=0).ended(error, **TIMES)
+    failed = SampleBuilder(DeviceState(PLANNED[0]), shard=0).build(error, **TIMES)
 
     assert failed.outcome is Outcome.FAILED
     assert (failed.error_class, failed.error_code) == ("RegistrationFailedError", 400209)
     assert failed.tracking_id == "8ad0463c"
     assert failed.error_message is not None
     assert len(failed.error_message) == 300
-    bug = SampleBuilder(DeviceState(PLANNED[0]), shard=0).ended(KeyError("secret"), **TIMES)
+    bug = SampleBuilder(DeviceState(PLANNED[0]), shard=0).build(KeyError("secret"), **TIMES)
     assert (bug.error_class, bug.error_message) == ("KeyError", "KeyError")
 
 
 def test_an_interrupted_one_has_no_error() -> None:
     """It did not fail; it may go on."""
-    sample = SampleBuilder(DeviceState(PLANNED[0]), shard=0).ended(None, **TIMES)
+    sample = SampleBuilder(DeviceState(PLANNED[0]), shard=0).build(None, **TIMES)
 
     assert (sample.outcome, sample.error_class) == (Outcome.INTERRUPTED, None)

@@ -32,20 +32,20 @@ def test_it_waits_for_the_start_and_tells_how_it_stands(
 ) -> None:
     """Ready first, then begun when told; at the end it has said so. Works in any thread."""
     control = ControlFiles(tmp_path)
-    control.begin()
-    report, reported = ControlFiles.report, threading.Event()
+    control.create()
+    report, reported = ControlFiles.write_progress, threading.Event()
 
     def heard(*words: Any) -> None:
         report(*words)
         reported.set()
 
-    monkeypatch.setattr(ControlFiles, "report", heard)
+    monkeypatch.setattr(ControlFiles, "write_progress", heard)
     shard = spec(dps.emulator, tmp_path, 5)
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(run_shard, shard)
         reported.wait()
         ready = control.read_progress([0])[0]
-        control.start(time.time())
+        control.set_start_time(time.time())
         end = future.result()
 
     assert (ready.total, ready.assigned, ready.in_flight) == (5, 0, 0)
@@ -57,8 +57,8 @@ def test_it_waits_for_the_start_and_tells_how_it_stands(
 def test_it_stops_when_told_before_the_start(dps: Server, order: Order, tmp_path: Path) -> None:
     """Nothing is sent then."""
     control = ControlFiles(tmp_path)
-    control.begin()
-    control.give(order)
+    control.create()
+    control.send(order)
     end = run_shard(spec(dps.emulator, tmp_path, 5))
 
     assert (end.progress.assigned, end.progress.left) == (0, 5)
@@ -68,8 +68,8 @@ def test_it_stops_when_told_before_the_start(dps: Server, order: Order, tmp_path
 def test_run_again_it_goes_on(dps: Server, tmp_path: Path) -> None:
     """A shard that was lost may simply be run again: what is assigned stays so."""
     control = ControlFiles(tmp_path)
-    control.begin()
-    control.start(time.time())
+    control.create()
+    control.set_start_time(time.time())
     shard = spec(dps.emulator, tmp_path, 5)
     first, second = run_shard(shard), run_shard(shard)
 

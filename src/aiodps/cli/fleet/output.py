@@ -174,4 +174,4 @@ def _show_next_step(folder: Path, results: Results, misses: Sequence[str]) -> No
         err.print(
             Text(f"{results.failed} of {len(results.entries)} registrations failed", "bold yellow")
         )
-        err.print(f"next:  aiodps fleet resume {folder} --failed-too")
+        err.print(f"next:  aiodps fleet resume {folder} --retry-failed")

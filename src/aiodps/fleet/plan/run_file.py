@@ -35,7 +35,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the versions and the machine that a run was made with."""
     facts = {
         "python": platform.python_version(),
@@ -67,7 +67,7 @@ class RunFile:
     """The command line; it names files, and holds no secret."""
     created: str = field(default_factory=_now)
     """Date and time of creation, in UTC."""
-    environment: Mapping[str, str] = field(default_factory=_environment)
+    environment: Mapping[str, str] = field(default_factory=environment)
     local_shards: tuple[int, ...] | None = None
     """Shards that run from this folder; None for all. The others run on other machines, and must
     not run here when the run is resumed."""

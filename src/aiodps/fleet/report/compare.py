@@ -123,4 +123,5 @@ def _comparison(left: str, right: str, one: Summary, other: Summary) -> Comparis
 
 
 def _figure(facts: Summary, path: str) -> float | None:
-    return facts[path] / facts["devices"] if path in _PER_DEVICE else pick(facts, path)
+    value: float | None = pick(facts, path)
+    return value / facts["devices"] if path in _PER_DEVICE and value is not None else value
