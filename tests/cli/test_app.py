@@ -63,5 +63,5 @@ def test_without_the_extra() -> None:
 
     assert done.returncode == 2
     assert done.stderr.strip() == (
-        "the command line needs one more extra: pip install 'aiodps[cli]'"
+        "the command line needs an extra: pip install 'aiodps[cli]'"
     )

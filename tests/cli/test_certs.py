@@ -132,7 +132,7 @@ def test_validity_that_was_cut_is_said(run: Run) -> None:
     told = run("intermediate", "i", "r", "--days", "60")
     kept = made(run, "device", "d", "r", "--days", "10")
 
-    assert "cut from 60 days" in told.stdout
+    assert "shortened from 60 days" in told.stdout
     assert kept["note"] is None
     assert kept["certificate"]["days_left"] == 9
 

@@ -35,7 +35,7 @@ def test_a_machine_is_told_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert answer["files"] == [{"path": "a.pem", "use": "for this"}]
     assert answer["certificate"]["subject"] == "CN=sensor-7"
-    assert answer["note"].startswith("validity cut from 30 days")
+    assert answer["note"].startswith("validity shortened from 30 days")
     assert answer["next"] == "do that"
 
 
@@ -52,6 +52,6 @@ def test_facts_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     thing = Description(kind="certificate", facts=facts)
     show_descriptions([thing, Description(kind="private key", facts={}), thing])
     said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    words = ["a yes", "b c cannot be told", "d x, y", "e -", "f 7", "g no"]
+    words = ["a yes", "b c unknown", "d x, y", "e -", "f 7", "g no"]
 
     assert said == ["certificate 1", *words, "private key 1", "certificate 2", *words]

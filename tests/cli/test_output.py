@@ -110,7 +110,7 @@ def test_steps(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert capsys.readouterr().err.splitlines() == [
         "   0.002 s  tls secured (2.0 ms)",
-        "   0.400 s  trouble: refused, try again in 1.5 s",
+        "   0.400 s  error: refused, try again in 1.5 s",
         "   0.500 s  wait 3.0 s",
     ]
 

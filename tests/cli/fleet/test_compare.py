@@ -28,7 +28,7 @@ def test_for_people(folders: list[str], tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "x 1.00" in done.stdout
     assert "was limited by its generator" in done.stderr
-    assert "a against b" in page.read_text("utf-8")
+    assert "a vs. b" in page.read_text("utf-8")
 
 
 def test_for_machines(folders: list[str]) -> None:

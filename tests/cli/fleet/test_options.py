@@ -14,13 +14,13 @@ from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
 from aiodps.fleet.plan.run_file import RunFile
 
 
-def made(*words: str, apart: bool = False) -> RunFile:
+def made(*words: str, independent: bool = False) -> RunFile:
     """Make a run of words."""
     names = {field.name for field in dataclasses.fields(RunArguments)}
     with command.make_context("run", list(words)) as context:
         typed = {name: value for name, value in context.params.items() if name in names}
 
-    return run_from_arguments(RunArguments(**typed), Path("runs/a"), independent=apart)
+    return run_from_arguments(RunArguments(**typed), Path("runs/a"), independent=independent)
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_a_limit_for_azure_alone(tmp_path: Path) -> None:
     assert made(*earnest, "--endpoint", "dps.example").options.max_per_minute is None
 
 
-def test_shards_that_run_apart_agree(tmp_path: Path) -> None:
+def test_independent_shards_agree(tmp_path: Path) -> None:
     """The same words give the same run and the same seed, on any machine; others another run."""
     first, second = (made("--emulator", "--devices", "5", independent=True) for _ in range(2))
 
     assert (first.run_id, first.options) == (second.run_id, second.options)
     rows = "registration_id\ndev-1\n"
-    elsewhere = [tmp_path / "here.csv", tmp_path / "there.csv"]
+    paths = [tmp_path / "here.csv", tmp_path / "there.csv"]
     ids = set()
-    for path in elsewhere:
+    for path in paths:
         path.write_text(rows)
         ids.add(made("--manifest", str(path), "--id-scope", "0ne1", independent=True).run_id)
 

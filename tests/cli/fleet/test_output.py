@@ -44,7 +44,7 @@ def test_exit_codes(
     assert report_results(folder, results, thresholds=thresholds, as_json=False, stop=stop) == code
     assert (folder / "summary.json").exists()
     told = capsys.readouterr().err
-    assert "18 registrations are left" in told
+    assert "18 registrations have not ended" in told
     assert f"aiodps fleet resume {folder}" in told.replace("\n", "")
 
 

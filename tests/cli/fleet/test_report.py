@@ -70,6 +70,6 @@ def test_nonsense(tmp_path: Path) -> None:
     nonsense = CliRunner().invoke(command, words)
 
     assert (empty.exit_code, nonsense.exit_code) == (2, 2)
-    assert "summary.json is not there" in empty.stderr
-    assert "is not a threshold" in nonsense.stderr
+    assert "summary.json does not exist" in empty.stderr
+    assert "is not a valid threshold" in nonsense.stderr
     assert not list(tmp_path.rglob("report"))

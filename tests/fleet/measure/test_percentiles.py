@@ -115,7 +115,7 @@ def test_nothing_has_no_percentile() -> None:
 @pytest.mark.parametrize("percent", [Fraction(-1), Fraction("100.1")])
 def test_out_of_range(percent: Fraction) -> None:
     """Only 0 to 100 are percentiles."""
-    with pytest.raises(ValueError, match="no percentile"):
+    with pytest.raises(ValueError, match="not a percentile"):
         rank(10, percent)
 
 

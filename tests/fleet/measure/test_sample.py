@@ -100,5 +100,5 @@ def test_other_files(tmp_path: Path, text: str, line: int) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there is bad input, not a traceback."""
-    with pytest.raises(ConfigurationError, match="is not there"):
+    with pytest.raises(ConfigurationError, match="does not exist"):
         list(read_samples(tmp_path / "samples.csv"))

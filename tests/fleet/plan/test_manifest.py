@@ -73,7 +73,7 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         read_manifest(path)
 
-    faults = caught.value.bad_rows
+    bad_rows = caught.value.bad_rows
     reasons = {
         2: "has '/' at position 3",
         3: "it is not JSON",
@@ -82,13 +82,13 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
         6: "unknown field 'colour'",
         7: "is empty",
         8: "certificate is not a path",
-        9: "a private key and no certificate",
+        9: "a private key but no certificate",
         10: "payload",
     }
-    assert len(faults) == len(reasons)
-    for fault, (line, reason) in zip(faults, reasons.items(), strict=True):
-        assert fault.startswith(f"{path}:{line}: ")
-        assert reason in fault
+    assert len(bad_rows) == len(reasons)
+    for bad_row, (line, reason) in zip(bad_rows, reasons.items(), strict=True):
+        assert bad_row.startswith(f"{path}:{line}: ")
+        assert reason in bad_row
 
     assert "line 2" in caught.value.message
     assert "8 more" in caught.value.message

@@ -52,7 +52,7 @@ def test_azure_has_its_quota() -> None:
     assert options().max_per_minute is None
     private = AZURE.replace(endpoint="Mine.Azure-Devices-Provisioning.net")
     assert RunOptions(settings=private).max_per_minute == 1000
-    with pytest.raises(ConfigurationError, match="a minute"):
+    with pytest.raises(ConfigurationError, match="per minute"):
         RunOptions(settings=AZURE, arrivals=Burst())
 
 

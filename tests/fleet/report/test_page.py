@@ -37,7 +37,7 @@ def test_figures_are_the_summarys(tmp_path: Path) -> None:
     assert found["errors/0/share"] == "2.50 %"
     assert COMMAND in page
     assert "02 January 2026, 03:04:05 UTC" in page
-    assert "rest against mqtt" in page
+    assert "rest vs. mqtt" in page
 
 
 def test_a_run_in_which_nothing_was_assigned(caplog: pytest.LogCaptureFixture) -> None:
@@ -81,7 +81,7 @@ def test_two_runs(tmp_path: Path) -> None:
     page = (tmp_path / "both.html").read_text("utf-8")
     found = dict(FIGURE.findall(page))
 
-    assert "<h1>before against after</h1>" in page
+    assert "<h1>before vs. after</h1>" in page
     assert "after was limited by its generator: event loop 0.30 s late" in page
     assert "before: 1 failed; after: 1 failed" in page
     assert found["0/transports/rest/latency/p50"] == found["1/transports/rest/latency/p50"]
@@ -116,5 +116,5 @@ def test_a_run_without_samples() -> None:
 @pytest.mark.parametrize("count", [0, 3])
 def test_one_or_two(tmp_path: Path, count: int) -> None:
     """A report is on one run or on two."""
-    with pytest.raises(ValueError, match="one run or two"):
+    with pytest.raises(ValueError, match="one or two runs"):
         render([read_run(run_folder(tmp_path))] * count)

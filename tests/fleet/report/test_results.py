@@ -114,10 +114,10 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrivals", "limit", "words"),
     [
-        (Closed(concurrency=5), 60, "closed, 5 at a time, 60 a minute at most"),
+        (Closed(concurrency=5), 60, "closed, 5 at a time, at most 60 per minute"),
         (Burst(), None, "all at once"),
         (Open(rate=2.5, ramp=3, concurrency=9), None,
-         "open, 2.5/s, constant, ramp 3 s, 9 in flight at most"),
+         "open, 2.5/s, constant, ramp 3 s, at most 9 in flight"),
     ],
 )  # fmt: skip
 def test_arrivals_in_words(arrivals: Arrivals, limit: float | None, words: str) -> None:

@@ -168,7 +168,7 @@ def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     """A folder without a summary is bad input, not a traceback."""
-    with pytest.raises(ConfigurationError, match=r"summary\.json is not there"):
+    with pytest.raises(ConfigurationError, match=r"summary\.json does not exist"):
         read_summary(tmp_path / "summary.json")
 
 

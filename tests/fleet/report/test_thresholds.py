@@ -61,9 +61,9 @@ def test_nothing_assigned_is_not_fast() -> None:
         "mqtt-ws.p99>5s",
     ],
 )
-def test_nonsense_is_refused(text: str) -> None:
+def test_invalid_conditions_are_refused(text: str) -> None:
     """What cannot be read is shown, with a hint, before anything is done."""
-    with pytest.raises(ConfigurationError, match="is not a threshold") as refused:
+    with pytest.raises(ConfigurationError, match="is not a valid threshold") as refused:
         parse(text)
 
     assert refused.value.setting == "fail_if"
@@ -71,5 +71,5 @@ def test_nonsense_is_refused(text: str) -> None:
 
 def test_a_transport_that_does_not_run() -> None:
     """A threshold for a transport that is not used is a mistake, not a pass."""
-    with pytest.raises(ConfigurationError, match="is not a threshold"):
+    with pytest.raises(ConfigurationError, match="is not a valid threshold"):
         parse("mqtt.p99>5s", transports=("rest",))

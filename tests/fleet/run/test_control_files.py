@@ -1,4 +1,4 @@
-"""The files by which shards hear and are heard."""
+"""Control files: orders to shards, progress from them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.run.control_files import ControlFiles, Order
 
 
-def test_what_is_said_is_heard(tmp_path: Path) -> None:
-    """Standings, the start and orders, between objects that share nothing but the folder."""
+def test_shards_receive_orders_and_report_progress(tmp_path: Path) -> None:
+    """Progress, start time and orders, between objects that share nothing but the folder."""
     here, there = ControlFiles(tmp_path), ControlFiles(tmp_path)
     here.create()
 
     assert here.read_progress(range(2)) == {}
     assert (there.start_time(), there.order()) == (None, None)
     there.write_progress(1, Progress(total=3))
-    here.start(12.5)
+    here.set_start_time(12.5)
     here.send(Order.DRAIN)
 
     assert here.read_progress(range(2)) == {1: Progress(total=3)}
@@ -25,7 +25,7 @@ def test_what_is_said_is_heard(tmp_path: Path) -> None:
     assert there.order() is Order.HALT
 
 
-def test_a_session_begins_with_nothing_said(tmp_path: Path) -> None:
+def test_a_session_starts_without_earlier_orders(tmp_path: Path) -> None:
     """Orders of a session that was killed do not stop the next one; nothing is left at the end."""
     control = ControlFiles(tmp_path)
     control.create()

@@ -30,7 +30,7 @@ def percentile(ordered: Sequence[float], percent: str | int | Fraction) -> float
         ValueError: there are no values, or `percent` is out of range.
     """
     if not ordered:
-        raise ValueError("there are no values")
+        raise ValueError("there are no values to take a percentile of")
 
     return ordered[max(rank(len(ordered), Fraction(percent)), 1) - 1]
 
