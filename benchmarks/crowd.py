@@ -105,10 +105,10 @@ async def run(crowd: Crowd) -> None:
     devices = [Device(crowd, number) for number in range(crowd.count)]
     times: list[float] = []
     failures: list[str] = []
-    gate = anyio.CapacityLimiter(crowd.at_once)
+    limiter = anyio.CapacityLimiter(crowd.at_once)
 
     async def one(device: Device) -> None:
-        async with gate:
+        async with limiter:
             began = time.perf_counter()
             try:
                 await device.run()

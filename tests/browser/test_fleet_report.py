@@ -1,4 +1,4 @@
-"""The fleet's report in a real browser: from disk, at a desk and on a phone, by day and by night."""
+"""The fleet's report in a real browser: from disk, on a large screen and on a phone, by day and by night."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aiodps.fleet.report.html import write_comparison, write_report
 
 pytestmark = pytest.mark.browser
 PAGE_TIMEOUT = 20
-SIZES = pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+SIZES = pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
 SCALES = {"ms": 0.001, "s": 1.0, "/s": 1.0, "%": 0.01, "": 1.0}
 
 CANVASES = """

@@ -62,6 +62,4 @@ def test_without_the_extra() -> None:
     )
 
     assert done.returncode == 2
-    assert done.stderr.strip() == (
-        "the command line needs an extra: pip install 'aiodps[cli]'"
-    )
+    assert done.stderr.strip() == ("the command line needs an extra: pip install 'aiodps[cli]'")

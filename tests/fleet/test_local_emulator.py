@@ -26,7 +26,7 @@ def alive(pid: int) -> bool:
 
 
 def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
-    """The CA's key lies beside it, for its owner alone, and goes at the end."""
+    """The CA's key lies next to the run folder, readable by its owner only, and is removed."""
     run = tmp_path / "a"
     run.mkdir()
     local_emulator = LocalEmulator.for_run(run)

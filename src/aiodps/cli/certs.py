@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from aiodps.cli.certs_output import show_credential, show_descriptions
-from aiodps.cli.output import errors_as_exit_codes, print_json
+from aiodps.cli.output import Command, print_json
 from aiodps.credential_files import read, read_password
 from aiodps.pki import Authority, KeyType
 from aiodps.pki.authority import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, VERIFICATION_DAYS
@@ -27,7 +27,13 @@ NAME_chain.pem   the certificate, then its intermediates, without the root
 Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
 
 
-@click.group(epilog=EPILOG)
+class CertsGroup(click.Group):
+    """The group of the commands, which share their exit codes."""
+
+    command_class = Command
+
+
+@click.group(cls=CertsGroup, epilog=EPILOG)
 def command() -> None:
     """Create and show test certificates: CAs, device certificates, proofs of possession.
 
@@ -111,23 +117,22 @@ def root(
 ) -> None:
     """Create a root CA called NAME."""
     output = Output(**output_arguments)
-    with errors_as_exit_codes(as_json=output.as_json):
-        files, password = output.files(name), _password(password_file)
-        credential = Authority.root(name, key_type=key_type, days=days)
-        files.write(credential, password=password, overwrite=output.force)
-        next_step = _line(
-            "aiodps certs verification --nonce CODE_FROM_THE_PORTAL",
-            *("--ca", files.certificate, "--key", files.private_key),
-            *_option("--ca-password-file", password_file),
-            *_option("--out", output.directory),
-        )
-        uses = {
-            files.certificate: "root certificate: add it to the DPS instance (portal: Certificates"
-            " > Add), then choose it in an enrollment group",
-            files.private_key: "its private key: signs intermediates, devices and verification"
-            " codes; it stays with you",
-        }
-        show_credential(credential, uses, next_step=next_step, as_json=output.as_json)
+    files, password = output.files(name), _password(password_file)
+    credential = Authority.root(name, key_type=key_type, days=days)
+    files.write(credential, password=password, overwrite=output.force)
+    next_step = _line(
+        "aiodps certs verification --nonce CODE_FROM_THE_PORTAL",
+        *("--ca", files.certificate, "--key", files.private_key),
+        *_option("--ca-password-file", password_file),
+        *_option("--out", output.directory),
+    )
+    uses = {
+        files.certificate: "root certificate: add it to the DPS instance (portal: Certificates"
+        " > Add), then choose it in an enrollment group",
+        files.private_key: "its private key: signs intermediates, devices and verification"
+        " codes; it stays with you",
+    }
+    show_credential(credential, uses, next_step=next_step, as_json=output.as_json)
 
 
 @command.command()
@@ -148,25 +153,24 @@ def intermediate(
 ) -> None:
     """Create an intermediate CA called NAME, issued by PARENT."""
     output = Output(**output_arguments)
-    with errors_as_exit_codes(as_json=output.as_json):
-        files, password = output.files(name), _password(password_file)
-        issuer = _authority(output, parent, ca_password_file)
-        credential = issuer.intermediate(name, key_type=key_type, days=days)
-        files.write(credential, password=password, overwrite=output.force)
-        uses = {
-            files.certificate: "intermediate certificate: for an enrollment group of its own"
-            " (portal: Enrollment groups > Intermediate certificate)",
-            files.private_key: "its private key: signs devices and further intermediates",
-            files.chain: "it and the intermediates above: goes into each device's chain",
-        }
-        next_step = _line(
-            "aiodps certs device REGISTRATION_ID",
-            *(name, *_option("--ca-password-file", password_file)),
-            *_option("--out", output.directory),
-        )
-        show_credential(
-            credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
-        )
+    files, password = output.files(name), _password(password_file)
+    issuer = _authority(output, parent, ca_password_file)
+    credential = issuer.intermediate(name, key_type=key_type, days=days)
+    files.write(credential, password=password, overwrite=output.force)
+    uses = {
+        files.certificate: "intermediate certificate: for an enrollment group of its own"
+        " (portal: Enrollment groups > Intermediate certificate)",
+        files.private_key: "its private key: signs devices and further intermediates",
+        files.chain: "it and the intermediates above: goes into each device's chain",
+    }
+    next_step = _line(
+        "aiodps certs device REGISTRATION_ID",
+        *(name, *_option("--ca-password-file", password_file)),
+        *_option("--out", output.directory),
+    )
+    show_credential(
+        credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
+    )
 
 
 @command.command()
@@ -187,27 +191,26 @@ def device(
 ) -> None:
     """Create a device certificate, issued by PARENT; its CN is REGISTRATION_ID."""
     output = Output(**output_arguments)
-    with errors_as_exit_codes(as_json=output.as_json):
-        files, password = output.files(registration_id), _password(password_file)
-        issuer = _authority(output, parent, ca_password_file)
-        credential = issuer.device(registration_id, key_type=key_type, days=days)
-        files.write(credential, password=password, overwrite=output.force)
-        uses = {
-            files.certificate: "device certificate: for an individual enrollment (portal:"
-            " Individual enrollments > Primary certificate); groups do not need it",
-            files.private_key: "its private key: --key of aiodps provision, key_file of"
-            " azure-iot-device's X509",
-            files.chain: "certificate and intermediates: --cert of aiodps provision, cert_file of"
-            " azure-iot-device's X509",
-        }
-        next_step = _line(
-            "aiodps provision --id-scope ID_SCOPE",
-            *("--cert", files.chain, "--key", files.private_key),
-            *_option("--key-password-file", password_file),
-        )
-        show_credential(
-            credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
-        )
+    files, password = output.files(registration_id), _password(password_file)
+    issuer = _authority(output, parent, ca_password_file)
+    credential = issuer.device(registration_id, key_type=key_type, days=days)
+    files.write(credential, password=password, overwrite=output.force)
+    uses = {
+        files.certificate: "device certificate: for an individual enrollment (portal:"
+        " Individual enrollments > Primary certificate); groups do not need it",
+        files.private_key: "its private key: --key of aiodps provision, key_file of"
+        " azure-iot-device's X509",
+        files.chain: "certificate and intermediates: --cert of aiodps provision, cert_file of"
+        " azure-iot-device's X509",
+    }
+    next_step = _line(
+        "aiodps provision --id-scope ID_SCOPE",
+        *("--cert", files.chain, "--key", files.private_key),
+        *_option("--key-password-file", password_file),
+    )
+    show_credential(
+        credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
+    )
 
 
 @command.command()
@@ -234,21 +237,18 @@ def verification(
     private key is not needed, and is discarded.
     """
     output = Output(**output_arguments)
-    with errors_as_exit_codes(as_json=output.as_json):
-        files = output.files("verification")
-        issuer = read_authority(
-            certificate=ca, private_key=key, password=_password(ca_password_file)
-        )
-        credential = issuer.verification(nonce, days=days)
-        files.write_certificate(credential, overwrite=output.force)
-        uses = {
-            files.certificate: "proof of possession: upload it where the code came from (portal:"
-            f" Certificates > {issuer.name} > Verification certificate)"
-        }
-        next_step = f"upload {files.certificate}, then choose {issuer.name} in an enrollment group"
-        show_credential(
-            credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
-        )
+    files = output.files("verification")
+    issuer = read_authority(certificate=ca, private_key=key, password=_password(ca_password_file))
+    credential = issuer.verification(nonce, days=days)
+    files.write_certificate(credential, overwrite=output.force)
+    uses = {
+        files.certificate: "proof of possession: upload it where the code came from (portal:"
+        f" Certificates > {issuer.name} > Verification certificate)"
+    }
+    next_step = f"upload {files.certificate}, then choose {issuer.name} in an enrollment group"
+    show_credential(
+        credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
+    )
 
 
 @command.command()
@@ -259,14 +259,13 @@ def show(*, file: Path, as_json: bool) -> None:
 
     DPS finds an individual enrollment by the thumbprint, and a group by the issuing CAs.
     """
-    with errors_as_exit_codes(as_json=as_json):
-        descriptions = describe(read(file), now=dt.datetime.now(dt.UTC))
-        if as_json:
-            contents = [{"kind": each.kind, **each.facts} for each in descriptions]
-            print_json({"file": str(file), "contents": contents})
-            return
+    descriptions = describe(read(file), now=dt.datetime.now(dt.UTC))
+    if as_json:
+        contents = [{"kind": each.kind, **each.facts} for each in descriptions]
+        print_json({"file": str(file), "contents": contents})
+        return
 
-        show_descriptions(descriptions)
+    show_descriptions(descriptions)
 
 
 def _authority(output: Output, parent: str, password_file: Path | None) -> Authority:

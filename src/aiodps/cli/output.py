@@ -65,6 +65,15 @@ def errors_as_exit_codes(*, as_json: bool) -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
+class Command(click.Command):
+    """A command whose errors become output and an exit code; it has `--json`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with errors_as_exit_codes(as_json=ctx.params["as_json"]):
+            return super().invoke(ctx)
+
+
 def show_error(error: ProvisioningError) -> None:
     """Print the message, the details and the next step of an error."""
     err.print(Text.assemble(("error: ", "bold red"), error.message))

@@ -12,7 +12,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from aiodps.cli.output import StepPrinter, err, errors_as_exit_codes, out, print_json
+from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
 from aiodps.models import Assignment, JsonObject
@@ -27,7 +27,7 @@ Exit codes: 0 assigned, 1 refused by the service, 2 bad input, 3 not reachable o
 Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=Command, epilog=EPILOG)
 @click.option("--id-scope", metavar="S", help="Id scope of the DPS instance, like 0ne00012ABC.")
 @click.option("--cert", metavar="FILE", help="Device certificate, with its intermediates if any.")
 @click.option("--key", metavar="FILE", help="Private key; not needed if --cert contains it.")
@@ -66,23 +66,18 @@ def command(
     **options: Any,
 ) -> None:
     """Provision one device: register it, wait until it is assigned, and show its hub."""
-    with errors_as_exit_codes(as_json=as_json):
-        settings = Settings.load(
-            **{name: None if value == () else value for name, value in options.items()},
-            certificate=cert,
-            private_key=key,
-        )
-        client = ProvisioningClient.from_settings(
-            settings, retry=RetryPolicy(max_failures=attempts)
-        )
-        on_step = StepPrinter(wire=trace) if trace or not as_json else None
-        assignment = anyio.run(
-            lambda: client.provision(payload=_payload(payload), on_step=on_step)
-        )
-        if as_json:
-            print_json(as_facts(assignment))
-        else:
-            show(assignment)
+    settings = Settings.load(
+        **{name: None if value == () else value for name, value in options.items()},
+        certificate=cert,
+        private_key=key,
+    )
+    client = ProvisioningClient.from_settings(settings, retry=RetryPolicy(max_failures=attempts))
+    on_step = StepPrinter(wire=trace) if trace or not as_json else None
+    assignment = anyio.run(lambda: client.provision(payload=_payload(payload), on_step=on_step))
+    if as_json:
+        print_json(as_facts(assignment))
+    else:
+        show(assignment)
 
 
 def _payload(text: str | None) -> JsonObject | None:

@@ -13,7 +13,7 @@ from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.run.launch import Stop
 
-STANDING = Progress(
+PROGRESS = Progress(
     total=100,
     assigned=39,
     failed=1,
@@ -24,7 +24,7 @@ STANDING = Progress(
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, *read_progress: Progress, terminal: bool) -> str:
-    """Show standings and return everything that was printed."""
+    """Show progress and return everything that was printed."""
     paper = io.StringIO()
     console = Console(
         file=paper, force_terminal=terminal, width=80, highlight=False, soft_wrap=True
@@ -46,7 +46,7 @@ def shown(monkeypatch: pytest.MonkeyPatch, *read_progress: Progress, terminal: b
 
 def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bar, the figures, errors by class, and what Ctrl-C does now, within 80 columns."""
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(monkeypatch, STANDING, terminal=True))
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(monkeypatch, PROGRESS, terminal=True))
 
     for part in (
         *("40/100", "7 in flight", "39 assigned", "1 failed", "p50 2.00 s  p99 3.00 s"),
@@ -58,7 +58,7 @@ def test_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """No bar and no escape codes; one line now, the next after a while, and one at the end."""
     end = Progress(total=100, assigned=99, failed=1)
-    lines = shown(monkeypatch, STANDING, STANDING, end, terminal=False).splitlines()
+    lines = shown(monkeypatch, PROGRESS, PROGRESS, end, terminal=False).splitlines()
 
     assert len(lines) == 3
     assert lines[0] == "checking"

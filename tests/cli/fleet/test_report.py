@@ -1,4 +1,4 @@
-"""`aiodps fleet report` writes the page, and judges a run after the fact."""
+"""`aiodps fleet report` writes the report, and checks thresholds."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_for_machines(tmp_path: Path) -> None:
 
 @pytest.mark.sockets
 def test_a_run_that_was_killed(tmp_path: Path) -> None:
-    """Figures and samples are made from the journal, whatever was left beside it."""
+    """Figures and samples are made from the journal, whatever other files say."""
     out = tmp_path / "run"
-    patience = ("--retry-after", "0", "--min-poll", "0")
+    no_waits = ("--retry-after", "0", "--min-poll", "0")
     ran = CliRunner().invoke(
-        fleet, ["run", "--emulator", "--devices", "3", *patience, "--out", str(out)]
+        fleet, ["run", "--emulator", "--devices", "3", *no_waits, "--out", str(out)]
     )
     assert ran.exit_code == 0, ran.output
     (out / "summary.json").write_text("{")

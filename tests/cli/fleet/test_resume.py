@@ -143,7 +143,7 @@ def test_killed(dps: Server, out: Path) -> None:
 
 
 def test_a_disk_that_is_full(tmp_path: Path, out: Path) -> None:
-    """A clear stop: nothing is sent that cannot be written down; with room, it goes on."""
+    """A clear stop: nothing is sent that cannot be written down; with free space, it is resumed."""
     devices = 150
     with server(retry_after=0) as dps:
         ca = CredentialFiles(directory=tmp_path, name="ca")

@@ -1,4 +1,4 @@
-"""Something that runs beside a block."""
+"""A background task of a block."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_it_ends_with_the_block() -> None:
 
 
 async def test_an_error_of_the_block_passes_as_it_is() -> None:
-    """Whoever catches it need not know that something ran beside."""
+    """An error of the block is not wrapped in a group."""
     with pytest.raises(KeyError, match="mine"):
         async with background_task(anyio.sleep_forever):
             raise KeyError("mine")

@@ -132,10 +132,10 @@ def test_a_flipped_bit_invents_nothing(tmp_path: Path, seed: int) -> None:
     """R3: it is told, or it was where nothing is."""
     path = tmp_path / "j.sqlite"
     begun(path).close()
-    chance = random.Random(seed)  # noqa: S311 (no secret)
+    rng = random.Random(seed)  # noqa: S311 (no secret)
     data = bytearray(path.read_bytes())
-    place = chance.randrange(len(data))
-    data[place] ^= 1 << chance.randrange(8)
+    offset = rng.randrange(len(data))
+    data[offset] ^= 1 << rng.randrange(8)
     path.write_bytes(data)
     try:
         with Journal.open(path, run_id="run-1") as journal:

@@ -23,7 +23,7 @@ ACCEPTED = Response(
 
 
 class Both:
-    """Stands for clerk and transport, and notes in which order they are used."""
+    """Stands for writer and transport, and records the order of calls."""
 
     def __init__(self, answer: Response | Exception) -> None:
         self.answer = answer
@@ -31,7 +31,7 @@ class Both:
         self.full = False
 
     async def write(self, entry: Entry) -> None:
-        """Write, as a clerk does."""
+        """Write, as a writer does."""
         if self.full:
             raise JournalError("full", reason="unwritable")
 
@@ -57,7 +57,7 @@ class Both:
 def recording(both: Both, entry: Entry = PLANNED[0]) -> tuple[JournalingTransport, DeviceState]:
     """Put a recorder between."""
     record = DeviceState(entry)
-    return JournalingTransport(both, both, record), record  # type: ignore[arg-type]  # stands for a clerk
+    return JournalingTransport(both, both, record), record  # type: ignore[arg-type]  # stands for a writer
 
 
 async def test_sent_is_written_before_the_register_leaves() -> None:
@@ -120,7 +120,7 @@ async def test_a_lost_answer_leaves_it_at_sent() -> None:
     ids=["throttled", "garbage", "no id"],
 )
 async def test_other_answers_pass_through(response: Response) -> None:
-    """Whatever comes is judged elsewhere; a 429 is counted."""
+    """Bad responses pass unchanged; a 429 is counted."""
     both = Both(response)
     transport, record = recording(both)
 

@@ -94,7 +94,7 @@ def test_the_worst_shard_counts() -> None:
     assert worst([]) == GeneratorLoad()
 
 
-def test_room_for_descriptors() -> None:
+def test_fd_limit_is_raised() -> None:
     """The soft limit is raised as far as needed; beyond the hard one it is said."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:

@@ -11,7 +11,7 @@ from aiodps.fleet.measure.sample import Outcome
 
 
 def measured() -> ProgressCounter:
-    """Make a gauge of ten registrations: two of before, four that ended, one that runs."""
+    """Count ten registrations: two of an earlier session, four that ended, one that runs."""
     progress = ProgressCounter(total=10, assigned=1, failed=1)
     for _ in range(5):
         progress.begin()

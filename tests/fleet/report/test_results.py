@@ -96,7 +96,7 @@ def test_nothing_has_begun(tmp_path: Path) -> None:
     assert not results.complete
 
 
-def test_a_shard_elsewhere_is_missing(tmp_path: Path) -> None:
+def test_a_shard_of_another_machine_is_missing(tmp_path: Path) -> None:
     """The run is not complete without it."""
     results = read_results(run_folder(tmp_path / "run", shards=2))
 

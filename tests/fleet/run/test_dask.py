@@ -122,7 +122,7 @@ def test_the_same_as_processes(cluster: Cluster, dps: Server, tmp_path: Path) ->
 def test_a_lost_worker_costs_time_and_no_device(
     cluster: Cluster, dps: Server, tmp_path: Path
 ) -> None:
-    """Killed in mid-run: its shard goes on elsewhere from its journal, no device is lost."""
+    """Killed in mid-run: its shard is resumed on another worker, no device is lost."""
     from aiodps.fleet.run.dask import DaskExecutor  # noqa: PLC0415 (an extra)
 
     shards = parts(dps, tmp_path / "run", 60)

@@ -126,7 +126,7 @@ async def test_failures_are_samples_too(tmp_path: Path) -> None:
 
 @ASYNCIO
 async def test_failed_ones_are_tried_again_if_told(tmp_path: Path) -> None:
-    """`again` gives failed devices another chance, and leaves the others alone."""
+    """`retry_failed` retries failed devices, and skips the others."""
     async with emulator() as dps:
         wrong = spec(dps, tmp_path, 4)
         with Journal.create(

@@ -80,6 +80,6 @@ def test_run_again_it_goes_on(dps: Server, tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(dps: Server, tmp_path: Path) -> None:
     """A machine that does not see the run folder says so."""
     shard = spec(dps.emulator, tmp_path, 1)
-    object.__setattr__(shard, "folder", tmp_path / "elsewhere")
+    object.__setattr__(shard, "folder", tmp_path / "missing")
     with pytest.raises(ConfigurationError, match="does not exist on this machine"):
         run_shard(shard)

@@ -10,12 +10,12 @@ from rich.text import Text
 
 from aiodps.cli.fleet.report import report_module
 from aiodps.cli.fleet.table import show_comparison
-from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
+from aiodps.cli.output import Command, err, out, print_json
 from aiodps.fleet.report.compare import cautions, compare_runs, run_names
 from aiodps.fleet.report.summary import read_summary
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("left", metavar="A", type=click.Path(path_type=Path))
 @click.argument("right", metavar="B", type=click.Path(path_type=Path))
 @click.option(
@@ -32,23 +32,22 @@ def command(*, left: Path, right: Path, page: Path | None, as_json: bool) -> Non
     A and B are run folders. Reasons not to compare them come first: different machines or
     arrivals, or a run that was limited by its load generator.
     """
-    with errors_as_exit_codes(as_json=as_json):
-        one, other = (read_summary(folder / "summary.json") for folder in (left, right))
-        names = run_names(left, right)
-        comparisons = compare_runs(one, other, names=names)
-        warnings = cautions(dict(zip(names, (one, other), strict=True)))
-        if page is not None:
-            report_module().write_comparison(left, right, page)
+    one, other = (read_summary(folder / "summary.json") for folder in (left, right))
+    names = run_names(left, right)
+    comparisons = compare_runs(one, other, names=names)
+    warnings = cautions(dict(zip(names, (one, other), strict=True)))
+    if page is not None:
+        report_module().write_comparison(left, right, page)
 
-        if as_json:
-            print_json({"cautions": warnings, "comparisons": [asdict(one) for one in comparisons]})
-            return
+    if as_json:
+        print_json({"cautions": warnings, "comparisons": [asdict(one) for one in comparisons]})
+        return
 
-        for line in warnings:
-            err.print(Text(line, "yellow"))
+    for line in warnings:
+        err.print(Text(line, "yellow"))
 
-        for comparison in comparisons:
-            show_comparison(comparison)
+    for comparison in comparisons:
+        show_comparison(comparison)
 
-        if page is not None:
-            out.print(f"report: {page}")
+    if page is not None:
+        out.print(f"report: {page}")

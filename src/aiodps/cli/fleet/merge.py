@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, report_results
+from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, json_option, report_results
 from aiodps.fleet.run.launch import Stop
 from aiodps.fleet.runs import merge
 
@@ -17,9 +17,7 @@ from aiodps.fleet.runs import merge
 @click.argument(
     "parts", metavar="PART...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
-)
+@json_option
 def command(*, out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
     """Merge the shards of a run that ran on several machines.
 

@@ -37,6 +37,15 @@ Exit codes: 0 all assigned, 1 some failed or have not ended, 2 bad input (nothin
 99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 stopped by SIGTERM."""
 
 
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
+)
+dask_option = click.option("--dask", metavar="URL", help="Run the shards on this Dask cluster.")
+fail_if_option = click.option(
+    "--fail-if", metavar="LIST", help="Thresholds, such as 'p99>5s,errors>0.1%'."
+)
+
+
 class FleetCommand(click.Command):
     """A command with the fleet's exit codes."""
 

@@ -11,19 +11,18 @@ from typing import Any
 import click
 from rich.text import Text
 
+from aiodps.cli.fleet.output import fail_if_option, json_option
 from aiodps.cli.fleet.table import show_summary
-from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
+from aiodps.cli.output import Command, err, out, print_json
 from aiodps.fleet.report.results import read_results, write_results
 from aiodps.fleet.report.thresholds import MISSED, missed, parse
 from aiodps.fleet.runs import exists
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--fail-if", metavar="LIST", help="Thresholds, such as 'p99>5s,errors>0.1%'.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
-)
+@fail_if_option
+@json_option
 def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
     """Show the results of a run, and write its report: one HTML file that opens from disk.
 
@@ -32,19 +31,18 @@ def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
 
     Exit codes: 0 written, 2 no run in DIR, 99 a threshold of --fail-if was missed.
     """
-    with errors_as_exit_codes(as_json=as_json):
-        thresholds = parse(fail_if) if fail_if is not None else ()
-        report = report_module()
-        run = _read(folder, report)
-        page, summary = report.write_report(folder, run), run.summary
-        misses = missed(thresholds, summary)
-        if as_json:
-            print_json({**summary, "report": str(page), "missed": misses})
-        else:
-            show_summary(summary)
-            out.print(f"report: {page}")
-            for line in misses:
-                err.print(Text(f"missed: {line}", "bold red"))
+    thresholds = parse(fail_if) if fail_if is not None else ()
+    report = report_module()
+    run = _read(folder, report)
+    page, summary = report.write_report(folder, run), run.summary
+    misses = missed(thresholds, summary)
+    if as_json:
+        print_json({**summary, "report": str(page), "missed": misses})
+    else:
+        show_summary(summary)
+        out.print(f"report: {page}")
+        for line in misses:
+            err.print(Text(f"missed: {line}", "bold red"))
 
     sys.exit(MISSED if misses else 0)
 

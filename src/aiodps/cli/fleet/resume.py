@@ -7,7 +7,14 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, run_and_report
+from aiodps.cli.fleet.output import (
+    EXIT_CODES,
+    FleetCommand,
+    dask_option,
+    fail_if_option,
+    json_option,
+    run_and_report,
+)
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.thresholds import parse
 
@@ -15,11 +22,9 @@ from aiodps.fleet.report.thresholds import parse
 @click.command(cls=FleetCommand, epilog=EXIT_CODES)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--retry-failed", is_flag=True, help="Also retry failed devices.")
-@click.option("--dask", metavar="URL", help="Run the shards on this Dask cluster.")
-@click.option("--fail-if", metavar="LIST", help="Thresholds, such as 'p99>5s,errors>0.1%'.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
-)
+@dask_option
+@fail_if_option
+@json_option
 def command(
     *, folder: Path, retry_failed: bool, dask: str | None, fail_if: str | None, as_json: bool
 ) -> None:

@@ -253,16 +253,10 @@ def _entry(row: tuple[Any, ...], path: Path) -> Entry:
     if crc != _checksum(number, cells):
         raise _damaged(path)
 
-    registration_id, transport, state, sent, operation_id, sample = cells
-    return Entry(
-        number=number,
-        registration_id=registration_id,
-        transport=transport,
-        state=State(state),
-        sent=sent,
-        operation_id=operation_id,
-        sample=None if sample is None else _sample(json.loads(sample)),
-    )
+    values = dict(zip(_COLUMNS.split(", "), cells, strict=True))
+    values["state"] = State(values["state"])
+    values["sample"] = values["sample"] and _sample(json.loads(values["sample"]))
+    return Entry(number=number, **values)
 
 
 def _sample(fields: dict[str, Any]) -> Sample:

@@ -60,13 +60,13 @@ class GeneratorLoad:
         return [reason for reason, exceeded in checks.items() if exceeded]
 
 
-def worst(strains: Sequence[GeneratorLoad]) -> GeneratorLoad:
+def worst(loads: Sequence[GeneratorLoad]) -> GeneratorLoad:
     """Return the greatest value of each field: one shard that is late makes the run late."""
-    if not strains:
+    if not loads:
         return GeneratorLoad()
 
     names = [field.name for field in fields(GeneratorLoad)]
-    return GeneratorLoad(**{name: max(getattr(each, name) for each in strains) for name in names})
+    return GeneratorLoad(**{name: max(getattr(each, name) for each in loads) for name in names})
 
 
 class SelfMonitor:

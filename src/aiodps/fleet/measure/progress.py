@@ -60,8 +60,7 @@ class ProgressCounter:
 
     def __init__(self, *, total: int, assigned: int = 0, failed: int = 0) -> None:
         self._total = total
-        self._assigned = assigned
-        self._failed = failed
+        self._ended = Counter({Outcome.ASSIGNED: assigned, Outcome.FAILED: failed})
         self._in_flight = 0
         self._errors: Counter[str] = Counter()
         self._recent: deque[float] = deque(maxlen=_RECENT)
@@ -76,22 +75,18 @@ class ProgressCounter:
 
     def end(self, sample: Sample) -> None:
         """Count the outcome of a registration that is in the journal."""
-        match sample.outcome:
-            case Outcome.ASSIGNED:
-                self._assigned += 1
-                self._recent.append(sample.latency)
-            case Outcome.FAILED:
-                self._failed += 1
-                self._errors[error_name(sample)] += 1
-            case Outcome.INTERRUPTED:
-                pass
+        self._ended[sample.outcome] += 1
+        if sample.outcome is Outcome.ASSIGNED:
+            self._recent.append(sample.latency)
+        elif sample.outcome is Outcome.FAILED:
+            self._errors[error_name(sample)] += 1
 
     def progress(self) -> Progress:
         """Return the progress so far."""
         return Progress(
             total=self._total,
-            assigned=self._assigned,
-            failed=self._failed,
+            assigned=self._ended[Outcome.ASSIGNED],
+            failed=self._ended[Outcome.FAILED],
             in_flight=self._in_flight,
             errors=dict(self._errors),
             recent=tuple(self._recent),
