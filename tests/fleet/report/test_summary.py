@@ -95,7 +95,7 @@ def test_time_is_accounted_for() -> None:
 
     assert list(rest["phases"]) == ["tcp", "tls", "session", "register", "poll", "wait"]
     assert phases + waited == pytest.approx(rest["latency"]["mean"])
-    assert rest["waited"]["asked"] == rest["phases"]["wait"]
+    assert rest["waited"]["requested"] == rest["phases"]["wait"]
 
 
 def test_rates() -> None:

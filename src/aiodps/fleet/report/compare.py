@@ -103,7 +103,7 @@ _FIGURES: Final[Mapping[str, tuple[str, str]]] = {
     "assigned": ("/s", "achieved_rate"),
     **{f"latency {name}": ("s", f"latency/{name}") for name in LATENCIES},
     "service time p50": ("s", "service_time/p50"),
-    "requested wait, mean": ("s", "waited/asked/mean"),
+    "requested wait, mean": ("s", "waited/requested/mean"),
     "lost to backoff, mean": ("s", "waited/backoff/mean"),
     "register requests per device": ("", "register_requests"),
     "polls per device": ("", "polls"),

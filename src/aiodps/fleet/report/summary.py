@@ -151,7 +151,7 @@ def _transport(samples: Sequence[Sample]) -> Summary:
             if any(name in sample.phases for sample in assigned)
         },
         "waited": {
-            "asked": describe(sample.phases.get("wait", 0.0) for sample in assigned),
+            "requested": describe(sample.phases.get("wait", 0.0) for sample in assigned),
             "backoff": describe(sample.backoff for sample in assigned),
             "start_lag": describe(sample.started - sample.intended for sample in assigned),
             "other": describe(map(_other, assigned)),
