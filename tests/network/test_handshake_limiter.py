@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import anyio
 import anyio.lowlevel
 import pytest
-from tests.virtual_time import on_virtual_asyncio, virtual_time
+from tests.virtual_time import elapse, on_virtual_asyncio, virtual_time
 
 from aiodps.network.handshake_limiter import (
     LEAST_CAPACITY,
@@ -71,12 +71,12 @@ class InOrder:
     async def __call__(self) -> None:
         """Answer one."""
         async with self._turn:
-            await anyio.sleep(self.each)
+            await elapse(self.each)
 
 
 def after(seconds: float) -> Callable[[], Awaitable[None]]:
     """Make a peer that answers after a while, however many ask."""
-    return lambda: anyio.sleep(seconds)
+    return lambda: elapse(seconds)
 
 
 @virtual_time
@@ -232,7 +232,7 @@ async def test_who_comes_through_does_not_hide_the_silent() -> None:
 
     async with anyio.create_task_group() as tasks:
         for number in range(200 * 5):
-            await anyio.sleep_until(began + number / 200)
+            await elapse(began + number / 200 - anyio.current_time())
             tasks.start_soon(device, number)
 
     assert max(late) < 0.1
@@ -318,7 +318,7 @@ async def test_a_peer_that_drips_loses_its_slot() -> None:
     limiter, held = HandshakeLimiter(), list[int]()
 
     async def drop() -> None:
-        await anyio.sleep(0.4 * STALL_TIMEOUT)
+        await elapse(0.4 * STALL_TIMEOUT)
 
     async with limiter.slot() as slot:
         for _ in range(4):
@@ -335,7 +335,7 @@ async def test_two_waits_at_once_are_one() -> None:
     limiter = HandshakeLimiter()
 
     async def broken() -> None:
-        await anyio.sleep(0.1)
+        await elapse(0.1)
         raise ConnectionResetError
 
     async with limiter.slot() as slot:
@@ -378,7 +378,7 @@ async def test_no_slot_is_ever_lost(seed: int) -> None:
     draw, limiter = random.Random(seed), HandshakeLimiter()  # noqa: S311 (a test's)
 
     async def one() -> None:
-        await anyio.sleep(draw.uniform(0, 3))
+        await elapse(draw.uniform(0, 3))
         with anyio.move_on_after(draw.choice([0.0, 0.3, 5.0])), contextlib.suppress(OSError):
             async with limiter.slot() as slot:
                 await slot.wait(draw.choice(KINDS))
@@ -390,7 +390,7 @@ async def test_no_slot_is_ever_lost(seed: int) -> None:
             tasks.start_soon(one)
 
         if seed % 2:
-            await anyio.sleep(draw.uniform(0, 6))
+            await elapse(draw.uniform(0, 6))
             tasks.cancel_scope.cancel()
 
     assert limiter.in_use == 0

@@ -24,7 +24,7 @@ class Outcome(enum.StrEnum):
 
 
 PHASES: Final = (
-    *("dns", "tcp", "tls", "session"),
+    *("dns", "queue", "tcp", "tls", "session"),
     "journal",
     *("register", "poll", "wait"),
 )

@@ -28,6 +28,7 @@ _FAILED: Final = "#d0453e"
 PARTS: Final = {
     "start_lag": ("started late", "#c0564f"),
     "dns": ("dns", "#b9c9e4"),
+    "queue": ("handshake limiter", "#c98fb0"),
     "tcp": ("tcp", "#8fb0dd"),
     "tls": ("tls", "#5f90cf"),
     "session": ("mqtt session", "#3f6fb5"),

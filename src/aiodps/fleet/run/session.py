@@ -15,10 +15,11 @@ from aiodps.fleet.journal.background import background_task
 from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
 from aiodps.fleet.measure.generator_load import GeneratorLoad, SelfMonitor, raise_fd_limit
 from aiodps.fleet.measure.progress import Progress, ProgressCounter
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, schedule, share
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Open, schedule, share
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.engine import Engine, Job, remaining_jobs
 from aiodps.fleet.run.pacer import Pacer
+from aiodps.network.handshake_limiter import lift_handshake_limit
 
 START_DELAY = 0.1
 """Seconds between the call of `run` and the first device, for everything to be ready."""
@@ -106,6 +107,10 @@ class Session:
         self._engine = engine
         for order in self._early_orders:
             order(engine)
+
+        if isinstance(self._arrivals, Open):
+            # How the service stands the rate is what is measured: nothing here may lower it.
+            lift_handshake_limit()
 
         pacer = self._pacer(begin)
         async with background_task(monitor.run):
