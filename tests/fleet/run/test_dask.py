@@ -164,7 +164,7 @@ def test_too_few_workers(cluster: Cluster) -> None:
 
 def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told in words, after a while."""
-    from aiodps.fleet import cluster as module  # noqa: PLC0415 (an extra)
+    from aiodps.fleet.run import dask as module  # noqa: PLC0415 (an extra)
 
     monkeypatch.setattr(module, "CONNECT_TIMEOUT", 1.0)
     with pytest.raises(ConfigurationError, match="no Dask scheduler"):
