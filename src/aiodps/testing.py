@@ -19,7 +19,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.faults.plan import Plan
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.enrollments.json import read_enrollment
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential, KeyType

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from tests import certificates
 
 from aiodps.cli.emulator import command, print_exchange
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.request_log.log import Exchange
 
 pytestmark = pytest.mark.sockets
 PORTS = ("--https-port", "0", "--mqtt-port", "0")

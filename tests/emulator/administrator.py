@@ -13,7 +13,7 @@ from tests.emulator.tokens import signature
 
 from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
 from aiodps.emulator.azure_api.service_api import ServiceApi
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.service import Service
 
 HOST = "dps.localhost"

@@ -13,12 +13,12 @@ from tests.virtual_time import elapse
 
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
-from aiodps.emulator.dispatch import Dispatcher
+from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
-from aiodps.emulator.request_log import Counts
+from aiodps.emulator.request_log.log import Counts
 from aiodps.emulator.service.service import Service
 
 NOW = 1_700_000_000.0

@@ -10,11 +10,11 @@ from typing import Any
 
 from cryptography import x509
 
-from aiodps.emulator.messages import Identity, Operation, Request, Response, Transport
+from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response, Transport
+from aiodps.emulator.protocol.strict_rules import StrictRule
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.store import Store
-from aiodps.emulator.strict_rules import StrictRule
 from aiodps.pki import Credential
 
 NOW = time.time()

@@ -12,7 +12,7 @@ from tests.emulator.instance import instance
 
 from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
 from aiodps.emulator.azure_api.arm import ARM_PREFIX, Arm
-from aiodps.emulator.messages import ManagementRequest
+from aiodps.emulator.protocol.messages import ManagementRequest
 from aiodps.emulator.service.service import Service
 
 INSTANCE = (

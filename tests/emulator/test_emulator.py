@@ -23,8 +23,8 @@ from tests.leftovers import descriptors
 from tests.scripted_client import REGISTER, http, mqtt, mqtt_connect, mqtt_publish
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.messages import Operation
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.protocol.messages import Operation
+from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.enrollments.store import IndividualEnrollment
 from aiodps.emulator.state.sqlite import SqliteStore

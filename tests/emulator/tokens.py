@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tests.emulator.instance import NOW, SCOPE
 
-from aiodps.emulator.messages import Identity
+from aiodps.emulator.protocol.messages import Identity
 
 KEY = base64.b64encode(bytes(range(64))).decode()
 OTHER_KEY = base64.b64encode(bytes(range(64, 128))).decode()

@@ -14,8 +14,8 @@ from tests.certificates import root
 from tests.emulated import attestation
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.messages import Operation
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.protocol.messages import Operation
+from aiodps.emulator.request_log.log import Exchange
 from aiodps.fleet.plan.arrivals import Closed
 from aiodps.fleet.plan.devices import Device, InMemoryDevices
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec

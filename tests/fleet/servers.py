@@ -14,7 +14,7 @@ from tests.emulated import emulator
 from tests.fleet.fleets import release
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.request_log.log import Exchange
 from aiodps.pki.files import CredentialFiles
 
 

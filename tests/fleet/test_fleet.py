@@ -11,7 +11,7 @@ import pytest
 from tests.emulated import emulator
 from tests.fleet.fleets import NEVER, awaited, given, options, release, with_address
 
-from aiodps.emulator.messages import Operation
+from aiodps.emulator.protocol.messages import Operation
 from aiodps.errors import ConfigurationError, JournalError, UsageError
 from aiodps.fleet import Burst, Fleet, Outcome
 

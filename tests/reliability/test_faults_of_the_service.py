@@ -15,7 +15,7 @@ from tests.emulated import DEVICES, attestation, client, emulator
 from tests.virtual_time import jump, on_asyncio
 
 import aiodps
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.request_log.log import Exchange
 
 pytestmark = pytest.mark.sockets
 DEVICE = "individual-1"

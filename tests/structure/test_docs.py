@@ -14,7 +14,7 @@ import pytest
 
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.rule_fields import RULE_FIELDS
-from aiodps.emulator.strict_rules import StrictRule
+from aiodps.emulator.protocol.strict_rules import StrictRule
 from aiodps.settings import Settings
 
 ROOT = Path(__file__).parents[2]

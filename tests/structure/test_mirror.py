@@ -19,7 +19,8 @@ TESTED_ELSEWHERE = {
     "registration/actions.py": "plain values",
     "attestation/base.py": "contracts",
     "transports/base.py": "a contract; tests/transports/conformance.py holds transports to it",
-    "emulator/messages.py": "plain values",
+    "emulator/protocol/messages.py": "plain values",
+    "emulator/connections/delivery.py": "plain values",
     "emulator/state/store.py": "a contract; tests/emulator/state holds stores to it",
     "emulator/connections/stream.py": "a contract; TLS, plain and WebSocket streams keep it",
 }

@@ -22,7 +22,7 @@ from aiodps.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from aiodps.emulator import Emulator
-    from aiodps.emulator.request_log import Exchange
+    from aiodps.emulator.request_log.log import Exchange
     from aiodps.emulator.service.enrollments.store import Enrollment
 
 EPILOG = """\b
@@ -207,7 +207,7 @@ def _read_faults(path: str | None) -> str | None:
 
 def _trust(dps: Emulator, path: str) -> None:
     """Upload a CA certificate as one whose owner need not prove anything."""
-    from aiodps.emulator.service.errors import Refusal  # noqa: PLC0415 (an extra)
+    from aiodps.emulator.protocol.errors import Refusal  # noqa: PLC0415 (an extra)
 
     pem = _read(path, setting="verified_ca")
     name = "".join(char if char.isascii() and char.isalnum() else "-" for char in Path(path).stem)

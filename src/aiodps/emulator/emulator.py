@@ -18,14 +18,14 @@ from aiodps.emulator.admin.server import Control
 from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
 from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.connections.tls import server_context
-from aiodps.emulator.dispatch import Dispatcher
+from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
 from aiodps.emulator.identity import InstanceIdentity
 from aiodps.emulator.ports import Ports, check_host
-from aiodps.emulator.request_log import Counts, Exchange, ExchangeListener, RequestLog
-from aiodps.emulator.request_log_json import written
+from aiodps.emulator.request_log.json_lines import written
+from aiodps.emulator.request_log.log import Counts, Exchange, ExchangeListener, RequestLog
 from aiodps.emulator.service.enrollments.store import Enrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.sqlite import SqliteStore

@@ -13,12 +13,12 @@ from OpenSSL import SSL
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.handshake import TlsHandshake
 from aiodps.emulator.connections.listener import Listener
-from aiodps.emulator.dispatch import Dispatcher
-from aiodps.emulator.faults.handshakes import Handshakes
+from aiodps.emulator.dispatch.dispatcher import Dispatcher
+from aiodps.emulator.dispatch.handshakes import Handshakes
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
-from aiodps.emulator.request_log import ExchangeListener
+from aiodps.emulator.request_log.log import ExchangeListener
 from aiodps.errors import ConfigurationError
 
 

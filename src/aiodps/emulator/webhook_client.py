@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from aiodps.emulator.messages import encode_json
+from aiodps.emulator.protocol.messages import encode_json
 from aiodps.emulator.service.registrations.custom_allocation import (
     MAX_ANSWER,
     WebhookCall,

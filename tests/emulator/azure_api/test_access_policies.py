@@ -11,8 +11,8 @@ from tests.emulator.instance import NOW
 from tests.emulator.tokens import signature
 
 from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy, Right
-from aiodps.emulator.messages import ManagementRequest
-from aiodps.emulator.service.errors import Refusal
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.messages import ManagementRequest
 from aiodps.errors import ConfigurationError
 
 OWNERS = AccessPolicy.create(OWNER)

@@ -13,7 +13,7 @@ from tests.certificates import certify, root
 from tests.emulator.administrator import KEYS, Administrator
 from tests.emulator.instance import NOW, ask, shown
 
-from aiodps.emulator.messages import Operation
+from aiodps.emulator.protocol.messages import Operation
 
 GROUPS, INDIVIDUALS = "/enrollmentGroups", "/enrollments"
 DEVICE = certify()

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiodps.emulator.azure_api.paging import DEFAULT_SIZE, LARGEST_SIZE, page_of
-from aiodps.emulator.messages import ManagementRequest
-from aiodps.emulator.service.errors import Refusal
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.messages import ManagementRequest
 
 SIZE, CONTINUATION = "x-ms-max-item-count", "x-ms-continuation"
 

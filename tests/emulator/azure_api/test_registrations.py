@@ -7,7 +7,7 @@ from tests.certificates import certify, root
 from tests.emulator.administrator import Administrator
 from tests.emulator.instance import HUB, ask, instance, shown
 
-from aiodps.emulator.messages import ManagementResponse, Operation
+from aiodps.emulator.protocol.messages import ManagementResponse, Operation
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup
 
 

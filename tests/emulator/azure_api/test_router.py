@@ -8,7 +8,7 @@ from tests.emulator.instance import NOW, instance
 
 from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
 from aiodps.emulator.azure_api.router import AzureApi
-from aiodps.emulator.messages import ManagementRequest
+from aiodps.emulator.protocol.messages import ManagementRequest
 
 INSTANCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d"
 

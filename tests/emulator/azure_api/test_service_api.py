@@ -14,9 +14,9 @@ from tests.emulator.instance import GUID, instance
 
 from aiodps.emulator.azure_api.access_policies import AccessPolicy, Right
 from aiodps.emulator.azure_api.service_api import choose
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.formats import timestamp
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
-from aiodps.emulator.service.errors import Refusal
-from aiodps.emulator.service.formats import timestamp
 
 PATHS = [
     "/enrollments",

@@ -29,7 +29,7 @@ from tests.virtual_time import virtual_time
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import damaged
-from aiodps.emulator.messages import Delivery, Part
+from aiodps.emulator.connections.delivery import Delivery, Part
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"

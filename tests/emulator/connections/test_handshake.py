@@ -16,10 +16,10 @@ from tests.virtual_time import virtual_time
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.connections.deliver import SILENCE_SECONDS
+from aiodps.emulator.connections.delivery import Delivery, Ending
 from aiodps.emulator.connections.handshake import TlsHandshake
 from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.connections.tls import TlsStream, server_context
-from aiodps.emulator.messages import Delivery, Ending
 from aiodps.pki import Credential
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]

@@ -11,8 +11,8 @@ from tests.emulator.connections.test_handshake import LOST, rule
 from tests.scripted_client import client_context, connect, http
 from tests.virtual_time import virtual_time
 
+from aiodps.emulator.connections.delivery import Delivery, Drip
 from aiodps.emulator.connections.throttled_socket import throttled
-from aiodps.emulator.messages import Delivery, Drip
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"

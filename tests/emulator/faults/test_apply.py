@@ -7,17 +7,11 @@ from typing import Any
 
 import pytest
 
+from aiodps.emulator.connections.delivery import Delivery, Ending
 from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault
 from aiodps.emulator.faults.effects import Drop, Effect, Range
 from aiodps.emulator.faults.injector import Fault
-from aiodps.emulator.messages import (
-    Delivery,
-    Ending,
-    ManagementResponse,
-    Operation,
-    Request,
-    Response,
-)
+from aiodps.emulator.protocol.messages import ManagementResponse, Operation, Request, Response
 
 NOW = 1_800_000_000.0
 REQUEST = Request(

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from aiodps.emulator.connections.delivery import Delivery, Ending
 from aiodps.emulator.faults.effects import Drop, Effect, Range
-from aiodps.emulator.messages import Delivery, Ending
 
 
 def test_the_earlier_rule_counts() -> None:

@@ -8,9 +8,9 @@ from dataclasses import fields
 
 import pytest
 
+from aiodps.emulator.connections.delivery import Delivery, Drip
 from aiodps.emulator.faults.effects import Effect, Range
 from aiodps.emulator.faults.rule_fields import RULE_FIELDS, WrongValueError
-from aiodps.emulator.messages import Delivery, Drip
 
 
 def test_each_member_is_one_of_an_effect() -> None:

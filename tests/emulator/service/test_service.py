@@ -25,8 +25,8 @@ from tests.emulator.instance import (
     shown,
 )
 
-from aiodps.emulator.messages import Identity, Operation, Request, Transport
-from aiodps.emulator.service.api_versions import API_VERSIONS
+from aiodps.emulator.protocol.api_versions import API_VERSIONS
+from aiodps.emulator.protocol.messages import Identity, Operation, Request, Transport
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.service import Service

@@ -12,11 +12,11 @@ from tests.emulator.instance import NOW, SCOPE, ask, instance, poll, register, s
 from tests.emulator.service.registrations.test_register import group
 from tests.emulator.tokens import DIALECTS, KEY, derived, signature, token
 
-from aiodps.emulator.messages import Identity, Operation, Request, Response, Transport
+from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response, Transport
+from aiodps.emulator.protocol.strict_rules import StrictRule
 from aiodps.emulator.service.enrollments.enrollment import IndividualEnrollment
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.service.strict import MAX_DEVICES, Strict
-from aiodps.emulator.strict_rules import StrictRule
 
 BODY = b'{"registrationId":"device-1"}'
 OWN = derived(KEY, "device-1")

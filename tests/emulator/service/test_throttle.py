@@ -9,7 +9,7 @@ from tests.emulator.instance import NOW, ask, instance, poll, refused, register
 from tests.emulator.service.registrations.test_register import DEVICE, group
 from tests.emulator.tokens import KEY, derived, signed
 
-from aiodps.emulator.messages import Identity, Operation, Transport
+from aiodps.emulator.protocol.messages import Identity, Operation, Transport
 from aiodps.emulator.service import throttle as limits
 from aiodps.emulator.service.throttle import Window
 

@@ -11,7 +11,7 @@ import pytest
 from tests.emulated import emulator
 from tests.fleet.fleets import NEVER, awaited, given, release, spec
 
-from aiodps.emulator.messages import Operation
+from aiodps.emulator.protocol.messages import Operation
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
 from aiodps.fleet.measure.sample import Outcome

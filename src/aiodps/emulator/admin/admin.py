@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aiodps.emulator.admin.api import ControlApi, Controlled
 from aiodps.emulator.admin.page.page import Page
-from aiodps.emulator.admin.page.traffic import Traffic
+from aiodps.emulator.admin.page.recent_requests import Traffic
 from aiodps.emulator.admin.server import Control
 from aiodps.emulator.service.service import Service
 

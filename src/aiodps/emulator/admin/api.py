@@ -22,8 +22,8 @@ from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
-from aiodps.emulator.request_log import Counts, RequestLog
-from aiodps.emulator.request_log_json import to_json
+from aiodps.emulator.request_log.json_lines import to_json
+from aiodps.emulator.request_log.log import Counts, RequestLog
 from aiodps.errors import ConfigurationError
 
 

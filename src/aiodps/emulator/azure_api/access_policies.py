@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from aiodps.emulator.messages import ManagementRequest
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.formats import symmetric_key
+from aiodps.emulator.protocol.messages import ManagementRequest
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature, decode_key
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.formats import symmetric_key
 from aiodps.errors import ConfigurationError
 
 OWNER: Final = "provisioningserviceowner"

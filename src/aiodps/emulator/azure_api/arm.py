@@ -16,8 +16,8 @@ from aiodps.emulator.azure_api.access_policies import Access
 from aiodps.emulator.azure_api.arm_certificates import CertificateCalls
 from aiodps.emulator.azure_api.arm_instance import RESOURCE_GROUP, InstanceCalls
 from aiodps.emulator.azure_api.service_api import choose
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
-from aiodps.emulator.service.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.service import Service
 from aiodps.models import JsonObject
 

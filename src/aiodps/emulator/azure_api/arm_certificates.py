@@ -17,12 +17,12 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.formats import ANY
+from aiodps.emulator.protocol.json_input import read_body
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
+from aiodps.emulator.protocol.x509 import subject
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate, CaCertificates
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.formats import ANY
-from aiodps.emulator.service.json_input import read_body
-from aiodps.emulator.service.x509 import subject
 
 
 class CertificateCalls:

@@ -11,9 +11,9 @@ import re
 from typing import Any, Final
 
 from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.json_input import read_body
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.json_input import read_body
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.service import Service
 
 NAME: Final = "emulated-dps"

@@ -11,12 +11,12 @@ from http import HTTPStatus
 from typing import Any, Final, assert_never
 
 from aiodps.emulator.azure_api.enrollments import EnrollmentCalls, Kind
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.json_input import read_body
+from aiodps.emulator.protocol.json_object import JsonObject
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.store import Enrollments
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.json_input import read_body
-from aiodps.emulator.service.json_object import JsonObject
 from aiodps.errors import ConfigurationError
 
 LARGEST: Final = 10

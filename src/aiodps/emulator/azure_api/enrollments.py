@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiodps.emulator.azure_api.paging import page_of
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.formats import is_registration_id
+from aiodps.emulator.protocol.json_input import read_body
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.json import (
     known_members,
@@ -21,9 +24,6 @@ from aiodps.emulator.service.enrollments.json import (
     show_mechanism,
 )
 from aiodps.emulator.service.enrollments.store import Enrollments
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.formats import is_registration_id
-from aiodps.emulator.service.json_input import read_body
 from aiodps.errors import ConfigurationError
 
 

@@ -11,8 +11,8 @@ import heapq
 from collections.abc import Iterable
 from typing import Final
 
-from aiodps.emulator.messages import ManagementRequest
-from aiodps.emulator.service.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.messages import ManagementRequest
 
 DEFAULT_SIZE: Final = 100
 LARGEST_SIZE: Final = 1000

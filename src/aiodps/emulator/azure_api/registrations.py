@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from aiodps.emulator.azure_api.paging import page_of
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
-from aiodps.emulator.service.api_versions import shaped_state
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.formats import timestamp
+from aiodps.emulator.protocol.api_versions import shaped_state
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.formats import timestamp
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.registrations.responses import registration_state
 from aiodps.emulator.service.service import Service
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
 from aiodps.emulator.azure_api.arm import ARM_PREFIX, Arm
 from aiodps.emulator.azure_api.service_api import ServiceApi
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.service import Service
 
 

@@ -17,10 +17,10 @@ from aiodps.emulator.azure_api.access_policies import Access, Right
 from aiodps.emulator.azure_api.bulk import BulkOperation
 from aiodps.emulator.azure_api.enrollments import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
 from aiodps.emulator.azure_api.registrations import RegistrationCalls
-from aiodps.emulator.messages import ManagementRequest, ManagementResponse
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.formats import guid
+from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.formats import guid
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.service import Service
 

@@ -7,9 +7,9 @@ from typing import Final, NoReturn
 
 import anyio
 
+from aiodps.emulator.connections.delivery import Delivery, Ending, Part
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
-from aiodps.emulator.messages import Delivery, Ending, Part
 
 SEND_SECONDS: Final = 60.0
 """Seconds in which a peer must take something of an answer."""

@@ -11,12 +11,12 @@ from anyio.abc import TaskGroup
 from OpenSSL import SSL
 
 from aiodps.emulator.connections.deliver import deliver, end
+from aiodps.emulator.connections.delivery import Delivery, Ending
 from aiodps.emulator.connections.plain import PlainStream
 from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.emulator.connections.throttled_socket import throttled
 from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.connections.tls import TlsStream
-from aiodps.emulator.messages import Delivery, Ending
 
 log = logging.getLogger(__name__)
 

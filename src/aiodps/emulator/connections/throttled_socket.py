@@ -9,8 +9,8 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
+from aiodps.emulator.connections.delivery import Delivery, Drip
 from aiodps.emulator.connections.plain import CHUNK
-from aiodps.emulator.messages import Delivery, Drip
 
 SEND_SECONDS: Final = 60.0
 """Seconds in which a peer must take something."""

@@ -9,10 +9,11 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
 
+from aiodps.emulator.connections.delivery import Delivery, Ending
 from aiodps.emulator.faults.effects import Drop, Effect
 from aiodps.emulator.faults.injector import Fault
-from aiodps.emulator.messages import Delivery, Ending, ManagementResponse, Request, Response
-from aiodps.emulator.service.formats import timestamp
+from aiodps.emulator.protocol.formats import timestamp
+from aiodps.emulator.protocol.messages import ManagementResponse, Request, Response
 from aiodps.models import RegistrationStatus
 
 FAULT_MESSAGE: Final = "A fault of the emulator's plan."

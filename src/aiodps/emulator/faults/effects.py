@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
-from aiodps.emulator.messages import Delivery, Ending
+from aiodps.emulator.connections.delivery import Delivery, Ending
 
 
 class Point(enum.Enum):

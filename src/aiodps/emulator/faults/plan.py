@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from aiodps.emulator.connections.delivery import Part
 from aiodps.emulator.faults.effects import ANSWERS, Drop, Effect, Point
 from aiodps.emulator.faults.rule_fields import ANSWERED, RULE_FIELDS, WrongValueError, text, whole
-from aiodps.emulator.messages import Part
 from aiodps.errors import ConfigurationError
 
 TRANSPORTS: Final = ("https", "mqtt", "mqtt-ws")

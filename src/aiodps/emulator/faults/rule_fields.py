@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from aiodps.emulator.connections.delivery import Drip, Ending, Foreign, Order, Part
 from aiodps.emulator.faults.effects import Drop, Point, Range
-from aiodps.emulator.messages import Drip, Ending, Foreign, Order, Part
 
 LONGEST_DELAY: Final = 600.0
 LARGEST_BODY: Final = 64 << 20

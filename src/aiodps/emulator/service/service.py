@@ -14,19 +14,19 @@ import random
 from collections.abc import Iterable
 from typing import assert_never
 
-from aiodps.emulator.messages import Identity, Operation, Request, Response
-from aiodps.emulator.service.api_versions import (
+from aiodps.emulator.protocol.api_versions import (
     API_VERSIONS,
     has_payload,
     shaped,
 )
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.formats import guid, is_registration_id
+from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response
 from aiodps.emulator.service.authentication.authenticate import Authenticator
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
 from aiodps.emulator.service.enrollments.allocation import LinkedHubs
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.enrollments.store import Enrollment, Enrollments
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.formats import guid, is_registration_id
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.registrations.hub_devices import HubDevices
 from aiodps.emulator.service.registrations.register import AuthenticatedDevice, Registrar

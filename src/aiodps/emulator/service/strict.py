@@ -13,13 +13,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from aiodps.credential_files import UNREADABLE
-from aiodps.emulator.messages import Identity, Operation, Request, Response, Transport
-from aiodps.emulator.service.api_versions import has_payload
+from aiodps.emulator.protocol.api_versions import has_payload
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.json_input import read_object
+from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response, Transport
+from aiodps.emulator.protocol.strict_rules import StrictRule
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.json_input import read_object
 from aiodps.emulator.service.registrations.record import RegistrationRecord
-from aiodps.emulator.strict_rules import StrictRule
 from aiodps.pki.credential import common_name
 
 SLACK: Final = 0.01

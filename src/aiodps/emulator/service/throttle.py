@@ -11,7 +11,7 @@ import math
 from collections import OrderedDict, deque
 from typing import Final
 
-from aiodps.emulator.service.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 
 REGISTRATIONS: Final = (1000, 60.0)
 """Device registrations: so many in so many seconds, all devices together."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.certificates import self_signed
-from tests.emulator.admin.page.test_traffic import asked
+from tests.emulator.admin.page.test_recent_requests import asked
 from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance, register, shown
 

@@ -7,7 +7,7 @@ from tests.certificates import root, self_signed
 from tests.emulator.instance import NOW, instance, register, shown
 
 from aiodps.emulator.admin.page import views
-from aiodps.emulator.admin.page.traffic import Traffic
+from aiodps.emulator.admin.page.recent_requests import Traffic
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,

@@ -14,7 +14,7 @@ from tests.emulator.admin.visits import request_of
 from tests.emulator.instance import instance
 
 from aiodps.emulator.admin.page.page import Page
-from aiodps.emulator.admin.page.traffic import Traffic
+from aiodps.emulator.admin.page.recent_requests import Traffic
 from aiodps.emulator.admin.responses import EventStream
 from aiodps.emulator.service.service import Service
 

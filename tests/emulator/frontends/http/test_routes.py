@@ -6,8 +6,8 @@ import pytest
 
 from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
 from aiodps.emulator.frontends.http.routes import WrongMethodError, route
-from aiodps.emulator.messages import ManagementRequest, Operation, Request
-from aiodps.emulator.strict_rules import StrictRule
+from aiodps.emulator.protocol.messages import ManagementRequest, Operation, Request
+from aiodps.emulator.protocol.strict_rules import StrictRule
 
 ARM = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d"
 

@@ -40,7 +40,7 @@ from tests.virtual_time import virtual_time
 
 from aiodps.emulator.frontends.http.websocket import MAX_FRAMES, MAX_MESSAGE
 from aiodps.emulator.frontends.mqtt import session as mqtt_frontend
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.request_log.log import Exchange
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 CONNACK = b"\x20\x02\0\0"

@@ -16,8 +16,8 @@ from aiodps.emulator.frontends.mqtt.topics import (
     read_user_name,
     topic_deviations,
 )
-from aiodps.emulator.messages import Operation
-from aiodps.emulator.strict_rules import StrictRule
+from aiodps.emulator.protocol.messages import Operation
+from aiodps.emulator.protocol.strict_rules import StrictRule
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from tests.certificates import (
 )
 from tests.emulator.instance import instance, provision, refused, register, shown
 
-from aiodps.emulator.messages import Identity
+from aiodps.emulator.protocol.messages import Identity
 from aiodps.emulator.service.authentication.authenticate import MAX_PRESENTED
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.enrollments.mechanisms import CaReferences, SymmetricKeys

@@ -10,8 +10,8 @@ from tests.certificates import certify, other_root, root
 from tests.emulator.dict_store import DictStore
 from tests.emulator.instance import NOW
 
+from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
-from aiodps.emulator.service.errors import Refusal
 
 
 @pytest.fixture

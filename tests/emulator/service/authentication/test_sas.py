@@ -24,7 +24,7 @@ from tests.emulator.instance import (
 )
 from tests.emulator.tokens import DIALECTS, KEY, OTHER_KEY, derived, signature, signed, token
 
-from aiodps.emulator.messages import Identity, Operation, Transport
+from aiodps.emulator.protocol.messages import Identity, Operation, Transport
 from aiodps.emulator.service.authentication.sas import (
     CLOCK_SKEW,
     SasError,

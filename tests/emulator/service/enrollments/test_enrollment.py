@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.certificates import certify, root
 
+from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.service.enrollments.allocation import AllocationPolicy
 from aiodps.emulator.service.enrollments.enrollment import (
     CustomAllocation,
@@ -13,7 +14,6 @@ from aiodps.emulator.service.enrollments.enrollment import (
     ReprovisionPolicy,
 )
 from aiodps.emulator.service.enrollments.mechanisms import ClientCertificates, SigningCertificates
-from aiodps.emulator.service.json_object import JsonObject
 from aiodps.errors import CertificateError, ConfigurationError
 
 CERTIFICATE = certify().certificate

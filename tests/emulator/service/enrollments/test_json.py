@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.certificates import certify, root
 
+from aiodps.emulator.protocol.x509 import certificate_info
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
@@ -31,7 +32,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     TpmKeys,
 )
 from aiodps.emulator.service.enrollments.store import Enrollments
-from aiodps.emulator.service.x509 import certificate_info
 from aiodps.errors import ConfigurationError
 
 PEM = certify().certificate_pem.decode()

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.certificates import certify, root
 
+from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.service.enrollments.mechanisms import (
     CaReferences,
     ClientCertificates,
@@ -20,7 +21,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     mechanism_to_json,
     read_mechanism,
 )
-from aiodps.emulator.service.json_object import JsonObject
 from aiodps.errors import ConfigurationError
 
 DEVICE = EnrolledCertificate.of(certify().certificate)

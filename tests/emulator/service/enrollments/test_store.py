@@ -12,6 +12,8 @@ from tests.certificates import certify, intermediate, other_root, root
 from tests.emulator.dict_store import DictStore
 from tests.emulator.instance import GUID
 
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.x509 import thumbprint
 from aiodps.emulator.service.enrollments.mechanisms import (
     ClientCertificates,
     EnrolledCertificate,
@@ -23,8 +25,6 @@ from aiodps.emulator.service.enrollments.store import (
     IndividualEnrollment,
     read_enrollments,
 )
-from aiodps.emulator.service.errors import Refusal
-from aiodps.emulator.service.x509 import thumbprint
 from aiodps.emulator.state.store import Kind
 from aiodps.errors import ConfigurationError
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiodps.emulator.service.errors import Refusal
+from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.service.registrations.custom_allocation import (
     MAX_ANSWER,
     Choice,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator.messages import Operation, Request, Transport
-from aiodps.emulator.service.errors import Refusal
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.messages import Operation, Request, Transport
 from aiodps.emulator.service.registrations.request_bodies import read_device_registration
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aiodps.emulator.service.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.service.registrations.hub_devices import HubDevice
 from aiodps.emulator.service.registrations.record import (
     Outcome,

@@ -7,7 +7,7 @@ import random
 import pytest
 from tests.emulator.dict_store import DictStore
 
-from aiodps.emulator.service.errors import Refusal
+from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.service.registrations.custom_allocation import WebhookCall
 from aiodps.emulator.service.registrations.hub_devices import AssignmentTerms, HubDevice
 from aiodps.emulator.service.registrations.record import KEPT_OPERATIONS, Outcome

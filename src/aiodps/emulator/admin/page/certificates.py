@@ -13,7 +13,7 @@ from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.forms import Form, read_form
 from aiodps.emulator.admin.page.rendering import CERTIFICATES, Rendering
 from aiodps.emulator.admin.router import SegmentRoute
-from aiodps.emulator.service.errors import Refusal
+from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.service.service import Service
 
 _PATH = CERTIFICATES.path

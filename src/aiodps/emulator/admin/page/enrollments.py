@@ -27,15 +27,15 @@ from aiodps.emulator.admin.page.rendering import (
     Section,
 )
 from aiodps.emulator.admin.router import SegmentRoute
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.x509 import read_certificate
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,
     IndividualEnrollment,
 )
 from aiodps.emulator.service.enrollments.json import read_enrollment
-from aiodps.emulator.service.errors import Refusal
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.x509 import read_certificate
 from aiodps.errors import CertificateError, ConfigurationError
 
 ANY_ETAG: Final = "*"

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from aiodps.emulator.admin.page.certificates import CertificatesSection
 from aiodps.emulator.admin.page.enrollments import GROUP, INDIVIDUAL, EnrollmentsSection
+from aiodps.emulator.admin.page.recent_requests import Traffic
 from aiodps.emulator.admin.page.registrations import RegistrationsSection
 from aiodps.emulator.admin.page.rendering import (
     CERTIFICATES,
@@ -20,7 +21,6 @@ from aiodps.emulator.admin.page.rendering import (
     REGISTRATIONS,
     Rendering,
 )
-from aiodps.emulator.admin.page.traffic import Traffic
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup
 from aiodps.emulator.service.service import Service

@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aiodps.emulator.admin.page import views
+from aiodps.emulator.admin.page.recent_requests import Traffic
 from aiodps.emulator.admin.page.rendering import REGISTRATIONS, REQUESTS, ROWS, Rendering
-from aiodps.emulator.admin.page.traffic import Traffic
 from aiodps.emulator.admin.responses import EventStream
 from aiodps.emulator.admin.router import (
     SegmentRoute,
 )
-from aiodps.emulator.service.errors import Refusal
+from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.service.service import Service
 
 

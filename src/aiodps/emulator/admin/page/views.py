@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import assert_never
 
-from aiodps.emulator.admin.page.traffic import Step, Traffic
+from aiodps.emulator.admin.page.recent_requests import Step, Traffic
+from aiodps.emulator.protocol.x509 import subject, thumbprint
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
@@ -29,7 +30,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
 )
 from aiodps.emulator.service.registrations.record import Outcome
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.x509 import subject, thumbprint
 from aiodps.models import RegistrationStatus
 
 _TONES = {

@@ -16,9 +16,10 @@ import anyio.lowlevel
 import h11
 
 from aiodps.emulator.connections.deliver import damaged, deliver
+from aiodps.emulator.connections.delivery import Delivery
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.timeouts import ANSWER_SECONDS
-from aiodps.emulator.messages import Delivery, Json, encode_json
+from aiodps.emulator.protocol.messages import Json, encode_json
 
 MAX_HEAD: Final = 16 * 1024
 """Bytes of request line and headers."""

@@ -11,7 +11,7 @@ from typing import assert_never
 from urllib.parse import quote
 
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.dispatch import Dispatcher
+from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest, RefusedError
 from aiodps.emulator.frontends.http.routes import WrongMethodError, route
 from aiodps.emulator.frontends.http.websocket import (
@@ -20,8 +20,14 @@ from aiodps.emulator.frontends.http.websocket import (
     asks_for_websocket,
 )
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
-from aiodps.emulator.messages import Identity, ManagementRequest, Operation, Request, Response
-from aiodps.emulator.service.formats import guid
+from aiodps.emulator.protocol.formats import guid
+from aiodps.emulator.protocol.messages import (
+    Identity,
+    ManagementRequest,
+    Operation,
+    Request,
+    Response,
+)
 
 _CHANCE = random.Random()  # noqa: S311 (an id is no secret, and the kernel's chance is slow)
 WEBSOCKET = "mqtt-ws"

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, unquote
 from aiodps.emulator.azure_api.arm import ARM_PREFIX
 from aiodps.emulator.azure_api.service_api import COLLECTIONS
 from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
-from aiodps.emulator.messages import ManagementRequest, Operation, Request
-from aiodps.emulator.strict_rules import StrictRule
+from aiodps.emulator.protocol.messages import ManagementRequest, Operation, Request
+from aiodps.emulator.protocol.strict_rules import StrictRule
 
 Route: TypeAlias = Request | ManagementRequest
 

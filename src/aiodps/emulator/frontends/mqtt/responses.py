@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from aiodps.emulator.connections.deliver import damaged, deliver
+from aiodps.emulator.connections.delivery import Delivery, Foreign, Order
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.frontends.mqtt.codec import publish
 from aiodps.emulator.frontends.mqtt.topics import answer_topic
-from aiodps.emulator.messages import Delivery, Foreign, Order, Response, encode_json
+from aiodps.emulator.protocol.messages import Response, encode_json
 
 FOREIGN_RID = "11111111-2222-4333-8444-555555555555"
 """What an answer for somebody else names."""

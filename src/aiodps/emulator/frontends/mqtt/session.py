@@ -14,7 +14,7 @@ import anyio.lowlevel
 from aiodps.emulator.connections.deliver import deliver
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.timeouts import ANSWER_SECONDS
-from aiodps.emulator.dispatch import Dispatcher
+from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.frontends.mqtt.codec import (
     FAILURE,
@@ -46,8 +46,8 @@ from aiodps.emulator.frontends.mqtt.topics import (
     read_user_name,
     topic_deviations,
 )
-from aiodps.emulator.messages import Identity, Request, Transport
-from aiodps.emulator.strict_rules import StrictRule
+from aiodps.emulator.protocol.messages import Identity, Request, Transport
+from aiodps.emulator.protocol.strict_rules import StrictRule
 
 CONNECT_SECONDS: Final = 30.0
 """Seconds until a client must have introduced itself."""

@@ -13,8 +13,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from aiodps.emulator.frontends.mqtt.codec import Connect, ProtocolViolation
-from aiodps.emulator.messages import Operation
-from aiodps.emulator.strict_rules import StrictRule
+from aiodps.emulator.protocol.messages import Operation
+from aiodps.emulator.protocol.strict_rules import StrictRule
 
 ANSWERS: Final = "$dps/registrations/res/#"
 """The one filter that may be subscribed to."""

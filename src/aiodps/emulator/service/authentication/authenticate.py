@@ -19,7 +19,9 @@ from typing import assert_never
 
 from cryptography import x509
 
-from aiodps.emulator.messages import Identity, Request
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.messages import Identity, Request
+from aiodps.emulator.protocol.x509 import is_named, is_valid_at, path_up, thumbprint
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
 from aiodps.emulator.service.authentication.sas import (
     is_signed_by_device,
@@ -38,8 +40,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     TpmKeys,
 )
 from aiodps.emulator.service.enrollments.store import Enrollments
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.x509 import is_named, is_valid_at, path_up, thumbprint
 
 MAX_PRESENTED = 10
 """Certificates a device may present; chains of five were seen in the field."""

@@ -16,9 +16,9 @@ from typing import Any, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.formats import check_etag, etag, verification_code
-from aiodps.emulator.service.x509 import is_named, is_signed_by, read_certificate
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.formats import check_etag, etag, verification_code
+from aiodps.emulator.protocol.x509 import is_named, is_signed_by, read_certificate
 from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
 from aiodps.errors import CertificateError
 

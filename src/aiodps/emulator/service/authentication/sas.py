@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import unquote
 
-from aiodps.emulator.messages import Identity, Request, Transport
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.messages import Identity, Request, Transport
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
-from aiodps.emulator.service.errors import ErrorCode, Refusal
 
 SCHEME: Final = "SharedAccessSignature"
 CLOCK_SKEW: Final = 60.0

@@ -13,6 +13,8 @@ from typing import Any, Self, TypeAlias
 
 from cryptography import x509
 
+from aiodps.emulator.protocol.formats import timestamp
+from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.enrollments.mechanisms import (
     CaReferences,
@@ -23,8 +25,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     TpmKeys,
     mechanism_to_json,
 )
-from aiodps.emulator.service.formats import timestamp
-from aiodps.emulator.service.json_object import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aiodps.emulator.service import api_versions
+from aiodps.emulator.protocol import api_versions
+from aiodps.emulator.protocol.formats import is_registration_id
+from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.enrollments.enrollment import (
     CustomAllocation,
@@ -30,8 +32,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     mechanism_to_json,
     read_mechanism,
 )
-from aiodps.emulator.service.formats import is_registration_id
-from aiodps.emulator.service.json_object import JsonObject
 
 _READ = {
     "registrationId",

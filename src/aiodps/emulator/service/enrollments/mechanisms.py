@@ -15,9 +15,9 @@ from typing import Any, Self, TypeAlias, TypeVar, assert_never
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from aiodps.emulator.service.formats import symmetric_key
-from aiodps.emulator.service.json_object import JsonObject
-from aiodps.emulator.service.x509 import certificate_info, read_certificate, thumbprint
+from aiodps.emulator.protocol.formats import symmetric_key
+from aiodps.emulator.protocol.json_object import JsonObject
+from aiodps.emulator.protocol.x509 import certificate_info, read_certificate, thumbprint
 from aiodps.errors import CertificateError
 
 _SHORTEST_KEY = 16

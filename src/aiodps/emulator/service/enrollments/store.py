@@ -10,6 +10,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
 
+from aiodps.emulator.protocol.formats import ANY, check_etag, enrollment_etag
+from aiodps.emulator.protocol.json_input import read_value
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,
@@ -23,8 +25,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     SymmetricKeys,
     with_what_is_known,
 )
-from aiodps.emulator.service.formats import ANY, check_etag, enrollment_etag
-from aiodps.emulator.service.json_input import read_value
 from aiodps.emulator.state.store import Document, Kind, MemoryStore, Store, reading
 from aiodps.errors import ConfigurationError
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.json_input import read_object
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.json_input import read_object
 from aiodps.emulator.service.registrations.hub_devices import AssignmentTerms, HubDevice, Twin
 
 MAX_ANSWER: Final = 96 * 1024

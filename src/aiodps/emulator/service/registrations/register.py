@@ -14,6 +14,8 @@ from typing import Any
 
 from cryptography import x509
 
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.x509 import certificate_info
 from aiodps.emulator.service.enrollments.allocation import AllocationPolicy, LinkedHubs
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
@@ -21,7 +23,6 @@ from aiodps.emulator.service.enrollments.enrollment import (
     IndividualEnrollment,
 )
 from aiodps.emulator.service.enrollments.json import show_enrollment
-from aiodps.emulator.service.errors import ErrorCode, Refusal
 from aiodps.emulator.service.registrations.custom_allocation import (
     WebhookCall,
     WebhookReply,
@@ -39,7 +40,6 @@ from aiodps.emulator.service.registrations.record import (
     RegistrationOperation,
 )
 from aiodps.emulator.service.registrations.store import Registrations
-from aiodps.emulator.service.x509 import certificate_info
 from aiodps.models import RegistrationStatus
 
 DISABLED = Outcome(status=RegistrationStatus.DISABLED)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiodps.emulator.messages import Request, Transport
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.json_input import read_object
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.json_input import read_object
+from aiodps.emulator.protocol.messages import Request, Transport
 
 _NO_CSR = "this emulator issues no certificates"
 _NO_TPM = "this emulator knows no TPM"

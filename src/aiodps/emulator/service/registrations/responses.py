@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiodps.emulator.messages import Response
-from aiodps.emulator.service.errors import Refusal
-from aiodps.emulator.service.formats import timestamp
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.formats import timestamp
+from aiodps.emulator.protocol.messages import Response
 from aiodps.emulator.service.registrations.record import (
     Outcome,
     Proof,

@@ -11,8 +11,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from aiodps.emulator.service.errors import ErrorCode, Refusal
-from aiodps.emulator.service.formats import check_etag, etag, operation_id
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.formats import check_etag, etag, operation_id
 from aiodps.emulator.service.registrations.custom_allocation import WebhookCall
 from aiodps.emulator.service.registrations.hub_devices import HubDevice
 from aiodps.emulator.service.registrations.record import (

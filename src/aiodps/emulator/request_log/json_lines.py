@@ -27,8 +27,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
-from aiodps.emulator.request_log import Exchange, RequestLog
-from aiodps.emulator.service.formats import timestamp
+from aiodps.emulator.protocol.formats import timestamp
+from aiodps.emulator.request_log.log import Exchange, RequestLog
 from aiodps.errors import ConfigurationError
 
 STANDARD_OUTPUT: Final = "-"

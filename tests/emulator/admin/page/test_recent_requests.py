@@ -5,10 +5,10 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from aiodps.emulator.admin.page import traffic as module
-from aiodps.emulator.admin.page.traffic import Feed, Traffic
-from aiodps.emulator.messages import Operation
-from aiodps.emulator.request_log import Exchange, RequestLog
+from aiodps.emulator.admin.page import recent_requests as module
+from aiodps.emulator.admin.page.recent_requests import Feed, Traffic
+from aiodps.emulator.protocol.messages import Operation
+from aiodps.emulator.request_log.log import Exchange, RequestLog
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import random
 import re
 import uuid
 
-from aiodps.emulator.service.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 
 _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", re.ASCII)
 

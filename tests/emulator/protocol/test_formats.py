@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.emulator.instance import GUID
 
-from aiodps.emulator.service.errors import Refusal
-from aiodps.emulator.service.formats import (
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.formats import (
     check_etag,
     enrollment_etag,
     etag,

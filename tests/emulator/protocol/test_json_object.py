@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aiodps.emulator.service.json_object import JsonObject
+from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.errors import ConfigurationError
 
 

@@ -24,7 +24,7 @@ from tests.certificates import (
     without_name,
 )
 
-from aiodps.emulator.service.x509 import (
+from aiodps.emulator.protocol.x509 import (
     certificate_info,
     is_named,
     is_signed_by,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiodps.emulator.service.errors import Refusal
-from aiodps.emulator.service.json_input import MAX_DEPTH, read_body, read_object
+from aiodps.emulator.protocol.errors import Refusal
+from aiodps.emulator.protocol.json_input import MAX_DEPTH, read_body, read_object
 
 
 def nested(depth: int) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator import strict_rules
-from aiodps.emulator.strict_rules import StrictRule
+from aiodps.emulator.protocol import strict_rules
+from aiodps.emulator.protocol.strict_rules import StrictRule
 
 
 def test_every_rule_is_in_the_table() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from aiodps.emulator.connections.delivery import Delivery
 from aiodps.emulator.faults.apply import delivery
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.faults.injector import FaultInjector
-from aiodps.emulator.messages import Delivery
-from aiodps.emulator.request_log import Exchange, ExchangeListener
+from aiodps.emulator.request_log.log import Exchange, ExchangeListener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aiodps.emulator.faults.handshakes import Handshakes
+from aiodps.emulator.dispatch.handshakes import Handshakes
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.request_log.log import Exchange
 
 
 def test_everybody_counts_as_one() -> None:

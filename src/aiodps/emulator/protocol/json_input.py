@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any, Final
 
-from aiodps.emulator.service.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 
 MAX_DEPTH: Final = 64
 """Objects and lists in one another, as .NET's JSON libraries allow."""

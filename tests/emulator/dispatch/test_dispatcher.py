@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from tests.emulated import device
 
-from aiodps.emulator.dispatch import Dispatcher, Sessions
-from aiodps.emulator.messages import (
+from aiodps.emulator.dispatch.dispatcher import Dispatcher, Sessions
+from aiodps.emulator.protocol.messages import (
     Identity,
     ManagementRequest,
     ManagementResponse,
@@ -16,7 +16,7 @@ from aiodps.emulator.messages import (
     Request,
     Response,
 )
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.store import MemoryStore, StoreError
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from aiodps.emulator.messages import Operation
+from aiodps.emulator.protocol.messages import Operation
 
 MAX_COUNTED_IDS: Final = 100_000
 LONGEST_COUNTED_ID: Final = 128

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator.service.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 
 
 @pytest.mark.parametrize("code", ErrorCode)

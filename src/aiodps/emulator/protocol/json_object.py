@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from aiodps.emulator.service.formats import read_timestamp
+from aiodps.emulator.protocol.formats import read_timestamp
 from aiodps.errors import ConfigurationError
 
 _Word = TypeVar("_Word", bound=enum.StrEnum)

@@ -7,8 +7,8 @@ from tests.emulator.instance import HUB, NOW, ask, instance, poll, provision, re
 from tests.emulator.service.registrations.test_register import DEVICE, answer, custom, group
 from tests.emulator.tokens import KEY, derived, signed
 
-from aiodps.emulator.messages import Operation, Transport
-from aiodps.emulator.service.api_versions import API_VERSIONS
+from aiodps.emulator.protocol.api_versions import API_VERSIONS
+from aiodps.emulator.protocol.messages import Operation, Transport
 
 OLD = ("2017-08-31-preview", "2017-11-15")
 NEW = ("2026-11-02-preview", "2026-11-15-preview")

@@ -14,11 +14,12 @@ from typing import Any, Final
 from cryptography import x509
 
 from aiodps.emulator.azure_api.router import AzureApi
+from aiodps.emulator.connections.delivery import Delivery
 from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault, delivery
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.faults.injector import FaultInjector
-from aiodps.emulator.messages import (
-    Delivery,
+from aiodps.emulator.protocol.formats import timestamp
+from aiodps.emulator.protocol.messages import (
     Identity,
     ManagementRequest,
     ManagementResponse,
@@ -26,11 +27,10 @@ from aiodps.emulator.messages import (
     Request,
     Response,
 )
-from aiodps.emulator.request_log import LONGEST_COUNTED_ID, Exchange, ExchangeListener
+from aiodps.emulator.protocol.x509 import subject, thumbprint
+from aiodps.emulator.request_log.log import LONGEST_COUNTED_ID, Exchange, ExchangeListener
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
-from aiodps.emulator.service.formats import timestamp
 from aiodps.emulator.service.service import Service
-from aiodps.emulator.service.x509 import subject, thumbprint
 from aiodps.emulator.state.store import MemoryStore, Store, StoreError
 
 _POINTS: Final = {

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from aiodps.emulator.messages import Request, Response, Transport
+from aiodps.emulator.protocol.messages import Request, Response, Transport
 
 API_VERSIONS: Final = frozenset(
     {

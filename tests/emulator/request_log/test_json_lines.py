@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from tests.emulated import SCOPE, device, running
-from tests.emulator.test_request_log import exchange
+from tests.emulator.request_log.test_log import exchange
 from tests.scripted_client import http, mqtt, mqtt_connect
 
-from aiodps.emulator import request_log_json
-from aiodps.emulator.request_log import RequestLog
-from aiodps.emulator.request_log_json import to_json, written
+from aiodps.emulator.request_log import json_lines
+from aiodps.emulator.request_log.json_lines import to_json, written
+from aiodps.emulator.request_log.log import RequestLog
 from aiodps.errors import ConfigurationError
 
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
@@ -35,8 +35,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 def test_the_documented_members() -> None:
     """All of them, always, in that order."""
     assert list(to_json(exchange(None))) == RULE_FIELDS
-    assert request_log_json.__doc__ is not None
-    assert all(f"    {name} " in request_log_json.__doc__ for name in RULE_FIELDS)
+    assert json_lines.__doc__ is not None
+    assert all(f"    {name} " in json_lines.__doc__ for name in RULE_FIELDS)
 
 
 @pytest.mark.anyio

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from aiodps.emulator import request_log
-from aiodps.emulator.messages import Operation
-from aiodps.emulator.request_log import (
+from aiodps.emulator.protocol.messages import Operation
+from aiodps.emulator.request_log.log import (
     LONGEST_COUNTED_ID,
     LONGEST_TEXT,
     Counts,
@@ -48,7 +47,7 @@ def test_what_is_counted() -> None:
 
 def test_hostile_ids_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a bound on how many are counted one by one, and on their length."""
-    monkeypatch.setattr(request_log, "MAX_COUNTED_IDS", 2)
+    monkeypatch.setattr(log, "MAX_COUNTED_IDS", 2)
     counts = Counts()
     for name in ("a", "x" * (LONGEST_COUNTED_ID + 1), "b", "c", "a"):
         counts.note(exchange(Operation.REGISTER, name))

@@ -11,7 +11,7 @@ from typing import Final
 
 import anyio
 
-from aiodps.emulator.request_log import Exchange
+from aiodps.emulator.request_log.log import Exchange
 
 DEVICES_KEPT: Final = 2000
 """Devices whose steps are kept; the one that was silent longest is forgotten first."""

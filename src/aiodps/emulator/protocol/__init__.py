@@ -1,0 +1,1 @@
+"""What goes over the wire, as the emulator reads and writes it: messages, formats, error codes."""
