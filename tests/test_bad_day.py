@@ -93,4 +93,4 @@ async def test_one_register_is_one_device(transport: str) -> None:
         assigned = await provision(dps, transport)
 
         assert {each.device_id for each in assigned.values()} == set(DEVICES)
-        assert set(dps.counts.registers.values()) == {2}
+        assert set(dps.counts.register_requests.values()) == {2}

@@ -61,7 +61,7 @@ async def test_one_register_each(transport: str) -> None:
     async with emulator(assign_after=0.2) as dps:
         await client(dps, transport).provision(attestation=attestation(DEVICES["root"]))
 
-    assert dps.counts.registers == {"by-root-1": 1}
+    assert dps.counts.register_requests == {"by-root-1": 1}
 
 
 def alone(device: Credential) -> Credential:
@@ -128,7 +128,7 @@ async def test_an_operation_of_before_is_taken_up(transport: str) -> None:
         )
 
     assert assignment.device_id == "by-root-1"
-    assert dps.counts.registers == {"by-root-1": 1}
+    assert dps.counts.register_requests == {"by-root-1": 1}
     assert aiodps.StepKind.REGISTERING not in {step.kind for step in steps}
 
 

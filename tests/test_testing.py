@@ -64,7 +64,7 @@ async def test_a_device_with_a_certificate_is_let_in(
     assignment = await provision(emulator, device)
 
     assert (assignment.device_id, assignment.assigned_hub) == ("lamp", "h.azure-devices.net")
-    assert emulator.registers("lamp") == 1
+    assert emulator.register_requests("lamp") == 1
     assert [exchange.status_code for exchange in emulator.exchanges] == [202, 200]
 
 
@@ -97,11 +97,11 @@ async def test_it_misbehaves_on_demand(emulator: RunningEmulator, make: DeviceFa
         '[[rule]]\noperation = "register"\nstatus = 503\nretry_after = 0\nfirst = 1'
     )
     await provision(emulator, make("lamp"))
-    assert emulator.registers("lamp") == 2
+    assert emulator.register_requests("lamp") == 2
 
     emulator.misbehave("")
     await provision(emulator, make("other-lamp"))
-    assert emulator.registers("other-lamp") == 1
+    assert emulator.register_requests("other-lamp") == 1
 
 
 def test_the_service_api_can_be_reached(emulator: RunningEmulator) -> None:
@@ -168,7 +168,7 @@ def test_a_private_key_is_the_owners_alone(make: DeviceFactory) -> None:
 
 def test_what_cannot_be_is_said(make: DeviceFactory, emulator: RunningEmulator) -> None:
     """Before anything happens, with the members named."""
-    with pytest.raises(ConfigurationError, match="'tpm' is no attestation"):
+    with pytest.raises(ConfigurationError, match="'tpm' is not an attestation"):
         make(attestation="tpm")  # type: ignore[arg-type]
 
     with pytest.raises(ConfigurationError, match="attestation"):

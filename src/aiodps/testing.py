@@ -104,9 +104,9 @@ class RunningEmulator:
         """The requests so far, with their answers; oldest first."""
         return tuple(self._emulator.request_log)
 
-    def registers(self, registration_id: str) -> int:
+    def register_requests(self, registration_id: str) -> int:
         """Say how many register requests came for a device; the service bills each."""
-        return self._emulator.counts.registers[registration_id]
+        return self._emulator.counts.register_requests[registration_id]
 
     def enroll(self, document: Mapping[str, Any]) -> None:
         """Add an enrollment or group, or put it in the place of the one with its id.
@@ -117,7 +117,7 @@ class RunningEmulator:
         Raises:
             ConfigurationError: If it cannot be read; the message names the member.
         """
-        enrollment = read_enrollment(document, place="the enrollment")
+        enrollment = read_enrollment(document, source="the enrollment")
         self.call(lambda emulator: emulator.service.enrollments.put(enrollment))
 
     def trust(self, ca: Credential, *, name: str) -> None:
@@ -209,7 +209,7 @@ class DeviceFactory:
         """
         if attestation not in get_args(Attestation):
             raise ConfigurationError(
-                f"{attestation!r} is no attestation",
+                f"{attestation!r} is not an attestation",
                 setting="attestation",
                 hint=f"give one of {', '.join(get_args(Attestation))}",
             )

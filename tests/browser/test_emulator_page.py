@@ -28,9 +28,9 @@ PATIENCE = 20
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Run the emulator as a user does, with a control port."""
+    """Run the emulator as a user does, with a admin port."""
     folder = tmp_path_factory.mktemp("emulator")
-    ports = ("--https-port", "0", "--mqtt-port", "0", "--control-port", "0")
+    ports = ("--https-port", "0", "--mqtt-port", "0", "--admin-port", "0")
     command = (
         *(sys.executable, "-m", "aiodps", "emulator", "--json", "--quiet"),
         *(*ports, "--retry-after", "1", "--ca-out", str(folder / "ca.pem")),
@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 def browser(request: pytest.FixtureRequest, server: dict[str, Any]) -> Iterator[Chrome]:
     """Open the page in a window of this size; nothing may go wrong in its console."""
     with open_browser(*request.param) as browser:
-        browser.get(f"{server['control_url']}/?token={server['control_token']}")
+        browser.get(f"{server['admin_url']}/?token={server['admin_token']}")
         assert "token" not in browser.current_url
         yield browser
         log = browser.get_log("browser")  # type: ignore[no-untyped-call]
@@ -151,12 +151,12 @@ def test_a_refused_device_is_seen_live(
 def test_without_the_token_there_is_nothing(server: dict[str, Any]) -> None:
     """Neither page nor files."""
     with open_browser(800, 600) as browser:
-        browser.get(server["control_url"])
+        browser.get(server["admin_url"])
         assert "Certificates" not in browser.page_source
 
 
 def test_no_request_leaves_the_page(browser: Chrome) -> None:
-    """Everything that is loaded comes from the control port."""
+    """Everything that is loaded comes from the admin port."""
     origin = browser.execute_script("return location.origin")
     for key in "123456":
         browser.find_element(By.TAG_NAME, "body").send_keys(key)

@@ -230,11 +230,11 @@ def test_what_a_client_sends_cannot_play_with_the_terminal(
 def test_the_control_port_is_there_when_asked_for(tmp_path: Path) -> None:
     """Its address and token stand in the ready file, which nobody else may read."""
     ready = tmp_path / "ready.json"
-    options = ("--control-port", "0", "--ready-file", ready, "--harsh", "--seed", "5")
+    options = ("--admin-port", "0", "--ready-file", ready, "--harsh", "--seed", "5")
     with started(*options) as (_, facts):
-        host = facts["control_url"].removeprefix("http://")
+        host = facts["admin_url"].removeprefix("http://")
         client = HTTPConnection(host, timeout=PATIENCE)
-        token = {"Authorization": f"Bearer {facts['control_token']}"}
+        token = {"Authorization": f"Bearer {facts['admin_token']}"}
         client.request("GET", "/api/faults", headers=token)
         plan = json.load(client.getresponse())
         client.close()

@@ -68,7 +68,7 @@ class MemoryStream:
         self.peer_timeout.renew()
         piece = next(self._pieces, b"")
         if not piece and self._breaks:
-            raise PeerLostError("the peer has gone", told=False)
+            raise PeerLostError("the peer has gone", explained=False)
 
         return piece
 
@@ -94,7 +94,7 @@ class Emulated:
         )
         root = certificates.root().certificate_pem
         service.certificates.upload("root", root, verified=True, now=NOW)
-        dispatcher = Dispatcher(service, Counts().note, FaultInjector(Plan.read(faults)))
+        dispatcher = Dispatcher(service, Counts().record, FaultInjector(Plan.read(faults)))
         self.mqtt = MqttFrontend(dispatcher)
         self.http = HttpFrontend(dispatcher, self.mqtt)
 

@@ -18,11 +18,14 @@ import anyio
 import pytest
 from cryptography import x509
 from tests.emulated import SCOPE, device, running
+from tests.emulator.admin.visits import head, headers, port_of, visit
 from tests.emulator.tokens import KEY, OTHER_KEY, signature, token
 from tests.leftovers import descriptors
 from tests.scripted_client import REGISTER, http, mqtt, mqtt_connect, mqtt_publish
 
 from aiodps.emulator import Emulator
+from aiodps.emulator.admin.server import MAX_CONNECTIONS
+from aiodps.emulator.connections import connection_limit
 from aiodps.emulator.protocol.messages import Operation
 from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
@@ -48,7 +51,7 @@ async def test_a_device_is_assigned_over_https() -> None:
         assert (done.status, done.body["status"]) == (200, "assigned")
         assert done.body["registrationState"]["assignedHub"] == dps.hub
         assert looked_up.body["deviceId"] == "device-1"
-        assert dps.counts.registers == {"device-1": 1}
+        assert dps.counts.register_requests == {"device-1": 1}
         assert dps.counts.operations[Operation.OPERATION_STATUS] == 1
 
 
@@ -71,7 +74,7 @@ async def test_a_device_is_assigned_over_mqtt() -> None:
         assert topic == "$dps/registrations/res/202/?$rid=1&retry-after=3"
         assert done_topic == "$dps/registrations/res/200/?$rid=2"
         assert done["registrationState"]["assignedHub"] == dps.hub
-        assert dps.counts.registers == {"device-1": 1}
+        assert dps.counts.register_requests == {"device-1": 1}
 
 
 async def test_a_key_is_shown_in_header_or_password() -> None:
@@ -333,3 +336,60 @@ async def test_times_that_cannot_be_waited_for_are_refused(setting: str, seconds
     options: dict[str, Any] = {setting: seconds}
     with pytest.raises(ConfigurationError, match=f"{setting} is .*, which is no time"):
         Emulator(**options)
+
+
+async def test_there_is_no_admin_port_unless_asked_for() -> None:
+    """There is no port, and no fact about one."""
+    async with running() as dps:
+        assert dps.admin is None
+        assert "admin_url" not in dps.facts()
+
+
+async def test_admin_api_and_page() -> None:
+    """Both are there."""
+    async with running(admin_port=0) as dps:
+        assert dps.admin is not None
+        async with visit(dps.admin) as client:
+            facts = await client.ask("GET", "/api/facts", headers=headers(dps.admin))
+            await client.stream.send(head(dps.admin, "GET", "/"))
+            data = b""
+            while b"</html>" not in data:
+                data += await client.stream.receive()
+
+        assert facts.status == 200
+        assert data.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_taken_admin_port_is_an_error() -> None:
+    """And the other way round: one that is taken is an error before anything runs."""
+    async with running(admin_port=0) as dps:
+        assert dps.admin is not None
+        taken = int(dps.admin.url.rpartition(":")[2])
+        other = Emulator(admin_port=taken)
+        with pytest.raises(ConfigurationError, match="in use"):
+            await other.__aenter__()
+
+
+async def test_the_admin_port_is_on_loopback_alone() -> None:
+    """Whatever the other ports listen on."""
+    async with running(admin_port=0, host="0.0.0.0", beyond_loopback=True) as dps:  # noqa: S104
+        assert dps.admin is not None
+        assert dps.admin.url.startswith("http://127.0.0.1:")
+        with pytest.raises(OSError, match=r"(failed|refused)"):
+            async with await anyio.connect_tcp("127.0.0.2", port_of(dps.admin)):
+                pass
+
+
+async def test_a_crowd_that_says_nothing_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The silent ones make room."""
+    monkeypatch.setattr(connection_limit, "SILENT_SECONDS", 0.05)
+    async with running(admin_port=0) as dps, contextlib.AsyncExitStack() as crowd:
+        assert dps.admin is not None
+        for _ in range(2 * MAX_CONNECTIONS):
+            silent = await anyio.connect_tcp("127.0.0.1", port_of(dps.admin))
+            await crowd.enter_async_context(silent)
+
+        async with visit(dps.admin) as client:
+            assert (
+                await client.ask("GET", "/api/facts", headers=headers(dps.admin))
+            ).status == 200

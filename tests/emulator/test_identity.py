@@ -17,7 +17,7 @@ from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority
 
 
-def settle(store: Store, **more: Any) -> InstanceIdentity:
+def load_or_create(store: Store, **more: Any) -> InstanceIdentity:
     """Settle an instance."""
     options: Mapping[str, Any] = {
         "durable": True,
@@ -37,8 +37,8 @@ def days_left(certificate: x509.Certificate) -> float:
 def test_what_was_made_once_stays() -> None:
     """Clients go on trusting the CA, and administrators' keys go on working."""
     store = DictStore()
-    first = settle(store, id_scope="0neFFF")
-    second = settle(store, server_names=("localhost", "dps.example"))
+    first = load_or_create(store, id_scope="0neFFF")
+    second = load_or_create(store, server_names=("localhost", "dps.example"))
 
     assert second.id_scope == "0neFFF"
     assert second.authority.certificate == first.authority.certificate
@@ -53,7 +53,7 @@ def test_what_was_made_once_stays() -> None:
 
 def test_without_a_store_all_is_new_and_short_lived() -> None:
     """Seven days for what nobody keeps, with the id scope of the documentation."""
-    one, other = (settle(MemoryStore(), durable=False) for _ in range(2))
+    one, other = (load_or_create(MemoryStore(), durable=False) for _ in range(2))
 
     assert one.authority.certificate != other.authority.certificate
     assert one.owner != other.owner
@@ -64,11 +64,11 @@ def test_without_a_store_all_is_new_and_short_lived() -> None:
 def test_another_id_scope_than_that_of_the_store_is_refused() -> None:
     """Any casing of it is the same one."""
     store = DictStore()
-    settle(store, id_scope="0neABC")
+    load_or_create(store, id_scope="0neABC")
 
-    assert settle(store, id_scope="0NEabc").id_scope == "0neABC"
+    assert load_or_create(store, id_scope="0NEabc").id_scope == "0neABC"
     with pytest.raises(ConfigurationError, match=r"'0neABC', not '0neXYZ'") as caught:
-        settle(store, id_scope="0neXYZ")
+        load_or_create(store, id_scope="0neXYZ")
 
     assert caught.value.setting == "id_scope"
 
@@ -76,43 +76,45 @@ def test_another_id_scope_than_that_of_the_store_is_refused() -> None:
 @pytest.mark.parametrize("id_scope", ["", "a/b", "0ne\n", "0n\N{SNOWMAN}", "x" * 129])
 def test_an_id_scope_that_no_path_can_hold_is_refused(id_scope: str) -> None:
     """No device could ever name it."""
-    with pytest.raises(ConfigurationError, match="is no id scope"):
-        settle(DictStore(), id_scope=id_scope)
+    with pytest.raises(ConfigurationError, match="is not an id scope"):
+        load_or_create(DictStore(), id_scope=id_scope)
 
 
 def test_a_ca_near_its_end_is_made_anew(caplog: pytest.LogCaptureFixture) -> None:
     """Before clients find out, and said aloud, because they must trust the new one."""
     store = DictStore()
-    settle(store)
+    load_or_create(store)
     old = Authority.root("old", days=6)
     pair = {
         "certificate": old.certificate_pem.decode(),
         "private_key": old.private_key_pem.decode(),
     }
     store.put(Kind.INSTANCE, "authority", lambda: pair)
-    renewed = settle(store)
+    renewed = load_or_create(store)
 
     assert days_left(renewed.authority.certificate) == pytest.approx(KEPT_CA_DAYS, abs=0.1)
     assert "made anew" in caplog.text
-    assert settle(store).authority.certificate == renewed.authority.certificate
+    assert load_or_create(store).authority.certificate == renewed.authority.certificate
 
 
 def test_a_key_that_is_given_counts_and_stays() -> None:
     """The other key of the owner is not touched by that."""
     store = DictStore()
-    before = settle(store).owner
-    given = settle(store, service_key="YWJj").owner
+    before = load_or_create(store).owner
+    given = load_or_create(store, service_key="YWJj").owner
 
     assert (given.primary_key, given.secondary_key) == ("YWJj", before.secondary_key)
-    assert settle(store).owner == given
+    assert load_or_create(store).owner == given
 
 
 def test_policies_keep_their_keys() -> None:
     """Their rights are those of the last start; a policy that comes with keys has these."""
     store = DictStore()
-    before = settle(store, access_policies=["Reader=EnrollmentRead", "other=EnrollmentRead"])
+    before = load_or_create(
+        store, access_policies=["Reader=EnrollmentRead", "other=EnrollmentRead"]
+    )
     given = AccessPolicy.create("other")
-    after = settle(store, access_policies=["reader=ServiceConfig", given])
+    after = load_or_create(store, access_policies=["reader=ServiceConfig", given])
 
     assert after.policies[1].primary_key == before.policies[1].primary_key
     assert after.policies[1].secondary_key == before.policies[1].secondary_key
@@ -122,7 +124,7 @@ def test_policies_keep_their_keys() -> None:
 
 def test_secrets_are_in_no_text() -> None:
     """Neither keys of TLS nor of the service API."""
-    instance = settle(MemoryStore())
+    instance = load_or_create(MemoryStore())
 
     assert instance.owner.primary_key not in repr(instance)
     assert "private_key" not in repr(instance)

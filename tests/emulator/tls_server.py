@@ -45,7 +45,7 @@ class Server:
         self._ca = ca
         self.seen: list[tuple[x509.Certificate, ...]] = []
 
-    async def transport(self, stream: Stream) -> None:
+    async def frontend(self, stream: Stream) -> None:
         """Echo."""
         self.seen.append(stream.certificates)
         while data := await stream.receive():
@@ -97,7 +97,7 @@ def _ask(
 
 @asynccontextmanager
 async def serving(
-    connection_limit: ConnectionLimit | None = None, transport: Frontend | None = None
+    connection_limit: ConnectionLimit | None = None, frontend: Frontend | None = None
 ) -> AsyncIterator[Server]:
     """Run a server, with room for some connections or for many; it echoes, or does as told."""
     ca = Authority.root("ca of the server")
@@ -110,7 +110,7 @@ async def serving(
                 serve = partial(
                     listener.serve, connection_limit=connection_limit or ConnectionLimit(), tls=tls
                 )
-                tasks.start_soon(serve, transport or server.transport, tasks)
+                tasks.start_soon(serve, frontend or server.frontend, tasks)
                 yield server
                 tasks.cancel_scope.cancel()
     finally:

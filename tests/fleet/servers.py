@@ -34,7 +34,7 @@ class Server:
         reached = threading.Event()
 
         def note(_: Exchange) -> None:
-            if sum(self.emulator.counts.registers.values()) >= count:
+            if sum(self.emulator.counts.register_requests.values()) >= count:
                 reached.set()
 
         with self.emulator.request_log.listen(note):

@@ -47,7 +47,7 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
 
     assert [one.outcome for one in results.samples] == [Outcome.ASSIGNED] * 8
     assert results.complete
-    assert dps.counts.registers == {device.registration_id: 1 for device in devices}
+    assert dps.counts.register_requests == {device.registration_id: 1 for device in devices}
     with (tmp_path / "run" / "assignments.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 9
 
@@ -77,7 +77,7 @@ async def test_cancelled_it_can_be_gone_on_with(tmp_path: Path) -> None:
             results = await running.run()
 
     assert results.counts_by_state["assigned"] == 6
-    assert dps.counts.registers == {device.registration_id: 1 for device in devices}
+    assert dps.counts.register_requests == {device.registration_id: 1 for device in devices}
 
 
 @ASYNCIO

@@ -61,7 +61,7 @@ def test_a_batch(tmp_path: Path) -> None:
         create_run(out, factory_run(dps, tmp_path))
         results = resumed(out, Stop())
         again = resumed(out, Stop())
-        assert dps.emulator.counts.registers == {f"dev-{n}": 1 for n in range(4)}
+        assert dps.emulator.counts.register_requests == {f"dev-{n}": 1 for n in range(4)}
 
     assert results.complete
     assert [one.outcome for one in results.samples] == [Outcome.ASSIGNED] * 4
@@ -75,7 +75,7 @@ def test_nothing_is_sent_if_one_device_is_bad(tmp_path: Path) -> None:
             create_run(tmp_path / "out", factory_run(dps, tmp_path, bad=True))
 
         assert not (tmp_path / "out").exists()
-        assert not dps.emulator.counts.registers
+        assert not dps.emulator.counts.register_requests
 
 
 def test_shards_that_run_apart_are_merged(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_shards_that_run_apart_are_merged(tmp_path: Path) -> None:
 
         results = merge(tmp_path / "all", parts)
         assert resumed(tmp_path / "all", Stop()).samples == results.samples
-        assert dps.emulator.counts.registers == {f"dev-{n}": 1 for n in range(4)}
+        assert dps.emulator.counts.register_requests == {f"dev-{n}": 1 for n in range(4)}
 
     assert results.complete
     assert [one.registration_id for one in results.samples] == [f"dev-{n}" for n in range(4)]

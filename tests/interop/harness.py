@@ -107,7 +107,7 @@ async def _provision_all(client: Client, directory: Path) -> Mapping[str, Outcom
         for device in matrix.devices().values():
             tasks.start_soon(provision, device)
 
-    registers = dps.counts.registers
+    registers = dps.counts.register_requests
     return {
         name: Outcome(answer=answer, registers=registers.get(name, 0))
         for name, answer in answers.items()

@@ -81,7 +81,7 @@ def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     _, prepare, start, provision = (code for _, kind, code in blocks("README.md") if kind == "sh")
     run(["sh", "-euc", prepare], directory)
     options = f"--quiet --host {HOST} --https-port 443"
-    anywhere = start.strip().replace("--control-port 8444", "--control-port 0")
+    anywhere = start.strip().replace("--admin-port 8444", "--admin-port 0")
     words = ["sh", "-c", f"exec {anywhere} {options}"]
     ready = directory / "ready.json"
     with subprocess.Popen(words, cwd=directory, env=variables()) as emulator:
@@ -101,7 +101,7 @@ def dispatcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     ("section", "kind", "code"),
     [
         pytest.param(*block, id=f"{index} {block[0]}")
-        for page in ("clients.md", "enrollments.md", "control.md")
+        for page in ("clients.md", "enrollments.md", "admin.md")
         for index, block in enumerate(blocks(page))
     ],
 )

@@ -205,7 +205,7 @@ async def test_what_a_fault_comes_to(case: Case, transport: str) -> None:
             if case.error is None:
                 assignment = await ours.provision(attestation=device, on_step=on_step)
                 assert assignment.device_id == "press-4"
-                assert dps.counts.registers == {DEVICE: case.registers}
+                assert dps.counts.register_requests == {DEVICE: case.registers}
             else:
                 with pytest.raises(case.error) as caught:
                     await ours.provision(attestation=device, on_step=on_step)

@@ -90,8 +90,8 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     "--log-json", metavar="FILE", help="Gets one line of JSON for each request; - is stdout."
 )
 @click.option(
-    "--control-port", type=click.IntRange(0, 65535), metavar="P",
-    help="Serve the page and a control API on this port of loopback; 0 takes any free one.",
+    "--admin-port", type=click.IntRange(0, 65535), metavar="P",
+    help="Serve the page and a admin API on this port of loopback; 0 takes any free one.",
 )  # fmt: skip
 @click.option(
     "--state", metavar="FILE",
@@ -172,7 +172,7 @@ async def _run(dps: Emulator, ca_file: Path, ready_file: str | None, as_json: bo
 
 
 def _facts(dps: Emulator, ca_file: Path) -> dict[str, Any]:
-    token = {} if dps.control is None else {"control_token": dps.control.token}
+    token = {} if dps.admin is None else {"admin_token": dps.admin.token}
     return {**dps.facts(), **token, "ca_file": str(ca_file)}
 
 
@@ -215,7 +215,7 @@ def _trust(dps: Emulator, path: str) -> None:
         dps.service.certificates.upload(name[:64], pem, verified=True, now=time.time())
     except Refusal as exc:
         raise ConfigurationError(
-            f"{path!r} is no CA certificate the service would take: {exc.message}",
+            f"{path!r} is not a CA certificate the service would take: {exc.message}",
             setting="verified_ca",
             hint="give a certificate of a CA in PEM or DER",
         ) from exc
@@ -286,8 +286,8 @@ def _welcome(dps: Emulator, ca_file: Path) -> None:
         "service": "\n          ".join(dps.connection_strings.values()),
         "trust": f"{ca_file} (for tests only)",
     }
-    if dps.control is not None:
-        facts["control"] = f"{dps.control.url}/?token={dps.control.token}"
+    if dps.admin is not None:
+        facts["control"] = f"{dps.admin.url}/?token={dps.admin.token}"
 
     err.print(Text("A Device Provisioning Service on this machine", "bold"))
     for name, value in facts.items():

@@ -1,4 +1,4 @@
-"""The emulator in one piece: `async with Emulator() as dps:`."""
+"""The emulator as a whole: `async with Emulator() as dps:`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from typing import Any, Final, Self
 
 import anyio
 
-from aiodps.emulator.admin.admin import control_port as open_control_port
-from aiodps.emulator.admin.server import Control
+from aiodps.emulator.admin.api import AdminApi
+from aiodps.emulator.admin.page.page import Page
+from aiodps.emulator.admin.page.recent_requests import RecentRequests
+from aiodps.emulator.admin.server import AdminPort
 from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
 from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.connections.tls import server_context
@@ -24,7 +26,7 @@ from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
 from aiodps.emulator.identity import InstanceIdentity
 from aiodps.emulator.ports import Ports, check_host
-from aiodps.emulator.request_log.json_lines import written
+from aiodps.emulator.request_log.json_lines import write_to
 from aiodps.emulator.request_log.log import Counts, Exchange, ExchangeListener, RequestLog
 from aiodps.emulator.service.enrollments.store import Enrollment
 from aiodps.emulator.service.service import Service
@@ -36,7 +38,7 @@ from aiodps.errors import ConfigurationError
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT: Final = 366 * 86400
-"""Seconds; far beyond what any test waits, and within what dates can say."""
+"""Seconds; more than any test waits, and within the range of dates."""
 
 
 class Emulator:
@@ -45,7 +47,7 @@ class Emulator:
         async with Emulator(enrollments=[...]) as dps:
             ...  # dps.host, dps.https_port, dps.mqtt_port, dps.ca_pem
 
-    Runs in the task group of the block, on asyncio and trio; nothing is left after it.
+    Runs during the block, on asyncio or trio; nothing is left after it.
     """
 
     def __init__(
@@ -73,53 +75,51 @@ class Emulator:
         seed: int | None = None,
         log_json: str | Path | None = None,
         state: str | Path | None = None,
-        control_port: int | None = None,
+        admin_port: int | None = None,
     ) -> None:
-        """Set up; nothing runs yet.
+        """Configure the emulator; nothing runs yet.
 
         Args:
-            id_scope: Devices must name it; None for that of the state file, or `0ne00000000`.
+            id_scope: Id scope of the instance; None for that of the state file, or `0ne00000000`.
             hub: IoT hub that devices are assigned to, unless their enrollment names another.
             host: Address to listen on.
             https_port: Port of HTTPS; 0 for any free one.
             mqtt_port: Port of MQTT; 0 for any free one.
-            assign_after: Seconds between register and assignment; 0 still answers the register
-                with `assigning`, as the service always does.
+            assign_after: Seconds from a register request to the assignment; with 0 the response
+                is still `assigning`, as it always is.
             retry_after: Whole seconds that devices are told to wait.
-            throttle: Whether the service's published limits count: 1,000 registrations a minute,
-                5 polls in 10 seconds for each device, 1,000 service API requests a minute.
-            strict: Refuse what the service merely tolerates, as `liberties` lists it; each
+            throttle: Enforce the service's published limits: 1,000 registrations a minute, 5 polls
+                in 10 seconds for each device, 1,000 service API requests a minute.
+            strict: Refuse what the service merely tolerates, as listed in `strict_rules`; each
                 refusal names its rule.
-            enrollments: Individual enrollments and groups to begin with, beside those of the
-                state file, which count more; `read_enrollments` reads them from JSON as the
-                service API writes it.
+            enrollments: Initial individual enrollments and groups, unless the state file has them;
+                `read_enrollments` reads them from JSON as the service API writes it.
             linked_hubs: More IoT hubs, each as `host` or, with its share of the devices that are
                 hashed, as `host=weight`.
-            webhook_ca: File with the CAs to trust for webhooks of custom allocation, in PEM; None
-                for the system's.
-            service_key: Primary key of the owner's policy, in base64; None to make one.
+            webhook_ca: PEM file with the CAs to trust for custom allocation webhooks; None for
+                the system's.
+            service_key: Primary key of the owner's policy, in base64; None to generate one.
             access_policies: More policies for the service API; `NAME=RIGHT,RIGHT` makes one whose
                 keys are new at each start.
-            server_names: Names and addresses in the server's certificate, beside the host's,
+            server_names: Names and addresses in the server's certificate, besides the host's,
                 `localhost` and `127.0.0.1`.
             beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
-                can register and upload certificates.
-            on_exchange: Called after each request, before it is answered.
-            faults: What goes wrong on purpose: a plan, or TOML as in a fault file.
-            harsh: Be the service on a bad day, beside what `faults` say.
-            seed: Where all chance of the faults comes from; None for the plan's own.
-            log_json: File that gets one line of JSON for each request, as `journal_lines` says;
-                `-` for standard output.
-            control_port: Port of the control API and the page, on loopback only; 0 for any free
-                one, None for none.
-            state: File that keeps all state but the journal, so that the next start goes on where
-                this one ended, however it did; made if it is not there. None for memory alone.
+                can register devices and upload certificates.
+            on_exchange: Called with each request and its response, before the response is sent.
+            faults: Faults on demand: a plan, or TOML as in a fault file.
+            harsh: Add the faults of a service on a bad day.
+            seed: Seed of all fault draws; None for the plan's own.
+            log_json: File to which each request is appended as a line of JSON, as `json_lines`
+                describes it; `-` for standard output.
+            admin_port: Port of the admin API and page, on loopback only; 0 for any free one, None
+                for none.
+            state: File that keeps all state but the request log over a restart or crash; created
+                if it does not exist. None for memory alone.
 
         Raises:
-            ConfigurationError: If the host is reachable from elsewhere and that is not allowed,
-                `service_key` is not base64, `webhook_ca` holds no CA, `access_policies`,
-                `linked_hubs` or `faults` make no sense, or the file of `state` is in use, of
-                another id scope, or no state file.
+            ConfigurationError: If a value is invalid, the host is reachable from other machines
+                and that is not allowed, or the state file is in use, is not a state file or
+                belongs to another id scope.
         """
         check_host(host, beyond_loopback=beyond_loopback)
         _check_seconds(assign_after, setting="assign_after")
@@ -127,21 +127,21 @@ class Emulator:
         self.host = host
         """Address it listens on."""
         self.https_port = https_port
-        """Port of HTTPS; once it runs, the real one."""
+        """Port of HTTPS; the actual one once the emulator runs."""
         self.mqtt_port = mqtt_port
-        """Port of MQTT; once it runs, the real one."""
+        """Port of MQTT; the actual one once the emulator runs."""
         self.hub = hub
         self.counts = Counts()
-        """What came so far."""
+        """Numbers of requests and responses so far."""
         self.request_log = RequestLog()
-        """What came lately, in order."""
+        """The latest requests with their responses."""
         self.faults = FaultInjector(plan(faults, harsh=harsh, seed=seed))
-        """What goes wrong on purpose; a new `plan` counts at once."""
-        self.control: Control | None = None
-        """The control port, its address and token; None unless it runs and was asked for."""
+        """The faults on demand; a new `plan` applies at once."""
+        self.admin: AdminPort | None = None
+        """The admin port, its address and token; None unless it is open."""
         self._on_exchange = on_exchange
         self._log_json = log_json
-        self._control_port = control_port
+        self._control_port = admin_port
         self._running = AsyncExitStack()
         with ExitStack() as opened:
             self._store = opened.enter_context(_open_store(state))
@@ -155,7 +155,7 @@ class Emulator:
             )
             self.id_scope = self._instance.id_scope
             self.ca_pem = self._instance.authority.certificate_pem
-            """The CA that signed the server's certificate: what clients must trust."""
+            """The CA of the server's certificate, for clients to trust."""
             self.service = Service(
                 id_scope=self.id_scope,
                 linked_hubs=[hub, *linked_hubs],
@@ -171,7 +171,7 @@ class Emulator:
             self._access = Access(self._instance.policies)
             self._dispatcher = Dispatcher(
                 self.service,
-                self._note,
+                self._record,
                 self.faults,
                 azure_api=AzureApi(self.service, self._access),
                 store=self._store,
@@ -180,19 +180,19 @@ class Emulator:
 
     @property
     def connection_string(self) -> str:
-        """What clients of the service API take: where it is and the owner's key, a secret."""
+        """The owner's connection string for the service API; holds a secret."""
         return self._instance.owner.connection_string(self.host, self.https_port)
 
     @property
     def connection_strings(self) -> dict[str, str]:
-        """The same for every shared access policy, by its name."""
+        """The connection string of every shared access policy, by its name."""
         return self._access.connection_strings(self.host, self.https_port)
 
     async def __aenter__(self) -> Self:
-        """Take the ports and begin to serve.
+        """Bind the ports and start to serve.
 
         Raises:
-            ConfigurationError: If a port cannot be had, or journal or state not be written.
+            ConfigurationError: If a port cannot be bound, or request log or state not be written.
         """
         try:
             await self._start(self._running)
@@ -208,34 +208,53 @@ class Emulator:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close every connection and give the ports back."""
-        # The block's exception is not told to the task group, which would wrap it in another.
+        """Close all connections and ports."""
+        # The task group does not see the block's exception, which it would wrap in another.
         await self._running.aclose()
 
     async def _start(self, running: AsyncExitStack) -> None:
-        """Take what it needs, then serve; `running` gives all of it back, the last first."""
+        """Acquire what it needs, then serve; `running` releases all of it, the last first."""
         self._save_first()
         running.callback(self._save_last)
         ports = Ports.bind(self.host, https_port=self.https_port, mqtt_port=self.mqtt_port)
         running.callback(ports.close)
         self.https_port, self.mqtt_port = ports.numbers
         if self._log_json is not None:
-            running.enter_context(written(self.request_log, self._log_json))
+            running.enter_context(write_to(self.request_log, self._log_json))
 
         if self._control_port is not None:
-            self.control = running.enter_context(open_control_port(self, self._control_port))
+            self.admin = running.enter_context(open_admin_port(self, self._control_port))
 
         tasks = await running.enter_async_context(anyio.create_task_group())
         running.callback(tasks.cancel_scope.cancel)
         context = server_context(self._instance.server)
-        ports.serve(self._dispatcher, tasks, context=context, faults=self.faults, note=self._note)
+        ports.serve(
+            self._dispatcher, tasks, context=context, faults=self.faults, on_exchange=self._record
+        )
         tasks.start_soon(self._webhooks.run)
-        if self.control is not None:
-            tasks.start_soon(self.control.serve, tasks)
+        if self.admin is not None:
+            tasks.start_soon(self.admin.serve, tasks)
+
+    @contextmanager
+    def _open_admin_port(self, port: int) -> Iterator[AdminPort]:
+        """Bind the admin port for the duration of the block; nothing is served yet."""
+        recent = RecentRequests()
+        page = Page(
+            service=self.service,
+            recent=recent,
+            facts=self.facts(),
+            ca_pem=self.ca_pem,
+            save=self.save,
+        )
+        with (
+            closing(AdminPort.bind(port, [*AdminApi(self).routes(), *page.routes()])) as admin,
+            self.request_log.listen(recent.record, on_clear=recent.clear),
+        ):
+            yield admin
 
     def facts(self) -> dict[str, Any]:
-        """Say where everything is, as JSON; holds the secret of the service API."""
-        control = {} if self.control is None else {"control_url": self.control.url}
+        """Return addresses and ids, as for the ready file; holds the secret of the service API."""
+        admin = {} if self.admin is None else {"admin_url": self.admin.url}
         return {
             "host": self.host,
             "https_port": self.https_port,
@@ -245,11 +264,11 @@ class Emulator:
             "pid": os.getpid(),
             "connection_string": self.connection_string,
             "connection_strings": self.connection_strings,
-            **control,
+            **admin,
         }
 
     def reset(self) -> None:
-        """Forget what devices did: registrations, counts, journal, how often faults struck.
+        """Delete registrations, counts, request log and the counters of faults.
 
         Enrollments, certificates and the fault plan stay.
         """
@@ -260,10 +279,10 @@ class Emulator:
         self.faults.reset()
 
     def save(self) -> None:
-        """Make changes durable that no request has made; at the end of the block it is done.
+        """Save changes that were made without a request; done at the end of the block anyway.
 
         Raises:
-            StoreError: If they cannot be kept now.
+            StoreError: If they cannot be saved.
         """
         self._store.commit()
 
@@ -272,7 +291,7 @@ class Emulator:
             self.save()
         except StoreError as exc:
             raise ConfigurationError(
-                str(exc), setting="state", hint="see to the disk, or name another file"
+                str(exc), setting="state", hint="check the disk, or name another file"
             ) from exc
 
     def _save_last(self) -> None:
@@ -281,9 +300,9 @@ class Emulator:
         except StoreError as exc:
             log.error("%s", exc)  # noqa: TRY400 (nobody was told of it)
 
-    def _note(self, exchange: Exchange) -> None:
-        self.counts.note(exchange)
-        self.request_log.note(exchange)
+    def _record(self, exchange: Exchange) -> None:
+        self.counts.record(exchange)
+        self.request_log.record(exchange)
         if self._on_exchange is not None:
             self._on_exchange(exchange)
 
@@ -301,7 +320,7 @@ def _open_store(state: str | Path | None) -> Iterator[Store]:
 def _check_seconds(seconds: float, *, setting: str) -> None:
     if not 0 <= seconds <= LONGEST_WAIT:
         raise ConfigurationError(
-            f"{setting} is {seconds}, which is no time to wait",
+            f"{setting} is {seconds}, which is out of range",
             setting=setting,
             hint=f"give seconds from 0 to {LONGEST_WAIT}",
         )

@@ -109,7 +109,7 @@ class InstanceIdentity:
 def _id_scope(kept: Document | None, wanted: str | None) -> str:
     if wanted is not None and not _ID_SCOPE.fullmatch(wanted):
         raise ConfigurationError(
-            f"{wanted!r} is no id scope",
+            f"{wanted!r} is not an id scope",
             setting="id_scope",
             hint=f"give letters, digits, `-`, `.` and `_`, such as {ID_SCOPE}",
         )

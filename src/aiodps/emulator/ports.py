@@ -61,7 +61,7 @@ class Ports:
         *,
         context: SSL.Context,
         faults: FaultInjector,
-        note: ExchangeListener,
+        on_exchange: ExchangeListener,
     ) -> None:
         """Begin to accept connections.
 
@@ -70,7 +70,7 @@ class Ports:
             tasks: Where connections get their tasks.
             context: For TLS.
             faults: What goes wrong with handshakes on purpose.
-            note: Takes down the handshakes that came to nothing.
+            on_exchange: Called with each handshake that failed.
         """
         connection_limit = ConnectionLimit()
         mqtt = MqttFrontend(dispatcher)
@@ -79,7 +79,7 @@ class Ports:
             ("https", self._https, https),
             ("mqtt", self._mqtt, mqtt),
         ):
-            hook = Handshakes(faults=faults, note=note, transport=name)
+            hook = Handshakes(faults=faults, on_exchange=on_exchange, transport=name)
             tls = TlsHandshake(context=context, hook=hook)
             tasks.start_soon(
                 partial(

@@ -15,7 +15,7 @@ import anyio
 
 from aiodps.emulator.protocol.messages import encode_json
 from aiodps.emulator.service.registrations.custom_allocation import (
-    MAX_ANSWER,
+    MAX_RESPONSE,
     WebhookCall,
     WebhookReply,
 )
@@ -25,7 +25,7 @@ from aiodps.errors import ConfigurationError
 if TYPE_CHECKING:
     import httpx
 
-ANSWER_SECONDS: Final = 10.0
+RESPONSE_SECONDS: Final = 10.0
 """Seconds that a webhook may take, all in all; what the service allows is not published."""
 AT_ONCE: Final = 50
 """Calls under way at the same time; the others wait."""
@@ -52,7 +52,7 @@ class Webhooks:
         *,
         clock: Callable[[], float],
         ca: str | Path | None = None,
-        seconds: float = ANSWER_SECONDS,
+        seconds: float = RESPONSE_SECONDS,
     ) -> None:
         self._registrar = registrar
         self._clock = clock
@@ -94,7 +94,7 @@ class Webhooks:
             except Exception:
                 # A bug of ours must not end the emulator.
                 log.exception("the call of a webhook failed")
-                reply = WebhookReply(trouble="internal error of the emulator")
+                reply = WebhookReply(error="internal error of the emulator")
 
         self._registrar.webhook_answered(call, reply, now=self._clock())
 
@@ -105,9 +105,9 @@ class Webhooks:
             try:
                 return await _post(client, call)
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
-                return WebhookReply(trouble=f"{type(exc).__name__} at the webhook")
+                return WebhookReply(error=f"{type(exc).__name__} at the webhook")
 
-        return WebhookReply(trouble=f"no answer of the webhook within {self._seconds:g} s")
+        return WebhookReply(error=f"no answer of the webhook within {self._seconds:g} s")
 
 
 async def _post(client: httpx.AsyncClient, call: WebhookCall) -> WebhookReply:
@@ -115,7 +115,7 @@ async def _post(client: httpx.AsyncClient, call: WebhookCall) -> WebhookReply:
     async with client.stream("POST", call.url, content=encode_json(call.request)) as response:
         async for chunk in response.aiter_bytes():
             # Read to the end, in any case, but keep no more than tells that it is too much.
-            body += chunk[: MAX_ANSWER + 1 - len(body)]
+            body += chunk[: MAX_RESPONSE + 1 - len(body)]
 
     return WebhookReply(status_code=response.status_code, body=bytes(body))
 

@@ -103,7 +103,7 @@ def test_first_signal_drains(
     states = json.loads((out / "summary.json").read_text())["states"]
     assert (states["assigned"], states["planned"]) == (10, 20)
     resumed(out)
-    assert sorted(dps.emulator.counts.registers.values()) == [1] * 30
+    assert sorted(dps.emulator.counts.register_requests.values()) == [1] * 30
 
 
 def test_second_signal_halts(dps: Server, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_second_signal_halts(dps: Server, out: Path, monkeypatch: pytest.MonkeyP
     assert states["operation"] + states["sent"] == 10
     dps.release()
     resumed(out)
-    assert sum(dps.emulator.counts.registers.values()) <= 30 + states["sent"]
+    assert sum(dps.emulator.counts.register_requests.values()) <= 30 + states["sent"]
 
 
 def test_killed(dps: Server, out: Path) -> None:
@@ -139,7 +139,7 @@ def test_killed(dps: Server, out: Path) -> None:
     unsure = sum(entry.state is State.SENT for entry in read_results(out).entries)
     dps.release()
     resumed(out)
-    assert sum(dps.emulator.counts.registers.values()) <= 30 + unsure
+    assert sum(dps.emulator.counts.register_requests.values()) <= 30 + unsure
 
 
 def test_a_disk_that_is_full(tmp_path: Path, out: Path) -> None:
@@ -165,9 +165,9 @@ def test_a_disk_that_is_full(tmp_path: Path, out: Path) -> None:
         entries = read_results(out).entries
         unsure = sum(entry.state is State.SENT for entry in entries)
         assert 0 < sum(entry.state is State.ASSIGNED for entry in entries) < devices
-        assert len(dps.emulator.counts.registers) == sum(entry.sent for entry in entries)
+        assert len(dps.emulator.counts.register_requests) == sum(entry.sent for entry in entries)
         assert CliRunner().invoke(fleet, ["resume", str(out)]).exit_code == 0
-        registers = dps.emulator.counts.registers
+        registers = dps.emulator.counts.register_requests
 
     assert len(registers) == devices
     assert sum(registers.values()) <= devices + unsure

@@ -1,4 +1,4 @@
-"""The JSON API of the control port of a running emulator."""
+"""The JSON API of the admin port of a running emulator."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Api:
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> Answer:
         """Ask on a connection of its own."""
-        assert self.dps.control is not None
-        async with visit(self.dps.control) as client:
-            return await client.ask(method, f"/api/{path}", body, headers(self.dps.control))
+        assert self.dps.admin is not None
+        async with visit(self.dps.admin) as client:
+            return await client.ask(method, f"/api/{path}", body, headers(self.dps.admin))
 
     async def register(self) -> int:
         """Register a device; return the status."""
@@ -37,8 +37,8 @@ class Api:
 
 @asynccontextmanager
 async def controlled(**options: Any) -> AsyncIterator[Api]:
-    """Run an emulator with a control port."""
-    async with running(control_port=0, **options) as dps:
+    """Run an emulator with a admin port."""
+    async with running(admin_port=0, **options) as dps:
         yield Api(dps)
 
 
@@ -47,11 +47,11 @@ async def test_facts() -> None:
     async with controlled() as api:
         facts = (await api.ask("GET", "facts")).body
 
-        assert api.dps.control is not None
+        assert api.dps.admin is not None
         assert facts["https_port"] == api.dps.https_port
-        assert facts["control_url"] == api.dps.control.url
+        assert facts["admin_url"] == api.dps.admin.url
         assert facts["connection_string"] == api.dps.connection_string
-        assert api.dps.control.token not in str(facts)
+        assert api.dps.admin.token not in str(facts)
 
 
 async def test_counts() -> None:

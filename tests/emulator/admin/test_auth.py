@@ -1,4 +1,4 @@
-"""Who gets in at the control port."""
+"""Who gets in at the admin port."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.routing import Router
 from tests.emulator.admin.visits import request_of
 
-from aiodps.emulator.admin.auth import Access
-from aiodps.emulator.admin.responses import ControlError
+from aiodps.emulator.admin.auth import AuthMiddleware
+from aiodps.emulator.admin.responses import AdminError
 
 TOKEN = "the-right-one"  # noqa: S105 (it opens nothing)
-ACCESS = Access(Router(), token=TOKEN, port=8080)
+ACCESS = AuthMiddleware(Router(), token=TOKEN, port=8080)
 HOST = {"host": "127.0.0.1:8080"}
 ORIGIN = {"origin": "http://127.0.0.1:8080"}
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -42,7 +42,7 @@ def request(method: str = "GET", **headers: str) -> Request:
 )
 def test_who_may(asked: Request) -> None:
     """With the token in a header, or in a cookie of our own page."""
-    assert ACCESS.enter(asked) is None
+    assert ACCESS.check(asked) is None
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_who_may(asked: Request) -> None:
 )
 def test_who_may_not(asked: Request, status: int) -> None:
     """Other hosts and pages are refused even with the token, and nobody gets in without it."""
-    with pytest.raises(ControlError) as caught:
-        ACCESS.enter(asked)
+    with pytest.raises(AdminError) as caught:
+        ACCESS.check(asked)
 
     assert caught.value.status_code == status
     assert TOKEN not in str(caught.value)
@@ -76,7 +76,7 @@ def test_who_may_not(asked: Request, status: int) -> None:
 
 def test_the_token_in_an_address_becomes_a_cookie() -> None:
     """The browser is sent to the same place, without it."""
-    answer = ACCESS.enter(request_of("GET", f"/x?token={TOKEN}&a=b+c", HOST))
+    answer = ACCESS.check(request_of("GET", f"/x?token={TOKEN}&a=b+c", HOST))
 
     assert answer is not None
     assert answer.status_code == 303
@@ -97,7 +97,7 @@ def test_the_token_in_an_address_becomes_a_cookie() -> None:
 )
 def test_nobody_is_sent_to_another_host(path: str, location: str) -> None:
     """Two slashes of any kind would do that; and what no header takes stays escaped."""
-    answer = ACCESS.enter(request_of("GET", f"{quote(path)}?token={TOKEN}", HOST))
+    answer = ACCESS.check(request_of("GET", f"{quote(path)}?token={TOKEN}", HOST))
 
     assert answer is not None
     assert answer.headers["Location"] == location
@@ -106,5 +106,5 @@ def test_nobody_is_sent_to_another_host(path: str, location: str) -> None:
 def test_a_wrong_token_in_an_address() -> None:
     """Is refused, also of somebody who has the cookie."""
     asked = request_of("GET", "/?token=x", HOST | COOKIE)
-    with pytest.raises(ControlError):
-        ACCESS.enter(asked)
+    with pytest.raises(AdminError):
+        ACCESS.check(asked)

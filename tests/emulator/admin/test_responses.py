@@ -1,4 +1,4 @@
-"""Answers of the control port."""
+"""ResponseWriter of the admin port."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import anyio
 import pytest
 from starlette.types import Message
 
-from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
+from aiodps.emulator.admin.responses import AdminError, AsciiJsonResponse, EventStream
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ def test_json_takes_whatever_devices_send() -> None:
 
 def test_an_error_is_json() -> None:
     """The hint is null if there is none."""
-    response = ControlError(409, "not now").response
+    response = AdminError(409, "not now").response
 
     assert response.status_code == 409
     assert json.loads(bytes(response.body)) == {"error": "not now", "hint": None}

@@ -1,4 +1,4 @@
-"""The control port over real sockets."""
+"""The admin port over real sockets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.responses import Response
 from tests.emulated import PATIENCE
 from tests.emulator.admin.visits import head, headers, port_of, rest, visit
 
-from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError, EventStream
+from aiodps.emulator.admin.responses import AdminError, AsciiJsonResponse, EventStream
 from aiodps.emulator.admin.router import SegmentRoute
-from aiodps.emulator.admin.server import Control
+from aiodps.emulator.admin.server import AdminPort
 from aiodps.emulator.state.store import StoreError
 from aiodps.errors import ConfigurationError
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 
 class Endpoints:
-    """A few things that a control port may be asked."""
+    """A few things that a admin port may be asked."""
 
     def __init__(self) -> None:
         self.ended = anyio.Event()
@@ -53,7 +53,7 @@ class Endpoints:
 
     async def refuse(self, _: Request) -> Response:
         """Say no."""
-        raise ControlError(409, "not now", hint="later")
+        raise AdminError(409, "not now", hint="later")
 
     async def run_out(self, _: Request) -> Response:
         """Have no room for what was changed."""
@@ -82,29 +82,29 @@ class Endpoints:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[tuple[Control, Endpoints]]:
-    """Run a control port."""
+async def serving() -> AsyncIterator[tuple[AdminPort, Endpoints]]:
+    """Run a admin port."""
     endpoints = Endpoints()
-    control = Control.bind(0, endpoints.routes())
+    admin = AdminPort.bind(0, endpoints.routes())
     try:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(control.serve, tasks)
-                yield control, endpoints
+                tasks.start_soon(admin.serve, tasks)
+                yield admin, endpoints
                 tasks.cancel_scope.cancel()
     finally:
-        control.close()
+        admin.close()
 
 
 async def test_requests_are_answered_one_after_the_other() -> None:
     """On one connection, with query, form and headers that keep browsers careful."""
-    async with serving() as (control, _), visit(control) as client:
-        first = await client.ask("GET", "/echo/a%2Fb?a=1&a=2", headers=headers(control))
-        second = await client.ask("POST", "/echo/x", b"k=v", headers(control))
+    async with serving() as (admin, _), visit(admin) as client:
+        first = await client.ask("GET", "/echo/a%2Fb?a=1&a=2", headers=headers(admin))
+        second = await client.ask("POST", "/echo/x", b"k=v", headers(admin))
 
         assert first.body == {"name": "a/b", "a": ["1", "2"], "body": ""}
         assert second.body == {"name": "x", "a": [], "body": "k=v"}
-        assert first.headers["Cache-Control"] == "no-store"
+        assert first.headers["Cache-AdminPort"] == "no-store"
         assert "frame-ancestors 'none'" in first.headers["Content-Security-Policy"]
         assert first.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -112,15 +112,15 @@ async def test_requests_are_answered_one_after_the_other() -> None:
 @pytest.mark.parametrize("path", ["/echo/x", "/nothing"])
 async def test_nothing_is_answered_without_right(path: str) -> None:
     """Not even whether there is something at that path."""
-    async with serving() as (control, _):
-        async with visit(control) as client:
+    async with serving() as (admin, _):
+        async with visit(admin) as client:
             stranger = await client.ask("GET", path, headers=[])
             page = await client.ask(
-                "GET", path, headers=headers(control, "Origin: http://evil.example")
+                "GET", path, headers=headers(admin, "Origin: http://evil.example")
             )
 
-        async with visit(control, host=f"evil.example:{port_of(control)}") as client:
-            elsewhere = await client.ask("GET", path, headers=headers(control))
+        async with visit(admin, host=f"evil.example:{port_of(admin)}") as client:
+            elsewhere = await client.ask("GET", path, headers=headers(admin))
 
         answers = (stranger, page, elsewhere)
         assert [answer.status for answer in answers] == [401, 403, 403]
@@ -129,8 +129,8 @@ async def test_nothing_is_answered_without_right(path: str) -> None:
 
 async def test_the_token_in_an_address_becomes_a_cookie() -> None:
     """Which then is enough to look."""
-    async with serving() as (control, _), visit(control) as client:
-        answer = await client.ask("GET", f"/echo/x?token={control.token}", headers=[])
+    async with serving() as (admin, _), visit(admin) as client:
+        answer = await client.ask("GET", f"/echo/x?token={admin.token}", headers=[])
         cookie = answer.headers["Set-Cookie"].partition(";")[0]
         looked = await client.ask("GET", answer.headers["Location"], headers=[f"Cookie: {cookie}"])
 
@@ -140,11 +140,11 @@ async def test_the_token_in_an_address_becomes_a_cookie() -> None:
 
 async def test_errors_are_answers(caplog: pytest.LogCaptureFixture) -> None:
     """A refusal says why, a bug says little; the connection goes on."""
-    async with serving() as (control, _), visit(control) as client:
-        refused = await client.ask("GET", "/no", headers=headers(control))
-        full = await client.ask("GET", "/full", headers=headers(control))
-        bug = await client.ask("GET", "/bug", headers=headers(control))
-        missing = await client.ask("GET", "/nothing", headers=headers(control))
+    async with serving() as (admin, _), visit(admin) as client:
+        refused = await client.ask("GET", "/no", headers=headers(admin))
+        full = await client.ask("GET", "/full", headers=headers(admin))
+        bug = await client.ask("GET", "/bug", headers=headers(admin))
+        missing = await client.ask("GET", "/nothing", headers=headers(admin))
 
         assert (refused.status, refused.body) == (409, {"error": "not now", "hint": "later"})
         assert (full.status, full.body["error"]) == (500, "the disk is full")
@@ -156,7 +156,7 @@ async def test_errors_are_answers(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_what_is_no_http_is_refused() -> None:
     """With an answer, and the end of the connection."""
-    async with serving() as (control, _), visit(control) as client:
+    async with serving() as (admin, _), visit(admin) as client:
         await client.stream.send(b"nonsense\r\n\r\n")
         data = await rest(client)
 
@@ -166,8 +166,8 @@ async def test_what_is_no_http_is_refused() -> None:
 
 async def test_an_answer_in_pieces() -> None:
     """Comes whole, and the connection ends behind it."""
-    async with serving() as (control, _), visit(control) as client:
-        answer = await client.ask("GET", "/count", headers=headers(control))
+    async with serving() as (admin, _), visit(admin) as client:
+        answer = await client.ask("GET", "/count", headers=headers(admin))
         assert answer.body == 12
         assert answer.headers["Connection"] == "close"
         assert await rest(client) == b""
@@ -175,9 +175,9 @@ async def test_an_answer_in_pieces() -> None:
 
 async def test_pieces_end_when_nobody_follows_any_more() -> None:
     """What they come from is closed, too."""
-    async with serving() as (control, endpoints):
-        async with visit(control) as client:
-            await client.stream.send(head(control, "GET", "/live"))
+    async with serving() as (admin, endpoints):
+        async with visit(admin) as client:
+            await client.stream.send(head(admin, "GET", "/live"))
             data = b""
             while b"data: 1" not in data:
                 data += await client.stream.receive()
@@ -190,9 +190,9 @@ async def test_pieces_end_when_nobody_follows_any_more() -> None:
 
 async def test_a_look_at_the_head_alone() -> None:
     """Of an answer in pieces as of any other."""
-    async with serving() as (control, endpoints), visit(control) as client:
+    async with serving() as (admin, endpoints), visit(admin) as client:
         for path in ("/live", "/echo/x"):
-            await client.stream.send(head(control, "HEAD", path))
+            await client.stream.send(head(admin, "HEAD", path))
             data = b""
             while b"\r\n\r\n" not in data:
                 data += await client.stream.receive()
@@ -205,21 +205,21 @@ async def test_a_look_at_the_head_alone() -> None:
 
 def test_a_port_that_is_taken() -> None:
     """Is named as the caller names it."""
-    control = Control.bind(0, [])
+    admin = AdminPort.bind(0, [])
     try:
         with pytest.raises(ConfigurationError, match="in use") as caught:
-            Control.bind(port_of(control), [])
+            AdminPort.bind(port_of(admin), [])
 
-        assert caught.value.setting == "control_port"
+        assert caught.value.setting == "admin_port"
     finally:
-        control.close()
+        admin.close()
 
 
 def test_tokens_differ() -> None:
     """Between starts, and nobody guesses them."""
-    controls = [Control.bind(0, []), Control.bind(0, [])]
-    for control in controls:
-        control.close()
+    controls = [AdminPort.bind(0, []), AdminPort.bind(0, [])]
+    for admin in controls:
+        admin.close()
 
     assert controls[0].token != controls[1].token
     assert len(controls[0].token) >= 32

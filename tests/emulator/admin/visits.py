@@ -1,4 +1,4 @@
-"""Requests to a control port over a real socket."""
+"""Requests to a admin port over a real socket."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from starlette.requests import Request
 from starlette.types import Message
 from tests.scripted_client import HttpClient
 
-from aiodps.emulator.admin.server import Control
+from aiodps.emulator.admin.server import AdminPort
 
 
 @asynccontextmanager
-async def visit(control: Control, *, host: str | None = None) -> AsyncIterator[HttpClient]:
+async def visit(admin: AdminPort, *, host: str | None = None) -> AsyncIterator[HttpClient]:
     """Open a connection.
 
     Args:
-        control: Where to.
+        admin: Where to.
         host: What the client calls it; None for its right name.
     """
-    async with await anyio.connect_tcp("127.0.0.1", port_of(control)) as stream:
-        yield HttpClient(stream, host=host_of(control) if host is None else host)
+    async with await anyio.connect_tcp("127.0.0.1", port_of(admin)) as stream:
+        yield HttpClient(stream, host=host_of(admin) if host is None else host)
 
 
 async def rest(client: HttpClient) -> bytes:
@@ -36,24 +36,24 @@ async def rest(client: HttpClient) -> bytes:
         return data
 
 
-def port_of(control: Control) -> int:
+def port_of(admin: AdminPort) -> int:
     """Return the port."""
-    return int(control.url.rpartition(":")[2])
+    return int(admin.url.rpartition(":")[2])
 
 
-def host_of(control: Control) -> str:
+def host_of(admin: AdminPort) -> str:
     """Return what a client calls it."""
-    return control.url.removeprefix("http://")
+    return admin.url.removeprefix("http://")
 
 
-def headers(control: Control, *more: str) -> Iterable[str]:
+def headers(admin: AdminPort, *more: str) -> Iterable[str]:
     """Write the headers of somebody who may, beside the host."""
-    return (f"Authorization: Bearer {control.token}", *more)
+    return (f"Authorization: Bearer {admin.token}", *more)
 
 
-def head(control: Control, method: str, path: str) -> bytes:
+def head(admin: AdminPort, method: str, path: str) -> bytes:
     """Write a whole request of somebody who may."""
-    lines = (f"{method} {path} HTTP/1.1", f"Host: {host_of(control)}", *headers(control))
+    lines = (f"{method} {path} HTTP/1.1", f"Host: {host_of(admin)}", *headers(admin))
     return "\r\n".join((*lines, "", "")).encode()
 
 

@@ -84,9 +84,9 @@ def test_a_policy_has_its_rights_alone() -> None:
 @pytest.mark.parametrize(
     ("authorization", "why"),
     [
-        (None, "no shared access signature: it does not begin with SharedAccessSignature"),
-        ("Bearer ", "no shared access signature: it does not begin with SharedAccessSignature"),
-        ("SharedAccessSignature sr=a", "no shared access signature: it has no sig and no se"),
+        (None, "not a shared access signature: it does not begin with SharedAccessSignature"),
+        ("Bearer ", "not a shared access signature: it does not begin with SharedAccessSignature"),
+        ("SharedAccessSignature sr=a", "not a shared access signature: it has no sig and no se"),
         (token(OWNERS, resource="elsewhere"), "the signature is for 'elsewhere'"),
         (token(OWNERS, resource="https://[a"), "the signature is for 'https://[a'"),
         (token(OWNERS, lasts=-90), "the signature ended 90 s ago"),

@@ -166,7 +166,7 @@ def test_who_proves_nothing_is_refused(admin: Administrator, path: str) -> None:
 
     assert admin.refused(method, path, b"{", authorization="") == 401002
     response = admin.send(method, path, authorization="SharedAccessSignature sr=a")
-    assert response.why == "no shared access signature: it has no sig and no se"
+    assert response.why == "not a shared access signature: it has no sig and no se"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_who_proves_nothing_is_refused(admin: Administrator, path: str) -> None:
     ],
 )
 def test_rights(method: str, path: str, right: Right) -> None:
-    """Source: Microsoft Learn, "Control access to DPS": each call takes one right."""
+    """Source: Microsoft Learn, "AdminPort access to DPS": each call takes one right."""
     for each in Right:
         admin = Administrator(policy=AccessPolicy.create("some", rights=[each]))
         status = admin.send(method, path).status_code

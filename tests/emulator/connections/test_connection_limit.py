@@ -14,7 +14,7 @@ from aiodps.emulator.connections import connection_limit as connection_limits
 from aiodps.emulator.connections.connection_limit import (
     RESERVE,
     ConnectionLimit,
-    places_for_descriptors,
+    descriptor_capacity,
     raise_descriptor_limit,
 )
 from aiodps.emulator.connections.timeouts import PeerTimeout
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.anyio
 async def test_a_place_is_given_back() -> None:
     """However the connection ends."""
     connection_limit = ConnectionLimit(2)
-    with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
-        assert (connection_limit.taken, connection_limit.left) == (1, 0)
+    with PeerTimeout() as peer_timeout, connection_limit.slot(peer_timeout):
+        assert (connection_limit.taken, connection_limit.free) == (1, 0)
         connection_limit.mark_established(peer_timeout)
-        assert (connection_limit.taken, connection_limit.left) == (1, 1)
+        assert (connection_limit.taken, connection_limit.free) == (1, 1)
         peer_timeout.end()
         await anyio.sleep_forever()
 
@@ -37,13 +37,13 @@ async def test_a_place_is_given_back() -> None:
 
 
 @virtual_time
-async def test_strangers_do_not_get_all_places_and_go_first() -> None:
+async def test_handshaking_do_not_get_all_places_and_go_first() -> None:
     """A crowd that never shakes hands costs no device its connection."""
     connection_limit, ended = ConnectionLimit(4), list[str]()
 
     async def connection(name: str) -> None:
-        with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
-            if name == "settled":
+        with PeerTimeout() as peer_timeout, connection_limit.slot(peer_timeout):
+            if name == "last_assignment":
                 connection_limit.mark_established(peer_timeout)
 
             await anyio.sleep_forever()
@@ -51,11 +51,11 @@ async def test_strangers_do_not_get_all_places_and_go_first() -> None:
         ended.append(name)
 
     async with anyio.create_task_group() as tasks:
-        for name in ("settled", "settled", "stranger", "stranger"):
+        for name in ("last_assignment", "last_assignment", "stranger", "stranger"):
             tasks.start_soon(connection, name)
 
         await anyio.wait_all_tasks_blocked()
-        assert connection_limit.left == 0
+        assert connection_limit.free == 0
 
         await connection_limit.wait()
         tasks.cancel_scope.cancel()
@@ -70,7 +70,7 @@ async def test_a_newcomer_waits_while_everybody_talks() -> None:
     with (
         anyio.move_on_after(60) as waiting,
         PeerTimeout() as peer_timeout,
-        connection_limit.place(peer_timeout),
+        connection_limit.slot(peer_timeout),
     ):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_talk, peer_timeout)
@@ -86,7 +86,7 @@ async def test_who_is_silent_longest_makes_room() -> None:
     connection_limit, ended = ConnectionLimit(2), list[tuple[str, float]]()
 
     async def connection(name: str) -> None:
-        with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
+        with PeerTimeout() as peer_timeout, connection_limit.slot(peer_timeout):
             connection_limit.mark_established(peer_timeout)
             if name == "talks":
                 await _talk(peer_timeout)
@@ -151,10 +151,10 @@ def test_a_program_may_have_as_many_descriptors_as_it_is_allowed(limit: int) -> 
 def test_descriptors_are_left_for_the_rest(limit: int) -> None:
     """There are no more places than descriptors, however many of these there are."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, limit))
-    assert places_for_descriptors() == 1024 - RESERVE
+    assert descriptor_capacity() == 1024 - RESERVE
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, limit))
-    assert places_for_descriptors() == 64
+    assert descriptor_capacity() == 64
 
 
 def test_without_a_limit_there_still_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,4 +162,4 @@ def test_without_a_limit_there_still_is_one(monkeypatch: pytest.MonkeyPatch) -> 
     infinity = resource.RLIM_INFINITY
     monkeypatch.setattr(resource, "getrlimit", lambda _: (infinity, infinity))
 
-    assert places_for_descriptors() == 100_000
+    assert descriptor_capacity() == 100_000

@@ -28,7 +28,7 @@ from tests.scripted_client import (
 from tests.virtual_time import virtual_time
 
 from aiodps.emulator import Emulator
-from aiodps.emulator.connections.deliver import damaged
+from aiodps.emulator.connections.deliver import damage
 from aiodps.emulator.connections.delivery import Delivery, Part
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
@@ -74,7 +74,7 @@ async def rest(stream: ByteConnection) -> bytes:
         return data
 
 
-# Answers in place of the service's
+# ResponseWriter in place of the service's
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 499])
@@ -301,12 +301,12 @@ async def test_an_oversized_body() -> None:
 
 def test_an_oversized_body_is_right_but_for_its_size() -> None:
     """It is JSON, and as long as was asked for."""
-    body = damaged(b"{}", Delivery(oversize=100))
+    body = damage(b"{}", Delivery(oversize=100))
 
     assert len(body) == 100
     assert json.loads(body) == {}
-    assert damaged(b"{}", None) == b"{}"
-    assert damaged(b"{ab}", Delivery(truncate=Part.BODY)) == b"{a"
+    assert damage(b"{}", None) == b"{}"
+    assert damage(b"{ab}", Delivery(truncate=Part.BODY)) == b"{a"
 
 
 # Time

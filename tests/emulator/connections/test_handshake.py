@@ -38,11 +38,11 @@ class Always:
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
 
-    def knock(self) -> Delivery:
+    def on_accept(self) -> Delivery:
         """Say it."""
         return self._delivery
 
-    def fail(self, reason: str) -> None:
+    def on_failure(self, reason: str) -> None:
         """Take down nothing."""
 
 
@@ -144,7 +144,7 @@ async def test_silence() -> None:
 
 
 async def test_garbage() -> None:
-    """What comes back is no TLS."""
+    """What comes back is not TLS."""
     async with running(**rule('garbage = "message"')) as dps:
         assert reason(await shake(dps)) != ""
 

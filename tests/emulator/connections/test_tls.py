@@ -182,7 +182,7 @@ def _stop_sending(port: int, context: ssl.SSLContext) -> None:
 
 
 async def test_a_flood_leaves_the_others_their_turn() -> None:
-    """Answers that need not wait for the peer do not come in one go."""
+    """ResponseWriter that need not wait for the peer do not come in one go."""
     turns, turns_between = 0, []
 
     async def flood(stream: Stream) -> None:
@@ -199,7 +199,7 @@ async def test_a_flood_leaves_the_others_their_turn() -> None:
             await anyio.lowlevel.checkpoint()
             turns += 1
 
-    async with serving(transport=flood) as server, anyio.create_task_group() as tasks:
+    async with serving(frontend=flood) as server, anyio.create_task_group() as tasks:
         tasks.start_soon(other)
         await server.ask(server.context(), data=b"x" * 1000)
         tasks.cancel_scope.cancel()

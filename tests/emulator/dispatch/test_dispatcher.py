@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.emulated import device
 
-from aiodps.emulator.dispatch.dispatcher import Dispatcher, Sessions
+from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.protocol.messages import (
     Identity,
     ManagementRequest,
@@ -149,30 +149,30 @@ def test_what_cannot_be_kept_is_not_told(
     assert [record.exc_info for record in caplog.records] == [None]
 
 
-def test_a_newer_session_ends_the_older_one_of_its_client_alone() -> None:
+def test_a_newer_session_ends_the_older_one_of_its_client_alone(
+    dispatcher: Dispatcher,
+) -> None:
     """MQTT 3.1.1, 3.1.4-2."""
-    sessions = Sessions()
     ended: list[str] = []
     with (
-        sessions.enter("a", end=lambda: ended.append("a1")),
-        sessions.enter("b", end=lambda: ended.append("b1")),
-        sessions.enter("a", end=lambda: ended.append("a2")),
+        dispatcher.session("a", end=lambda: ended.append("a1")),
+        dispatcher.session("b", end=lambda: ended.append("b1")),
+        dispatcher.session("a", end=lambda: ended.append("a2")),
     ):
         assert ended == ["a1"]
 
 
-def test_a_session_that_was_left_is_not_ended() -> None:
+def test_a_session_that_was_left_is_not_ended(dispatcher: Dispatcher) -> None:
     """Nor is the one that took over forgotten when the older one is left at last."""
-    sessions = Sessions()
     ended: list[str] = []
-    older = sessions.enter("a", end=lambda: ended.append("older"))
-    newer = sessions.enter("a", end=lambda: ended.append("newer"))
+    older = dispatcher.session("a", end=lambda: ended.append("older"))
+    newer = dispatcher.session("a", end=lambda: ended.append("newer"))
     older.__enter__()
     newer.__enter__()
     older.__exit__(None, None, None)
-    with sessions.enter("a", end=lambda: ended.append("third")):
+    with dispatcher.session("a", end=lambda: ended.append("third")):
         assert ended == ["older", "newer"]
 
     newer.__exit__(None, None, None)
-    with sessions.enter("a", end=lambda: ended.append("fourth")):
+    with dispatcher.session("a", end=lambda: ended.append("fourth")):
         assert ended == ["older", "newer"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiodps.emulator.connections.delivery import Delivery, Ending
-from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault
+from aiodps.emulator.faults.apply import NO_RESPONSE, apply_fault, apply_management_fault
 from aiodps.emulator.faults.effects import Drop, Effect, Range
 from aiodps.emulator.faults.injector import Fault
 from aiodps.emulator.protocol.messages import ManagementResponse, Operation, Request, Response
@@ -31,7 +31,7 @@ def make(response: Response, **effect: Any) -> Response:
 
 def test_a_status_with_a_wait() -> None:
     """In the shape of the service's own errors."""
-    answer = make(UNHEARD, status=429, message="no", retry_after="7")
+    answer = make(NO_RESPONSE, status=429, message="no", retry_after="7")
 
     assert (answer.status_code, answer.wait) == (429, "7")
     assert answer.body["errorCode"] == 429000
@@ -40,7 +40,7 @@ def test_a_status_with_a_wait() -> None:
 
 def test_a_date_to_wait_for() -> None:
     """As HTTP writes it."""
-    answer = make(UNHEARD, status=503, retry_after_date=60)
+    answer = make(NO_RESPONSE, status=503, retry_after_date=60)
 
     assert answer.wait is not None
     assert parsedate_to_datetime(answer.wait).timestamp() == NOW + 60
@@ -56,8 +56,8 @@ def test_no_wait_at_all() -> None:
 
 def test_elsewhere() -> None:
     """307 unless another status is said."""
-    assert make(UNHEARD, redirect="https://x/").status_code == 307
-    answer = make(UNHEARD, redirect="https://x/", status=302)
+    assert make(NO_RESPONSE, redirect="https://x/").status_code == 307
+    answer = make(NO_RESPONSE, redirect="https://x/", status=302)
     assert answer.status_code == 302
     assert answer.delivery is not None
     assert answer.delivery.headers == {"Location": "https://x/"}

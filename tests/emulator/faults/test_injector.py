@@ -142,7 +142,7 @@ def test_a_new_plan_counts_anew() -> None:
 
 def test_hostile_names_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was not seen for longest is forgotten first."""
-    monkeypatch.setattr(injector, "MOST_COUNTED", 10)
+    monkeypatch.setattr(injector, "MAX_COUNTERS", 10)
     made = faults("first = 1\ndelay = 1")
     for n in range(100):
         strike(made, f"d{n}")

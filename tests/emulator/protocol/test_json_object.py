@@ -39,10 +39,10 @@ RULE_FIELDS = JsonObject(DOCUMENT, "entry 3")
 
 def test_what_is_there() -> None:
     """Members are returned as what they are."""
-    inner = RULE_FIELDS.required_members("object").required_members("inner")
+    inner = RULE_FIELDS.required_object("object").required_object("inner")
 
-    assert RULE_FIELDS.text("text") == RULE_FIELDS.required_text("text") == "a"
-    assert RULE_FIELDS.texts("texts") == ("a", "b")
+    assert RULE_FIELDS.string("text") == RULE_FIELDS.required_string("text") == "a"
+    assert RULE_FIELDS.strings("texts") == ("a", "b")
     assert RULE_FIELDS.word("red", Colour) is Colour.RED
     assert RULE_FIELDS.word("shouted", Colour) is Colour.BLUE
     assert RULE_FIELDS.flag("true") is True
@@ -54,9 +54,9 @@ def test_what_is_there() -> None:
 @pytest.mark.parametrize("name", ["null", "absent"])
 def test_what_is_not_there(name: str) -> None:
     """Null is as good as absent."""
-    assert RULE_FIELDS.text(name) is None
-    assert RULE_FIELDS.texts(name) == ()
-    assert RULE_FIELDS.members(name) is None
+    assert RULE_FIELDS.string(name) is None
+    assert RULE_FIELDS.strings(name) == ()
+    assert RULE_FIELDS.object(name) is None
     assert RULE_FIELDS.flag(name) is None
     assert RULE_FIELDS.time(name) is None
     assert RULE_FIELDS.word(name, Colour) is None
@@ -65,23 +65,23 @@ def test_what_is_not_there(name: str) -> None:
 @pytest.mark.parametrize(
     ("read", "message"),
     [
-        (lambda: RULE_FIELDS.text("number"), "entry 3: number is not a text"),
-        (lambda: RULE_FIELDS.text("zero"), "entry 3: zero is not a text"),
+        (lambda: RULE_FIELDS.string("number"), "entry 3: number is not a string"),
+        (lambda: RULE_FIELDS.string("zero"), "entry 3: zero is not a string"),
         (lambda: RULE_FIELDS.flag("zero"), "entry 3: zero is neither true nor false"),
         (lambda: RULE_FIELDS.time("red"), "entry 3: red is not a time"),
-        (lambda: RULE_FIELDS.text("empty"), "entry 3: empty is empty"),
-        (lambda: RULE_FIELDS.required_text("null"), "entry 3: null is missing"),
-        (lambda: RULE_FIELDS.texts("mixed"), "entry 3: mixed is not a list of texts"),
-        (lambda: RULE_FIELDS.texts("text"), "entry 3: text is not a list of texts"),
-        (lambda: RULE_FIELDS.members("texts"), "entry 3: texts is not an object"),
-        (lambda: RULE_FIELDS.required_members("absent"), "entry 3: absent is missing"),
+        (lambda: RULE_FIELDS.string("empty"), "entry 3: empty is empty"),
+        (lambda: RULE_FIELDS.required_string("null"), "entry 3: null is missing"),
+        (lambda: RULE_FIELDS.strings("mixed"), "entry 3: mixed is not a list of strings"),
+        (lambda: RULE_FIELDS.strings("text"), "entry 3: text is not a list of strings"),
+        (lambda: RULE_FIELDS.object("texts"), "entry 3: texts is not an object"),
+        (lambda: RULE_FIELDS.required_object("absent"), "entry 3: absent is missing"),
         (
             lambda: RULE_FIELDS.word("green", Colour),
             "entry 3: green is 'green', not one of: red, blue",
         ),
         (
-            lambda: RULE_FIELDS.required_members("object").required_members("inner").text("deep"),
-            "entry 3: object.inner.deep is not a text",
+            lambda: RULE_FIELDS.required_object("object").required_object("inner").string("deep"),
+            "entry 3: object.inner.deep is not a string",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -97,8 +97,8 @@ def test_what_is_wrong(read: Callable[[], object], message: str) -> None:
 
 def test_the_object_itself_can_be_at_fault() -> None:
     """An empty name means the object, at the top and below."""
-    top = RULE_FIELDS.fault("", "is odd")
-    below = RULE_FIELDS.required_members("object").fault("", "is odd")
+    top = RULE_FIELDS.error("", "is odd")
+    below = RULE_FIELDS.required_object("object").error("", "is odd")
 
     assert (top.message, below.message) == ("entry 3 is odd", "entry 3: object is odd")
 

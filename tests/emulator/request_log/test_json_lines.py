@@ -13,7 +13,7 @@ from tests.emulator.request_log.test_log import exchange
 from tests.scripted_client import http, mqtt, mqtt_connect
 
 from aiodps.emulator.request_log import json_lines
-from aiodps.emulator.request_log.json_lines import to_json, written
+from aiodps.emulator.request_log.json_lines import to_json, write_to
 from aiodps.emulator.request_log.log import RequestLog
 from aiodps.errors import ConfigurationError
 
@@ -106,10 +106,10 @@ def test_lines_are_added_to_a_file(tmp_path: Path) -> None:
     """What was there stays."""
     file, made = tmp_path / "journal", RequestLog()
     file.write_text("{}\n")
-    with written(made, file):
-        made.note(exchange(None))
+    with write_to(made, file):
+        made.record(exchange(None))
 
-    made.note(exchange(None))
+    made.record(exchange(None))
 
     assert len(read(file)) == 2
 
@@ -117,8 +117,8 @@ def test_lines_are_added_to_a_file(tmp_path: Path) -> None:
 def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     """Is called `-`, and stays open."""
     made = RequestLog()
-    with written(made, "-"):
-        made.note(exchange(None))
+    with write_to(made, "-"):
+        made.record(exchange(None))
 
     assert json.loads(capsys.readouterr().out)["status"] == 202
     assert not sys.stdout.closed
@@ -127,8 +127,8 @@ def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     """Is known at once."""
     with (
-        pytest.raises(ConfigurationError, match="cannot be written") as caught,
-        written(RequestLog(), tmp_path / "none" / "journal"),
+        pytest.raises(ConfigurationError, match="cannot be write_to") as caught,
+        write_to(RequestLog(), tmp_path / "none" / "journal"),
     ):
         pass
 
@@ -139,9 +139,9 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_does_not_end_the_emulator(caplog: pytest.LogCaptureFixture) -> None:
     """It is said once, and the journal in memory goes on."""
     made = RequestLog()
-    with written(made, "/dev/full"):
-        made.note(exchange(None))
-        made.note(exchange(None))
+    with write_to(made, "/dev/full"):
+        made.record(exchange(None))
+        made.record(exchange(None))
 
     assert len(made) == 2
     assert len(caplog.records) == 1

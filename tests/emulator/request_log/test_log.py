@@ -8,8 +8,8 @@ import pytest
 
 from aiodps.emulator.protocol.messages import Operation
 from aiodps.emulator.request_log.log import (
-    LONGEST_COUNTED_ID,
-    LONGEST_TEXT,
+    MAX_ID_LENGTH,
+    MAX_TEXT_LENGTH,
     Counts,
     Exchange,
     RequestLog,
@@ -33,33 +33,33 @@ def exchange(
 def test_what_is_counted() -> None:
     """Registers by id, operations, and answers by status."""
     counts = Counts()
-    counts.note(exchange(Operation.REGISTER, "a"))
-    counts.note(exchange(Operation.REGISTER, "a", 401))
-    counts.note(exchange(Operation.REGISTER, "b"))
-    counts.note(exchange(Operation.OPERATION_STATUS, "a", 200))
-    counts.note(exchange(None, None, 404))
-    counts.note(exchange(None, None, 0))
+    counts.record(exchange(Operation.REGISTER, "a"))
+    counts.record(exchange(Operation.REGISTER, "a", 401))
+    counts.record(exchange(Operation.REGISTER, "b"))
+    counts.record(exchange(Operation.OPERATION_STATUS, "a", 200))
+    counts.record(exchange(None, None, 404))
+    counts.record(exchange(None, None, 0))
 
-    assert counts.registers == {"a": 2, "b": 1}
+    assert counts.register_requests == {"a": 2, "b": 1}
     assert counts.operations == {Operation.REGISTER: 3, Operation.OPERATION_STATUS: 1}
-    assert counts.answers == {202: 2, 401: 1, 200: 1, 404: 1}
+    assert counts.responses == {202: 2, 401: 1, 200: 1, 404: 1}
 
 
 def test_hostile_ids_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a bound on how many are counted one by one, and on their length."""
-    monkeypatch.setattr(log, "MAX_COUNTED_IDS", 2)
+    monkeypatch.setattr("aiodps.emulator.request_log.log.MAX_COUNTED_IDS", 2)
     counts = Counts()
-    for name in ("a", "x" * (LONGEST_COUNTED_ID + 1), "b", "c", "a"):
-        counts.note(exchange(Operation.REGISTER, name))
+    for name in ("a", "x" * (MAX_ID_LENGTH + 1), "b", "c", "a"):
+        counts.record(exchange(Operation.REGISTER, name))
 
-    assert counts.registers == {"a": 2, "b": 1}
+    assert counts.register_requests == {"a": 2, "b": 1}
     assert counts.operations[Operation.REGISTER] == 5
 
 
 def test_counts_begin_anew() -> None:
     """With nothing."""
     counts = Counts()
-    counts.note(exchange(Operation.REGISTER))
+    counts.record(exchange(Operation.REGISTER))
     counts.clear()
 
     assert counts == Counts()
@@ -67,14 +67,14 @@ def test_counts_begin_anew() -> None:
 
 def test_the_last_exchanges_are_kept() -> None:
     """The oldest are forgotten first, and numbers are never used twice."""
-    made = RequestLog(kept=2)
+    made = RequestLog(size=2)
     for status in (1, 2, 3):
-        made.note(exchange(None, status_code=status))
+        made.record(exchange(None, status_code=status))
 
     assert [each.status_code for each in made] == [2, 3]
     assert [number for number, _ in made.after(2)] == [3]
     made.clear()
-    made.note(exchange(None, status_code=4))
+    made.record(exchange(None, status_code=4))
     assert [number for number, _ in made.after(0)] == [4]
     assert len(made) == 1
 
@@ -82,12 +82,12 @@ def test_the_last_exchanges_are_kept() -> None:
 def test_long_texts_are_cut() -> None:
     """Whatever a client makes long: ten thousand of them are kept."""
     made = RequestLog()
-    long = "x" * (LONGEST_TEXT + 1)
-    made.note(replace(exchange(None, long), what=long, certificate=long, message=long))
+    long = "x" * (MAX_TEXT_LENGTH + 1)
+    made.record(replace(exchange(None, long), what=long, certificate=long, message=long))
     (kept,) = made
 
     texts = (kept.registration_id, kept.what, kept.certificate, kept.message)
-    assert {len(text or "") for text in texts} == {LONGEST_TEXT}
+    assert {len(text or "") for text in texts} == {MAX_TEXT_LENGTH}
 
 
 def test_listeners_hear_everything_while_they_listen() -> None:
@@ -95,8 +95,8 @@ def test_listeners_hear_everything_while_they_listen() -> None:
     made = RequestLog()
     heard: list[Exchange] = []
     with made.listen(heard.append):
-        made.note(exchange(None, status_code=1))
+        made.record(exchange(None, status_code=1))
 
-    made.note(exchange(None, status_code=2))
+    made.record(exchange(None, status_code=2))
 
     assert [each.status_code for each in heard] == [1]

@@ -148,7 +148,7 @@ def test_what_is_no_database_is_refused(file: Path) -> None:
 
 
 def test_a_damaged_file_is_told_as_that(file: Path) -> None:
-    """When what is damaged is read."""
+    """When what is damage is read."""
     with closing(SqliteStore.open(file)) as store:
         for number in range(1000):
             store.put(Kind.GROUP, f"{number}", lambda: {"text": "x" * 100})

@@ -115,7 +115,7 @@ def test_the_same_as_processes(cluster: Cluster, dps: Server, tmp_path: Path) ->
         )
 
     assert [end.progress.assigned for end in ends] == [20, 20]
-    assert sorted(dps.emulator.counts.registers.values()) == [1] * 40
+    assert sorted(dps.emulator.counts.register_requests.values()) == [1] * 40
     assert seen[-1].assigned == 40
 
 
@@ -137,7 +137,7 @@ def test_a_lost_worker_costs_time_and_no_device(
         ends = future.result()
 
     assert sum(end.progress.assigned for end in ends) == 60
-    registers = dps.emulator.counts.registers
+    registers = dps.emulator.counts.register_requests
     assert len(registers) == 60
     # At the kill at most five devices of that worker were on their way.
     assert sum(registers.values()) <= 60 + 5

@@ -40,7 +40,7 @@ def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:
     with server() as dps, ThreadPoolExecutor(3) as pool:
         parts = shards(spec(dps.emulator, tmp_path, 10, arrivals=Burst()), 3)
         ends = run_shards(parts, pool, stop=Stop(), on_progress=seen.append)
-        assert sorted(dps.emulator.counts.registers.values()) == [1] * 10
+        assert sorted(dps.emulator.counts.register_requests.values()) == [1] * 10
 
     started = []
     for shard in range(3):
@@ -105,7 +105,7 @@ def test_a_shard_that_cannot_run_stops_the_others(
             run_shards(parts, pool, stop=Stop())
 
     assert caught.value.reason == "damaged"
-    assert sum(dps.emulator.counts.registers.values()) <= 1
+    assert sum(dps.emulator.counts.register_requests.values()) <= 1
 
 
 def test_a_shard_whose_process_is_killed(tmp_path: Path) -> None:

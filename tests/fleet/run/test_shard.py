@@ -62,7 +62,7 @@ def test_it_stops_when_told_before_the_start(dps: Server, order: Order, tmp_path
     end = run_shard(spec(dps.emulator, tmp_path, 5))
 
     assert (end.progress.assigned, end.progress.left) == (0, 5)
-    assert not dps.emulator.counts.registers
+    assert not dps.emulator.counts.register_requests
 
 
 def test_run_again_it_goes_on(dps: Server, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_run_again_it_goes_on(dps: Server, tmp_path: Path) -> None:
     first, second = run_shard(shard), run_shard(shard)
 
     assert first.progress.assigned == second.progress.assigned == 5
-    assert set(dps.emulator.counts.registers.values()) == {1}
+    assert set(dps.emulator.counts.register_requests.values()) == {1}
 
 
 def test_a_folder_that_is_not_there(dps: Server, tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
-"""The JSON API of the control port: what a test or a script asks of a running emulator.
+"""The admin API: JSON for tests and scripts that control a running emulator.
 
-GET    /api/facts              where everything is: ports, id scope, CA
-GET    /api/counts             how many requests came, by operation, device and status
-GET    /api/journal?after=N    the last exchanges, those after number N alone
-GET    /api/faults             {"toml": ..., "seed": ..., "rules": [names]}
-PUT    /api/faults             body: TOML as in a fault file; counts at once
-DELETE /api/faults             nothing goes wrong on purpose any more
-POST   /api/reset              forget what devices did, as if they had never come
+GET    /api/facts                  addresses, ports, id scope
+GET    /api/counts                 numbers of requests, by operation, device and status
+GET    /api/request-log?after=N    the latest requests, only those after number N
+GET    /api/faults                 {"toml": ..., "seed": ..., "rules": [names]}
+PUT    /api/faults                 body: TOML as in a fault file; applies at once
+DELETE /api/faults                 no faults any more
+POST   /api/reset                  delete registrations, counts and request log
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
-from aiodps.emulator.admin.responses import AsciiJsonResponse, ControlError
+from aiodps.emulator.admin.responses import AdminError, AsciiJsonResponse
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
@@ -27,34 +27,34 @@ from aiodps.emulator.request_log.log import Counts, RequestLog
 from aiodps.errors import ConfigurationError
 
 
-class Controlled(Protocol):
-    """The emulator, as far as it is controlled."""
+class Administered(Protocol):
+    """The emulator, as far as the admin API needs it."""
 
     counts: Counts
     request_log: RequestLog
     faults: FaultInjector
 
     def facts(self) -> Mapping[str, Any]:
-        """Say where everything is, as JSON."""
+        """Return addresses and ids, as JSON."""
         ...
 
     def reset(self) -> None:
-        """Forget what devices did."""
+        """Delete registrations, counts and request log."""
         ...
 
 
-class ControlApi:
-    """Answers `/api`."""
+class AdminApi:
+    """ResponseWriter `/api`."""
 
-    def __init__(self, dps: Controlled) -> None:
+    def __init__(self, dps: Administered) -> None:
         self._dps = dps
 
     def routes(self) -> list[SegmentRoute]:
-        """Return the paths of the API."""
+        """Return the routes of the API."""
         return [
             SegmentRoute("/api/facts", self._facts),
             SegmentRoute("/api/counts", self._counts),
-            SegmentRoute("/api/journal", self._request_log),
+            SegmentRoute("/api/request-log", self._request_log),
             SegmentRoute("/api/faults", self._faults),
             SegmentRoute("/api/faults", self._put_faults, methods=["PUT"]),
             SegmentRoute("/api/faults", self._delete_faults, methods=["DELETE"]),
@@ -66,19 +66,19 @@ class ControlApi:
 
     async def _counts(self, _: Request) -> Response:
         counts = self._dps.counts
-        registers = dict(counts.registers)
+        by_id = dict(counts.register_requests)
         return AsciiJsonResponse(
             {
-                "registers": {"total": sum(registers.values()), "by_registration_id": registers},
+                "register_requests": {"total": sum(by_id.values()), "by_registration_id": by_id},
                 "operations": {each.value: n for each, n in counts.operations.items()},
-                "answers": {str(status): n for status, n in counts.answers.items()},
+                "responses": {str(status): n for status, n in counts.responses.items()},
             }
         )
 
     async def _request_log(self, request: Request) -> Response:
         after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdigit()):
-            raise ControlError(HTTPStatus.BAD_REQUEST, f"after is {after[:20]!r}, not a number")
+            raise AdminError(HTTPStatus.BAD_REQUEST, f"after is {after[:20]!r}, not a number")
 
         entries = self._dps.request_log.after(int(after[:18]))
         return AsciiJsonResponse(
@@ -94,9 +94,9 @@ class ControlApi:
         try:
             self._dps.faults.plan = Plan.read((await request.body()).decode())
         except UnicodeDecodeError as exc:
-            raise ControlError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from exc
+            raise AdminError(HTTPStatus.BAD_REQUEST, "the body is not UTF-8") from exc
         except ConfigurationError as exc:
-            raise ControlError(HTTPStatus.BAD_REQUEST, exc.message, hint=exc.hint) from exc
+            raise AdminError(HTTPStatus.BAD_REQUEST, exc.message, hint=exc.hint) from exc
 
         return await self._faults(request)
 

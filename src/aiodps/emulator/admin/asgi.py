@@ -1,4 +1,4 @@
-"""ASGI on a connection of ours: the bounded HTTP/1.1 of the fronts drives an application."""
+"""ASGI over `HttpConnection`, whose HTTP/1.1 has strict limits."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class RequestCycle:
-    """One request, already read whole and within limits, and its answer."""
+    """One request, read completely and within limits, and its response."""
 
     http: HttpConnection
     stream: Stream
-    """That `http` speaks over."""
+    """The stream under `http`."""
     request: HttpRequest
     headers: Mapping[str, str]
-    """Of every answer."""
+    """Sent with every response."""
     _received: bool = False
     _complete: bool = False
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
     async def run(self, app: ASGIApp) -> bool:
-        """Have the application answer; False if it broke off, and the connection has to end.
+        """Run the application; False if it did not complete the response.
 
         Raises:
             PeerLostError: If the connection broke.
@@ -45,7 +45,7 @@ class RequestCycle:
             raise
         except Exception:
             # A bug of ours must not cost the connection.
-            log.exception("the control port failed")
+            log.exception("the admin port failed")
 
         return self._complete
 
@@ -74,11 +74,13 @@ class RequestCycle:
         if self.request.method == "HEAD":
             await self.http.send(message["status"], b"", headers)
             self._complete = True
-            # The rest is for nobody, and may be without an end.
+            # The body is not sent, and may be endless.
             self._scope.cancel()
             await anyio.lowlevel.checkpoint()
 
-        if "content-length" not in headers:  # it is streamed, for as long as somebody follows
+        if (
+            "content-length" not in headers
+        ):  # server-sent events, for as long as the client listens
             headers["Connection"] = "close"
             self.stream.peer_timeout.start(silence=math.inf)
 

@@ -1,8 +1,8 @@
-"""Who may use the control port: whoever has the token, from this machine, and no web page.
+"""Authentication on the admin port: by a token, from this machine, never from another web page.
 
-Any page that a browser shows may send requests to ports of this machine, and a stranger's name may
-be made to point here. So the `Host` has to be ours, a foreign `Origin` is refused, and nothing is
-answered without the token.
+Any web page may send requests to ports of this machine, and a foreign name may be made to resolve
+to it (DNS rebinding). So `Host` must be a name of this machine, a foreign `Origin` is refused, and
+nothing is done without the token.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aiodps.emulator.admin.responses import ControlError
+from aiodps.emulator.admin.responses import AdminError
 
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
-"""What a client on this machine may call it."""
+"""Names of this machine that a client may use."""
 _SAFE = ("GET", "HEAD")
-_HINT = "the address with the token was printed at the start, and stands in the ready file"
+_HINT = "the address with the token was printed at the start; the ready file has it too"
 
 
-class Access:
-    """Middleware that lets requests in.
+class AuthMiddleware:
+    """Middleware that authenticates requests.
 
     Args:
-        app: What they are for.
-        token: What they have to show.
-        port: That they come to.
+        app: The application behind it.
+        token: The token that requests must carry.
+        port: The admin port.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, port: int) -> None:
@@ -41,31 +41,33 @@ class Access:
         self._cookie = f"aiodps-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request, have it log in, or hand it on."""
+        """Refuse a request, log its browser in, or pass it on."""
         try:
-            response = self.enter(Request(scope))
-        except ControlError as exc:
+            response = self.check(Request(scope))
+        except AdminError as exc:
             response = exc.response
 
         await (response or self._app)(scope, receive, send)
 
-    def enter(self, request: Request) -> Response | None:
+    def check(self, request: Request) -> Response | None:
         """Check a request.
 
         Returns:
-            None if it may go on; or, if it brought the token in its address, an answer that sends
-            the browser to the same place without it, and with a cookie.
+            None if it is authenticated; if it has the token in its query, a redirect to the same
+            address without it that sets a cookie.
 
         Raises:
-            ControlError: If it may not.
+            AdminError: If it is not authenticated.
         """
         host = request.headers.get("host", "").lower()
         if host not in self._hosts:
-            raise ControlError(HTTPStatus.FORBIDDEN, "this port is for this machine only")
+            raise AdminError(
+                HTTPStatus.FORBIDDEN, "only clients on this machine may use this port"
+            )
 
         origin = request.headers.get("origin")
         if origin is not None and origin.lower() != f"http://{host}":
-            raise ControlError(HTTPStatus.FORBIDDEN, "another web page may not ask this port")
+            raise AdminError(HTTPStatus.FORBIDDEN, "other web pages may not use this port")
 
         if request.method in _SAFE and "token" in request.query_params:
             return self._log_in(request)
@@ -75,19 +77,17 @@ class Access:
             return None
 
         if not self._is_right(request.cookies.get(self._cookie, "")):
-            raise ControlError(
-                HTTPStatus.UNAUTHORIZED, "the token is missing or wrong", hint=_HINT
-            )
+            raise AdminError(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong", hint=_HINT)
 
         if request.method not in _SAFE and origin is None:
-            # A browser sends it with every request that changes something.
-            raise ControlError(HTTPStatus.FORBIDDEN, "a change with a cookie needs an Origin")
+            # Browsers send Origin with every request that changes something.
+            raise AdminError(HTTPStatus.FORBIDDEN, "a change with a cookie needs an Origin")
 
         return None
 
     def _log_in(self, request: Request) -> Response:
         if not self._is_right(request.query_params.getlist("token")[0]):
-            raise ControlError(HTTPStatus.UNAUTHORIZED, "the token is wrong", hint=_HINT)
+            raise AdminError(HTTPStatus.UNAUTHORIZED, "the token is wrong", hint=_HINT)
 
         others = [pair for pair in request.query_params.multi_items() if pair[0] != "token"]
         path = "/" + quote(request.scope["path"].lstrip("/"))  # two would lead to another host

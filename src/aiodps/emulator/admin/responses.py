@@ -1,4 +1,4 @@
-"""Answers of the control port: JSON, errors as JSON, and server-sent events."""
+"""ResponseWriter of the admin port: JSON, errors as JSON, and server-sent events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AsciiJsonResponse(JSONResponse):
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, until they end or the peer has gone; the generator is closed then."""
+    """Server-sent events; the generator is closed when they end or the client has gone."""
 
     media_type = "text/event-stream"
     body_iterator: AsyncGenerator[bytes, None]
@@ -32,16 +32,16 @@ class EventStream(StreamingResponse):
             await super().stream_response(send)
 
 
-class ControlError(HTTPException):
-    """A request that cannot be done; raised by endpoints, answered as JSON with this status."""
+class AdminError(HTTPException):
+    """An error of the admin port; raised by endpoints, sent as JSON with its status."""
 
     def __init__(self, status_code: int, message: str, *, hint: str | None = None) -> None:
         super().__init__(int(status_code), message)
         self.hint = hint
-        """What to do about it; None if that is plain."""
+        """What to do about it; None if that is obvious."""
 
     @property
     def response(self) -> JSONResponse:
-        """The answer."""
+        """The error as JSON."""
         body = {"error": self.detail, "hint": self.hint}
         return AsciiJsonResponse(body, status_code=self.status_code, headers=self.headers)

@@ -1,6 +1,6 @@
 """Who may administer: shared access policies, their rights, and the tokens signed with their keys.
 
-Source: Microsoft Learn, "Control access to Azure IoT Hub Device Provisioning Service". Tokens of
+Source: Microsoft Learn, "AdminPort access to Azure IoT Hub Device Provisioning Service". Tokens of
 Microsoft's clients are for a host name, with or without the port, or for a whole URL, escaped or
 not, and last from ten minutes to an hour (seen on the wire). A bearer token of Entra ID is taken
 as it is, as nobody on this machine could judge it.
@@ -98,7 +98,7 @@ class AccessPolicy:
         rights = [known.get(word.strip().lower()) for word in words.split(",")]
         if not name.strip() or None in rights:
             raise ConfigurationError(
-                f"{text!r} is no shared access policy",
+                f"{text!r} is not a shared access policy",
                 setting="access_policies",
                 hint=f"write NAME=RIGHT,RIGHT; the rights are {', '.join(Right)}",
             )
@@ -162,7 +162,7 @@ class Access:
         try:
             signature = SharedAccessSignature.read(authorization)
         except SasError as exc:
-            raise _unauthorized(f"no shared access signature: {exc}") from exc
+            raise _unauthorized(f"not a shared access signature: {exc}") from exc
 
         if not _is_for(signature, request):
             raise _unauthorized(f"the signature is for {signature.resource[:200]!a}")

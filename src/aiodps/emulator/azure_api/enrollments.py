@@ -165,7 +165,7 @@ class EnrollmentCalls:
 
         members = known_members(document, api_version=self._api_version)
         try:
-            return read_enrollment(members | {self._kind.id_member: inside}, place="enrollment")
+            return read_enrollment(members | {self._kind.id_member: inside}, source="enrollment")
         except ConfigurationError as exc:
             raise Refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from aiodps.emulator.azure_api.paging import page_of
-from aiodps.emulator.protocol.api_versions import shaped_state
+from aiodps.emulator.protocol.api_versions import shape_state
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.formats import timestamp
 from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
@@ -44,7 +44,7 @@ class RegistrationCalls:
             "etag": record.etag,
         }
         shown = {name: value for name, value in state.items() if name not in _DEVICE_ONLY}
-        return known | dict(shaped_state(shown, self._request.api_version or ""))
+        return known | dict(shape_state(shown, self._request.api_version or ""))
 
     def get(self, registration_id: str) -> ManagementResponse:
         """Show one."""

@@ -45,7 +45,7 @@ class ServiceApi:
     Args:
         service: The instance.
         access: Who may do what.
-        chance: Where tracking ids come from; None for the system's.
+        rng: Where tracking ids come from; None for the system's.
     """
 
     def __init__(

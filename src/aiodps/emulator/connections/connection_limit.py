@@ -1,7 +1,7 @@
-"""How many connections there may be: descriptors run out, and the process shall not go with them.
+"""The limit on open connections, so that the process never runs out of file descriptors.
 
-When there is no room left, a newcomer gets the place of the peer that has been silent longest.
-Devices come back by themselves; and a crowd that says nothing cannot keep the others out.
+At the limit, the connection that has been idle longest is closed for a new one. Devices reconnect
+by themselves, and idle clients cannot keep the others out.
 """
 
 from __future__ import annotations
@@ -20,86 +20,88 @@ from aiodps.emulator.connections.timeouts import PeerTimeout
 RESERVE: Final = 128
 """Descriptors left to everything else: event loop, files, a database, calls to webhooks."""
 SILENT_SECONDS: Final = 3.0
-"""A peer that has said something within that time keeps its place."""
+"""A peer that has made progress within that time keeps its connection."""
 _FEWEST: Final = 64
 _MOST: Final = 100_000
 _SHARE: Final = 32
-"""When it is full, one place in so many is cleared at once: looking for them takes a while."""
-_BREATH: Final = 0.05
-"""Seconds until we look again whether there is room."""
+"""At the limit one connection in so many is closed at once: finding the idle ones takes a while."""
+_RETRY_SECONDS: Final = 0.05
+"""Seconds between two looks at whether a slot is free."""
 
 log = logging.getLogger(__name__)
 
 
 class ConnectionLimit:
-    """The places for connections of one process, on all its ports together.
+    """Slots for connections, shared by all ports of the emulator.
 
-    A quarter of them is kept from peers that have not yet shaken hands, so that a crowd of these
-    costs no device its connection.
+    A quarter of them is reserved for peers that have completed the TLS handshake, so that many
+    peers that have not cost no device its connection.
     """
 
-    def __init__(self, places: int | None = None) -> None:
-        """Count the places.
+    def __init__(self, capacity: int | None = None) -> None:
+        """Set the limit.
 
         Args:
-            places: How many there are; None for as many as the process has descriptors for.
+            capacity: Number of slots; None for as many as the process has descriptors for.
         """
-        self.places = places_for_descriptors() if places is None else places
-        self._strangers = set[PeerTimeout]()
-        self._settled = set[PeerTimeout]()
-        self._told = False
+        self.capacity = descriptor_capacity() if capacity is None else capacity
+        self._handshaking = set[PeerTimeout]()
+        self._established = set[PeerTimeout]()
+        self._warned = False
 
     @property
     def taken(self) -> int:
-        """How many connections there are."""
-        return len(self._strangers) + len(self._settled)
+        """Number of open connections."""
+        return len(self._handshaking) + len(self._established)
 
     @property
-    def left(self) -> int:
-        """How many newcomers may come in now."""
-        return min(self.places - self.taken, max(1, self.places * 3 // 4) - len(self._strangers))
+    def free(self) -> int:
+        """Number of connections that may be accepted now."""
+        return min(
+            self.capacity - self.taken, max(1, self.capacity * 3 // 4) - len(self._handshaking)
+        )
 
     @contextmanager
-    def place(self, peer_timeout: PeerTimeout) -> Iterator[None]:
-        """Have a place, as long as the block runs."""
-        self._strangers.add(peer_timeout)
+    def slot(self, peer_timeout: PeerTimeout) -> Iterator[None]:
+        """Hold a slot for as long as the block runs."""
+        self._handshaking.add(peer_timeout)
         try:
             yield
         finally:
-            self._strangers.discard(peer_timeout)
-            self._settled.discard(peer_timeout)
+            self._handshaking.discard(peer_timeout)
+            self._established.discard(peer_timeout)
 
     def mark_established(self, peer_timeout: PeerTimeout) -> None:
-        """Note that a peer has shaken hands."""
-        self._strangers.discard(peer_timeout)
-        self._settled.add(peer_timeout)
+        """Record that a peer has completed the handshake."""
+        self._handshaking.discard(peer_timeout)
+        self._established.add(peer_timeout)
 
     async def wait(self) -> int:
-        """Wait for a place, and if need be make some; return how many there are."""
-        while self.left <= 0:
+        """Wait for free slots, closing idle connections if need be; return their number."""
+        while self.free <= 0:
             self.evict_idle()
-            await anyio.sleep(_BREATH)
+            await anyio.sleep(_RETRY_SECONDS)
 
-        return self.left
+        return self.free
 
     def evict_idle(self) -> None:
-        """End the connections that have been silent longest; those that count, last."""
-        if not self._told:
-            self._told = True
+        """Close the connections that have been idle longest, established ones only if need be."""
+        if not self._warned:
+            self._warned = True
             log.warning(
-                "no room for more connections than %d: the silent ones end; "
-                "more file descriptors (ulimit -n) give more room",
+                "the limit of %d connections is reached: idle ones are closed; "
+                "more file descriptors (ulimit -n) raise the limit",
                 self.taken,
             )
 
-        if not self._end(self._strangers) and self.taken >= self.places:
-            self._end(self._settled)
+        if not self._end(self._handshaking) and self.taken >= self.capacity:
+            self._end(self._established)
 
     def _end(self, connections: set[PeerTimeout]) -> bool:
-        """End the most silent of these, if any of them is silent at all."""
+        """Close the idlest of these; False if none of them is idle."""
         before = anyio.current_time() - SILENT_SECONDS
         silent = (each for each in connections if each.renewed < before)
-        ended = nsmallest(1 + self.places // _SHARE, silent, key=lambda one: one.renewed)
+        ended = nsmallest(1 + self.capacity // _SHARE, silent, key=lambda one: one.renewed)
         for each in ended:
             each.end()
 
@@ -107,7 +109,7 @@ class ConnectionLimit:
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process have as many descriptors as it may; for programs, not for libraries."""
+    """Raise the limit on file descriptors as far as allowed; for programs, not for libraries."""
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 (there is none on Windows)
 
@@ -117,8 +119,8 @@ def raise_descriptor_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def places_for_descriptors() -> int:
-    """Return how many connections this process may have without running out of descriptors."""
+def descriptor_capacity() -> int:
+    """Return the number of connections that the process has descriptors for."""
     if sys.platform == "win32":
         return _MOST
 

@@ -18,7 +18,7 @@ SILENCE_SECONDS: Final = 600.0
 _NOISE_BYTES: Final = 256
 
 
-def damaged(content: bytes, delivery: Delivery | None) -> bytes:
+def damage(content: bytes, delivery: Delivery | None) -> bytes:
     """Return the body of an answer as the fault wants it."""
     if delivery is None:
         return content
@@ -43,7 +43,7 @@ async def deliver(stream: Stream, message: bytes, delivery: Delivery) -> None:
 
     Args:
         stream: Where to.
-        message: The whole answer as it would be sent otherwise, its body damaged already.
+        message: The whole answer as it would be sent otherwise, its body damage already.
         delivery: What the fault wants.
 
     Raises:
@@ -77,11 +77,11 @@ async def end(stream: Stream, ending: Ending) -> NoReturn:
             while await stream.receive():
                 pass
 
-    raise PeerLostError("a fault has ended the connection", told=False)
+    raise PeerLostError("a fault has ended the connection", explained=False)
 
 
 def _broken(message: bytes, delivery: Delivery) -> bytes:
-    """Return the message as such, damaged or not."""
+    """Return the message as such, damage or not."""
     if delivery.garbage is Part.MESSAGE:
         message = noise(delivery)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 
 class Part(enum.Enum):
-    """What of an answer is damaged."""
+    """What of an answer is damage."""
 
     BODY = "body"
     """The JSON alone; what is around it stays right."""
@@ -27,7 +27,7 @@ class Ending(enum.Enum):
     """Not at all: it stays open, and nothing is said any more."""
 
 
-class Foreign(enum.Enum):
+class WrongRid(enum.Enum):
     """Where an answer with a `$rid` that nobody asked with comes."""
 
     INSTEAD = "instead"
@@ -36,12 +36,12 @@ class Foreign(enum.Enum):
     """The right one."""
 
 
-class Order(enum.Enum):
+class Reorder(enum.Enum):
     """Which order of MQTT packets is turned around."""
 
     ACKNOWLEDGEMENT = "acknowledgement"
     """The answer comes before the PUBACK of its question."""
-    ANSWERS = "answers"
+    RESPONSES = "responses"
     """The answer comes after the next one of this connection; without a next one, never."""
 
 
@@ -86,9 +86,9 @@ class Delivery:
     """How often the answer is sent again."""
     stale: bool = False
     """The last answer of this MQTT connection comes again before this one."""
-    wrong_rid: Foreign | None = None
+    wrong_rid: WrongRid | None = None
     """An MQTT answer for somebody else."""
-    reorder: Order | None = None
+    reorder: Reorder | None = None
     """Only over MQTT."""
     extra_topics: Sequence[str] = ()
     """MQTT topics of messages that come before the answer."""

@@ -21,14 +21,14 @@ from aiodps.emulator.connections.tls import TlsStream
 log = logging.getLogger(__name__)
 
 
-class Door(Protocol):
+class HandshakeHook(Protocol):
     """Decides about connections that begin, and is told of those that come to nothing."""
 
-    def knock(self) -> Delivery | None:
+    def on_accept(self) -> Delivery | None:
         """Say what happens to a connection before anything is read."""
         ...
 
-    def fail(self, reason: str) -> None:
+    def on_failure(self, reason: str) -> None:
         """Take down a handshake that failed without our doing."""
         ...
 
@@ -39,7 +39,7 @@ class TlsHandshake:
 
     context: SSL.Context
     """Of the server."""
-    hook: Door | None = None
+    hook: HandshakeHook | None = None
     """Decides about connections; None to let everybody in."""
 
     async def accept(
@@ -55,7 +55,7 @@ class TlsHandshake:
         Raises:
             PeerLostError: If the two could not agree, or were not meant to.
         """
-        delivery = None if self.hook is None else self.hook.knock()
+        delivery = None if self.hook is None else self.hook.on_accept()
         if delivery is None:
             return await self._shake_hands(sock, peer_timeout)
 
@@ -76,9 +76,11 @@ class TlsHandshake:
             return await TlsStream.accept(sock, self.context, peer_timeout)
         except PeerLostError as exc:
             # What TLS says of a failure is worth reading: a device is misconfigured.
-            log.log(logging.INFO if exc.told else logging.DEBUG, "TLS handshake failed: %s", exc)
-            if exc.told and self.hook is not None:
-                self.hook.fail(str(exc))
+            log.log(
+                logging.INFO if exc.explained else logging.DEBUG, "TLS handshake failed: %s", exc
+            )
+            if exc.explained and self.hook is not None:
+                self.hook.on_failure(str(exc))
 
             raise
 

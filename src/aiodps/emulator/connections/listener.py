@@ -26,7 +26,7 @@ BACKLOG: Final = 4096
 _BATCH: Final = BACKLOG
 """Connections accepted before the others get their turn: handshakes that are ready already may
 take a second, and the queue of the kernel must be empty until then."""
-_BREATH: Final = 0.05
+_RETRY_SECONDS: Final = 0.05
 """Seconds to wait when this machine has run out of file descriptors."""
 
 Frontend: TypeAlias = Callable[[Stream], Awaitable[None]]
@@ -58,13 +58,13 @@ class Listener:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             sock = socket.socket(family, socket.SOCK_STREAM)
         except OSError as exc:
-            raise _not_ours(host, port, setting, exc) from exc
+            raise _bind_error(host, port, setting, exc) from exc
 
         try:
             _bind(sock, address)
         except OSError as exc:
             sock.close()
-            raise _not_ours(host, port, setting, exc) from exc
+            raise _bind_error(host, port, setting, exc) from exc
 
         return cls(sock)
 
@@ -74,7 +74,7 @@ class Listener:
 
     async def serve(
         self,
-        transport: Frontend,
+        frontend: Frontend,
         tasks: TaskGroup,
         *,
         connection_limit: ConnectionLimit,
@@ -83,30 +83,30 @@ class Listener:
         """Accept connections until cancelled; what one of them does never ends the others.
 
         Args:
-            transport: Speaks with each peer.
+            frontend: Speaks with each peer.
             tasks: Where each connection gets a task.
             connection_limit: How many connections there may be, with those of other ports.
             tls: Makes a stream of each; None for a port without TLS, for this machine only.
         """
         while True:
             await anyio.wait_readable(self._socket)
-            places = await connection_limit.wait()
+            free = await connection_limit.wait()
             try:
-                for _ in range(min(places, _BATCH)):
+                for _ in range(min(free, _BATCH)):
                     sock, _peer = self._socket.accept()
-                    tasks.start_soon(_converse, sock, transport, tasks, connection_limit, tls)
+                    tasks.start_soon(_converse, sock, frontend, tasks, connection_limit, tls)
             except BlockingIOError:
                 pass
             except OSError as exc:
                 if exc.errno != errno.ECONNABORTED:  # the peer has gone already
                     # We are out of descriptors or memory, sooner than we reckoned.
                     connection_limit.evict_idle()
-                    await anyio.sleep(_BREATH)
+                    await anyio.sleep(_RETRY_SECONDS)
 
 
 async def _converse(
     sock: socket.socket,
-    transport: Frontend,
+    frontend: Frontend,
     tasks: TaskGroup,
     connection_limit: ConnectionLimit,
     tls: TlsHandshake | None,
@@ -116,7 +116,7 @@ async def _converse(
         sock.setblocking(False)
         # Without this a small packet may wait 40 ms for the acknowledgement of the last one.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with PeerTimeout() as peer_timeout, connection_limit.place(peer_timeout):
+        with PeerTimeout() as peer_timeout, connection_limit.slot(peer_timeout):
             stream: PlainStream | TlsStream = (
                 PlainStream(sock, peer_timeout)
                 if tls is None
@@ -124,7 +124,7 @@ async def _converse(
             )
             connection_limit.mark_established(peer_timeout)
             try:
-                await transport(stream)
+                await frontend(stream)
             finally:
                 stream.close()
     except (PeerLostError, OSError) as exc:
@@ -146,7 +146,7 @@ def _bind(sock: socket.socket, address: Any) -> None:
     sock.listen(BACKLOG)
 
 
-def _not_ours(host: str, port: int, setting: str, exc: OSError) -> ConfigurationError:
+def _bind_error(host: str, port: int, setting: str, exc: OSError) -> ConfigurationError:
     match exc.errno:
         case errno.EADDRINUSE:
             what, hint = "is in use", "stop what uses it, or choose another port; 0 takes any"

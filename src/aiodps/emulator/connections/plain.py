@@ -1,4 +1,4 @@
-"""A connection without TLS: for the control port, which does not leave this machine."""
+"""A connection without TLS: for the admin port, which does not leave this machine."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PlainStream:
         try:
             return self._socket.recv(CHUNK)
         except OSError as exc:
-            raise PeerLostError("the peer has gone", told=False) from exc
+            raise PeerLostError("the peer has gone", explained=False) from exc
 
     async def send(self, data: bytes) -> None:
         """Send everything.
@@ -55,7 +55,7 @@ class PlainStream:
                 await anyio.wait_writable(self._socket)
                 self.peer_timeout.renew()
             except OSError as exc:
-                raise PeerLostError("the peer has gone", told=False) from exc
+                raise PeerLostError("the peer has gone", explained=False) from exc
 
     async def linger(self) -> None:
         """Let the peer read the last answer: take what it still sends, for a short while."""

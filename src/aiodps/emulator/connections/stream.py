@@ -10,11 +10,11 @@ from aiodps.emulator.connections.timeouts import PeerTimeout
 
 
 class PeerLostError(Exception):
-    """The peer has gone, or what it sends is no TLS."""
+    """The peer has gone, or what it sends is not TLS."""
 
-    def __init__(self, reason: str, *, told: bool) -> None:
+    def __init__(self, reason: str, *, explained: bool) -> None:
         super().__init__(reason)
-        self.told = told
+        self.explained = explained
         """Whether TLS says why: an alert of the peer's, or what we could not take."""
 
 

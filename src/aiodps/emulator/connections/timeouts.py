@@ -8,7 +8,7 @@ from typing import Final, Self
 
 import anyio
 
-ANSWER_SECONDS: Final = 60.0
+RESPONSE_SECONDS: Final = 60.0
 """Seconds that the peer has to take an answer, however long it took to ask."""
 _NOT_WORTH_IT: Final = 0.1
 """Share of the silence by which a deadline need not be moved: that costs more than to look."""

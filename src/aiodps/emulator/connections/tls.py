@@ -29,7 +29,7 @@ HANDSHAKE_SILENCE: Final = 30.0
 HANDSHAKE_TOTAL: Final = 90.0
 """Seconds for the whole handshake: generous, for a burst of thousands on a small machine."""
 _IN_A_ROW: Final = 32
-"""Answers to one peer before the others get their turn."""
+"""ResponseWriter to one peer before the others get their turn."""
 _HTTP: Final = b"http/1.1"
 """The one protocol that is agreed on in TLS, if the client asks; others are spoken unnamed."""
 
@@ -94,7 +94,7 @@ class TlsStream:
         try:
             stream.certificates = _peer_chain(stream._tls)
         except UNREADABLE as exc:
-            raise PeerLostError("the certificate cannot be read", told=True) from exc
+            raise PeerLostError("the certificate cannot be read", explained=True) from exc
 
         return stream
 
@@ -175,7 +175,7 @@ def _peer_chain(connection: SSL.Connection) -> tuple[x509.Certificate, ...]:
     # On the server's side OpenSSL leaves the leaf out of the chain.
     others = connection.get_peer_cert_chain() or ()
     if len(others) >= MAX_CHAIN:
-        raise PeerLostError(f"a chain of over {MAX_CHAIN} certificates", told=True)
+        raise PeerLostError(f"a chain of over {MAX_CHAIN} certificates", explained=True)
 
     return (leaf, *(each.to_cryptography() for each in others))
 
@@ -183,6 +183,6 @@ def _peer_chain(connection: SSL.Connection) -> tuple[x509.Certificate, ...]:
 def _lost(error: Exception) -> PeerLostError:
     match error:
         case SSL.Error(args=(list() as errors,)) if errors:
-            return PeerLostError(errors[-1][2], told=True)
+            return PeerLostError(errors[-1][2], explained=True)
         case _:
-            return PeerLostError("the peer has gone", told=False)
+            return PeerLostError("the peer has gone", explained=False)

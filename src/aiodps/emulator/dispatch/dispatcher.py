@@ -1,4 +1,4 @@
-"""Dispatcher between the fronts and the service, which notes what was asked and answered."""
+"""Dispatcher between the frontends and the service: draws faults, handles requests, logs them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cryptography import x509
 
 from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.connections.delivery import Delivery
-from aiodps.emulator.faults.apply import UNHEARD, apply_fault, apply_management_fault, delivery
+from aiodps.emulator.faults.apply import NO_RESPONSE, apply_fault, apply_management_fault, delivery
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.protocol.formats import timestamp
@@ -28,7 +27,7 @@ from aiodps.emulator.protocol.messages import (
     Response,
 )
 from aiodps.emulator.protocol.x509 import subject, thumbprint
-from aiodps.emulator.request_log.log import LONGEST_COUNTED_ID, Exchange, ExchangeListener
+from aiodps.emulator.request_log.log import MAX_ID_LENGTH, Exchange, ExchangeListener
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.store import MemoryStore, Store, StoreError
@@ -38,26 +37,27 @@ _POINTS: Final = {
     Operation.OPERATION_STATUS: Point.OPERATION_STATUS,
     Operation.STATUS_LOOKUP: Point.LOOKUP,
 }
-OUR_FAULT: Final = "internal error of the emulator"
+INTERNAL_ERROR: Final = "internal error of the emulator"
+_Response = TypeVar("_Response", Response, ManagementResponse)
 
 log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Dispatcher of requests: asks the service on behalf of the fronts, notes question and answer.
+    """Handles the requests of all frontends, and logs each with its response.
 
     Args:
-        service: Decides.
-        note: Takes down each exchange.
-        faults: What goes wrong on purpose; None for nothing.
-        administration: Answers administrators; None for one whose keys nobody knows.
-        store: Keeps what is decided before it is told; None for memory alone.
+        service: Handles the requests of devices.
+        on_exchange: Called with each request and its response, before the response is sent.
+        faults: The faults on demand; None for none.
+        azure_api: Handles the requests of administrators; None for one with unknown keys.
+        store: Committed before any response is sent; None for memory alone.
     """
 
     def __init__(
         self,
         service: Service,
-        note: ExchangeListener,
+        on_exchange: ExchangeListener,
         faults: FaultInjector | None = None,
         *,
         azure_api: AzureApi | None = None,
@@ -65,13 +65,13 @@ class Dispatcher:
     ) -> None:
         self._service = service
         self._azure_api = azure_api or AzureApi(service)
-        self._note = note
+        self._on_exchange = on_exchange
         self._faults = faults or FaultInjector()
-        self._sessions = Sessions()
+        self._sessions: dict[str, Callable[[], None]] = {}
         self._store = store or MemoryStore()
 
     def handle_device(self, request: Request, *, identity: Identity, transport: str) -> Response:
-        """Ask the service on behalf of a device."""
+        """Handle a device's request."""
         began = time.perf_counter()
         fault = self._faults.draw(
             _POINTS[request.operation],
@@ -79,22 +79,24 @@ class Dispatcher:
             transport=transport,
             operation_id=request.operation_id,
         )
-        if fault is None:
-            response = self._ask(request, identity)
-        else:
-            asked = fault.effect.reaches_service
-            response = self._ask(request, identity) if asked else UNHEARD
+        response = NO_RESPONSE
+        if fault is None or fault.effect.reaches_service:
+            response = self._commit(
+                lambda: self._service.handle(request, identity=identity, now=time.time()), _error
+            )
+
+        if fault is not None:
             wait = self._service.retry_after
             response = apply_fault(response, fault, request, retry_after=wait, now=time.time())
 
-        self._note(
+        self._on_exchange(
             Exchange(
                 transport=transport,
                 what=request.operation.value,
                 operation=request.operation,
-                registration_id=request.registration_id[:LONGEST_COUNTED_ID],
+                registration_id=request.registration_id[:MAX_ID_LENGTH],
                 error_code=_error_code(response),
-                **_shown(identity),
+                **_identity_fields(identity),
                 status_code=response.status_code,
                 message=_reason(response),
                 fault=None if fault is None else fault.rules,
@@ -103,32 +105,20 @@ class Dispatcher:
         )
         return response
 
-    def _ask(self, request: Request, identity: Identity) -> Response:
-        try:
-            response = self._service.handle(request, identity=identity, now=time.time())
-            self._store.commit()
-        except StoreError as exc:
-            log.error("%s", exc)  # noqa: TRY400 (the disk is full, say, and no bug of ours)
-            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, str(exc))
-        except Exception:
-            # A bug of ours must not cost the connection.
-            log.exception("the emulated service failed")
-            return _error(HTTPStatus.INTERNAL_SERVER_ERROR, OUR_FAULT)
-
-        return response
-
     def handle_management(self, request: ManagementRequest) -> ManagementResponse:
-        """Ask the service API or the resource manager."""
+        """Handle a request to the service API or to Azure Resource Manager."""
         began = time.perf_counter()
         fault = self._faults.draw(Point.MANAGEMENT, registration_id=None, transport="https")
-        if fault is None:
-            response = self._manage(request)
-        else:
-            asked = fault.effect.reaches_service
-            response = self._manage(request) if asked else ManagementResponse(status_code=0)
+        response = ManagementResponse(status_code=0)
+        if fault is None or fault.effect.reaches_service:
+            response = self._commit(
+                lambda: self._azure_api.handle(request, now=time.time()), _management_error
+            )
+
+        if fault is not None:
             response = apply_management_fault(response, fault, now=time.time())
 
-        self._note(
+        self._on_exchange(
             Exchange(
                 transport="https",
                 what=f"{request.method} {request.path.rpartition('/providers/')[2][:120]}",
@@ -136,21 +126,24 @@ class Dispatcher:
                 fault=None if fault is None else fault.rules,
                 message=_reason(response),
                 took=time.perf_counter() - began,
-                **_shown(Identity(authorization=request.headers.get("authorization"))),
+                **_identity_fields(Identity(authorization=request.headers.get("authorization"))),
             )
         )
         return response
 
-    def _manage(self, request: ManagementRequest) -> ManagementResponse:
+    def _commit(
+        self, handle: Callable[[], _Response], error: Callable[[int, str], _Response]
+    ) -> _Response:
+        """Handle a request and commit its changes; a bug of ours must not cost the connection."""
         try:
-            response = self._azure_api.handle(request, now=time.time())
+            response = handle()
             self._store.commit()
         except StoreError as exc:
             log.error("%s", exc)  # noqa: TRY400 (the disk is full, say, and no bug of ours)
-            return _management_error(str(exc))
+            return error(HTTPStatus.INTERNAL_SERVER_ERROR, str(exc))
         except Exception:
-            log.exception("the emulated management failed")
-            return _management_error(OUR_FAULT)
+            log.exception("the emulated service failed")
+            return error(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_ERROR)
 
         return response
 
@@ -162,17 +155,17 @@ class Dispatcher:
         transport: str,
         certificates: Sequence[x509.Certificate],
     ) -> Delivery | None:
-        """Ask whether a fault strikes a CONNECT or a SUBSCRIBE, which the service never sees."""
+        """Draw a fault for a CONNECT or a SUBSCRIBE, which never reach the service."""
         fault = self._faults.draw(point, registration_id=registration_id, transport=transport)
         if fault is None:
             return None
 
-        self._note(
+        self._on_exchange(
             Exchange(
                 transport=transport,
                 what=point.value.upper(),
                 registration_id=registration_id,
-                **_shown(Identity(tuple(certificates))),
+                **_identity_fields(Identity(tuple(certificates))),
                 status_code=0,
                 fault=fault.rules,
                 took=0.0,
@@ -189,12 +182,12 @@ class Dispatcher:
         transport: str,
         certificates: Sequence[x509.Certificate],
     ) -> Response:
-        """Say no to what is not for the service."""
-        self._note(
+        """Reject a request that cannot be handed to the service; return the error response."""
+        self._on_exchange(
             Exchange(
                 transport=transport,
                 what=what,
-                **_shown(Identity(tuple(certificates))),
+                **_identity_fields(Identity(tuple(certificates))),
                 status_code=status_code,
                 message=reason,
                 took=0.0,
@@ -202,18 +195,28 @@ class Dispatcher:
         )
         return _error(status_code, reason)
 
-    def session(self, client: str, *, end: Callable[[], None]) -> AbstractContextManager[None]:
-        """Let a client of MQTT in until the block is left, and put an older session of it out.
+    @contextlib.contextmanager
+    def session(self, client: str, *, end: Callable[[], None]) -> Iterator[None]:
+        """Hold the MQTT session of a client during the block; an older one of it ends (3.1.4-2).
 
         Args:
-            client: The same text for the same client.
+            client: Identifies the client.
             end: Called once if a newer session takes over; must not block.
         """
-        return self._sessions.enter(client, end=end)
+        older = self._sessions.get(client)
+        self._sessions[client] = end
+        if older is not None:
+            older()
+
+        try:
+            yield
+        finally:
+            if self._sessions.get(client) is end:
+                del self._sessions[client]
 
 
 def _error(status_code: int, message: str) -> Response:
-    """Write an error body; a code without details is the status code times a thousand."""
+    """Make an error; a code without details is the status code times a thousand."""
     body = {
         "errorCode": status_code * 1000,
         "trackingId": str(uuid.uuid4()),
@@ -223,59 +226,36 @@ def _error(status_code: int, message: str) -> Response:
     return Response(status_code=status_code, body=body)
 
 
+def _management_error(status_code: int, message: str) -> ManagementResponse:
+    error = {"code": "InternalServerError", "message": message}
+    return ManagementResponse(status_code=status_code, body={"error": error})
+
+
 def _reason(response: Response | ManagementResponse) -> str | None:
-    """Say why somebody was refused: in the service's words, and in better ones."""
+    """Return the message of an error, with the cause that the client is not told."""
     message = response.body.get("message") if isinstance(response.body, Mapping) else None
     return message if response.why is None else f"{message} ({response.why})"
 
 
-def _management_error(message: str) -> ManagementResponse:
-    error = {"code": "InternalServerError", "message": message}
-    return ManagementResponse(
-        status_code=HTTPStatus.INTERNAL_SERVER_ERROR.value, body={"error": error}
-    )
-
-
 def _error_code(response: Response) -> int | None:
-    """Return the service's code, also that of a registration that has failed."""
+    """Return the service's error code, also that of a failed registration."""
     state = response.body.get("registrationState")
     inner = state.get("errorCode") if isinstance(state, Mapping) else None
     code = response.body.get("errorCode", inner)
     return code if isinstance(code, int) else None
 
 
-def _shown(identity: Identity) -> dict[str, Any]:
-    """Say who somebody claims to be, without anything secret."""
-    shown: dict[str, Any] = {}
+def _identity_fields(identity: Identity) -> dict[str, Any]:
+    """Return the fields of an `Exchange` that identify the client, without anything secret."""
+    fields: dict[str, Any] = {}
     if identity.certificates:
         leaf = identity.certificates[0]
-        shown["certificate"] = subject(leaf)
-        shown["thumbprint"] = thumbprint(leaf)
+        fields["certificate"] = subject(leaf)
+        fields["thumbprint"] = thumbprint(leaf)
 
     if identity.authorization is not None:
         with contextlib.suppress(SasError):
             signature = SharedAccessSignature.read(identity.authorization)
-            shown["key_name"] = (signature.policy or "")[:LONGEST_COUNTED_ID]
+            fields["key_name"] = (signature.policy or "")[:MAX_ID_LENGTH]
 
-    return shown
-
-
-class Sessions:
-    """The sessions of an instance."""
-
-    def __init__(self) -> None:
-        self._end: dict[str, Callable[[], None]] = {}
-
-    @contextmanager
-    def enter(self, client: str, *, end: Callable[[], None]) -> Iterator[None]:
-        """Hold the session of a client; end the older one, if there is one (3.1.4-2)."""
-        older = self._end.get(client)
-        self._end[client] = end
-        if older is not None:
-            older()
-
-        try:
-            yield
-        finally:
-            if self._end.get(client) is end:
-                del self._end[client]
+    return fields

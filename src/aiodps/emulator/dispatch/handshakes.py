@@ -1,4 +1,4 @@
-"""Faults of connections that begin, and the journal of those that come to nothing."""
+"""Faults of TLS handshakes, and the log entries of handshakes that fail."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from aiodps.emulator.request_log.log import Exchange, ExchangeListener
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshakes:
-    """Decides about the connections of one port: a `Door` of its listener."""
+    """The `HandshakeHook` of one port."""
 
     faults: FaultInjector
-    note: ExchangeListener
+    on_exchange: ExchangeListener
     transport: str
-    """What the port is called in the journal and in the plan."""
+    """The port's name in the request log and in fault rules."""
 
-    def knock(self) -> Delivery | None:
-        """Say what happens to a connection before anything is read."""
+    def on_accept(self) -> Delivery | None:
+        """Draw a fault for a new connection."""
         fault = self.faults.draw(Point.HANDSHAKE, registration_id=None, transport=self.transport)
         if fault is None:
             return None
 
-        self._note(fault=fault.rules)
+        self._log(fault=fault.rules)
         return delivery(fault, now=time.time())
 
-    def fail(self, reason: str) -> None:
-        """Take down a handshake that failed without our doing."""
-        self._note(message=reason)
+    def on_failure(self, reason: str) -> None:
+        """Log a handshake that failed without a fault."""
+        self._log(message=reason)
 
-    def _note(self, *, message: str | None = None, fault: str | None = None) -> None:
-        self.note(
+    def _log(self, *, message: str | None = None, fault: str | None = None) -> None:
+        self.on_exchange(
             Exchange(
                 transport=self.transport,
                 what="TLS handshake",

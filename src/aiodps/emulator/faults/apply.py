@@ -18,7 +18,7 @@ from aiodps.models import RegistrationStatus
 
 FAULT_MESSAGE: Final = "A fault of the emulator's plan."
 FAILED_CODE: Final = 400_000
-UNHEARD: Final = Response(status_code=0, body={})
+NO_RESPONSE: Final = Response(status_code=0, body={})
 """What stands for the answer to a request that never reaches the service."""
 
 
@@ -28,7 +28,7 @@ def apply_fault(
     """Make a device's answer what the fault wants.
 
     Args:
-        response: The service's; `UNHEARD` if it was not asked.
+        response: The service's; `NO_RESPONSE` if it was not asked.
         fault: What happens.
         request: What the device asked.
         retry_after: Whole seconds that the service asks devices to wait.

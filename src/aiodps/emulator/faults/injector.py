@@ -16,11 +16,11 @@ from typing import Final
 from aiodps.emulator.faults.effects import NOTHING, Effect, Point
 from aiodps.emulator.faults.plan import Plan, Rule
 
-MOST_COUNTED: Final = 100_000
+MAX_COUNTERS: Final = 100_000
 """Counters that are kept, so that hostile clients cannot fill the memory; the one that was not
 used for longest is forgotten first."""
 
-LONGEST_COUNTED: Final = 128
+MAX_COUNTED_LENGTH: Final = 128
 """Characters of an id that tell devices apart here; no real one has more."""
 
 
@@ -110,11 +110,11 @@ class _Counts:
     def next(self, what: tuple[Point, str | None, str | None]) -> int:
         """Count one more, and return the number, from 1."""
         point, name, operation_id = what
-        longest = LONGEST_COUNTED
+        longest = MAX_COUNTED_LENGTH
         key = point, name and name[:longest], operation_id and operation_id[:longest]
         count = self._counts.pop(key, 0) + 1
         self._counts[key] = count
-        if len(self._counts) > MOST_COUNTED:
+        if len(self._counts) > MAX_COUNTERS:
             self._counts.popitem(last=False)
 
         return count

@@ -52,7 +52,7 @@ class Rule:
     first: int | None = None
     """How many of the following it may strike; None for all."""
     every: int = 1
-    """Only each so-manieth of these."""
+    """Only every N-th of these."""
     effect: Effect
 
     def fits(self, registration_id: str | None, transport: str, *, number: int) -> bool:
@@ -105,7 +105,7 @@ class Plan:
         _check_names(document, ("seed", "rule"), "the fault file")
         tables = document.get("rule", [])
         if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-            raise _fault("'rule' is no list of tables", "begin each rule with [[rule]]")
+            raise _fault("'rule' is not a list of tables", "begin each rule with [[rule]]")
 
         written = _value("the fault file", "seed", document.get("seed", 0), _SEEDS)
         rules = tuple(_rule(each, index) for index, each in enumerate(tables, 1))

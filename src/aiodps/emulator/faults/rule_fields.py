@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from aiodps.emulator.connections.delivery import Drip, Ending, Foreign, Order, Part
+from aiodps.emulator.connections.delivery import Drip, Ending, Part, Reorder, WrongRid
 from aiodps.emulator.faults.effects import Drop, Point, Range
 
 LONGEST_DELAY: Final = 600.0
@@ -63,11 +63,11 @@ def word(kind: type[enum.Enum]) -> Any:
 
 
 def text(value: object) -> str:
-    """Read a text of one line."""
+    """Read a string of one line."""
     if isinstance(value, str) and value and value.isprintable():
         return value
 
-    raise WrongValueError("a text of one line")
+    raise WrongValueError("a string of one line")
 
 
 def url(value: object) -> str:
@@ -83,7 +83,7 @@ def texts(value: object) -> tuple[str, ...]:
     if isinstance(value, list) and value:
         return tuple(text(each) for each in value)
 
-    raise WrongValueError("a list of texts, not empty")
+    raise WrongValueError("a list of strings, not empty")
 
 
 def true(value: object) -> bool:
@@ -189,8 +189,8 @@ RULE_FIELDS: Final[Mapping[str, RuleField]] = {
     "drip": RuleField(drip, _SENT | {Point.HANDSHAKE}),
     "duplicate": RuleField(whole(1, MOST_COPIES), _SENT),
     "stale": RuleField(true, _DEVICE, mqtt_only=True),
-    "wrong_rid": RuleField(word(Foreign), _DEVICE, mqtt_only=True),
-    "reorder": RuleField(word(Order), _DEVICE, mqtt_only=True),
+    "wrong_rid": RuleField(word(WrongRid), _DEVICE, mqtt_only=True),
+    "reorder": RuleField(word(Reorder), _DEVICE, mqtt_only=True),
     "extra_topics": RuleField(texts, _DEVICE, mqtt_only=True),
     "connack": RuleField(whole(1, 255), frozenset({Point.CONNECT}), mqtt_only=True),
     "suback": RuleField(whole(0, 255), frozenset({Point.SUBSCRIBE}), mqtt_only=True),

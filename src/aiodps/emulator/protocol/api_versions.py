@@ -5,7 +5,7 @@ versions its own clients name, and recordings of the oldest.
 
 | from | what |
 | --- | --- |
-| the first to 2017-11-15 | over MQTT, whatever goes well has status 200 and no `retry-after` |
+| the first to 2017-11-15 | over MQTT, every success has status 200 and no `retry-after` |
 | 2018-11-01 | `payload`, from and to devices |
 | 2025-07-01-preview | `csr` in a registration; an older version does not know it |
 | 2026-11-02-preview | `connectionProfile` of an assigned device |
@@ -38,46 +38,46 @@ API_VERSIONS: Final = frozenset(
         "2026-11-15-preview",
     }
 )
-"""All of them."""
+"""Versions of the device API."""
 
 _WITH_STATUSES = "2018-04-01"
 _WITH_PAYLOAD = "2018-11-01"
 _WITH_PROFILE = "2026-11-02-preview"
 _CLASSIC = {"connectionProfile": "classic"}
-"""Of a device that speaks MQTT 3.1.1 to its hub, which all of this emulator's do."""
+"""For devices that speak MQTT 3.1.1 to their hub, as all of this emulator do."""
 
 
 def has_payload(api_version: str) -> bool:
-    """Whether devices may have something to say to a webhook."""
+    """Whether the version has `payload`, from and to devices."""
     return api_version >= _WITH_PAYLOAD
 
 
-def shaped(response: Response, request: Request) -> Response:
-    """Give an answer that goes well the shape of the version that was asked.
+def shape_response(response: Response, request: Request) -> Response:
+    """Convert a successful response to the api-version of its request.
 
     Args:
-        response: As the newest version has it, without what only newer ones know.
-        request: That it answers; its version is one of `API_VERSIONS`.
+        response: As version 2026-11-01 has it.
+        request: Its version is one of `API_VERSIONS`.
     """
     version = request.api_version or ""
-    body = _shaped_body(response.body, version)
+    body = _shape_body(response.body, version)
     if request.transport is Transport.MQTT and version < _WITH_STATUSES:
         return replace(response, status_code=200, retry_after=None, body=body)
 
     return response if body is response.body else replace(response, body=body)
 
 
-def _shaped_body(body: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+def _shape_body(body: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     state = body.get("registrationState")
     if state is not None:
-        told = shaped_state(state, version)
+        told = shape_state(state, version)
         return body if told is state else {**body, "registrationState": told}
 
-    return shaped_state(body, version)
+    return shape_state(body, version)
 
 
-def shaped_state(state: Mapping[str, Any], version: str) -> Mapping[str, Any]:
-    """Give the state of a registration the shape of a version."""
+def shape_state(state: Mapping[str, Any], version: str) -> Mapping[str, Any]:
+    """Convert a registration state to an api-version."""
     if "assignedHub" not in state:
         return state
 

@@ -1,4 +1,4 @@
-"""How the service says no: its error codes, and the exception that carries one.
+"""The service's error codes, and the exception that carries one.
 
 Microsoft publishes no table of the six-digit codes. Each one here was seen on the wire or in
 Microsoft's own clients; a code is the HTTP status times a thousand plus a detail.
@@ -50,15 +50,15 @@ class ErrorCode(enum.IntEnum):
     """Too many requests (from a client's test; only its status is documented)."""
 
 
-class Refusal(Exception):  # noqa: N818 (an answer of the service, and no failure of ours)
-    """The service says no: what the device or the administrator is told.
+class Refusal(Exception):  # noqa: N818 (a response of the service, not a failure of ours)
+    """A refusal by the service: the error that the device or administrator receives.
 
     Args:
         code: See `ErrorCode`.
-        message: What the caller is told, in the service's words where they are known.
-        why: What the caller is not told, as the service is not more specific either; for those
-            who run the emulator. None if the message says it all.
-        retry_after: Whole seconds to wait before it is tried again; None to say nothing.
+        message: In the service's words, where they are known.
+        why: The cause, for the request log alone: the service is not that specific. None if the
+            message says it all.
+        retry_after: Whole seconds until the next attempt; None to leave it out.
     """
 
     def __init__(

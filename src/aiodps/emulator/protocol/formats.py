@@ -1,4 +1,4 @@
-"""The ids that the service makes up, in the form it gives them; chance is an argument."""
+"""The forms of ids, etags, keys and times as the service writes them; randomness is an argument."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_registration_id(text: str) -> bool:
 
 
 def guid(rng: random.Random) -> str:
-    """Make an id of the form that Microsoft gives to everything."""
+    """Make a random GUID."""
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
@@ -49,7 +49,7 @@ def enrollment_etag(*, rng: random.Random, now: float) -> str:
 
 
 def symmetric_key(*, rng: random.Random) -> str:
-    """Make a key as the service does: 64 bytes, as base64."""
+    """Make a symmetric key as the service does: 64 bytes, as base64."""
     return base64.b64encode(rng.randbytes(64)).decode()
 
 
@@ -75,7 +75,7 @@ def read_timestamp(text: str) -> float:
     What `timestamp` wrote is read as the same number again, to the last bit.
 
     Raises:
-        ValueError: If it is none, or before 1970.
+        ValueError: If it is not a time, or before 1970.
     """
     fraction = _FRACTION.search(text)
     ticks = int(fraction[1][:7].ljust(7, "0")) if fraction else 0
@@ -88,7 +88,7 @@ def read_timestamp(text: str) -> float:
 
 
 ANY = "*"
-"""What `If-Match` says if any record will do."""
+"""`If-Match` for whatever etag the record has."""
 
 
 def check_etag(etag: str, if_match: str | None) -> None:

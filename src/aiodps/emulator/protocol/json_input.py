@@ -1,4 +1,4 @@
-"""JSON objects that strangers send: what can be read can also be written again."""
+"""Strict reading of JSON from untrusted clients: what is accepted can be written again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any, Final
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 
 MAX_DEPTH: Final = 64
-"""Objects and lists in one another, as .NET's JSON libraries allow."""
+"""Nested objects and lists, as .NET's JSON libraries allow."""
 
 
 def read_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ValueError: If it is none, too deep, or has numbers or characters that there are not.
+        ValueError: If it is not JSON, is nested too deeply, or holds a number or character that
+            JSON cannot write.
     """
     document = read_value(body.decode())
 
@@ -31,7 +32,8 @@ def read_value(text: str) -> Any:
     """Read JSON of any type.
 
     Raises:
-        ValueError: If it is none, too deep, or has numbers or characters that there are not.
+        ValueError: If it is not JSON, is nested too deeply, or holds a number or character that
+            JSON cannot write.
     """
     try:
         value = _DECODER.decode(text)
@@ -42,7 +44,7 @@ def read_value(text: str) -> Any:
         raise ValueError("too deep")
 
     if _SURROGATE.search(text):
-        # Half of a pair stands for no character, and no page and no database takes it.
+        # A lone surrogate is not a character; neither HTML nor a database can hold it.
         json.dumps(value, ensure_ascii=False).encode()
 
     return value
@@ -73,10 +75,10 @@ def _is_deep(value: object, left: int) -> bool:
 
 
 def read_body(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that a body is.
+    """Read a request body as a JSON object.
 
     Raises:
-        Refusal: 400, if it is anything else, or could not be written again.
+        Refusal: 400, if it is not one.
     """
     try:
         return read_object(body)

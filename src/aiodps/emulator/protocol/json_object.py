@@ -1,4 +1,4 @@
-"""Reading members of a JSON object that people write, with errors that say where."""
+"""Typed access to the members of a JSON object, with errors that name the member."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ _Word = TypeVar("_Word", bound=enum.StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class JsonObject:
-    """A JSON object and where it stands."""
+    """A JSON object, and where it was found."""
 
     document: Mapping[str, Any] = field(repr=False)
     """Never in a repr: it may hold keys."""
-    place: str
-    """Which entry it belongs to, for messages."""
+    source: str
+    """The entry it belongs to, for error messages."""
     path: str = ""
     """The members that lead to it, each followed by a dot."""
 
-    def text(self, name: str) -> str | None:
-        """Return a text; None if it is absent or null.
+    def string(self, name: str) -> str | None:
+        """Return a string; None if it is absent or null.
 
         Raises:
             ConfigurationError: If it is anything else, or empty.
         """
         value = self.document.get(name)
         if value is not None and not isinstance(value, str):
-            raise self.fault(name, "is not a text")
+            raise self.error(name, "is not a string")
 
         if value is not None and not value.strip():
-            raise self.fault(name, "is empty")
+            raise self.error(name, "is empty")
 
         return value
 
-    def required_text(self, name: str) -> str:
-        """Return a text that must be there.
+    def required_string(self, name: str) -> str:
+        """Return a string that is required.
 
         Raises:
-            ConfigurationError: If it is not.
+            ConfigurationError: If it is missing.
         """
-        value = self.text(name)
+        value = self.string(name)
         if value is None:
-            raise self.fault(name, "is missing")
+            raise self.error(name, "is missing")
 
         return value
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """Return a list of texts; empty if it is absent or null.
+    def strings(self, name: str) -> tuple[str, ...]:
+        """Return a list of strings; empty if it is absent or null.
 
         Raises:
             ConfigurationError: If it is anything else.
@@ -64,7 +64,7 @@ class JsonObject:
         if isinstance(value, list) and all(isinstance(each, str) and each for each in value):
             return tuple(value)
 
-        raise self.fault(name, "is not a list of texts")
+        raise self.error(name, "is not a list of strings")
 
     def flag(self, name: str) -> bool | None:
         """Return true or false; None if it is absent or null.
@@ -76,7 +76,7 @@ class JsonObject:
         if isinstance(value, bool | None):
             return value
 
-        raise self.fault(name, "is neither true nor false")
+        raise self.error(name, "is neither true nor false")
 
     def time(self, name: str) -> float | None:
         """Return a time (ISO 8601, of UTC) in seconds since 1970; None if it is absent or null.
@@ -84,32 +84,32 @@ class JsonObject:
         Raises:
             ConfigurationError: If it is anything else.
         """
-        value = self.text(name)
+        value = self.string(name)
         if value is None:
             return None
 
         try:
             return read_timestamp(value)
         except ValueError as exc:
-            raise self.fault(name, "is not a time") from exc
+            raise self.error(name, "is not a time") from exc
 
     def word(self, name: str, words: type[_Word]) -> _Word | None:
-        """Return one word of a few, in any casing; None if it is absent or null.
+        """Return a value of an enumeration, in any casing; None if it is absent or null.
 
         Raises:
-            ConfigurationError: If it is another one; the message lists them.
+            ConfigurationError: If it is not one of them; the message lists them.
         """
-        value = self.text(name)
+        value = self.string(name)
         if value is None:
             return None
 
         found = next((word for word in words if word.lower() == value.lower()), None)
         if found is None:
-            raise self.fault(name, f"is {value!a}, not one of: {', '.join(words)}")
+            raise self.error(name, f"is {value!a}, not one of: {', '.join(words)}")
 
         return found
 
-    def members(self, name: str) -> JsonObject | None:
+    def object(self, name: str) -> JsonObject | None:
         """Return an object; None if it is absent or null.
 
         Raises:
@@ -120,27 +120,27 @@ class JsonObject:
             return None
 
         if isinstance(value, dict):
-            return JsonObject(value, self.place, f"{self.path}{name}.")
+            return JsonObject(value, self.source, f"{self.path}{name}.")
 
-        raise self.fault(name, "is not an object")
+        raise self.error(name, "is not an object")
 
-    def required_members(self, name: str) -> JsonObject:
-        """Return an object that must be there.
+    def required_object(self, name: str) -> JsonObject:
+        """Return an object that is required.
 
         Raises:
-            ConfigurationError: If it is not.
+            ConfigurationError: If it is missing.
         """
-        value = self.members(name)
+        value = self.object(name)
         if value is None:
-            raise self.fault(name, "is missing")
+            raise self.error(name, "is missing")
 
         return value
 
-    def fault(self, name: str, what: str) -> ConfigurationError:
-        """Make the error that says what is wrong with a member; an empty name is the object."""
+    def error(self, name: str, what: str) -> ConfigurationError:
+        """Make the error for a member; an empty name stands for the object itself."""
         member = f"{self.path}{name}".rstrip(".")
         return ConfigurationError(
-            f"{self.place}: {member} {what}" if member else f"{self.place} {what}",
+            f"{self.source}: {member} {what}" if member else f"{self.source} {what}",
             setting="enrollments",
             hint="write enrollments as the service API does",
         )

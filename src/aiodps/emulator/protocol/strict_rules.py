@@ -7,7 +7,7 @@ them all; a new client should take none. Who does what was seen on the wire or r
 | --- | --- | --- |
 | http-target | path in another casing, slash at its end, unknown parameters | Node, C# (may) |
 | content-type | a body without `Content-Type: application/json` | scripts |
-| content-encoding | `Content-Encoding: utf-8`, which is no coding | the articles' curl |
+| content-encoding | `Content-Encoding: utf-8`, which is not a coding | the articles' curl |
 | body-on-get | a poll with a body | Node |
 | user-name | not only `api-version` and an encoded `ClientVersion`, in this order | C, Java |
 | client-id | a client id in another casing than the registration id | scripts |

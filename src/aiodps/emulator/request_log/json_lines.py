@@ -1,18 +1,18 @@
-"""The journal as JSON: one line for each exchange, for files and for the control port.
+"""The request log as JSON lines, one for each exchange, for files and for the admin API.
 
-Each line is an object with these members, always all of them, and in this order:
+Each line is an object with all of these members, in this order:
 
-    time             when it was answered, "2026-11-24T17:31:05.0123456Z"
-    front            "https", "mqtt" or "mqtt-ws"
-    operation        "register", "operation status", "device registration status lookup"; for
-                     anything else, words: "GET /x", "CONNECT", "TLS handshake"
-    registration_id  text, or null
-    certificate      null, or {"subject": "CN=...", "sha256": "6F3C..."}: what the client showed
+    time             time of the response, "2026-11-24T17:31:05.0123456Z"
+    transport        "https", "mqtt" or "mqtt-ws"
+    operation        "register", "operation status", "device registration status lookup"; or
+                     the request itself: "GET /x", "CONNECT", "TLS handshake"
+    registration_id  string, or null
+    certificate      null, or {"subject": "CN=...", "sha256": "6F3C..."}: the client's
     key_name         name of the key of its shared access signature, "" if it has none; or null
-    status           of HTTP or of the MQTT topic; null if nothing was answered
+    status           of HTTP or of the MQTT topic; null without a response
     error_code       the service's errorCode, or null
     message          why it was refused, or null
-    fault            names of the fault rules that struck, joined with " + "; or null
+    fault            names of the fault rules that applied, joined with " + "; or null
     took             seconds, without what a fault adds
 """
 
@@ -37,11 +37,11 @@ log = logging.getLogger(__name__)
 
 
 def to_json(exchange: Exchange) -> dict[str, Any]:
-    """Write an exchange as the object that a line holds."""
+    """Convert an exchange to the object of a line."""
     shown = {"subject": exchange.certificate, "sha256": exchange.thumbprint}
     return {
         "time": timestamp(exchange.time),
-        "front": exchange.transport,
+        "transport": exchange.transport,
         "operation": exchange.what,
         "registration_id": exchange.registration_id,
         "certificate": None if exchange.certificate is None else shown,
@@ -55,31 +55,31 @@ def to_json(exchange: Exchange) -> dict[str, Any]:
 
 
 @contextmanager
-def written(request_log: RequestLog, path: str | Path) -> Iterator[None]:
-    """Write each exchange to a file as it happens, until the block is left.
+def write_to(request_log: RequestLog, path: str | Path) -> Iterator[None]:
+    """Append each exchange to a file as it happens, for the duration of the block.
 
     Args:
-        request_log: Where they come from.
-        path: What it is added to; `-` for standard output.
+        request_log: Source of the exchanges.
+        path: The file; `-` for standard output.
 
     Raises:
         ConfigurationError: If the file cannot be opened.
     """
     if str(path) == STANDARD_OUTPUT:
-        with request_log.listen(_Writer(_print).note):
+        with request_log.listen(_Writer(_print).record):
             yield
     else:
-        with _open(Path(path)) as file, request_log.listen(_Writer(file.write).note):
+        with _open(Path(path)) as file, request_log.listen(_Writer(file.write).record):
             yield
 
 
 class _Writer:
-    """Writes lines, each at once; a full disk ends the writing, not the emulator."""
+    """Writer of lines; a full disk ends the writing, not the emulator."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write: Callable[[bytes], object] | None = write
 
-    def note(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> None:
         if self._write is None:
             return
 
@@ -87,7 +87,7 @@ class _Writer:
         try:
             self._write(line.encode())
         except (OSError, ValueError):
-            log.exception("the journal cannot be written any more")
+            log.exception("the journal cannot be write_to any more")
             self._write = None
 
 
@@ -98,11 +98,11 @@ def _print(line: bytes) -> None:
 
 def _open(path: Path) -> FileIO:
     try:
-        # Without a buffer: what was written has left this process, and nothing is left to flush.
+        # Without a buffer: what was write_to has left this process, and nothing is left to flush.
         return path.open("ab", buffering=0)
     except OSError as exc:
         raise ConfigurationError(
-            f"{str(path)!r} cannot be written: {exc.strerror}",
+            f"{str(path)!r} cannot be write_to: {exc.strerror}",
             setting="log_json",
             hint="check the directory and its permissions",
         ) from exc

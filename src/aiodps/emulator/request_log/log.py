@@ -1,4 +1,4 @@
-"""What the emulator has seen: one record for each request, and how many there were."""
+"""The request log: one entry for each request, and counts of them."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from typing import Final, TypeAlias
 from aiodps.emulator.protocol.messages import Operation
 
 MAX_COUNTED_IDS: Final = 100_000
-LONGEST_COUNTED_ID: Final = 128
-"""Registration ids that are counted one by one, so that hostile clients cannot fill the memory."""
-UNANSWERED: Final = 0
-"""Status of what got no answer."""
-LONGEST_TEXT: Final = 500
-"""Characters of a text in a journal."""
+MAX_ID_LENGTH: Final = 128
+"""Longest registration id that is counted; hostile clients must not fill the memory."""
+NO_STATUS: Final = 0
+"""Status of a request without a response."""
+MAX_TEXT_LENGTH: Final = 500
+"""Characters of a string in the request log."""
 _TEXTS = ("what", "registration_id", "certificate", "key_name", "message")
-KEPT: Final = 10_000
-"""Exchanges that a journal keeps; the oldest are forgotten first."""
+MAX_ENTRIES: Final = 10_000
+"""Entries that the request log keeps; the oldest are dropped first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and its answer; also a connection that did not come about. Holds no secret."""
+    """A request and its response, or a failed handshake. Holds no secret."""
 
     transport: str
     """`https`, `mqtt` or `mqtt-ws`."""
     what: str
-    """The operation, in words; for what is no operation, the request as it came."""
+    """The operation, in words; for anything else, the request itself."""
     status_code: int
-    """`UNANSWERED` if nothing was answered."""
+    """`NO_STATUS` if there was no response."""
     took: float
     """Seconds, without what a fault adds."""
     time: float = field(default_factory=time.time)
-    """When it was answered; seconds since 1970."""
+    """Time of the response; seconds since 1970."""
     operation: Operation | None = None
-    """None if it was none of the device API's."""
+    """None for anything but the device API."""
     registration_id: str | None = None
     certificate: str | None = None
-    """Subject of the client's certificate; None if it showed none."""
+    """Subject of the client's certificate; None if it presented none."""
     thumbprint: str | None = None
     """SHA-256 of that certificate, in upper-case hex."""
     key_name: str | None = None
@@ -50,29 +50,25 @@ class Exchange:
     error_code: int | None = None
     """The service's `errorCode`; None if there is none."""
     message: str | None = None
-    """Why it was refused."""
+    """Why it was refused; None if it was not."""
     fault: str | None = None
-    """The rules of the fault plan that struck; None if nothing went wrong on purpose."""
+    """The fault rules that applied; None if none did."""
 
 
 ExchangeListener: TypeAlias = Callable[[Exchange], None]
 
 
-def _nothing() -> None:
-    """Forget nothing: there is nothing to forget."""
-
-
 class RequestLog:
-    """The last exchanges, and whoever listens for the next ones.
+    """The latest exchanges, and listeners for the next ones.
 
-    Iterating gives the exchanges, the oldest first. May be read from another thread.
+    Iterates over the exchanges, oldest first. May be read from another thread.
     """
 
-    def __init__(self, *, kept: int = KEPT) -> None:
+    def __init__(self, *, size: int = MAX_ENTRIES) -> None:
         self._numbers = itertools.count(1)
-        self._entries: deque[tuple[int, Exchange]] = deque(maxlen=kept)
+        self._entries: deque[tuple[int, Exchange]] = deque(maxlen=size)
         self._listeners: list[ExchangeListener] = []
-        self._forgetful: list[Callable[[], None]] = []
+        self._on_clear: list[Callable[[], None]] = []
 
     def __iter__(self) -> Iterator[Exchange]:
         return (exchange for _, exchange in self.after(0))
@@ -80,8 +76,8 @@ class RequestLog:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def note(self, exchange: Exchange) -> None:
-        """Take down an exchange, long texts cut, and tell it to those who listen."""
+    def record(self, exchange: Exchange) -> None:
+        """Append an exchange, long strings cut, and call the listeners."""
         exchange = _cut(exchange)
         self._entries.append((next(self._numbers), exchange))
         for listener in tuple(self._listeners):
@@ -91,58 +87,60 @@ class RequestLog:
         """Return exchanges with their numbers, which count up from 1 and are never used twice.
 
         Args:
-            number: The last one that the caller knows; 0 for everything that is kept.
+            number: Exchanges up to this one are left out; 0 for all.
         """
         return [entry for entry in list(self._entries) if entry[0] > number]
 
     def clear(self) -> None:
-        """Forget everything, and have those who listen forget; the numbers go on."""
+        """Drop all entries; the numbers go on."""
         self._entries.clear()
-        for forget in tuple(self._forgetful):
+        for forget in tuple(self._on_clear):
             forget()
 
     @contextmanager
     def listen(
-        self, note: ExchangeListener, *, forget: Callable[[], None] = _nothing
+        self, on_exchange: ExchangeListener, *, on_clear: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
-        """Be told of each exchange, before it is answered, for as long as the block lasts.
+        """Listen to exchanges, before the responses are sent, for the duration of the block.
 
         Args:
-            note: Must neither block nor raise.
-            forget: Called when the journal is cleared.
+            on_exchange: Must neither block nor raise.
+            on_clear: Called when the log is cleared.
         """
-        self._listeners.append(note)
-        self._forgetful.append(forget)
+        self._listeners.append(on_exchange)
+        self._on_clear.append(on_clear)
         try:
             yield
         finally:
-            self._listeners.remove(note)
-            self._forgetful.remove(forget)
+            self._listeners.remove(on_exchange)
+            self._on_clear.remove(on_clear)
 
 
 def _cut(exchange: Exchange) -> Exchange:
-    """Cut what hostile clients make long, such as the subject of a certificate."""
+    """Cut long strings of hostile clients, such as the subject of a certificate."""
     texts = {name: getattr(exchange, name) for name in _TEXTS}
     long = {
-        name: text[:LONGEST_TEXT] for name, text in texts.items() if len(text or "") > LONGEST_TEXT
+        name: text[:MAX_TEXT_LENGTH]
+        for name, text in texts.items()
+        if len(text or "") > MAX_TEXT_LENGTH
     }
     return replace(exchange, **long) if long else exchange
 
 
 @dataclass(slots=True)
 class Counts:
-    """How many requests of each kind came, whatever the answer was."""
+    """Numbers of requests and responses."""
 
-    registers: Counter[str] = field(default_factory=Counter)
+    register_requests: Counter[str] = field(default_factory=Counter)
     """By registration id; the service bills each."""
     operations: Counter[Operation] = field(default_factory=Counter)
-    answers: Counter[int] = field(default_factory=Counter)
-    """By status code, of all requests that got one."""
+    responses: Counter[int] = field(default_factory=Counter)
+    """By status code."""
 
-    def note(self, exchange: Exchange) -> None:
-        """Count a request."""
-        if exchange.status_code != UNANSWERED:
-            self.answers[exchange.status_code] += 1
+    def record(self, exchange: Exchange) -> None:
+        """Count an exchange."""
+        if exchange.status_code != NO_STATUS:
+            self.responses[exchange.status_code] += 1
 
         if exchange.operation is None:
             return
@@ -152,12 +150,12 @@ class Counts:
         if exchange.operation is not Operation.REGISTER or name is None:
             return
 
-        known = name in self.registers
-        if known or (len(self.registers) < MAX_COUNTED_IDS and len(name) <= LONGEST_COUNTED_ID):
-            self.registers[name] += 1
+        known = name in self.register_requests
+        if known or (len(self.register_requests) < MAX_COUNTED_IDS and len(name) <= MAX_ID_LENGTH):
+            self.register_requests[name] += 1
 
     def clear(self) -> None:
-        """Begin to count anew."""
-        self.registers.clear()
+        """Reset all counts."""
+        self.register_requests.clear()
         self.operations.clear()
-        self.answers.clear()
+        self.responses.clear()

@@ -1,11 +1,11 @@
-"""What DPS decides about a device's request: pure, synchronous, without clock and sockets.
+"""The rules of DPS for a device's request: pure and synchronous, without clock or sockets.
 
-A register request is always answered by 202 and `assigning`; what came of it is told to polls, 202
-while the operation works and 200 once it is finished. A device that does not prove who it is gets
-401, an unknown one no less than one with a wrong certificate. A disabled enrollment is no error of
-that kind: its device is told `disabled` by the poll, with 200, as the Azure CLI's source expects;
-whether the live service gives 401 instead is not known. `failed` comes in the same way, if no
-linked hub can take the device.
+A register request is always answered by 202 and `assigning`; its outcome is the
+response to polls, 202 while the operation is in progress and 200 once it is finished. A device that
+is not authenticated gets 401, whether it is unknown or has a wrong certificate. A disabled
+enrollment is not an error of that kind: the poll is answered by 200 and `disabled`, as the Azure
+CLI's source expects; whether the live service answers 401 instead is not known. `failed` is told
+in the same way, if no linked hub can take the device.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import assert_never
 from aiodps.emulator.protocol.api_versions import (
     API_VERSIONS,
     has_payload,
-    shaped,
+    shape_response,
 )
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.formats import guid, is_registration_id
@@ -30,7 +30,7 @@ from aiodps.emulator.service.enrollments.store import Enrollment, Enrollments
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.registrations.hub_devices import HubDevices
 from aiodps.emulator.service.registrations.register import AuthenticatedDevice, Registrar
-from aiodps.emulator.service.registrations.request_bodies import read_device_registration
+from aiodps.emulator.service.registrations.request_bodies import read_payload
 from aiodps.emulator.service.registrations.store import Registrations
 from aiodps.emulator.service.strict import Strict
 from aiodps.emulator.service.throttle import Throttle
@@ -47,12 +47,12 @@ class Service:
         id_scope: Of the instance.
         linked_hubs: The linked IoT Hubs, as `host` or `host=weight`. Hubs that `enrollments` name
             are linked as well; one that is enrolled later must name a linked hub.
-        enrollments: To begin with.
-        assign_after: Seconds from register to the end of an operation.
+        enrollments: The initial ones.
+        assign_after: Seconds from a register request to the end of its operation.
         retry_after: Whole seconds that devices are asked to wait between polls.
-        chance: Where ids, etags and verification codes come from; None for the system's.
-        store: Where all of it is kept, and comes from at the start; None for memory alone.
-        throttle: Whether the published limits count.
+        rng: Source of ids, etags and verification codes; None for the system's.
+        store: Keeps all state over a restart; None for memory alone.
+        throttle: Whether to enforce the published limits.
         strict: Whether to refuse what the service merely tolerates.
     """
 
@@ -86,12 +86,12 @@ class Service:
         self.registrar = Registrar(
             registrations=self.registrations, hubs=self.linked_hubs, devices=self.hub_devices
         )
-        self._admission = Authenticator(
+        self._authenticator = Authenticator(
             enrollments=self.enrollments, certificates=self.certificates
         )
 
     def forget_devices(self) -> None:
-        """Forget what devices did: registrations, devices at hubs, and what counts for limits."""
+        """Delete all registrations and hub devices, and reset the limits."""
         for registration_id in list(self.registrations.ids()):
             self.registrations.delete(registration_id)
 
@@ -104,8 +104,8 @@ class Service:
         """Answer a device's request, whatever it is; never raises.
 
         Args:
-            request: As it came, nothing checked yet.
-            identity: As it was shown, nothing judged yet.
+            request: As received, not checked yet.
+            identity: As presented, not verified yet.
             now: Seconds since 1970.
         """
         try:
@@ -113,7 +113,7 @@ class Service:
             if self._strict is not None:
                 self._strict.note_retry_after(request, response, now=now)
 
-            return shaped(response, request)
+            return shape_response(response, request)
         except Refusal as refused:
             return responses.error(refused, tracking_id=guid(self._rng), now=now)
 
@@ -133,7 +133,7 @@ class Service:
                 assert_never(request.operation)
 
     def _check(self, request: Request) -> None:
-        """Refuse what no device may ask.
+        """Refuse a request that is invalid for any device.
 
         An unknown id scope is 404: Microsoft Learn, "Troubleshoot with IoT Hub Device Provisioning
         Service", gives 404 for an instance that does not exist, 401 for bad credentials only.
@@ -153,23 +153,23 @@ class Service:
             raise Refusal(ErrorCode.INVALID_REQUEST, f"The body is larger than {MAX_BODY} bytes.")
 
     def _register(self, request: Request, identity: Identity, *, now: float) -> Response:
-        device = read_device_registration(request)
-        enrollment = self._admit(request, identity, now=now)
+        payload = read_payload(request)
+        enrollment = self._authenticate(request, identity, now=now)
         if self.throttle is not None:
             self.throttle.register(now=now)
 
         by_key = isinstance(enrollment.attestation, SymmetricKeys)
-        applicant = AuthenticatedDevice(
+        device = AuthenticatedDevice(
             registration_id=request.registration_id,
             enrollment=enrollment,
             certificate=None if by_key else identity.certificates[0],
-            payload=device.payload if has_payload(request.api_version or "") else None,
+            payload=payload if has_payload(request.api_version or "") else None,
         )
-        operation = self.registrar.register(applicant, now=now)
+        operation = self.registrar.register(device, now=now)
         return responses.accepted(operation, retry_after=self.retry_after)
 
     def _operation_status(self, request: Request, identity: Identity, *, now: float) -> Response:
-        self._admit(request, identity, now=now)
+        self._authenticate(request, identity, now=now)
         self._count_poll(request, now=now)
         registration_id = request.registration_id
         operation = self.registrations.find(registration_id, request.operation_id or "")
@@ -181,8 +181,8 @@ class Service:
         )
 
     def _look_up(self, request: Request, identity: Identity, *, now: float) -> Response:
-        read_device_registration(request)
-        self._admit(request, identity, now=now)
+        read_payload(request)
+        self._authenticate(request, identity, now=now)
         self._count_poll(request, now=now)
         operation = self.registrations.latest(request.registration_id)
         if operation is None:
@@ -195,10 +195,12 @@ class Service:
         if self.throttle is not None:
             self.throttle.poll(request.registration_id, now=now)
 
-    def _admit(self, request: Request, identity: Identity, *, now: float) -> Enrollment:
+    def _authenticate(self, request: Request, identity: Identity, *, now: float) -> Enrollment:
         record = self.registrations.record(request.registration_id)
         known = record.operations[-1].enrollment_group_id if record else None
-        enrollment = self._admission.admit(request, identity, now=now, known_group=known)
+        enrollment = self._authenticator.authenticate(
+            request, identity, now=now, known_group=known
+        )
         if self._strict is not None:
             self._strict.check_time(request, record, now=now)
 

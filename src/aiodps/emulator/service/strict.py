@@ -1,4 +1,4 @@
-"""Refuses what the service merely tolerates: the rules of `liberties`, one by one.
+"""Refuses what the service merely tolerates: the rules of `strict_rules`.
 
 Each refusal names its rule. It comes with the status of what it is: 400 for a form, 401 for a
 proof, 409 and 429 for a time.

@@ -78,7 +78,7 @@ class SqliteStore:
         """Go through the documents of a kind with their keys, in the order they were first put.
 
         Raises:
-            ConfigurationError: If the file is damaged.
+            ConfigurationError: If the file is damage.
         """
         try:
             for key, text in self._connection.execute(_LOAD, (kind,)):

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from aiodps.emulator.admin.page import recent_requests as module
-from aiodps.emulator.admin.page.recent_requests import Feed, Traffic
+from aiodps.emulator.admin.page.recent_requests import Feed, RecentRequests
 from aiodps.emulator.protocol.messages import Operation
 from aiodps.emulator.request_log.log import Exchange, RequestLog
 
@@ -28,55 +28,55 @@ def asked(registration_id: str | None, status_code: int = 202) -> Exchange:
 
 def test_the_device_that_asked_last_comes_first() -> None:
     """In any casing it is the same device."""
-    traffic = Traffic()
+    recent = RecentRequests()
     for name in ("a", "b", "A"):
-        traffic.note(asked(name))
+        recent.record(asked(name))
 
-    assert list(traffic.devices()) == ["a", "b"]
-    assert [step.number for step in traffic.steps("a")] == [3, 1]
-    assert traffic.last_number == 3
+    assert list(recent.devices()) == ["a", "b"]
+    assert [step.number for step in recent.steps("a")] == [3, 1]
+    assert recent.last_number == 3
 
 
 def test_only_so_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The device that was silent longest is forgotten."""
     monkeypatch.setattr(module, "DEVICES_KEPT", 3)
-    traffic = Traffic()
+    recent = RecentRequests()
     for name in ("a", "b", "c", "a", "d"):
-        traffic.note(asked(name))
+        recent.record(asked(name))
 
     for _ in range(1000):
-        traffic.note(asked("d"))
+        recent.record(asked("d"))
 
-    assert list(traffic.devices()) == ["d", "a", "c"]
-    assert len(traffic.steps("d")) == module.STEPS_KEPT
-    assert len(traffic.requests) == module.REQUESTS_KEPT
+    assert list(recent.devices()) == ["d", "a", "c"]
+    assert len(recent.steps("d")) == module.STEPS_KEPT
+    assert len(recent.requests) == module.REQUESTS_KEPT
 
 
 def test_what_the_journal_forgets_is_forgotten() -> None:
     """A reset leaves nothing to look at, for as long as it listens."""
-    request_log, traffic = RequestLog(), Traffic()
-    with request_log.listen(traffic.note, forget=traffic.forget):
-        request_log.note(asked("a"))
+    request_log, recent = RequestLog(), RecentRequests()
+    with request_log.listen(recent.record, on_clear=recent.clear):
+        request_log.record(asked("a"))
         request_log.clear()
-        assert (list(traffic.devices()), list(traffic.requests)) == ([], [])
+        assert (list(recent.devices()), list(recent.requests)) == ([], [])
 
-        request_log.note(asked("b"))
+        request_log.record(asked("b"))
 
     request_log.clear()
-    assert list(traffic.devices()) == ["b"]
+    assert list(recent.devices()) == ["b"]
 
 
 async def test_open_pages_hear_of_it() -> None:
     """Each device once, however often it asked; afterwards nobody is told."""
-    traffic = Traffic()
-    with traffic.feed() as feed:
+    recent = RecentRequests()
+    with recent.feed() as feed:
         for name in ("a", None, "b", "a"):
-            traffic.note(asked(name))
+            recent.record(asked(name))
 
         assert await feed.next() == ["", "b", "a"]
 
-    traffic.note(asked("c"))
-    with anyio.move_on_after(module.BREATH * 2):
+    recent.record(asked("c"))
+    with anyio.move_on_after(module.UPDATE_INTERVAL * 2):
         await feed.next()
         raise AssertionError("told after the end")
 
@@ -85,8 +85,8 @@ async def test_a_load_test_does_not_drown_a_page() -> None:
     """Only the last ones are told."""
     feed = Feed()
     for number in range(1000):
-        feed.tell(f"device-{number}")
+        feed.notify(f"device-{number}")
 
     names = await feed.next()
-    assert len(names) == module.TOLD_AT_ONCE
+    assert len(names) == module.MAX_UPDATES
     assert names[-1] == "device-999"

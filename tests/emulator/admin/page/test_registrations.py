@@ -24,7 +24,7 @@ def visited(**more: object) -> Visitor:
     )
     visitor = Visitor(instance(enrollment))
     register(visitor.service, shown(LAMP), registration_id="lamp")
-    visitor.traffic.note(asked("lamp"))
+    visitor.recent.record(asked("lamp"))
     return visitor
 
 
@@ -38,7 +38,7 @@ async def test_an_assigned_device() -> None:
 async def test_a_device_that_nobody_knows() -> None:
     """It has no record, but people look for it."""
     visitor = Visitor()
-    visitor.traffic.note(asked("<stranger>", 401))
+    visitor.recent.record(asked("<stranger>", 401))
 
     assert "<stranger> refused, 401" in await visitor.get("/registrations")
     assert "https 401 register <stranger>" in await visitor.get("/requests")
@@ -73,7 +73,7 @@ async def test_rows_arrive_live(path: str, words: bytes) -> None:
     events = await visitor.follow(path)
     assert await anext(events) == b": connected\n\n"
 
-    visitor.traffic.note(asked("lamp", 200))
+    visitor.recent.record(asked("lamp", 200))
     event = await anext(events)
     assert event.startswith(b"event: rows\ndata: ")
     assert event.endswith(b"\n\n")

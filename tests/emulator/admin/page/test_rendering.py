@@ -23,8 +23,8 @@ def test_the_frame_names_all_sections() -> None:
 def test_what_is_said_is_said_once() -> None:
     """On top of the next page, as an alert if it is bad."""
     rendering = Rendering(id_scope="s")
-    rendering.say("done")
-    rendering.say("failed", bad=True)
+    rendering.notify("done")
+    rendering.notify("failed", bad=True)
 
     first = problem(rendering)
     assert 'role="status">done<' in first
@@ -35,16 +35,16 @@ def test_what_is_said_is_said_once() -> None:
 def test_everything_is_escaped() -> None:
     """Text and notes may hold what devices send."""
     rendering = Rendering(id_scope="<b>")
-    rendering.say("<script>said</script>")
+    rendering.notify("<script>said</script>")
 
     page = problem(rendering, "<script>shown</script>")
     assert "<script>s" not in page
     assert "&lt;b&gt;" in page
 
 
-def test_missing() -> None:
+def test_not_found() -> None:
     """404, in HTML, within the frame."""
-    answer = Rendering(id_scope="s").missing(OVERVIEW, "<lamp>")
+    answer = Rendering(id_scope="s").not_found(OVERVIEW, "<lamp>")
 
     assert answer.status_code == 404
     assert b"&lt;lamp&gt;" in answer.body

@@ -7,7 +7,7 @@ from tests.certificates import root, self_signed
 from tests.emulator.instance import NOW, instance, register, shown
 
 from aiodps.emulator.admin.page import views
-from aiodps.emulator.admin.page.recent_requests import Traffic
+from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,
@@ -38,7 +38,7 @@ LAMP = self_signed("lamp")
         ),
         (
             read_enrollment(
-                {"registrationId": "lamp", "attestation": {"type": "symmetricKey"}}, place=""
+                {"registrationId": "lamp", "attestation": {"type": "symmetricKey"}}, source=""
             ),
             "Symmetric key",
             "",
@@ -60,7 +60,7 @@ def test_a_registration_at_work() -> None:
     register(service, shown(LAMP), registration_id="lamp")
 
     early, late = (
-        views.registration_rows(service, Traffic(), ["LAMP"], now=NOW + seconds)[0]
+        views.registration_rows(service, RecentRequests(), ["LAMP"], now=NOW + seconds)[0]
         for seconds in (4, 6)
     )
     assert (early.status, early.tone, early.hub) == ("assigning", "busy", "")

@@ -14,7 +14,7 @@ from tests.emulator.admin.visits import request_of
 from tests.emulator.instance import instance
 
 from aiodps.emulator.admin.page.page import Page
-from aiodps.emulator.admin.page.recent_requests import Traffic
+from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.admin.responses import EventStream
 from aiodps.emulator.service.service import Service
 
@@ -27,14 +27,20 @@ class Visitor:
 
     def __init__(self, service: Service | None = None) -> None:
         self.service = instance() if service is None else service
-        self.traffic = Traffic()
+        self.recent = RecentRequests()
         self.saved = 0
         self._routes = Page(
             service=self.service,
-            traffic=self.traffic,
-            facts={"Host": "127.0.0.1", "HTTPS port": "8443"},
+            recent=self.recent,
+            facts={
+                "host": "127.0.0.1",
+                "https_port": 8443,
+                "mqtt_port": 8883,
+                "id_scope": self.service.id_scope,
+                "hub": "hub.azure-devices.net",
+                "connection_string": CONNECTION_STRING,
+            },
             ca_pem=b"-----BEGIN CERTIFICATE-----",
-            connection_string=CONNECTION_STRING,
             save=self._save,
         ).routes()
 

@@ -143,9 +143,9 @@ VERSION = "api-version=2021-10-01"
 def taken(method: str, target: str, body: bytes = b"", **headers: str) -> tuple[StrictRule, ...]:
     """Name the liberties of a request."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    wish = route(HttpRequest(method=method, target=target, headers=named, body=body))
-    assert isinstance(wish, Request)
-    return wish.deviations
+    asked = route(HttpRequest(method=method, target=target, headers=named, body=body))
+    assert isinstance(asked, Request)
+    return asked.deviations
 
 
 @pytest.mark.parametrize(

@@ -268,4 +268,4 @@ async def test_the_journal_names_the_way() -> None:
         await client.receive()
 
         assert (seen[0].transport, seen[0].status_code) == ("mqtt-ws", 202)
-        assert dps.counts.registers["device-1"] == 1
+        assert dps.counts.register_requests["device-1"] == 1

@@ -1,4 +1,4 @@
-"""Answers as packets, faults apart: those are tested over real sockets, with their delivery."""
+"""ResponseWriter as packets, faults apart: those are tested over real sockets, with their delivery."""
 
 from __future__ import annotations
 

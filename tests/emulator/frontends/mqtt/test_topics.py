@@ -8,12 +8,12 @@ import pytest
 
 from aiodps.emulator.frontends.mqtt.codec import Connect, ProtocolViolation
 from aiodps.emulator.frontends.mqtt.topics import (
-    Question,
+    TopicRequest,
     UserName,
-    answer_topic,
     connect_deviations,
     read_topic,
     read_user_name,
+    response_topic,
     topic_deviations,
 )
 from aiodps.emulator.protocol.messages import Operation
@@ -75,28 +75,30 @@ def test_other_user_names_are_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "question"),
+    ("topic", "asked"),
     [
         pytest.param(
             "$dps/registrations/PUT/iotdps-register/?$rid=1",
-            Question(operation=Operation.REGISTER, rid="1", operation_id=None),
+            TopicRequest(operation=Operation.REGISTER, rid="1", operation_id=None),
             id="register",
         ),
         pytest.param(
             "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=a%2Fb&operationId=5.ab%2Dc.d",
-            Question(operation=Operation.OPERATION_STATUS, rid="a%2Fb", operation_id="5.ab-c.d"),
+            TopicRequest(
+                operation=Operation.OPERATION_STATUS, rid="a%2Fb", operation_id="5.ab-c.d"
+            ),
             id="poll: only the operation id is decoded",
         ),
         pytest.param(
             "$dps/registrations/put/IotDps-Register/?$rid=1&x=2",
-            Question(operation=Operation.REGISTER, rid="1", operation_id=None),
+            TopicRequest(operation=Operation.REGISTER, rid="1", operation_id=None),
             id="any case, unknown keys",
         ),
     ],
 )
-def test_topics_are_read(topic: str, question: Question) -> None:
+def test_topics_are_read(topic: str, asked: TopicRequest) -> None:
     """What the device asks, and under which `$rid`."""
-    assert read_topic(topic) == question
+    assert read_topic(topic) == asked
 
 
 @pytest.mark.parametrize(
@@ -118,10 +120,10 @@ def test_what_cannot_be_answered_ends_the_connection(topic: str) -> None:
 
 def test_answers_have_the_one_form_all_clients_read() -> None:
     """`$rid` first and as it came, `retry-after` in lower case, no further `$`."""
-    waiting = answer_topic(202, "a%2Fb", retry_after="3")
+    waiting = response_topic(202, "a%2Fb", retry_after="3")
 
     assert waiting == "$dps/registrations/res/202/?$rid=a%2Fb&retry-after=3"
-    assert answer_topic(200, "1", retry_after=None) == "$dps/registrations/res/200/?$rid=1"
+    assert response_topic(200, "1", retry_after=None) == "$dps/registrations/res/200/?$rid=1"
 
 
 USER = "0ne1/registrations/dev-1/api-version=2019-03-31"
@@ -133,9 +135,9 @@ def taken(**more: Any) -> tuple[StrictRule, ...]:
     """Name the liberties of a CONNECT."""
     options = {"client_id": "dev-1", "user_name": USER, "clean_session": True, **more}
     connect = Connect(keep_alive=60, **options)
-    who = read_user_name(options["user_name"])
-    assert who is not None
-    return connect_deviations(connect, who)
+    user = read_user_name(options["user_name"])
+    assert user is not None
+    return connect_deviations(connect, user)
 
 
 @pytest.mark.parametrize("user", [USER, f"{USER}&ClientVersion=aiodps%2F0.1"])

@@ -79,7 +79,7 @@ def test_the_derived_key_of_the_article() -> None:
     ids=["hub, of the article", "upper-case hex", "lower-case hex", "not escaped"],
 )
 def test_known_signatures(resource: str, expiry: int, sig: str) -> None:
-    """The first is printed in Microsoft Learn, "Control access to IoT Hub"; all are OpenSSL's."""
+    """The first is printed in Microsoft Learn, "AdminPort access to IoT Hub"; all are OpenSSL's."""
     read = SharedAccessSignature.read(
         f"SharedAccessSignature sr={resource}&sig={quote(sig, safe='')}&se={expiry}"
     )

@@ -55,7 +55,7 @@ def test_an_individual_enrollment_as_az_writes_it() -> None:
         "optionalDeviceInformation": {},
         "reprovisionPolicy": {"updateHubAssignment": True, "migrateDeviceData": True},
     }
-    enrollment = read_enrollment(document, place="enrollment 0")
+    enrollment = read_enrollment(document, source="enrollment 0")
 
     assert isinstance(enrollment, IndividualEnrollment)
     assert (enrollment.registration_id, enrollment.device_id) == ("device-1", "robot")
@@ -80,13 +80,13 @@ def test_what_the_service_adds() -> None:
         "credentialPolicyName": "policy",
         "unheardOf": None,
     }
-    enrollment = read_enrollment(document, place="enrollment 0")
+    enrollment = read_enrollment(document, source="enrollment 0")
 
     assert (enrollment.etag, enrollment.created, enrollment.updated) == ('"a"', 1.5, 2.0)
     assert enrollment.others == {"credentialPolicyName": "policy"}
     written = enrollment.to_json()
     assert written["createdDateTimeUtc"] == "1970-01-01T00:00:01.5000000Z"
-    assert read_enrollment(written, place="again").updated == 2.0
+    assert read_enrollment(written, source="again").updated == 2.0
 
 
 def test_a_webhook_may_have_a_key_in_its_url() -> None:
@@ -98,7 +98,7 @@ def test_a_webhook_may_have_a_key_in_its_url() -> None:
         "allocationPolicy": "custom",
         "customAllocationDefinition": webhook,
     }
-    enrollment = read_enrollment(document, place="enrollment 0")
+    enrollment = read_enrollment(document, source="enrollment 0")
 
     assert enrollment.custom_allocation is not None
     assert enrollment.custom_allocation.to_json() == webhook
@@ -109,7 +109,7 @@ def test_a_webhook_may_have_a_key_in_its_url() -> None:
 def test_a_group() -> None:
     """`enrollmentGroupId` makes it a group."""
     document = {"enrollmentGroupId": "all of them", "attestation": REFERENCE}
-    enrollment = read_enrollment(document, place="enrollment 0")
+    enrollment = read_enrollment(document, source="enrollment 0")
 
     assert enrollment == EnrollmentGroup(
         enrollment_group_id="all of them", attestation=CaReferences(primary="my-root")
@@ -148,7 +148,7 @@ def test_there_and_back(enrollment: Enrollment) -> None:
     """What is written can be read, through JSON, and is the same."""
     written = json.dumps(enrollment.to_json())
 
-    assert read_enrollment(json.loads(written), place="enrollment 0") == enrollment
+    assert read_enrollment(json.loads(written), source="enrollment 0") == enrollment
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_there_and_back(enrollment: Enrollment) -> None:
         ),
         (
             {"registrationId": 5, "attestation": X509},
-            "enrollment 7 (registrationId 5): registrationId is not a text",
+            "enrollment 7 (registrationId 5): registrationId is not a string",
         ),
         ({"registrationId": "a"}, "enrollment 7 (registrationId 'a'): attestation is missing"),
         (
@@ -203,7 +203,7 @@ def test_there_and_back(enrollment: Enrollment) -> None:
         ),
         (
             {"registrationId": "a", "attestation": X509, "iotHubs": "h"},
-            "enrollment 7 (registrationId 'a'): iotHubs is not a list of texts",
+            "enrollment 7 (registrationId 'a'): iotHubs is not a list of strings",
         ),
         (
             {"registrationId": "a", "attestation": X509, "allocationPolicy": "random"},
@@ -218,7 +218,7 @@ def test_there_and_back(enrollment: Enrollment) -> None:
 def test_what_cannot_be_read(document: dict[str, Any], message: str) -> None:
     """The message names the entry by number and id, and the member."""
     with pytest.raises(ConfigurationError) as wrong:
-        read_enrollment(document, place="enrollment 7")
+        read_enrollment(document, source="enrollment 7")
 
     assert wrong.value.message == message
 
@@ -274,7 +274,7 @@ def test_an_enrollment_is_what_microsoft_prints() -> None:
         "iotHubs": ["contoso-toasters-hub-1098.azure-devices.net"],
         "customAllocationDefinition": {"webhookUrl": "https://h/a", "apiVersion": "2021-10-01"},
     }
-    enrollment = read_enrollment({**printed, "capabilities": None}, place="")
+    enrollment = read_enrollment({**printed, "capabilities": None}, source="")
     shown = show_enrollment(enrollment, api_version="2021-10-01", keys=False)
     written = {name: shown[name] for name in printed if not name.endswith("DateTimeUtc")}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.service.registrations.custom_allocation import (
-    MAX_ANSWER,
+    MAX_RESPONSE,
     Choice,
     WebhookCall,
     WebhookReply,
@@ -82,15 +82,18 @@ def test_a_choice(name: str) -> None:
     [
         (WebhookReply(status_code=400), "failed with status code: 400"),
         (answered({"iotHubHostName": HUBS[0]}, 302), "failed with status code: 302"),
-        (WebhookReply(trouble="no answer within 5 s"), "failed: no answer within 5 s"),
+        (WebhookReply(error="no answer within 5 s"), "failed: no answer within 5 s"),
         (WebhookReply(), "failed: no answer"),
         (WebhookReply(status_code=200, body=b""), "no JSON object"),
         (answered([HUBS[0]]), "no JSON object"),
         (answered({}), "none of the linked hubs"),
         (answered({"iotHubHostName": "elsewhere"}), "none of the linked hubs"),
-        (answered({"iotHubHostName": HUBS[0], "payload": "text"}), "payload is no JSON object"),
-        (answered({"iotHubHostName": HUBS[0], "initialTwin": 1}), "initialTwin is no JSON object"),
-        (WebhookReply(status_code=200, body=b" " * (MAX_ANSWER + 1)), "larger than"),
+        (answered({"iotHubHostName": HUBS[0], "payload": "text"}), "payload is not a JSON object"),
+        (
+            answered({"iotHubHostName": HUBS[0], "initialTwin": 1}),
+            "initialTwin is not a JSON object",
+        ),
+        (WebhookReply(status_code=200, body=b" " * (MAX_RESPONSE + 1)), "larger than"),
     ],
 )
 def test_no_choice(reply: WebhookReply, message: str) -> None:

@@ -39,11 +39,11 @@ def test_substatus(
     assert substatus(before, after, migrate=migrate) is expected
 
 
-def settled(*, migrate: bool, before: HubDevice | None, after: HubDevice) -> HubDevices:
+def last(*, migrate: bool, before: HubDevice | None, after: HubDevice) -> HubDevices:
     """Let a device live somewhere, then register again."""
     devices = HubDevices()
-    devices.settle(None, before or after, AssignmentTerms(device_id="d", initial_twin=LIVED))
-    devices.settle(
+    devices.assign(None, before or after, AssignmentTerms(device_id="d", initial_twin=LIVED))
+    devices.assign(
         before, after, AssignmentTerms(device_id="d", migrate=migrate, initial_twin=INITIAL)
     )
     return devices
@@ -51,7 +51,7 @@ def settled(*, migrate: bool, before: HubDevice | None, after: HubDevice) -> Hub
 
 def test_a_twin_moves_along() -> None:
     """The device is removed from the hub it leaves."""
-    devices = settled(migrate=True, before=HERE, after=THERE)
+    devices = last(migrate=True, before=HERE, after=THERE)
 
     assert dict(devices) == {THERE: LIVED}
 
@@ -59,18 +59,18 @@ def test_a_twin_moves_along() -> None:
 @pytest.mark.parametrize("after", [HERE, THERE], ids=["stays", "moves"])
 def test_a_twin_begins_anew(after: HubDevice) -> None:
     """Without migration the initial twin applies again, also where the device stays."""
-    assert dict(settled(migrate=False, before=HERE, after=after)) == {after: INITIAL}
+    assert dict(last(migrate=False, before=HERE, after=after)) == {after: INITIAL}
 
 
 def test_a_device_outlives_its_record() -> None:
     """One that is at the hub already keeps its twin, even if the service has forgotten it."""
-    assert dict(settled(migrate=False, before=None, after=HERE)) == {HERE: LIVED}
+    assert dict(last(migrate=False, before=None, after=HERE)) == {HERE: LIVED}
 
 
 def test_without_an_initial_twin() -> None:
     """A device has a twin all the same, an empty one."""
     devices = HubDevices()
-    devices.settle(None, HERE, AssignmentTerms(device_id="d"))
+    devices.assign(None, HERE, AssignmentTerms(device_id="d"))
 
     assert devices.twin(HERE) == {}
     assert devices.twin(THERE) is None
@@ -78,18 +78,10 @@ def test_without_an_initial_twin() -> None:
 
 @given(path=st.lists(st.tuples(PLACES, st.booleans()), min_size=1, max_size=8))
 def test_a_device_is_in_one_place(path: list[tuple[HubDevice, bool]]) -> None:
-    """However it moves, it is where it was settled last and nowhere else."""
+    """However it moves, it is where it was last last and nowhere else."""
     devices, before = HubDevices(), None
     for after, migrate in path:
-        devices.settle(before, after, AssignmentTerms(device_id=after.device_id, migrate=migrate))
+        devices.assign(before, after, AssignmentTerms(device_id=after.device_id, migrate=migrate))
         before = after
 
-    assert [place for place, _ in devices] == [path[-1][0]]
-
-
-def test_texts() -> None:
-    """Places and terms are written for a store and read again."""
-    terms = AssignmentTerms(device_id="d", migrate=False, initial_twin=INITIAL)
-
-    assert HubDevice.from_json(HERE.to_json()) == HERE
-    assert AssignmentTerms.from_json(terms.to_json()) == terms
+    assert [home for home, _ in devices] == [path[-1][0]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ PLACES = st.builds(HubDevice, hub=TEXT, device_id=TEXT)
 OUTCOMES = st.builds(
     Outcome,
     status=st.sampled_from(RegistrationStatus),
-    place=st.none() | PLACES,
+    home=st.none() | PLACES,
     substatus=st.none() | st.sampled_from(Substatus),
     payload=st.none() | OBJECTS,
     error_code=st.none() | st.integers(),
@@ -75,7 +75,7 @@ RECORDS = st.builds(
 @given(record=RECORDS)
 def test_written_and_read(record: RegistrationRecord) -> None:
     """A store gives back what it got, through JSON."""
-    text = json.dumps(record.to_json())
+    text = json.dumps(asdict(record))
 
     assert RegistrationRecord.from_json(json.loads(text)) == record
 

@@ -35,7 +35,7 @@ def operation(outcome: Outcome | None, group: str | None = None) -> Registration
 
 ASSIGNED = Outcome(
     status=RegistrationStatus.ASSIGNED,
-    place=HubDevice(hub="MyExampleHub.azure-devices.net", device_id="my-x509-device"),
+    hub_device=HubDevice(hub="MyExampleHub.azure-devices.net", device_id="my-x509-device"),
     substatus=Substatus.INITIAL_ASSIGNMENT,
 )
 

@@ -17,7 +17,7 @@ from aiodps.models import RegistrationStatus, Substatus
 
 PLACE = HubDevice(hub="h", device_id="d")
 ASSIGNED = Outcome(
-    status=RegistrationStatus.ASSIGNED, place=PLACE, substatus=Substatus.INITIAL_ASSIGNMENT
+    status=RegistrationStatus.ASSIGNED, hub_device=PLACE, substatus=Substatus.INITIAL_ASSIGNMENT
 )
 FAILED = Outcome(status=RegistrationStatus.FAILED, error_code=401001, error_message="no hub")
 CALL = WebhookCall(
@@ -53,7 +53,7 @@ def test_nothing_is_found_that_never_was() -> None:
     assert book.find("device-2", "5.x.y") is None
     assert book.latest("device-2") is None
     assert book.record("device-2") is None
-    assert book.place_of("device-2", now=10.0) is None
+    assert book.hub_device_of("device-2", now=10.0) is None
 
 
 def test_memory_is_bounded() -> None:
@@ -69,12 +69,12 @@ def test_where_a_device_is_at_home() -> None:
     """What is not finished does not count yet, what failed never does, what is forgotten does."""
     book = registrations(assign_after=2.0)
     book.begin("device-1", ASSIGNED, now=10.0)
-    places = [book.place_of("device-1", now=now) for now in (11.9, 12.0)]
+    places = [book.hub_device_of("device-1", now=now) for now in (11.9, 12.0)]
     for now in range(20, 30):
         book.begin("device-1", FAILED, now=float(now))
 
     assert places == [None, PLACE]
-    assert book.place_of("device-1", now=99.0) == PLACE
+    assert book.hub_device_of("device-1", now=99.0) == PLACE
 
 
 def test_ids_are_of_the_device_and_different() -> None:

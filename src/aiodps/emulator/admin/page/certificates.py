@@ -91,11 +91,11 @@ class CertificatesSection:
         try:
             text = change()
         except Refusal as exc:
-            self._rendering.say(exc.message, bad=True)
+            self._rendering.notify(exc.message, bad=True)
             return self._page(form, status_code=HTTPStatus.BAD_REQUEST)
 
         self._save()
-        self._rendering.say(text)
+        self._rendering.notify(text)
         return RedirectResponse(_PATH, HTTPStatus.SEE_OTHER)
 
     def _page(self, form: Form, *, status_code: int = HTTPStatus.OK) -> Response:

@@ -133,13 +133,13 @@ class EnrollmentsSection:
             name = self._enroll(form)
         except (ConfigurationError, Refusal) as exc:
             # What was typed comes back; files have to be chosen again, browsers see to that.
-            self._rendering.say(exc.message, bad=True)
+            self._rendering.notify(exc.message, bad=True)
             return self._form(form, status_code=HTTPStatus.BAD_REQUEST)
 
         return self._done(f"{name} was added.")
 
     def _enroll(self, form: Form) -> str:
-        enrollment = read_enrollment(self._document(form), place="the form")
+        enrollment = read_enrollment(self._document(form), source="the form")
         name = views.enrollment_id(enrollment)
         if self._find(name) is not None:
             raise ConfigurationError(f"{name} is there already", setting="id")
@@ -151,7 +151,7 @@ class EnrollmentsSection:
         name = request.path_params["id"]
         found = self._find(name)
         if found is None:
-            return self._rendering.missing(self._kind.section, name)
+            return self._rendering.not_found(self._kind.section, name)
 
         return self._page(
             "enrollment.html",
@@ -166,7 +166,7 @@ class EnrollmentsSection:
         name = request.path_params["id"]
         found = self._find(name)
         if found is None:
-            return self._rendering.missing(self._kind.section, name)
+            return self._rendering.not_found(self._kind.section, name)
 
         form = await read_form(request)
         changed = replace(found, enabled=form.checked("enabled"))
@@ -176,7 +176,7 @@ class EnrollmentsSection:
     async def _delete(self, request: Request) -> Response:
         name = request.path_params["id"]
         if self._find(name) is None:
-            return self._rendering.missing(self._kind.section, name)
+            return self._rendering.not_found(self._kind.section, name)
 
         if self._kind is GROUP:
             self._service.enrollments.remove_group(name)
@@ -191,7 +191,7 @@ class EnrollmentsSection:
 
     def _done(self, text: str) -> Response:
         self._save()
-        self._rendering.say(text)
+        self._rendering.notify(text)
         return RedirectResponse(self._path, HTTPStatus.SEE_OTHER)
 
     def _form(self, form: Form, *, status_code: int = HTTPStatus.OK) -> Response:

@@ -1,17 +1,17 @@
-"""The page as a whole: its sections, what it looks like, and what people need to connect."""
+"""The admin page: its sections, static files, and the overview."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from aiodps.emulator.admin.page.certificates import CertificatesSection
 from aiodps.emulator.admin.page.enrollments import GROUP, INDIVIDUAL, EnrollmentsSection
-from aiodps.emulator.admin.page.recent_requests import Traffic
+from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.admin.page.registrations import RegistrationsSection
 from aiodps.emulator.admin.page.rendering import (
     CERTIFICATES,
@@ -30,17 +30,24 @@ _STATIC: Final = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
 }
+_FACTS: Final = {
+    "Host": "host",
+    "HTTPS port": "https_port",
+    "MQTT port": "mqtt_port",
+    "Id scope": "id_scope",
+    "Hub": "hub",
+}
+"""Labels of the overview, and the facts they stand for."""
 
 
 class Page:
     """The page of one instance.
 
     Args:
-        service: What is shown and changed.
-        traffic: What devices did lately.
-        facts: What people who connect need to know, name by name.
+        service: The instance to show and change.
+        recent: The latest requests.
+        facts: As for the ready file.
         ca_pem: The CA that clients must trust.
-        connection_string: Of the service API.
         save: Called after each change, to make it durable.
     """
 
@@ -48,27 +55,25 @@ class Page:
         self,
         *,
         service: Service,
-        traffic: Traffic,
-        facts: Mapping[str, str],
+        recent: RecentRequests,
+        facts: Mapping[str, Any],
         ca_pem: bytes,
-        connection_string: str,
         save: Callable[[], None],
     ) -> None:
         self._service = service
         self._facts = facts
         self._ca_pem = ca_pem
-        self._connection_string = connection_string
         self._rendering = Rendering(id_scope=service.id_scope)
         rendering = self._rendering
         self._sections = (
             EnrollmentsSection(INDIVIDUAL, service=service, rendering=rendering, save=save),
             EnrollmentsSection(GROUP, service=service, rendering=rendering, save=save),
             CertificatesSection(service=service, rendering=rendering, save=save),
-            RegistrationsSection(service=service, traffic=traffic, rendering=rendering, save=save),
+            RegistrationsSection(service=service, recent=recent, rendering=rendering, save=save),
         )
 
     def routes(self) -> list[SegmentRoute]:
-        """Return the addresses of the page."""
+        """Return the routes of the page."""
         return [
             SegmentRoute(OVERVIEW.path, self._overview),
             SegmentRoute("/ca.pem", self._ca),
@@ -89,8 +94,8 @@ class Page:
             "overview.html",
             OVERVIEW,
             counts=counts,
-            facts=self._facts,
-            connection_string=self._connection_string,
+            facts={label: self._facts[name] for label, name in _FACTS.items()},
+            connection_string=self._facts["connection_string"],
         )
 
     async def _ca(self, _: Request) -> Response:
@@ -100,7 +105,7 @@ class Page:
 def _static(name: str, media_type: str) -> SegmentRoute:
     content = resources.files(__package__).joinpath("static", name).read_bytes()
 
-    async def answer(_: Request) -> Response:
+    async def respond(_: Request) -> Response:
         return Response(content, media_type=media_type)
 
-    return SegmentRoute(f"/static/{name}", answer)
+    return SegmentRoute(f"/static/{name}", respond)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from aiodps.emulator.admin.page import views
-from aiodps.emulator.admin.page.recent_requests import Traffic
+from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.admin.page.rendering import REGISTRATIONS, REQUESTS, ROWS, Rendering
 from aiodps.emulator.admin.responses import EventStream
 from aiodps.emulator.admin.router import (
@@ -26,7 +26,7 @@ class RegistrationsSection:
 
     Args:
         service: Whose registrations.
-        traffic: What devices did.
+        recent: What devices did.
         rendering: Makes the pages.
         save: Called after each change, to make it durable.
     """
@@ -35,12 +35,12 @@ class RegistrationsSection:
         self,
         *,
         service: Service,
-        traffic: Traffic,
+        recent: RecentRequests,
         rendering: Rendering,
         save: Callable[[], None],
     ) -> None:
         self._service = service
-        self._traffic = traffic
+        self._traffic = recent
         self._rendering = rendering
         self._save = save
 
@@ -68,10 +68,10 @@ class RegistrationsSection:
         try:
             self._service.registrations.delete(name)
         except Refusal as exc:
-            self._rendering.say(exc.message, bad=True)
+            self._rendering.notify(exc.message, bad=True)
         else:
             self._save()
-            self._rendering.say(f"The registration of {name} was deleted.")
+            self._rendering.notify(f"The registration of {name} was deleted.")
 
         return RedirectResponse(REGISTRATIONS.path, HTTPStatus.SEE_OTHER)
 

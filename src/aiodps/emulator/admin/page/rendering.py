@@ -1,4 +1,4 @@
-"""From templates to answers: one frame for every section, and what is said on top of it."""
+"""Rendering of templates: one frame for every section, with messages at the top."""
 
 from __future__ import annotations
 
@@ -31,21 +31,15 @@ REQUESTS: Final = Section("/requests", "Requests")
 SECTIONS: Final = (OVERVIEW, ENROLLMENTS, GROUPS, CERTIFICATES, REGISTRATIONS, REQUESTS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    text: str
-    bad: bool
-
-
 class Rendering:
-    """Makes HTML of templates; whatever comes from outside is escaped.
+    """Renders templates to HTML; all values are escaped.
 
     Args:
         id_scope: Of the instance, shown on every page.
     """
 
     def __init__(self, *, id_scope: str) -> None:
-        self._said: deque[_Said] = deque(maxlen=5)
+        self._messages: deque[dict[str, Any]] = deque(maxlen=5)
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("aiodps.emulator.admin.page"),
             autoescape=True,
@@ -55,29 +49,29 @@ class Rendering:
         )
         self._templates.globals |= {"id_scope": id_scope, "sections": SECTIONS}
 
-    def say(self, text: str, *, bad: bool = False) -> None:
-        """Have something said on top of the next page."""
-        self._said.append(_Said(text, bad))
+    def notify(self, text: str, *, bad: bool = False) -> None:
+        """Show a message at the top of the next page."""
+        self._messages.append({"text": text, "bad": bad})
 
     def page(
         self, template: str, section: Section, *, status_code: int = HTTPStatus.OK, **values: Any
     ) -> HTMLResponse:
-        """Answer with a page of a section."""
-        said = list(self._said)
-        self._said.clear()
-        html = self.fragment(template, here=section.path, notes=said, **values)
+        """Render a page of a section."""
+        messages = list(self._messages)
+        self._messages.clear()
+        html = self.fragment(template, here=section.path, messages=messages, **values)
         return HTMLResponse(html, int(status_code))
 
     def fragment(self, template: str, **values: Any) -> str:
-        """Make a part of a page."""
+        """Render a part of a page."""
         return self._templates.get_template(template).render(**values)
 
-    def missing(self, section: Section, name: str) -> HTMLResponse:
-        """Answer that there is nothing of this name, or not any more."""
+    def not_found(self, section: Section, name: str) -> HTMLResponse:
+        """Render the page for a name that does not exist."""
         return self.page(
             "problem.html",
             section,
             status_code=HTTPStatus.NOT_FOUND,
             title="Not found",
-            text=f"There is no {name} here (any more).",
+            text=f"{name} does not exist, or has been deleted.",
         )

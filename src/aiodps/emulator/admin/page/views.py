@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import assert_never
 
-from aiodps.emulator.admin.page.recent_requests import Step, Traffic
+from aiodps.emulator.admin.page.recent_requests import RecentRequests, Step
 from aiodps.emulator.protocol.x509 import subject, thumbprint
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.enrollment import (
@@ -169,26 +169,26 @@ def certificate_card(ca: CaCertificate) -> CertificateCard:
 
 
 def registration_rows(
-    service: Service, traffic: Traffic, names: Iterable[str], *, now: float
+    service: Service, recent: RecentRequests, names: Iterable[str], *, now: float
 ) -> list[RegistrationRow]:
     """Show devices: what they are registered as, and what they did last."""
-    return [_registration_row(service, traffic, name, now=now) for name in names]
+    return [_registration_row(service, recent, name, now=now) for name in names]
 
 
-def request_rows(traffic: Traffic, *, after: int = 0) -> list[StepLine]:
+def request_rows(recent: RecentRequests, *, after: int = 0) -> list[StepLine]:
     """Show the last requests of every kind, the newest first.
 
     Args:
-        traffic: Where they are.
+        recent: Where they are.
         after: Leave out those up to this number.
     """
-    return [_line(step) for step in reversed(traffic.requests) if step.number > after]
+    return [_line(step) for step in reversed(recent.requests) if step.number > after]
 
 
 def _registration_row(
-    service: Service, traffic: Traffic, name: str, *, now: float
+    service: Service, recent: RecentRequests, name: str, *, now: float
 ) -> RegistrationRow:
-    steps = traffic.steps(name)
+    steps = recent.steps(name)
     shown = steps[0].exchange.registration_id if steps else None
     row_id = "r-" + hashlib.sha256(name.lower().encode()).hexdigest()[:24]
     lines = tuple(_line(step) for step in steps)
@@ -205,14 +205,14 @@ def _registration_row(
         )
 
     outcome = operation.result(now) or Outcome(status=RegistrationStatus.ASSIGNING)
-    place = outcome.place
+    hub_device = outcome.hub_device
     return RegistrationRow(
         row_id=row_id,
         id=shown or name,
         status=outcome.status.value,
         tone=_TONES.get(outcome.status, ""),
-        hub=place.hub if place else "",
-        device_id=place.device_id if place else "",
+        hub=hub_device.hub if hub_device else "",
+        device_id=hub_device.device_id if hub_device else "",
         substatus=outcome.substatus or outcome.error_message or "",
         steps=lines,
         deletable=True,

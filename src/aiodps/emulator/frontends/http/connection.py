@@ -1,7 +1,7 @@
 """HTTP/1.1 on a stream: one request after the other, limits kept, answers in JSON.
 
 What real clients do and a strict stack would refuse is taken: a body on GET, and the header
-`Content-Encoding: utf-8` of Microsoft's articles, which is no coding.
+`Content-Encoding: utf-8` of Microsoft's articles, which is not a coding.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Final
 import anyio.lowlevel
 import h11
 
-from aiodps.emulator.connections.deliver import damaged, deliver
+from aiodps.emulator.connections.deliver import damage, deliver
 from aiodps.emulator.connections.delivery import Delivery
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.connections.timeouts import ANSWER_SECONDS
+from aiodps.emulator.connections.timeouts import RESPONSE_SECONDS
 from aiodps.emulator.protocol.messages import Json, encode_json
 
 MAX_HEAD: Final = 16 * 1024
@@ -61,7 +61,7 @@ class HttpConnection:
         self._head_only = False
 
     @property
-    def early(self) -> bytes:
+    def unread(self) -> bytes:
         """What the client has sent after its request, before it was answered."""
         return self._http.trailing_data[0]
 
@@ -72,7 +72,7 @@ class HttpConnection:
             None if there will be no other one.
 
         Raises:
-            RefusedError: If it is no HTTP/1.1, or over a limit.
+            RefusedError: If it is not HTTP/1.1, or over a limit.
             PeerLostError: If the connection broke.
         """
         if self._http.our_state is h11.MUST_CLOSE:
@@ -80,7 +80,7 @@ class HttpConnection:
 
         if self._http.our_state is h11.DONE:
             self._http.start_next_cycle()
-            if self.early:
+            if self.unread:
                 # A peer that asks many things at once must not keep the others waiting.
                 await anyio.lowlevel.checkpoint()
 
@@ -91,10 +91,10 @@ class HttpConnection:
             raise RefusedError(exc.error_status_hint, str(exc)) from exc
 
         # How long the client took to ask says nothing of how long it may take the answer.
-        self._stream.peer_timeout.ensure(ANSWER_SECONDS)
+        self._stream.peer_timeout.ensure(RESPONSE_SECONDS)
         return request
 
-    async def answer(
+    async def respond(
         self,
         status_code: int,
         body: Json | None,
@@ -113,7 +113,7 @@ class HttpConnection:
             PeerLostError: If the connection broke, or a fault ends it.
         """
         headers = {**_JSON, **headers}
-        content = b"" if body is None else damaged(encode_json(body), delivery)
+        content = b"" if body is None else damage(encode_json(body), delivery)
         if delivery is None:
             await self.send(status_code, content, headers)
             return

@@ -29,7 +29,7 @@ from aiodps.emulator.protocol.messages import (
     Response,
 )
 
-_CHANCE = random.Random()  # noqa: S311 (an id is no secret, and the kernel's chance is slow)
+_RNG = random.Random()  # noqa: S311 (an id is no secret, and the kernel's chance is slow)
 WEBSOCKET = "mqtt-ws"
 """What MQTT over WebSocket is called in the journal."""
 
@@ -50,7 +50,7 @@ class HttpFrontend:
                     await self._speak_websocket(http, request, stream)
                     return
 
-                await self._answer(http, request, stream)
+                await self._respond(http, request, stream)
         except RefusedError as exc:
             await self._refuse(http, exc, "unreadable request", stream, {"Connection": "close"})
             await stream.linger()
@@ -59,7 +59,7 @@ class HttpFrontend:
         self, http: HttpConnection, request: HttpRequest, stream: Stream
     ) -> None:
         """Go on with MQTT, until the end of the connection."""
-        websocket = await Handshake(request).accept(stream, http.early)
+        websocket = await Handshake(request).accept(stream, http.unread)
         try:
             await self._mqtt.serve(websocket, transport=WEBSOCKET)
             await websocket.linger()
@@ -73,28 +73,28 @@ class HttpFrontend:
             )
             await stream.linger()
 
-    async def _answer(self, http: HttpConnection, request: HttpRequest, stream: Stream) -> None:
+    async def _respond(self, http: HttpConnection, request: HttpRequest, stream: Stream) -> None:
         try:
-            wish = route(request)
+            asked = route(request)
         except RefusedError as exc:
             allow = {"Allow": exc.allowed} if isinstance(exc, WrongMethodError) else {}
             await self._refuse(http, exc, f"{request.method} {request.target}", stream, allow)
             return
 
-        match wish:
+        match asked:
             case Request():
                 identity = Identity(stream.certificates, request.headers.get("authorization"))
                 response = self._dispatcher.handle_device(
-                    wish, identity=identity, transport="https"
+                    asked, identity=identity, transport="https"
                 )
-                headers = _headers(response) | _location(wish, request, response)
-                await http.answer(response.status_code, response.body, headers, response.delivery)
+                headers = _headers(response) | _location(asked, request, response)
+                await http.respond(response.status_code, response.body, headers, response.delivery)
             case ManagementRequest():
-                answer = self._dispatcher.handle_management(wish)
-                headers = {"x-ms-request-id": guid(_CHANCE), **answer.headers}
-                await http.answer(answer.status_code, answer.body, headers, answer.delivery)
+                answer = self._dispatcher.handle_management(asked)
+                headers = {"x-ms-request-id": guid(_RNG), **answer.headers}
+                await http.respond(answer.status_code, answer.body, headers, answer.delivery)
             case _:
-                assert_never(wish)
+                assert_never(asked)
 
     async def _refuse(
         self,
@@ -111,7 +111,7 @@ class HttpFrontend:
             transport="https",
             certificates=stream.certificates,
         )
-        await http.answer(response.status_code, response.body, _headers(response) | headers)
+        await http.respond(response.status_code, response.body, _headers(response) | headers)
 
 
 def _headers(response: Response) -> dict[str, str]:
@@ -119,7 +119,7 @@ def _headers(response: Response) -> dict[str, str]:
 
     `x-ms-error-code` stands in the specification; no recording shows it.
     """
-    headers = {"x-ms-request-id": str(response.body.get("trackingId") or guid(_CHANCE))}
+    headers = {"x-ms-request-id": str(response.body.get("trackingId") or guid(_RNG))}
     if response.status_code >= HTTPStatus.BAD_REQUEST and "errorCode" in response.body:
         headers["x-ms-error-code"] = str(response.body["errorCode"])
 
@@ -129,11 +129,11 @@ def _headers(response: Response) -> dict[str, str]:
     return headers
 
 
-def _location(wish: Request, request: HttpRequest, response: Response) -> dict[str, str]:
+def _location(asked: Request, request: HttpRequest, response: Response) -> dict[str, str]:
     """Return `Location` as the service does: it points back to where the device registered."""
-    if response.status_code != HTTPStatus.ACCEPTED or wish.operation is not Operation.REGISTER:
+    if response.status_code != HTTPStatus.ACCEPTED or asked.operation is not Operation.REGISTER:
         return {}
 
     host = request.headers.get("host", "").encode("ascii", "ignore").decode()
-    path = f"/{quote(wish.id_scope)}/registrations/{quote(wish.registration_id)}/register"
+    path = f"/{quote(asked.id_scope)}/registrations/{quote(asked.registration_id)}/register"
     return {"Location": f"https://{host}{path}"}

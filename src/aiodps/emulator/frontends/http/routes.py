@@ -53,7 +53,7 @@ def route(request: HttpRequest) -> Route:
         case _:
             raise _not_found(request)
 
-    wish = Request(
+    asked = Request(
         operation=operation,
         id_scope=id_scope,
         registration_id=registration_id,
@@ -61,7 +61,7 @@ def route(request: HttpRequest) -> Route:
         operation_id=operation_id,
         body=request.body,
     )
-    return replace(wish, deviations=http_deviations(request, wish))
+    return replace(asked, deviations=http_deviations(request, asked))
 
 
 def _is_management(path: str) -> bool:
@@ -98,25 +98,25 @@ def _parameters(query: str) -> dict[str, str]:
     return {name.lower(): value for name, value in reversed(pairs)}
 
 
-def http_deviations(request: HttpRequest, wish: Request) -> tuple[StrictRule, ...]:
-    """Name the liberties that a request takes; `wish` is what it asks for."""
+def http_deviations(request: HttpRequest, asked: Request) -> tuple[StrictRule, ...]:
+    """Name the liberties that a request takes; `asked` is what it asks for."""
     path, _, query = request.target.partition("?")
-    base = f"/{wish.id_scope}/registrations/{wish.registration_id}"
-    known = unquote(path) == base + _end(wish) and query == f"api-version={wish.api_version}"
+    base = f"/{asked.id_scope}/registrations/{asked.registration_id}"
+    known = unquote(path) == base + _end(asked) and query == f"api-version={asked.api_version}"
     return (() if known else (StrictRule.HTTP_TARGET,)) + tuple(_of_headers(request))
 
 
-def _end(wish: Request) -> str:
+def _end(asked: Request) -> str:
     """Return what follows the registration id in the path, as the specification writes it."""
-    match wish.operation:
+    match asked.operation:
         case Operation.REGISTER:
             return "/register"
         case Operation.OPERATION_STATUS:
-            return f"/operations/{wish.operation_id}"
+            return f"/operations/{asked.operation_id}"
         case Operation.STATUS_LOOKUP:
             return ""
         case _:
-            assert_never(wish.operation)
+            assert_never(asked.operation)
 
 
 def _of_headers(request: HttpRequest) -> Iterator[StrictRule]:

@@ -181,7 +181,7 @@ def _read(handshake: H11Handshake, request: HttpRequest) -> Opening:
     except RemoteProtocolError as exc:
         raise RefusedError(HTTPStatus.BAD_REQUEST, str(exc)) from exc
     except UnicodeError as exc:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "a header that is no ASCII") from exc
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "a header that is not ASCII") from exc
 
     assert isinstance(opening, Opening)  # noqa: S101 (the only event there can be)
     return opening

@@ -118,7 +118,7 @@ class Decoder:
         """Return the next complete packet, or None if more bytes are needed.
 
         Raises:
-            ProtocolViolation: If these bytes are no MQTT; the decoder is of no use afterwards.
+            ProtocolViolation: If these bytes are not MQTT; the decoder is of no use afterwards.
         """
         buffer = self._buffer
         if not buffer:

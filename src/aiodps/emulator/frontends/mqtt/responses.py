@@ -1,19 +1,19 @@
-"""Answers of one MQTT session as packets, right ones and those that a fault wants."""
+"""ResponseWriter of one MQTT session as packets, right ones and those that a fault wants."""
 
 from __future__ import annotations
 
-from aiodps.emulator.connections.deliver import damaged, deliver
-from aiodps.emulator.connections.delivery import Delivery, Foreign, Order
+from aiodps.emulator.connections.deliver import damage, deliver
+from aiodps.emulator.connections.delivery import Delivery, Reorder, WrongRid
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.frontends.mqtt.codec import publish
-from aiodps.emulator.frontends.mqtt.topics import answer_topic
+from aiodps.emulator.frontends.mqtt.topics import response_topic
 from aiodps.emulator.protocol.messages import Response, encode_json
 
 FOREIGN_RID = "11111111-2222-4333-8444-555555555555"
 """What an answer for somebody else names."""
 
 
-class Answers:
+class ResponseWriter:
     """Writes answers, and remembers what faults need of the earlier ones."""
 
     def __init__(self) -> None:
@@ -24,32 +24,32 @@ class Answers:
         self._held = b""
 
     async def send(self, stream: Stream, response: Response, rid: str, *, ack: bytes) -> None:
-        """Acknowledge a question and answer it.
+        """Acknowledge a asked and answer it.
 
         Args:
             stream: Where to.
             response: The answer, and what a fault wants of it.
-            rid: Of the question.
-            ack: The PUBACK; empty for a question at QoS 0.
+            rid: Of the asked.
+            ack: The PUBACK; empty for a asked at QoS 0.
 
         Raises:
             PeerLostError: If a fault ends the connection, or the peer did.
         """
         delivery = response.delivery
         if delivery is None:
-            await stream.send(ack + self._write(response, rid) + self._let_go())
-        elif delivery.reorder is Order.ACKNOWLEDGEMENT and delivery.sent:
-            await deliver(stream, self._faulty(response, rid, delivery) + ack, delivery)
+            await stream.send(ack + self._write(response, rid) + self._take_held())
+        elif delivery.reorder is Reorder.ACKNOWLEDGEMENT and delivery.sent:
+            await deliver(stream, self._with_faults(response, rid, delivery) + ack, delivery)
         else:
             if ack and delivery.acknowledged:
                 await stream.send(ack)
 
-            message = self._faulty(response, rid, delivery) if delivery.sent else b""
+            message = self._with_faults(response, rid, delivery) if delivery.sent else b""
             await deliver(stream, message, delivery)
 
         self._last = (response, rid)
 
-    def _faulty(self, response: Response, rid: str, delivery: Delivery) -> bytes:
+    def _with_faults(self, response: Response, rid: str, delivery: Delivery) -> bytes:
         """Write everything that comes in the place of a single answer, in order."""
         packets = [self._publish(topic, b"{}") for topic in delivery.extra_topics]
         if delivery.stale and self._last is not None:
@@ -58,24 +58,24 @@ class Answers:
         if delivery.wrong_rid is not None:
             packets.append(self._write(response, FOREIGN_RID))
 
-        held = self._let_go()
-        if delivery.wrong_rid is not Foreign.INSTEAD:
+        held = self._take_held()
+        if delivery.wrong_rid is not WrongRid.INSTEAD:
             answers = [self._write(response, rid) for _ in range(1 + delivery.duplicate)]
-            if delivery.reorder is Order.ANSWERS:
+            if delivery.reorder is Reorder.RESPONSES:
                 self._held = b"".join(answers)
             else:
                 packets += answers
 
         return b"".join((*packets, held))
 
-    def _let_go(self) -> bytes:
+    def _take_held(self) -> bytes:
         """Return the answers that were kept back, once."""
         held, self._held = self._held, b""
         return held
 
     def _write(self, response: Response, rid: str) -> bytes:
-        topic = answer_topic(response.status_code, rid, retry_after=response.wait)
-        return self._publish(topic, damaged(encode_json(response.body), response.delivery))
+        topic = response_topic(response.status_code, rid, retry_after=response.wait)
+        return self._publish(topic, damage(encode_json(response.body), response.delivery))
 
     def _publish(self, topic: str, payload: bytes) -> bytes:
         return publish(topic, payload, packet_id=self._next_packet_id())

@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 from aiodps.emulator.connections.deliver import deliver
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.connections.timeouts import ANSWER_SECONDS
+from aiodps.emulator.connections.timeouts import RESPONSE_SECONDS
 from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.faults.effects import Point
 from aiodps.emulator.frontends.mqtt.codec import (
@@ -37,9 +37,9 @@ from aiodps.emulator.frontends.mqtt.codec import (
     suback,
     unsuback,
 )
-from aiodps.emulator.frontends.mqtt.responses import Answers
+from aiodps.emulator.frontends.mqtt.responses import ResponseWriter
 from aiodps.emulator.frontends.mqtt.topics import (
-    ANSWERS,
+    RESPONSE_FILTER,
     UserName,
     connect_deviations,
     read_topic,
@@ -74,58 +74,62 @@ class MqttFrontend:
             transport: What this way to the service is called in the journal.
         """
         try:
-            await self._serve(_Line(stream), transport)
+            await self._serve(_PacketStream(stream), transport)
         except ProtocolViolation as exc:
             self._dispatcher.reject(
                 400, str(exc), what="closed", transport=transport, certificates=stream.certificates
             )
 
-    async def _serve(self, line: _Line, transport: str) -> None:
-        packet = await line.next_packet(within=CONNECT_SECONDS)
+    async def _serve(self, packets: _PacketStream, transport: str) -> None:
+        packet = await packets.next_packet(within=CONNECT_SECONDS)
         if packet is None:
             return
 
         try:
             connect = _expect_connect(packet)
-            who = _admit(connect)
+            user = _check_names(connect)
         except _RefusedError as exc:
-            await line.send(connack(exc.code))
+            await packets.send(connack(exc.code))
             self._dispatcher.reject(
-                401, str(exc), what="CONNECT", transport=transport, certificates=line.certificates
+                401,
+                str(exc),
+                what="CONNECT",
+                transport=transport,
+                certificates=packets.certificates,
             )
-            await line.stream.linger()
+            await packets.stream.linger()
             return
 
-        if not await self._greet(who, line, transport):
+        if not await self._accept(user, packets, transport):
             return
 
-        client = f"{who.id_scope}/{who.registration_id}".lower()
-        with self._dispatcher.session(client, end=line.stream.peer_timeout.end):
-            await _Session(line, connect, who, self._dispatcher, transport).run()
+        client = f"{user.id_scope}/{user.registration_id}".lower()
+        with self._dispatcher.session(client, end=packets.stream.peer_timeout.end):
+            await _Session(packets, connect, user, self._dispatcher, transport).run()
 
-    async def _greet(self, who: UserName, line: _Line, transport: str) -> bool:
+    async def _accept(self, user: UserName, packets: _PacketStream, transport: str) -> bool:
         """Accept a CONNECT; False if a fault refuses it."""
         delivery = self._dispatcher.fault_for(
             Point.CONNECT,
-            registration_id=who.registration_id,
+            registration_id=user.registration_id,
             transport=transport,
-            certificates=line.certificates,
+            certificates=packets.certificates,
         )
         if delivery is None:
-            await line.send(connack(ConnectCode.ACCEPTED))
+            await packets.send(connack(ConnectCode.ACCEPTED))
             return True
 
         code = delivery.connack or ConnectCode.ACCEPTED
         answer = oversized(connack(code), delivery.oversize)
-        await deliver(line.stream, answer * (1 + delivery.duplicate), delivery)
+        await deliver(packets.stream, answer * (1 + delivery.duplicate), delivery)
         if delivery.connack is None:
             return True
 
-        await line.stream.linger()
+        await packets.stream.linger()
         return False
 
 
-class _Line:
+class _PacketStream:
     """Packets over a stream."""
 
     def __init__(self, stream: Stream) -> None:
@@ -159,22 +163,27 @@ class _Session:
     """What follows an accepted CONNECT."""
 
     def __init__(
-        self, line: _Line, connect: Connect, who: UserName, dispatcher: Dispatcher, transport: str
+        self,
+        packets: _PacketStream,
+        connect: Connect,
+        user: UserName,
+        dispatcher: Dispatcher,
+        transport: str,
     ) -> None:
-        self._line = line
-        self._who = who
+        self._packets = packets
+        self._user = user
         self._dispatcher = dispatcher
-        self._front = transport
+        self._transport = transport
         self._silence = connect.keep_alive * KEEP_ALIVE_FACTOR or LONGEST_SILENCE
         password = (connect.password or b"").decode(errors="replace")
-        self._identity = Identity(line.certificates, password or None)
-        self._answers = Answers()
-        self._liberties = (*connect_deviations(connect, who), StrictRule.NOT_SUBSCRIBED)
+        self._identity = Identity(packets.certificates, password or None)
+        self._responses = ResponseWriter()
+        self._deviations = (*connect_deviations(connect, user), StrictRule.NOT_SUBSCRIBED)
 
     async def run(self) -> None:
         """Answer packets until the client says goodbye."""
         while True:
-            packet = await self._line.next_packet(within=self._silence)
+            packet = await self._packets.next_packet(within=self._silence)
             match packet:
                 case None | Disconnect():
                     return
@@ -183,10 +192,10 @@ class _Session:
                 case Subscribe():
                     await self._subscribed(packet)
                 case Unsubscribe():
-                    self._answers.qos = 1
-                    await self._line.send(unsuback(packet.packet_id))
+                    self._responses.qos = 1
+                    await self._packets.send(unsuback(packet.packet_id))
                 case PingReq():
-                    await self._line.send(PINGRESP)
+                    await self._packets.send(PINGRESP)
                 case PubAck():
                     pass
                 case Connect() | OtherProtocol():  # 3.1.0-2
@@ -194,50 +203,52 @@ class _Session:
 
     async def _subscribed(self, packet: Subscribe) -> None:
         """Grant the one filter there is; the service never grants more than QoS 1."""
-        codes = tuple(min(qos, 1) if name == ANSWERS else FAILURE for name, qos in packet.filters)
+        codes = tuple(
+            min(qos, 1) if name == RESPONSE_FILTER else FAILURE for name, qos in packet.filters
+        )
         granted = [code for code in codes if code != FAILURE]
         if granted:
-            self._answers.qos = granted[-1]
-            self._liberties = tuple(
-                each for each in self._liberties if each is not StrictRule.NOT_SUBSCRIBED
+            self._responses.qos = granted[-1]
+            self._deviations = tuple(
+                each for each in self._deviations if each is not StrictRule.NOT_SUBSCRIBED
             )
 
         delivery = self._dispatcher.fault_for(
             Point.SUBSCRIBE,
-            registration_id=self._who.registration_id,
-            transport=self._front,
-            certificates=self._line.certificates,
+            registration_id=self._user.registration_id,
+            transport=self._transport,
+            certificates=self._packets.certificates,
         )
         if delivery is None:
-            await self._line.send(suback(packet.packet_id, codes))
+            await self._packets.send(suback(packet.packet_id, codes))
             return
 
         if delivery.suback is not None:
             codes = (delivery.suback,) * len(codes)
 
         answer = oversized(suback(packet.packet_id, codes), delivery.oversize)
-        await deliver(self._line.stream, answer * (1 + delivery.duplicate), delivery)
+        await deliver(self._packets.stream, answer * (1 + delivery.duplicate), delivery)
 
     async def _published(self, packet: Publish) -> None:
         """Ask the service; acknowledge first, then answer."""
-        question = read_topic(packet.topic)
-        self._line.stream.peer_timeout.ensure(ANSWER_SECONDS)
+        asked = read_topic(packet.topic)
+        self._packets.stream.peer_timeout.ensure(RESPONSE_SECONDS)
         response = self._dispatcher.handle_device(
             Request(
-                operation=question.operation,
-                id_scope=self._who.id_scope,
-                registration_id=self._who.registration_id,
-                api_version=self._who.api_version,
-                operation_id=question.operation_id,
+                operation=asked.operation,
+                id_scope=self._user.id_scope,
+                registration_id=self._user.registration_id,
+                api_version=self._user.api_version,
+                operation_id=asked.operation_id,
                 body=packet.payload,
                 transport=Transport.MQTT,
-                deviations=self._liberties + topic_deviations(packet.topic, question),
+                deviations=self._deviations + topic_deviations(packet.topic, asked),
             ),
             identity=self._identity,
-            transport=self._front,
+            transport=self._transport,
         )
         ack = b"" if packet.packet_id is None else puback(packet.packet_id)
-        await self._answers.send(self._line.stream, response, question.rid, ack=ack)
+        await self._responses.send(self._packets.stream, response, asked.rid, ack=ack)
 
 
 class _RefusedError(Exception):
@@ -261,7 +272,7 @@ def _expect_connect(packet: Packet) -> Connect:
             raise ProtocolViolation("a packet before CONNECT")
 
 
-def _admit(connect: Connect) -> UserName:
+def _check_names(connect: Connect) -> UserName:
     """Judge the names; the certificate is judged later, when the device registers.
 
     That a client id other than the registration id is refused with code 5 was seen on the wire.
@@ -269,14 +280,14 @@ def _admit(connect: Connect) -> UserName:
     if not connect.client_id:
         raise _RefusedError(ConnectCode.CLIENT_ID_REJECTED, "the client id is empty")
 
-    who = read_user_name(connect.user_name or "")
-    if who is None:
+    user = read_user_name(connect.user_name or "")
+    if user is None:
         raise _RefusedError(
             ConnectCode.BAD_USER_NAME,
             "the user name is not {idScope}/registrations/{registrationId}/api-version={v}",
         )
 
-    if who.registration_id.lower() != connect.client_id.lower():
+    if user.registration_id.lower() != connect.client_id.lower():
         raise _RefusedError(ConnectCode.NOT_AUTHORIZED, "the client id is not the registration id")
 
-    return who
+    return user

@@ -16,7 +16,7 @@ from aiodps.emulator.frontends.mqtt.codec import Connect, ProtocolViolation
 from aiodps.emulator.protocol.messages import Operation
 from aiodps.emulator.protocol.strict_rules import StrictRule
 
-ANSWERS: Final = "$dps/registrations/res/#"
+RESPONSE_FILTER: Final = "$dps/registrations/res/#"
 """The one filter that may be subscribed to."""
 
 _PREFIX = "$dps/registrations/"
@@ -38,7 +38,7 @@ class UserName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class TopicRequest:
     """What a message to the service asks."""
 
     operation: Operation
@@ -68,7 +68,7 @@ def read_user_name(text: str) -> UserName | None:
     )
 
 
-def read_topic(topic: str) -> Question:
+def read_topic(topic: str) -> TopicRequest:
     """Read the topic of a message to the service.
 
     Raises:
@@ -86,14 +86,14 @@ def read_topic(topic: str) -> Question:
         raise ProtocolViolation(f"a PUBLISH without a usable $rid: {topic[:80]!r}")
 
     operation_id = parameters.get("operationid")
-    return Question(
+    return TopicRequest(
         operation=operation,
         rid=rid,
         operation_id=None if operation_id is None else unquote(operation_id),
     )
 
 
-def answer_topic(status_code: int, rid: str, *, retry_after: str | None) -> str:
+def response_topic(status_code: int, rid: str, *, retry_after: str | None) -> str:
     """Write the topic of an answer: no key twice, `$rid` first, `retry-after` in lower case."""
     wait = "" if retry_after is None else f"&retry-after={retry_after}"
     return f"{_PREFIX}res/{status_code}/?$rid={rid}{wait}"
@@ -113,26 +113,26 @@ _TOPICS = {
 """As the documentation writes them."""
 
 
-def connect_deviations(connect: Connect, who: UserName) -> tuple[StrictRule, ...]:
+def connect_deviations(connect: Connect, user: UserName) -> tuple[StrictRule, ...]:
     """Name the liberties that a CONNECT takes."""
-    return tuple(_of_connect(connect, who))
+    return tuple(_of_connect(connect, user))
 
 
-def topic_deviations(topic: str, question: Question) -> tuple[StrictRule, ...]:
+def topic_deviations(topic: str, asked: TopicRequest) -> tuple[StrictRule, ...]:
     """Name the liberties that a topic takes."""
-    known = f"$dps/registrations/{_TOPICS.get(question.operation)}/?$rid={question.rid}"
-    if question.operation_id is None:
+    known = f"$dps/registrations/{_TOPICS.get(asked.operation)}/?$rid={asked.rid}"
+    if asked.operation_id is None:
         return () if topic == known else (StrictRule.TOPIC,)
 
     rest = topic.removeprefix(f"{known}&operationId=")
     return () if rest != topic and _ENCODED.fullmatch(rest) else (StrictRule.TOPIC,)
 
 
-def _of_connect(connect: Connect, who: UserName) -> Iterator[StrictRule]:
-    if not _is_canonical(connect.user_name or "", who):
+def _of_connect(connect: Connect, user: UserName) -> Iterator[StrictRule]:
+    if not _is_canonical(connect.user_name or "", user):
         yield StrictRule.USER_NAME
 
-    if connect.client_id != who.registration_id:
+    if connect.client_id != user.registration_id:
         yield StrictRule.CLIENT_ID
 
     if not connect.clean_session:
@@ -142,8 +142,8 @@ def _of_connect(connect: Connect, who: UserName) -> Iterator[StrictRule]:
         yield StrictRule.EMPTY_PASSWORD
 
 
-def _is_canonical(user_name: str, who: UserName) -> bool:
-    known = f"{who.id_scope}/registrations/{who.registration_id}/api-version={who.api_version}"
+def _is_canonical(user_name: str, user: UserName) -> bool:
+    known = f"{user.id_scope}/registrations/{user.registration_id}/api-version={user.api_version}"
     if user_name == known:
         return True
 

@@ -57,7 +57,7 @@ class Authenticator:
         self._enrollments = enrollments
         self._certificates = certificates
 
-    def admit(
+    def authenticate(
         self, request: Request, identity: Identity, *, now: float, known_group: str | None = None
     ) -> Enrollment:
         """Return the enrollment of a device that proved who it is; it may be disabled.
@@ -73,14 +73,14 @@ class Authenticator:
         """
         individual = self._enrollments.individual(request.registration_id)
         if individual is not None:
-            return _admit_individual(individual, request, identity, now=now)
+            return _authenticate_individual(individual, request, identity, now=now)
 
         if identity.authorization:
-            return self._admit_to_group_of_key(request, identity, now=now, known=known_group)
+            return self._authenticate_by_group_key(request, identity, now=now, known=known_group)
 
-        return self._admit_to_group(request.registration_id, identity, now=now)
+        return self._authenticate_by_group_ca(request.registration_id, identity, now=now)
 
-    def _admit_to_group_of_key(
+    def _authenticate_by_group_key(
         self, request: Request, identity: Identity, *, now: float, known: str | None
     ) -> EnrollmentGroup:
         token = read_token(request, identity, now=now)
@@ -99,7 +99,7 @@ class Authenticator:
 
         yield from self._enrollments.groups_of_keys()
 
-    def _admit_to_group(
+    def _authenticate_by_group_ca(
         self, registration_id: str, identity: Identity, *, now: float
     ) -> EnrollmentGroup:
         leaf = _leaf(registration_id, identity, now=now)
@@ -126,7 +126,7 @@ class Authenticator:
             raise _unauthorized("CA certificate not found.", "no CA of the chain is verified")
 
 
-def _admit_individual(
+def _authenticate_individual(
     enrollment: IndividualEnrollment, request: Request, identity: Identity, *, now: float
 ) -> IndividualEnrollment:
     match enrollment.attestation:

@@ -67,7 +67,7 @@ class CaCertificates:
     must still have, with or without quotes; None or `*` is any.
 
     Args:
-        chance: Where etags and verification codes come from.
+        rng: Where etags and verification codes come from.
         store: Where they are kept as well, and where they come from at the start; None for memory
             alone.
     """

@@ -30,7 +30,7 @@ _NAMES = {"sr", "sig", "se", "skn"}
 
 
 class SasError(ValueError):
-    """The text is no shared access signature; the message says why, without the text itself."""
+    """The text is not a shared access signature; the message says why, without the text itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def decode_key(text: str) -> bytes:
     """Return the key that base64 stands for.
 
     Raises:
-        ValueError: If it is no base64.
+        ValueError: If it is not base64.
     """
     return base64.b64decode(text, validate=True)
 
@@ -148,7 +148,7 @@ def read_token(request: Request, identity: Identity, *, now: float) -> SharedAcc
     try:
         token = SharedAccessSignature.read(identity.authorization)
     except SasError as exc:
-        raise key_rejected(request, f"no shared access signature: {exc}") from exc
+        raise key_rejected(request, f"not a shared access signature: {exc}") from exc
 
     if not token.is_for(f"{request.id_scope}/registrations/{request.registration_id}"):
         raise key_rejected(request, f"the signature is for {token.resource[:200]!a}")

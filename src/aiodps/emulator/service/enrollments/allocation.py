@@ -60,7 +60,7 @@ class LinkedHubs:
         name, _, weight = hub.partition("=")
         if not name or not _WEIGHT.fullmatch(weight or "1") or int(weight or "1") > MAX_WEIGHT:
             raise ConfigurationError(
-                f"{hub!a} is no IoT hub with a weight",
+                f"{hub!a} is not an IoT hub with a weight",
                 setting="linked_hubs",
                 hint=f"give a host name, or host=weight with a weight from 1 to {MAX_WEIGHT}",
             )

@@ -73,8 +73,8 @@ class CustomAllocation:
             ConfigurationError: If it cannot be read; the message says where.
         """
         return cls(
-            webhook_url=members.required_text("webhookUrl"),
-            api_version=members.required_text("apiVersion"),
+            webhook_url=members.required_string("webhookUrl"),
+            api_version=members.required_string("apiVersion"),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -52,22 +52,22 @@ _READ = {
 }
 
 
-def read_enrollment(document: Mapping[str, Any], *, place: str) -> Enrollment:
+def read_enrollment(document: Mapping[str, Any], *, source: str) -> Enrollment:
     """Read one enrollment; `enrollmentGroupId` makes it a group.
 
     Args:
         document: A JSON object.
-        place: What to call it in messages.
+        source: What error messages call it.
 
     Raises:
-        ConfigurationError: If it cannot be read; the message names place and member.
+        ConfigurationError: If it cannot be read; the message names the enrollment and the member.
     """
     names = ("registrationId", "enrollmentGroupId")
     given = [name for name in names if document.get(name) is not None]
     if len(given) != 1:
-        raise JsonObject(document, place).fault("", f"has {len(given)} of {' and '.join(names)}")
+        raise JsonObject(document, source).error("", f"has {len(given)} of {' and '.join(names)}")
 
-    members = JsonObject(document, f"{place} ({given[0]} {document[given[0]]!a})")
+    members = JsonObject(document, f"{source} ({given[0]} {document[given[0]]!a})")
     if given[0] == "enrollmentGroupId":
         return _read_group(members)
 
@@ -75,18 +75,18 @@ def read_enrollment(document: Mapping[str, Any], *, place: str) -> Enrollment:
 
 
 def _read_individual(members: JsonObject) -> IndividualEnrollment:
-    registration_id = members.required_text("registrationId")
+    registration_id = members.required_string("registrationId")
     if not is_registration_id(registration_id):
-        raise members.fault("registrationId", "cannot be a registration id")
+        raise members.error("registrationId", "cannot be a registration id")
 
     attestation = read_mechanism(members)
     if isinstance(attestation, SigningCertificates | CaReferences):
-        raise members.fault("attestation", "is that of a group; clientCertificates are needed")
+        raise members.error("attestation", "is that of a group; clientCertificates are needed")
 
     return IndividualEnrollment(
         registration_id=registration_id,
         attestation=attestation,
-        device_id=members.text("deviceId"),
+        device_id=members.string("deviceId"),
         **_read_terms(members),
     )
 
@@ -94,15 +94,15 @@ def _read_individual(members: JsonObject) -> IndividualEnrollment:
 def _read_group(members: JsonObject) -> EnrollmentGroup:
     attestation = read_mechanism(members)
     if isinstance(attestation, TpmKeys):
-        raise members.fault("attestation", "is a TPM's; one TPM is one device")
+        raise members.error("attestation", "is a TPM's; one TPM is one device")
 
     if isinstance(attestation, ClientCertificates):
-        raise members.fault(
+        raise members.error(
             "attestation", "is that of one device; signingCertificates or caReferences are needed"
         )
 
     return EnrollmentGroup(
-        enrollment_group_id=members.required_text("enrollmentGroupId"),
+        enrollment_group_id=members.required_string("enrollmentGroupId"),
         attestation=attestation,
         **_read_terms(members),
     )
@@ -110,9 +110,9 @@ def _read_group(members: JsonObject) -> EnrollmentGroup:
 
 def _read_terms(members: JsonObject) -> dict[str, Any]:
     """Read the fields of `_Terms`."""
-    custom = members.members("customAllocationDefinition")
-    reprovision = members.members("reprovisionPolicy") or JsonObject({}, members.place)
-    twin = members.members("initialTwin")
+    custom = members.object("customAllocationDefinition")
+    reprovision = members.object("reprovisionPolicy") or JsonObject({}, members.source)
+    twin = members.object("initialTwin")
     status = members.word("provisioningStatus", ProvisioningStatus)
     _check_others(members)
     others = {
@@ -127,7 +127,7 @@ def _read_terms(members: JsonObject) -> dict[str, Any]:
         "initial_twin": None if twin is None else dict(twin.document),
         "enabled": status != ProvisioningStatus.DISABLED,
         "others": others,
-        "etag": members.text("etag") or "",
+        "etag": members.string("etag") or "",
         "created": members.time("createdDateTimeUtc") or 0.0,
         "updated": members.time("lastUpdatedDateTimeUtc") or 0.0,
     }
@@ -135,20 +135,20 @@ def _read_terms(members: JsonObject) -> dict[str, Any]:
 
 def _check_others(members: JsonObject) -> None:
     """Check the form of what decides nothing here, but would be refused by the service."""
-    members.members("optionalDeviceInformation")
-    capabilities = members.members("capabilities")
+    members.object("optionalDeviceInformation")
+    capabilities = members.object("capabilities")
     if capabilities is not None:
         capabilities.flag("iotEdge")
 
     for name in ("credentialPolicyName", "namespaceName", "certificateAuthorityName"):
-        members.text(name)
+        members.string(name)
 
 
 def _read_allocation(members: JsonObject) -> Allocation:
     return Allocation(
         policy=members.word("allocationPolicy", AllocationPolicy),
-        hub=members.text("iotHubHostName"),
-        hubs=members.texts("iotHubs"),
+        hub=members.string("iotHubHostName"),
+        hubs=members.strings("iotHubs"),
     )
 
 

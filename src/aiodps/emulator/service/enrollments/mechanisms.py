@@ -55,16 +55,16 @@ class EnrolledCertificate:
         Raises:
             ConfigurationError: If it is neither; the message says where.
         """
-        info = members.members("info")
-        text = members.text("certificate")
+        info = members.object("info")
+        text = members.string("certificate")
         if text is None and info is not None:
-            digits = info.required_text("sha256Thumbprint").upper()
+            digits = info.required_string("sha256Thumbprint").upper()
             return cls(thumbprint=digits, described=dict(info.document))
 
         try:
-            return cls.of(members.required_text("certificate"))
+            return cls.of(members.required_string("certificate"))
         except CertificateError as exc:
-            raise members.fault("certificate", "is neither PEM nor base64 of DER") from exc
+            raise members.error("certificate", "is neither PEM nor base64 of DER") from exc
 
     @property
     def info(self) -> dict[str, Any]:
@@ -151,20 +151,20 @@ def read_mechanism(enrollment: JsonObject) -> Mechanism:
     Raises:
         ConfigurationError: If it cannot be read; the message says where.
     """
-    attestation = enrollment.required_members("attestation")
-    kind = attestation.required_text("type")
+    attestation = enrollment.required_object("attestation")
+    kind = attestation.required_string("type")
     match kind.lower():
         case "x509":
-            return _read_x509(attestation.required_members("x509"))
+            return _read_x509(attestation.required_object("x509"))
         case "symmetrickey":
-            return _read_keys(attestation.members("symmetricKey"))
+            return _read_keys(attestation.object("symmetricKey"))
         case "tpm":
-            return _read_tpm(attestation.required_members("tpm"))
+            return _read_tpm(attestation.required_object("tpm"))
         case _:
-            raise attestation.fault("type", f"is {kind!a}, not x509, symmetricKey or tpm")
+            raise attestation.error("type", f"is {kind!a}, not x509, symmetricKey or tpm")
 
 
-def with_what_is_known(mechanism: Mechanism, older: Mechanism) -> Mechanism:
+def fill_in_known(mechanism: Mechanism, older: Mechanism) -> Mechanism:
     """Fill in what was left out because the one before, of the same kind, has it already.
 
     The service API shows neither keys nor certificates, only that they are there.
@@ -226,16 +226,16 @@ def _read_x509(
     members: JsonObject,
 ) -> ClientCertificates | SigningCertificates | CaReferences:
     kinds = ("clientCertificates", "signingCertificates", "caReferences")
-    given = [(kind, value) for kind in kinds if (value := members.members(kind)) is not None]
+    given = [(kind, value) for kind in kinds if (value := members.object(kind)) is not None]
     if len(given) != 1:
-        raise members.fault("", f"has {len(given)} of {', '.join(kinds)}; one is needed")
+        raise members.error("", f"has {len(given)} of {', '.join(kinds)}; one is needed")
 
     kind, pair = given[0]
     if pair.document.get("primary") is None and pair.document.get("secondary") is None:
-        raise pair.fault("primary", "is missing")
+        raise pair.error("primary", "is missing")
 
     if kind == "caReferences":
-        return CaReferences(primary=pair.text("primary"), secondary=pair.text("secondary"))
+        return CaReferences(primary=pair.string("primary"), secondary=pair.string("secondary"))
 
     primary, secondary = (_read_certificate(pair, name) for name in ("primary", "secondary"))
     if kind == "clientCertificates":
@@ -245,7 +245,7 @@ def _read_x509(
 
 
 def _read_certificate(pair: JsonObject, name: str) -> EnrolledCertificate | None:
-    members = pair.members(name)
+    members = pair.object(name)
     return None if members is None else EnrolledCertificate.read(members)
 
 
@@ -264,14 +264,14 @@ def _key(members: JsonObject, name: str) -> str | None:
         return None
 
     if not _SHORTEST_KEY <= len(_decoded(members, name, text)) <= _LONGEST_KEY:
-        raise members.fault(name, f"is not {_SHORTEST_KEY} to {_LONGEST_KEY} bytes")
+        raise members.error(name, f"is not {_SHORTEST_KEY} to {_LONGEST_KEY} bytes")
 
     return text
 
 
 def _read_tpm(members: JsonObject) -> TpmKeys:
     keys = TpmKeys(
-        endorsement_key=members.required_text("endorsementKey"),
+        endorsement_key=members.required_string("endorsementKey"),
         storage_root_key=_text_or_nothing(members, "storageRootKey"),
     )
     _decoded(members, "endorsementKey", keys.endorsement_key)
@@ -280,14 +280,14 @@ def _read_tpm(members: JsonObject) -> TpmKeys:
 
 def _text_or_nothing(members: JsonObject, name: str) -> str | None:
     """Return a text; an empty one is none, as Microsoft's Java client sends it."""
-    return None if members.document.get(name) == "" else members.text(name)
+    return None if members.document.get(name) == "" else members.string(name)
 
 
 def _decoded(members: JsonObject, name: str, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as exc:
-        raise members.fault(name, "is not base64") from exc
+        raise members.error(name, "is not base64") from exc
 
 
 def _pair(

@@ -23,7 +23,7 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     Mechanism,
     SigningCertificates,
     SymmetricKeys,
-    with_what_is_known,
+    fill_in_known,
 )
 from aiodps.emulator.state.store import Document, Kind, MemoryStore, Store, reading
 from aiodps.errors import ConfigurationError
@@ -46,7 +46,7 @@ class Enrollments:
     Args:
         enrollments: To begin with, unless the store has one of the id; of two with one id the
             later one counts.
-        chance: Where keys and etags come from; None for the system's.
+        rng: Where keys and etags come from; None for the system's.
         store: Where they are kept as well, and where they come from at the start; None for memory
             alone.
     """
@@ -206,7 +206,7 @@ class Enrollments:
         """Return its attestation, of the same type, with nothing missing."""
         mechanism: Mechanism = enrollment.attestation
         if older is not None:
-            mechanism = with_what_is_known(mechanism, older.attestation)
+            mechanism = fill_in_known(mechanism, older.attestation)
 
         if isinstance(mechanism, SymmetricKeys):
             return mechanism.completed(rng=self._rng)
@@ -253,7 +253,7 @@ def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:
         if not isinstance(entry, dict):
             raise _fault(f"{place} is not an object")
 
-        enrollment = read_enrollment(entry, place=place)
+        enrollment = read_enrollment(entry, source=place)
         if (first := found.setdefault(_place(enrollment), place)) != place:
             raise _fault(f"{place} has the id of {first}: {_place(enrollment)[1]!a}")
 
@@ -286,7 +286,7 @@ def _to_kept(enrollment: Enrollment) -> Document:
 def _read_kept(document: Document) -> Enrollment:
     """Read what `_to_kept` writes."""
     about = dict(document)
-    enrollment = read_enrollment(about.pop("enrollment"), place="a kept enrollment")
+    enrollment = read_enrollment(about.pop("enrollment"), source="a kept enrollment")
     return replace(enrollment, **about)
 
 

@@ -1,6 +1,6 @@
-"""Custom allocation: what a webhook is asked, and how its answer is read.
+"""Custom allocation: the request to a webhook, and the meaning of its response.
 
-The service decides what to ask and what an answer means; it never calls anybody itself. Source of
+No webhook is called here; `webhook_client` does that. Source of
 the shapes: Microsoft Learn, "Understand custom allocation policies with DPS". Its table and its
 samples do not write all names in the same casing, so casing does not count.
 """
@@ -15,22 +15,22 @@ from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.json_input import read_object
 from aiodps.emulator.service.registrations.hub_devices import AssignmentTerms, HubDevice, Twin
 
-MAX_ANSWER: Final = 96 * 1024
-"""Bytes of a webhook's answer; as many as a device may send."""
+MAX_RESPONSE: Final = 96 * 1024
+"""Bytes of a webhook's response; as many as a device may send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookCall:
-    """One question to a webhook."""
+    """A request to a webhook, to be sent by whoever takes it."""
 
     registration_id: str
-    """Whose registration waits for it."""
+    """The device whose registration waits for the response."""
     url: str = field(repr=False)
     """Never in a repr: Azure Functions have their key in it."""
     request: Mapping[str, Any] = field(repr=False)
     """`AllocationRequest`, a JSON object."""
     terms: AssignmentTerms
-    """What becomes of the answer."""
+    """Terms of the assignment once the webhook has chosen."""
 
     @property
     def hubs(self) -> Sequence[str]:
@@ -38,42 +38,33 @@ class WebhookCall:
         hubs: Sequence[str] = self.request["linkedHubs"]
         return hubs
 
-    def to_json(self) -> dict[str, Any]:
-        """Write it for a store."""
-        return {
-            "registration_id": self.registration_id,
-            "url": self.url,
-            "request": self.request,
-            "terms": self.terms.to_json(),
-        }
-
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_json` writes."""
-        return cls(**{**document, "terms": AssignmentTerms.from_json(document["terms"])})
+        """Read a call from a store, where `asdict` has written it."""
+        return cls(**{**document, "terms": AssignmentTerms(**document["terms"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookReply:
-    """What came of a call."""
+    """The result of a webhook call."""
 
     status_code: int | None = None
-    """Of HTTP; None if there was no answer at all."""
+    """HTTP status; None if there was no response."""
     body: bytes = field(default=b"", repr=False)
-    trouble: str | None = None
-    """Why there was no answer; None if there was one."""
+    error: str | None = None
+    """Why there was no response; None if there was one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A webhook's answer, read."""
+    """The hub that a webhook has chosen, with what it says about the device."""
 
     hub: str
-    """One of the hubs it may choose from, as it is spelt there."""
+    """One of the hubs it may choose from, in their spelling."""
     initial_twin: Twin | None = field(default=None, repr=False)
-    """Goes before the enrollment's, and before moving the twin along; None if it gave none."""
+    """Overrides the enrollment's, and a migration of the twin; None if it gave none."""
     payload: Mapping[str, Any] | None = field(default=None, repr=False)
-    """For the device; None if there is nothing to say."""
+    """For the device; None if there is none."""
 
 
 def allocation_request(
@@ -90,9 +81,9 @@ def allocation_request(
     Args:
         enrollment: As the service API shows it, without keys.
         registration_id: Of the device, as it writes it.
-        before: Where the device is at home; None if nowhere.
-        proof: How it proved who it is: `x509` or `symmetricKey`, with what is public of it.
-        payload: What the device has to say; None if nothing.
+        before: The current assignment; None if there is none.
+        proof: `x509` or `symmetricKey`, with what is public of it.
+        payload: Of the register request; None if it has none.
         hubs: Host names of the hubs that the enrollment may use.
     """
     kind = "enrollmentGroup" if "enrollmentGroupId" in enrollment else "individualEnrollment"
@@ -108,13 +99,13 @@ def allocation_request(
 
 
 def read_choice(call: WebhookCall, reply: WebhookReply) -> Choice:
-    """Read what a webhook answered.
+    """Read the response of a webhook.
 
     Raises:
-        Refusal: 400, if it chose no hub; with the code that the device is told.
+        Refusal: 400, if it chose no hub; its code goes to the device.
     """
     if reply.status_code is None:
-        raise _failed(f": {reply.trouble or 'no answer'}")
+        raise _failed(f": {reply.error or 'no response'}")
 
     if not 200 <= reply.status_code < 300:  # noqa: PLR2004 (HTTP's successes)
         raise _failed(f" with status code: {reply.status_code}")
@@ -123,7 +114,7 @@ def read_choice(call: WebhookCall, reply: WebhookReply) -> Choice:
     wanted = members.get("iothubhostname")
     hub = next((hub for hub in call.hubs if hub.lower() == str(wanted).lower()), None)
     if hub is None:
-        raise _failed(": the webhook's iotHubHostName is none of the linked hubs")
+        raise _failed(": the webhook's iotHubHostName is not a linked hub")
 
     return Choice(
         hub=hub,
@@ -133,14 +124,14 @@ def read_choice(call: WebhookCall, reply: WebhookReply) -> Choice:
 
 
 def _members(body: bytes) -> Mapping[str, Any]:
-    """Return the members of an answer by their lower-case names."""
-    if len(body) > MAX_ANSWER:
-        raise _failed(f": the webhook's answer is larger than {MAX_ANSWER} bytes")
+    """Return the members of a response by their names in lower case."""
+    if len(body) > MAX_RESPONSE:
+        raise _failed(f": the webhook's response is larger than {MAX_RESPONSE} bytes")
 
     try:
         document = read_object(body)
     except ValueError as exc:
-        raise _failed(": the webhook's answer is no JSON object") from exc
+        raise _failed(": the webhook's response is not a JSON object") from exc
 
     return {name.lower(): value for name, value in document.items()}
 
@@ -150,7 +141,7 @@ def _object(members: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     if value is None or isinstance(value, dict):
         return value
 
-    raise _failed(f": the webhook's {name} is no JSON object")
+    raise _failed(f": the webhook's {name} is not a JSON object")
 
 
 def _failed(what: str) -> Refusal:

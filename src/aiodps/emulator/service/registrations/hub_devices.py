@@ -1,4 +1,4 @@
-"""Where devices are at home: a hub and an id there, with a twin; how they come there and move.
+"""Devices at the linked IoT hubs, with their twins: how they are created and moved.
 
 Source: Microsoft Learn, "IoT Hub Device reprovisioning concepts": a device that moves is removed
 from the hub it was at; its twin moves along, or begins anew with the initial twin. That substatus
@@ -8,8 +8,8 @@ follows from this is our reading of its names.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self, TypeAlias
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
 
 from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
 from aiodps.models import Substatus
@@ -20,60 +20,38 @@ Twin: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubDevice:
-    """Where a device is at home."""
+    """A device identity at an IoT hub."""
 
     hub: str
     """Host name of the IoT Hub."""
     device_id: str
-    """Its id there."""
+    """Its id at that hub."""
 
     @property
     def key(self) -> str:
-        """The same in one text."""
+        """Key of the device in a store."""
         return f"{self.hub}/{self.device_id}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Write it for a store."""
-        return {"hub": self.hub, "device_id": self.device_id}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_json` writes."""
-        return cls(**document)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentTerms:
-    """What an enrollment says about the home of a device."""
+    """What an enrollment says about the assignment of a device."""
 
     device_id: str
-    """Its id at any hub."""
+    """The device's id at whichever hub."""
     migrate: bool = True
-    """Whether its twin moves along; otherwise it begins anew with each registration."""
+    """Whether its twin moves along; otherwise it is reset at each registration."""
     initial_twin: Twin | None = field(default=None, repr=False)
     """None for an empty one."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Write them for a store."""
-        return {
-            "device_id": self.device_id,
-            "migrate": self.migrate,
-            "initial_twin": self.initial_twin,
-        }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_json` writes."""
-        return cls(**document)
-
 
 def substatus(before: HubDevice | None, after: HubDevice, *, migrate: bool) -> Substatus:
-    """Name how a device comes to a hub.
+    """Tell the substatus of an assignment.
 
     Args:
-        before: Where it was assigned to; None if it never was.
-        after: Where it is assigned to.
-        migrate: Whether its twin moves along.
+        before: The previous assignment; None if there is none.
+        after: The new one.
+        migrate: Whether the twin moves along.
     """
     if before is None:
         return Substatus.INITIAL_ASSIGNMENT
@@ -85,11 +63,10 @@ def substatus(before: HubDevice | None, after: HubDevice, *, migrate: bool) -> S
 
 
 class HubDevices:
-    """The devices at the linked hubs, as far as the service makes and moves them.
+    """The devices that the service has created at the linked hubs.
 
     Args:
-        store: Where they are kept as well, and where they come from at the start; None for memory
-            alone.
+        store: Keeps them over a restart; None for memory alone.
     """
 
     def __init__(self, *, store: Store | None = None) -> None:
@@ -97,26 +74,26 @@ class HubDevices:
         with reading(Kind.HUB_DEVICE):
             kept = (each for _, each in self._store.load(Kind.HUB_DEVICE))
             self._twins: dict[HubDevice, Twin] = {
-                HubDevice.from_json(each["place"]): each["twin"] for each in kept
+                HubDevice(**each["hub_device"]): each["twin"] for each in kept
             }
 
     def __iter__(self) -> Iterator[tuple[HubDevice, Twin]]:
         """Go through all of them, with their twins."""
         return iter(self._twins.items())
 
-    def twin(self, place: HubDevice) -> Twin | None:
+    def twin(self, hub_device: HubDevice) -> Twin | None:
         """Return the twin of a device, or None if there is no such device."""
-        return self._twins.get(place)
+        return self._twins.get(hub_device)
 
     def clear(self) -> None:
         """Remove all of them."""
-        for place in list(self._twins):
-            self._remove(place)
+        for hub_device in list(self._twins):
+            self._remove(hub_device)
 
-    def settle(
+    def assign(
         self, before: HubDevice | None, after: HubDevice, terms: AssignmentTerms
     ) -> Substatus:
-        """Bring a device to a place; one that is there already stays, also one without record.
+        """Bring a device to a hub_device; one that is there already stays, also one without record.
 
         Returns:
             How it came there.
@@ -129,18 +106,20 @@ class HubDevices:
         self._put(after, kept)
         return substatus(before, after, migrate=terms.migrate)
 
-    def _put(self, place: HubDevice, twin: Twin) -> None:
-        if self._twins.get(place) == twin:
+    def _put(self, hub_device: HubDevice, twin: Twin) -> None:
+        if self._twins.get(hub_device) == twin:
             return
 
-        self._twins[place] = twin
+        self._twins[hub_device] = twin
         self._store.put(
-            Kind.HUB_DEVICE, place.key, lambda: {"place": place.to_json(), "twin": twin}
+            Kind.HUB_DEVICE,
+            hub_device.key,
+            lambda: {"hub_device": asdict(hub_device), "twin": twin},
         )
 
-    def _remove(self, place: HubDevice | None) -> Twin | None:
-        if place is None:
+    def _remove(self, hub_device: HubDevice | None) -> Twin | None:
+        if hub_device is None:
             return None
 
-        self._store.delete(Kind.HUB_DEVICE, place.key)
-        return self._twins.pop(place, None)
+        self._store.delete(Kind.HUB_DEVICE, hub_device.key)
+        return self._twins.pop(hub_device, None)

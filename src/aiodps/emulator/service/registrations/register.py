@@ -1,9 +1,8 @@
-"""What comes of a registration that an enrollment lets in: at once, or when a webhook has chosen.
+"""Registration of authenticated devices: the outcome is known at once, or once a webhook has chosen.
 
-No webhook is called here: `take_calls` hands out what is to be asked, `answered` takes what came
-of it. A device that registers again meanwhile is told the same operation, so that nobody waits
-for more than one call. A device that may not move keeps its hub, without asking anybody, as long
-as it is linked (Microsoft Learn, "IoT Hub Device reprovisioning concepts").
+No webhook is called here: `take_calls` returns the pending calls, `webhook_answered` takes their
+results. A device that registers again meanwhile gets the same operation. A device that may not
+move keeps its hub, without any call, as long as the hub is linked (Microsoft Learn, "IoT Hub Device reprovisioning concepts").
 """
 
 from __future__ import annotations
@@ -47,37 +46,31 @@ DISABLED = Outcome(status=RegistrationStatus.DISABLED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticatedDevice:
-    """A device that proved who it is."""
+    """An authenticated device."""
 
     registration_id: str
-    """As it writes it."""
+    """As the device writes it."""
     enrollment: Enrollment
-    """That lets it in, or would if it were not disabled."""
+    """The enrollment that authenticated it; may be disabled."""
     certificate: x509.Certificate | None = None
-    """That it showed; None if it signed instead."""
+    """The one it presented; None if it has a symmetric key."""
     payload: Mapping[str, Any] | None = field(default=None, repr=False)
-    """What it has to say to the webhook; None if nothing."""
+    """For the webhook; None if it has none."""
 
     @property
     def proof(self) -> Proof:
-        """How it proved who it is."""
+        """How it was authenticated."""
         return Proof.SYMMETRIC_KEY if self.certificate is None else Proof.X509
 
     @property
     def group(self) -> str | None:
-        """The id of its group; None if its enrollment is its own."""
+        """The id of its group; None for an individual enrollment."""
         group = self.enrollment
         return group.enrollment_group_id if isinstance(group, EnrollmentGroup) else None
 
 
 class Registrar:
-    """Decides about registrations.
-
-    Args:
-        registrations: Of the instance.
-        hubs: Of the instance.
-        devices: At these hubs.
-    """
+    """Registers devices: chooses a hub, assigns it, and records the operation."""
 
     def __init__(
         self, *, registrations: Registrations, hubs: LinkedHubs, devices: HubDevices
@@ -87,27 +80,27 @@ class Registrar:
         self._devices = devices
         self._calls = registrations.calls()
         self.on_call: Callable[[], None] = lambda: None
-        """Called when there is something to take; must not block."""
+        """Called when `take_calls` has something to return; must not block."""
 
     @property
     def has_calls(self) -> bool:
-        """Whether there is something to take."""
+        """Whether calls are pending."""
         return bool(self._calls)
 
-    def register(self, applicant: AuthenticatedDevice, *, now: float) -> RegistrationOperation:
-        """Begin an operation, or find the one that waits for a webhook."""
-        record = self._registrations.record(applicant.registration_id)
+    def register(self, device: AuthenticatedDevice, *, now: float) -> RegistrationOperation:
+        """Begin an operation, or return the one that waits for a webhook."""
+        record = self._registrations.record(device.registration_id)
         pending = record.pending() if record else None
         if pending is not None:
             return pending
 
-        decision = self._decide(applicant, now=now)
+        decision = self._decide(device, now=now)
         call = decision if isinstance(decision, WebhookCall) else None
         operation = self._registrations.begin(
-            applicant.registration_id,
+            device.registration_id,
             None if isinstance(decision, WebhookCall) else decision,
-            proof=applicant.proof,
-            enrollment_group_id=applicant.group,
+            proof=device.proof,
+            enrollment_group_id=device.group,
             call=call,
             now=now,
         )
@@ -118,36 +111,36 @@ class Registrar:
         return operation
 
     def take_calls(self) -> Sequence[WebhookCall]:
-        """Hand out the calls that nobody has taken yet."""
+        """Return the calls that have not been taken yet."""
         calls, self._calls = self._calls, []
         return calls
 
     def webhook_answered(self, call: WebhookCall, reply: WebhookReply, *, now: float) -> None:
-        """Take what came of a call; nothing happens if nobody waits for it any more."""
+        """Take the result of a call; ignored if the operation waits for it no more."""
         record = self._registrations.record(call.registration_id)
         operation = record.pending() if record else None
         if record is None or operation is None or operation.call != call:
             return
 
-        outcome = self._chosen(call, reply, record.place(now))
+        outcome = self._chosen(call, reply, record.hub_device(now))
         self._registrations.decide(record, operation, outcome, now=now)
 
-    def _decide(self, applicant: AuthenticatedDevice, *, now: float) -> Outcome | WebhookCall:
-        enrollment = applicant.enrollment
+    def _decide(self, device: AuthenticatedDevice, *, now: float) -> Outcome | WebhookCall:
+        enrollment = device.enrollment
         if not enrollment.enabled:
             return DISABLED
 
-        before = self._registrations.place_of(applicant.registration_id, now=now)
-        terms = self._terms(applicant)
+        before = self._registrations.hub_device_of(device.registration_id, now=now)
+        terms = self._terms(device)
         allocation = enrollment.allocation
         may_move = enrollment.reprovision_policy.update_hub_assignment
         if before is not None and not may_move and before.hub in self._hubs:
             return self._assign(before, replace(before, device_id=terms.device_id), terms)
 
         if allocation.policy is AllocationPolicy.CUSTOM:
-            return self._ask(applicant, before, terms)
+            return self._ask(device, before, terms)
 
-        hub = allocation.choose(applicant.registration_id, linked=self._hubs)
+        hub = allocation.choose(device.registration_id, linked=self._hubs)
         if hub is None:
             return _failed(ErrorCode.HUB_NOT_FOUND, "IoTHub not found.")
 
@@ -156,17 +149,17 @@ class Registrar:
     def _assign(
         self, before: HubDevice | None, after: HubDevice, terms: AssignmentTerms
     ) -> Outcome:
-        substatus = self._devices.settle(before, after, terms)
-        return Outcome(status=RegistrationStatus.ASSIGNED, place=after, substatus=substatus)
+        substatus = self._devices.assign(before, after, terms)
+        return Outcome(status=RegistrationStatus.ASSIGNED, hub_device=after, substatus=substatus)
 
-    def _terms(self, applicant: AuthenticatedDevice) -> AssignmentTerms:
-        """Say what becomes of the device at its hub; there, other than here, casing counts."""
-        enrollment = applicant.enrollment
+    def _terms(self, device: AuthenticatedDevice) -> AssignmentTerms:
+        """Return the terms of the assignment; at the hub, casing of the device id matters."""
+        enrollment = device.enrollment
         if isinstance(enrollment, IndividualEnrollment):
             device_id = enrollment.device_id or enrollment.registration_id
         else:
-            record = self._registrations.record(applicant.registration_id)
-            device_id = record.registration_id if record else applicant.registration_id
+            record = self._registrations.record(device.registration_id)
+            device_id = record.registration_id if record else device.registration_id
 
         return AssignmentTerms(
             device_id=device_id,
@@ -175,26 +168,26 @@ class Registrar:
         )
 
     def _ask(
-        self, applicant: AuthenticatedDevice, before: HubDevice | None, terms: AssignmentTerms
+        self, device: AuthenticatedDevice, before: HubDevice | None, terms: AssignmentTerms
     ) -> Outcome | WebhookCall:
-        webhook = applicant.enrollment.custom_allocation
-        hubs = applicant.enrollment.allocation.allowed(self._hubs)
+        webhook = device.enrollment.custom_allocation
+        hubs = device.enrollment.allocation.allowed(self._hubs)
         if webhook is None or not hubs:
             missing = "the enrollment names no webhook" if hubs else "no hub is linked"
             return _failed(ErrorCode.CUSTOM_ALLOCATION, f"Custom allocation failed: {missing}")
 
-        certificate = applicant.certificate
+        certificate = device.certificate
         info = None if certificate is None else certificate_info(certificate)
         request = allocation_request(
-            show_enrollment(applicant.enrollment, api_version=webhook.api_version, keys=False),
-            registration_id=applicant.registration_id,
+            show_enrollment(device.enrollment, api_version=webhook.api_version, keys=False),
+            registration_id=device.registration_id,
             before=before,
-            proof={applicant.proof.value: {"certificateInfo": info} if info else {}},
-            payload=applicant.payload,
+            proof={device.proof.value: {"certificateInfo": info} if info else {}},
+            payload=device.payload,
             hubs=hubs,
         )
         return WebhookCall(
-            registration_id=applicant.registration_id,
+            registration_id=device.registration_id,
             url=webhook.webhook_url,
             request=request,
             terms=terms,

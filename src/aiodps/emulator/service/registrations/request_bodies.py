@@ -1,4 +1,4 @@
-"""The body of a register request: `DeviceRegistration`, read as tolerantly as clients need.
+"""The body of a register request, `DeviceRegistration`, read as tolerantly as clients need.
 
 Some send nothing, `{}`, `{"payload": null}` or `RegistrationId`; all of these are taken (seen in
 Microsoft's own clients).
@@ -7,7 +7,6 @@ Microsoft's own clients).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
@@ -15,24 +14,16 @@ from aiodps.emulator.protocol.json_input import read_object
 from aiodps.emulator.protocol.messages import Request, Transport
 
 _NO_CSR = "this emulator issues no certificates"
-_NO_TPM = "this emulator knows no TPM"
+_NO_TPM = "this emulator does not support TPM attestation"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceRegistration:
-    """What a device says of itself."""
-
-    payload: Mapping[str, Any] | None = field(default=None, repr=False)
-    """For the webhook of a custom allocation; None if it has nothing to say."""
-
-
-def read_device_registration(request: Request) -> DeviceRegistration:
-    """Read the body of a register request or of a look-up.
+def read_payload(request: Request) -> Mapping[str, Any] | None:
+    """Check the body of a register request or look-up; return its payload, None if it has none.
 
     Raises:
-        Refusal: 400, if it is not a JSON object, about another device, has a payload that is no
-            object, or asks for what this instance does not do.
-        Refusal: 404, if it is of a TPM, since no TPM is enrolled.
+        Refusal: 400, if the body is not a JSON object, names another device, has a payload that
+            is not an object, or asks for something the emulator does not do.
+        Refusal: 404, if the device attests with a TPM, since no TPM is enrolled.
     """
     members = _read(request.body)
     named = members.get("registrationid")
@@ -49,11 +40,11 @@ def read_device_registration(request: Request) -> DeviceRegistration:
     if members.get("tpm") is not None:
         raise _tpm_refused(request)
 
-    return DeviceRegistration(payload=payload)
+    return payload
 
 
 def _read(body: bytes) -> Mapping[str, Any]:
-    """Return the members by their lower-case names."""
+    """Return the members by their names in lower case."""
     if not body.strip():
         return {}
 
@@ -66,7 +57,7 @@ def _read(body: bytes) -> Mapping[str, Any]:
 
 
 def _tpm_refused(request: Request) -> Refusal:
-    """Refuse a TPM: over HTTPS as an unknown one (seen on the wire), over MQTT as such."""
+    """Refuse TPM attestation: over HTTPS as not enrolled (seen on the wire), over MQTT as unsupported."""
     if request.transport is Transport.MQTT:
         return Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
 

@@ -1,6 +1,6 @@
-"""The bodies of the service's answers: operation status, registration state, error.
+"""The bodies of the service's responses: operation status, registration state, error.
 
-Shapes and order of members are those of the live answers printed in Microsoft Learn, "How to use
+Members and their order are those of the live responses printed in Microsoft Learn, "How to use
 X.509 certificates over HTTPS without an SDK", and in its sister "How to use symmetric keys".
 """
 
@@ -20,7 +20,7 @@ from aiodps.models import RegistrationStatus
 
 
 def accepted(operation: RegistrationOperation, *, retry_after: int) -> Response:
-    """Answer a register request: always `assigning`, and no registration state yet."""
+    """Respond to a register request: always `assigning`, and no registration state yet."""
     body = {"operationId": operation.operation_id, "status": RegistrationStatus.ASSIGNING.value}
     return Response(status_code=202, body=body, retry_after=retry_after)
 
@@ -28,7 +28,7 @@ def accepted(operation: RegistrationOperation, *, retry_after: int) -> Response:
 def operation_status(
     operation: RegistrationOperation, registration_id: str, *, retry_after: int, now: float
 ) -> Response:
-    """Answer a poll: 202 while the operation works, 200 once it is finished, however it ended."""
+    """Respond to a poll: 202 while the operation is in progress, 200 once it is finished."""
     state = registration_state(operation, registration_id, now=now)
     body = {
         "operationId": operation.operation_id,
@@ -44,7 +44,7 @@ def operation_status(
 def registration_state(
     operation: RegistrationOperation, registration_id: str, *, now: float
 ) -> dict[str, Any]:
-    """Return the state of a registration as it stands, told to a device of this spelling."""
+    """Return the current registration state; the id is in the device's own spelling."""
     outcome = operation.result(now)
     if outcome is None:
         return _bare_state(registration_id, RegistrationStatus.ASSIGNING)
@@ -59,7 +59,7 @@ def registration_state(
 
 
 def error(refused: Refusal, *, tracking_id: str, now: float) -> Response:
-    """Answer that the service says no."""
+    """Respond with the error of a refusal."""
     body = {
         "errorCode": int(refused.code),
         "trackingId": tracking_id,
@@ -81,14 +81,14 @@ def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, A
 def _assigned(
     operation: RegistrationOperation, outcome: Outcome, registration_id: str
 ) -> dict[str, Any]:
-    place, substatus = outcome.place, outcome.substatus
-    assert place is not None  # noqa: S101 (whoever is assigned has one)
+    hub_device, substatus = outcome.hub_device, outcome.substatus
+    assert hub_device is not None  # noqa: S101 (every assigned device has one)
     state = {
         **_proof(operation),
         "registrationId": registration_id,
         "createdDateTimeUtc": timestamp(operation.created),
-        "assignedHub": place.hub,
-        "deviceId": place.device_id,
+        "assignedHub": hub_device.hub,
+        "deviceId": hub_device.device_id,
         "status": outcome.status.value,
         "substatus": substatus and substatus.value,
         "lastUpdatedDateTimeUtc": timestamp(operation.finished),
@@ -98,7 +98,7 @@ def _assigned(
 
 
 def _proof(operation: RegistrationOperation) -> dict[str, Any]:
-    """Say how the device came in: nothing at all for a key of its own, as seen on the wire."""
+    """Return how the device was authenticated; empty for a key of its own (seen on the wire)."""
     if operation.enrollment_group_id is not None:
         return {operation.proof.value: {"enrollmentGroupId": operation.enrollment_group_id}}
 

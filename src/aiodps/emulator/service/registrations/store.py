@@ -1,15 +1,16 @@
-"""Registration records of an instance: operations begin, end by themselves, and are forgotten.
+"""The registration records of an instance.
 
-An operation is decided when it begins and finished when its time has come, whether anybody asks
-or not: a device that disconnects right after its register request is assigned all the same. Only
-what a webhook decides is decided later.
+The outcome of an operation is known when it begins, and it finishes by itself: a device that
+disconnects right after its register request is assigned all the same. Only a webhook decides
+later.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.formats import check_etag, etag, operation_id
@@ -29,9 +30,8 @@ class Registrations:
 
     Args:
         assign_after: Seconds that an operation takes.
-        chance: Where ids and etags come from.
-        store: Where they are kept as well, and where they come from at the start; None for memory
-            alone.
+        rng: Source of ids and etags.
+        store: Keeps them over a restart; None for memory alone.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Registrations:
             self._records = {key: RegistrationRecord.from_json(each) for key, each in kept}
 
     def records(self) -> Iterator[RegistrationRecord]:
-        """Go through all records, in the order of the first registration."""
+        """Iterate over all records, in the order of the first registration."""
         return iter(self._records.values())
 
     def record(self, registration_id: str) -> RegistrationRecord | None:
@@ -62,14 +62,14 @@ class Registrations:
         call: WebhookCall | None = None,
         now: float,
     ) -> RegistrationOperation:
-        """Write down that a device registers and what will come of it.
+        """Begin an operation.
 
         Args:
             registration_id: Of the device.
-            outcome: What will come of it; None if a webhook is asked.
-            proof: How the device proved who it is.
-            enrollment_group_id: The group that lets it in; None for an individual enrollment.
-            call: What the webhook is asked; None unless it is.
+            outcome: Told once it is finished; None if a webhook decides.
+            proof: How the device was authenticated.
+            enrollment_group_id: Its group; None for an individual enrollment.
+            call: The pending call of a webhook; None if there is none.
             now: Seconds since 1970.
         """
         record = self.record(registration_id) or RegistrationRecord(
@@ -93,24 +93,24 @@ class Registrations:
         self, record: RegistrationRecord, operation: RegistrationOperation, outcome: Outcome, *,
         now: float,
     ) -> None:  # fmt: skip
-        """Write down what came of an operation that waited for a webhook."""
+        """Record the outcome of an operation that waited for a webhook."""
         finished = max(now, operation.finished)
         decided = replace(operation, outcome=outcome, call=None, finished=finished)
         self._keep(record.with_operation(decided, now=now))
 
     def calls(self) -> list[WebhookCall]:
-        """Return what webhooks are to be asked, oldest first: to begin with, after a restart."""
+        """Return the pending webhook calls, oldest first, as after a restart."""
         pending = (record.pending() for record in self._records.values())
         waiting = sorted((each for each in pending if each), key=lambda each: each.finished)
         return [each.call for each in waiting if each.call]
 
-    def place_of(self, registration_id: str, *, now: float) -> HubDevice | None:
-        """Return where a device is at home, or None if it was never assigned."""
+    def hub_device_of(self, registration_id: str, *, now: float) -> HubDevice | None:
+        """Return a device's current assignment, or None if it was never assigned."""
         record = self.record(registration_id)
-        return None if record is None else record.place(now)
+        return None if record is None else record.hub_device(now)
 
     def group_of(self, registration_id: str) -> str | None:
-        """Return the group that last let the device in, or None."""
+        """Return the group of the device's latest operation, or None."""
         latest = self.latest(registration_id)
         return None if latest is None else latest.enrollment_group_id
 
@@ -125,16 +125,16 @@ class Registrations:
         return None if record is None else record.operations[-1]
 
     def ids(self) -> Iterator[str]:
-        """Name all devices that registered, in lower case."""
+        """Iterate over the ids of all devices that have registered, in lower case."""
         return iter(self._records)
 
     def of_group(self, enrollment_group_id: str) -> Iterator[str]:
-        """Go through the registration ids, in lower case, that a group let in last."""
+        """Iterate over the ids of the devices whose latest operation was by a group, in lower case."""
         group = enrollment_group_id.lower()
         return (name for name in self._records if (self.group_of(name) or "").lower() == group)
 
     def delete(self, registration_id: str, *, if_match: str | None = None) -> None:
-        """Forget a device; at its hub it stays.
+        """Delete the record of a device; its hub device stays.
 
         Raises:
             Refusal: 404, if it never registered.
@@ -151,4 +151,4 @@ class Registrations:
     def _keep(self, record: RegistrationRecord) -> None:
         key = record.registration_id.lower()
         self._records[key] = record
-        self._store.put(Kind.REGISTRATION, key, record.to_json)
+        self._store.put(Kind.REGISTRATION, key, partial(asdict, record))
