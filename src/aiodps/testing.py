@@ -1,4 +1,4 @@
-"""A Device Provisioning Service for a test suite: what the pytest fixtures hand out.
+"""A Device Provisioning Service for a test suite: the objects of the pytest fixtures.
 
 The fixtures themselves are in `aiodps_pytest`, which pytest finds by itself.
 """
@@ -6,7 +6,6 @@ The fixtures themselves are in `aiodps_pytest`, which pytest finds by itself.
 from __future__ import annotations
 
 import base64
-import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,12 +19,13 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from aiodps.emulator import Emulator
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.request_log.log import Exchange
+from aiodps.emulator.service.authentication.sas import derive_key
 from aiodps.emulator.service.enrollments.json import read_enrollment
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential, KeyType
 
 Attestation: TypeAlias = Literal["x509", "symmetric_key"]
-"""How a device proves who it is."""
+"""Attestation mechanism of a device."""
 
 _T = TypeVar("_T")
 
@@ -35,7 +35,7 @@ CA_NAME: Final = "dps_ca"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A device that a test provisions."""
+    """A device for a test to provision."""
 
     registration_id: str
     certificate_file: Path | None = None
@@ -52,64 +52,37 @@ class RunningEmulator:
     Every method may be called from any thread, in synchronous and asynchronous tests.
     """
 
-    def __init__(
-        self,
-        emulator: Emulator,
-        portal: BlockingPortal,
-        *,
-        ca_file: Path,
-    ) -> None:
+    def __init__(self, emulator: Emulator, portal: BlockingPortal, *, ca_file: Path) -> None:
         self._emulator = emulator
         self._portal = portal
         self.ca_file = ca_file
-        """PEM: what a client must trust."""
-
-    @property
-    def host(self) -> str:
+        """PEM file with the CA that clients must trust."""
+        self.ca_pem = emulator.ca_pem
+        """The same as bytes."""
+        self.host = emulator.host
         """Address it listens on."""
-        return self._emulator.host
-
-    @property
-    def https_port(self) -> int:
+        self.https_port = emulator.https_port
         """Port of HTTPS, and of MQTT over WebSocket."""
-        return self._emulator.https_port
-
-    @property
-    def mqtt_port(self) -> int:
+        self.mqtt_port = emulator.mqtt_port
         """Port of MQTT."""
-        return self._emulator.mqtt_port
-
-    @property
-    def id_scope(self) -> str:
+        self.id_scope = emulator.id_scope
         """Id scope of the instance."""
-        return self._emulator.id_scope
-
-    @property
-    def hub(self) -> str:
+        self.hub = emulator.hub
         """IoT hub that devices are assigned to, unless their enrollment names another."""
-        return self._emulator.hub
-
-    @property
-    def ca_pem(self) -> bytes:
-        """What a client must trust."""
-        return self._emulator.ca_pem
-
-    @property
-    def connection_string(self) -> str:
-        """What clients of the service API take; holds a secret."""
-        return self._emulator.connection_string
+        self.connection_string = emulator.connection_string
+        """Connection string of the service API; holds a secret."""
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """The requests so far, with their answers; oldest first."""
+        """The requests so far, with their responses; oldest first."""
         return tuple(self._emulator.request_log)
 
     def register_requests(self, registration_id: str) -> int:
-        """Say how many register requests came for a device; the service bills each."""
+        """Return the number of register requests for a device; the service bills each."""
         return self._emulator.counts.register_requests[registration_id]
 
     def enroll(self, document: Mapping[str, Any]) -> None:
-        """Add an enrollment or group, or put it in the place of the one with its id.
+        """Add an enrollment or group, or replace the one with its id.
 
         Args:
             document: As the service API takes it.
@@ -121,7 +94,7 @@ class RunningEmulator:
         self.call(lambda emulator: emulator.service.enrollments.put(enrollment))
 
     def trust(self, ca: Credential, *, name: str) -> None:
-        """Upload a CA certificate as one whose owner need not prove anything."""
+        """Upload a CA certificate, as verified."""
         self.call(
             lambda emulator: emulator.service.certificates.upload(
                 name, ca.certificate, verified=True, now=time.time()
@@ -129,22 +102,19 @@ class RunningEmulator:
         )
 
     def misbehave(self, faults: str) -> None:
-        """Have things go wrong from now on, in place of what went wrong before.
+        """Replace the faults on demand.
 
         Args:
-            faults: TOML as in a fault file; empty for a service on a good day.
+            faults: TOML as in a fault file; empty for none.
 
         Raises:
-            ConfigurationError: If it makes no sense; rule and member are named.
+            ConfigurationError: If the TOML is invalid; the message names rule and member.
         """
         plan = Plan.read(faults)
         self.call(lambda emulator: setattr(emulator.faults, "plan", plan))
 
     def call(self, function: Callable[[Emulator], _T]) -> _T:
-        """Call a function with the emulator, in the emulator's thread, and return its result.
-
-        For all that has no method here.
-        """
+        """Call a function with the emulator, in the emulator's thread, and return its result."""
         return self._portal.call(function, self._emulator)
 
 
@@ -154,7 +124,7 @@ def running(*, ca: Authority, directory: Path, **options: Any) -> Iterator[Runni
 
     Args:
         ca: The devices' CA, verified from the start.
-        directory: Where files go.
+        directory: For the CA file.
         options: Of `aiodps.emulator.Emulator`.
     """
     emulator = Emulator(**{"retry_after": 0, **options})
@@ -170,7 +140,7 @@ def running(*, ca: Authority, directory: Path, **options: Any) -> Iterator[Runni
 
 
 class DeviceFactory:
-    """Makes devices and enrolls them."""
+    """Makes devices and enrolls them, on one emulator."""
 
     def __init__(self, dps: RunningEmulator, *, ca: Authority, directory: Path) -> None:
         self._dps = dps
@@ -195,17 +165,17 @@ class DeviceFactory:
         Args:
             registration_id: None for a new one.
             attestation: Certificate or symmetric key.
-            chain: Whether its certificate is of an intermediate below `dps_ca`, which it sends
-                along, instead of `dps_ca` itself.
+            chain: Issue the certificate from an intermediate below `dps_ca`, which the device
+                sends along, instead of from `dps_ca` itself.
             key_type: Of its certificate's key.
-            group: Whether it comes in through an enrollment group, instead of an individual
-                enrollment: `x509_group` for `dps_ca`, `symmetric_key_group` for derived keys.
-            enrolled: Whether it is enrolled at all.
+            group: Enroll it by a group instead of individually: `x509_group` for `dps_ca`,
+                `symmetric_key_group` for derived keys.
+            enrolled: Whether to enroll it at all.
             enrollment: More members of the enrollment, or of the group, as the service API takes
                 them: `{"provisioningStatus": "disabled"}`.
 
         Raises:
-            ConfigurationError: If the registration id cannot be one, or a member cannot be read.
+            ConfigurationError: If the registration id or a member of the enrollment is invalid.
         """
         if attestation not in get_args(Attestation):
             raise ConfigurationError(
@@ -219,12 +189,17 @@ class DeviceFactory:
         if attestation == "x509":
             credential = self._issuer(name, chain=chain).device(name, key_type=key_type)
             device = self._write(credential, name)
-            mechanism = _signed_by(self._ca) if group else _shown(credential)
+            mechanism = (
+                _x509("signingCertificates", self._ca)
+                if group
+                else _x509("clientCertificates", credential)
+            )
         else:
             key = self._group_key if group else _new_key()
             own = derived_key(key, name) if group else key
             device = Device(registration_id=name, symmetric_key=own)
-            mechanism = _known(key)
+            keys = {"primaryKey": key, "secondaryKey": _new_key()}
+            mechanism = {"type": "symmetricKey", "symmetricKey": keys}
 
         if enrolled:
             who = (
@@ -248,21 +223,9 @@ class DeviceFactory:
         return Device(registration_id=name, certificate_file=certificate_file, key_file=key_file)
 
 
-def _shown(credential: Credential) -> dict[str, Any]:
+def _x509(kind: str, credential: Credential) -> dict[str, Any]:
     primary = {"certificate": credential.certificate_pem.decode()}
-    return {"type": "x509", "x509": {"clientCertificates": {"primary": primary}}}
-
-
-def _signed_by(ca: Credential) -> dict[str, Any]:
-    primary = {"certificate": ca.certificate_pem.decode()}
-    return {"type": "x509", "x509": {"signingCertificates": {"primary": primary}}}
-
-
-def _known(key: str) -> dict[str, Any]:
-    return {
-        "type": "symmetricKey",
-        "symmetricKey": {"primaryKey": key, "secondaryKey": _new_key()},
-    }
+    return {"type": "x509", "x509": {kind: {"primary": primary}}}
 
 
 def derived_key(group_key: str, registration_id: str) -> str:
@@ -270,8 +233,7 @@ def derived_key(group_key: str, registration_id: str) -> str:
 
     Source: Microsoft Learn, "Symmetric key attestation", group enrollments.
     """
-    digest = hmac.digest(base64.b64decode(group_key), registration_id.encode(), "sha256")
-    return base64.b64encode(digest).decode()
+    return base64.b64encode(derive_key(base64.b64decode(group_key), registration_id)).decode()
 
 
 def _new_key() -> str:

@@ -227,7 +227,7 @@ def test_what_a_client_sends_cannot_play_with_the_terminal(
     assert "no certificate" in line
 
 
-def test_the_control_port_is_there_when_asked_for(tmp_path: Path) -> None:
+def test_the_admin_port_is_there_when_asked_for(tmp_path: Path) -> None:
     """Its address and token stand in the ready file, which nobody else may read."""
     ready = tmp_path / "ready.json"
     options = ("--admin-port", "0", "--ready-file", ready, "--harsh", "--seed", "5")

@@ -334,7 +334,7 @@ async def test_a_full_disk_costs_answers_and_no_state(tmp_path: Path) -> None:
 async def test_times_that_cannot_be_waited_for_are_refused(setting: str, seconds: float) -> None:
     """At the start, and not by an error at each registration."""
     options: dict[str, Any] = {setting: seconds}
-    with pytest.raises(ConfigurationError, match=f"{setting} is .*, which is no time"):
+    with pytest.raises(ConfigurationError, match=f"{setting} is .*, which is out of range"):
         Emulator(**options)
 
 

@@ -28,7 +28,7 @@ ENVIRONMENTS = {
 }
 PRINTS = {
     "The service API": "",
-    "The JSON API": '"registers": {"total"',
+    "The JSON API": '"register_requests": {"total"',
     "Certificates and proof of possession": '"isVerified":true',
 }
 """What a section's blocks print; those of devices print their hub."""

@@ -126,7 +126,9 @@ def registers_of(facts: dict[str, Any]) -> dict[str, int]:
         headers={"Authorization": f"Bearer {facts['control_token']}"},
         trust_env=False,
     )
-    counts: dict[str, int] = answer.raise_for_status().json()["registers"]["by_registration_id"]
+    counts: dict[str, int] = answer.raise_for_status().json()["register_requests"][
+        "by_registration_id"
+    ]
     return counts
 
 

@@ -141,7 +141,7 @@ class Emulator:
         """The admin port, its address and token; None unless it is open."""
         self._on_exchange = on_exchange
         self._log_json = log_json
-        self._control_port = admin_port
+        self._admin_port = admin_port
         self._running = AsyncExitStack()
         with ExitStack() as opened:
             self._store = opened.enter_context(_open_store(state))
@@ -222,8 +222,8 @@ class Emulator:
         if self._log_json is not None:
             running.enter_context(write_to(self.request_log, self._log_json))
 
-        if self._control_port is not None:
-            self.admin = running.enter_context(open_admin_port(self, self._control_port))
+        if self._admin_port is not None:
+            self.admin = running.enter_context(self._open_admin_port(self._admin_port))
 
         tasks = await running.enter_async_context(anyio.create_task_group())
         running.callback(tasks.cancel_scope.cancel)

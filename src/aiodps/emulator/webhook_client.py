@@ -1,6 +1,6 @@
-"""Calls the webhooks of custom allocation for the service, which calls nobody itself.
+"""The client of custom allocation webhooks; the service itself opens no connections.
 
-Nothing of the environment counts, no redirect is followed, and what comes back is bounded.
+Proxies of the environment are ignored, no redirect is followed, and responses are bounded.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     import httpx
 
 RESPONSE_SECONDS: Final = 10.0
-"""Seconds that a webhook may take, all in all; what the service allows is not published."""
-AT_ONCE: Final = 50
-"""Calls under way at the same time; the others wait."""
+"""Seconds for a whole call; what the service allows is not published."""
+MAX_CALLS: Final = 50
+"""Concurrent calls; the others wait."""
 
 log = logging.getLogger(__name__)
 
 
 class Webhooks:
-    """Performs the calls of one instance.
+    """Makes the webhook calls of one instance.
 
     Args:
-        registrar: Hands out the calls and takes what came of them.
-        clock: Tells the time in seconds since 1970.
-        ca: File with the CAs to trust for webhooks over HTTPS, in PEM; None for the system's.
-        seconds: That a webhook may take.
+        registrar: Source of the calls, and receiver of their results.
+        clock: Returns the time in seconds since 1970.
+        ca: PEM file with the CAs to trust; None for the system's.
+        seconds: Time for a whole call.
 
     Raises:
-        ConfigurationError: If the file is of no use.
+        ConfigurationError: If the file holds no CA certificates.
     """
 
     def __init__(
@@ -60,37 +60,37 @@ class Webhooks:
         self._trust = None if ca is None else _trust(ca)
 
     async def run(self) -> None:
-        """Perform calls until cancelled."""
+        """Make calls until cancelled."""
         wake = anyio.Event()
         self._registrar.on_call = lambda: wake.set()  # noqa: PLW0108 (of another event each time)
         if not self._registrar.has_calls:
             await wake.wait()
 
-        # Most instances never call anybody: not before now is trust built or anything loaded.
+        # Most instances make no calls: trust and httpx are loaded for the first one.
         import httpx  # noqa: PLC0415
 
         client = httpx.AsyncClient(
             verify=self._trust or ssl.create_default_context(),
             trust_env=False,
             timeout=self._seconds,
-            limits=httpx.Limits(max_connections=AT_ONCE),
+            limits=httpx.Limits(max_connections=MAX_CALLS),
             headers={"Content-Type": "application/json"},
         )
-        limit = anyio.CapacityLimiter(AT_ONCE)
+        limit = anyio.CapacityLimiter(MAX_CALLS)
         async with client, anyio.create_task_group() as tasks:
             while True:
                 wake = anyio.Event()
                 for call in self._registrar.take_calls():
-                    tasks.start_soon(self._perform, client, call, limit)
+                    tasks.start_soon(self._call, client, call, limit)
 
                 await wake.wait()
 
-    async def _perform(
+    async def _call(
         self, client: httpx.AsyncClient, call: WebhookCall, limit: anyio.CapacityLimiter
     ) -> None:
         async with limit:
             try:
-                reply = await self._ask(client, call)
+                reply = await self._send(client, call)
             except Exception:
                 # A bug of ours must not end the emulator.
                 log.exception("the call of a webhook failed")
@@ -98,7 +98,7 @@ class Webhooks:
 
         self._registrar.webhook_answered(call, reply, now=self._clock())
 
-    async def _ask(self, client: httpx.AsyncClient, call: WebhookCall) -> WebhookReply:
+    async def _send(self, client: httpx.AsyncClient, call: WebhookCall) -> WebhookReply:
         import httpx  # noqa: PLC0415 (loaded already)
 
         with anyio.move_on_after(self._seconds):
@@ -107,14 +107,14 @@ class Webhooks:
             except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
                 return WebhookReply(error=f"{type(exc).__name__} at the webhook")
 
-        return WebhookReply(error=f"no answer of the webhook within {self._seconds:g} s")
+        return WebhookReply(error=f"no response from the webhook within {self._seconds:g} s")
 
 
 async def _post(client: httpx.AsyncClient, call: WebhookCall) -> WebhookReply:
     body = bytearray()
     async with client.stream("POST", call.url, content=encode_json(call.request)) as response:
         async for chunk in response.aiter_bytes():
-            # Read to the end, in any case, but keep no more than tells that it is too much.
+            # Read to the end, but keep no more than shows that it is too large.
             body += chunk[: MAX_RESPONSE + 1 - len(body)]
 
     return WebhookReply(status_code=response.status_code, body=bytes(body))

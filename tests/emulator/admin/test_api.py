@@ -61,9 +61,9 @@ async def test_counts() -> None:
         await api.register()
 
         assert (await api.ask("GET", "counts")).body == {
-            "registers": {"total": 2, "by_registration_id": {"device-1": 2}},
+            "register_requests": {"total": 2, "by_registration_id": {"device-1": 2}},
             "operations": {"register": 2},
-            "answers": {"202": 2},
+            "responses": {"202": 2},
         }
 
 
@@ -116,7 +116,7 @@ async def test_reset() -> None:
         counts = (await api.ask("POST", "reset")).body
 
         assert statuses == [503, 202]
-        assert counts["registers"] == {"total": 0, "by_registration_id": {}}
+        assert counts["register_requests"] == {"total": 0, "by_registration_id": {}}
         assert (await api.ask("GET", "journal")).body == []
         assert api.dps.service.registrations.latest("device-1") is None
         assert await api.register() == 503

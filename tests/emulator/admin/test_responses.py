@@ -1,4 +1,4 @@
-"""ResponseWriter of the admin port."""
+"""Responses of the admin port."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ async def test_requests_are_answered_one_after_the_other() -> None:
 
         assert first.body == {"name": "a/b", "a": ["1", "2"], "body": ""}
         assert second.body == {"name": "x", "a": [], "body": "k=v"}
-        assert first.headers["Cache-AdminPort"] == "no-store"
+        assert first.headers["Cache-Control"] == "no-store"
         assert "frame-ancestors 'none'" in first.headers["Content-Security-Policy"]
         assert first.headers["X-Content-Type-Options"] == "nosniff"
 

@@ -187,7 +187,7 @@ def test_who_proves_nothing_is_refused(admin: Administrator, path: str) -> None:
     ],
 )
 def test_rights(method: str, path: str, right: Right) -> None:
-    """Source: Microsoft Learn, "AdminPort access to DPS": each call takes one right."""
+    """Source: Microsoft Learn, "Control access to DPS": each call takes one right."""
     for each in Right:
         admin = Administrator(policy=AccessPolicy.create("some", rights=[each]))
         status = admin.send(method, path).status_code

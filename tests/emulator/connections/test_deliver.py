@@ -74,7 +74,7 @@ async def rest(stream: ByteConnection) -> bytes:
         return data
 
 
-# ResponseWriter in place of the service's
+# Responses in place of the service's
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 499])
@@ -374,7 +374,7 @@ async def test_the_acknowledgement_after_the_answer() -> None:
 
 async def test_answers_in_another_order() -> None:
     """The second comes before the first."""
-    async with apply_fault('first = 1\nreorder = "answers"') as dps, session(dps) as client:
+    async with apply_fault('first = 1\nreorder = "responses"') as dps, session(dps) as client:
         second = mqtt_publish(REGISTER.replace("rid=1", "rid=2"), packet_id=None)
         await client.send(mqtt_publish(REGISTER, packet_id=None), second)
         topics = [(await client.message())[0].split("&")[0] for _ in range(2)]

@@ -182,7 +182,7 @@ def _stop_sending(port: int, context: ssl.SSLContext) -> None:
 
 
 async def test_a_flood_leaves_the_others_their_turn() -> None:
-    """ResponseWriter that need not wait for the peer do not come in one go."""
+    """Responses that need not wait for the peer do not come in one go."""
     turns, turns_between = 0, []
 
     async def flood(stream: Stream) -> None:

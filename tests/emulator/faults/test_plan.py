@@ -89,7 +89,7 @@ def test_counting(text: str, numbers: list[int]) -> None:
     """`after` comes first, and the others count from there."""
     read = rule(f"{text}\ndelay = 1")
 
-    assert [n for n in range(1, 8) if read.fits("a", "mqtt", number=n)] == numbers
+    assert [n for n in range(1, 8) if read.matches("a", "mqtt", number=n)] == numbers
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,17 @@ def test_patterns(patterns: str, fitting: list[str | None]) -> None:
     """In any casing; who is not known is only part of everybody."""
     read = rule(f"registration_id = {patterns}\ndelay = 1")
 
-    assert [n for n in (None, "press-1", "drill-1") if read.fits(n, "mqtt", number=1)] == fitting
+    assert [
+        n for n in (None, "press-1", "drill-1") if read.matches(n, "mqtt", number=1)
+    ] == fitting
 
 
 def test_the_transport_counts() -> None:
     """One of three."""
     read = rule('transport = ["mqtt", "mqtt-ws"]\ndelay = 1')
 
-    assert not read.fits("a", "https", number=1)
-    assert read.fits("a", "mqtt-ws", number=1)
+    assert not read.matches("a", "https", number=1)
+    assert read.matches("a", "mqtt-ws", number=1)
 
 
 def test_plans_are_joined() -> None:
@@ -146,7 +148,7 @@ def test_plans_are_joined() -> None:
         ("[[rule]]\nfirst = 0\ndelay = 1", "rule 1: first is 0"),
         ("[[rule]]\nconnack = 3", "rule 1: connack cannot happen at a"),
         ('[[rule]]\noperation = "management"\nfailed = true', "failed cannot happen at a 'management'"),
-        ('[[rule]]\ntransport = "https"\nreorder = "answers"', "reorder is of MQTT"),
+        ('[[rule]]\ntransport = "https"\nreorder = "responses"', "reorder is of MQTT"),
         ('[[rule]]\noperation = "connect"\ngarbage = "body"', "garbage cannot happen at a 'connect'"),
         ("[[rule]]\nstatus = 500\nfailed = true", "failed and status contradict each other"),
         ('[[rule]]\nhow = "reset"', "how says nothing without drop"),

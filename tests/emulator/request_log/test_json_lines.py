@@ -19,7 +19,7 @@ from aiodps.errors import ConfigurationError
 
 PATH = f"/{SCOPE}/registrations/device-1/register?api-version=2019-03-31"
 RULE_FIELDS = [
-    "time", "front", "operation", "registration_id", "certificate", "key_name", "status",
+    "time", "transport", "operation", "registration_id", "certificate", "key_name", "status",
     "error_code", "message", "fault", "took",
 ]  # fmt: skip
 SAS = (
@@ -51,7 +51,7 @@ async def test_each_request_is_a_line_at_once(tmp_path: Path) -> None:
 
         first, second = read(file)
         assert list(first) == RULE_FIELDS
-        assert (first["front"], first["operation"]) == ("https", "register")
+        assert (first["transport"], first["operation"]) == ("https", "register")
         assert first["registration_id"] == "device-1"
         assert first["certificate"]["subject"] == "CN=device-1"
         assert len(first["certificate"]["sha256"]) == 64

@@ -32,11 +32,11 @@ LIBERTIES: dict[str, tuple[StrictRule, dict[str, Any]]] = {
         {"body": b'{"registrationId":"DEVICE-1"}'},
     ),
     "member in another casing": (
-        StrictRule.RULE_FIELDS,
+        StrictRule.MEMBERS,
         {"body": b'{"RegistrationId":"device-1"}'},
     ),
-    "unknown member": (StrictRule.RULE_FIELDS, {"body": BODY[:-1] + b',"x":1}'}),
-    "csr before its version": (StrictRule.RULE_FIELDS, {"body": BODY[:-1] + b',"csr":"AA"}'}),
+    "unknown member": (StrictRule.MEMBERS, {"body": BODY[:-1] + b',"x":1}'}),
+    "csr before its version": (StrictRule.MEMBERS, {"body": BODY[:-1] + b',"csr":"AA"}'}),
     "null": (StrictRule.NULL, {"body": BODY[:-1] + b',"payload":null}'}),
 }
 

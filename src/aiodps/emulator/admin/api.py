@@ -44,7 +44,7 @@ class Administered(Protocol):
 
 
 class AdminApi:
-    """ResponseWriter `/api`."""
+    """The endpoints below `/api`."""
 
     def __init__(self, dps: Administered) -> None:
         self._dps = dps

@@ -1,4 +1,4 @@
-"""ResponseWriter of the admin port: JSON, errors as JSON, and server-sent events."""
+"""Responses of the admin port: JSON, errors as JSON, and server-sent events."""
 
 from __future__ import annotations
 

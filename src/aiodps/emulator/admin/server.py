@@ -22,7 +22,7 @@ MAX_CONNECTIONS: Final = 64
 """Concurrent connections, apart from those of devices."""
 _TOKEN_BYTES = 24
 _HEADERS: Mapping[str, str] = {
-    "Cache-AdminPort": "no-store",
+    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; form-action 'self'",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",

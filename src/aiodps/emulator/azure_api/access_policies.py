@@ -1,6 +1,6 @@
 """Who may administer: shared access policies, their rights, and the tokens signed with their keys.
 
-Source: Microsoft Learn, "AdminPort access to Azure IoT Hub Device Provisioning Service". Tokens of
+Source: Microsoft Learn, "Control access to Azure IoT Hub Device Provisioning Service". Tokens of
 Microsoft's clients are for a host name, with or without the port, or for a whole URL, escaped or
 not, and last from ten minutes to an hour (seen on the wire). A bearer token of Entra ID is taken
 as it is, as nobody on this machine could judge it.

@@ -29,7 +29,7 @@ HANDSHAKE_SILENCE: Final = 30.0
 HANDSHAKE_TOTAL: Final = 90.0
 """Seconds for the whole handshake: generous, for a burst of thousands on a small machine."""
 _IN_A_ROW: Final = 32
-"""ResponseWriter to one peer before the others get their turn."""
+"""Responses to one peer before the others get their turn."""
 _HTTP: Final = b"http/1.1"
 """The one protocol that is agreed on in TLS, if the client asks; others are spoken unnamed."""
 

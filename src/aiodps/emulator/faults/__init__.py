@@ -1,1 +1,1 @@
-"""Faults on demand: what they are, when they strike, and how they are carried out."""
+"""Faults on demand: fault plans, their draws, and their effect on responses."""

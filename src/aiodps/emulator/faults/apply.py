@@ -1,4 +1,4 @@
-"""What a fault makes of an answer: pure functions, before anything is put on a wire."""
+"""Application of a fault to a response: pure functions, before anything is sent."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from aiodps.models import RegistrationStatus
 FAULT_MESSAGE: Final = "A fault of the emulator's plan."
 FAILED_CODE: Final = 400_000
 NO_RESPONSE: Final = Response(status_code=0, body={})
-"""What stands for the answer to a request that never reaches the service."""
+"""Stands for the response to a request that never reaches the service."""
 
 
 def apply_fault(
     response: Response, fault: Fault, request: Request, *, retry_after: int, now: float
 ) -> Response:
-    """Make a device's answer what the fault wants.
+    """Apply a fault to the response to a device.
 
     Args:
-        response: The service's; `NO_RESPONSE` if it was not asked.
-        fault: What happens.
-        request: What the device asked.
-        retry_after: Whole seconds that the service asks devices to wait.
+        response: The service's; `NO_RESPONSE` if the request did not reach it.
+        fault: The fault.
+        request: The device's.
+        retry_after: Whole seconds that devices are asked to wait.
         now: Seconds since 1970.
     """
     effect = fault.effect
@@ -48,7 +48,7 @@ def apply_fault(
 def apply_management_fault(
     response: ManagementResponse, fault: Fault, *, now: float
 ) -> ManagementResponse:
-    """Make an answer of the service API or the resource manager what the fault wants."""
+    """Apply a fault to a response of the service API or Azure Resource Manager."""
     effect, status = fault.effect, _status(fault.effect)
     if status is not None:
         response = ManagementResponse(status_code=status, body=_error(status, effect, now=now))
@@ -65,7 +65,7 @@ def apply_management_fault(
 
 
 def delivery(fault: Fault, *, now: float) -> Delivery:
-    """Say how the fault wants an answer to be brought to the client."""
+    """Return how the response is delivered to the client."""
     effect = fault.effect
     wait = effect.delivery.retry_after
     if effect.retry_after_date is not None:
@@ -101,10 +101,7 @@ def _error(status: int, effect: Effect, *, now: float) -> dict[str, Any]:
 def _outcome(
     response: Response, effect: Effect, request: Request, *, retry_after: int, now: float
 ) -> Response:
-    """Turn a registration that goes well into one that does not, or not yet.
-
-    What the service refuses stays refused.
-    """
+    """Turn a successful response into one of a registration that is pending, disabled or failed."""
     if effect.assigning is not None:
         pending = _at(response, RegistrationStatus.ASSIGNING, request, {})
         is_look_up = "operationId" not in response.body
@@ -128,10 +125,10 @@ def _outcome(
 def _at(
     response: Response, status: RegistrationStatus, request: Request, more: Mapping[str, Any]
 ) -> Response:
-    """Write where a registration stands, in the shape in which the service was going to."""
+    """Write a registration status in the form of the original response."""
     state = {"registrationId": request.registration_id, "status": status.value, **more}
     operation_id = response.body.get("operationId")
-    if operation_id is None:  # a look-up answers with the state itself
+    if operation_id is None:  # the response to a look-up is the state itself
         return Response(status_code=HTTPStatus.OK.value, body=state)
 
     body = {"operationId": operation_id, "status": status.value, "registrationState": state}
@@ -139,7 +136,7 @@ def _at(
 
 
 def _merged(body: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Put members into a JSON object, objects into objects."""
+    """Merge members into a JSON object, recursively."""
     merged = dict(body)
     for name, value in more.items():
         inner = merged.get(name)

@@ -1,4 +1,4 @@
-"""What a fault does, and where it may strike."""
+"""The effect of a fault, and the points where it may apply."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from aiodps.emulator.connections.delivery import Delivery, Ending
 
 
 class Point(enum.Enum):
-    """Where a fault may strike; the values are the words of a fault file."""
+    """Where a fault may apply; the values are those of `operation` in a fault file."""
 
     HANDSHAKE = "handshake"
-    """A connection begins, before the first byte of TLS is answered; who it is, is not known."""
+    """A new connection, before TLS; the device is not known yet."""
     CONNECT = "connect"
-    """A CONNECT of MQTT."""
+    """An MQTT CONNECT."""
     SUBSCRIBE = "subscribe"
-    """A SUBSCRIBE of MQTT."""
+    """An MQTT SUBSCRIBE."""
     REGISTER = "register"
     OPERATION_STATUS = "operation status"
     LOOKUP = "lookup"
     """Device registration status look-up, HTTPS only."""
     MANAGEMENT = "management"
-    """Service API and resource manager, which concern no device."""
+    """Service API and Azure Resource Manager, which concern no device."""
 
 
 class Drop(enum.Enum):
-    """When a connection is ended."""
+    """When a connection is closed."""
 
     BEFORE = "before"
-    """Nothing reaches the service."""
+    """Before the request reaches the service."""
     AFTER = "after"
-    """The service acts, and its answer is lost."""
+    """After the service has acted; the response is lost."""
     SENT = "sent"
-    """The answer is sent, and the connection ends right behind it."""
+    """Right after the response is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A number, or two between which one is drawn."""
+    """A number, or a range to draw one from."""
 
     low: float
     high: float
@@ -60,78 +60,78 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What a fault does; None wherever a rule says nothing."""
+    """The effect of a fault; None where a rule sets nothing."""
 
     delay: Range | None = None
-    """Seconds before the answer."""
+    """Seconds before the response."""
     drop: Drop | None = None
-    """The connection ends."""
+    """When the connection is closed."""
     how: Ending | None = None
-    """How it does that; None for properly."""
+    """How it is closed; None for a proper close."""
     status: int | None = None
-    """Answered in place of the service, which is not asked unless `acts`."""
+    """Status of a response in place of the service's, which acts only if `acts` says so."""
     redirect: str | None = None
-    """URL that the client is sent to, with status 307 unless `status` says another."""
+    """URL to redirect to, with status 307 unless `status` is set."""
     error_code: int | None = None
     """Of the error body; None for the status times a thousand."""
     message: str | None = None
-    """The same in words."""
+    """Message of the error body."""
     acts: bool | None = None
-    """Whether the service acts although another answer is given."""
+    """Whether the service acts although its response is replaced."""
     failed: bool | None = None
     """The registration has failed."""
     disabled: bool | None = None
-    """The registration is answered with `disabled`."""
+    """The registration status is `disabled`."""
     assigning: Range | None = None
-    """How many polls of an operation find it still at work; infinite for ever."""
+    """How many polls of an operation find it in progress; infinity for all."""
     members: Mapping[str, Any] | None = field(default=None, repr=False)
-    """Put into the JSON of the answer, objects into objects."""
+    """Merged into the JSON of the response."""
     retry_after_date: int | None = None
-    """Seconds from now, said as an HTTP date."""
+    """Seconds from now, sent as an HTTP date."""
     delivery: Delivery = field(default_factory=Delivery)
-    """What a front alone carries out; all else in it is left as it is."""
+    """The part that is carried out by the frontend."""
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Self:
-        """Make the effect of what a rule says, by the words of a fault file.
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Make an effect of the members of a fault rule.
 
-        What is no field of an effect is one of its delivery.
+        Members that are not fields of the effect are fields of its delivery.
         """
-        own = {name: value for name, value in said.items() if name in _OWN}
-        rest = {name: value for name, value in said.items() if name not in _OWN}
+        own = {name: value for name, value in values.items() if name in _OWN}
+        rest = {name: value for name, value in values.items() if name not in _OWN}
         return cls(**own, delivery=Delivery(**rest))
 
     def merge(self, later: Effect) -> Effect:
-        """Join with the effect of a later rule, which adds what this one says nothing about.
+        """Merge with the effect of a later rule, which adds what this one does not set.
 
-        How the answer is made and how the connection ends are each taken from one rule.
+        The response and the end of the connection are each taken from one rule.
         """
-        mine = self._said()
+        mine = self._set_fields()
         closed = {name for group in _WHOLE if mine.keys() & group for name in group}
-        added = {name: value for name, value in later._said().items() if name not in closed}
+        added = {name: value for name, value in later._set_fields().items() if name not in closed}
         return Effect.of(added | mine)
 
-    def _said(self) -> dict[str, Any]:
-        """Return what a rule said to make this."""
-        said = {name: getattr(self, name) for name in _OWN if getattr(self, name) is not None}
+    def _set_fields(self) -> dict[str, Any]:
+        """Return the fields that are set."""
+        values = {name: getattr(self, name) for name in _OWN if getattr(self, name) is not None}
         for each in fields(Delivery):
             value = getattr(self.delivery, each.name)
             if value != getattr(NOTHING.delivery, each.name):
-                said[each.name] = value
+                values[each.name] = value
 
-        return said
+        return values
 
     @property
     def reaches_service(self) -> bool:
-        """Whether the service hears of the request."""
+        """Whether the request reaches the service."""
         replaced = self.status is not None or self.redirect is not None
         return self.drop is not Drop.BEFORE and (bool(self.acts) or not replaced)
 
 
-ANSWERS: Final = frozenset({"status", "redirect", "failed", "disabled", "assigning"})
-"""Members that say what is answered: one rule has one of them at most, `redirect` beside
-`status` excepted."""
-_WHOLE = (ANSWERS | {"error_code", "message", "acts"}, frozenset({"drop", "how"}))
+RESPONSES: Final = frozenset({"status", "redirect", "failed", "disabled", "assigning"})
+"""Members that define the response: a rule has at most one of them, except `redirect` with
+`status`."""
+_WHOLE = (RESPONSES | {"error_code", "message", "acts"}, frozenset({"drop", "how"}))
 
 
 _OWN = frozenset(each.name for each in fields(Effect)) - {"delivery"}

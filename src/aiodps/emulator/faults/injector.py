@@ -1,8 +1,8 @@
-"""When a fault strikes: a pure function of the plan, the device, and how often it has asked.
+"""Fault draws: a pure function of the plan, the device, and the number of its requests.
 
 Each draw is a hash of seed, rule, registration id, operation and the number of the request among
-those of that device for that operation. So a run can be repeated, and it does not matter in which
-order the requests of many devices arrive.
+those of that device for that operation. So a run can be repeated, whatever the order in which the
+requests of many devices arrive.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from aiodps.emulator.faults.effects import NOTHING, Effect, Point
 from aiodps.emulator.faults.plan import Plan, Rule
 
 MAX_COUNTERS: Final = 100_000
-"""Counters that are kept, so that hostile clients cannot fill the memory; the one that was not
-used for longest is forgotten first."""
+"""Counters that are kept, so that hostile clients cannot fill the memory; the least recently used
+one is dropped first."""
 
 MAX_COUNTED_LENGTH: Final = 128
-"""Characters of an id that tell devices apart here; no real one has more."""
+"""Characters of an id that are compared; no real one has more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What happens to one request, all draws made."""
+    """The fault of one request, all draws made."""
 
     rules: str
-    """Labels of the rules that struck, for the journal."""
+    """Labels of the rules that applied, for the request log."""
     effect: Effect
-    """`assigning` is None once an operation was found at work often enough."""
+    """`assigning` is None once an operation was in progress for enough polls."""
     delay: float = 0.0
     """Seconds."""
     noise: int = 0
-    """Where random bytes come from."""
+    """Seed of random bytes."""
 
 
 class FaultInjector:
-    """Decides about faults: a plan, and how often each device has asked so far.
+    """Draws the faults of a plan, and counts the requests of each device.
 
     Args:
-        plan: To begin with; None for no faults.
+        plan: The initial plan; None for no faults.
     """
 
     def __init__(self, plan: Plan | None = None) -> None:
@@ -51,7 +51,7 @@ class FaultInjector:
 
     @property
     def plan(self) -> Plan:
-        """What is to happen; a new plan begins to count anew."""
+        """The current plan; a new one resets the counters."""
         return self._plan
 
     @plan.setter
@@ -63,7 +63,7 @@ class FaultInjector:
         self.reset()
 
     def reset(self) -> None:
-        """Begin to count anew."""
+        """Reset the counters."""
         self._counts.clear()
 
     def draw(
@@ -74,16 +74,16 @@ class FaultInjector:
         transport: str,
         operation_id: str | None = None,
     ) -> Fault | None:
-        """Decide what happens to a request, and count it.
+        """Count a request, and draw its fault.
 
         Args:
-            point: Where it is.
-            registration_id: None if it is not known; then all such requests count as one device.
+            point: Of the request.
+            registration_id: None if it is unknown; all such requests count as one device.
             transport: `https`, `mqtt` or `mqtt-ws`.
             operation_id: Of a poll; polls of each operation are counted for `assigning`.
 
         Returns:
-            None if nothing happens, nearly always for nearly everybody.
+            None if no fault applies.
         """
         rules = self._rules[point]
         if not rules:
@@ -95,20 +95,20 @@ class FaultInjector:
         draws = [
             _Draw(self._plan.seed, rule, name, point, number)
             for rule in rules
-            if rule.fits(name, transport, number=number)
+            if rule.matches(name, transport, number=number)
         ]
-        struck = [fault for draw in draws if (fault := draw.fault(poll=poll)) is not None]
-        return _join(struck) if struck else None
+        drawn = [fault for draw in draws if (fault := draw.fault(poll=poll)) is not None]
+        return _join(drawn) if drawn else None
 
 
 class _Counts:
-    """How often something was asked."""
+    """Counters of requests."""
 
     def __init__(self) -> None:
         self._counts: OrderedDict[tuple[Point, str | None, str | None], int] = OrderedDict()
 
     def next(self, what: tuple[Point, str | None, str | None]) -> int:
-        """Count one more, and return the number, from 1."""
+        """Count one more and return the new count."""
         point, name, operation_id = what
         longest = MAX_COUNTED_LENGTH
         key = point, name and name[:longest], operation_id and operation_id[:longest]
@@ -125,7 +125,7 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True)
 class _Draw:
-    """Chance for one rule and one request."""
+    """The draws of one rule for one request."""
 
     seed: int
     rule: Rule
@@ -134,8 +134,8 @@ class _Draw:
     number: int
 
     def fault(self, *, poll: int) -> Fault | None:
-        """Decide what the rule does; None if it does nothing this time."""
-        if not self._strikes():
+        """Return the fault of the rule; None if it does not apply this time."""
+        if not self._applies():
             return None
 
         effect = self.rule.effect
@@ -147,10 +147,10 @@ class _Draw:
             return None
 
         delay = effect.delay.at(self._of_request("delay")) if effect.delay else 0.0
-        noise = _hash(*self._who(), str(self.number), "noise")
+        noise = _hash(*self._key(), str(self.number), "noise")
         return Fault(rules=self.rule.label, effect=effect, delay=delay, noise=noise)
 
-    def _strikes(self) -> bool:
+    def _applies(self) -> bool:
         devices, share = self.rule.devices, self.rule.share
         return (devices == 1 or self._of_device("devices") < devices) and (
             share == 1 or self._of_request("share") < share
@@ -158,18 +158,18 @@ class _Draw:
 
     def _of_request(self, what: str) -> float:
         """Draw a number from 0 to below 1 for this request."""
-        return _hash(*self._who(), str(self.number), what) / 2**64
+        return _hash(*self._key(), str(self.number), what) / 2**64
 
     def _of_device(self, what: str) -> float:
-        """Draw one that is the same for all requests of the device."""
+        """Draw a number that is the same for all requests of the device."""
         return _hash(str(self.seed), self.rule.label, self.registration_id or "", what) / 2**64
 
-    def _who(self) -> tuple[str, ...]:
+    def _key(self) -> tuple[str, ...]:
         return str(self.seed), self.rule.label, self.registration_id or "", self.point.value
 
 
 def _join(faults: Sequence[Fault]) -> Fault:
-    """Do what several rules say; the first that speaks of a delay decides how long it is."""
+    """Merge the faults of several rules; the first delay wins."""
     effect = faults[0].effect
     for each in faults[1:]:
         effect = effect.merge(each.effect)

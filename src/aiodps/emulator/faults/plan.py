@@ -1,4 +1,4 @@
-"""A plan of faults: the rules of a TOML file, read so that no mistake in them goes unsaid.
+"""A fault plan: the rules of a fault file in TOML, which is checked strictly.
 
     seed = 7
 
@@ -10,8 +10,8 @@
     status = 429
     retry_after = 5
 
-A rule says whom it strikes and what happens then. Of rules that strike the same request all are
-done; where two say the same, the earlier one counts.
+A rule says which requests it applies to and what happens to them. All rules that apply to a request
+take effect; where two set the same field, the earlier one wins.
 """
 
 from __future__ import annotations
@@ -23,8 +23,17 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from aiodps.emulator.connections.delivery import Part
-from aiodps.emulator.faults.effects import ANSWERS, Drop, Effect, Point
-from aiodps.emulator.faults.rule_fields import ANSWERED, RULE_FIELDS, WrongValueError, text, whole
+from aiodps.emulator.faults.effects import RESPONSES, Drop, Effect, Point
+from aiodps.emulator.faults.rule_fields import (
+    RULE_FIELDS,
+    WITH_RESPONSE,
+    WrongValueError,
+    line,
+    one_of,
+    share,
+    whole,
+    word,
+)
 from aiodps.errors import ConfigurationError
 
 TRANSPORTS: Final = ("https", "mqtt", "mqtt-ws")
@@ -35,33 +44,33 @@ _SEEDS = whole(-(2**63), 2**63 - 1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Whom a fault strikes, and what it does."""
+    """A fault rule: the requests it applies to, and its effect."""
 
     label: str
-    """Its name, or `rule 2` if it has none; goes into each draw."""
+    """Its name, or `rule 2` if it has none; part of each draw."""
     registration_ids: tuple[str, ...] = ANYBODY
     """Patterns of `fnmatch`, in lower case, as registration ids are compared."""
     points: frozenset[Point] = frozenset(_DEFAULT_POINTS)
     transports: frozenset[str] = frozenset(TRANSPORTS)
     share: float = 1.0
-    """Of the requests that fit."""
+    """Share of the matching requests that are affected."""
     devices: float = 1.0
-    """Share of the devices that it may strike at all."""
+    """Share of the devices that may be affected at all."""
     after: int = 0
-    """Requests of the device for that operation that pass first."""
+    """Number of requests of the device for that operation that are skipped."""
     first: int | None = None
-    """How many of the following it may strike; None for all."""
+    """How many of the following may be affected; None for all."""
     every: int = 1
     """Only every N-th of these."""
     effect: Effect
 
-    def fits(self, registration_id: str | None, transport: str, *, number: int) -> bool:
-        """Tell whether it is about this request, chance aside.
+    def matches(self, registration_id: str | None, transport: str, *, number: int) -> bool:
+        """Whether the rule matches a request, before any draw.
 
         Args:
-            registration_id: In lower case; None if it is not known, which fits only everybody.
+            registration_id: In lower case; None if it is unknown, which only `*` matches.
             transport: `https`, `mqtt` or `mqtt-ws`.
-            number: Which request of the device for this operation it is, from 1.
+            number: Of the request among those of the device for this operation, from 1.
         """
         number -= self.after
         if number < 1 or (self.first is not None and number > self.first) or number % self.every:
@@ -79,7 +88,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Rules, and the seed that chance comes from."""
+    """The rules, and the seed of all draws."""
 
     rules: tuple[Rule, ...] = ()
     seed: int = 0
@@ -92,14 +101,14 @@ class Plan:
 
         Args:
             toml: As in a fault file.
-            seed: In place of the file's; None to take that, or 0.
+            seed: Overrides the file's; None for that, or 0.
 
         Raises:
-            ConfigurationError: If anything in it makes no sense; rule and member are named.
+            ConfigurationError: If it is invalid; the message names rule and member.
         """
         try:
             document = tomllib.loads(toml)
-        except (ValueError, RecursionError) as exc:  # not only errors of TOML: endless numbers
+        except (ValueError, RecursionError) as exc:  # also numbers that are too long
             raise _fault(f"this is not TOML: {exc}") from exc
 
         _check_names(document, ("seed", "rule"), "the fault file")
@@ -112,12 +121,12 @@ class Plan:
         labels = [rule.label for rule in rules]
         for label in labels:
             if labels.count(label) > 1:
-                raise _fault(f"two rules are called {label!r}", "give each a name of its own")
+                raise _fault(f"two rules are called {label!r}", "give each rule its own name")
 
         return cls(rules=rules, seed=written if seed is None else seed, text=toml)
 
     def then(self, later: Plan) -> Plan:
-        """Join with another plan, whose rules come after these; the seed stays."""
+        """Append the rules of another plan; the seed stays."""
         text = "\n".join(filter(None, (self.text, later.text)))
         return Plan(rules=self.rules + later.rules, seed=self.seed, text=text)
 
@@ -129,30 +138,30 @@ _MATCHERS = (
 
 
 def _rule(table: Mapping[str, Any], index: int) -> Rule:
-    label = _value(f"rule {index}", "name", table.get("name", f"rule {index}"), text)
+    label = _value(f"rule {index}", "name", table.get("name", f"rule {index}"), line)
     place = f"rule {index}" if label == f"rule {index}" else f"rule {index} ({label!r})"
     _check_names(table, (*_MATCHERS, *RULE_FIELDS), place)
 
     def member(name: str, default: Any, read: Any) -> Any:
         return default if name not in table else _value(place, name, table[name], read)
 
-    ids = tuple(each.lower() for each in member("registration_id", ANYBODY, _several(text)))
-    points = set(member("operation", _DEFAULT_POINTS, _several(_operation)))
+    ids = tuple(each.lower() for each in member("registration_id", ANYBODY, _several(line)))
+    points = set(member("operation", _DEFAULT_POINTS, _several(word(Point))))
     if Point.HANDSHAKE in points and ids != ANYBODY:
         raise _fault(
-            f"{place}: a handshake begins before anybody knows the registration id",
-            "leave registration_id out, or take the operation 'connect' or 'register'",
+            f"{place}: the registration id is not known yet at a handshake",
+            "leave registration_id out, or use the operation 'connect' or 'register'",
         )
 
-    transports = member("transport", TRANSPORTS, _several(_transport))
+    transports = member("transport", TRANSPORTS, _several(one_of(TRANSPORTS)))
     effect = _effect(table, place, points, transports)
     return Rule(
         label=label,
         registration_ids=ids,
         points=frozenset(points),
         transports=frozenset(transports),
-        share=member("share", 1.0, _share),
-        devices=member("devices", 1.0, _share),
+        share=member("share", 1.0, share),
+        devices=member("devices", 1.0, share),
         after=member("after", 0, whole(0, 10**9)),
         first=member("first", None, whole(1, 10**9)),
         every=member("every", 1, whole(1, 10**9)),
@@ -170,36 +179,36 @@ def _effect(
             continue
 
         values[name] = _value(place, name, table[name], known.read)
-        possible = ANSWERED if values[name] is Part.BODY else known.points
+        possible = WITH_RESPONSE if values[name] is Part.BODY else known.points
         for point in points - possible:
-            raise _fault(f"{place}: {name} cannot happen at a {point.value!r}")
+            raise _fault(f"{place}: {name} cannot happen at {point.value!r}")
 
         if known.mqtt_only and tuple(transports) == ("https",):
-            raise _fault(f"{place}: {name} is of MQTT, and transport says 'https'")
+            raise _fault(f"{place}: {name} is for MQTT, but transport is 'https'")
 
     if not values:
-        raise _fault(f"{place} does nothing", f"say what happens: {', '.join(RULE_FIELDS)}")
+        raise _fault(f"{place} has no effect", f"give at least one of: {', '.join(RULE_FIELDS)}")
 
     _check_together(values, place)
     return Effect.of(values)
 
 
 def _check_together(values: Mapping[str, Any], place: str) -> None:
-    """Refuse members that contradict each other, or say nothing without another."""
-    answers = sorted(ANSWERS & set(values))
+    """Refuse members that contradict each other, or need another one."""
+    answers = sorted(RESPONSES & set(values))
     if len(answers) > 1 and answers != ["redirect", "status"]:
         raise _fault(f"{place}: {' and '.join(answers)} contradict each other")
 
     for name, others in _NEEDS.items():
         if name in values and not others & set(values):
             needed = " or ".join(sorted(others))
-            raise _fault(f"{place}: {name} says nothing without {needed}")
+            raise _fault(f"{place}: {name} has no effect without {needed}")
 
     if {"retry_after", "retry_after_date"} <= set(values):
         raise _fault(f"{place}: retry_after and retry_after_date contradict each other")
 
     if values.get("drop", Drop.SENT) is not Drop.SENT and {"duplicate", "truncate"} & set(values):
-        raise _fault(f"{place}: an answer that is dropped cannot be sent in another way")
+        raise _fault(f"{place}: a response that is dropped cannot be changed")
 
 
 _NEEDS: Mapping[str, frozenset[str]] = {
@@ -223,28 +232,6 @@ def _several(read: Any) -> Any:
     return read_all
 
 
-def _operation(value: object) -> Point:
-    for point in Point:
-        if point.value == value:
-            return point
-
-    raise WrongValueError("one of " + ", ".join(repr(each.value) for each in Point))
-
-
-def _transport(value: object) -> str:
-    if isinstance(value, str) and value in TRANSPORTS:
-        return value
-
-    raise WrongValueError("one of " + ", ".join(map(repr, TRANSPORTS)))
-
-
-def _share(value: object) -> float:
-    if isinstance(value, int | float) and type(value) is not bool and 0 <= value <= 1:
-        return float(value)
-
-    raise WrongValueError("a number from 0 to 1")
-
-
 def _value(place: str, name: str, value: object, read: Any) -> Any:
     try:
         return read(value)
@@ -256,10 +243,10 @@ def _value(place: str, name: str, value: object, read: Any) -> Any:
 def _check_names(table: Mapping[str, Any], known: Sequence[str], place: str) -> None:
     for name in table:
         if name not in known:
-            raise _fault(f"{place} has no member {name!r}", f"known: {', '.join(known)}")
+            raise _fault(f"{place} has an unknown member {name!r}", f"known: {', '.join(known)}")
 
 
 def _fault(message: str, hint: str | None = None) -> ConfigurationError:
     return ConfigurationError(
-        message, setting="faults", hint=hint or "correct that rule, or take it out"
+        message, setting="faults", hint=hint or "correct or remove that rule"
     )

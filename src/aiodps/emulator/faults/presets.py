@@ -1,4 +1,4 @@
-"""Plans that come with the emulator, in the words of any fault file."""
+"""Built-in fault plans, written as fault files."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ operation = ["register", "operation status", "lookup"]
 share = 0.5
 members = { futureMember = { since = "2099-01-01", flags = [1, 2] } }
 """
-"""What `--harsh` means."""
+"""The plan of `--harsh`."""
 
 
 def plan(faults: Plan | str | None, *, harsh: bool, seed: int | None) -> Plan:
-    """Make the plan of an emulator.
+    """Combine the plan of an emulator.
 
     Args:
         faults: A plan, or TOML as in a fault file; None for no faults.
-        harsh: Whether the rules of `HARSH` come after them.
-        seed: In place of the plan's own; None to leave that.
+        harsh: Append the rules of `HARSH`.
+        seed: Overrides the plan's own; None to keep that.
 
     Raises:
-        ConfigurationError: If the TOML makes no sense.
+        ConfigurationError: If the TOML is invalid.
     """
     own = faults if isinstance(faults, Plan) else Plan.read(faults or "")
     if harsh:

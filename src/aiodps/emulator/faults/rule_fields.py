@@ -1,11 +1,11 @@
-"""The members of a rule that say what a fault does: how each is read, and where it makes sense."""
+"""The members of a fault rule that define its effect: how each is read, and where it applies."""
 
 from __future__ import annotations
 
 import enum
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -15,11 +15,11 @@ from aiodps.emulator.faults.effects import Drop, Point, Range
 LONGEST_DELAY: Final = 600.0
 LARGEST_BODY: Final = 64 << 20
 MOST_COPIES: Final = 100
-"""Bounds of what a rule may ask for, so that a slip of a finger does not take the machine."""
+"""Bounds of what a rule may ask for, so that a typing error does not bring down the machine."""
 
 
 class WrongValueError(ValueError):
-    """A value that a member cannot have; the text says what it can have."""
+    """An invalid value of a member; the message says what is valid."""
 
 
 def seconds(value: object) -> Range:
@@ -30,11 +30,11 @@ def seconds(value: object) -> Range:
 
 
 def rounds(value: object) -> Range:
-    """Read a number of polls, two numbers, or `true` for ever."""
+    """Read a number of polls, two numbers, or `true` for all polls."""
     if value is True:
         return Range(math.inf, math.inf)
 
-    return _range(value, 1e6, "a number of polls, two such numbers, or true for ever")
+    return _range(value, 1e6, "a number of polls, two such numbers, or true for all polls")
 
 
 def whole(low: int, high: int) -> Any:
@@ -50,20 +50,33 @@ def whole(low: int, high: int) -> Any:
 
 
 def word(kind: type[enum.Enum]) -> Any:
-    """Make a reader of the words of an enumeration."""
+    """Make a reader of the values of an enumeration."""
+    read_value = one_of([each.value for each in kind])
+    return lambda value: kind(read_value(value))
 
-    def read(value: object) -> enum.Enum:
-        for each in kind:
-            if each.value == value:
-                return each
 
-        raise WrongValueError("one of " + ", ".join(repr(each.value) for each in kind))
+def one_of(words: Sequence[str]) -> Any:
+    """Make a reader of a few words."""
+
+    def read(value: object) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+
+        raise WrongValueError("one of " + ", ".join(map(repr, words)))
 
     return read
 
 
-def text(value: object) -> str:
-    """Read a string of one line."""
+def share(value: Any) -> float:
+    """Read a share, from 0 to 1."""
+    if _is_number(value, 1):
+        return float(value)
+
+    raise WrongValueError("a number from 0 to 1")
+
+
+def line(value: object) -> str:
+    """Read a string of one line, not empty."""
     if isinstance(value, str) and value and value.isprintable():
         return value
 
@@ -71,23 +84,23 @@ def text(value: object) -> str:
 
 
 def url(value: object) -> str:
-    """Read what a `Location` header may hold."""
-    if text(value).isascii() and " " not in text(value):
-        return text(value)
+    """Read a URL for a `Location` header."""
+    if line(value).isascii() and " " not in line(value):
+        return line(value)
 
     raise WrongValueError("a URL")
 
 
-def texts(value: object) -> tuple[str, ...]:
+def topics(value: object) -> tuple[str, ...]:
     """Read a list of MQTT topics."""
     if isinstance(value, list) and value:
-        return tuple(text(each) for each in value)
+        return tuple(line(each) for each in value)
 
     raise WrongValueError("a list of strings, not empty")
 
 
 def true(value: object) -> bool:
-    """Read `true`; what should not happen is left out."""
+    """Read `true`; there is no `false`."""
     if value is True:
         return True
 
@@ -95,7 +108,7 @@ def true(value: object) -> bool:
 
 
 def wait(value: object) -> str:
-    """Read a `Retry-After`: seconds, `false` for none at all, or any text."""
+    """Read a `Retry-After`: seconds, `false` for none at all, or any string."""
     if value is False:
         return ""
 
@@ -105,7 +118,7 @@ def wait(value: object) -> str:
     if isinstance(value, str) and value.isascii() and value.isprintable() and value.strip():
         return value
 
-    raise WrongValueError("whole seconds, false for none, or any text in ASCII")
+    raise WrongValueError("whole seconds, false for none, or any string in ASCII")
 
 
 def table(value: object) -> Mapping[str, Any]:
@@ -116,7 +129,7 @@ def table(value: object) -> Mapping[str, Any]:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as exc:
-        raise WrongValueError("what JSON can say: no dates, no infinities") from exc
+        raise WrongValueError("what JSON can hold: no dates, no infinities") from exc
 
     return value
 
@@ -158,31 +171,31 @@ class RuleField:
     read: Reader
     """Raises `WrongValueError`."""
     points: frozenset[Point] = field(default=frozenset(Point))
-    """Where it makes sense."""
+    """The points where it applies."""
     mqtt_only: bool = False
 
 
 _DEVICE = frozenset({Point.REGISTER, Point.OPERATION_STATUS, Point.LOOKUP})
-ANSWERED: Final = _DEVICE | {Point.MANAGEMENT}
-"""Where there are answers with a body."""
-_SENT = ANSWERED | {Point.CONNECT, Point.SUBSCRIBE}
+WITH_RESPONSE: Final = _DEVICE | {Point.MANAGEMENT}
+"""Points with a response body."""
+_SENT = WITH_RESPONSE | {Point.CONNECT, Point.SUBSCRIBE}
 _POLLED = frozenset({Point.OPERATION_STATUS, Point.LOOKUP})
 
 RULE_FIELDS: Final[Mapping[str, RuleField]] = {
     "delay": RuleField(seconds),
     "drop": RuleField(word(Drop)),
     "how": RuleField(word(Ending)),
-    "status": RuleField(whole(300, 599), ANSWERED),
-    "redirect": RuleField(url, ANSWERED),
-    "error_code": RuleField(whole(0, 999_999), ANSWERED),
-    "message": RuleField(text, ANSWERED),
-    "acts": RuleField(true, ANSWERED),
+    "status": RuleField(whole(300, 599), WITH_RESPONSE),
+    "redirect": RuleField(url, WITH_RESPONSE),
+    "error_code": RuleField(whole(0, 999_999), WITH_RESPONSE),
+    "message": RuleField(line, WITH_RESPONSE),
+    "acts": RuleField(true, WITH_RESPONSE),
     "failed": RuleField(true, _DEVICE),
     "disabled": RuleField(true, _DEVICE),
     "assigning": RuleField(rounds, _POLLED),
-    "members": RuleField(table, ANSWERED),
-    "retry_after": RuleField(wait, ANSWERED),
-    "retry_after_date": RuleField(whole(-86400, 86400), ANSWERED),
+    "members": RuleField(table, WITH_RESPONSE),
+    "retry_after": RuleField(wait, WITH_RESPONSE),
+    "retry_after_date": RuleField(whole(-86400, 86400), WITH_RESPONSE),
     "truncate": RuleField(word(Part), _SENT | {Point.HANDSHAKE}),
     "garbage": RuleField(word(Part), _SENT | {Point.HANDSHAKE}),
     "oversize": RuleField(whole(1, LARGEST_BODY), _SENT),
@@ -191,7 +204,7 @@ RULE_FIELDS: Final[Mapping[str, RuleField]] = {
     "stale": RuleField(true, _DEVICE, mqtt_only=True),
     "wrong_rid": RuleField(word(WrongRid), _DEVICE, mqtt_only=True),
     "reorder": RuleField(word(Reorder), _DEVICE, mqtt_only=True),
-    "extra_topics": RuleField(texts, _DEVICE, mqtt_only=True),
+    "extra_topics": RuleField(topics, _DEVICE, mqtt_only=True),
     "connack": RuleField(whole(1, 255), frozenset({Point.CONNECT}), mqtt_only=True),
     "suback": RuleField(whole(0, 255), frozenset({Point.SUBSCRIBE}), mqtt_only=True),
     "alert": RuleField(whole(0, 255), frozenset({Point.HANDSHAKE})),

@@ -1,7 +1,7 @@
-"""What clients do that the service merely tolerates: `--strict` refuses it, and names the rule.
+"""Deviations of clients that the service tolerates and `--strict` refuses, by rule.
 
-Every client of Microsoft's takes one of these liberties or another, so the live service must take
-them all; a new client should take none. Who does what was seen on the wire or read in source.
+Every client of Microsoft's deviates in one way or another, so the live service must tolerate all of
+this; a new client should do none of it. Who does what was seen on the wire or read in source.
 
 | rule | refused | who does that |
 | --- | --- | --- |
@@ -11,25 +11,25 @@ them all; a new client should take none. Who does what was seen on the wire or r
 | body-on-get | a poll with a body | Node |
 | user-name | not only `api-version` and an encoded `ClientVersion`, in this order | C, Java |
 | client-id | a client id in another casing than the registration id | scripts |
-| clean-session | a wish for a persistent session, which there is none | Python, Java |
-| empty-password | a password without a letter | the new .NET client |
-| not-subscribed | a request whose answer nobody subscribed to | Python, reconnecting |
+| clean-session | a persistent session, which DPS does not have | Python, Java |
+| empty-password | an empty password | the new .NET client |
+| not-subscribed | a request without a subscription to responses | Python, reconnecting |
 | topic | `$rid` not first, other keys, another casing | scripts |
 | poll-payload | a poll with a payload | Python and Node (a space), C |
 | id-scope | the id scope in another casing | scripts |
 | registration-id | an id that does not begin with a letter or digit | scripts |
 | registration-id-missing | a body that does not name the id, or no body | C#, the new clients |
 | registration-id-casing | a body that names it in another casing | scripts |
-| members | members of no or a newer version, or in another casing | third parties |
+| members | unknown members, of a newer version, or in another casing | third parties |
 | null | a member that is null instead of absent | Python (`payload`) |
 | two-proofs | a certificate and a signature at once | scripts |
 | sas-resource | `sr` not escaped with upper-case hex, or in another casing | Node, C, Java |
 | sas-signature | `sig` not escaped | scripts |
 | sas-policy | `skn` absent, or anything but `registration` | Python, Java |
-| sas-expired | a token that ended, be it a second ago | slow clocks |
+| sas-expired | a token that has expired, even by a second | slow clocks |
 | common-name | a CN in another casing than the registration id | scripts |
 | early-poll | a poll before the time of `Retry-After` is over | Python, the new .NET client |
-| in-flight | a register request while another one is at work | all, reconnecting |
+| in-flight | a register request while another one is in progress | all, reconnecting |
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ import enum
 
 
 class StrictRule(enum.Enum):
-    """A rule of `--strict`, and what a client is told that breaks it."""
+    """A rule of `--strict`, with the advice for clients that break it."""
 
     HTTP_TARGET = "http-target", "write path and query as the specification does"
     CONTENT_TYPE = "content-type", "send Content-Type: application/json with a body"
@@ -54,23 +54,23 @@ class StrictRule(enum.Enum):
     NOT_SUBSCRIBED = "not-subscribed", "subscribe to $dps/registrations/res/# first"
     TOPIC = "topic", "write the topic as the documentation does, $rid first"
     POLL_PAYLOAD = "poll-payload", "send no payload with a poll"
-    ID_SCOPE = "id-scope", "write the id scope as it is"
+    ID_SCOPE = "id-scope", "write the id scope in its own casing"
     REGISTRATION_ID = "registration-id", "begin the registration id with a letter or digit"
     REGISTRATION_ID_MISSING = "registration-id-missing", "name registrationId in the body"
     REGISTRATION_ID_CASING = "registration-id-casing", "write registrationId as in the request"
-    RULE_FIELDS = "members", "send only members that this api-version has, as it writes them"
+    MEMBERS = "members", "send only members that this api-version has, as it writes them"
     NULL = "null", "leave out members that have no value"
     TWO_PROOFS = "two-proofs", "show a certificate or a signature, not both"
     SAS_RESOURCE = "sas-resource", "write sr as {idScope}%2Fregistrations%2F{registrationId}"
     SAS_SIGNATURE = "sas-signature", "percent-encode sig"
     SAS_POLICY = "sas-policy", "write skn=registration"
-    SAS_EXPIRED = "sas-expired", "make a token that has not ended yet"
+    SAS_EXPIRED = "sas-expired", "send a token that has not expired"
     COMMON_NAME = "common-name", "write the registration id as the certificate's CN"
     EARLY_POLL = "early-poll", "wait as long as Retry-After says"
-    IN_FLIGHT = "in-flight", "poll the operation that is at work"
+    IN_FLIGHT = "in-flight", "poll the operation that is in progress"
 
     def __init__(self, rule: str, advice: str) -> None:
         self.rule = rule
-        """Its name."""
+        """Its name in refusals."""
         self.advice = advice
         """What to do instead."""

@@ -1,7 +1,7 @@
-"""Refuses what the service merely tolerates: the rules of `strict_rules`.
+"""Strict checks: requests that the service merely tolerates are refused, by `strict_rules`.
 
-Each refusal names its rule. It comes with the status of what it is: 400 for a form, 401 for a
-proof, 409 and 429 for a time.
+Each refusal names its rule. Its status is 400 for the form of a request, 401 for credentials, 409
+and 429 for its time.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from aiodps.credential_files import UNREADABLE
@@ -25,19 +25,19 @@ from aiodps.pki.credential import common_name
 SLACK: Final = 0.01
 """Seconds by which a device may poll early: clocks and timers are not finer."""
 MAX_DEVICES: Final = 100_000
-"""Devices whose waits are remembered; beyond that the oldest wait is forgotten."""
+"""Devices whose waits are kept; beyond that the oldest wait is dropped."""
 _WITH_BODY = frozenset({Operation.REGISTER, Operation.STATUS_LOOKUP})
 
 
 class Strict:
-    """The rules, and what devices were told to wait; `now` is in seconds since 1970."""
+    """The strict rules, and the waits that devices were told; `now` is in seconds since 1970."""
 
     def __init__(self, id_scope: str) -> None:
         self._id_scope = id_scope
         self._waits: OrderedDict[str, float] = OrderedDict()
 
     def check(self, request: Request, identity: Identity, *, now: float) -> None:
-        """Refuse a request that takes a liberty.
+        """Refuse a request that deviates from the specification.
 
         Raises:
             Refusal: With the name of the first rule it breaks.
@@ -62,7 +62,7 @@ class Strict:
     def check_time(
         self, request: Request, record: RegistrationRecord | None, *, now: float
     ) -> None:
-        """Refuse a device that comes too early; only for one that proved who it is.
+        """Refuse an authenticated device that comes too early.
 
         Raises:
             Refusal: With the name of the rule it breaks.
@@ -79,7 +79,7 @@ class Strict:
             raise _broken(StrictRule.IN_FLIGHT, ErrorCode.REGISTRATION_CONFLICT)
 
     def note_retry_after(self, request: Request, response: Response, *, now: float) -> None:
-        """Remember what a device is told to wait."""
+        """Record the wait that a device is told."""
         if response.status_code >= 300:  # noqa: PLR2004 (HTTP's successes)
             return
 
@@ -101,20 +101,15 @@ def _check_body(request: Request) -> None:
     known = {"registrationId", "tpm"}
     known |= {"payload"} if has_payload(version) else set()
     known |= {"csr"} if version >= "2025-07-01" else set()
-    for deviation in _of_body(document, known, request.registration_id):
-        raise _broken(deviation)
-
-
-def _of_body(
-    document: Mapping[str, Any], known: set[str], registration_id: str
-) -> list[StrictRule]:
-    broken = {
-        StrictRule.RULE_FIELDS: not set(document) <= known,
-        StrictRule.NULL: None in document.values(),
-        StrictRule.REGISTRATION_ID_MISSING: "registrationId" not in document,
-        StrictRule.REGISTRATION_ID_CASING: document.get("registrationId") != registration_id,
-    }
-    return [deviation for deviation, is_broken in broken.items() if is_broken]
+    _raise_first(
+        {
+            StrictRule.MEMBERS: not set(document) <= known,
+            StrictRule.NULL: None in document.values(),
+            StrictRule.REGISTRATION_ID_MISSING: "registrationId" not in document,
+            StrictRule.REGISTRATION_ID_CASING: document.get("registrationId")
+            != request.registration_id,
+        }
+    )
 
 
 def _check_proof(request: Request, identity: Identity, *, now: float) -> None:
@@ -127,26 +122,25 @@ def _check_proof(request: Request, identity: Identity, *, now: float) -> None:
             raise _broken(StrictRule.COMMON_NAME, rejected)
 
     if identity.authorization:
-        code = ErrorCode.KEY_REJECTED if request.transport is Transport.MQTT else rejected
-        for deviation in _of_token(request, identity.authorization, now=now):
-            raise _broken(deviation, code)
+        _check_token(request, identity.authorization, now=now)
 
 
-def _of_token(request: Request, text: str, *, now: float) -> list[StrictRule]:
+def _check_token(request: Request, text: str, *, now: float) -> None:
     try:
         token = SharedAccessSignature.read(text)
     except SasError:
-        return []  # refused for that
+        return  # refused for that
 
     resource = f"{request.id_scope}/registrations/{request.registration_id}"
     is_other = token.is_for(resource) and token.raw_resource != quote(resource, safe="")
+    over_mqtt = request.transport is Transport.MQTT
     broken = {
         StrictRule.SAS_RESOURCE: is_other,
         StrictRule.SAS_SIGNATURE: not token.escaped,
         StrictRule.SAS_POLICY: token.policy != "registration",
         StrictRule.SAS_EXPIRED: token.expiry < now,
     }
-    return [deviation for deviation, is_broken in broken.items() if is_broken]
+    _raise_first(broken, ErrorCode.KEY_REJECTED if over_mqtt else ErrorCode.UNAUTHORIZED)
 
 
 def _is_named_exactly(identity: Identity, registration_id: str) -> bool:
@@ -157,6 +151,14 @@ def _is_named_exactly(identity: Identity, registration_id: str) -> bool:
         return True  # refused for that
 
     return name == registration_id or name.lower() != registration_id.lower()
+
+
+def _raise_first(
+    broken: Mapping[StrictRule, bool], code: ErrorCode = ErrorCode.INVALID_REQUEST
+) -> None:
+    for rule, is_broken in broken.items():
+        if is_broken:
+            raise _broken(rule, code)
 
 
 def _broken(

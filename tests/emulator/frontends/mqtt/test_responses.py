@@ -1,4 +1,4 @@
-"""ResponseWriter as packets, faults apart: those are tested over real sockets, with their delivery."""
+"""Responses as packets, faults apart: those are tested over real sockets, with their delivery."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_the_derived_key_of_the_article() -> None:
     ids=["hub, of the article", "upper-case hex", "lower-case hex", "not escaped"],
 )
 def test_known_signatures(resource: str, expiry: int, sig: str) -> None:
-    """The first is printed in Microsoft Learn, "AdminPort access to IoT Hub"; all are OpenSSL's."""
+    """The first is printed in Microsoft Learn, "Control access to IoT Hub"; all are OpenSSL's."""
     read = SharedAccessSignature.read(
         f"SharedAccessSignature sr={resource}&sig={quote(sig, safe='')}&se={expiry}"
     )
@@ -336,7 +336,7 @@ def test_a_device_may_change_its_group() -> None:
     )
     first = state(service, member())
     second = state(service, member(key=derived(KEY, "n")))
-    service.enrollments.remove_group("old")
+    service.enrollments.remove(group(name="old"))
 
     assert first["symmetricKey"] == {"enrollmentGroupId": "old"}
     assert second["symmetricKey"] == {"enrollmentGroupId": "new"}

@@ -68,7 +68,7 @@ def test_of_two_groups_of_one_ca_the_older_one_counts() -> None:
     younger = EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="Younger")
     enrollments = Enrollments([GROUP, younger])
     before = enrollments.group_signed_by(ROOT)
-    enrollments.remove_group("ALL")
+    enrollments.remove(GROUP)
 
     assert before == GROUP
     assert enrollments.group_signed_by(ROOT) == younger
@@ -89,9 +89,9 @@ def test_a_changed_enrollment_takes_the_place_of_the_old_one() -> None:
 def test_removing() -> None:
     """What is not there is removed already."""
     enrollments = Enrollments([DEVICE])
-    enrollments.remove_individual("DEVICE-1")
-    enrollments.remove_individual("DEVICE-1")
-    enrollments.remove_group("nothing")
+    enrollments.remove(DEVICE)
+    enrollments.remove(DEVICE)
+    enrollments.remove(GROUP)
 
     assert list(enrollments) == []
 
@@ -229,19 +229,23 @@ def test_an_id_stands_once_in_a_file() -> None:
 def test_a_store_gives_back_what_it_was_given() -> None:
     """To the bit: keys, etags and dates, and which of two groups of a CA is the older one."""
     store = DictStore()
+    gone = (
+        IndividualEnrollment(registration_id="gone", attestation=SymmetricKeys()),
+        EnrollmentGroup.of_ca("gone", enrollment_group_id="gone"),
+    )
     before = Enrollments(
         [
             EnrollmentGroup(enrollment_group_id="Z-keys", attestation=SymmetricKeys()),
             EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="older"),
             EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="newer"),
             IndividualEnrollment(registration_id="Device-1", attestation=SymmetricKeys()),
-            IndividualEnrollment(registration_id="gone", attestation=SymmetricKeys()),
-            EnrollmentGroup.of_ca("gone", enrollment_group_id="gone"),
+            *gone,
         ],
         store=store,
     )
-    before.remove_individual("GONE")
-    before.remove_group("GONE")
+    for each in gone:
+        before.remove(each)
+
     after = Enrollments(store=store)
 
     assert [(each, each.etag, each.created, each.updated) for each in after] == [

@@ -82,12 +82,12 @@ def test_a_choice(name: str) -> None:
     [
         (WebhookReply(status_code=400), "failed with status code: 400"),
         (answered({"iotHubHostName": HUBS[0]}, 302), "failed with status code: 302"),
-        (WebhookReply(error="no answer within 5 s"), "failed: no answer within 5 s"),
-        (WebhookReply(), "failed: no answer"),
-        (WebhookReply(status_code=200, body=b""), "no JSON object"),
-        (answered([HUBS[0]]), "no JSON object"),
-        (answered({}), "none of the linked hubs"),
-        (answered({"iotHubHostName": "elsewhere"}), "none of the linked hubs"),
+        (WebhookReply(error="no response within 5 s"), "failed: no response within 5 s"),
+        (WebhookReply(), "failed: no response"),
+        (WebhookReply(status_code=200, body=b""), "not a JSON object"),
+        (answered([HUBS[0]]), "not a JSON object"),
+        (answered({}), "not a linked hub"),
+        (answered({"iotHubHostName": "elsewhere"}), "not a linked hub"),
         (answered({"iotHubHostName": HUBS[0], "payload": "text"}), "payload is not a JSON object"),
         (
             answered({"iotHubHostName": HUBS[0], "initialTwin": 1}),

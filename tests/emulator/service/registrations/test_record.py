@@ -26,7 +26,7 @@ PLACES = st.builds(HubDevice, hub=TEXT, device_id=TEXT)
 OUTCOMES = st.builds(
     Outcome,
     status=st.sampled_from(RegistrationStatus),
-    home=st.none() | PLACES,
+    hub_device=st.none() | PLACES,
     substatus=st.none() | st.sampled_from(Substatus),
     payload=st.none() | OBJECTS,
     error_code=st.none() | st.integers(),

@@ -1,7 +1,7 @@
 """The sections of individual enrollments and of groups: list, add, disable, delete.
 
 A form becomes the JSON that the service API takes, so that the page can do nothing that Azure's
-clients could not. Changes overwrite whatever etag there is: the one who looks at the page decides.
+clients cannot. Changes ignore etags: the user of the page decides.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ANY_ETAG: Final = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What the two sections differ in."""
+    """The differences between the two sections."""
 
     section: Section
     what: str
@@ -56,44 +56,44 @@ class Kind:
     """Name of the certificates in the service API."""
     certificate_help: str
     attestations: Mapping[str, str] = field(default_factory=dict)
-    """Choices of the form, and what they are called."""
+    """Choices of the form, and their labels."""
 
 
 INDIVIDUAL: Final = Kind(
     section=ENROLLMENTS,
     what="an individual enrollment",
     id_title="Registration id",
-    id_help="for X.509 the common name of the device's certificate",
+    id_help="for X.509, the common name of the device's certificate",
     id_member="registrationId",
-    lead="Each lets one device in. An individual enrollment comes before any group.",
+    lead="Each allows one device to register. An individual enrollment takes precedence over groups.",
     certificates="clientCertificates",
-    certificate_help="the device's own, PEM or DER",
+    certificate_help="the device's own; PEM or DER",
     attestations={"x509": "X.509 certificate", "symmetricKey": "Symmetric key"},
 )
 GROUP: Final = Kind(
     section=GROUPS,
     what="an enrollment group",
     id_title="Group name",
-    id_help="anything that tells it apart",
+    id_help="any unique name",
     id_member="enrollmentGroupId",
-    lead="Each lets in all devices that share a credential: a CA, or a symmetric key.",
+    lead="Each allows all devices that share a credential to register: a CA or a symmetric key.",
     certificates="signingCertificates",
-    certificate_help="the CA's, root or intermediate, PEM or DER",
+    certificate_help="of the CA, root or intermediate; PEM or DER",
     attestations={
-        "x509": "X.509, signed by an intermediate or root",
-        "caReference": "X.509, CA certificate of this instance",
+        "x509": "X.509, signed by a root or intermediate CA",
+        "caReference": "X.509, signed by a CA certificate of this instance",
         "symmetricKey": "Symmetric key",
     },
 )
 
 
 class EnrollmentsSection:
-    """Shows and changes the enrollments of one kind.
+    """The endpoints for enrollments of one kind.
 
     Args:
         kind: `INDIVIDUAL` or `GROUP`.
-        service: Whose enrollments.
-        rendering: Makes the pages.
+        service: The instance.
+        rendering: Renders the pages.
         save: Called after each change, to make it durable.
     """
 
@@ -107,7 +107,7 @@ class EnrollmentsSection:
         self._save = save
 
     def routes(self) -> list[SegmentRoute]:
-        """Return the addresses of this section."""
+        """Return the routes of this section."""
         return [
             SegmentRoute(self._path, self._list),
             SegmentRoute(f"{self._path}/new", self._new),
@@ -132,7 +132,7 @@ class EnrollmentsSection:
         try:
             name = self._enroll(form)
         except (ConfigurationError, Refusal) as exc:
-            # What was typed comes back; files have to be chosen again, browsers see to that.
+            # The input is kept; browsers do not keep files.
             self._rendering.notify(exc.message, bad=True)
             return self._form(form, status_code=HTTPStatus.BAD_REQUEST)
 
@@ -140,9 +140,9 @@ class EnrollmentsSection:
 
     def _enroll(self, form: Form) -> str:
         enrollment = read_enrollment(self._document(form), source="the form")
-        name = views.enrollment_id(enrollment)
+        name = enrollment.id
         if self._find(name) is not None:
-            raise ConfigurationError(f"{name} is there already", setting="id")
+            raise ConfigurationError(f"{name} exists already", setting="id")
 
         self._service.enrollments.put(enrollment, now=time.time())
         return name
@@ -175,15 +175,12 @@ class EnrollmentsSection:
 
     async def _delete(self, request: Request) -> Response:
         name = request.path_params["id"]
-        if self._find(name) is None:
+        found = self._find(name)
+        if found is None:
             return self._rendering.not_found(self._kind.section, name)
 
-        if self._kind is GROUP:
-            self._service.enrollments.remove_group(name)
-        else:
-            self._service.enrollments.remove_individual(name)
-
-        return self._done(f"{name} was deleted. What it let in stays registered.")
+        self._service.enrollments.remove(found)
+        return self._done(f"{name} was deleted. Its devices stay registered.")
 
     def _find(self, name: str) -> Enrollment | None:
         enrollments = self._service.enrollments
@@ -209,7 +206,7 @@ class EnrollmentsSection:
         return self._rendering.page(template, self._kind.section, kind=self._kind, **values)
 
     def _document(self, form: Form) -> dict[str, Any]:
-        """Write a form as the service API has it."""
+        """Convert a form to an enrollment of the service API."""
         document: dict[str, Any] = {
             self._kind.id_member: form.text("id") or None,
             "attestation": self._attestation(form),
@@ -245,12 +242,12 @@ def _uploaded(form: Form) -> dict[str, dict[str, str]]:
 
 
 def _pem(name: str, file: bytes) -> str:
-    """Return an uploaded certificate as text, be it PEM or DER."""
+    """Convert an uploaded certificate, PEM or DER, to PEM."""
     try:
         certificate = read_certificate(file)
     except CertificateError as exc:
         raise ConfigurationError(
-            f"the {name} certificate cannot be read; PEM or DER is needed", setting=name
+            f"the {name} certificate is neither PEM nor DER", setting=name
         ) from exc
 
     return certificate.public_bytes(Encoding.PEM).decode()

@@ -1,4 +1,4 @@
-"""What the page shows: the instance, put into rows and words."""
+"""View models: the values that the templates of the page show."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from aiodps.emulator.protocol.x509 import subject, thumbprint
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
-    EnrollmentGroup,
-    IndividualEnrollment,
 )
 from aiodps.emulator.service.enrollments.json import show_enrollment
 from aiodps.emulator.service.enrollments.mechanisms import (
@@ -42,12 +40,12 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentRow:
-    """An enrollment or a group, as a list shows it."""
+    """A row of a list of enrollments."""
 
     id: str
     attestation: str
     attested_by: str
-    """The certificate or CA behind it; "" if there is none."""
+    """Its certificate or CA; "" if there is none."""
     hub: str
     enabled: bool
     device_id: str = ""
@@ -64,7 +62,7 @@ class CertificateCard:
     expires: str
     thumbprint: str
     code: str | None = field(repr=False)
-    """What the proof of possession must be made out to; None if no code was asked for."""
+    """The verification code; None if none was generated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,14 +81,14 @@ class StepLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationRow:
-    """A device that asked."""
+    """A row of the list of registrations."""
 
     row_id: str
-    """Of the table row, made of the registration id."""
+    """Id of the table row, derived from the registration id."""
     id: str
     status: str
     tone: str
-    """How the status looks: "good", "busy", "bad" or ""."""
+    """Style of the status: "good", "busy", "bad" or ""."""
     hub: str = ""
     device_id: str = ""
     substatus: str = ""
@@ -101,11 +99,11 @@ class RegistrationRow:
 
 
 def enrollment_row(enrollment: Enrollment) -> EnrollmentRow:
-    """Show an enrollment in a list."""
+    """Make the row of an enrollment."""
     kind, attested_by = _attestation(enrollment.attestation)
     allocation = enrollment.allocation
     return EnrollmentRow(
-        id=enrollment_id(enrollment),
+        id=enrollment.id,
         attestation=kind,
         attested_by=attested_by,
         hub=", ".join(allocation.named) or (allocation.policy or "hashed"),
@@ -114,19 +112,8 @@ def enrollment_row(enrollment: Enrollment) -> EnrollmentRow:
     )
 
 
-def enrollment_id(enrollment: Enrollment) -> str:
-    """Return the id that an enrollment is known by."""
-    match enrollment:
-        case IndividualEnrollment():
-            return enrollment.registration_id
-        case EnrollmentGroup():
-            return enrollment.enrollment_group_id
-        case _:
-            assert_never(enrollment)
-
-
 def enrollment_facts(enrollment: Enrollment) -> dict[str, str]:
-    """Say everything about an enrollment but its keys."""
+    """Return everything about an enrollment but its keys, by label."""
     row = enrollment_row(enrollment)
     secondary = getattr(enrollment.attestation, "secondary", None)
     shown = not isinstance(enrollment.attestation, SymmetricKeys)
@@ -142,7 +129,7 @@ def enrollment_facts(enrollment: Enrollment) -> dict[str, str]:
 
 
 def enrollment_keys(enrollment: Enrollment) -> dict[str, str]:
-    """Return the symmetric keys of an enrollment; empty if it has none."""
+    """Return the symmetric keys of an enrollment, by label."""
     match enrollment.attestation:
         case SymmetricKeys(primary=primary, secondary=secondary):
             return {"Primary key": primary or "", "Secondary key": secondary or ""}
@@ -151,13 +138,13 @@ def enrollment_keys(enrollment: Enrollment) -> dict[str, str]:
 
 
 def enrollment_document(enrollment: Enrollment) -> str:
-    """Write an enrollment as the service API shows it, for people."""
+    """Return an enrollment as the service API shows it, indented."""
     shown = show_enrollment(enrollment, api_version="2021-10-01", keys=False)
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
 def certificate_card(ca: CaCertificate) -> CertificateCard:
-    """Show a CA certificate."""
+    """Make the card of a CA certificate."""
     return CertificateCard(
         name=ca.name,
         verified=ca.verified,
@@ -171,16 +158,16 @@ def certificate_card(ca: CaCertificate) -> CertificateCard:
 def registration_rows(
     service: Service, recent: RecentRequests, names: Iterable[str], *, now: float
 ) -> list[RegistrationRow]:
-    """Show devices: what they are registered as, and what they did last."""
+    """Make the rows of devices, with their latest requests."""
     return [_registration_row(service, recent, name, now=now) for name in names]
 
 
 def request_rows(recent: RecentRequests, *, after: int = 0) -> list[StepLine]:
-    """Show the last requests of every kind, the newest first.
+    """Make the rows of the latest requests, newest first.
 
     Args:
-        recent: Where they are.
-        after: Leave out those up to this number.
+        recent: The requests.
+        after: Requests up to this number are left out.
     """
     return [_line(step) for step in reversed(recent.requests) if step.number > after]
 
@@ -194,7 +181,7 @@ def _registration_row(
     lines = tuple(_line(step) for step in steps)
     operation = service.registrations.latest(name)
     if operation is None or (lines and lines[0].bad):
-        status = f"refused, {lines[0].status_code}" if lines and lines[0].bad else "asked"
+        status = f"refused, {lines[0].status_code}" if lines and lines[0].bad else "requested"
         return RegistrationRow(
             row_id=row_id,
             id=shown or name,
@@ -244,7 +231,7 @@ def _attestation(mechanism: Mechanism) -> tuple[str, str]:
         case SymmetricKeys():
             return "Symmetric key", ""
         case TpmKeys():
-            return "TPM (not taken by this emulator)", ""
+            return "TPM (not supported by this emulator)", ""
         case _:
             assert_never(mechanism)
 

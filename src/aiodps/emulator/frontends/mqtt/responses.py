@@ -1,4 +1,4 @@
-"""ResponseWriter of one MQTT session as packets, right ones and those that a fault wants."""
+"""Responses of one MQTT session as packets, right ones and those that a fault wants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which IoT Hub a device goes to.
+"""Allocation: the choice of an IoT Hub for a device.
 
 Source: Microsoft Learn, "How to use allocation policies to provision devices across IoT hubs":
 `hashed` spreads devices evenly, or by the weights of the hubs; `geoLatency` takes the hub with the
@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from aiodps.errors import ConfigurationError
 
 MAX_WEIGHT = 1000
-"""Weights of hubs go from 1 to this."""
+"""Largest weight of a hub; the smallest is 1."""
 
 _WEIGHT = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 
 
 class AllocationPolicy(enum.StrEnum):
-    """How an enrollment chooses among hubs (`allocationPolicy` on the wire)."""
+    """An allocation policy (`allocationPolicy` on the wire)."""
 
     HASHED = "hashed"
     """By the registration id; the default."""
@@ -36,10 +36,10 @@ class AllocationPolicy(enum.StrEnum):
 
 
 class LinkedHubs:
-    """The hubs of an instance: host names in order, each with a weight.
+    """The linked hubs of an instance: host names in order, each with a weight.
 
     Args:
-        hubs: To begin with, each as `host` or `host=weight`; a weight is 1 if nothing is said.
+        hubs: Each as `host` or `host=weight`; the default weight is 1.
 
     Raises:
         ConfigurationError: If one is neither.
@@ -52,7 +52,7 @@ class LinkedHubs:
             self.append(each)
 
     def append(self, hub: str) -> None:
-        """Link a hub, or give a linked one another weight.
+        """Link a hub, or change the weight of a linked one.
 
         Raises:
             ConfigurationError: If it is neither `host` nor `host=weight`.
@@ -79,12 +79,12 @@ class LinkedHubs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """What an enrollment says about hubs."""
+    """The allocation settings of an enrollment."""
 
     policy: AllocationPolicy | None = None
-    """None for what the instance does, which is to hash."""
+    """None for the instance's policy, `hashed`."""
     hub: str | None = None
-    """The hub named by itself (`iotHubHostName`); it decides. None if there is none."""
+    """The hub in `iotHubHostName`, which takes precedence; None if there is none."""
     hubs: tuple[str, ...] = ()
     """The hubs to choose from (`iotHubs`); empty for all that are linked."""
 
@@ -98,9 +98,9 @@ class Allocation:
         return [each for each in self.named or linked if each in linked]
 
     def choose(self, registration_id: str, *, linked: LinkedHubs) -> str | None:
-        """Return the device's hub, always the same for the same arguments; None if none can be.
+        """Return the hub for a device, the same for the same arguments; None if there is none.
 
-        One more hub takes devices from the others and moves no device between them.
+        A hub that is added takes over devices, and moves none between the others.
         """
         hubs = self.allowed(linked)
         if self.policy is AllocationPolicy.STATIC or len(hubs) < 2:  # noqa: PLR2004 (no choice)
@@ -114,9 +114,6 @@ class Allocation:
 
 
 def _score(registration_id: str, hub: str, weight: int) -> float:
-    """Score a hub for a device: of many devices, each hub is the highest for its weight's share.
-
-    Weighted rendezvous hashing.
-    """
+    """Score a hub for a device by weighted rendezvous hashing: the highest score wins."""
     digest = hashlib.sha256(f"{hub.lower()}\n{registration_id.lower()}".encode()).digest()
     return weight / -math.log((int.from_bytes(digest[:8]) + 1) / (2**64 + 2))

@@ -1,4 +1,4 @@
-"""An enrollment: which device may register, or which devices, and where they belong.
+"""Enrollments: which devices may register, and how they are assigned.
 
 Source of the JSON shapes: Microsoft's REST reference of the DPS service API,
 `IndividualEnrollment` and `EnrollmentGroup`.
@@ -19,7 +19,6 @@ from aiodps.emulator.service.enrollments.allocation import Allocation, Allocatio
 from aiodps.emulator.service.enrollments.mechanisms import (
     CaReferences,
     ClientCertificates,
-    EnrolledCertificate,
     SigningCertificates,
     SymmetricKeys,
     TpmKeys,
@@ -29,16 +28,16 @@ from aiodps.emulator.service.enrollments.mechanisms import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReprovisionPolicy:
-    """What happens to a device that registers again."""
+    """The treatment of a device that registers again."""
 
     update_hub_assignment: bool = True
     """Whether it may be assigned to another hub than before."""
     migrate_device_data: bool = True
-    """Whether its twin moves along; otherwise the initial twin applies again."""
+    """Whether its twin moves along; otherwise it is reset to the initial twin."""
 
     @classmethod
     def read(cls, members: JsonObject) -> Self:
-        """Read what `to_json` writes; what is absent is true.
+        """Read a `reprovisionPolicy`; absent members are true.
 
         Raises:
             ConfigurationError: If it cannot be read; the message says where.
@@ -61,13 +60,13 @@ class CustomAllocation:
     """The webhook that chooses the hub (`customAllocationDefinition` on the wire)."""
 
     webhook_url: str = field(repr=False)
-    """Never in a repr: Azure Functions have their key in it."""
+    """Not in the repr: it holds the key of an Azure Function."""
     api_version: str
-    """Of the service API, whose shapes the webhook is told."""
+    """Of the service API: the form of enrollments in requests to the webhook."""
 
     @classmethod
     def read(cls, members: JsonObject) -> Self:
-        """Read what `to_json` writes.
+        """Read a `customAllocationDefinition`.
 
         Raises:
             ConfigurationError: If it cannot be read; the message says where.
@@ -91,34 +90,39 @@ class ProvisioningStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Terms:
-    """What both kinds of enrollments say."""
+    """The fields of both kinds of enrollments."""
 
     allocation: Allocation = field(default_factory=Allocation)
     custom_allocation: CustomAllocation | None = None
-    """Who chooses the hub if the allocation policy is `custom`; None if nobody was named."""
+    """The webhook for the allocation policy `custom`; None if there is none."""
     reprovision_policy: ReprovisionPolicy = field(default_factory=ReprovisionPolicy)
     initial_twin: Mapping[str, Any] | None = field(default=None, repr=False)
     """`tags` and `properties` of the device's twin to begin with; None if there are none."""
     enabled: bool = True
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """Members that decide nothing here, such as `capabilities`."""
+    """Members without effect on the emulator, such as `capabilities`."""
     etag: str = field(default="", compare=False)
-    """Of this state of it, with quotes; empty until an instance has it."""
+    """With quotes; empty until it is stored."""
     created: float = field(default=0.0, compare=False)
-    """Seconds since 1970; 0 until an instance has it."""
+    """Seconds since 1970; 0 until it is stored."""
     updated: float = field(default=0.0, compare=False)
-    """Seconds since 1970; 0 until an instance has it."""
+    """Seconds since 1970; 0 until it is stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndividualEnrollment(_Terms):
-    """Lets one device in."""
+    """An enrollment of one device."""
 
     registration_id: str
     """Any casing of it is the same device."""
     attestation: ClientCertificates | SymmetricKeys | TpmKeys
     device_id: str | None = None
     """Its id at the IoT Hub; None for the registration id."""
+
+    @property
+    def id(self) -> str:
+        """The registration id."""
+        return self.registration_id
 
     @classmethod
     def x509(
@@ -131,7 +135,7 @@ class IndividualEnrollment(_Terms):
         hub: str | None = None,
         enabled: bool = True,
     ) -> Self:
-        """Enrol a device by its own certificate.
+        """Enroll a device by its own certificate.
 
         Args:
             registration_id: The certificate's CN.
@@ -144,13 +148,9 @@ class IndividualEnrollment(_Terms):
         Raises:
             CertificateError: If a certificate cannot be read.
         """
-        attestation = ClientCertificates(
-            primary=EnrolledCertificate.of(certificate),
-            secondary=None if secondary is None else EnrolledCertificate.of(secondary),
-        )
         return cls(
             registration_id=registration_id,
-            attestation=attestation,
+            attestation=ClientCertificates.of(certificate, secondary),
             device_id=device_id,
             allocation=_to(hub),
             enabled=enabled,
@@ -159,21 +159,20 @@ class IndividualEnrollment(_Terms):
     def to_json(self) -> dict[str, Any]:
         """Write the enrollment as the service API takes it, with its keys and certificates."""
         device_id = {} if self.device_id is None else {"deviceId": self.device_id}
-        attestation = {"attestation": mechanism_to_json(self.attestation)}
-        return (
-            {"registrationId": self.registration_id}
-            | device_id
-            | attestation
-            | _terms_to_json(self)
-        )
+        return {"registrationId": self.registration_id, **device_id, **_terms_to_json(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentGroup(_Terms):
-    """Lets in every device that shares a credential."""
+    """An enrollment of all devices that share a CA or a symmetric key."""
 
     enrollment_group_id: str
     attestation: SigningCertificates | CaReferences | SymmetricKeys
+
+    @property
+    def id(self) -> str:
+        """The enrollment group id."""
+        return self.enrollment_group_id
 
     @classmethod
     def signed_by(
@@ -185,7 +184,7 @@ class EnrollmentGroup(_Terms):
         hub: str | None = None,
         enabled: bool = True,
     ) -> Self:
-        """Enrol the devices of a CA, root or intermediate.
+        """Enroll the devices of a CA, root or intermediate.
 
         Args:
             certificate: The CA's: PEM, DER, or base64 of either. A CA above it, or itself, must
@@ -198,13 +197,9 @@ class EnrollmentGroup(_Terms):
         Raises:
             CertificateError: If a certificate cannot be read.
         """
-        attestation = SigningCertificates(
-            primary=EnrolledCertificate.of(certificate),
-            secondary=None if secondary is None else EnrolledCertificate.of(secondary),
-        )
         return cls(
             enrollment_group_id=enrollment_group_id,
-            attestation=attestation,
+            attestation=SigningCertificates.of(certificate, secondary),
             allocation=_to(hub),
             enabled=enabled,
         )
@@ -218,7 +213,7 @@ class EnrollmentGroup(_Terms):
         hub: str | None = None,
         enabled: bool = True,
     ) -> Self:
-        """Enrol the devices of a CA certificate of the instance, by the name it has there."""
+        """Enroll the devices of a CA certificate of the instance, by its name there."""
         return cls(
             enrollment_group_id=enrollment_group_id,
             attestation=CaReferences(primary=name),
@@ -228,19 +223,18 @@ class EnrollmentGroup(_Terms):
 
     def to_json(self) -> dict[str, Any]:
         """Write the enrollment as the service API takes it, with its keys and certificates."""
-        attestation = {"attestation": mechanism_to_json(self.attestation)}
-        names = {"enrollmentGroupId": self.enrollment_group_id}
-        return names | attestation | _terms_to_json(self)
+        return {"enrollmentGroupId": self.enrollment_group_id, **_terms_to_json(self)}
 
 
 Enrollment: TypeAlias = IndividualEnrollment | EnrollmentGroup
 
 
-def _terms_to_json(terms: _Terms) -> dict[str, Any]:
-    """Write the fields of `_Terms`; what was not said is left out."""
+def _terms_to_json(terms: Enrollment) -> dict[str, Any]:
+    """Write the fields of both kinds; what is not set is left out."""
     allocation, custom = terms.allocation, terms.custom_allocation
     status = ProvisioningStatus.ENABLED if terms.enabled else ProvisioningStatus.DISABLED
     document = {
+        "attestation": mechanism_to_json(terms.attestation),
         "provisioningStatus": status.value,
         "reprovisionPolicy": terms.reprovision_policy.to_json(),
         "allocationPolicy": allocation.policy and allocation.policy.value,

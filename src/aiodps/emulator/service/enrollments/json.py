@@ -1,8 +1,8 @@
-"""Reading an enrollment from JSON, be it a file's, a store's or a request's.
+"""Enrollments as JSON, in files, stores and the service API.
 
 Source of the JSON shapes: Microsoft's REST reference of the DPS service API,
-`IndividualEnrollment` and `EnrollmentGroup`. Members that decide nothing here are kept and written
-back as they were.
+`IndividualEnrollment` and `EnrollmentGroup`. Members without effect on the emulator are kept and
+written back.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _READ = {
     "etag",
     "createdDateTimeUtc",
     "lastUpdatedDateTimeUtc",
-    "registrationState",  # what came of it, not what it says
+    "registrationState",  # the outcome of a registration
 }
 
 
@@ -81,7 +81,7 @@ def _read_individual(members: JsonObject) -> IndividualEnrollment:
 
     attestation = read_mechanism(members)
     if isinstance(attestation, SigningCertificates | CaReferences):
-        raise members.error("attestation", "is that of a group; clientCertificates are needed")
+        raise members.error("attestation", "is for groups; clientCertificates are needed")
 
     return IndividualEnrollment(
         registration_id=registration_id,
@@ -94,11 +94,12 @@ def _read_individual(members: JsonObject) -> IndividualEnrollment:
 def _read_group(members: JsonObject) -> EnrollmentGroup:
     attestation = read_mechanism(members)
     if isinstance(attestation, TpmKeys):
-        raise members.error("attestation", "is a TPM's; one TPM is one device")
+        raise members.error("attestation", "is a TPM, which is for individual enrollments")
 
     if isinstance(attestation, ClientCertificates):
         raise members.error(
-            "attestation", "is that of one device; signingCertificates or caReferences are needed"
+            "attestation",
+            "is for individual enrollments; signingCertificates or caReferences are needed",
         )
 
     return EnrollmentGroup(
@@ -109,7 +110,7 @@ def _read_group(members: JsonObject) -> EnrollmentGroup:
 
 
 def _read_terms(members: JsonObject) -> dict[str, Any]:
-    """Read the fields of `_Terms`."""
+    """Read the fields of both kinds."""
     custom = members.object("customAllocationDefinition")
     reprovision = members.object("reprovisionPolicy") or JsonObject({}, members.source)
     twin = members.object("initialTwin")
@@ -134,7 +135,7 @@ def _read_terms(members: JsonObject) -> dict[str, Any]:
 
 
 def _check_others(members: JsonObject) -> None:
-    """Check the form of what decides nothing here, but would be refused by the service."""
+    """Check members without effect that the service would refuse in another form."""
     members.object("optionalDeviceInformation")
     capabilities = members.object("capabilities")
     if capabilities is not None:
@@ -153,7 +154,7 @@ def _read_allocation(members: JsonObject) -> Allocation:
 
 
 API_VERSIONS: Final = api_versions.API_VERSIONS - {"2021-06-01"}
-"""Versions of the service API: those of the device API but for one that only devices have."""
+"""Versions of the service API: those of the device API, except one."""
 
 _SINCE: Final = {
     "allocationPolicy": "2018-09-01",
@@ -190,7 +191,7 @@ _UNTIL: Final = {"credentialPolicyName": "2026-11-02"}
 
 
 def known_members(document: Mapping[str, Any], *, api_version: str) -> dict[str, Any]:
-    """Leave out the members that a version does not know; versions sort as texts."""
+    """Leave out the members that a version does not have."""
     return {
         name: value
         for name, value in document.items()
@@ -200,13 +201,13 @@ def known_members(document: Mapping[str, Any], *, api_version: str) -> dict[str,
 
 
 def show_enrollment(enrollment: Enrollment, *, api_version: str, keys: bool) -> dict[str, Any]:
-    """Show an enrollment.
+    """Write an enrollment as the service API shows it.
 
     Args:
-        enrollment: Of an instance.
+        enrollment: As stored.
         api_version: One of `API_VERSIONS`.
-        keys: Whether symmetric keys are shown. Clients rely on them in the answer to a PUT and
-            in attestation mechanisms; elsewhere they are left out (seen on the wire).
+        keys: Include symmetric keys. Clients rely on them in the response to a PUT and in
+            attestation mechanisms; elsewhere they are left out (seen on the wire).
     """
     document = {
         "capabilities": {"iotEdge": False},
@@ -218,7 +219,7 @@ def show_enrollment(enrollment: Enrollment, *, api_version: str, keys: bool) -> 
 
 
 def show_mechanism(mechanism: Mechanism, *, keys: bool) -> dict[str, Any]:
-    """Show an attestation mechanism: of certificates what they say, not the certificates."""
+    """Write an attestation mechanism as the service API shows it: `info` in place of certificates."""
     match mechanism:
         case ClientCertificates():
             return _show_certificates("clientCertificates", mechanism)

@@ -1,4 +1,4 @@
-"""Attestation mechanisms as enrollments hold them: what a device must prove.
+"""The attestation mechanisms of enrollments.
 
 Source of the JSON shapes: Microsoft's REST reference of the DPS service API,
 `AttestationMechanism`.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TypeAlias, TypeVar, assert_never
+from typing import Any, Self, TypeAlias, assert_never
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -24,23 +24,21 @@ _SHORTEST_KEY = 16
 _LONGEST_KEY = 64
 """Bytes of a symmetric key (Microsoft Learn, "Symmetric key attestation")."""
 
-_Item = TypeVar("_Item")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledCertificate:
-    """A certificate in an enrollment, as a whole or by its thumbprint alone."""
+    """A certificate in an enrollment, whole or by its thumbprint alone."""
 
     thumbprint: str
     """SHA-256, upper-case hex digits."""
     certificate: x509.Certificate | None = None
-    """None if only `info` is known, as the service API shows what it holds."""
+    """None if only its `info` is known, which is all that the service API shows."""
     described: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """The `info` as it was given; empty if the certificate says it itself."""
+    """The `info` as given; empty if there is a certificate."""
 
     @classmethod
     def of(cls, certificate: x509.Certificate | str | bytes) -> Self:
-        """Enrol a certificate.
+        """Enroll a certificate.
 
         Raises:
             CertificateError: If it cannot be read.
@@ -68,14 +66,14 @@ class EnrolledCertificate:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the service API tells of it."""
+        """Its `info` in the service API."""
         if self.certificate is None:
             return {**self.described, "sha256Thumbprint": self.thumbprint}
 
         return certificate_info(self.certificate)
 
     def to_json(self) -> dict[str, Any]:
-        """Write what `read` reads."""
+        """Write it as the service API takes it."""
         if self.certificate is None:
             return {"info": self.info}
 
@@ -84,28 +82,46 @@ class EnrolledCertificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientCertificates:
-    """The device shows one of two certificates. For individual enrollments."""
+class _Certificates:
+    """Two certificates, of which one counts for a device."""
 
     primary: EnrolledCertificate | None
     """None while there is only the other one."""
     secondary: EnrolledCertificate | None = None
     """For roll-over; None if there is none."""
 
+    @classmethod
+    def of(
+        cls,
+        primary: x509.Certificate | str | bytes,
+        secondary: x509.Certificate | str | bytes | None,
+    ) -> Self:
+        """Enroll certificates.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningCertificates:
-    """The device's certificate comes from one of two CAs. For enrollment groups."""
+        Raises:
+            CertificateError: If one cannot be read.
+        """
+        return cls(
+            primary=EnrolledCertificate.of(primary),
+            secondary=None if secondary is None else EnrolledCertificate.of(secondary),
+        )
 
-    primary: EnrolledCertificate | None
-    """None while there is only the other one."""
-    secondary: EnrolledCertificate | None = None
-    """For roll-over; None if there is none."""
+
+class ClientCertificates(_Certificates):
+    """The device's own certificate is one of two. For individual enrollments."""
+
+    __slots__ = ()
+
+
+class SigningCertificates(_Certificates):
+    """One of two CAs signs the devices' certificates. For enrollment groups."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaReferences:
-    """The device's certificate comes from one of two CAs of the instance. For groups."""
+    """One of two CA certificates of the instance signs the devices'. For groups."""
 
     primary: str | None
     """Name of a CA certificate of the instance; None while there is only the other one."""
@@ -115,15 +131,15 @@ class CaReferences:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymmetricKeys:
-    """The device signs with one of two keys."""
+    """One of two symmetric keys, or a key derived from one of them."""
 
     primary: str | None = field(default=None, repr=False)
-    """Base64; None if the service is to make one."""
+    """Base64; None for the service to generate one."""
     secondary: str | None = field(default=None, repr=False)
-    """Base64; None if the service is to make one."""
+    """Base64; None for the service to generate one."""
 
     def completed(self, *, rng: random.Random) -> SymmetricKeys:
-        """Return them with the keys made that are missing."""
+        """Generate the keys that are missing."""
         return SymmetricKeys(
             primary=self.primary or symmetric_key(rng=rng),
             secondary=self.secondary or symmetric_key(rng=rng),
@@ -132,12 +148,12 @@ class SymmetricKeys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TpmKeys:
-    """The device has the TPM of this endorsement key. For individual enrollments."""
+    """A TPM with this endorsement key. For individual enrollments."""
 
     endorsement_key: str
     """Base64 of its public half."""
     storage_root_key: str | None = None
-    """Base64 of its public half; None if it is not known."""
+    """Base64 of its public half; None if it is unknown."""
 
 
 Mechanism: TypeAlias = (
@@ -165,9 +181,9 @@ def read_mechanism(enrollment: JsonObject) -> Mechanism:
 
 
 def fill_in_known(mechanism: Mechanism, older: Mechanism) -> Mechanism:
-    """Fill in what was left out because the one before, of the same kind, has it already.
+    """Fill in keys and certificates from the previous version of an enrollment.
 
-    The service API shows neither keys nor certificates, only that they are there.
+    The service API shows neither, so clients cannot send them back.
     """
     match mechanism, older:
         case SymmetricKeys(), SymmetricKeys():
@@ -189,17 +205,17 @@ def fill_in_known(mechanism: Mechanism, older: Mechanism) -> Mechanism:
 
 
 def mechanism_to_json(mechanism: Mechanism) -> dict[str, Any]:
-    """Write what `read_mechanism` reads."""
+    """Write an `attestation` as the service API takes it."""
     match mechanism:
-        case ClientCertificates():
-            pair = _pair(mechanism.primary, mechanism.secondary, EnrolledCertificate.to_json)
-            return {"type": "x509", "x509": {"clientCertificates": pair}}
-        case SigningCertificates():
-            pair = _pair(mechanism.primary, mechanism.secondary, EnrolledCertificate.to_json)
-            return {"type": "x509", "x509": {"signingCertificates": pair}}
+        case ClientCertificates() | SigningCertificates():
+            own = isinstance(mechanism, ClientCertificates)
+            kind = "clientCertificates" if own else "signingCertificates"
+            pair = {"primary": mechanism.primary, "secondary": mechanism.secondary}
+            enrolled = {name: each.to_json() for name, each in pair.items() if each}
+            return {"type": "x509", "x509": {kind: enrolled}}
         case CaReferences():
-            pair = _pair(mechanism.primary, mechanism.secondary, str)
-            return {"type": "x509", "x509": {"caReferences": pair}}
+            names = {"primary": mechanism.primary, "secondary": mechanism.secondary}
+            return {"type": "x509", "x509": {"caReferences": _without_none(names)}}
         case SymmetricKeys():
             keys = {"primaryKey": mechanism.primary, "secondaryKey": mechanism.secondary}
             return {"type": "symmetricKey", "symmetricKey": _without_none(keys)}
@@ -259,7 +275,7 @@ def _read_keys(members: JsonObject | None) -> SymmetricKeys:
 
 
 def _key(members: JsonObject, name: str) -> str | None:
-    text = _text_or_nothing(members, name)
+    text = _string_or_none(members, name)
     if text is None:
         return None
 
@@ -272,14 +288,14 @@ def _key(members: JsonObject, name: str) -> str | None:
 def _read_tpm(members: JsonObject) -> TpmKeys:
     keys = TpmKeys(
         endorsement_key=members.required_string("endorsementKey"),
-        storage_root_key=_text_or_nothing(members, "storageRootKey"),
+        storage_root_key=_string_or_none(members, "storageRootKey"),
     )
     _decoded(members, "endorsementKey", keys.endorsement_key)
     return keys
 
 
-def _text_or_nothing(members: JsonObject, name: str) -> str | None:
-    """Return a text; an empty one is none, as Microsoft's Java client sends it."""
+def _string_or_none(members: JsonObject, name: str) -> str | None:
+    """Return a string; an empty one counts as absent, as Microsoft's Java client sends it."""
     return None if members.document.get(name) == "" else members.string(name)
 
 
@@ -288,13 +304,6 @@ def _decoded(members: JsonObject, name: str, text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except ValueError as exc:
         raise members.error(name, "is not base64") from exc
-
-
-def _pair(
-    primary: _Item | None, secondary: _Item | None, write: Callable[[_Item], object]
-) -> dict[str, object]:
-    pair = {"primary": primary, "secondary": secondary}
-    return {name: write(each) for name, each in pair.items() if each is not None}
 
 
 def _without_none(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The enrollments of an instance, and the file they come from."""
+"""The enrollments of an instance, and the reading of an enrollments file."""
 
 from __future__ import annotations
 
@@ -44,11 +44,10 @@ class Enrollments:
     quotes; None or `*` is any.
 
     Args:
-        enrollments: To begin with, unless the store has one of the id; of two with one id the
-            later one counts.
-        rng: Where keys and etags come from; None for the system's.
-        store: Where they are kept as well, and where they come from at the start; None for memory
-            alone.
+        enrollments: Added unless the store has one with the same id; of two with one id the
+            later one wins.
+        rng: Source of keys and etags; None for the system's.
+        store: Keeps them over a restart; None for memory alone.
     """
 
     def __init__(
@@ -65,35 +64,41 @@ class Enrollments:
         self._by_thumbprint: dict[str, EnrollmentGroup] = {}
         self._by_ca_name: dict[str, EnrollmentGroup] = {}
         self._of_keys: list[tuple[EnrollmentGroup, SymmetricKeys]] = []
-        self._restore()
-        for each in [each for each in enrollments if self._older(each) is None]:
+        for kind in (Kind.ENROLLMENT, Kind.GROUP):
+            with reading(kind):
+                for _, document in self._store.load(kind):
+                    self._keep(_from_document(document))
+
+        self._index_groups()
+        for each in [each for each in enrollments if self._stored(each) is None]:
             self.put(each)
 
     def __iter__(self) -> Iterator[Enrollment]:
-        """Go through all of them, individual ones first."""
+        """Iterate over all enrollments, individual ones first."""
         yield from self._individuals.values()
         yield from self._groups.values()
 
     def put(
         self, enrollment: Enrollment, *, if_match: str | None = None, now: float | None = None
     ) -> Enrollment:
-        """Add an enrollment, or put it in the place of the one with its id.
+        """Add an enrollment, or replace the one with its id.
 
-        Keys that it leaves open are those of the one before, or made; so are certificates of which
-        it tells the thumbprint alone. That way what the service API shows can be put back.
+        Missing keys, and certificates given by thumbprint alone, are taken from the enrollment
+        that is replaced; otherwise missing keys are generated. So what the service API shows can
+        be put back.
 
         Args:
-            enrollment: Its etag and dates count for nothing.
-            if_match: See above; of no meaning if there is none with its id, unless it is an etag.
-            now: Seconds since 1970; None to look at the clock.
+            enrollment: Its etag and dates are ignored.
+            if_match: See above; an etag other than `*` demands that there is one to replace.
+            now: Seconds since 1970; None for the clock's.
 
         Returns:
-            The enrollment as the instance has it.
+            The enrollment as stored.
 
         Raises:
-            Refusal: 412, if the etag is another one.
+            Refusal: 412, if the etag does not match.
         """
-        older = self._older(enrollment)
+        older = self._stored(enrollment)
         if older is not None or if_match != ANY:
             check_etag(older.etag if older else "", if_match)
 
@@ -106,23 +111,26 @@ class Enrollments:
             updated=moment,
         )
         self._keep(newer)
-        self._store.put(*_place(newer), partial(_to_kept, newer))
+        if isinstance(newer, EnrollmentGroup):
+            self._index_groups()
+
+        self._store.put(*_key(newer), partial(_to_document, newer))
         return newer
 
     def remove(self, enrollment: Enrollment, *, if_match: str | None = None) -> None:
         """Remove an enrollment of this instance.
 
         Raises:
-            Refusal: 412, if the etag is another one.
+            Refusal: 412, if the etag does not match.
         """
         check_etag(enrollment.etag, if_match)
-        match enrollment:
-            case IndividualEnrollment(registration_id=name):
-                self.remove_individual(name)
-            case EnrollmentGroup(enrollment_group_id=name):
-                self.remove_group(name)
-            case _:
-                assert_never(enrollment)
+        kind, key = _key(enrollment)
+        self._store.delete(kind, key)
+        if kind is Kind.GROUP:
+            self._groups.pop(key, None)
+            self._index_groups()
+        else:
+            self._individuals.pop(key, None)
 
     def individual_ids(self) -> Iterable[str]:
         """Return the registration ids of all individual enrollments, in lower case."""
@@ -147,58 +155,27 @@ class Enrollments:
 
         Args:
             thumbprint: Of the CA's certificate: SHA-256, upper-case hex digits.
-            names: That it has on the instance, for groups that refer to it by name.
+            names: Its names on the instance, for groups that refer to it by name.
         """
         found = self._by_thumbprint.get(thumbprint)
         by_name = (self._by_ca_name.get(name.lower()) for name in names)
         return found or next((group for group in by_name if group), None)
 
     def groups_of_keys(self) -> Sequence[tuple[EnrollmentGroup, SymmetricKeys]]:
-        """Return the groups whose devices sign, with their keys, oldest first."""
+        """Return the groups with symmetric keys, oldest first."""
         return self._of_keys
 
-    def remove_individual(self, registration_id: str) -> None:
-        """Remove an individual enrollment; one that is not there is removed already."""
-        self._individuals.pop(registration_id.lower(), None)
-        self._store.delete(Kind.ENROLLMENT, registration_id.lower())
-
-    def remove_group(self, enrollment_group_id: str) -> None:
-        """Remove an enrollment group; one that is not there is removed already."""
-        self._groups.pop(enrollment_group_id.lower(), None)
-        self._store.delete(Kind.GROUP, enrollment_group_id.lower())
-        self._index_groups()
-
-    def _restore(self) -> None:
-        with reading(Kind.ENROLLMENT):
-            for key, document in self._store.load(Kind.ENROLLMENT):
-                enrollment = _read_kept(document)
-                assert isinstance(enrollment, IndividualEnrollment)  # noqa: S101 (by its kind)
-                self._individuals[key] = enrollment
-
-        with reading(Kind.GROUP):
-            for key, document in self._store.load(Kind.GROUP):
-                group = _read_kept(document)
-                assert isinstance(group, EnrollmentGroup)  # noqa: S101 (by its kind)
-                self._groups[key] = group
-
-        self._index_groups()
-
-    def _older(self, enrollment: Enrollment) -> Enrollment | None:
-        match enrollment:
-            case IndividualEnrollment(registration_id=name):
-                return self.individual(name)
-            case EnrollmentGroup(enrollment_group_id=name):
-                return self.group(name)
-            case _:
-                assert_never(enrollment)
+    def _stored(self, enrollment: Enrollment) -> Enrollment | None:
+        """Return the enrollment of the same kind and id, or None."""
+        kind, key = _key(enrollment)
+        return (self._groups if kind is Kind.GROUP else self._individuals).get(key)
 
     def _keep(self, enrollment: Enrollment) -> None:
         match enrollment:
             case IndividualEnrollment():
-                self._individuals[enrollment.registration_id.lower()] = enrollment
+                self._individuals[enrollment.id.lower()] = enrollment
             case EnrollmentGroup():
-                self._groups[enrollment.enrollment_group_id.lower()] = enrollment
-                self._index_groups()
+                self._groups[enrollment.id.lower()] = enrollment
             case _:
                 assert_never(enrollment)
 
@@ -249,31 +226,26 @@ def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:
     found: dict[tuple[Kind, str], str] = {}
     enrollments = []
     for index, entry in enumerate(entries):
-        place = f"enrollment {index}"
+        source = f"enrollment {index}"
         if not isinstance(entry, dict):
-            raise _fault(f"{place} is not an object")
+            raise _fault(f"{source} is not an object")
 
-        enrollment = read_enrollment(entry, source=place)
-        if (first := found.setdefault(_place(enrollment), place)) != place:
-            raise _fault(f"{place} has the id of {first}: {_place(enrollment)[1]!a}")
+        enrollment = read_enrollment(entry, source=source)
+        if (first := found.setdefault(_key(enrollment), source)) != source:
+            raise _fault(f"{source} has the id of {first}: {_key(enrollment)[1]!a}")
 
         enrollments.append(enrollment)
 
     return tuple(enrollments)
 
 
-def _place(enrollment: Enrollment) -> tuple[Kind, str]:
-    """Return what no two enrollments have in common."""
-    match enrollment:
-        case IndividualEnrollment(registration_id=name):
-            return Kind.ENROLLMENT, name.lower()
-        case EnrollmentGroup(enrollment_group_id=name):
-            return Kind.GROUP, name.lower()
-        case _:
-            assert_never(enrollment)
+def _key(enrollment: Enrollment) -> tuple[Kind, str]:
+    """Return kind and key of an enrollment in a store."""
+    is_group = isinstance(enrollment, EnrollmentGroup)
+    return Kind.GROUP if is_group else Kind.ENROLLMENT, enrollment.id.lower()
 
 
-def _to_kept(enrollment: Enrollment) -> Document:
+def _to_document(enrollment: Enrollment) -> Document:
     """Write an enrollment for a store: all of it, dates to the bit."""
     return {
         "enrollment": enrollment.to_json(),
@@ -283,11 +255,9 @@ def _to_kept(enrollment: Enrollment) -> Document:
     }
 
 
-def _read_kept(document: Document) -> Enrollment:
-    """Read what `_to_kept` writes."""
-    about = dict(document)
-    enrollment = read_enrollment(about.pop("enrollment"), source="a kept enrollment")
-    return replace(enrollment, **about)
+def _from_document(document: Document) -> Enrollment:
+    fields = dict(document)
+    return replace(read_enrollment(fields.pop("enrollment"), source="a stored one"), **fields)
 
 
 def _fault(message: str) -> ConfigurationError:
