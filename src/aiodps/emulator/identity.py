@@ -1,4 +1,4 @@
-"""What an instance is known by, and keeps over a restart if it keeps anything: name and keys."""
+"""The identity of an instance: id scope, certificates and access keys, kept over a restart."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential
 
 ID_SCOPE: Final = "0ne00000000"
-"""Of an instance that is given none."""
+"""The default id scope."""
 _ID_SCOPE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-"""What fits into paths and user names as it is."""
+"""Ids that need no escaping in paths and user names."""
 CA_NAME: Final = "aiodps emulator CA - for tests only"
 CA_DAYS: Final = 7.0
-"""A CA that lives only in memory is made at each start."""
+"""Validity of a CA in memory, which is new at each start."""
 KEPT_CA_DAYS: Final = 90.0
-"""Clients go on trusting a CA that is kept."""
+"""Validity of a CA that is kept over restarts."""
 RENEWAL_DAYS: Final = 7.0
-"""A kept CA that ends sooner is made anew."""
+"""A kept CA that expires sooner is replaced."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceIdentity:
-    """Name and keys of an instance."""
+    """Id scope, certificates and access policies of an instance."""
 
     id_scope: str
     authority: Authority
     """The CA that signs the server's certificate."""
     server: Credential
-    """What clients are shown in TLS."""
+    """The server's certificate and key."""
     policies: tuple[AccessPolicy, ...] = field(repr=False)
-    """Who may do what in the service API; the first one is the owner's."""
+    """Shared access policies of the service API; the first one is the owner's."""
 
     @classmethod
     def load_or_create(
@@ -55,26 +55,26 @@ class InstanceIdentity:
         access_policies: Iterable[AccessPolicy | str],
         server_names: Sequence[str],
     ) -> Self:
-        """Take what the store has, make what it has not, and put all of it there.
+        """Load the identity from a store; create what is missing, and save it there.
 
         Args:
             store: Of the instance.
-            durable: Whether the store keeps anything.
-            id_scope: What it must be; None for what the store has.
-            service_key: Primary key of the owner, base64; None for what the store has.
-            access_policies: Beside the owner's; texts get the keys that the store has for them.
-            server_names: Names and addresses for the server's certificate, beside `localhost` and
+            durable: Whether the store survives a restart.
+            id_scope: Required id scope; None for the stored one.
+            service_key: Primary key of the owner, base64; None for the stored one.
+            access_policies: Besides the owner's; strings get the stored keys, if there are any.
+            server_names: Names and addresses for the server's certificate, besides `localhost` and
                 `127.0.0.1`.
 
         Raises:
-            ConfigurationError: If the store is that of another id scope, the key not base64, or a
-                policy no policy.
+            ConfigurationError: If the store belongs to another id scope, or the key or a policy is
+                invalid.
         """
         days = KEPT_CA_DAYS if durable else CA_DAYS
         with reading(Kind.INSTANCE):
             kept = dict(store.load(Kind.INSTANCE))
             authority = _authority(kept.get("authority"), days=days)
-            settled = cls(
+            identity = cls(
                 id_scope=_id_scope(kept.get("id scope"), id_scope),
                 authority=authority,
                 server=_server(kept.get("server"), authority, server_names),
@@ -84,14 +84,14 @@ class InstanceIdentity:
                 ),
             )
 
-        for key, document in settled._to_json().items():
+        for key, document in identity._to_json().items():
             store.put(Kind.INSTANCE, key, partial(dict, document))
 
-        return settled
+        return identity
 
     @property
     def owner(self) -> AccessPolicy:
-        """Who may do everything in the service API."""
+        """The owner's policy, with all rights."""
         return self.policies[0]
 
     def _to_json(self) -> Mapping[str, Document]:
@@ -120,7 +120,7 @@ def _id_scope(kept: Document | None, wanted: str | None) -> str:
     id_scope: str = kept["id_scope"]
     if wanted is not None and wanted.lower() != id_scope.lower():
         raise ConfigurationError(
-            f"the state file is that of id scope {id_scope!r}, not {wanted!r}",
+            f"the state file belongs to id scope {id_scope!r}, not {wanted!r}",
             setting="id_scope",
             hint="leave the id scope out, or name another state file",
         )
@@ -134,13 +134,15 @@ def _authority(kept: Document | None, *, days: float) -> Authority:
         if _ends_after(authority.certificate, days=RENEWAL_DAYS):
             return authority
 
-        log.warning("the emulator's CA is near its end and made anew: clients must trust it again")
+        log.warning(
+            "the emulator's CA is about to expire and has been replaced: clients must trust the new one"
+        )
 
     return Authority.root(CA_NAME, days=days)
 
 
 def _server(kept: Document | None, authority: Authority, names: Sequence[str]) -> Credential:
-    """Certify the names; the key stays, for clients that know it."""
+    """Issue the server's certificate; the key stays, for clients that pin it."""
     key = None if kept is None else Credential.from_pem(**_pem(kept)).private_key
     all_names = dict.fromkeys((*names, "localhost", "127.0.0.1"))
     return authority.server(tuple(all_names), private_key=key, days=KEPT_CA_DAYS)
@@ -165,7 +167,7 @@ def _policy(given: AccessPolicy | str, kept: Mapping[str, Document]) -> AccessPo
 
 
 def _about(policy: str) -> str:
-    """Return what the store calls the keys of a policy."""
+    """Return the key under which a store has those of a policy."""
     return f"keys of {policy.lower()}"
 
 

@@ -1,4 +1,4 @@
-"""The ports of an instance, and what is spoken on them."""
+"""The HTTPS and MQTT ports of an instance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from aiodps.errors import ConfigurationError
 
 
 class Ports:
-    """HTTPS and MQTT."""
+    """The listening sockets of HTTPS and MQTT."""
 
     def __init__(self, https: Listener, mqtt: Listener) -> None:
         self._https = https
@@ -31,7 +31,7 @@ class Ports:
 
     @classmethod
     def bind(cls, host: str, *, https_port: int, mqtt_port: int) -> Self:
-        """Take both ports, or none.
+        """Bind both ports, or none.
 
         Args:
             host: An address or a name of this machine.
@@ -39,7 +39,7 @@ class Ports:
             mqtt_port: 0 for any free one.
 
         Raises:
-            ConfigurationError: If one is taken, or not ours to take.
+            ConfigurationError: If one cannot be bound.
         """
         with ExitStack() as taken:
             https = Listener.bind(host, https_port, setting="https_port")
@@ -51,7 +51,7 @@ class Ports:
 
     @property
     def numbers(self) -> tuple[int, int]:
-        """The real ones: of HTTPS and of MQTT."""
+        """The actual port numbers of HTTPS and of MQTT."""
         return self._https.port, self._mqtt.port
 
     def serve(
@@ -63,19 +63,19 @@ class Ports:
         faults: FaultInjector,
         on_exchange: ExchangeListener,
     ) -> None:
-        """Begin to accept connections.
+        """Start to accept connections.
 
         Args:
-            dispatcher: Where requests are handed in.
-            tasks: Where connections get their tasks.
-            context: For TLS.
-            faults: What goes wrong with handshakes on purpose.
+            dispatcher: Handles the requests.
+            tasks: For the tasks of connections.
+            context: Of TLS.
+            faults: Draws the faults of handshakes.
             on_exchange: Called with each handshake that failed.
         """
         connection_limit = ConnectionLimit()
         mqtt = MqttFrontend(dispatcher)
         https = HttpFrontend(dispatcher, mqtt)
-        for name, listener, transport in (
+        for name, listener, frontend in (
             ("https", self._https, https),
             ("mqtt", self._mqtt, mqtt),
         ):
@@ -84,7 +84,7 @@ class Ports:
             tasks.start_soon(
                 partial(
                     listener.serve,
-                    transport.serve,
+                    frontend.serve,
                     tasks,
                     connection_limit=connection_limit,
                     tls=tls,
@@ -92,7 +92,7 @@ class Ports:
             )
 
     def close(self) -> None:
-        """Give them back."""
+        """Close both ports."""
         self._https.close()
         self._mqtt.close()
 
@@ -101,7 +101,7 @@ def check_host(host: str, *, beyond_loopback: bool) -> None:
     """Refuse a host that other machines can reach, unless that is allowed.
 
     Raises:
-        ConfigurationError: If it can be reached, or is a name that may be.
+        ConfigurationError: If the host is not known to be on loopback.
     """
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -112,5 +112,5 @@ def check_host(host: str, *, beyond_loopback: bool) -> None:
         raise ConfigurationError(
             f"{host!r} can be reached from other machines, and the emulator is not secure",
             setting="host",
-            hint="use 127.0.0.1, or say beyond_loopback=True, --i-know-this-is-not-secure",
+            hint="use 127.0.0.1, or give beyond_loopback=True (--i-know-this-is-not-secure)",
         )

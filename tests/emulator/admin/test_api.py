@@ -72,9 +72,9 @@ async def test_the_journal() -> None:
     async with controlled() as api:
         await api.register()
         await api.register()
-        everything = (await api.ask("GET", "journal")).body
-        new = (await api.ask("GET", "journal?after=1")).body
-        wrong = await api.ask("GET", "journal?after=-1")
+        everything = (await api.ask("GET", "request-log")).body
+        new = (await api.ask("GET", "request-log?after=1")).body
+        wrong = await api.ask("GET", "request-log?after=-1")
 
         assert [entry["number"] for entry in everything] == [1, 2]
         assert new == everything[1:]
@@ -117,7 +117,7 @@ async def test_reset() -> None:
 
         assert statuses == [503, 202]
         assert counts["register_requests"] == {"total": 0, "by_registration_id": {}}
-        assert (await api.ask("GET", "journal")).body == []
+        assert (await api.ask("GET", "request-log")).body == []
         assert api.dps.service.registrations.latest("device-1") is None
         assert await api.register() == 503
         assert await api.register() == 202

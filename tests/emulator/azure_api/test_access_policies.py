@@ -177,12 +177,14 @@ def test_what_is_no_policy(text: str) -> None:
 def test_a_name_is_one_policys() -> None:
     """Nobody takes the owner's place."""
     with pytest.raises(ConfigurationError, match="already"):
-        Access([OWNERS, f"{OWNER.upper()}=EnrollmentRead"])
+        Access([OWNERS, AccessPolicy.create(OWNER.upper())])
 
 
 def test_a_connection_string_for_each_policy() -> None:
     """By name."""
-    strings = Access([OWNERS, "read=EnrollmentRead"]).connection_strings("h", 1)
+    strings = Access([OWNERS, AccessPolicy.parse("read=EnrollmentRead")]).connection_strings(
+        "h", 1
+    )
 
     assert strings.keys() == {OWNER, "read"}
     assert strings[OWNER] == OWNERS.connection_string("h", 1)

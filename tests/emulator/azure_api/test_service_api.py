@@ -13,7 +13,7 @@ from tests.emulator.administrator import KEYS, Administrator
 from tests.emulator.instance import GUID, instance
 
 from aiodps.emulator.azure_api.access_policies import AccessPolicy, Right
-from aiodps.emulator.azure_api.service_api import choose
+from aiodps.emulator.azure_api.service_api import call_of
 from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.protocol.formats import timestamp
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
@@ -256,13 +256,13 @@ def test_two_instances_have_nothing_in_common() -> None:
 
 def test_a_method_is_chosen() -> None:
     """Of those that there are."""
-    assert choose({"GET": 1, "PUT": 2}, "PUT") == 2
+    assert call_of({"GET": 1, "PUT": 2}, "PUT") == 2
 
 
 @pytest.mark.parametrize(("calls", "status"), [({}, 404), ({"GET": 1}, 405)])
 def test_what_cannot_be_done(calls: dict[str, int], status: int) -> None:
     """404 where there is nothing, 405 where there is something else to do."""
     with pytest.raises(Refusal) as refused:
-        choose(calls, "PUT")
+        call_of(calls, "PUT")
 
     assert refused.value.status_code == status

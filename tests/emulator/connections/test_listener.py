@@ -82,7 +82,7 @@ async def test_too_few_descriptors_end_no_process(
             sockets.enter_context(await to_thread.run_sync(shake_hands))
 
     (told,) = caplog.messages
-    assert told.startswith("no room for more connections than ")
+    assert told.startswith("the limit of ")
 
 
 def _overflows() -> int:

@@ -30,5 +30,5 @@ def test_own_rules_come_first() -> None:
 
 def test_a_mistake_is_found_at_once() -> None:
     """Not when the first device comes."""
-    with pytest.raises(ConfigurationError, match="does nothing"):
+    with pytest.raises(ConfigurationError, match="has no effect"):
         plan("[[rule]]", harsh=False, seed=None)

@@ -1,1 +1,1 @@
-"""How an instance is managed: Azure Resource Manager and the service API."""
+"""The management APIs of an instance: Azure Resource Manager and the service API."""

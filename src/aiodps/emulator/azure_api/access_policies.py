@@ -1,9 +1,9 @@
-"""Who may administer: shared access policies, their rights, and the tokens signed with their keys.
+"""Access control of the service API: shared access policies, their rights, and their tokens.
 
 Source: Microsoft Learn, "Control access to Azure IoT Hub Device Provisioning Service". Tokens of
 Microsoft's clients are for a host name, with or without the port, or for a whole URL, escaped or
-not, and last from ten minutes to an hour (seen on the wire). A bearer token of Entra ID is taken
-as it is, as nobody on this machine could judge it.
+not, and last from ten minutes to an hour (seen on the wire). Any bearer token of Entra ID is
+accepted, as none can be verified on this machine.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSig
 from aiodps.errors import ConfigurationError
 
 OWNER: Final = "provisioningserviceowner"
-"""The policy that every instance has; it may do everything."""
+"""The policy that every instance has, with all rights."""
 HTTPS_PORT: Final = 443
 
 
 class Right(enum.StrEnum):
-    """What a policy may allow."""
+    """A right of a shared access policy."""
 
     SERVICE_CONFIG = "ServiceConfig"
     ENROLLMENT_READ = "EnrollmentRead"
@@ -38,12 +38,12 @@ class Right(enum.StrEnum):
 
 
 EVERYTHING: Final = frozenset(Right) - {Right.DEVICE_CONNECT}
-"""The rights of an owner."""
+"""The rights of the owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessPolicy:
-    """A name with two keys: whoever signs with one of them has these rights."""
+    """A shared access policy: rights for tokens signed with one of two keys."""
 
     name: str
     """Any casing of it is the same policy."""
@@ -67,10 +67,10 @@ class AccessPolicy:
 
         Args:
             name: Of the policy, `skn` in tokens.
-            rights: What it allows.
-            key: Its primary key, base64; None to make one.
-            secondary: Its other key; None to make one.
-            rng: Where keys come from; None for the system's.
+            rights: Of the policy.
+            key: Its primary key, base64; None to generate one.
+            secondary: Its secondary key; None to generate one.
+            rng: Source of keys; None for the system's.
 
         Raises:
             ConfigurationError: If the key is not base64.
@@ -88,10 +88,10 @@ class AccessPolicy:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `NAME=RIGHT,RIGHT`, rights in any casing, and make keys for it.
+        """Make a policy from `NAME=RIGHT,RIGHT`, rights in any casing, with new keys.
 
         Raises:
-            ConfigurationError: If it is nothing of the kind; the message lists the rights.
+            ConfigurationError: If it has another form; the hint lists the rights.
         """
         name, _, words = text.partition("=")
         known = {right.lower(): right for right in Right}
@@ -106,38 +106,35 @@ class AccessPolicy:
         return cls.create(name.strip(), rights=[right for right in rights if right])
 
     def connection_string(self, host: str, port: int) -> str:
-        """Write what Microsoft's clients and the Azure CLI take as a connection string."""
+        """Return the connection string, as Microsoft's clients and the Azure CLI take it."""
         name = f"[{host}]" if ":" in host else host
-        place = name if port == HTTPS_PORT else f"{name}:{port}"
-        return (
-            f"HostName={place};SharedAccessKeyName={self.name};SharedAccessKey={self.primary_key}"
-        )
+        address = name if port == HTTPS_PORT else f"{name}:{port}"
+        return f"HostName={address};SharedAccessKeyName={self.name};SharedAccessKey={self.primary_key}"
 
 
 class Access:
     """The shared access policies of an instance.
 
     Args:
-        policies: The first one is the owner's; texts are what `AccessPolicy.parse` reads.
+        policies: The owner's first.
 
     Raises:
-        ConfigurationError: If two have one name, or a text is no policy.
+        ConfigurationError: If two have the same name.
     """
 
-    def __init__(self, policies: Iterable[AccessPolicy | str]) -> None:
+    def __init__(self, policies: Iterable[AccessPolicy]) -> None:
         self._by_name: dict[str, AccessPolicy] = {}
-        for policy in policies:
-            each = AccessPolicy.parse(policy) if isinstance(policy, str) else policy
+        for each in policies:
             if self._by_name.setdefault(each.name.lower(), each) is not each:
                 raise ConfigurationError(
-                    f"there is a shared access policy {each.name!r} already",
+                    f"there are two shared access policies {each.name!r}",
                     setting="access_policies",
-                    hint="give each policy a name of its own",
+                    hint="give each policy its own name",
                 )
 
     @property
     def policies(self) -> tuple[AccessPolicy, ...]:
-        """All of them, the owner's first."""
+        """All policies, the owner's first."""
         return tuple(self._by_name.values())
 
     def connection_strings(self, host: str, port: int) -> dict[str, str]:
@@ -149,10 +146,10 @@ class Access:
         return self._by_name.get(name.lower())
 
     def check(self, request: ManagementRequest, right: Right, *, now: float) -> None:
-        """Refuse a caller who did not prove to have a right.
+        """Refuse a request without a token that has a right.
 
         Raises:
-            Refusal: 401, if there is no token, or it is not good for this.
+            Refusal: 401, if there is no token, or it is invalid or lacks the right.
         """
         authorization = request.headers.get("authorization", "").strip()
         scheme, _, token = authorization.partition(" ")
@@ -168,7 +165,7 @@ class Access:
             raise _unauthorized(f"the signature is for {signature.resource[:200]!a}")
 
         if signature.is_expired(now):
-            raise _unauthorized(f"the signature ended {now - signature.expiry:.0f} s ago")
+            raise _unauthorized(f"the signature expired {now - signature.expiry:.0f} s ago")
 
         self._check_signature(signature, right)
 
@@ -179,14 +176,14 @@ class Access:
 
         keys = map(decode_key, (policy.primary_key, policy.secondary_key))
         if not signature.is_signed_with(keys):
-            raise _unauthorized(f"the signature is not of the keys of {policy.name}")
+            raise _unauthorized(f"the signature is not by a key of {policy.name}")
 
         if right not in policy.rights:
-            raise _unauthorized(f"{policy.name} has not the right {right}")
+            raise _unauthorized(f"{policy.name} lacks the right {right}")
 
 
 def _is_for(signature: SharedAccessSignature, request: ManagementRequest) -> bool:
-    """Whether a token names the host that was asked; ports and what follows do not count."""
+    """Whether a token is for the host of the request; ports and paths are ignored."""
     named = _host(signature.resource)
     return bool(named) and named == _host(request.headers.get("host", ""))
 
@@ -209,7 +206,7 @@ def _check_key(key: str) -> None:
         raise ConfigurationError(
             "the key of the service API is not base64",
             setting="service_key",
-            hint="make one with: openssl rand -base64 64 | tr -d '\\n'",
+            hint="generate one with: openssl rand -base64 64 | tr -d '\\n'",
         )
 
 

@@ -1,7 +1,7 @@
-"""Azure Resource Manager (ARM): who may call it, and where its paths lead.
+"""Azure Resource Manager (ARM): authorization and routes.
 
-Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices`. Any bearer token
-will do; subscription, resource group and name of the instance may be anything.
+Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices`. Any bearer
+token will do; subscription, resource group and name of the instance may be anything.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from urllib.parse import unquote
 from aiodps.emulator.azure_api.access_policies import Access
 from aiodps.emulator.azure_api.arm_certificates import CertificateCalls
 from aiodps.emulator.azure_api.arm_instance import RESOURCE_GROUP, InstanceCalls
-from aiodps.emulator.azure_api.service_api import choose
+from aiodps.emulator.azure_api.service_api import call_of
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.service import Service
 from aiodps.models import JsonObject
 
 ARM_PREFIX = "/subscriptions/"
-"""How every path of ARM begins."""
+"""Prefix of all paths of ARM."""
 
 API_VERSIONS = frozenset(
     {
@@ -51,15 +51,15 @@ _PATH = re.compile(
     re.IGNORECASE,
 )
 _Calls: TypeAlias = Mapping[str, Callable[[], ManagementResponse]]
-"""What can be done to a resource, by method."""
+"""The calls of a resource, by method."""
 
 
 class Arm:
-    """The resource manager of one instance.
+    """Azure Resource Manager for one instance.
 
     Args:
         service: The instance.
-        access: Its shared access policies, whose keys can be read here.
+        access: Its shared access policies, whose keys it shows.
     """
 
     def __init__(self, service: Service, access: Access) -> None:
@@ -67,12 +67,12 @@ class Arm:
         self._access = access
 
     def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
-        """Answer a call, whatever it is; never raises. `now` is in seconds since 1970."""
+        """Handle any request; never raises. `now` is in seconds since 1970."""
         calls: _Calls = {}
         try:
             _check_caller(request)
             calls = self._find(request, now=now)
-            return choose(calls, request.method)()
+            return call_of(calls, request.method)()
         except Refusal as refused:
             not_allowed = refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED
             return ManagementResponse(
@@ -82,7 +82,7 @@ class Arm:
             )
 
     def _find(self, request: ManagementRequest, *, now: float) -> _Calls:
-        """Find what can be done at a path."""
+        """Return the calls of a path, by method."""
         path = _PATH.fullmatch(request.path)
         parts = [unquote(part) for part in path["rest"].split("/")] if path else []
         calls = InstanceCalls(self._service, self._access, request)
@@ -105,7 +105,7 @@ class Arm:
 def _instance_calls(
     calls: InstanceCalls, certificates: CertificateCalls, rest: list[str], *, instance: str
 ) -> _Calls:
-    """Return what can be done at a path below the instance."""
+    """Return the calls of a path below the instance."""
     match [part.lower() for part in rest]:
         case []:
             return {"GET": lambda: calls.get(instance)}
@@ -120,7 +120,7 @@ def _instance_calls(
 
 
 def _certificate_calls(calls: CertificateCalls, rest: list[str]) -> _Calls:
-    """Return what can be done at a path below the certificates."""
+    """Return the calls of a path below the certificates."""
     match rest[:1], [part.lower() for part in rest[1:]]:
         case [], []:
             return {"GET": calls.list}

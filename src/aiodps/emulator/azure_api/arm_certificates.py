@@ -2,9 +2,9 @@
 
 Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices/certificates`. Older
 versions upload `{"certificate": ...}`, from 2022 on it is `{"properties": {"certificate": ...}}`;
-either is taken under any version, and all answer alike. Dates are RFC 1123: Microsoft's own
-clients fail on any other form. What a DELETE or POST says about the certificate in its query
-(`certificate.name`, `certificate.purpose` and others) decides nothing.
+either is accepted under any version, and the responses are the same. Dates are RFC 1123:
+Microsoft's own clients fail on any other form. Parameters of DELETE and POST such as
+`certificate.name` and `certificate.purpose` are ignored.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 
 
 class CertificateCalls:
-    """Calls to certificates.
+    """The calls for CA certificates.
 
     Args:
         certificates: Of the instance.
-        request: Its headers and body count here, its path was read already.
-        instance: The instance's id, as the path has it.
+        request: Its headers and body; the path has been routed already.
+        instance: Resource id of the instance, as in the path.
         now: Seconds since 1970.
     """
 
@@ -51,15 +51,15 @@ class CertificateCalls:
         self._now = now
 
     def list(self) -> ManagementResponse:
-        """Show all."""
-        return _answer({"value": [self._show(each) for each in self._certificates]})
+        """List all certificates."""
+        return _ok({"value": [self._show(each) for each in self._certificates]})
 
     def get(self, name: str) -> ManagementResponse:
-        """Show one."""
-        return _answer(self._show(self._certificates.get(name, if_match=self._if_match)))
+        """Return a certificate."""
+        return _ok(self._show(self._certificates.get(name, if_match=self._if_match)))
 
     def put(self, name: str) -> ManagementResponse:
-        """Take one that is new, or in the place of an older one."""
+        """Add or replace a certificate."""
         document = _read_members(self._body)
         verified = document.get("isVerified")
         if not isinstance(verified, bool | None):
@@ -75,10 +75,10 @@ class CertificateCalls:
             if_match=self._if_match,
             now=self._now,
         )
-        return _answer(self._show(uploaded))
+        return _ok(self._show(uploaded))
 
     def delete(self, name: str) -> ManagementResponse:
-        """Remove one; 204 if it is not there."""
+        """Delete a certificate; 204 if it does not exist."""
         try:
             self._certificates.delete(name, if_match=self._required_etag())
         except Refusal as refused:
@@ -90,21 +90,21 @@ class CertificateCalls:
         return ManagementResponse(status_code=200)
 
     def generate_verification_code(self, name: str) -> ManagementResponse:
-        """Show one with a new code."""
+        """Generate a verification code."""
         certificate = self._certificates.generate_verification_code(
             name, if_match=self._required_etag(), now=self._now
         )
         document = self._show(certificate)
         document["properties"]["verificationCode"] = certificate.verification_code
-        return _answer(document)
+        return _ok(document)
 
     def verify(self, name: str) -> ManagementResponse:
-        """Take the proof of possession."""
+        """Verify a proof of possession."""
         proof = _certificate(_read_members(self._body))
         verified = self._certificates.verify(
             name, proof, if_match=self._required_etag(), now=self._now
         )
-        return _answer(self._show(verified))
+        return _ok(self._show(verified))
 
     def _required_etag(self) -> str:
         if self._if_match is None:
@@ -122,12 +122,12 @@ class CertificateCalls:
         }
 
 
-def _answer(body: Mapping[str, Any]) -> ManagementResponse:
+def _ok(body: Mapping[str, Any]) -> ManagementResponse:
     return ManagementResponse(status_code=200, body=body)
 
 
 def _read_members(body: bytes) -> Mapping[str, Any]:
-    """Return the members that count, be they flat or under `properties`."""
+    """Return the members of a body, flat or below `properties`."""
     document = read_body(body)
     members = document.get("properties", document)
     if isinstance(members, dict):

@@ -1,8 +1,8 @@
-"""The instance itself as Azure Resource Manager (ARM) shows it, and the keys of its policies.
+"""The instance as Azure Resource Manager (ARM) shows it, and the keys of its policies.
 
 Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices`. There is one
-instance, which answers to every name, in every resource group and subscription; it cannot be
-changed, created or deleted this way.
+instance, with any name, in any resource group and subscription; it cannot be changed, created or
+deleted this way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aiodps.emulator.protocol.messages import ManagementRequest, ManagementRespo
 from aiodps.emulator.service.service import Service
 
 NAME: Final = "emulated-dps"
-"""The instance's name in lists, which nobody asked for by a name."""
+"""The instance's name in lists."""
 RESOURCE_GROUP: Final = "emulator"
 _LOCATION = "loopback"
 _TYPE = "Microsoft.Devices/provisioningServices"
@@ -25,7 +25,7 @@ _VALID_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{1,62}[A-Za-z0-9]", re.ASCII)
 
 
 class InstanceCalls:
-    """Calls to the instance."""
+    """The calls for the instance."""
 
     def __init__(self, service: Service, access: Access, request: ManagementRequest) -> None:
         self._service = service
@@ -34,21 +34,21 @@ class InstanceCalls:
         self._host = request.headers.get("host", "")
 
     def get(self, instance: str) -> ManagementResponse:
-        """Show the instance under the id that it was asked for by."""
+        """Return the instance, under the resource id of the request."""
         return ManagementResponse(status_code=200, body=self._show(instance))
 
     def list(self, group: str) -> ManagementResponse:
-        """Show the one instance of a resource group, given by its id."""
+        """List the one instance of a resource group."""
         instance = f"{group}/providers/{_TYPE}/{NAME}"
         return ManagementResponse(status_code=200, body={"value": [self._show(instance)]})
 
     def list_keys(self) -> ManagementResponse:
-        """Show all shared access policies, with their keys."""
+        """List all shared access policies, with their keys."""
         policies = [_show_policy(each, keys=True) for each in self._access.policies]
         return ManagementResponse(status_code=200, body={"value": policies})
 
     def get_keys(self, name: str) -> ManagementResponse:
-        """Show one shared access policy, with its keys."""
+        """Return a shared access policy, with its keys."""
         policy = self._access.policy(name)
         if policy is None:
             raise Refusal(ErrorCode.NOT_FOUND, f"Key {name!a} not found.")
@@ -56,7 +56,7 @@ class InstanceCalls:
         return ManagementResponse(status_code=200, body=_show_policy(policy, keys=True))
 
     def check_name(self) -> ManagementResponse:
-        """Say whether an instance may be called so."""
+        """Check whether a name is available."""
         name = read_body(self._body).get("name")
         if not isinstance(name, str):
             raise Refusal(ErrorCode.BAD_REQUEST, "The name is missing.")
@@ -65,7 +65,7 @@ class InstanceCalls:
         if not _VALID_NAME.fullmatch(name):
             reason = {"reason": "Invalid", "message": "3 to 64 letters, digits and dashes."}
         elif name.lower() == NAME:
-            reason = {"reason": "AlreadyExists", "message": "This emulator is called so."}
+            reason = {"reason": "AlreadyExists", "message": "This emulator has that name."}
 
         body = {"nameAvailable": reason is None} | (reason or {})
         return ManagementResponse(status_code=200, body=body)

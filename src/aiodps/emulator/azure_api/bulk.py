@@ -1,4 +1,4 @@
-"""Up to ten enrollments in one request; one that fails does not keep the others from it.
+"""Bulk operations: up to ten enrollments in one request, each of which may fail by itself.
 
 Source: Microsoft's REST reference of the DPS service API, "Run Bulk Operation".
 """
@@ -24,7 +24,7 @@ LARGEST: Final = 10
 
 
 class BulkMode(enum.StrEnum):
-    """What to do to each."""
+    """The operation on each enrollment."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -33,12 +33,12 @@ class BulkMode(enum.StrEnum):
 
 
 class BulkOperation:
-    """One request for enrollments of one kind.
+    """A bulk operation on enrollments of one kind.
 
     Args:
         enrollments: Of the instance.
-        kind: Which of them.
-        calls: What can be done to one.
+        kind: Individual enrollments or groups.
+        calls: The calls for one of them.
         now: Seconds since 1970.
     """
 
@@ -51,10 +51,10 @@ class BulkOperation:
         self._now = now
 
     def run(self, request: ManagementRequest) -> ManagementResponse:
-        """Do it to each, and tell what failed.
+        """Run the operation on each enrollment; list the errors.
 
         Raises:
-            Refusal: 400, if the request as a whole makes no sense; then nothing was done.
+            Refusal: 400, if the request as a whole is invalid; then nothing is changed.
         """
         document = read_body(request.body)
         mode = _read_mode(document)
@@ -121,7 +121,7 @@ def _read_mode(document: Mapping[str, Any]) -> BulkMode:
 def _read_items(document: Mapping[str, Any], kind: Kind) -> list[Mapping[str, Any]]:
     items = document.get(kind.collection)
     if not isinstance(items, list) or not 1 <= len(items) <= LARGEST:
-        raise Refusal(ErrorCode.BAD_REQUEST, f"{kind.collection} are not 1 to {LARGEST}.")
+        raise Refusal(ErrorCode.BAD_REQUEST, f"{kind.collection} must have 1 to {LARGEST} items.")
 
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get(kind.id_member), str):

@@ -1,8 +1,8 @@
-"""The service API of enrollments: what can be done to individual ones, and the same to groups.
+"""The service API for enrollments: the same calls for individual ones and for groups.
 
 Source: Microsoft's REST reference of the DPS service API, "Individual Enrollment" and "Enrollment
-Group". A PUT over what is there needs `If-Match`, with its etag or `*`; without it the answer is
-409, with another etag 412 (seen on the wire).
+Group". A PUT over an existing one needs `If-Match`, with its etag or `*`; without it the response
+is 409, with another etag 412 (seen on the wire).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from aiodps.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What is different between individual enrollments and groups."""
+    """The differences between individual enrollments and groups."""
 
     collection: str
     """In paths, and in the body of a bulk operation."""
@@ -37,7 +37,7 @@ class Kind:
     item_type: str
     """In the headers of pages."""
     missing: ErrorCode
-    """What it is if there is none."""
+    """Error if there is none."""
     find: Callable[[Enrollments, str], Enrollment | None]
     """Looks one up by its id in any casing."""
     ids: Callable[[Enrollments], Iterable[str]]
@@ -66,13 +66,13 @@ StateOf = Callable[[str], Mapping[str, Any] | None]
 
 
 class EnrollmentCalls:
-    """Calls about enrollments of one kind.
+    """The calls for enrollments of one kind.
 
     Args:
         enrollments: Of the instance.
-        kind: Which of them.
-        request: With a version that is known.
-        state_of: For individual enrollments, what came of them.
+        kind: Individual enrollments or groups.
+        request: With a supported api-version.
+        state_of: Returns registration states, for individual enrollments.
         now: Seconds since 1970.
     """
 
@@ -94,31 +94,31 @@ class EnrollmentCalls:
         self._now = now
 
     def get(self, name: str) -> ManagementResponse:
-        """Show one; without its keys."""
+        """Return an enrollment, without its keys."""
         found = self.find(name)
-        return _answer(found, self._show(found))
+        return _ok(found, self._show(found))
 
     def put(self, name: str) -> ManagementResponse:
-        """Create or change one, and show it with its keys."""
+        """Create or replace an enrollment; return it with its keys."""
         wanted = self.read(read_body(self._request.body), name=name)
         if self._if_match is None:
             self.check_new(name)
 
         stored = self._enrollments.put(wanted, if_match=self._if_match, now=self._now)
-        return _answer(stored, show_enrollment(stored, api_version=self._api_version, keys=True))
+        return _ok(stored, show_enrollment(stored, api_version=self._api_version, keys=True))
 
     def delete(self, name: str) -> ManagementResponse:
-        """Remove one."""
+        """Delete an enrollment."""
         self._enrollments.remove(self.find(name), if_match=self._if_match)
         return ManagementResponse(status_code=204)
 
     def attestation_mechanism(self, name: str) -> ManagementResponse:
-        """Show what a device must prove, with keys."""
+        """Return an attestation mechanism, with keys."""
         found = self.find(name)
-        return _answer(found, show_mechanism(found.attestation, keys=True))
+        return _ok(found, show_mechanism(found.attestation, keys=True))
 
     def query(self) -> ManagementResponse:
-        """List all, page by page; whatever the query says, as the real tools say anything."""
+        """List all enrollments in pages; the query itself is ignored."""
         if not isinstance(read_body(self._request.body).get("query"), str):
             raise Refusal(ErrorCode.BAD_REQUEST, "The query is missing.")
 
@@ -128,10 +128,10 @@ class EnrollmentCalls:
         return ManagementResponse(status_code=200, body=body, headers=headers)
 
     def find(self, name: str) -> Enrollment:
-        """Return one.
+        """Look up an enrollment.
 
         Raises:
-            Refusal: 404, if there is none.
+            Refusal: 404, if it does not exist.
         """
         found = self._kind.find(self._enrollments, name)
         if found is None:
@@ -140,19 +140,19 @@ class EnrollmentCalls:
         return found
 
     def check_new(self, name: str) -> None:
-        """Refuse to change what is there.
+        """Refuse to replace an enrollment.
 
         Raises:
-            Refusal: 409, if it is.
+            Refusal: 409, if it exists.
         """
         if self._kind.find(self._enrollments, name) is not None:
             raise Refusal(ErrorCode.CONFLICT, "The enrollment exists already.")
 
     def read(self, document: Mapping[str, Any], *, name: str) -> Enrollment:
-        """Read one as it was sent.
+        """Read an enrollment.
 
         Raises:
-            Refusal: 400, if it cannot be read, or has another name.
+            Refusal: 400, if it is invalid, or has another id than the path.
         """
         if not is_registration_id(name):
             raise Refusal(ErrorCode.INVALID_REQUEST, f"Invalid {self._kind.id_member}.")
@@ -178,5 +178,5 @@ class EnrollmentCalls:
         return shown
 
 
-def _answer(enrollment: Enrollment, body: Mapping[str, Any]) -> ManagementResponse:
+def _ok(enrollment: Enrollment, body: Mapping[str, Any]) -> ManagementResponse:
     return ManagementResponse(status_code=200, body=body, headers={"ETag": enrollment.etag})

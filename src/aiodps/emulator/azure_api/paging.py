@@ -1,7 +1,7 @@
-"""Long answers in pages: how many items, and where the next page begins.
+"""Pages of long lists: their size, and the token of the next page.
 
-Source: Microsoft's REST reference of the DPS service API, the headers of its queries. How many
-items the service gives to those who do not say is not known.
+Source: Microsoft's REST reference of the DPS service API, the headers of its queries. The
+service's default size is not known.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _MAX_DIGITS = 9
 def page_of(
     names: Iterable[str], request: ManagementRequest, *, item_type: str
 ) -> tuple[list[str], dict[str, str]]:
-    """Choose the page that is asked for, in the order of the names.
+    """Select the requested page, in the order of the names.
 
-    A page begins after the last name of the one before, so nothing is told twice or left out
-    because something else came or went meanwhile.
+    A page begins after the last name of the previous one, so no item is repeated or left out
+    because others were added or deleted meanwhile.
 
     Args:
         names: Of all items, each once.
-        request: Its headers say how many items, and after which page.
-        item_type: What the items are, on the wire.
+        request: With the headers for size and continuation.
+        item_type: Type of the items on the wire.
 
     Returns:
-        Names of the items, and the headers of the answer.
+        The names of the page, and the headers of the response.
 
     Raises:
-        Refusal: 400, if the size or the continuation token makes no sense.
+        Refusal: 400, if the size or the continuation token is invalid.
     """
     size = _read_size(request.headers.get(_SIZE))
     after = _read_token(request.headers.get(_CONTINUATION), item_type)
@@ -81,4 +81,4 @@ def _read_token(text: str | None, item_type: str) -> str | None:
 
 
 def _fault(header: str) -> Refusal:
-    return Refusal(ErrorCode.INVALID_REQUEST, f"The header {header} makes no sense.")
+    return Refusal(ErrorCode.INVALID_REQUEST, f"The header {header} is invalid.")

@@ -1,4 +1,4 @@
-"""The service API of registrations: what became of devices, to be read and deleted.
+"""The service API for registrations: states to read and delete.
 
 Source: Microsoft's REST reference of the DPS service API, "Device Registration State". They are
 read and deleted by registration id, but listed by enrollment group id.
@@ -22,7 +22,7 @@ _DEVICE_ONLY = ("x509", "symmetricKey", "tpm", "issuedCertificateChain")
 
 
 class RegistrationCalls:
-    """Calls about registrations; `now` is in seconds since 1970."""
+    """The calls for registrations; `now` is in seconds since 1970."""
 
     def __init__(self, service: Service, request: ManagementRequest, *, now: float) -> None:
         self._service = service
@@ -31,7 +31,7 @@ class RegistrationCalls:
         self._now = now
 
     def state_of(self, registration_id: str) -> dict[str, Any] | None:
-        """Return what became of a device, or None if it never registered."""
+        """Return a device's registration state, or None if it never registered."""
         record = self._registrations.record(registration_id)
         if record is None or not record.operations:
             return None
@@ -47,7 +47,7 @@ class RegistrationCalls:
         return known | dict(shape_state(shown, self._request.api_version or ""))
 
     def get(self, registration_id: str) -> ManagementResponse:
-        """Show one."""
+        """Return a registration state."""
         state = self.state_of(registration_id)
         if state is None:
             raise Refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Registration not found.")
@@ -55,13 +55,13 @@ class RegistrationCalls:
         return ManagementResponse(status_code=200, body=state, headers={"ETag": state["etag"]})
 
     def delete(self, registration_id: str) -> ManagementResponse:
-        """Forget one; the device may register again."""
+        """Delete a registration; the device may register again."""
         if_match = self._request.headers.get("if-match") or None
         self._registrations.delete(registration_id, if_match=if_match)
         return ManagementResponse(status_code=204)
 
     def query(self, enrollment_group_id: str) -> ManagementResponse:
-        """List those of a group, page by page."""
+        """List the registrations of a group in pages."""
         ids = list(self._registrations.of_group(enrollment_group_id))
         if not ids and self._service.enrollments.group(enrollment_group_id) is None:
             raise Refusal(ErrorCode.GROUP_NOT_FOUND, "Enrollment group not found.")

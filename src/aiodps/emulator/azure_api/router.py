@@ -1,4 +1,4 @@
-"""All that administrators can ask: Azure Resource Manager, or the service API."""
+"""Routing of management requests to Azure Resource Manager or the service API."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from aiodps.emulator.service.service import Service
 
 
 class AzureApi:
-    """Where administrators' requests go.
+    """The management APIs of one instance.
 
     Args:
-        service: What they are about.
-        access: Who may use the service API; None for an owner with keys that nobody knows.
+        service: The instance.
+        access: Its shared access policies; None for an owner with unknown keys.
     """
 
     def __init__(self, service: Service, access: Access | None = None) -> None:
         self.access = access or Access([AccessPolicy.create(OWNER)])
-        """Who may use the service API."""
+        """The shared access policies."""
         self._arm = Arm(service, self.access)
         self._service_api = ServiceApi(service, self.access)
 
     def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
-        """Answer a request, whatever it is; `now` is in seconds since 1970."""
+        """Handle any request; `now` is in seconds since 1970."""
         if request.path.lower().startswith(ARM_PREFIX):
             return self._arm.handle(request, now=now)
 

@@ -1,4 +1,4 @@
-"""The service API: enrollments, groups and registrations, for callers with a shared access policy.
+"""The service API: enrollments, groups and registrations, with shared access policies.
 
 Source: Microsoft's REST reference of the DPS service API. Paths are taken in any casing and with a
 slash at the end, as Microsoft's clients write them.
@@ -25,7 +25,7 @@ from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.service import Service
 
 COLLECTIONS: Final = ("enrollments", "enrollmentgroups", "registrations")
-"""How paths of the service API begin, in lower case."""
+"""First segments of the paths of the service API, in lower case."""
 _NOT_ALLOWED = HTTPStatus.METHOD_NOT_ALLOWED
 _QUERY = "query"
 _ATTESTATION_MECHANISM = "attestationmechanism"
@@ -33,10 +33,10 @@ _ATTESTATION_MECHANISM = "attestationmechanism"
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """Something that can be done, and the right that it takes."""
+    """A call of the service API, and the right that it needs."""
 
     right: Right
-    answer: Callable[[], ManagementResponse]
+    run: Callable[[], ManagementResponse]
 
 
 class ServiceApi:
@@ -44,8 +44,8 @@ class ServiceApi:
 
     Args:
         service: The instance.
-        access: Who may do what.
-        rng: Where tracking ids come from; None for the system's.
+        access: Its shared access policies.
+        rng: Source of tracking ids; None for the system's.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class ServiceApi:
         self._rng = rng or random.SystemRandom()
 
     def handle(self, request: ManagementRequest, *, now: float) -> ManagementResponse:
-        """Answer a call, whatever it is; never raises. `now` is in seconds since 1970."""
+        """Handle any request; never raises. `now` is in seconds since 1970."""
         calls: Mapping[str, _Call] = {}
         try:
             calls = self._find(request, now=now)
-            call = choose(calls, request.method)
+            call = call_of(calls, request.method)
             self._access.check(request, call.right, now=now)
             if self._service.throttle is not None:
                 self._service.throttle.call_service(now=now)
 
             _check_version(request)
-            return call.answer()
+            return call.run()
         except Refusal as refused:
             return self._refuse(refused, allowed=calls, now=now)
 
@@ -89,7 +89,7 @@ class ServiceApi:
         )
 
     def _find(self, request: ManagementRequest, *, now: float) -> Mapping[str, _Call]:
-        """Find what can be done at a path, by method."""
+        """Return the calls of a path, by method."""
         registrations = RegistrationCalls(self._service, request, now=now)
         parts = [unquote(part) for part in request.path.strip("/").split("/")]
         match parts[0].lower(), parts[1:]:
@@ -111,7 +111,7 @@ class ServiceApi:
         *,
         now: float,
     ) -> Mapping[str, _Call]:
-        """Return what can be done to enrollments of a kind at this path, by method."""
+        """Return the calls for enrollments of a kind, by method."""
         enrollments = self._service.enrollments
         calls = EnrollmentCalls(
             enrollments, kind, request, state_of=registrations.state_of, now=now
@@ -136,7 +136,7 @@ class ServiceApi:
 
 
 def _registration_calls(calls: RegistrationCalls, rest: list[str]) -> Mapping[str, _Call]:
-    """Return what can be done to registrations at this path, by method."""
+    """Return the calls for registrations, by method."""
     match rest:
         case [name] if name:
             return {
@@ -159,8 +159,8 @@ def _check_version(request: ManagementRequest) -> None:
 _Method = TypeVar("_Method")
 
 
-def choose(calls: Mapping[str, _Method], method: str) -> _Method:
-    """Return what a method does.
+def call_of(calls: Mapping[str, _Method], method: str) -> _Method:
+    """Return the call of a method.
 
     Args:
         calls: By method; empty if there is no such resource.
@@ -168,7 +168,7 @@ def choose(calls: Mapping[str, _Method], method: str) -> _Method:
 
     Raises:
         Refusal: 404, if there is no such resource.
-        Refusal: 405, if the method is none of these.
+        Refusal: 405, if it does not take this method.
     """
     if not calls:
         raise Refusal(ErrorCode.NOT_FOUND, "No such resource.")

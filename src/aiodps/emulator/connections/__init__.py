@@ -1,1 +1,1 @@
-"""Ports: a `Listener` accepts, `TlsHandshake` makes a stream, and a front speaks on it."""
+"""Connections: a `Listener` accepts them, `TlsHandshake` makes streams for the frontends."""

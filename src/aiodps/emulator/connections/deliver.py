@@ -1,4 +1,4 @@
-"""How a fault's delivery is carried out: damage to an answer, slow bytes, ended connections."""
+"""Delivery of responses under a fault: damage, slow sending, closed connections."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
 
 SEND_SECONDS: Final = 60.0
-"""Seconds in which a peer must take something of an answer."""
+"""Seconds in which a peer must accept some bytes of a response."""
 SILENCE_SECONDS: Final = 600.0
-"""Seconds for which a connection is kept on which nothing is said any more."""
+"""Seconds for which a silent connection is kept open."""
 _NOISE_BYTES: Final = 256
 
 
 def damage(content: bytes, delivery: Delivery | None) -> bytes:
-    """Return the body of an answer as the fault wants it."""
+    """Damage the body of a response as a fault demands."""
     if delivery is None:
         return content
 
@@ -29,7 +29,7 @@ def damage(content: bytes, delivery: Delivery | None) -> bytes:
     if delivery.truncate is Part.BODY:
         content = content[: len(content) // 2]
 
-    # White space before the JSON, which is right in all but its length.
+    # White space before the JSON: valid but for its length.
     return content.rjust(delivery.oversize)
 
 

@@ -11,43 +11,43 @@ class Part(enum.Enum):
     """What of an answer is damage."""
 
     BODY = "body"
-    """The JSON alone; what is around it stays right."""
+    """The JSON alone, in a valid message."""
     MESSAGE = "message"
-    """The HTTP message or the MQTT packet as such."""
+    """The whole HTTP message or MQTT packet."""
 
 
 class Ending(enum.Enum):
-    """How the emulator ends a connection on purpose."""
+    """How a fault ends a connection."""
 
     CLOSE = "close"
-    """Properly (FIN)."""
+    """With a proper close (FIN)."""
     RESET = "reset"
-    """At once (RST)."""
+    """With a reset (RST)."""
     SILENCE = "silence"
-    """Not at all: it stays open, and nothing is said any more."""
+    """Not at all: it stays open, and nothing more is sent."""
 
 
 class WrongRid(enum.Enum):
-    """Where an answer with a `$rid` that nobody asked with comes."""
+    """When a response with an unknown `$rid` is sent."""
 
     INSTEAD = "instead"
-    """Of the right one."""
+    """In place of the right response."""
     BEFORE = "before"
-    """The right one."""
+    """Before the right response."""
 
 
 class Reorder(enum.Enum):
-    """Which order of MQTT packets is turned around."""
+    """Which order of MQTT packets is reversed."""
 
     ACKNOWLEDGEMENT = "acknowledgement"
-    """The answer comes before the PUBACK of its question."""
+    """The response is sent before the PUBACK of its request."""
     RESPONSES = "responses"
-    """The answer comes after the next one of this connection; without a next one, never."""
+    """The response is sent after the next one of this connection, if there is a next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drip:
-    """How slowly bytes come."""
+    """A slow rate of sending."""
 
     size: int
     """Bytes at a time."""
@@ -57,46 +57,46 @@ class Drip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How an answer is brought to the device if not simply sent: what a fault asks of a front.
+    """The delivery of a response under a fault.
 
-    Fields that a fault file has too are called the same there, and go into this as they are.
+    Fields that are members of a fault rule too have the same names.
     """
 
     delay: float = 0.0
-    """Seconds to wait before the answer."""
+    """Seconds to wait before the response."""
     ending: Ending | None = None
-    """How the connection ends; None to go on."""
+    """How the connection ends; None to keep it."""
     sent: bool = True
-    """Whether the answer is sent at all before that."""
+    """Whether the response is sent before the connection ends."""
     acknowledged: bool = True
-    """Whether MQTT acknowledges what was asked before that."""
+    """Whether MQTT acknowledges the request before that."""
     retry_after: str | None = None
-    """What is said in place of the service's wait, "" for nothing; None to leave it."""
+    """Overrides the service's wait, "" for none; None to keep it."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Of HTTP, beside the others."""
+    """Additional headers of HTTP."""
     truncate: Part | None = None
     """Only the first half is sent."""
     garbage: Part | None = None
     """Random bytes are sent instead."""
     oversize: int = 0
-    """Bytes the body has at least."""
+    """Minimum size of the body in bytes."""
     drip: Drip | None = None
     """None for all at once."""
     duplicate: int = 0
-    """How often the answer is sent again."""
+    """Number of additional copies of the response."""
     stale: bool = False
-    """The last answer of this MQTT connection comes again before this one."""
+    """The previous response of this MQTT connection is sent again before this one."""
     wrong_rid: WrongRid | None = None
-    """An MQTT answer for somebody else."""
+    """An MQTT response with an unknown `$rid`."""
     reorder: Reorder | None = None
     """Only over MQTT."""
     extra_topics: Sequence[str] = ()
-    """MQTT topics of messages that come before the answer."""
+    """MQTT topics of messages that are sent before the response."""
     connack: int | None = None
-    """Return code of a CONNACK; None to judge the CONNECT as always."""
+    """Return code of a CONNACK; None for the regular one."""
     suback: int | None = None
-    """Return code of a SUBACK; None to grant as always."""
+    """Return code of a SUBACK; None for the regular one."""
     alert: int | None = None
     """TLS alert in answer to the ClientHello."""
     noise: int = 0
-    """Where random bytes come from, so that they are the same each time."""
+    """Seed of random bytes."""

@@ -1,4 +1,4 @@
-"""How TLS begins on a port, and what may go wrong with that on purpose."""
+"""TLS handshakes, with their faults."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ log = logging.getLogger(__name__)
 
 
 class HandshakeHook(Protocol):
-    """Decides about connections that begin, and is told of those that come to nothing."""
+    """Draws the faults of handshakes, and is told of failed ones."""
 
     def on_accept(self) -> Delivery | None:
-        """Say what happens to a connection before anything is read."""
+        """Return the fault of a new connection; None for none."""
         ...
 
     def on_failure(self, reason: str) -> None:
-        """Take down a handshake that failed without our doing."""
+        """Record a handshake that failed without a fault."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsHandshake:
-    """The TLS handshake of a port: makes a stream of a connection, or goes wrong on purpose."""
+    """The TLS handshake of a port, which makes a stream of a connection."""
 
     context: SSL.Context
-    """Of the server."""
+    """The server's TLS context."""
     hook: HandshakeHook | None = None
-    """Decides about connections; None to let everybody in."""
+    """Source of faults; None for none."""
 
     async def accept(
         self, sock: socket.socket, peer_timeout: PeerTimeout, tasks: TaskGroup
     ) -> TlsStream:
-        """Shake hands.
+        """Perform the handshake, or the fault in its place.
 
         Args:
-            sock: The connection; stays the caller's.
+            sock: The connection; the caller closes it.
             peer_timeout: Of the connection.
-            tasks: Where a slow line is kept up.
+            tasks: For the task of a throttled connection.
 
         Raises:
-            PeerLostError: If the two could not agree, or were not meant to.
+            PeerLostError: If the handshake fails.
         """
         delivery = None if self.hook is None else self.hook.on_accept()
         if delivery is None:
@@ -75,7 +75,7 @@ class TlsHandshake:
         try:
             return await TlsStream.accept(sock, self.context, peer_timeout)
         except PeerLostError as exc:
-            # What TLS says of a failure is worth reading: a device is misconfigured.
+            # The reason tells of a misconfigured device.
             log.log(
                 logging.INFO if exc.explained else logging.DEBUG, "TLS handshake failed: %s", exc
             )
@@ -86,18 +86,18 @@ class TlsHandshake:
 
 
 async def _before_handshake(stream: PlainStream, delivery: Delivery) -> None:
-    """Do what a fault wants before the handshake.
+    """Carry out a fault before the handshake.
 
     Raises:
-        PeerLostError: If there will be none.
+        PeerLostError: If the fault ends the connection.
     """
     if delivery.alert is not None or delivery.garbage is not None:
-        await stream.receive()  # the ClientHello, so that this is an answer to it
+        await stream.receive()  # the ClientHello, which the alert answers
         alert = b"" if delivery.alert is None else _alert(delivery.alert)
         answer = replace(delivery, ending=delivery.ending or Ending.CLOSE, sent=True)
         await deliver(stream, alert, answer)
 
-    # With `sent` the connection ends behind the handshake.
+    # With `sent` the connection ends after the handshake.
     ending = None if delivery.sent else delivery.ending
     await deliver(stream, b"", replace(delivery, truncate=None, ending=ending))
 

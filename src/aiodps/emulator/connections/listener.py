@@ -1,4 +1,4 @@
-"""A port, with TLS or without: accepts connections, and gives each a task of its own."""
+"""Listening sockets, with or without TLS: each connection is served in its own task."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from aiodps.emulator.connections.tls import TlsStream
 from aiodps.errors import ConfigurationError
 
 BACKLOG: Final = 4096
-"""Connections the kernel holds for us. With the usual 100, a burst of 2,000 overflows."""
+"""Connections that the kernel queues. With the usual 100, a burst of 2,000 overflows."""
 _BATCH: Final = BACKLOG
-"""Connections accepted before the others get their turn: handshakes that are ready already may
-take a second, and the queue of the kernel must be empty until then."""
+"""Connections accepted before other tasks run: their handshakes may take a second, and the queue of
+the kernel must be empty before that."""
 _RETRY_SECONDS: Final = 0.05
 """Seconds to wait when this machine has run out of file descriptors."""
 
 Frontend: TypeAlias = Callable[[Stream], Awaitable[None]]
-"""What speaks with a peer until the connection may be closed."""
+"""Serves a connection until it may be closed."""
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +44,15 @@ class Listener:
 
     @classmethod
     def bind(cls, host: str, port: int, *, setting: str) -> Self:
-        """Take a port.
+        """Bind a port.
 
         Args:
             host: An address or a name of this machine.
             port: 0 for any free one.
-            setting: What the port is called where the caller has it from, for the error.
+            setting: Name of the port's setting, for the error.
 
         Raises:
-            ConfigurationError: If it is taken, or not ours to take.
+            ConfigurationError: If it cannot be bound.
         """
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -69,7 +69,7 @@ class Listener:
         return cls(sock)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the port."""
         self._socket.close()
 
     async def serve(
@@ -80,13 +80,13 @@ class Listener:
         connection_limit: ConnectionLimit,
         tls: TlsHandshake | None = None,
     ) -> None:
-        """Accept connections until cancelled; what one of them does never ends the others.
+        """Accept connections until cancelled; an error in one never ends the others.
 
         Args:
-            frontend: Speaks with each peer.
-            tasks: Where each connection gets a task.
-            connection_limit: How many connections there may be, with those of other ports.
-            tls: Makes a stream of each; None for a port without TLS, for this machine only.
+            frontend: Serves each connection.
+            tasks: For the tasks of connections.
+            connection_limit: Shared with other ports.
+            tls: The TLS handshake; None for a port without TLS, for this machine only.
         """
         while True:
             await anyio.wait_readable(self._socket)
@@ -94,24 +94,26 @@ class Listener:
             try:
                 for _ in range(min(free, _BATCH)):
                     sock, _peer = self._socket.accept()
-                    tasks.start_soon(_converse, sock, frontend, tasks, connection_limit, tls)
+                    tasks.start_soon(
+                        _serve_connection, sock, frontend, tasks, connection_limit, tls
+                    )
             except BlockingIOError:
                 pass
             except OSError as exc:
                 if exc.errno != errno.ECONNABORTED:  # the peer has gone already
-                    # We are out of descriptors or memory, sooner than we reckoned.
+                    # Descriptors or memory have run out, sooner than expected.
                     connection_limit.evict_idle()
                     await anyio.sleep(_RETRY_SECONDS)
 
 
-async def _converse(
+async def _serve_connection(
     sock: socket.socket,
     frontend: Frontend,
     tasks: TaskGroup,
     connection_limit: ConnectionLimit,
     tls: TlsHandshake | None,
 ) -> None:
-    """See one connection through, from the handshake to the end."""
+    """Serve one connection, from the handshake to its end."""
     try:
         sock.setblocking(False)
         # Without this a small packet may wait 40 ms for the acknowledgement of the last one.

@@ -1,4 +1,4 @@
-"""A connection without TLS: for the admin port, which does not leave this machine."""
+"""Connections without TLS, for the admin port on loopback."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.emulator.connections.timeouts import PeerTimeout
 
 CHUNK: Final = 16384
-"""Bytes that are taken at once: as many as a TLS record has."""
+"""Bytes received at once: the size of a TLS record."""
 LINGER_SECONDS: Final = 2.0
 LINGER_BYTES: Final = 1 << 20
 
 
 class PlainStream:
-    """One connection without TLS, for one task; any await in it obeys its `patience`."""
+    """One connection without TLS, for one task; each await obeys its `peer_timeout`."""
 
     def __init__(self, sock: socket.socket, peer_timeout: PeerTimeout) -> None:
         self.peer_timeout = peer_timeout
         self.certificates: tuple[x509.Certificate, ...] = ()
-        """None are shown without TLS."""
+        """Always empty without TLS."""
         self._socket = sock
 
     async def receive(self) -> bytes:
@@ -58,7 +58,7 @@ class PlainStream:
                 raise PeerLostError("the peer has gone", explained=False) from exc
 
     async def linger(self) -> None:
-        """Let the peer read the last answer: take what it still sends, for a short while."""
+        """Let the peer read the last response: drop what it still sends, for a short while."""
         await linger(self._socket, self.peer_timeout)
 
     def reset(self) -> None:
@@ -77,9 +77,9 @@ def reset(sock: socket.socket) -> None:
 
 
 async def linger(sock: socket.socket, peer_timeout: PeerTimeout) -> None:
-    """Say that we are done, and drop what still comes, for a short while.
+    """Shut down sending, and drop what is still received, for a short while.
 
-    A socket that is closed with unread bytes resets the connection, last answer and all.
+    Closing a socket with unread bytes resets the connection, and the last response is lost.
     """
     peer_timeout.start(silence=LINGER_SECONDS, total=LINGER_SECONDS)
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What the fronts speak over: bytes to and from one peer, bounded in time."""
+"""The interface of streams: bytes to and from one peer, bounded in time."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from aiodps.emulator.connections.timeouts import PeerTimeout
 
 
 class PeerLostError(Exception):
-    """The peer has gone, or what it sends is not TLS."""
+    """The connection to the peer is lost."""
 
     def __init__(self, reason: str, *, explained: bool) -> None:
         super().__init__(reason)
         self.explained = explained
-        """Whether TLS says why: an alert of the peer's, or what we could not take."""
+        """Whether the reason is one of TLS, worth logging: an alert, or an error of the handshake."""
 
 
 class Stream(Protocol):
-    """One connection, for one task; any await in it obeys its `patience`."""
+    """One connection, for one task; each await obeys its `peer_timeout`."""
 
     peer_timeout: PeerTimeout
     certificates: tuple[x509.Certificate, ...]
-    """The client's certificates, leaf first, as sent; empty if it showed none."""
+    """The client's certificates, leaf first, as sent; empty if it presented none."""
 
     async def receive(self) -> bytes:
         """Return what has arrived, or b"" if the peer has ended the connection properly.
@@ -42,7 +42,7 @@ class Stream(Protocol):
         ...
 
     async def linger(self) -> None:
-        """Let the peer read the last answer: take what it still sends, for a short while."""
+        """Let the peer read the last response: drop what it still sends, for a short while."""
         ...
 
     def reset(self) -> None:

@@ -1,4 +1,4 @@
-"""A slow line between a peer and the emulator, below TLS: a fault of whole connections."""
+"""A slow connection below TLS: a socket pair whose bytes are relayed at a limited rate."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from aiodps.emulator.connections.delivery import Delivery, Drip
 from aiodps.emulator.connections.plain import CHUNK
 
 SEND_SECONDS: Final = 60.0
-"""Seconds in which a peer must take something."""
+"""Seconds in which a peer must accept some bytes."""
 _FAST = Drip(size=CHUNK, every=0.0)
 
 
 def throttled(sock: socket.socket, delivery: Delivery, tasks: TaskGroup) -> socket.socket:
-    """Put a slow line before a connection.
+    """Throttle a connection.
 
     Args:
-        sock: To the peer; stays the caller's.
-        delivery: How slow what we send is to be, and whether only half of the first of it comes.
-        tasks: Where the bytes are carried, until the last one is sent.
+        sock: To the peer; the caller closes it.
+        delivery: The rate of sending, and whether only half of the first bytes is sent.
+        tasks: For the task that relays, until the last byte is sent.
 
     Returns:
-        The near end of the line: what comes from the peer is read there, what goes to it written.
+        A socket to use in place of the connection.
     """
     near, far = socket.socketpair()
     for end in (near, far):
         end.setblocking(False)
 
-    tasks.start_soon(_carry, sock.dup(), far, delivery)
+    tasks.start_soon(_relay, sock.dup(), far, delivery)
     return near
 
 
-async def _carry(peer: socket.socket, far: socket.socket, delivery: Delivery) -> None:
+async def _relay(peer: socket.socket, far: socket.socket, delivery: Delivery) -> None:
     with peer, far:
         async with anyio.create_task_group() as both:
-            both.start_soon(_take, peer, far)
-            await _bring(far, peer, delivery)
+            both.start_soon(_relay_received, peer, far)
+            await _relay_sent(far, peer, delivery)
             both.cancel_scope.cancel()
 
 
-async def _take(peer: socket.socket, far: socket.socket) -> None:
-    """Carry what comes from the peer, as fast as it comes."""
+async def _relay_received(peer: socket.socket, far: socket.socket) -> None:
+    """Relay what the peer sends, at full speed."""
     with suppress(OSError):
         while data := await _receive(peer):
             await _send(far, data)
@@ -54,8 +54,8 @@ async def _take(peer: socket.socket, far: socket.socket) -> None:
         far.shutdown(socket.SHUT_WR)
 
 
-async def _bring(far: socket.socket, peer: socket.socket, delivery: Delivery) -> None:
-    """Carry what goes to the peer."""
+async def _relay_sent(far: socket.socket, peer: socket.socket, delivery: Delivery) -> None:
+    """Relay what is sent to the peer, throttled."""
     drip = delivery.drip or _FAST
     with suppress(OSError), anyio.CancelScope() as peer_timeout:
         while data := await _receive(far):

@@ -1,4 +1,4 @@
-"""How long a peer may take: one deadline for a connection, moved as the peer makes progress."""
+"""Timeouts of peers: one deadline for each connection, moved as the peer makes progress."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final, Self
 import anyio
 
 RESPONSE_SECONDS: Final = 60.0
-"""Seconds that the peer has to take an answer, however long it took to ask."""
-_NOT_WORTH_IT: Final = 0.1
-"""Share of the silence by which a deadline need not be moved: that costs more than to look."""
+"""Seconds in which the peer must accept a response, however long its request took."""
+_TOLERANCE: Final = 0.1
+"""Share of the silence below which a deadline is not moved, as that costs more than to compare."""
 
 
 class PeerTimeout:
-    """The time a connection has left; when it runs out, whatever waits for the peer is ended.
+    """The deadline of a connection; when it passes, whatever waits for the peer is cancelled.
 
     One scope serves a connection from the first byte to the last: moving its deadline is cheap,
     a new scope for each read is not.
@@ -26,22 +26,22 @@ class PeerTimeout:
         self._silence = math.inf
         self._latest = math.inf
         self.renewed = anyio.current_time()
-        """When the peer made progress last, by the event loop's clock."""
+        """Time of the peer's latest progress, by the event loop's clock."""
 
     def start(self, *, silence: float, total: float = math.inf) -> None:
-        """Begin something that may take `total` seconds, of them `silence` without progress."""
+        """Start an exchange of at most `total` seconds, and `silence` seconds without progress."""
         now = anyio.current_time()
         self._silence = silence
         self._latest = now + total
         self._move(now + min(silence, total))
 
     def renew(self) -> None:
-        """Note progress."""
+        """Record progress."""
         self.renewed = now = anyio.current_time()
         self._move(min(now + self._silence, self._latest))
 
     def ensure(self, seconds: float) -> None:
-        """Leave so many seconds at least, whatever has been taken already."""
+        """Extend the deadline to at least so many seconds from now."""
         if self._scope.deadline - anyio.current_time() < seconds:
             self.start(silence=seconds)
 
@@ -51,7 +51,7 @@ class PeerTimeout:
 
     def _move(self, deadline: float) -> None:
         later = deadline - self._scope.deadline
-        if not 0 <= later < self._silence * _NOT_WORTH_IT:
+        if not 0 <= later < self._silence * _TOLERANCE:
             self._scope.deadline = deadline
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""TLS as DPS speaks it: any client certificate or none is taken, and judged later, by the service.
+"""TLS of DPS: any client certificate or none is accepted here, and verified by the service.
 
 pyOpenSSL, because the standard library can neither accept certificates it cannot verify nor, up
 to Python 3.12, show the whole chain, and its asyncio servers send no alerts. That the peer holds
@@ -23,15 +23,15 @@ from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.pki import Credential
 
 MAX_CHAIN: Final = 16
-"""Certificates a client may show; each that it shows has to be read, and then tried."""
+"""Certificates that a client may present; each has to be read and tried."""
 HANDSHAKE_SILENCE: Final = 30.0
-"""Seconds in which a peer that shakes hands must send something."""
+"""Seconds in which a peer must send something during the handshake."""
 HANDSHAKE_TOTAL: Final = 90.0
 """Seconds for the whole handshake: generous, for a burst of thousands on a small machine."""
-_IN_A_ROW: Final = 32
-"""Responses to one peer before the others get their turn."""
+_SENDS_PER_TURN: Final = 32
+"""Responses to one peer before other tasks run."""
 _HTTP: Final = b"http/1.1"
-"""The one protocol that is agreed on in TLS, if the client asks; others are spoken unnamed."""
+"""The only protocol in ALPN; clients of the others do not use ALPN."""
 
 T = TypeVar("T")
 
@@ -43,13 +43,13 @@ def server_context(credential: Credential) -> SSL.Context:
     context.use_certificate(credential.certificate)
     context.use_privatekey(credential.private_key)
     context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
-    # What OpenSSL would find out about a chain nobody asks; each certificate costs a signature.
+    # OpenSSL's verification of the chain is not used; each certificate would cost a signature.
     context.set_verify_depth(0)
     context.set_alpn_select_callback(
         lambda _, offered: _HTTP if _HTTP in offered else SSL.NO_OVERLAPPING_PROTOCOLS
     )
     # A resumed session would carry the leaf only. Tickets of TLS 1.3 are still sent, because
-    # without them clients that leave TCP_NODELAY off stall for 40 ms; nobody remembers them.
+    # without them clients that leave TCP_NODELAY off stall for 40 ms; they cannot be used.
     context.set_options(SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     # Idle connections give back the 34 kB that OpenSSL reads and writes with.
@@ -58,14 +58,14 @@ def server_context(credential: Credential) -> SSL.Context:
 
 
 class TlsStream:
-    """One connection with TLS, for one task; any await in it obeys its `patience`."""
+    """One connection with TLS, for one task; each await obeys its `peer_timeout`."""
 
     def __init__(
         self, sock: socket.socket, tls: SSL.Connection, peer_timeout: PeerTimeout
     ) -> None:
         self.peer_timeout = peer_timeout
         self.certificates: tuple[x509.Certificate, ...] = ()
-        """The client's certificates, leaf first, as sent; empty if it showed none."""
+        """The client's certificates, leaf first, as sent; empty if it presented none."""
         self._socket = sock
         self._tls = tls
         self._sends = 0
@@ -75,7 +75,7 @@ class TlsStream:
     async def accept(
         cls, sock: socket.socket, context: SSL.Context, peer_timeout: PeerTimeout
     ) -> Self:
-        """Shake hands; if that fails, the peer is told why with an alert.
+        """Perform the handshake; if that fails, the peer gets an alert.
 
         Args:
             sock: The connection.
@@ -83,10 +83,10 @@ class TlsStream:
             peer_timeout: Of the connection.
 
         Raises:
-            PeerLostError: If the two could not agree.
+            PeerLostError: If the handshake fails.
         """
         peer_timeout.start(silence=HANDSHAKE_SILENCE, total=HANDSHAKE_TOTAL)
-        # Who only connects and says nothing costs no memory of OpenSSL's.
+        # A client that only connects costs no memory of OpenSSL.
         await anyio.wait_readable(sock)
         stream = cls(sock, SSL.Connection(context, sock), peer_timeout)
         stream._tls.set_accept_state()
@@ -104,7 +104,7 @@ class TlsStream:
         Raises:
             PeerLostError: If the connection broke.
         """
-        # A peer that always has something to say must not keep the others waiting.
+        # A peer that sends without pause must not keep the others waiting.
         await anyio.lowlevel.checkpoint()
         return await self._do(self._receive)
 
@@ -119,13 +119,13 @@ class TlsStream:
             sent = await self._do(lambda: self._tls.send(rest))  # noqa: B023 (awaited at once)
             rest = rest[sent:]
 
-        # A peer that asks a thousand things at once must not keep the others waiting.
+        # A peer that pipelines a thousand requests must not keep the others waiting.
         self._sends += 1
-        if self._sends % _IN_A_ROW == 0:
+        if self._sends % _SENDS_PER_TURN == 0:
             await anyio.lowlevel.checkpoint()
 
     async def linger(self) -> None:
-        """Let the peer read the last answer: take what it still sends, for a short while."""
+        """Let the peer read the last response: drop what it still sends, for a short while."""
         with contextlib.suppress(SSL.Error, OSError):
             self._tls.shutdown()
 
@@ -151,7 +151,7 @@ class TlsStream:
             return b""
 
     async def _do(self, operation: Callable[[], T]) -> T:
-        """Try the operation; wait only when TLS asks for it."""
+        """Try the operation, waiting whenever TLS needs to."""
         while True:
             try:
                 return operation()

@@ -1,4 +1,4 @@
-"""What the fronts (HTTP, MQTT) hand to the service and get back: no bytes, no sockets."""
+"""Requests and responses between the frontends and the service, independent of the transport."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from aiodps.emulator.connections.delivery import Delivery
 from aiodps.emulator.protocol.strict_rules import StrictRule
 
 Json: TypeAlias = Mapping[str, Any] | Sequence[Any]
-"""A JSON document of an answer: an object or an array."""
+"""A JSON body: an object or an array."""
 
 
 class Operation(enum.Enum):
-    """What a device can ask for."""
+    """An operation of the device API."""
 
     REGISTER = "register"
     OPERATION_STATUS = "operation status"
@@ -26,7 +26,7 @@ class Operation(enum.Enum):
 
 
 class Transport(enum.Enum):
-    """What a device's request came over, as far as the service's answer depends on it."""
+    """The transport of a device's request, as far as the response depends on it."""
 
     HTTPS = "https"
     MQTT = "mqtt"
@@ -35,91 +35,91 @@ class Transport(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request of a device, freed from its transport."""
+    """A request of a device."""
 
     operation: Operation
     id_scope: str
     registration_id: str
     api_version: str | None
-    """None if the device gave none."""
+    """None if absent."""
     operation_id: str | None = None
     """Only for `OPERATION_STATUS`."""
     body: bytes = field(default=b"", repr=False)
     transport: Transport = Transport.HTTPS
     deviations: tuple[StrictRule, ...] = field(default=(), compare=False)
-    """What is not as it should be on the wire; only `--strict` minds."""
+    """Deviations from the specification, which `--strict` refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """How the device proved who it is: what it showed in TLS and in the request."""
+    """The credentials of a device, from TLS and from the request."""
 
     certificates: tuple[x509.Certificate, ...] = ()
-    """Leaf first, as sent; empty if the device showed none. Nothing has been judged yet."""
+    """Leaf first, as sent; empty if the device presented none. Not verified yet."""
     authorization: str | None = field(default=None, repr=False)
     """`Authorization` header or MQTT password; None if absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """The service's answer, before it is put on a wire."""
+    """A response to a device."""
 
     status_code: int
-    """0 if the request was never heard."""
+    """0 if the request never reached the service."""
     body: Mapping[str, Any] = field(repr=False)
     """A JSON object."""
     retry_after: int | None = None
-    """Whole seconds, or None to say nothing: real clients cannot read fractions."""
+    """Whole seconds, as clients cannot read fractions; None to leave it out."""
     delivery: Delivery | None = None
-    """None to send it as it is, at once."""
+    """None for a regular delivery."""
     why: str | None = None
-    """More than the body says about a refusal, for the journal alone; None if there is no more."""
+    """Cause of a refusal, for the request log alone; None if the body says it all."""
 
     @property
     def wait(self) -> str | None:
-        """What is said about waiting, as text; None for nothing."""
-        said = None if self.delivery is None else self.delivery.retry_after
-        if said is not None:
-            return said or None
+        """The `Retry-After` to send; None for none."""
+        override = None if self.delivery is None else self.delivery.retry_after
+        if override is not None:
+            return override or None
 
         return None if self.retry_after is None else str(self.retry_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagementRequest:
-    """A request to the service API or to Azure Resource Manager, not looked into."""
+    """A request to the service API or to Azure Resource Manager."""
 
     method: str
-    """Of HTTP, in upper case."""
+    """HTTP method, in upper case."""
     path: str
-    """As in the request, without the query."""
+    """As received, without the query."""
     query: Mapping[str, str]
-    """Its parameters, names in lower case; of those that come twice the first counts."""
+    """Parameters, names in lower case; the first of repeated ones."""
     headers: Mapping[str, str] = field(repr=False)
     """Names in lower case."""
     body: bytes = field(default=b"", repr=False)
 
     @property
     def api_version(self) -> str | None:
-        """The version of the API that the caller speaks; None if it names none."""
+        """The api-version; None if absent."""
         return self.query.get("api-version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagementResponse:
-    """An answer to a `ManagementRequest`."""
+    """A response to a `ManagementRequest`."""
 
-    status_code: int
+    status_code: int = 200
     body: Json | None = field(default=None, repr=False)
-    """None for no body at all."""
+    """None for no body."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """Beside those that every answer has."""
+    """Additional headers."""
     delivery: Delivery | None = None
-    """None to send it as it is, at once."""
+    """None for a regular delivery."""
     why: str | None = None
-    """Why the caller was refused, in words that are not for the caller; None if there are none."""
+    """Cause of a refusal, for the request log alone; None if the body says it all."""
 
 
 def encode_json(body: Json) -> bytes:
-    """Write a body as both fronts send it."""
+    """Encode a body as both frontends send it."""
     return json.dumps(body, separators=(",", ":")).encode()

@@ -1,7 +1,6 @@
-"""What certificates prove: names, thumbprints, signatures, and the path from a device to a CA.
+"""Certificates of untrusted clients: names, thumbprints, signatures, and the path to a CA.
 
-Certificates come from strangers, so reading one may fail anywhere; a certificate that cannot be
-read proves nothing.
+Reading any part of such a certificate may fail; one that cannot be read proves nothing.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ from aiodps.pki.credential import common_name, is_ca
 _PEM = b"-----BEGIN"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _KNOWN = 4096
-"""Good signatures, names and thumbprints that are remembered: about 6 MB of certificates."""
+"""Valid signatures, names and thumbprints that are cached: about 6 MB of certificates."""
 
 
 def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certificate:
-    """Read a certificate in any of the forms that Azure's tools send.
+    """Read a certificate in any form that Azure's tools send.
 
     Args:
-        certificate: PEM, DER, or base64 of either; of several PEM blocks the first counts.
+        certificate: PEM, DER, or base64 of either; the first of several PEM blocks.
 
     Raises:
-        CertificateError: If it is nothing of the kind.
+        CertificateError: If it is not a certificate.
     """
     if isinstance(certificate, x509.Certificate):
         return certificate
@@ -58,7 +57,7 @@ def thumbprint(certificate: x509.Certificate) -> str:
 
 @functools.lru_cache(maxsize=_KNOWN)
 def subject(certificate: x509.Certificate) -> str:
-    """Return the subject as text, like `CN=my-root`; empty if it cannot be read."""
+    """Return the subject, like `CN=my-root`; empty if it cannot be read."""
     return _part(lambda: f"{certificate.subject.rfc4514_string()}")
 
 
@@ -80,7 +79,7 @@ def certificate_info(certificate: x509.Certificate) -> dict[str, str | int]:
 
 
 def is_named(certificate: x509.Certificate, registration_id: str) -> bool:
-    """Whether the certificate's CN is the registration id; their casing does not count."""
+    """Whether the certificate's CN is the registration id; casing is ignored."""
     try:
         name = common_name(certificate)
     except UNREADABLE:
@@ -100,7 +99,7 @@ def is_valid_at(certificate: x509.Certificate, now: float) -> bool:
 
 
 def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether the issuer's name and key stand behind the certificate."""
+    """Whether the certificate names the issuer and is signed by its key."""
     try:
         _check_signature(certificate, issuer)
     except (InvalidSignature, *UNREADABLE):
@@ -116,8 +115,8 @@ def path_up(
 ) -> tuple[x509.Certificate, ...]:
     """Return the CAs above a leaf, nearest first, as far as they are known.
 
-    Every step is a certificate that the device presented; only the last one may be an anchor that
-    stayed at home. A missing intermediate is never filled in from elsewhere.
+    Every step is a certificate that the device presented; only the last one may be an anchor
+    alone. A missing intermediate is never filled in.
     """
     path: list[x509.Certificate] = []
     top, unused = leaf, list(presented)
@@ -134,7 +133,7 @@ def path_up(
 
 
 def _part(read: Callable[[], str]) -> str:
-    """Read a part of a certificate as text; empty if it cannot be read."""
+    """Read a part of a certificate as a string; empty if it cannot be read."""
     with warnings.catch_warnings(action="ignore"):  # of names longer than X.509 allows
         try:
             return read()
@@ -158,7 +157,7 @@ def _may_sign(certificate: x509.Certificate) -> bool:
 
 @functools.lru_cache(maxsize=_KNOWN)
 def _check_signature(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
-    """Raise unless the issuer signed the certificate; only good signatures are remembered."""
+    """Raise unless the issuer signed the certificate; only valid signatures are cached."""
     certificate.verify_directly_issued_by(issuer)
 
 

@@ -1,1 +1,1 @@
-"""What DPS decides: rules and records, pure and synchronous."""
+"""The emulated service: rules and records, pure and synchronous."""

@@ -1,8 +1,8 @@
-"""The published limits of the service, which answers 429 beyond them.
+"""The published limits of the service, with 429 beyond them.
 
-Source: Microsoft Learn, "Quotas and limits in the Device Provisioning Service". That refused
-requests do not count, and that those of strangers do not either, is our choice; whether the live
-service always says how long to wait is not known.
+Source: Microsoft Learn, "Quotas and limits in the Device Provisioning Service". That refused and
+unauthenticated requests do not count is our choice; whether the live service always says how long
+to wait is not known.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Final
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 
 REGISTRATIONS: Final = (1000, 60.0)
-"""Device registrations: so many in so many seconds, all devices together."""
+"""Registrations of all devices together: number and seconds."""
 POLLS: Final = (5, 10.0)
-"""Polls, each device for itself."""
+"""Polls of each device: number and seconds."""
 SERVICE_CALLS: Final = (1000, 60.0)
-"""Requests to the service API."""
+"""Requests to the service API: number and seconds."""
 MAX_DEVICES: Final = 100_000
-"""Devices whose polls are counted; beyond that the one silent for longest is forgotten."""
+"""Devices whose polls are counted; beyond that the one silent for longest is dropped."""
 
 
 class Window:
-    """Lets so many through in any span of so many seconds."""
+    """A sliding window: a limit of events in any span of seconds."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         self._seconds = seconds
         self._passed: deque[float] = deque(maxlen=limit)
 
     def wait(self, now: float) -> float:
-        """Return how many seconds are left until one more may pass; 0 lets it pass now."""
+        """Count an event; return 0, or the seconds until one more is allowed."""
         passed = self._passed
         if len(passed) == passed.maxlen:
             left = passed[0] + self._seconds - now

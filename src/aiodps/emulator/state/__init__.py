@@ -1,1 +1,1 @@
-"""Where an instance keeps what it must not forget."""
+"""Stores for the state of an instance."""

@@ -1,8 +1,8 @@
-"""State in an SQLite file: what an answer tells of is in the file before the answer leaves.
+"""A store in an SQLite file: changes are in the file before the response that depends on them.
 
-Changes are gathered in memory and written in one transaction. With a write-ahead log a transaction
-survives the death of the process at any moment. It is not forced to the disk, which would cost ten
-times as much: a power cut may take the last seconds, and never half of a transaction.
+Changes are collected in memory and written in one transaction. With a write-ahead log a transaction
+survives a crash of the process at any moment. It is not synced to the disk, which would cost ten
+times as much: a power cut may lose the last seconds, but never half of a transaction.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LOAD = "SELECT key, json FROM document WHERE kind = ? ORDER BY position"
 
 
 class SqliteStore:
-    """A `Store` in a file that it has for itself."""
+    """A `Store` in a file, which it locks."""
 
     def __init__(self, connection: sqlite3.Connection, file: Path) -> None:
         self._connection = connection
@@ -51,7 +51,7 @@ class SqliteStore:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open a file, or make one that nobody else can read: it holds keys.
+        """Open a file, or create one that only its owner can read: it holds keys.
 
         Raises:
             ConfigurationError: If it is in use, of another program or a newer version, or cannot
@@ -75,7 +75,7 @@ class SqliteStore:
         return cls(connection, file)
 
     def load(self, kind: Kind) -> Iterator[tuple[str, Document]]:
-        """Go through the documents of a kind with their keys, in the order they were first put.
+        """Iterate over the keys and documents of a kind, in the order they were first put.
 
         Raises:
             ConfigurationError: If the file is damage.
@@ -87,18 +87,18 @@ class SqliteStore:
             raise _unusable(self._file, exc) from exc
 
     def put(self, kind: Kind, key: str, write: Callable[[], Document]) -> None:
-        """Have a document written in the place of the one before, by the next `commit`."""
+        """Add or replace a document with the next `commit`."""
         self._changes[kind, key] = write
 
     def delete(self, kind: Kind, key: str) -> None:
-        """Forget a document, if there is one; forgotten from the next `commit` on."""
+        """Delete a document, if it exists, with the next `commit`."""
         self._changes[kind, key] = None
 
     def commit(self) -> None:
-        """Keep all changes, or none of them.
+        """Save all changes or none.
 
         Raises:
-            StoreError: If they cannot be kept now.
+            StoreError: If they cannot be saved.
         """
         if not self._changes:
             return
@@ -109,16 +109,16 @@ class SqliteStore:
         ]
         try:
             self._write(rows)
-        except (sqlite3.Error, ValueError) as exc:  # a key that is no text, say
+        except (sqlite3.Error, ValueError) as exc:  # a key that is not valid Unicode, say
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
 
-            raise StoreError(f"the state cannot be kept: {exc}") from exc
+            raise StoreError(f"the state cannot be saved: {exc}") from exc
 
         self._changes.clear()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._connection.close()
 
     def _write(self, rows: Iterable[tuple[Kind, str, str | None]]) -> None:
@@ -133,7 +133,7 @@ class SqliteStore:
 
 
 def _prepare(file: Path) -> None:
-    """See to it that there is a file of our own, before anything is written into it."""
+    """Create the file for its owner alone, or check that it is a regular file."""
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
         try:
@@ -145,14 +145,14 @@ def _prepare(file: Path) -> None:
         finally:
             os.close(handle)
     except OSError as exc:
-        hint = "see to the path and the directory's rights"
+        hint = "check the path and the permissions of the directory"
         raise _fault(file, f"cannot be opened: {exc.strerror}", hint=hint) from exc
 
 
 def _take(connection: sqlite3.Connection, file: Path) -> bool:
-    """Take the file for this connection alone, as long as it is open; tell whether it is new.
+    """Lock the file for this connection; return whether it is new.
 
-    A file that is not ours is left as it is.
+    A file of another program is left as it is.
     """
     # With this set first, locks stay once they are taken, and the log needs no shared index.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -165,7 +165,7 @@ def _take(connection: sqlite3.Connection, file: Path) -> bool:
 
 
 def _check(connection: sqlite3.Connection, file: Path) -> bool:
-    """Refuse what is not ours; tell whether there is nothing yet."""
+    """Refuse a file of another program; return whether the file is empty."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -191,17 +191,17 @@ def _unusable(file: Path, error: sqlite3.Error) -> ConfigurationError:
             return _fault(
                 file,
                 "is in use by another emulator",
-                hint="stop that one, or give each a file of its own",
+                hint="stop that one, or give each its own file",
             )
         case "SQLITE_NOTADB":
             return _fault(file, "is not a state file of the emulator")
         case _:
             return _fault(
-                file, f"cannot be used: {error}", hint="see to the disk and the directory's rights"
+                file,
+                f"cannot be used: {error}",
+                hint="check the disk and the permissions of the directory",
             )
 
 
-def _fault(
-    file: Path, what: str, hint: str = "name a file that is not there yet"
-) -> ConfigurationError:
+def _fault(file: Path, what: str, hint: str = "name a new file") -> ConfigurationError:
     return ConfigurationError(f"the state file {str(file)!r} {what}", setting="state", hint=hint)

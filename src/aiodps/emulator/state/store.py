@@ -1,7 +1,7 @@
-"""What keeps the state of an instance: documents by kind and key, written before answers leave.
+"""The interface of stores: documents by kind and key, committed before responses are sent.
 
-The collections hold everything in memory and write each change through to a store. They never read
-it back but at the start; so a store has to be neither fast nor clever at reading.
+The collections hold everything in memory and write each change through to a store. They read it
+only at the start, so a store need not be fast at reading.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ Document: TypeAlias = Mapping[str, Any]
 
 
 class Kind(enum.StrEnum):
-    """What a document is about, and by what key."""
+    """Kind of a document, with the meaning of its key."""
 
     INSTANCE = "instance"
-    """The instance itself: its name, its keys. By what is kept."""
+    """Id scope, CA, server certificate and access keys, each by its name."""
     ENROLLMENT = "enrollment"
     """An individual enrollment, by its registration id in lower case."""
     GROUP = "group"
@@ -35,46 +35,46 @@ class Kind(enum.StrEnum):
 
 
 class StoreError(Exception):
-    """The changes since the last good `commit` could not be kept; the next one tries again."""
+    """The changes since the last `commit` could not be saved; the next one tries again."""
 
 
 class Store(Protocol):
-    """Keeps documents. Not for more than one thread."""
+    """A store of documents, for one thread."""
 
     def load(self, kind: Kind) -> Iterable[tuple[str, Document]]:
-        """Go through the documents of a kind with their keys, in the order they were first put."""
+        """Iterate over the keys and documents of a kind, in the order they were first put."""
         ...
 
     def put(self, kind: Kind, key: str, write: Callable[[], Document]) -> None:
-        """Have a document written in the place of the one before, by the next `commit`.
+        """Add or replace a document with the next `commit`.
 
         Args:
             kind: See above.
             key: See above.
-            write: Makes the document, now or later, of what never changes. A store that keeps
-                nothing never calls it.
+            write: Makes the document of an immutable object, now or later. A store in memory
+                never calls it.
         """
         ...
 
     def delete(self, kind: Kind, key: str) -> None:
-        """Forget a document, if there is one; forgotten from the next `commit` on."""
+        """Delete a document, if it exists, with the next `commit`."""
         ...
 
     def commit(self) -> None:
-        """Keep all changes, or none of them. Before this, no answer may tell of them.
+        """Save all changes or none. Responses that depend on them come after this.
 
         Raises:
-            StoreError: If they cannot be kept now.
+            StoreError: If they cannot be saved.
         """
         ...
 
 
 @contextmanager
 def reading(kind: Kind) -> Iterator[None]:
-    """Make sense of the documents of a kind.
+    """Report any failure of the block as a bad document of a kind.
 
     Raises:
-        ConfigurationError: If the block fails for what they hold: it is not what we write.
+        ConfigurationError: If the block fails on the contents of a document.
     """
     try:
         yield
@@ -82,14 +82,14 @@ def reading(kind: Kind) -> Iterator[None]:
         raise  # it is a ValueError, and says more
     except (LookupError, TypeError, ValueError) as exc:
         raise ConfigurationError(
-            f"the state file makes no sense: it holds a bad {kind}",
+            f"the state file is invalid: it holds a bad {kind}",
             setting="state",
-            hint="name a file that is not there yet, and keep this one if its state matters",
+            hint="name a new file, and keep this one if its state matters",
         ) from exc
 
 
 class MemoryStore:
-    """Keeps nothing: what the collections hold in memory is all there is."""
+    """A store that saves nothing: the collections hold the state in memory."""
 
     def load(self, kind: Kind) -> Iterable[tuple[str, Document]]:  # noqa: ARG002 (a Store)
         """Return nothing."""

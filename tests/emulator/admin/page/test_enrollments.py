@@ -75,7 +75,7 @@ async def test_enrol_a_group() -> None:
     ("fields", "files", "reason"),
     [
         (NEW, {"primary": b""}, "choose the primary certificate"),
-        (NEW, {"primary": b"rubbish"}, "the primary certificate cannot be read"),
+        (NEW, {"primary": b"rubbish"}, "the primary certificate is neither PEM nor DER"),
         (NEW | {"id": "no/slash"}, {"primary": PEM}, "cannot be a registration id"),
         (NEW | {"id": ""}, {"primary": PEM}, "the form"),
         (
@@ -104,7 +104,7 @@ async def test_nothing_is_overwritten_by_mistake() -> None:
     visitor = Visitor(instance(lamp()))
     page = await visitor.refused("/enrollments/new", NEW | {"id": "LAMP"}, {"primary": PEM})
 
-    assert "LAMP is there already" in page
+    assert "LAMP exists already" in page
 
 
 async def test_disable_and_enable() -> None:

@@ -58,7 +58,7 @@ async def test_a_record_can_be_deleted() -> None:
         "/registrations/lamp/delete"
     )
     assert visitor.saved == 1
-    assert "lamp asked" in await visitor.get("/registrations")
+    assert "lamp requested" in await visitor.get("/registrations")
     page = await visitor.post("/registrations/lamp/delete")
     assert "not found" in page.lower()
 

@@ -171,14 +171,14 @@ def test_there_and_back(enrollment: Enrollment) -> None:
         (
             {"registrationId": "a", "attestation": REFERENCE},
             (
-                "enrollment 7 (registrationId 'a'): attestation is that of a group;"
+                "enrollment 7 (registrationId 'a'): attestation is for groups;"
                 " clientCertificates are needed"
             ),
         ),
         (
             {"enrollmentGroupId": "g", "attestation": X509},
             (
-                "enrollment 7 (enrollmentGroupId 'g'): attestation is that of one device;"
+                "enrollment 7 (enrollmentGroupId 'g'): attestation is for individual enrollments;"
                 " signingCertificates or caReferences are needed"
             ),
         ),
@@ -191,7 +191,7 @@ def test_there_and_back(enrollment: Enrollment) -> None:
         ),
         (
             {"enrollmentGroupId": "g", "attestation": TPM},
-            "enrollment 7 (enrollmentGroupId 'g'): attestation is a TPM's; one TPM is one device",
+            "enrollment 7 (enrollmentGroupId 'g'): attestation is a TPM, which is for individual enrollments",
         ),
         (
             {"registrationId": "a", "attestation": X509, "capabilities": {"iotEdge": 1}},

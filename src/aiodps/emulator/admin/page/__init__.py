@@ -1,1 +1,1 @@
-"""The page for people: what Azure's portal offers for DPS, made small."""
+"""The admin page: a small version of what Azure's portal offers for DPS."""

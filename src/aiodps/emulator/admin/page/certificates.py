@@ -20,11 +20,11 @@ _PATH = CERTIFICATES.path
 
 
 class CertificatesSection:
-    """Shows and changes the CA certificates of an instance.
+    """The endpoints for CA certificates.
 
     Args:
-        service: Whose certificates.
-        rendering: Makes the pages.
+        service: The instance.
+        rendering: Renders the pages.
         save: Called after each change, to make it durable.
     """
 
@@ -36,7 +36,7 @@ class CertificatesSection:
         self._save = save
 
     def routes(self) -> list[SegmentRoute]:
-        """Return the addresses of this section."""
+        """Return the routes of this section."""
         return [
             SegmentRoute(_PATH, self._list),
             SegmentRoute(_PATH, self._upload, methods=["POST"]),
@@ -64,7 +64,7 @@ class CertificatesSection:
 
         def generate() -> str:
             self._certificates.generate_verification_code(name, now=time.time())
-            return f"Now sign a certificate whose common name is the code, and verify {name}."
+            return f"Sign a certificate whose common name is the code, then verify {name}."
 
         return self._try(generate, Form())
 
@@ -87,7 +87,7 @@ class CertificatesSection:
         return self._try(delete, Form())
 
     def _try(self, change: Callable[[], str], form: Form) -> Response:
-        """Make a change and go on to the list; if the service refuses it, say why."""
+        """Make a change and redirect to the list; if it is refused, show why."""
         try:
             text = change()
         except Refusal as exc:

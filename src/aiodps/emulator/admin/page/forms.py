@@ -1,4 +1,4 @@
-"""What a browser sends when a form is submitted, with or without files."""
+"""Reading of submitted forms, with or without files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Form:
     """A submitted form."""
 
     fields: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """May hold keys, hence not in the repr."""
+    """Not in the repr: they may hold keys."""
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def text(self, name: str) -> str:
-        """Return what was typed or chosen, without white space around it; "" if nothing was."""
+        """Return the value of a field, stripped; "" if it is empty or absent."""
         return self.fields.get(name, "").strip()
 
     def checked(self, name: str) -> bool:
@@ -34,7 +34,7 @@ class Form:
 
 
 async def read_form(request: Request) -> Form:
-    """Read a form as browsers encode it; what is no form at all is an empty one."""
+    """Read a form as browsers encode it; anything else is an empty form."""
     kind = request.headers.get("content-type", "")
     if kind.startswith("multipart/form-data"):
         return _read_multipart(kind, await request.body())

@@ -1,4 +1,4 @@
-"""The sections of registrations and requests: what devices do, as they do it."""
+"""The sections of registrations and requests, updated live."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from aiodps.emulator.service.service import Service
 
 
 class RegistrationsSection:
-    """Shows what devices did last and what became of them, live.
+    """The endpoints for registrations and requests.
 
     Args:
-        service: Whose registrations.
-        recent: What devices did.
-        rendering: Makes the pages.
+        service: The instance.
+        recent: The latest requests.
+        rendering: Renders the pages.
         save: Called after each change, to make it durable.
     """
 
@@ -45,7 +45,7 @@ class RegistrationsSection:
         self._save = save
 
     def routes(self) -> list[SegmentRoute]:
-        """Return the addresses of these sections."""
+        """Return the routes of these sections."""
         return [
             SegmentRoute(REGISTRATIONS.path, self._list),
             SegmentRoute(f"{REGISTRATIONS.path}/live", self._follow),
@@ -101,7 +101,7 @@ class RegistrationsSection:
     async def _events(
         self, template: str, rows: Callable[[list[str]], list[Any]]
     ) -> AsyncGenerator[bytes, None]:
-        """Send rows as server-sent events; the first piece tells the browser that all is well."""
+        """Yield rows as server-sent events; the first piece confirms the connection."""
         with self._traffic.feed() as feed:
             yield b": connected\n\n"
             while True:

@@ -1,6 +1,6 @@
-"""HTTP/1.1 on a stream: one request after the other, limits kept, answers in JSON.
+"""HTTP/1.1 over a stream: requests within limits, responses in JSON.
 
-What real clients do and a strict stack would refuse is taken: a body on GET, and the header
+What clients do and a strict stack would refuse is accepted: a body on GET, and the header
 `Content-Encoding: utf-8` of Microsoft's articles, which is not a coding.
 """
 
@@ -24,17 +24,17 @@ from aiodps.emulator.protocol.messages import Json, encode_json
 MAX_HEAD: Final = 16 * 1024
 """Bytes of request line and headers."""
 MAX_BODY: Final = 128 * 1024
-"""Bytes of a body that is read. The service takes 96 KB, and says so itself if it is more."""
+"""Bytes of a body that is read. The service itself refuses more than 96 KB."""
 IDLE_SECONDS: Final = 120.0
 """Seconds a connection may be kept alive without a request."""
 REQUEST_SILENCE: Final = 30.0
-"""Seconds in which a client that sends a request must send something."""
+"""Seconds in which a client must send something during a request."""
 REQUEST_TOTAL: Final = 90.0
 """Seconds for a whole request."""
 
 
 class RefusedError(Exception):
-    """A request that is not read to its end; the connection ends with the answer."""
+    """A request that the frontend refuses."""
 
     def __init__(self, status_code: int, reason: str) -> None:
         super().__init__(reason)
@@ -43,12 +43,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """A request, all of it."""
+    """A complete request."""
 
     method: str
     target: str
     headers: Mapping[str, str] = field(repr=False)
-    """Names in lower case; of headers that come twice the first counts."""
+    """Names in lower case; the first of repeated headers."""
     body: bytes = field(repr=False)
 
 
@@ -62,17 +62,17 @@ class HttpConnection:
 
     @property
     def unread(self) -> bytes:
-        """What the client has sent after its request, before it was answered."""
+        """Bytes that the client has sent after its request."""
         return self._http.trailing_data[0]
 
     async def next_request(self) -> HttpRequest | None:
         """Wait for the next request.
 
         Returns:
-            None if there will be no other one.
+            None if the client has ended the connection.
 
         Raises:
-            RefusedError: If it is not HTTP/1.1, or over a limit.
+            RefusedError: If it is not HTTP/1.1, or exceeds a limit.
             PeerLostError: If the connection broke.
         """
         if self._http.our_state is h11.MUST_CLOSE:
@@ -81,7 +81,7 @@ class HttpConnection:
         if self._http.our_state is h11.DONE:
             self._http.start_next_cycle()
             if self.unread:
-                # A peer that asks many things at once must not keep the others waiting.
+                # A peer that pipelines requests must not keep the others waiting.
                 await anyio.lowlevel.checkpoint()
 
         self._stream.peer_timeout.start(silence=IDLE_SECONDS, total=IDLE_SECONDS)
@@ -90,7 +90,7 @@ class HttpConnection:
         except h11.RemoteProtocolError as exc:
             raise RefusedError(exc.error_status_hint, str(exc)) from exc
 
-        # How long the client took to ask says nothing of how long it may take the answer.
+        # The time that the request took must not shorten that for the response.
         self._stream.peer_timeout.ensure(RESPONSE_SECONDS)
         return request
 
@@ -101,13 +101,13 @@ class HttpConnection:
         headers: Mapping[str, str],
         delivery: Delivery | None = None,
     ) -> None:
-        """Send an answer.
+        """Send a JSON response.
 
         Args:
             status_code: Of HTTP.
             body: None for none.
-            headers: Beside those that every answer has.
-            delivery: What a fault wants of the answer.
+            headers: Additional ones.
+            delivery: As a fault demands; None without a fault.
 
         Raises:
             PeerLostError: If the connection broke, or a fault ends it.
@@ -125,7 +125,7 @@ class HttpConnection:
         await deliver(self._stream, message * (1 + delivery.duplicate), delivery)
 
     async def send(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> None:
-        """Send an answer of any kind, all at once.
+        """Send a response of any kind.
 
         Raises:
             PeerLostError: If the connection broke.
@@ -133,7 +133,7 @@ class HttpConnection:
         await self._stream.send(self._write(status_code, content, headers))
 
     async def begin(self, status_code: int, headers: Mapping[str, str]) -> None:
-        """Begin an answer that comes piece by piece.
+        """Start a response that is sent in pieces.
 
         Raises:
             PeerLostError: If the connection broke.
@@ -141,7 +141,7 @@ class HttpConnection:
         await self._stream.send(self._http.send(_head(status_code, headers)) or b"")
 
     async def send_piece(self, piece: bytes, *, last: bool) -> None:
-        """Send a piece of the answer that has begun.
+        """Send a piece of a response.
 
         Raises:
             PeerLostError: If the connection broke.
@@ -156,7 +156,7 @@ class HttpConnection:
         if self._head_only or status_code == HTTPStatus.NOT_MODIFIED:
             content = b""
 
-        # No length is given, hence it goes in chunks: as the service does.
+        # Without a length it is sent in chunks, as by the service.
         events = (_head(status_code, headers), h11.Data(data=content), h11.EndOfMessage())
         return b"".join(self._http.send(event) or b"" for event in events)
 
@@ -182,7 +182,7 @@ class HttpConnection:
                 return None
 
     async def _take_more(self, pieces: int) -> None:
-        if pieces == 1:  # It has begun, and not come all at once.
+        if pieces == 1:  # it has not arrived all at once
             self._stream.peer_timeout.start(silence=REQUEST_SILENCE, total=REQUEST_TOTAL)
 
         if self._http.they_are_waiting_for_100_continue:
@@ -194,7 +194,7 @@ class HttpConnection:
 
 _PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 _JSON: Mapping[str, str] = {"Content-Type": "application/json; charset=utf-8"}
-"""`azure-iot-provisioning-device-http` reads a body only if it is called that."""
+"""`azure-iot-provisioning-device-http` reads bodies of exactly this type only."""
 
 
 def _head(status_code: int, headers: Mapping[str, str]) -> h11.Response:
@@ -223,9 +223,9 @@ def _origin_form(head: h11.Request) -> str:
 
 
 def _check_framing(head: h11.Request) -> None:
-    """Refuse a body that is too long before it is sent, or that ends in two places.
+    """Refuse a body whose declared length is too large or ambiguous.
 
-    The latter is how requests are smuggled (RFC 9112, 6.3).
+    The latter allows request smuggling (RFC 9112, 6.3).
     """
     headers = dict(head.headers)
     if b"content-length" in headers and b"transfer-encoding" in headers:

@@ -1,7 +1,4 @@
-"""DPS over HTTPS: the device API, and the certificates as Azure Resource Manager takes them.
-
-The same port takes MQTT over WebSocket, which goes where the other MQTT goes.
-"""
+"""The HTTPS frontend: the device API, the management APIs, and MQTT over WebSocket."""
 
 from __future__ import annotations
 
@@ -29,9 +26,9 @@ from aiodps.emulator.protocol.messages import (
     Response,
 )
 
-_RNG = random.Random()  # noqa: S311 (an id is no secret, and the kernel's chance is slow)
+_RNG = random.Random()  # noqa: S311 (ids are not secret, and the system's randomness is slow)
 WEBSOCKET = "mqtt-ws"
-"""What MQTT over WebSocket is called in the journal."""
+"""MQTT over WebSocket in the request log."""
 
 
 class HttpFrontend:
@@ -42,7 +39,7 @@ class HttpFrontend:
         self._mqtt = mqtt
 
     async def serve(self, stream: Stream) -> None:
-        """See one connection through: any number of requests, one after the other."""
+        """Serve one connection: any number of requests, one after the other."""
         http = HttpConnection(stream)
         try:
             while (request := await http.next_request()) is not None:
@@ -58,7 +55,7 @@ class HttpFrontend:
     async def _speak_websocket(
         self, http: HttpConnection, request: HttpRequest, stream: Stream
     ) -> None:
-        """Go on with MQTT, until the end of the connection."""
+        """Switch to MQTT over WebSocket, until the end of the connection."""
         websocket = await Handshake(request).accept(stream, http.unread)
         try:
             await self._mqtt.serve(websocket, transport=WEBSOCKET)
@@ -117,7 +114,7 @@ class HttpFrontend:
 def _headers(response: Response) -> dict[str, str]:
     """Return the headers that the service sends; the request id is an error's tracking id.
 
-    `x-ms-error-code` stands in the specification; no recording shows it.
+    `x-ms-error-code` is in the specification, but in no recording.
     """
     headers = {"x-ms-request-id": str(response.body.get("trackingId") or guid(_RNG))}
     if response.status_code >= HTTPStatus.BAD_REQUEST and "errorCode" in response.body:
@@ -130,7 +127,7 @@ def _headers(response: Response) -> dict[str, str]:
 
 
 def _location(asked: Request, request: HttpRequest, response: Response) -> dict[str, str]:
-    """Return `Location` as the service does: it points back to where the device registered."""
+    """Return `Location` as the service does: the address of the register request."""
     if response.status_code != HTTPStatus.ACCEPTED or asked.operation is not Operation.REGISTER:
         return {}
 

@@ -1,4 +1,4 @@
-"""What an HTTP request asks for: method and path to an operation.
+"""Routing of HTTP requests: from method and path to an operation.
 
 Source: the OpenAPI file of the device API ("DeviceProvisioningServices", device.json).
 """
@@ -21,7 +21,7 @@ Route: TypeAlias = Request | ManagementRequest
 
 
 class WrongMethodError(RefusedError):
-    """The path is there, but not with this method."""
+    """The path does not take this method."""
 
     def __init__(self, allowed: str) -> None:
         super().__init__(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is allowed for this path")
@@ -29,12 +29,12 @@ class WrongMethodError(RefusedError):
 
 
 def route(request: HttpRequest) -> Route:
-    """Find out what is asked for.
+    """Route a request.
 
-    Literal parts of a path may be written in any case, and end with a slash or not.
+    Literal segments of a path may be in any casing, with or without a slash at the end.
 
     Raises:
-        RefusedError: If there is nothing of that path, or not with that method.
+        RefusedError: If path or method is unknown.
     """
     path, _, query = request.target.partition("?")
     parameters = _parameters(query)
@@ -70,7 +70,7 @@ def _is_management(path: str) -> bool:
 
 
 def _operation(request: HttpRequest, rest: list[str]) -> tuple[Operation, str | None]:
-    """Tell the operation by what follows the registration id in the path, and by the method."""
+    """Return operation and operation id of a path, from the part after the registration id."""
     operation_id: str | None = None
     match rest:
         case []:
@@ -93,13 +93,13 @@ def _not_found(request: HttpRequest) -> RefusedError:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Read the parameters by their lower-case names; if one comes twice, the first counts."""
+    """Read the parameters, names in lower case; the first of repeated ones."""
     pairs = parse_qsl(query, keep_blank_values=True)
     return {name.lower(): value for name, value in reversed(pairs)}
 
 
 def http_deviations(request: HttpRequest, asked: Request) -> tuple[StrictRule, ...]:
-    """Name the liberties that a request takes; `asked` is what it asks for."""
+    """Return the strict rules that an HTTP request breaks."""
     path, _, query = request.target.partition("?")
     base = f"/{asked.id_scope}/registrations/{asked.registration_id}"
     known = unquote(path) == base + _end(asked) and query == f"api-version={asked.api_version}"
@@ -107,7 +107,7 @@ def http_deviations(request: HttpRequest, asked: Request) -> tuple[StrictRule, .
 
 
 def _end(asked: Request) -> str:
-    """Return what follows the registration id in the path, as the specification writes it."""
+    """Return the part of the path after the registration id, as the specification writes it."""
     match asked.operation:
         case Operation.REGISTER:
             return "/register"

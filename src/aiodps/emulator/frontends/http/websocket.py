@@ -1,8 +1,7 @@
-"""MQTT over WebSocket: on the HTTPS port, the payloads of binary messages as one stream of bytes.
+"""MQTT over WebSocket: the payloads of binary messages are one stream of bytes.
 
-As seen on the wire: `azure-iot-device` sends one frame for each packet of MQTT, Node spreads a
-packet over a dozen messages. Both ask for the path of IoT Hub; other SDKs for `/`. Extensions are
-never agreed on.
+As seen on the wire, `azure-iot-device` sends one frame for each MQTT packet, Node spreads a packet
+over a dozen messages. Both use the path of IoT Hub; other SDKs use `/`. No extension is accepted.
 """
 
 from __future__ import annotations
@@ -32,28 +31,28 @@ from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
 PATHS: Final = frozenset({"/$iothub/websocket", "/"})
 SUBPROTOCOL: Final = "mqtt"
 MAX_MESSAGE: Final = 160 * 1024
-"""Bytes of a message: the longest packet of MQTT, and what may follow it."""
+"""Bytes of a message: the longest MQTT packet, and what may follow it."""
 MAX_FRAMES: Final = 4096
-"""Frames of a message. Real clients send one; a small device may cut the longest into many."""
+"""Frames of a message. Clients send one; a small device may split a long message into many."""
 
 
 class WebSocketViolation(Exception):  # noqa: N818 (it is the peer's, not ours)
-    """The client broke the protocol; it has been told why with a close frame."""
+    """A protocol violation by the client, which has received a close frame."""
 
 
 def asks_for_websocket(request: HttpRequest) -> bool:
-    """Whether the client wants to speak WebSocket from here on."""
+    """Whether the request is an upgrade to WebSocket."""
     return request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket"
 
 
 class Handshake:
-    """The beginning of a WebSocket: a request of HTTP that can be said yes to."""
+    """The opening handshake of a WebSocket."""
 
     def __init__(self, request: HttpRequest) -> None:
         """Check the request.
 
         Raises:
-            RefusedError: If this is no place for a WebSocket, or not for one of that kind.
+            RefusedError: If there is no WebSocket of this kind at the path.
         """
         if unquote(request.target.partition("?")[0]) not in PATHS:
             raise RefusedError(HTTPStatus.NOT_FOUND, "there is no WebSocket at that path")
@@ -62,11 +61,11 @@ class Handshake:
         self._subprotocol = _agree(_read(self._handshake, request))
 
     async def accept(self, stream: Stream, early: bytes) -> WebSocketStream:
-        """Say yes.
+        """Accept the upgrade.
 
         Args:
-            stream: What the WebSocket goes over.
-            early: What the client has sent after its request already.
+            stream: The connection.
+            early: Bytes that the client has sent after its request.
 
         Raises:
             PeerLostError: If the connection broke.
@@ -77,7 +76,7 @@ class Handshake:
 
 
 class WebSocketStream:
-    """The bytes inside the binary messages, wherever one begins and ends."""
+    """The stream of bytes in the binary messages of a WebSocket."""
 
     def __init__(self, stream: Stream, frames: Connection) -> None:
         self.peer_timeout = stream.peer_timeout
@@ -93,13 +92,13 @@ class WebSocketStream:
         """Return what has arrived, or b"" if the peer has ended the connection properly.
 
         Raises:
-            WebSocketViolation: If it broke the protocol.
+            WebSocketViolation: If the client broke the protocol.
             PeerLostError: If the connection broke.
         """
         while not self._closed:
             event = next(self._frames.events(), None)
             if isinstance(event, BytesMessage):
-                await self._measure(event)
+                await self._check_limits(event)
                 if event.data:
                     return bytes(event.data)
             elif event is not None:
@@ -118,7 +117,7 @@ class WebSocketStream:
         await self._stream.send(self._frames.send(BytesMessage(data=data)))
 
     async def linger(self) -> None:
-        """Say goodbye, and let the peer read it."""
+        """Close the WebSocket, and let the peer read the close frame."""
         await self._close(CloseReason.NORMAL_CLOSURE)
         await self._stream.linger()
 
@@ -142,13 +141,13 @@ class WebSocketStream:
             case TextMessage():
                 await self._fail(CloseReason.UNSUPPORTED_DATA, "a text message")
             case CloseConnection(code=code, reason=reason):
-                if self._frames.state is ConnectionState.OPEN:  # it is wsproto that cannot go on
+                if self._frames.state is ConnectionState.OPEN:  # wsproto has found a violation
                     await self._fail(CloseReason(code), reason or "broken frames")
 
                 await self._close(CloseReason.NORMAL_CLOSURE)
 
-    async def _measure(self, event: BytesMessage) -> None:
-        """Keep the limits of a message; the bytes themselves are not kept."""
+    async def _check_limits(self, event: BytesMessage) -> None:
+        """Enforce the limits of a message."""
         self._message_bytes += len(event.data)
         self._message_frames += event.frame_finished
         if self._message_bytes > MAX_MESSAGE or self._message_frames > MAX_FRAMES:
@@ -169,10 +168,10 @@ class WebSocketStream:
 
 
 def _read(handshake: H11Handshake, request: HttpRequest) -> Opening:
-    """Read what the client wants to open.
+    """Parse the upgrade request.
 
     Raises:
-        RefusedError: If it is no proper request for a WebSocket.
+        RefusedError: If it is not a valid one.
     """
     headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers.items()]
     try:
@@ -188,11 +187,10 @@ def _read(handshake: H11Handshake, request: HttpRequest) -> Opening:
 
 
 def _agree(opening: Opening) -> str:
-    """Choose the subprotocol, spelled as the client spells it.
+    """Choose the subprotocol, in the client's spelling.
 
     Raises:
-        RefusedError: If the client speaks something else: AMQP clients wait for minutes after
-            a yes that is not meant.
+        RefusedError: If the client does not offer MQTT: AMQP clients would wait for minutes.
     """
     for name in opening.subprotocols:
         if name.lower() == SUBPROTOCOL:

@@ -1,7 +1,7 @@
-"""MQTT 3.1.1 as a server reads and writes it: bytes in, packets out, and back; no sockets.
+"""MQTT 3.1.1 codec of a server: from bytes to packets and back, without sockets.
 
-Only what DPS speaks: no QoS 2, and wills are read and forgotten. Whatever bytes come, a `Decoder`
-gives packets or raises one `ProtocolViolation`. Numbers in comments are requirements of the
+Only what DPS supports: no QoS 2, and wills are ignored. For any bytes, a `Decoder` returns packets or
+raises one `ProtocolViolation`. Numbers in comments are requirements of the
 OASIS standard "MQTT Version 3.1.1".
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 MAX_PACKET: Final = 128 * 1024
-"""Bytes after the fixed header. The service takes 96 KB, and says so itself if it is more."""
+"""Bytes after the fixed header. The service itself refuses more than 96 KB."""
 PINGRESP: Final = b"\xd0\x00"
 FAILURE: Final = 0x80
 """Return code of a SUBACK for a filter that is not granted."""
@@ -22,7 +22,7 @@ PROTOCOL_LEVEL: Final = 4
 
 
 class ProtocolViolation(Exception):  # noqa: N818 (it is the peer's, not ours)
-    """The client broke the protocol; the server closes the connection (4.8.0-1)."""
+    """A protocol violation by the client; the server closes the connection (4.8.0-1)."""
 
 
 class ConnectCode(enum.IntEnum):
@@ -37,7 +37,7 @@ class ConnectCode(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connect:
-    """A client introduces itself."""
+    """A CONNECT packet."""
 
     client_id: str
     keep_alive: int
@@ -49,14 +49,14 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class OtherProtocol:
-    """A client introduces itself in another version of MQTT; what else it says is not read."""
+    """A CONNECT of another version of MQTT, of which nothing else is read."""
 
     level: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
-    """A message."""
+    """A PUBLISH packet."""
 
     topic: str
     payload: bytes = field(repr=False)
@@ -67,23 +67,23 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class PubAck:
-    """The client has received a message of QoS 1."""
+    """A PUBACK packet."""
 
     packet_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """A wish for messages."""
+    """A SUBSCRIBE packet."""
 
     packet_id: int
     filters: tuple[tuple[str, int], ...]
-    """Topic filters, each with the highest QoS wished."""
+    """Topic filters, each with the requested QoS."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """No more messages."""
+    """An UNSUBSCRIBE packet."""
 
     packet_id: int
     filters: tuple[str, ...]
@@ -91,12 +91,12 @@ class Unsubscribe:
 
 @dataclass(frozen=True, slots=True)
 class PingReq:
-    """A sign of life."""
+    """A PINGREQ packet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """A polite end."""
+    """A DISCONNECT packet."""
 
 
 Packet: TypeAlias = (
@@ -105,20 +105,20 @@ Packet: TypeAlias = (
 
 
 class Decoder:
-    """Cuts a stream of bytes into packets."""
+    """Decodes a stream of bytes into packets."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take bytes that have arrived."""
+        """Add received bytes."""
         self._buffer += data
 
     def next_packet(self) -> Packet | None:
         """Return the next complete packet, or None if more bytes are needed.
 
         Raises:
-            ProtocolViolation: If these bytes are not MQTT; the decoder is of no use afterwards.
+            ProtocolViolation: If the bytes are not MQTT; the decoder cannot be used any more.
         """
         buffer = self._buffer
         if not buffer:
@@ -140,32 +140,32 @@ class Decoder:
 
 
 def connack(code: int) -> bytes:
-    """Answer a CONNECT, mostly with a `ConnectCode`; there never is a session to be present."""
+    """Encode a CONNACK, mostly with a `ConnectCode`; no session is ever present."""
     return bytes((0x20, 2, 0, code))
 
 
 def puback(packet_id: int) -> bytes:
-    """Acknowledge a message of QoS 1."""
+    """Encode a PUBACK."""
     return b"\x40\x02" + packet_id.to_bytes(2)
 
 
 def suback(packet_id: int, codes: tuple[int, ...]) -> bytes:
-    """Answer a SUBSCRIBE: for each filter the granted QoS, or `FAILURE`."""
+    """Encode a SUBACK: for each filter the granted QoS, or `FAILURE`."""
     return _packet(0x90, packet_id.to_bytes(2) + bytes(codes))
 
 
 def oversized(packet: bytes, size: int) -> bytes:
-    """Make a packet of up to 127 bytes longer than it may be: zeros follow; 0 to leave it."""
+    """Pad a packet of up to 127 bytes with zeros, beyond what is valid; 0 to leave it."""
     return _packet(packet[0], packet[2:].ljust(size, b"\0")) if size else packet
 
 
 def unsuback(packet_id: int) -> bytes:
-    """Answer an UNSUBSCRIBE."""
+    """Encode an UNSUBACK."""
     return b"\xb0\x02" + packet_id.to_bytes(2)
 
 
 def publish(topic: str, payload: bytes, *, packet_id: int | None) -> bytes:
-    """Write a message: QoS 1 with a packet id, QoS 0 without."""
+    """Encode a PUBLISH: QoS 1 with a packet id, QoS 0 without."""
     name = topic.encode()
     head = len(name).to_bytes(2) + name
     if packet_id is None:
@@ -175,7 +175,7 @@ def publish(topic: str, payload: bytes, *, packet_id: int | None) -> bytes:
 
 
 class _Body:
-    """What follows a packet's fixed header, read from front to back."""
+    """A reader of the bytes after a packet's fixed header."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -212,10 +212,10 @@ class _Body:
         try:
             text = self.binary().decode()
         except UnicodeDecodeError as exc:  # 1.5.3-1
-            raise ProtocolViolation("a text that is not UTF-8") from exc
+            raise ProtocolViolation("a string that is not UTF-8") from exc
 
         if "\0" in text:  # 1.5.3-2
-            raise ProtocolViolation("a text with a null character")
+            raise ProtocolViolation("a string with a null character")
 
         return text
 
@@ -224,11 +224,11 @@ class _Body:
 
     def end(self) -> None:
         if self.left:
-            raise ProtocolViolation("a packet with bytes too many")
+            raise ProtocolViolation("a packet with excess bytes")
 
 
 def _remaining_length(buffer: bytearray) -> tuple[int | None, int]:
-    """Read the length of a packet's rest and where that begins; None if it is not all there."""
+    """Read the remaining length and its offset; None if it is incomplete."""
     length = 0
     for index, digit in enumerate(buffer[1:5]):
         length |= (digit & 0x7F) << (7 * index)
@@ -258,7 +258,7 @@ def _connect(body: _Body, flags: int) -> Packet:
     _check_connect_flags(connect_flags)
     keep_alive, client_id = body.number(), body.text()
     if connect_flags & 0x04:
-        body.text(), body.binary()  # a will: DPS knows none
+        body.text(), body.binary()  # a will, which DPS ignores
 
     return Connect(
         client_id=client_id,
@@ -289,7 +289,7 @@ def _publish(body: _Body, flags: int) -> Publish:
 
     topic = body.text()
     if not topic or "#" in topic or "+" in topic:  # 3.3.2-2
-        raise ProtocolViolation("a PUBLISH to no topic or to a filter")
+        raise ProtocolViolation("a PUBLISH without a topic or to a filter")
 
     packet_id = body.packet_id() if qos else None
     return Publish(topic=topic, packet_id=packet_id, payload=body.rest(), duplicate=duplicate)
@@ -338,6 +338,6 @@ _READERS: Mapping[int, Callable[[_Body, int], Packet]] = {
     12: lambda _body, _: PingReq(),
     14: lambda _body, _: Disconnect(),
 }
-"""Packet types a client may send; QoS 2 has four more, which DPS does not take."""
+"""Packet types a client may send; QoS 2 has four more, which DPS does not support."""
 _FLAGS: Mapping[int, int] = {8: 0x02, 10: 0x02}
 """Flags other than 0 that belong to a packet type (2.2.2)."""

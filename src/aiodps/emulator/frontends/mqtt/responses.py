@@ -1,4 +1,4 @@
-"""Responses of one MQTT session as packets, right ones and those that a fault wants."""
+"""Responses of an MQTT session as packets, with their faults."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from aiodps.emulator.frontends.mqtt.topics import response_topic
 from aiodps.emulator.protocol.messages import Response, encode_json
 
 FOREIGN_RID = "11111111-2222-4333-8444-555555555555"
-"""What an answer for somebody else names."""
+"""`$rid` of a response to nobody's request."""
 
 
 class ResponseWriter:
-    """Writes answers, and remembers what faults need of the earlier ones."""
+    """Sends the responses of a session, and keeps what faults need of earlier ones."""
 
     def __init__(self) -> None:
         self.qos = 1
-        """At which they are sent: what was granted last."""
+        """QoS of responses: the one granted last."""
         self._packet_id = 0
         self._last: tuple[Response, str] | None = None
         self._held = b""
@@ -50,7 +50,7 @@ class ResponseWriter:
         self._last = (response, rid)
 
     def _with_faults(self, response: Response, rid: str, delivery: Delivery) -> bytes:
-        """Write everything that comes in the place of a single answer, in order."""
+        """Write all packets that a fault sends for a response, in order."""
         packets = [self._publish(topic, b"{}") for topic in delivery.extra_topics]
         if delivery.stale and self._last is not None:
             packets.append(self._write(*self._last))
@@ -69,7 +69,7 @@ class ResponseWriter:
         return b"".join((*packets, held))
 
     def _take_held(self) -> bytes:
-        """Return the answers that were kept back, once."""
+        """Return the responses that were held back, once."""
         held, self._held = self._held, b""
         return held
 

@@ -1,8 +1,8 @@
-"""DPS over MQTT 3.1.1: one session for each connection, and what DPS answers to each packet.
+"""The MQTT frontend: one session for each connection.
 
-As seen on the wire, real clients need: an acknowledgement for everything, the PUBACK before the
-answer, and answers also without a subscription of this connection, because `azure-iot-device`
-sends its request again after a reconnect without subscribing first.
+As seen on the wire, clients need an acknowledgement for everything, the PUBACK before the response,
+and responses even without a subscription on this connection, because `azure-iot-device` repeats its
+request after a reconnect without subscribing first.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ from aiodps.emulator.protocol.messages import Identity, Request, Transport
 from aiodps.emulator.protocol.strict_rules import StrictRule
 
 CONNECT_SECONDS: Final = 30.0
-"""Seconds until a client must have introduced itself."""
+"""Seconds until the CONNECT of a client."""
 KEEP_ALIVE_FACTOR: Final = 1.5
 """MQTT 3.1.1, 3.1.2-24: the server ends a connection silent for that many keep-alives."""
 LONGEST_SILENCE: Final = 1770.0
-"""Seconds without a packet for clients that name no keep-alive.
+"""Seconds without a packet for clients without a keep-alive.
 
 Microsoft Learn, "Communicate with an IoT hub using MQTT": the load balancer's 29.5 minutes.
 """
@@ -67,11 +67,11 @@ class MqttFrontend:
         self._dispatcher = dispatcher
 
     async def serve(self, stream: Stream, *, transport: str = "mqtt") -> None:
-        """See one connection through.
+        """Serve one connection.
 
         Args:
-            stream: Where MQTT is spoken.
-            transport: What this way to the service is called in the journal.
+            stream: The connection.
+            transport: Its name in the request log and in fault rules.
         """
         try:
             await self._serve(_PacketStream(stream), transport)
@@ -142,7 +142,7 @@ class _PacketStream:
         self.stream.peer_timeout.start(silence=within, total=within)
         packet = self._decoder.next_packet()
         if packet is not None:
-            # A peer that says many things at once must not keep the others waiting.
+            # A peer that sends many packets at once must not keep the others waiting.
             await anyio.lowlevel.checkpoint()
 
         while packet is None:
@@ -160,7 +160,7 @@ class _PacketStream:
 
 
 class _Session:
-    """What follows an accepted CONNECT."""
+    """The session after an accepted CONNECT."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class _Session:
         self._deviations = (*connect_deviations(connect, user), StrictRule.NOT_SUBSCRIBED)
 
     async def run(self) -> None:
-        """Answer packets until the client says goodbye."""
+        """Handle packets until the client disconnects."""
         while True:
             packet = await self._packets.next_packet(within=self._silence)
             match packet:
@@ -202,7 +202,7 @@ class _Session:
                     raise ProtocolViolation("a second CONNECT")
 
     async def _subscribed(self, packet: Subscribe) -> None:
-        """Grant the one filter there is; the service never grants more than QoS 1."""
+        """Grant the one filter that is allowed; the service never grants more than QoS 1."""
         codes = tuple(
             min(qos, 1) if name == RESPONSE_FILTER else FAILURE for name, qos in packet.filters
         )
@@ -230,7 +230,7 @@ class _Session:
         await deliver(self._packets.stream, answer * (1 + delivery.duplicate), delivery)
 
     async def _published(self, packet: Publish) -> None:
-        """Ask the service; acknowledge first, then answer."""
+        """Hand a request to the service; send the acknowledgement, then the response."""
         asked = read_topic(packet.topic)
         self._packets.stream.peer_timeout.ensure(RESPONSE_SECONDS)
         response = self._dispatcher.handle_device(
@@ -252,7 +252,7 @@ class _Session:
 
 
 class _RefusedError(Exception):
-    """A CONNECT that is answered with a refusal."""
+    """A CONNECT that is refused."""
 
     def __init__(self, code: ConnectCode, reason: str) -> None:
         super().__init__(reason)
@@ -273,7 +273,7 @@ def _expect_connect(packet: Packet) -> Connect:
 
 
 def _check_names(connect: Connect) -> UserName:
-    """Judge the names; the certificate is judged later, when the device registers.
+    """Check user name and client id; credentials are verified when the device registers.
 
     That a client id other than the registration id is refused with code 5 was seen on the wire.
     """

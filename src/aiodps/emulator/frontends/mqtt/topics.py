@@ -1,7 +1,7 @@
-"""User names and topics of MQTT, as DPS reads and writes them.
+"""User names and topics of MQTT, as DPS defines them.
 
-Source: Microsoft Learn, "Communicate with DPS using the MQTT protocol"; what clients really send
-was seen on the wire.
+Source: Microsoft Learn, "Communicate with DPS using the MQTT protocol"; what clients send was
+seen on the wire.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from aiodps.emulator.protocol.messages import Operation
 from aiodps.emulator.protocol.strict_rules import StrictRule
 
 RESPONSE_FILTER: Final = "$dps/registrations/res/#"
-"""The one filter that may be subscribed to."""
+"""The only filter that may be subscribed to."""
 
 _PREFIX = "$dps/registrations/"
 _OPERATIONS: Mapping[str, Operation] = {
@@ -30,7 +30,7 @@ _MAX_RID = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserName:
-    """Who the client says it is."""
+    """The parts of an MQTT user name."""
 
     id_scope: str
     registration_id: str
@@ -39,11 +39,11 @@ class UserName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicRequest:
-    """What a message to the service asks."""
+    """A request to the service, as its topic states it."""
 
     operation: Operation
     rid: str
-    """Sent back exactly as it came, also when it is percent-encoded."""
+    """Sent back exactly as received, even if percent-encoded."""
     operation_id: str | None
 
 
@@ -72,8 +72,8 @@ def read_topic(topic: str) -> TopicRequest:
     """Read the topic of a message to the service.
 
     Raises:
-        ProtocolViolation: If it is none of the service's topics, or lacks `$rid`, so that there
-            is no way to answer.
+        ProtocolViolation: If it is not a topic of the service, or lacks `$rid`, without which
+            there is no response.
     """
     path, _, query = topic.removeprefix(_PREFIX).partition("?")
     operation = _OPERATIONS.get(path.lower()) if topic.startswith(_PREFIX) else None
@@ -94,13 +94,13 @@ def read_topic(topic: str) -> TopicRequest:
 
 
 def response_topic(status_code: int, rid: str, *, retry_after: str | None) -> str:
-    """Write the topic of an answer: no key twice, `$rid` first, `retry-after` in lower case."""
+    """Write the topic of a response: `$rid` first, `retry-after` in lower case."""
     wait = "" if retry_after is None else f"&retry-after={retry_after}"
     return f"{_PREFIX}res/{status_code}/?$rid={rid}{wait}"
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Read `key=value` pairs; of keys that come twice the first counts."""
+    """Read `key=value` pairs; the first of repeated keys."""
     pairs = (part.partition("=") for part in reversed(query.split("&")))
     return {key.lower(): value for key, _, value in pairs}
 
@@ -114,12 +114,12 @@ _TOPICS = {
 
 
 def connect_deviations(connect: Connect, user: UserName) -> tuple[StrictRule, ...]:
-    """Name the liberties that a CONNECT takes."""
+    """Return the strict rules that a CONNECT breaks."""
     return tuple(_of_connect(connect, user))
 
 
 def topic_deviations(topic: str, asked: TopicRequest) -> tuple[StrictRule, ...]:
-    """Name the liberties that a topic takes."""
+    """Return the strict rules that a topic breaks."""
     known = f"$dps/registrations/{_TOPICS.get(asked.operation)}/?$rid={asked.rid}"
     if asked.operation_id is None:
         return () if topic == known else (StrictRule.TOPIC,)

@@ -1,1 +1,1 @@
-"""How the service recognizes a device: certificates, shared access signatures, CAs."""
+"""Authentication of devices: certificates, shared access signatures, CA certificates."""

@@ -1,15 +1,15 @@
-"""Who lets a device in: the enrollment that its certificates or its signature lead to.
+"""Authentication of a device by certificates or signature, which select its enrollment.
 
 The service looks for an individual enrollment of the registration id, then for the group of the CA
-that issued the device's certificate, then of the CA above, up to the root. The first hit decides,
-even against the device (Microsoft Learn, "X.509 certificate attestation"). A device that signs
-instead belongs to the group whose key its own key is derived from; the token does not name it, so
+that issued the device's certificate, then of the CA above, up to the root. The first match decides,
+even against the device (Microsoft Learn, "X.509 certificate attestation"). A device with a
+symmetric key belongs to the group whose key its own key is derived from; the token does not name it, so
 the groups are tried one by one, first the one that the device was in before.
 
 A group counts only if its CA, or one above it on the device's path, is verified on the instance:
-otherwise anybody could enrol anybody's CA. What the device does not present is not filled in; only
-the CA at the top of the path may be known from the instance alone. The texts of refusals are the
-service's, as seen in public reports; which text belongs to which cause is our reading.
+otherwise anybody could enroll anybody's CA. Only the CA at the top of the path need not be
+presented by the device. The messages of refusals are the service's, as seen in public reports;
+which message belongs to which cause is our interpretation.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MAX_PRESENTED = 10
 
 
 class Authenticator:
-    """Finds the enrollment that lets a device in.
+    """Authenticates devices and finds their enrollments.
 
     Args:
         enrollments: Of the instance.
@@ -60,16 +60,16 @@ class Authenticator:
     def authenticate(
         self, request: Request, identity: Identity, *, now: float, known_group: str | None = None
     ) -> Enrollment:
-        """Return the enrollment of a device that proved who it is; it may be disabled.
+        """Return the enrollment of an authenticated device; it may be disabled.
 
         Args:
-            request: Whose identity is to be proved.
-            identity: What it showed.
+            request: Of the device.
+            identity: Its credentials.
             now: Seconds since 1970.
-            known_group: The group that let this device in before, or None: saves a search.
+            known_group: The group of its latest operation, to be tried first; None if unknown.
 
         Raises:
-            Refusal: 401, if the device did not prove it, or nobody enrolled it.
+            Refusal: 401, if the credentials are invalid, or the device is not enrolled.
         """
         individual = self._enrollments.individual(request.registration_id)
         if individual is not None:
@@ -88,7 +88,7 @@ class Authenticator:
             if is_signed_by_member(token, keys, request.registration_id):
                 return group
 
-        raise key_rejected(request, "no group has a key that this signature comes from")
+        raise key_rejected(request, "the signature is not by a key derived from that of a group")
 
     def _groups_of_keys(
         self, known: str | None
@@ -114,7 +114,8 @@ class Authenticator:
 
         self._check_verified(path)
         raise _unauthorized(
-            "Signing certificate info did not match chain elements.", "no group has a CA of it"
+            "Signing certificate info did not match chain elements.",
+            "no group has a CA of its chain",
         )
 
     def _group_of(self, ca: x509.Certificate) -> EnrollmentGroup | None:
@@ -136,9 +137,9 @@ def _authenticate_individual(
                 raise _unauthorized("Unauthorized", "another certificate is enrolled")
         case SymmetricKeys() as keys:
             if not is_signed_by_device(read_token(request, identity, now=now), keys):
-                raise key_rejected(request, "the signature is not of the enrolled keys")
+                raise key_rejected(request, "the signature is not by an enrolled key")
         case TpmKeys():
-            raise _unauthorized("Unauthorized", "the emulator cannot ask a TPM")
+            raise _unauthorized("Unauthorized", "the emulator does not support TPM attestation")
         case _:
             assert_never(enrollment.attestation)
 
@@ -146,9 +147,9 @@ def _authenticate_individual(
 
 
 def _leaf(registration_id: str, identity: Identity, *, now: float) -> x509.Certificate:
-    """Return the device's own certificate if it is valid and made out to the registration id."""
+    """Return the device's own certificate if it is valid and its CN is the registration id."""
     if not identity.certificates:
-        raise _unauthorized("Unauthorized", "the device showed no certificate")
+        raise _unauthorized("Unauthorized", "the device presented no certificate")
 
     if len(identity.certificates) > MAX_PRESENTED:
         raise _unauthorized("Invalid certificate.", f"the chain is longer than {MAX_PRESENTED}")

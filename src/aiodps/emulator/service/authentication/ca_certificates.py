@@ -1,4 +1,4 @@
-"""The CA certificates of an instance, and how their owner proves to have their keys.
+"""The CA certificates of an instance, and the proof of possession of their keys.
 
 Upload, ask for a verification code, sign a certificate whose CN is the code, hand it in (Microsoft
 Learn, "How to do proof-of-possession for X.509 CA certificates with your Device Provisioning
@@ -30,12 +30,12 @@ class CaCertificate:
     """A CA certificate of an instance."""
 
     name: str
-    """As uploaded; any casing finds it."""
+    """As uploaded; casing is ignored."""
     certificate: x509.Certificate
     verified: bool
-    """Whether its owner proved to have the key, or it was taken on trust at upload."""
+    """Whether possession of its key was proved, or it was uploaded as verified."""
     verification_code: str | None = None
-    """What the proof must be made out to; None if no code was asked for."""
+    """The CN that the proof must have; None if no code was generated."""
     etag: str
     created: float
     """Seconds since 1970."""
@@ -67,9 +67,8 @@ class CaCertificates:
     must still have, with or without quotes; None or `*` is any.
 
     Args:
-        rng: Where etags and verification codes come from.
-        store: Where they are kept as well, and where they come from at the start; None for memory
-            alone.
+        rng: Source of etags and verification codes.
+        store: Keeps them over a restart; None for memory alone.
     """
 
     def __init__(self, *, rng: random.Random, store: Store | None = None) -> None:
@@ -80,7 +79,7 @@ class CaCertificates:
             self._by_name = {key: CaCertificate.from_json(each) for key, each in kept}
 
     def __iter__(self) -> Iterator[CaCertificate]:
-        """Go through all of them, in the order of their upload."""
+        """Iterate over all certificates, in the order of their upload."""
         return iter(self._by_name.values())
 
     def upload(
@@ -92,21 +91,21 @@ class CaCertificates:
         if_match: str | None = None,
         now: float,
     ) -> CaCertificate:
-        """Add a certificate, or put another one in the place of an older one.
+        """Add or replace a certificate.
 
         Args:
             name: 1 to 64 letters, digits, `-`, `.` or `_`.
             certificate: PEM, DER, or base64 of either.
-            verified: Take the owner's word for it that the key is there.
-            if_match: See above; of no meaning for a new name.
+            verified: Whether to accept it without a proof of possession.
+            if_match: See above; ignored for a new name.
             now: See above.
 
         Raises:
-            Refusal: 400, if name or certificate cannot be.
-            Refusal: 412, if the etag is another one.
+            Refusal: 400, if name or certificate is invalid.
+            Refusal: 412, if the etag does not match.
         """
         if not _NAME.fullmatch(name):
-            raise Refusal(ErrorCode.INVALID_REQUEST, f"{name!a} cannot name a certificate")
+            raise Refusal(ErrorCode.INVALID_REQUEST, f"{name!a} is not a certificate name")
 
         older = self._by_name.get(name.lower())
         if older is not None:
@@ -127,8 +126,8 @@ class CaCertificates:
         """Return one certificate.
 
         Raises:
-            Refusal: 404, if there is none of this name.
-            Refusal: 412, if the etag is another one.
+            Refusal: 404, if it does not exist.
+            Refusal: 412, if the etag does not match.
         """
         found = self._by_name.get(name.lower())
         if found is None:
@@ -142,15 +141,15 @@ class CaCertificates:
         return name.lower() in self._by_name
 
     def of(self, certificate: x509.Certificate) -> tuple[CaCertificate, ...]:
-        """Return what the instance has of this certificate, under any name."""
+        """Return the entries of a certificate, under any name."""
         return tuple(each for each in self if each.certificate == certificate)
 
     def delete(self, name: str, *, if_match: str | None = None) -> None:
-        """Remove a certificate.
+        """Delete a certificate.
 
         Raises:
-            Refusal: 404, if there is none of this name.
-            Refusal: 412, if the etag is another one.
+            Refusal: 404, if it does not exist.
+            Refusal: 412, if the etag does not match.
         """
         self.get(name, if_match=if_match)
         del self._by_name[name.lower()]
@@ -159,11 +158,11 @@ class CaCertificates:
     def generate_verification_code(
         self, name: str, *, if_match: str | None = None, now: float
     ) -> CaCertificate:
-        """Give a certificate a new verification code; the one before is worth nothing any more.
+        """Generate a verification code, which replaces the previous one.
 
         Raises:
-            Refusal: 404, if there is none of this name.
-            Refusal: 412, if the etag is another one.
+            Refusal: 404, if it does not exist.
+            Refusal: 412, if the etag does not match.
         """
         older = self.get(name, if_match=if_match)
         code = verification_code(rng=self._rng)
@@ -177,12 +176,12 @@ class CaCertificates:
         if_match: str | None = None,
         now: float,
     ) -> CaCertificate:
-        """Take a proof of possession: a certificate with the code as CN, signed by the CA.
+        """Verify a proof of possession: a certificate with the code as CN, signed by the CA.
 
         Raises:
-            Refusal: 404, if there is none of this name.
-            Refusal: 412, if the etag is another one.
-            Refusal: 400, if the proof proves nothing.
+            Refusal: 404, if it does not exist.
+            Refusal: 412, if the etag does not match.
+            Refusal: 400, if the proof is invalid.
         """
         older = self.get(name, if_match=if_match)
         if older.verification_code is None:

@@ -1,9 +1,9 @@
-"""Shared access signatures, as devices and administrators sign their requests with a key.
+"""Shared access signatures (SAS), the tokens of devices and administrators with symmetric keys.
 
-A token is text: the scheme's word, then `sr` (what may be done to), `sig` (the signature), `se`
-(until when) and mostly `skn` (whose key). Clients differ: the resource is escaped with upper-case
+A token has `sr` (the resource), `sig` (the signature), `se` (the expiry) and mostly `skn` (the name
+of the key). Clients differ: the resource is escaped with upper-case
 hex, with lower-case hex or not at all, `skn` is missing or empty, the order varies (seen on the
-wire). All of them sign the resource exactly as they write it, so it is verified as it came.
+wire). All of them sign the resource exactly as they write it, so it is verified as received.
 
 Source of form and key derivation: Microsoft Learn, "Symmetric key attestation with DPS".
 """
@@ -24,27 +24,27 @@ from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 
 SCHEME: Final = "SharedAccessSignature"
 CLOCK_SKEW: Final = 60.0
-"""Seconds for which a token is still taken after its end; what the service allows is not known."""
+"""Seconds after its expiry in which a token is accepted; what the service allows is not known."""
 _MAX_DIGITS = 18
 _NAMES = {"sr", "sig", "se", "skn"}
 
 
 class SasError(ValueError):
-    """The text is not a shared access signature; the message says why, without the text itself."""
+    """The string is not a shared access signature; the message says why, without the string."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedAccessSignature:
-    """A token, read but not yet judged."""
+    """A token, parsed but not verified."""
 
     resource: str
-    """What it is for, unescaped."""
+    """The resource, unescaped."""
     expiry: int
     """Seconds since 1970."""
     policy: str | None
-    """Whose key signed it (`skn`), maybe empty; None if the token does not say."""
+    """Name of the key (`skn`), maybe empty; None if absent."""
     raw_resource: str
-    """What it is for, as written."""
+    """The resource, as written."""
     escaped: bool
     """Whether the signature is percent-encoded, as it should be."""
     signed: bytes = field(repr=False)
@@ -53,10 +53,10 @@ class SharedAccessSignature:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read a token in any dialect.
+        """Parse a token of any client.
 
         Raises:
-            SasError: If it is none.
+            SasError: If it is not a token.
         """
         scheme, _, rest = text.strip().partition(" ")
         if scheme.lower() != SCHEME.lower():
@@ -75,15 +75,15 @@ class SharedAccessSignature:
         )
 
     def is_for(self, *resources: str) -> bool:
-        """Whether it is for one of these resources; casing does not count."""
+        """Whether it is for one of these resources; casing is ignored."""
         return self.resource.lower() in {each.lower() for each in resources}
 
     def is_expired(self, now: float) -> bool:
-        """Whether it ended so long ago that clocks do not explain it; `now` is since 1970."""
+        """Whether it expired, beyond clock skew; `now` is in seconds since 1970."""
         return self.expiry + CLOCK_SKEW < now
 
     def is_signed_with(self, keys: Iterable[bytes]) -> bool:
-        """Whether one of the keys made the signature; takes as long for any wrong one."""
+        """Whether one of the keys made the signature, compared in constant time."""
         for key in keys:
             if hmac.compare_digest(hmac.digest(key, self.signed, "sha256"), self.signature):
                 return True
@@ -92,12 +92,12 @@ class SharedAccessSignature:
 
 
 def derive_key(group_key: bytes, registration_id: str) -> bytes:
-    """Return the key of one device of a group, for the id as the device writes it."""
+    """Derive the key of a device from that of its group, for the id as the device writes it."""
     return hmac.digest(group_key, registration_id.encode(), "sha256")
 
 
 def decode_key(text: str) -> bytes:
-    """Return the key that base64 stands for.
+    """Decode a key from base64.
 
     Raises:
         ValueError: If it is not base64.
@@ -133,17 +133,17 @@ def _signature(text: str) -> bytes:
 
 
 _KNOWN_KEYS = 1024
-"""Enrollments whose keys are kept decoded."""
+"""Enrollments whose decoded keys are cached."""
 
 
 def read_token(request: Request, identity: Identity, *, now: float) -> SharedAccessSignature:
-    """Return the device's token if it is in time and made for this registration.
+    """Return the device's token if it has not expired and is for this registration.
 
     Raises:
-        Refusal: 401, if there is none like that.
+        Refusal: 401, if there is no such token.
     """
     if not identity.authorization:
-        raise key_rejected(request, "the enrollment asks for a signature; there is none")
+        raise key_rejected(request, "the enrollment needs a signature; there is none")
 
     try:
         token = SharedAccessSignature.read(identity.authorization)
@@ -154,7 +154,7 @@ def read_token(request: Request, identity: Identity, *, now: float) -> SharedAcc
         raise key_rejected(request, f"the signature is for {token.resource[:200]!a}")
 
     if token.is_expired(now):
-        raise key_rejected(request, f"the signature ended {now - token.expiry:.0f} s ago")
+        raise key_rejected(request, f"the signature expired {now - token.expiry:.0f} s ago")
 
     return token
 
@@ -167,10 +167,10 @@ def is_signed_by_device(token: SharedAccessSignature, keys: SymmetricKeys) -> bo
 def is_signed_by_member(
     token: SharedAccessSignature, keys: SymmetricKeys, registration_id: str
 ) -> bool:
-    """Whether a key made the signature that comes from one of a group's two.
+    """Whether a key derived from one of a group's two made the signature.
 
-    Registration ids have no casing, but keys are made of bytes. Which bytes the service takes is
-    not known, so both are good: the id as this request has it, and in lower case.
+    Casing of registration ids is ignored, but matters for the derived key. What the service uses is
+    not known, so both are accepted: the id as in this request, and in lower case.
     """
     lower = registration_id.lower()
     spellings = (lower,) if lower == registration_id else (registration_id, lower)
@@ -180,7 +180,7 @@ def is_signed_by_member(
 
 
 def key_rejected(request: Request, why: str) -> Refusal:
-    """Make the error for a bad signature; the code depends on the transport (seen on the wire)."""
+    """Make the refusal of a signature; the code depends on the transport (seen on the wire)."""
     over_mqtt = request.transport is Transport.MQTT
     code = ErrorCode.KEY_REJECTED if over_mqtt else ErrorCode.UNAUTHORIZED
     return Refusal(code, "Unauthorized", why=why)

@@ -1,1 +1,1 @@
-"""Which devices may register, and what they are assigned to."""
+"""Enrollments: which devices may register, and how they are assigned."""
