@@ -1,4 +1,4 @@
-"""`aiodps demo`: the whole way on this machine, in seconds, to look at and to learn from."""
+"""`aiodps demo`: provisioning from certificates to assignments, on this machine, in seconds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from aiodps.pki import Authority, Credential
 from aiodps.pki.files import CredentialFiles
 
 STARTUP = 60.0
-"""Seconds the emulator may take to be ready on a busy machine; its end is seen at once."""
+"""Seconds in which the emulator must be ready on a busy machine."""
 
 _ARM = (
     "/subscriptions/demo/resourceGroups/demo/providers/Microsoft.Devices"
@@ -45,7 +45,7 @@ _ARM = (
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One device of the demo: a path into the service, by one transport."""
+    """A device of the demo: a kind of enrollment and a transport."""
 
     way: str
     transport: str
@@ -59,7 +59,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a device."""
+    """The result of a device."""
 
     device: Device
     assignment: Assignment
@@ -69,7 +69,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """The demo's certificates and the folder they lie in."""
+    """The demo's certificates, and the folder of their files."""
 
     folder: Path
     root: Authority
@@ -98,7 +98,7 @@ class Bench:
         return cls(folder=folder, root=root, intermediate=intermediate, devices=devices)
 
     def enrollments(self) -> list[dict[str, Any]]:
-        """Write enrollments as the service API does."""
+        """Return the enrollments as the service API writes them."""
         individual = [
             {
                 "registrationId": device.registration_id,
@@ -107,17 +107,10 @@ class Bench:
             for device in self.devices
             if device.way == "individual"
         ]
-        # The root's group is found by the root, the intermediate's by the intermediate: the
-        # service goes up the chain and takes the first that it knows.
+        # The service goes up the chain of a device and takes the first group it finds.
         groups = [
-            {
-                "enrollmentGroupId": name,
-                "attestation": _x509("signingCertificates", authority),
-            }
-            for name, authority in (
-                ("root", self.root),
-                ("intermediate", self.intermediate),
-            )
+            {"enrollmentGroupId": name, "attestation": _x509("signingCertificates", authority)}
+            for name, authority in (("root", self.root), ("intermediate", self.intermediate))
         ]
         return [*individual, *groups]
 
@@ -131,10 +124,10 @@ def _x509(kind: str, credential: Credential) -> dict[str, Any]:
 @click.option("--out", metavar="DIR", help="Keep certificates and enrollments in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(*, out: str | None, as_json: bool) -> None:
-    """See it work: an emulator in a process of its own, and six devices provisioned by it.
+    """Provision six devices with an emulator in its own process.
 
-    Makes a root, an intermediate and device certificates, proves possession of the root, enrols,
-    and provisions a device each way: {individual enrollment, group by root CA, group by
+    Makes a root, an intermediate and device certificates, proves possession of the root, enrolls
+    the devices, and provisions one of each kind: {individual enrollment, group by root CA, group by
     intermediate CA} x {rest, mqtt}.
     """
     with errors_as_exit_codes(as_json=as_json), _folder(out) as folder:
@@ -165,7 +158,7 @@ def _folder(kept: str | None) -> Iterator[Path]:
 async def _demo(folder: Path, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
     _say(talk, "certificates: a root, an intermediate, six devices (EC P-256)")
     bench = Bench.make(folder)
-    _say(talk, "emulator: starting in a process of its own")
+    _say(talk, "emulator: starting in its own process")
     async with _emulator(bench) as server:
         _say(
             talk,
@@ -222,7 +215,7 @@ async def _ready(process: anyio.abc.Process, file: anyio.Path) -> dict[str, Any]
 
 
 async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool) -> None:
-    """Upload the root, take a verification code, and prove possession, as in Azure's portal."""
+    """Upload the root and prove possession with a verification code, as in Azure's portal."""
     base = f"https://{server['host']}:{server['https_port']}{_ARM}"
     trust = fresh_context(Trust.of(Path(server["ca_file"])))
     async with httpx.AsyncClient(
@@ -239,7 +232,10 @@ async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool)
         verified = await _call(
             http, "POST", f"{base}/verify", {"certificate": _b64(proof)}, etag=code["etag"]
         )
-        _say(talk, f"root: possession proved, verified: {verified['properties']['isVerified']}")
+        _say(
+            talk,
+            f"root: proof of possession sent, verified: {verified['properties']['isVerified']}",
+        )
 
 
 def _b64(credential: Credential) -> str:
@@ -347,7 +343,7 @@ def _spent(one: Outcome, phases: tuple[Phase, ...]) -> float:
 
 
 def _next(folder: Path, *, kept: bool) -> None:
-    """Say what to type next."""
+    """Print the next commands."""
     lines = [
         "",
         "next:  run the emulator yourself:       aiodps emulator --ca-out ca.pem",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiodps.emulator.service.enrollments.store import Enrollment
 
 EPILOG = """\b
-Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."""
+Exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 invalid input or a port in use."""
 
 
 @click.command(epilog=EPILOG)
@@ -35,7 +35,7 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
 @click.option("--id-scope", metavar="S", help="Default: that of --state, or 0ne00000000.")
 @click.option(
     "--hub", metavar="HOST", default="emulated-hub.azure-devices.net", show_default=True,
-    help="IoT hub of enrollments that name none.",
+    help="IoT hub for enrollments that name none.",
 )  # fmt: skip
 @click.option(
     "--linked-hub", "linked_hubs", multiple=True, metavar="HOST[=WEIGHT]",
@@ -50,17 +50,19 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
 )  # fmt: skip
 @click.option(
     "--verified-ca", "verified_cas", multiple=True, metavar="FILE",
-    help="CA certificate to begin with, taken as verified; repeatable.",
+    help="CA certificate to upload as verified; repeatable.",
 )  # fmt: skip
 @click.option(
     "--service-key", metavar="BASE64",
-    help="Key of the service API's owner; made anew at each start if left out.",
+    help="Key of the service API's owner. Default: a new one at each start.",
 )  # fmt: skip
 @click.option(
     "--access-policy", "access_policies", multiple=True, metavar="NAME=RIGHT,RIGHT",
     help="One more policy for the service API, such as read=EnrollmentRead; repeatable.",
 )  # fmt: skip
-@click.option("--ca-out", metavar="FILE", help="Where to write the CA that clients must trust.")
+@click.option(
+    "--ca-out", metavar="FILE", help="File for the CA certificate that clients must trust."
+)
 @click.option(
     "--assign-after", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="S",
     help="Seconds a registration takes.",
@@ -71,7 +73,7 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
 )  # fmt: skip
 @click.option(
     "--throttle", is_flag=True,
-    help="Keep to the service's published limits, and answer 429 beyond them.",
+    help="Enforce the service's published limits, with 429 beyond them.",
 )  # fmt: skip
 @click.option(
     "--strict", is_flag=True,
@@ -81,30 +83,34 @@ Exit codes: 0 ended by Ctrl-C or SIGTERM, 2 bad input or a port that is in use."
     "--harsh/--calm", default=False,
     help="A service on a bad day: throttling, delays, duplicates. Calm is the default.",
 )  # fmt: skip
-@click.option("--faults", "faults_file", metavar="FILE", help="TOML of what shall go wrong.")
+@click.option("--faults", "faults_file", metavar="FILE", help="Fault file, in TOML.")
 @click.option(
     "--seed", type=int, metavar="N",
-    help="Where all chance of --harsh and --faults comes from; the same seed is the same day.",
+    help="Seed of --harsh and --faults; the same seed gives the same faults.",
 )  # fmt: skip
 @click.option(
-    "--log-json", metavar="FILE", help="Gets one line of JSON for each request; - is stdout."
+    "--log-json", metavar="FILE", help="File for a line of JSON for each request; - is stdout."
 )
 @click.option(
     "--admin-port", type=click.IntRange(0, 65535), metavar="P",
-    help="Serve the page and a admin API on this port of loopback; 0 takes any free one.",
+    help="Serve the admin page and API on this port of loopback; 0 for any free one.",
 )  # fmt: skip
 @click.option(
     "--state", metavar="FILE",
-    help="Keep state, CA and keys in this file; without it they are gone at the end.",
+    help="Keep state, CA and keys in this file; without it they are lost at the end.",
 )  # fmt: skip
-@click.option("--ready-file", metavar="FILE", help="Gets one line of JSON when it is ready.")
+@click.option(
+    "--ready-file", metavar="FILE", help="File for a line of JSON once the emulator is ready."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--i-know-this-is-not-secure", "beyond_loopback", is_flag=True,
     help="Allow a --host that other machines can reach.",
 )  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Print no line for each request.")
-@click.option("--json", "as_json", is_flag=True, help="Print the line of --ready-file, no text.")
+@click.option("--quiet", is_flag=True, help="Do not print a line for each request.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the JSON of --ready-file instead of text."
+)
 def command(
     *,
     enrollments_file: str | None,
@@ -118,8 +124,8 @@ def command(
 ) -> None:
     """Run a Device Provisioning Service on this machine.
 
-    Port 0 takes any free port. Without --state everything lives in memory and is gone at the end,
-    and the CA is made anew at each start.
+    Port 0 takes any free port. Without --state everything is kept in memory alone, and the CA is a
+    new one at each start.
     """
     if not quiet:
         logging.basicConfig(
@@ -151,7 +157,7 @@ def command(
 async def _run(dps: Emulator, ca_file: Path, ready_file: str | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)
     """Serve until told to stop."""
     if ready_file is not None:
-        # Nobody shall take an earlier emulator's for ours.
+        # A reader must not mistake the file of an earlier emulator for this one's.
         _remove(Path(ready_file), setting="ready_file")
 
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
@@ -178,7 +184,7 @@ def _facts(dps: Emulator, ca_file: Path) -> dict[str, Any]:
 
 @contextmanager
 def _ca_path(ca_out: str | None) -> Iterator[Path]:
-    """Say where the CA is written: where told, or to a place that goes with the emulator."""
+    """Return the path of the CA file; without --ca-out it is removed at the end."""
     if ca_out is not None:
         yield Path(ca_out).absolute()
         return
@@ -206,7 +212,7 @@ def _read_faults(path: str | None) -> str | None:
 
 
 def _trust(dps: Emulator, path: str) -> None:
-    """Upload a CA certificate as one whose owner need not prove anything."""
+    """Upload a CA certificate as verified."""
     from aiodps.emulator.protocol.errors import Refusal  # noqa: PLC0415 (an extra)
 
     pem = _read(path, setting="verified_ca")
@@ -215,7 +221,7 @@ def _trust(dps: Emulator, path: str) -> None:
         dps.service.certificates.upload(name[:64], pem, verified=True, now=time.time())
     except Refusal as exc:
         raise ConfigurationError(
-            f"{path!r} is not a CA certificate the service would take: {exc.message}",
+            f"{path!r} is not a CA certificate that the service accepts: {exc.message}",
             setting="verified_ca",
             hint="give a certificate of a CA in PEM or DER",
         ) from exc
@@ -233,7 +239,7 @@ def _read(path: str, *, setting: str) -> bytes:
 
 
 def _write(path: Path, content: bytes, *, setting: str, private: bool = False) -> None:
-    """Write a file so that nobody sees half of it, and nobody else a private one."""
+    """Write a file atomically; a private one is readable by its owner alone."""
     draft = path.parent / f".{path.name}.{os.getpid()}"
     try:
         draft.touch(mode=0o600 if private else 0o666)
@@ -261,7 +267,7 @@ def _unwritable(path: Path, error: OSError, *, setting: str) -> ConfigurationErr
 
 
 def print_exchange(exchange: Exchange) -> None:
-    """Print one line about a request; without rich, which takes longer than the request."""
+    """Print a line for a request; without rich, which takes longer than the request."""
     who = exchange.registration_id or "", exchange.certificate or "no certificate"
     fault = "" if exchange.fault is None else f"[{exchange.fault}]"
     fields = (exchange.what, *who, exchange.message or "", fault)
@@ -275,7 +281,7 @@ def print_exchange(exchange: Exchange) -> None:
 
 
 def _welcome(dps: Emulator, ca_file: Path) -> None:
-    """Say what is there and what to type next."""
+    """Print addresses, secrets and the next commands."""
     host = f"[{dps.host}]" if ":" in dps.host else dps.host
     base = f"https://{host}:{dps.https_port}"
     facts = {
@@ -287,7 +293,7 @@ def _welcome(dps: Emulator, ca_file: Path) -> None:
         "trust": f"{ca_file} (for tests only)",
     }
     if dps.admin is not None:
-        facts["control"] = f"{dps.admin.url}/?token={dps.admin.token}"
+        facts["admin"] = f"{dps.admin.url}/?token={dps.admin.token}"
 
     err.print(Text("A Device Provisioning Service on this machine", "bold"))
     for name, value in facts.items():
@@ -296,11 +302,11 @@ def _welcome(dps: Emulator, ca_file: Path) -> None:
     out.print(
         _NEXT.format(base=base, scope=dps.id_scope, ca=ca_file, host=dps.host, port=dps.https_port)
     )
-    err.print(Text("Ctrl-C ends it.", "dim"))
+    err.print(Text("Press Ctrl-C to stop.", "dim"))
 
 
 _NEXT = """
-Register an enrolled device with curl, as Microsoft's articles do:
+Register an enrolled device with curl, as in Microsoft's articles:
   curl --cacert {ca} \\
     --cert device_chain.pem --key device_key.pem -X PUT \\
     -H 'Content-Type: application/json' -d '{{"registrationId": "DEVICE"}}' \\
@@ -309,8 +315,8 @@ or with aiodps:
   aiodps provision --id-scope {scope} --endpoint {host} --port {port} \\
     --transport rest --trust {ca} \\
     --cert device_chain.pem --key device_key.pem
-Enroll devices with --enrollments FILE. A group's root CA is trusted with
---verified-ca FILE, or uploaded and proved as in Azure, with PUT,
+Enroll devices with --enrollments FILE. Verify a group's root CA with
+--verified-ca FILE, or by proof of possession as in Azure, with PUT,
 POST .../generateVerificationCode and POST .../verify at
   {base}/subscriptions/S/resourceGroups/G/providers/Microsoft.Devices/provisioningServices/D/certificates/NAME
 """

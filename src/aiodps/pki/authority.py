@@ -1,4 +1,4 @@
-"""Issue certificates: roots, intermediates, devices, proofs of possession and servers.
+"""Issuing of certificates: roots, intermediates, devices, proofs of possession, servers.
 
 All of them pass OpenSSL's strict verification, which Python 3.13 uses by default: subject and
 authority key identifiers, critical basic constraints and key usage. A leaf is for clients or for
@@ -40,23 +40,23 @@ VERIFICATION_DAYS = 7.0
 MAX_DAYS = 36_500.0
 
 CLOCK_SKEW = dt.timedelta(hours=1)
-"""How long ago a new certificate became valid, for devices and servers whose clock is slow."""
+"""Time by which new certificates are backdated, for devices and servers with a slow clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authority(Credential):
-    """A credential that issues others.
+    """A CA: a credential that issues others.
 
-    No certificate outlives its issuer: an end beyond the issuer's is cut to it. In each method
-    `days` is the validity from now on, and `key_type` the kind of key to make.
+    No certificate outlives its issuer: a later end is cut to the issuer's. In each method `days` is
+    the validity from now on, and `key_type` the kind of key to generate.
     """
 
     def __post_init__(self) -> None:
-        """Refuse what could only issue certificates that nobody accepts.
+        """Refuse a certificate or key that cannot issue valid certificates.
 
         Raises:
             CertificateError: If the certificate is not a CA's.
-            PrivateKeyError: If the private key is of another certificate.
+            PrivateKeyError: If the private key belongs to another certificate.
         """
         if not is_ca(self.certificate):
             raise CertificateError(
@@ -77,7 +77,7 @@ class Authority(Credential):
         """Make a self-signed CA; its CN is the name.
 
         Raises:
-            ConfigurationError: If the name cannot be a CN or the days cannot be.
+            ConfigurationError: If the name or the days are invalid.
         """
         key = new_private_key(key_type)
         subject = _subject(check_common_name(name))
@@ -90,7 +90,7 @@ class Authority(Credential):
         """Issue a CA below this one; its CN is the name.
 
         Raises:
-            ConfigurationError: If the name cannot be a CN or the days cannot be.
+            ConfigurationError: If the name or the days are invalid.
             CertificateError: If this CA has expired.
         """
         key = new_private_key(key_type)
@@ -113,13 +113,13 @@ class Authority(Credential):
         """Issue a device's certificate; its CN is the registration id.
 
         Args:
-            registration_id: 64 characters at most, or it does not fit into a CN.
+            registration_id: 64 characters at most, to fit into a CN.
             key_type: The kind of key to make.
             days: Validity from now on.
-            private_key: A key to certify, as in a renewal; None makes a new one.
+            private_key: A key to certify, as in a renewal; None for a new one.
 
         Raises:
-            ConfigurationError: If the registration id or the days cannot be.
+            ConfigurationError: If the registration id or the days are invalid.
             CertificateError: If this CA has expired.
         """
         key = private_key or new_private_key(key_type)
@@ -133,7 +133,7 @@ class Authority(Credential):
         Source: Microsoft Learn, "How to verify X.509 CA certificates with DPS".
 
         Raises:
-            ConfigurationError: If the code cannot be a CN or the days cannot be.
+            ConfigurationError: If the code or the days are invalid.
             CertificateError: If this CA has expired.
         """
         key = new_private_key("ec")
@@ -156,10 +156,10 @@ class Authority(Credential):
                 first becomes the CN too, cut to what a CN takes.
             key_type: The kind of key to make.
             days: Validity from now on.
-            private_key: A key to certify, as in a renewal; None makes a new one.
+            private_key: A key to certify, as in a renewal; None for a new one.
 
         Raises:
-            ConfigurationError: If there is no name, one is not ASCII, or the days cannot be.
+            ConfigurationError: If there is no name, one is not ASCII, or the days are invalid.
             CertificateError: If this CA has expired.
         """
         key = private_key or new_private_key(key_type)
@@ -187,7 +187,7 @@ class Authority(Credential):
         )
 
     def _sent_below(self) -> tuple[x509.Certificate, ...]:
-        """Return the intermediates of whatever this CA issues."""
+        """Return the intermediates of the certificates that this CA issues."""
         return () if is_root(self.certificate) else (self.certificate, *self.intermediates)
 
 
@@ -197,9 +197,9 @@ def _builder(
     """Begin a certificate; without an issuer, it is to be signed with its own key."""
     if issuer is not None and issuer.certificate.subject == subject:
         raise ConfigurationError(
-            f"the name {issuer.name!r} is its issuer's already",
+            f"the name {issuer.name!r} is that of the issuer",
             setting="name",
-            hint="give each certificate of a chain a name of its own",
+            hint="give each certificate of a chain its own name",
         )
 
     starts, ends = _validity(issuer, days=days)
@@ -229,7 +229,7 @@ def _validity(issuer: Authority | None, *, days: float) -> tuple[dt.datetime, dt
         raise ConfigurationError(
             f"a certificate cannot be valid for {days!r} days",
             setting="days",
-            hint=f"give a number over 0, {MAX_DAYS:.0f} at most",
+            hint=f"give a number over 0 and up to {MAX_DAYS:.0f}",
         )
 
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -242,7 +242,7 @@ def _validity(issuer: Authority | None, *, days: float) -> tuple[dt.datetime, dt
         raise CertificateError(
             f"the CA {issuer.name!r} expired on {certificate.not_valid_after_utc:%Y-%m-%d}",
             reason="expired",
-            hint="make a new CA and enrol it; what an expired one issues is refused",
+            hint="make a new CA and enroll it; certificates of an expired one are refused",
         )
 
     return max(starts, certificate.not_valid_before_utc), min(

@@ -1,4 +1,4 @@
-"""What is in a PEM or DER file: certificates, requests and keys, in the order of the file."""
+"""The contents of a PEM or DER file: certificates, requests and keys, in order."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTA
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key, known by its public half alone."""
+    """A key, represented by its public half."""
 
     kind: str
     """Either "private key" or "public key"."""
     public_key: object | None
     """None if the private key is encrypted."""
     encrypted: bool | None
-    """None for public keys, which have nothing to hide."""
+    """None for public keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ Thing: TypeAlias = x509.Certificate | x509.CertificateSigningRequest | Key | Oth
 
 
 def load(data: bytes) -> list[Thing]:
-    """Read everything there is.
+    """Read the contents of a file.
 
     Raises:
-        CertificateError: If there is nothing, or something cannot be read.
+        CertificateError: If it is empty, or something cannot be read.
     """
     blocks = list(_BLOCK.finditer(data))
     if len(blocks) < data.count(b"-----BEGIN "):
         raise CertificateError(
-            "the file is cut off: a BEGIN line has no END line of its own",
+            "the file is truncated: a BEGIN line has no END line",
             reason="truncated",
             hint="copy it again, whole",
         )

@@ -29,7 +29,7 @@ PrivateKey: TypeAlias = (
 )
 
 _KNOWN = 4096
-"""Certificates of which is remembered what was read: they are looked at again and again."""
+"""Certificates whose properties are cached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Credential:
     private_key: PrivateKey = field(repr=False)
     intermediates: tuple[x509.Certificate, ...] = ()
     """The CAs between the certificate and the root, nearest first; empty directly under a root.
-    The root is never among them: whoever judges the certificate has it already."""
+    The root is never among them: whoever verifies the certificate has it already."""
 
     @property
     def name(self) -> str:
@@ -65,14 +65,14 @@ class Credential:
 
     @classmethod
     def from_pem(cls, certificate_pem: bytes, private_key_pem: bytes) -> Self:
-        """Read what `certificate_pem` and `private_key_pem` gave out.
+        """Read a credential from `certificate_pem` and `private_key_pem`.
 
         Raises:
-            ValueError, TypeError: If it is anything else.
+            ValueError, TypeError: If either is invalid.
         """
         key = load_pem_private_key(private_key_pem, password=None)
         if not isinstance(key, PrivateKey):
-            raise TypeError("not a key that we make")
+            raise TypeError("not a key of a supported type")
 
         return cls(certificate=x509.load_pem_x509_certificate(certificate_pem), private_key=key)
 
@@ -83,7 +83,7 @@ class Credential:
 
 
 def new_private_key(key_type: KeyType) -> PrivateKey:
-    """Make a private key; RSA takes a thousand times as long as the others."""
+    """Generate a private key; RSA takes a thousand times as long as the others."""
     match key_type:
         case "ec":
             return ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""Say what a file of certificates, requests and keys holds, without showing any key."""
+"""Descriptions of the contents of certificate files, without any private key."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _USAGES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """One thing in a file."""
+    """The description of one item of a file."""
 
     kind: str
     """The PEM label in lower case: "certificate", "private key", "certificate request", ..."""
     facts: dict[str, Fact]
-    """In the order in which to show them; None means that it cannot be told."""
+    """In display order; None means unknown."""
 
 
 def describe(data: bytes, *, now: dt.datetime) -> list[Description]:
@@ -43,12 +43,12 @@ def describe(data: bytes, *, now: dt.datetime) -> list[Description]:
 
     Args:
         data: The file.
-        now: When to judge validity by, with a time zone.
+        now: Time for the validity, with a time zone.
 
     Raises:
-        CertificateError: If there is nothing, or something cannot be read.
+        CertificateError: If it is empty, or something cannot be read.
     """
-    with warnings.catch_warnings(action="ignore"):  # what is odd in others' files is told as is
+    with warnings.catch_warnings(action="ignore"):  # oddities of foreign certificates
         things = load(data)
         certificates = [thing for thing in things if isinstance(thing, x509.Certificate)]
         try:
@@ -124,7 +124,7 @@ def _key_facts(key: Key, certificates: Sequence[x509.Certificate]) -> dict[str, 
 
 
 def _link(certificate: x509.Certificate, certificates: Sequence[x509.Certificate]) -> str:
-    """Say where in the file the issuer is, judged by signature, not by name alone."""
+    """Tell where in the file the issuer is, by signature, not by name alone."""
     if certificate.issuer == certificate.subject and _issued(certificate, by=certificate):
         return "self-signed, the chain ends here"
 
@@ -136,7 +136,11 @@ def _link(certificate: x509.Certificate, certificates: Sequence[x509.Certificate
     ]
     if not issuers:
         namesakes = [each for each in certificates if each.subject == certificate.issuer]
-        wrong = "one of its name has another key" if namesakes else "right if it is the root"
+        wrong = (
+            "a certificate of its name has another key"
+            if namesakes
+            else "which is right if it is the root"
+        )
         return f"the issuer is not in this file, {wrong}"
 
     if place + 1 in issuers:
@@ -210,5 +214,5 @@ def _shown(name: x509.Name) -> str:
 
 
 def _printable(text: str) -> str:
-    """Escape what a terminal would obey."""
+    """Escape control characters of terminals."""
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

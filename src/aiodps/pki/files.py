@@ -1,7 +1,7 @@
-"""What lies on disk: names, modes, and never a file overwritten by mistake.
+"""Credential files: their names and modes; none is overwritten by mistake.
 
 NAME_cert.pem    the certificate alone
-NAME_key.pem     its private key, PKCS#8, mode 0600 from its first moment on
+NAME_key.pem     its private key, PKCS#8, mode 0600 from the start
 NAME_chain.pem   the certificate, then its intermediates, without the root; not made for roots
 """
 
@@ -26,18 +26,18 @@ from aiodps.pki.names import check_file_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialFiles:
-    """Where the files of one credential lie."""
+    """The files of one credential."""
 
     directory: Path
-    """Made when something is written, with the directories above it."""
+    """Created when something is written, with its parents."""
     name: str
-    """What the files' names begin with, exactly as given."""
+    """Prefix of the file names."""
 
     def __post_init__(self) -> None:
-        """Refuse names that lead elsewhere.
+        """Refuse names that lead to another directory.
 
         Raises:
-            ConfigurationError: If files cannot be called so.
+            ConfigurationError: If the name is not a file name.
         """
         check_file_name(self.name)
 
@@ -57,10 +57,10 @@ class CredentialFiles:
         return self.directory / f"{self.name}_chain.pem"
 
     def check_absent(self) -> None:
-        """Look whether anything is in the way; worth doing before a key is made.
+        """Check that no file of this name exists, before a key is generated.
 
         Raises:
-            ConfigurationError: If a file exists that belongs to this name.
+            ConfigurationError: If one exists.
         """
         for path in (self.certificate, self.private_key, self.chain):
             if os.path.lexists(path):
@@ -98,7 +98,7 @@ class CredentialFiles:
         return sorted(contents, key=[self.certificate, self.private_key, self.chain].index)
 
     def write_certificate(self, credential: Credential, *, overwrite: bool = False) -> list[Path]:
-        """Write the certificate alone; nobody will need the key.
+        """Write the certificate alone.
 
         Raises:
             ConfigurationError: If the file exists, or cannot be written.
@@ -113,8 +113,8 @@ class CredentialFiles:
             password: Opens the private key; None if it is not encrypted.
 
         Raises:
-            CertificateError: If the certificate cannot be read or is not a CA's.
-            PrivateKeyError: If the private key cannot be read or is another's.
+            CertificateError: If the certificate cannot be read, or is not a CA's.
+            PrivateKeyError: If the private key cannot be read, or belongs to another certificate.
         """
         certificate = self.certificate
         if os.path.lexists(self.chain):
@@ -136,7 +136,7 @@ class CredentialFiles:
             raise ConfigurationError(
                 f"{str(self.directory)!r} cannot be written to: {exc.strerror}",
                 setting="out",
-                hint="give a directory that you may write to",
+                hint="give a writable directory",
             ) from exc
 
 
@@ -151,8 +151,8 @@ def read_authority(
         password: Opens the private key; None if it is not encrypted.
 
     Raises:
-        CertificateError: If the certificate cannot be read or is not a CA's.
-        PrivateKeyError: If the private key cannot be read or is another's.
+        CertificateError: If the certificate cannot be read, or is not a CA's.
+        PrivateKeyError: If the private key cannot be read, or belongs to another certificate.
     """
     first, *above = _load_certificates(certificate)
     key = _load_private_key(private_key, password)
@@ -161,7 +161,7 @@ def read_authority(
 
 
 def _create(path: Path, data: bytes, *, mode: int, overwrite: bool) -> None:
-    """Create a file with its mode; to overwrite is to put another file in its place."""
+    """Create a file with its mode; an existing one is replaced atomically."""
     target = path.with_name(f".{path.name}.{secrets.token_hex(4)}") if overwrite else path
     try:
         with open(target, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as stream:
@@ -178,7 +178,7 @@ def _create(path: Path, data: bytes, *, mode: int, overwrite: bool) -> None:
 
 def _exists(path: Path) -> ConfigurationError:
     return ConfigurationError(
-        f"the file {str(path)!r} exists and is kept",
+        f"the file {str(path)!r} exists already",
         setting="out",
         hint="choose another name or directory, or overwrite it with `--force`",
     )

@@ -1,4 +1,4 @@
-"""What a certificate may be called, so that its subject and its files carry exactly that name."""
+"""Checks of certificate names, which become subjects and file names unchanged."""
 
 from __future__ import annotations
 
@@ -17,66 +17,68 @@ _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,63}[A-Za-z0-9-]", re.ASCII)
 
 
 def check_common_name(name: str) -> str:
-    """Return the name if it can be a subject's CN as it stands.
+    """Return the name if it is a valid CN.
 
     Raises:
         ConfigurationError: If it is empty, too long or not printable.
     """
     if not name:
-        raise ConfigurationError("the name is empty", setting="name", hint="give one character")
+        raise ConfigurationError(
+            "the name is empty", setting="name", hint="give at least one character"
+        )
 
     if not name.isprintable():
         raise ConfigurationError(
             f"the name {name!a} has characters that cannot be printed",
             setting="name",
-            hint="leave out control characters such as line ends",
+            hint="remove control characters such as line ends",
         )
 
     length = len(name.encode())
     if length > MAX_COMMON_NAME:
         raise ConfigurationError(
-            f"the name {name!r} has {length} bytes, a certificate's CN takes {MAX_COMMON_NAME}",
+            f"the name {name!r} has {length} bytes, but a CN has at most {MAX_COMMON_NAME}",
             setting="name",
-            hint="shorten it: the CN is the name, exactly as given",
+            hint="shorten it: the CN is exactly the name",
         )
 
     return name
 
 
 def check_registration_id(registration_id: str) -> str:
-    """Return the registration id if a device certificate can be made for it.
+    """Return the registration id if it fits into a device certificate.
 
     Source: Microsoft Learn, "X.509 certificate attestation": alphanumerics and `-`, `.`, `_`,
     `:`, the last one alphanumeric or a dash; it is the CN, hence 64 characters at most.
 
     Raises:
-        ConfigurationError: If it cannot be a registration id or does not fit into a CN.
+        ConfigurationError: If it is not a registration id, or does not fit into a CN.
     """
     check_common_name(registration_id)
     if _REGISTRATION_ID.fullmatch(registration_id):
         return registration_id
 
     raise ConfigurationError(
-        f"{registration_id!a} cannot be a registration id",
+        f"{registration_id!a} is not a registration id",
         setting="registration_id",
         hint="use letters, digits, '-', '.', '_', ':'; the last one a letter, digit or '-'",
     )
 
 
 def check_file_name(name: str) -> str:
-    """Return the name if files can be called so, on any system and inside one directory.
+    """Return the name if it is a file name on any system.
 
     Raises:
-        ConfigurationError: If it cannot be a CN, is `.` or `..`, or leads elsewhere.
+        ConfigurationError: If it is not a valid CN, is `.` or `..`, or holds a slash.
     """
     check_common_name(name)
     if name not in {".", ".."} and not re.search(r"[/\\]", name):
         return name
 
     raise ConfigurationError(
-        f"{name!r} cannot be a file name",
+        f"{name!r} is not a file name",
         setting="name",
-        hint="a name has no '/' or '\\'; the directory goes into `--out`",
+        hint="leave out '/' and '\\'; give the directory with `--out`",
     )
 
 
