@@ -1,6 +1,6 @@
 """The pytest plugin: `dps`, `dps_ca` and `dps_device`.
 
-It stands beside the package and imports it in the fixtures only: a test suite that uses none of
+The module is outside the package and imports it in the fixtures only, so that a test suite without
 them pays nothing.
 """
 

@@ -1,4 +1,4 @@
-"""Name and keys of an instance: made once, kept if anything is, made anew in time."""
+"""Name and keys of an instance: made once, kept if anything is, has been replaced in time."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_ca_near_its_end_is_made_anew(caplog: pytest.LogCaptureFixture) -> Non
     renewed = load_or_create(store)
 
     assert days_left(renewed.authority.certificate) == pytest.approx(KEPT_CA_DAYS, abs=0.1)
-    assert "made anew" in caplog.text
+    assert "has been replaced" in caplog.text
     assert load_or_create(store).authority.certificate == renewed.authority.certificate
 
 

@@ -127,8 +127,8 @@ def command(*, out: str | None, as_json: bool) -> None:
     """Provision six devices with an emulator in its own process.
 
     Makes a root, an intermediate and device certificates, proves possession of the root, enrolls
-    the devices, and provisions one of each kind: {individual enrollment, group by root CA, group by
-    intermediate CA} x {rest, mqtt}.
+    the devices, and provisions one of each kind: {individual
+    enrollment, group by root CA, group by intermediate CA} x {rest, mqtt}.
     """
     with errors_as_exit_codes(as_json=as_json), _folder(out) as folder:
         began = time.monotonic()

@@ -135,7 +135,7 @@ def _authority(kept: Document | None, *, days: float) -> Authority:
             return authority
 
         log.warning(
-            "the emulator's CA is about to expire and has been replaced: clients must trust the new one"
+            "the emulator's CA was about to expire and has been replaced: trust the new one"
         )
 
     return Authority.root(CA_NAME, days=days)

@@ -47,8 +47,8 @@ CLOCK_SKEW = dt.timedelta(hours=1)
 class Authority(Credential):
     """A CA: a credential that issues others.
 
-    No certificate outlives its issuer: a later end is cut to the issuer's. In each method `days` is
-    the validity from now on, and `key_type` the kind of key to generate.
+    No certificate outlives its issuer: a later end is cut to the issuer's. In each method `days`
+    is the validity from now on, and `key_type` the kind of key to generate.
     """
 
     def __post_init__(self) -> None:

@@ -78,7 +78,7 @@ def test_a_policy_has_its_rights_alone() -> None:
     with pytest.raises(Refusal) as refused:
         check(token(READER), Right.ENROLLMENT_WRITE)
 
-    assert refused.value.why == "reader has not the right EnrollmentWrite"
+    assert refused.value.why == "reader lacks the right EnrollmentWrite"
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_a_policy_has_its_rights_alone() -> None:
         ("SharedAccessSignature sr=a", "not a shared access signature: it has no sig and no se"),
         (token(OWNERS, resource="elsewhere"), "the signature is for 'elsewhere'"),
         (token(OWNERS, resource="https://[a"), "the signature is for 'https://[a'"),
-        (token(OWNERS, lasts=-90), "the signature ended 90 s ago"),
+        (token(OWNERS, lasts=-90), "the signature expired 90 s ago"),
         (token(OWNERS, name=""), "there is no policy ''"),
         (token(OWNERS, name="nobody"), "there is no policy 'nobody'"),
-        (token(OWNERS, name="reader"), "the signature is not of the keys of reader"),
-        (token(AccessPolicy.create(OWNER)), f"the signature is not of the keys of {OWNER}"),
+        (token(OWNERS, name="reader"), "the signature is not by a key of reader"),
+        (token(AccessPolicy.create(OWNER)), f"the signature is not by a key of {OWNER}"),
     ],
     ids=(
         "none",

@@ -122,7 +122,7 @@ class FullStore(MemoryStore):
 
     def commit(self) -> None:
         """Fail."""
-        raise StoreError("the state cannot be kept: the disk is full")
+        raise StoreError("the state cannot be saved: the disk is full")
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ class AccessPolicy:
         """Return the connection string, as Microsoft's clients and the Azure CLI take it."""
         name = f"[{host}]" if ":" in host else host
         address = name if port == HTTPS_PORT else f"{name}:{port}"
-        return f"HostName={address};SharedAccessKeyName={self.name};SharedAccessKey={self.primary_key}"
+        key = f"SharedAccessKeyName={self.name};SharedAccessKey={self.primary_key}"
+        return f"HostName={address};{key}"
 
 
 class Access:

@@ -24,7 +24,7 @@ SILENT_SECONDS: Final = 3.0
 _FEWEST: Final = 64
 _MOST: Final = 100_000
 _SHARE: Final = 32
-"""At the limit one connection in so many is closed at once: finding the idle ones takes a while."""
+"""At the limit one connection in so many is closed at once: finding idle ones takes a while."""
 _RETRY_SECONDS: Final = 0.05
 """Seconds between two looks at whether a slot is free."""
 

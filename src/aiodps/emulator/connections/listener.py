@@ -24,8 +24,8 @@ from aiodps.errors import ConfigurationError
 BACKLOG: Final = 4096
 """Connections that the kernel queues. With the usual 100, a burst of 2,000 overflows."""
 _BATCH: Final = BACKLOG
-"""Connections accepted before other tasks run: their handshakes may take a second, and the queue of
-the kernel must be empty before that."""
+"""Connections accepted before other tasks run: their handshakes may take a second, and
+the queue of the kernel must be empty before that."""
 _RETRY_SECONDS: Final = 0.05
 """Seconds to wait when this machine has run out of file descriptors."""
 

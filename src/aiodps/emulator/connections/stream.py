@@ -15,7 +15,7 @@ class PeerLostError(Exception):
     def __init__(self, reason: str, *, explained: bool) -> None:
         super().__init__(reason)
         self.explained = explained
-        """Whether the reason is one of TLS, worth logging: an alert, or an error of the handshake."""
+        """Whether the reason is worth logging: a TLS alert, or an error of the handshake."""
 
 
 class Stream(Protocol):

@@ -101,7 +101,10 @@ def _error(status: int, effect: Effect, *, now: float) -> dict[str, Any]:
 def _outcome(
     response: Response, effect: Effect, request: Request, *, retry_after: int, now: float
 ) -> Response:
-    """Turn a successful response into one of a registration that is pending, disabled or failed."""
+    """Turn a successful response into one of a pending, disabled or failed registration.
+
+    Errors of the service stay as they are.
+    """
     if effect.assigning is not None:
         pending = _at(response, RegistrationStatus.ASSIGNING, request, {})
         is_look_up = "operationId" not in response.body

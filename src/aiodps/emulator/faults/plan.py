@@ -10,8 +10,8 @@
     status = 429
     retry_after = 5
 
-A rule says which requests it applies to and what happens to them. All rules that apply to a request
-take effect; where two set the same field, the earlier one wins.
+A rule says which requests it applies to and what happens to them. All rules that apply to a
+request take effect; where two set the same field, the earlier one wins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The forms of ids, etags, keys and times as the service writes them; randomness is an argument."""
+"""Ids, etags, keys and times in the form of the service; randomness is an argument."""
 
 from __future__ import annotations
 

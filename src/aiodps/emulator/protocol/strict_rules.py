@@ -1,7 +1,7 @@
 """Deviations of clients that the service tolerates and `--strict` refuses, by rule.
 
-Every client of Microsoft's deviates in one way or another, so the live service must tolerate all of
-this; a new client should do none of it. Who does what was seen on the wire or read in source.
+Every client of Microsoft's deviates in one way or another, so the live service must tolerate all
+of this; a new client should do none of it. Who does what was seen on the wire or read in source.
 
 | rule | refused | who does that |
 | --- | --- | --- |

@@ -87,7 +87,7 @@ class _Writer:
         try:
             self._write(line.encode())
         except (OSError, ValueError):
-            log.exception("the journal cannot be write_to any more")
+            log.exception("the request log cannot be written any more")
             self._write = None
 
 

@@ -1,8 +1,9 @@
 """A store in an SQLite file: changes are in the file before the response that depends on them.
 
-Changes are collected in memory and written in one transaction. With a write-ahead log a transaction
-survives a crash of the process at any moment. It is not synced to the disk, which would cost ten
-times as much: a power cut may lose the last seconds, but never half of a transaction.
+Changes are collected in memory and written in one transaction. With a write-ahead log a
+transaction survives a crash of the process at any moment. It is not synced to the disk, which
+would cost ten times as much: a power cut may lose the last seconds, but never half of a
+transaction.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ async def test_enrol_a_group() -> None:
     [
         (NEW, {"primary": b""}, "choose the primary certificate"),
         (NEW, {"primary": b"rubbish"}, "the primary certificate is neither PEM nor DER"),
-        (NEW | {"id": "no/slash"}, {"primary": PEM}, "cannot be a registration id"),
+        (NEW | {"id": "no/slash"}, {"primary": PEM}, "is not a registration id"),
         (NEW | {"id": ""}, {"primary": PEM}, "the form"),
         (
             NEW | {"attestation": "symmetricKey", "primary_key": "not base64!"},

@@ -161,7 +161,7 @@ def test_there_and_back(enrollment: Enrollment) -> None:
         ),
         (
             {"registrationId": "a b", "attestation": X509},
-            "enrollment 7 (registrationId 'a b'): registrationId cannot be a registration id",
+            "enrollment 7 (registrationId 'a b'): registrationId is not a registration id",
         ),
         (
             {"registrationId": 5, "attestation": X509},

@@ -1,8 +1,8 @@
 """MQTT 3.1.1 codec of a server: from bytes to packets and back, without sockets.
 
-Only what DPS supports: no QoS 2, and wills are ignored. For any bytes, a `Decoder` returns packets or
-raises one `ProtocolViolation`. Numbers in comments are requirements of the
-OASIS standard "MQTT Version 3.1.1".
+Only what DPS supports: no QoS 2, and wills are ignored. For any bytes, a `Decoder` returns packets
+or raises one `ProtocolViolation`. Numbers in comments are requirements of the OASIS standard "MQTT
+Version 3.1.1".
 """
 
 from __future__ import annotations

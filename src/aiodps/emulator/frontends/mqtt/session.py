@@ -1,8 +1,8 @@
 """The MQTT frontend: one session for each connection.
 
-As seen on the wire, clients need an acknowledgement for everything, the PUBACK before the response,
-and responses even without a subscription on this connection, because `azure-iot-device` repeats its
-request after a reconnect without subscribing first.
+As seen on the wire, clients need an acknowledgement for everything, the PUBACK before the
+response, and responses even without a subscription on this connection, because `azure-iot-device`
+repeats its request after a reconnect without subscribing first.
 """
 
 from __future__ import annotations

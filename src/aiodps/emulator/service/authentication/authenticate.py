@@ -1,10 +1,10 @@
 """Authentication of a device by certificates or signature, which select its enrollment.
 
 The service looks for an individual enrollment of the registration id, then for the group of the CA
-that issued the device's certificate, then of the CA above, up to the root. The first match decides,
-even against the device (Microsoft Learn, "X.509 certificate attestation"). A device with a
-symmetric key belongs to the group whose key its own key is derived from; the token does not name it, so
-the groups are tried one by one, first the one that the device was in before.
+that issued the device's certificate, then of the CA above, up to the root. The first match
+decides, even against the device (Microsoft Learn, "X.509 certificate attestation"). A device with
+a symmetric key belongs to the group whose key its own key is derived from; the token does not name
+it, so the groups are tried one by one, first the one that the device was in before.
 
 A group counts only if its CA, or one above it on the device's path, is verified on the instance:
 otherwise anybody could enroll anybody's CA. Only the CA at the top of the path need not be

@@ -1,9 +1,9 @@
 """Shared access signatures (SAS), the tokens of devices and administrators with symmetric keys.
 
-A token has `sr` (the resource), `sig` (the signature), `se` (the expiry) and mostly `skn` (the name
-of the key). Clients differ: the resource is escaped with upper-case
-hex, with lower-case hex or not at all, `skn` is missing or empty, the order varies (seen on the
-wire). All of them sign the resource exactly as they write it, so it is verified as received.
+A token has `sr` (the resource), `sig` (the signature), `se` (the expiry) and mostly `skn` (the
+name of the key). Clients differ: the resource is escaped with upper-case hex, with lower-case hex
+or not at all, `skn` is missing or empty, the order varies (seen on the wire). All of them sign the
+resource exactly as they write it, so it is verified as received.
 
 Source of form and key derivation: Microsoft Learn, "Symmetric key attestation with DPS".
 """
@@ -169,8 +169,8 @@ def is_signed_by_member(
 ) -> bool:
     """Whether a key derived from one of a group's two made the signature.
 
-    Casing of registration ids is ignored, but matters for the derived key. What the service uses is
-    not known, so both are accepted: the id as in this request, and in lower case.
+    Casing of registration ids is ignored, but matters for the derived key. What the service uses
+    is not known, so both are accepted: the id as in this request, and in lower case.
     """
     lower = registration_id.lower()
     spellings = (lower,) if lower == registration_id else (registration_id, lower)

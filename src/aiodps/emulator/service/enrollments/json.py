@@ -219,7 +219,7 @@ def show_enrollment(enrollment: Enrollment, *, api_version: str, keys: bool) -> 
 
 
 def show_mechanism(mechanism: Mechanism, *, keys: bool) -> dict[str, Any]:
-    """Write an attestation mechanism as the service API shows it: `info` in place of certificates."""
+    """Write an attestation mechanism as the service API shows it, with `info` of certificates."""
     match mechanism:
         case ClientCertificates():
             return _show_certificates("clientCertificates", mechanism)

@@ -93,10 +93,10 @@ class HubDevices:
     def assign(
         self, before: HubDevice | None, after: HubDevice, terms: AssignmentTerms
     ) -> Substatus:
-        """Bring a device to a hub_device; one that is there already stays, also one without record.
+        """Assign a device to a hub; one that exists there already is kept.
 
         Returns:
-            How it came there.
+            How the assignment came about.
         """
         moved = None if before in {None, after} else self._remove(before)
         kept = self._twins.get(after) if moved is None else moved

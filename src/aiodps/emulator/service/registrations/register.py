@@ -1,8 +1,9 @@
-"""Registration of authenticated devices: the outcome is known at once, or once a webhook has chosen.
+"""Registration of authenticated devices, decided at once or by a webhook.
 
 No webhook is called here: `take_calls` returns the pending calls, `webhook_answered` takes their
 results. A device that registers again meanwhile gets the same operation. A device that may not
-move keeps its hub, without any call, as long as the hub is linked (Microsoft Learn, "IoT Hub Device reprovisioning concepts").
+move keeps its hub, without any call, as long as the hub is linked (Microsoft Learn, "IoT Hub
+Device reprovisioning concepts").
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _read(body: bytes) -> Mapping[str, Any]:
 
 
 def _tpm_refused(request: Request) -> Refusal:
-    """Refuse TPM attestation: over HTTPS as not enrolled (seen on the wire), over MQTT as unsupported."""
+    """Refuse TPM attestation: over HTTPS as not enrolled (seen on the wire), over MQTT as such."""
     if request.transport is Transport.MQTT:
         return Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
 

@@ -129,7 +129,7 @@ class Registrations:
         return iter(self._records)
 
     def of_group(self, enrollment_group_id: str) -> Iterator[str]:
-        """Iterate over the ids of the devices whose latest operation was by a group, in lower case."""
+        """Iterate over the ids, in lower case, of devices whose latest operation is of a group."""
         group = enrollment_group_id.lower()
         return (name for name in self._records if (self.group_of(name) or "").lower() == group)
 
