@@ -47,7 +47,7 @@ def test_killed_at_twenty_moments(
     local_emulator = LocalEmulator.for_run(tmp_path / "emulator")
     local_emulator.create()
     ca = CredentialFiles(directory=local_emulator.folder, name="device-root")
-    with local_emulator.running(control_port=0, assign_after=0.3, retry_after=1) as facts:
+    with local_emulator.running(admin_port=0, assign_after=0.3, retry_after=1) as facts:
         command = [
             *fleet_command(facts, tmp_path, DEVICES, transport, ca=ca),
             *("--min-poll", "0.5", "--concurrency", "20", "--shards", "2"),

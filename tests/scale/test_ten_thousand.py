@@ -69,7 +69,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
     local_emulator.create()
     (tmp_path / "run").mkdir()
     source = local_emulator.devices(DEVICES)
-    with memory.watched(), local_emulator.running(control_port=0) as facts:
+    with memory.watched(), local_emulator.running(admin_port=0) as facts:
         emulator = psutil.Process(facts["pid"])
         before = _descriptors(emulator)
         options = RunOptions(
@@ -122,7 +122,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
 def registers_of(facts: dict[str, Any]) -> dict[str, int]:
     """Ask the emulator for its own counts."""
     answer = httpx.get(
-        f"{facts['control_url']}/api/counts",
+        f"{facts['admin_url']}/api/counts",
         headers={"Authorization": f"Bearer {facts['control_token']}"},
         trust_env=False,
     )

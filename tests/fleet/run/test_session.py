@@ -43,7 +43,7 @@ async def test_every_registration_is_counted_once(transport: str, tmp_path: Path
             end = await session.run()
 
     assert (end.progress.assigned, end.progress.failed, end.progress.in_flight) == (20, 0, 0)
-    assert dps.counts.registers == dict.fromkeys(given(20).registration_ids(), 1)
+    assert dps.counts.register_requests == dict.fromkeys(given(20).registration_ids(), 1)
     written = entries(tmp_path)
     assert {entry.state for entry in written} == {State.ASSIGNED}
     for entry in written:
@@ -62,7 +62,7 @@ async def test_two_transports_over_the_same_devices(tmp_path: Path) -> None:
         with Session(spec(dps, tmp_path, 6, transports=("rest", "mqtt"))) as session:
             await session.run()
 
-    assert dps.counts.registers == dict.fromkeys(given(6).registration_ids(), 2)
+    assert dps.counts.register_requests == dict.fromkeys(given(6).registration_ids(), 2)
     assert [entry.transport for entry in entries(tmp_path)] == ["rest", "mqtt"] * 6
 
 
@@ -149,7 +149,7 @@ async def test_failed_ones_are_tried_again_if_told(tmp_path: Path) -> None:
             end = await session.run()
 
     assert (end.progress.assigned, end.progress.failed) == (4, 0)
-    assert sorted(dps.counts.registers) == ["fleet-001", "fleet-003"]
+    assert sorted(dps.counts.register_requests) == ["fleet-001", "fleet-003"]
 
 
 def _made(path: Path) -> Path:
@@ -178,7 +178,7 @@ async def test_a_halted_run_goes_on_where_it_was(transport: str, tmp_path: Path)
 
     assert end.progress.assigned == 6
     unsure = states.count(State.SENT)
-    assert sum(dps.counts.registers.values()) <= 6 + unsure
+    assert sum(dps.counts.register_requests.values()) <= 6 + unsure
     assert {entry.sample.outcome for entry in entries(tmp_path) if entry.sample} == {
         Outcome.ASSIGNED
     }
@@ -245,4 +245,4 @@ async def test_a_run_whose_journal_is_another_runs(tmp_path: Path) -> None:
         with pytest.raises(JournalError, match="another run"):
             Session(other).__enter__()
 
-    assert not dps.counts.registers
+    assert not dps.counts.register_requests
