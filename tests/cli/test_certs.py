@@ -162,7 +162,7 @@ def test_nothing_is_overwritten_without_force(run: Run, tmp_path: Path) -> None:
         (("root", "x", "--out", "/dev/null"), "/dev/null"),
         (("root", "x", "--password-file", "nowhere"), "password file 'nowhere'"),
         (("intermediate", "r", "r"), "exists"),
-        (("intermediate", "r", "r", "--force"), "issuer's already"),
+        (("intermediate", "r", "r", "--force"), "that of the issuer"),
         (("device", "d", "nowhere"), "nowhere_cert.pem"),
         (("device", "d", "certs/r"), "file name"),
         (("device", "d", "leaf"), "not a CA"),

@@ -170,7 +170,7 @@ def test_addresses_of_ipv6_can_be_copied_from_the_welcome() -> None:
     """In URLs they stand in brackets."""
     with spawned("--quiet", "--host", "::1") as process:
         assert process.stderr is not None
-        shown = "".join(iter(process.stderr.readline, "Ctrl-C ends it.\n"))
+        shown = "".join(iter(process.stderr.readline, "Press Ctrl-C to stop.\n"))
         code, _ = ended(process, signal.SIGTERM)
 
     assert "https://[::1]:" in shown

@@ -323,7 +323,7 @@ async def test_a_full_disk_costs_answers_and_no_state(tmp_path: Path) -> None:
         after = await client.ask("PUT", register, b"{}")
 
     assert (before.status, refused.status, after.status) == (202, 500, 202)
-    assert "cannot be kept" in refused.body["message"]
+    assert "cannot be saved" in refused.body["message"]
     async with Emulator(state=file) as dps:
         (record,) = dps.service.registrations.records()
         assert len(record.operations) == 3

@@ -224,7 +224,7 @@ def test_certificate_and_key_of_an_authority_belong_together() -> None:
 
 def test_a_certificate_has_another_name_than_its_issuer() -> None:
     """A chain with the same name twice in a row would look like a root."""
-    with pytest.raises(ConfigurationError, match="'root' is its issuer's"):
+    with pytest.raises(ConfigurationError, match="'root' is that of the issuer"):
         Authority.root("root").intermediate("root")
 
 

@@ -105,7 +105,7 @@ OTHER = certificates.other_root().certificate_pem
         ),
         (
             [DEVICE, INTERMEDIATE],
-            ["issued by certificate 2", "the issuer is not in this file, right if"],
+            ["issued by certificate 2", "the issuer is not in this file, which is right if"],
         ),
         (
             [INTERMEDIATE, DEVICE],
@@ -115,7 +115,7 @@ OTHER = certificates.other_root().certificate_pem
             [DEVICE, ROOT, INTERMEDIATE],
             ["issued by certificate 3, which should", "self-signed", "issued by certificate 2, w"],
         ),
-        ([INTERMEDIATE, OTHER], ["the issuer is not in this file, one of its name", "self-"]),
+        ([INTERMEDIATE, OTHER], ["the issuer is not in this file, a certificate", "self-"]),
     ],
     ids=["whole", "sent", "reversed", "shuffled", "namesake"],
 )

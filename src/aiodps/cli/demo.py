@@ -234,7 +234,7 @@ async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool)
         )
         _say(
             talk,
-            f"root: proof of possession sent, verified: {verified['properties']['isVerified']}",
+            f"root: possession proved, verified: {verified['properties']['isVerified']}",
         )
 
 

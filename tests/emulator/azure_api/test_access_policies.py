@@ -176,7 +176,7 @@ def test_what_is_no_policy(text: str) -> None:
 
 def test_a_name_is_one_policys() -> None:
     """Nobody takes the owner's place."""
-    with pytest.raises(ConfigurationError, match="already"):
+    with pytest.raises(ConfigurationError, match="two shared access policies"):
         Access([OWNERS, AccessPolicy.create(OWNER.upper())])
 
 

@@ -194,7 +194,7 @@ def test_a_full_disk_keeps_nothing_and_is_got_over(store: SqliteStore, file: Pat
     try:
         for name in ("big", "small"):
             store.put(Kind.GROUP, name, lambda: {"text": "x" * 200_000})
-            with pytest.raises(StoreError, match="cannot be kept"):
+            with pytest.raises(StoreError, match="cannot be saved"):
                 store.commit()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -77,7 +77,7 @@ def read_enrollment(document: Mapping[str, Any], *, source: str) -> Enrollment:
 def _read_individual(members: JsonObject) -> IndividualEnrollment:
     registration_id = members.required_string("registrationId")
     if not is_registration_id(registration_id):
-        raise members.error("registrationId", "cannot be a registration id")
+        raise members.error("registrationId", "is not a registration id")
 
     attestation = read_mechanism(members)
     if isinstance(attestation, SigningCertificates | CaReferences):
