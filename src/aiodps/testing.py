@@ -189,11 +189,8 @@ class DeviceFactory:
         if attestation == "x509":
             credential = self._issuer(name, chain=chain).device(name, key_type=key_type)
             device = self._write(credential, name)
-            mechanism = (
-                _x509("signingCertificates", self._ca)
-                if group
-                else _x509("clientCertificates", credential)
-            )
+            signing = _x509("signingCertificates", self._ca)
+            mechanism = signing if group else _x509("clientCertificates", credential)
         else:
             key = self._group_key if group else _new_key()
             own = derived_key(key, name) if group else key
@@ -202,12 +199,12 @@ class DeviceFactory:
             mechanism = {"type": "symmetricKey", "symmetricKey": keys}
 
         if enrolled:
-            who = (
-                {"enrollmentGroupId": f"{attestation}_group"}
-                if group
-                else {"registrationId": name}
+            own_id, group_id = (
+                {"registrationId": name},
+                {"enrollmentGroupId": f"{attestation}_group"},
             )
-            self._dps.enroll({**who, "attestation": mechanism, **(enrollment or {})})
+            named = group_id if group else own_id
+            self._dps.enroll({**named, "attestation": mechanism, **(enrollment or {})})
 
         return device
 

@@ -48,7 +48,68 @@ class Emulator:
             ...  # dps.host, dps.https_port, dps.mqtt_port, dps.ca_pem
 
     Runs during the block, on asyncio or trio; nothing is left after it.
+
+    Args:
+        id_scope: Id scope of the instance; None for that of the state file, or `0ne00000000`.
+        hub: IoT hub that devices are assigned to, unless their enrollment names another.
+        host: Address to listen on.
+        https_port: Port of HTTPS; 0 for any free one.
+        mqtt_port: Port of MQTT; 0 for any free one.
+        assign_after: Seconds from a register request to the assignment; with 0 the response
+            is still `assigning`, as it always is.
+        retry_after: Whole seconds that devices are told to wait.
+        throttle: Enforce the service's published limits: 1,000 registrations a minute, 5 polls
+            in 10 seconds for each device, 1,000 service API requests a minute.
+        strict: Refuse what the service merely tolerates, as listed in `strict_rules`; each
+            refusal names its rule.
+        enrollments: Initial individual enrollments and groups, unless the state file has them;
+            `read_enrollments` reads them from JSON as the service API writes it.
+        linked_hubs: More IoT hubs, each as `host` or, with its share of the devices that are
+            hashed, as `host=weight`.
+        webhook_ca: PEM file with the CAs to trust for custom allocation webhooks; None for
+            the system's.
+        service_key: Primary key of the owner's policy, in base64; None to generate one.
+        access_policies: More policies for the service API; `NAME=RIGHT,RIGHT` makes one whose
+            keys are new at each start.
+        server_names: Names and addresses in the server's certificate, besides the host's,
+            `localhost` and `127.0.0.1`.
+        beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
+            can register devices and upload certificates.
+        on_exchange: Called with each request and its response, before the response is sent.
+        faults: Faults on demand: a plan, or TOML as in a fault file.
+        harsh: Add the faults of a service on a bad day.
+        seed: Seed of all fault draws; None for the plan's own.
+        log_json: File to which each request is appended as a line of JSON, as `json_lines`
+            describes it; `-` for standard output.
+        admin_port: Port of the admin API and page, on loopback only; 0 for any free one, None
+            for none.
+        state: File that keeps all state but the request log over a restart or crash; created
+            if it does not exist. None for memory alone.
+
+    Raises:
+        ConfigurationError: If a value is invalid, the host is reachable from other machines
+            and that is not allowed, or the state file is in use, is not a state file or
+            belongs to another id scope.
     """
+
+    host: str
+    """Address it listens on."""
+    https_port: int
+    """Port of HTTPS; the actual one once the emulator runs."""
+    mqtt_port: int
+    """Port of MQTT; the actual one once the emulator runs."""
+    counts: Counts
+    """Numbers of requests and responses so far."""
+    request_log: RequestLog
+    """The latest requests with their responses."""
+    faults: FaultInjector
+    """The faults on demand; a new `plan` applies at once."""
+    admin: AdminPort | None
+    """The admin port, its address and token; None unless it is open."""
+    ca_pem: bytes
+    """The CA of the server's certificate, for clients to trust."""
+    service: Service
+    """The service itself, for enrollments and certificates."""
 
     def __init__(
         self,
@@ -77,68 +138,17 @@ class Emulator:
         state: str | Path | None = None,
         admin_port: int | None = None,
     ) -> None:
-        """Configure the emulator; nothing runs yet.
-
-        Args:
-            id_scope: Id scope of the instance; None for that of the state file, or `0ne00000000`.
-            hub: IoT hub that devices are assigned to, unless their enrollment names another.
-            host: Address to listen on.
-            https_port: Port of HTTPS; 0 for any free one.
-            mqtt_port: Port of MQTT; 0 for any free one.
-            assign_after: Seconds from a register request to the assignment; with 0 the response
-                is still `assigning`, as it always is.
-            retry_after: Whole seconds that devices are told to wait.
-            throttle: Enforce the service's published limits: 1,000 registrations a minute, 5 polls
-                in 10 seconds for each device, 1,000 service API requests a minute.
-            strict: Refuse what the service merely tolerates, as listed in `strict_rules`; each
-                refusal names its rule.
-            enrollments: Initial individual enrollments and groups, unless the state file has them;
-                `read_enrollments` reads them from JSON as the service API writes it.
-            linked_hubs: More IoT hubs, each as `host` or, with its share of the devices that are
-                hashed, as `host=weight`.
-            webhook_ca: PEM file with the CAs to trust for custom allocation webhooks; None for
-                the system's.
-            service_key: Primary key of the owner's policy, in base64; None to generate one.
-            access_policies: More policies for the service API; `NAME=RIGHT,RIGHT` makes one whose
-                keys are new at each start.
-            server_names: Names and addresses in the server's certificate, besides the host's,
-                `localhost` and `127.0.0.1`.
-            beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
-                can register devices and upload certificates.
-            on_exchange: Called with each request and its response, before the response is sent.
-            faults: Faults on demand: a plan, or TOML as in a fault file.
-            harsh: Add the faults of a service on a bad day.
-            seed: Seed of all fault draws; None for the plan's own.
-            log_json: File to which each request is appended as a line of JSON, as `json_lines`
-                describes it; `-` for standard output.
-            admin_port: Port of the admin API and page, on loopback only; 0 for any free one, None
-                for none.
-            state: File that keeps all state but the request log over a restart or crash; created
-                if it does not exist. None for memory alone.
-
-        Raises:
-            ConfigurationError: If a value is invalid, the host is reachable from other machines
-                and that is not allowed, or the state file is in use, is not a state file or
-                belongs to another id scope.
-        """
         check_host(host, beyond_loopback=beyond_loopback)
         _check_seconds(assign_after, setting="assign_after")
         _check_seconds(retry_after, setting="retry_after")
         self.host = host
-        """Address it listens on."""
         self.https_port = https_port
-        """Port of HTTPS; the actual one once the emulator runs."""
         self.mqtt_port = mqtt_port
-        """Port of MQTT; the actual one once the emulator runs."""
         self.hub = hub
         self.counts = Counts()
-        """Numbers of requests and responses so far."""
         self.request_log = RequestLog()
-        """The latest requests with their responses."""
         self.faults = FaultInjector(plan(faults, harsh=harsh, seed=seed))
-        """The faults on demand; a new `plan` applies at once."""
-        self.admin: AdminPort | None = None
-        """The admin port, its address and token; None unless it is open."""
+        self.admin = None
         self._on_exchange = on_exchange
         self._log_json = log_json
         self._admin_port = admin_port
@@ -155,7 +165,6 @@ class Emulator:
             )
             self.id_scope = self._instance.id_scope
             self.ca_pem = self._instance.authority.certificate_pem
-            """The CA of the server's certificate, for clients to trust."""
             self.service = Service(
                 id_scope=self.id_scope,
                 linked_hubs=[hub, *linked_hubs],
@@ -166,17 +175,20 @@ class Emulator:
                 enrollments=enrollments,
                 store=self._store,
             )
-            """The service itself, for enrollments and certificates."""
-            self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
-            self._access = Access(self._instance.policies)
-            self._dispatcher = Dispatcher(
-                self.service,
-                self._record,
-                self.faults,
-                azure_api=AzureApi(self.service, self._access),
-                store=self._store,
-            )
+            self._connect(webhook_ca)
             self._running.push(opened.pop_all())
+
+    def _connect(self, webhook_ca: str | Path | None) -> None:
+        """Put webhooks, access control and dispatcher around the service."""
+        self._webhooks = Webhooks(self.service.registrar, clock=time.time, ca=webhook_ca)
+        self._access = Access(self._instance.policies)
+        self._dispatcher = Dispatcher(
+            self.service,
+            self._record,
+            self.faults,
+            azure_api=AzureApi(self.service, self._access),
+            store=self._store,
+        )
 
     @property
     def connection_string(self) -> str:

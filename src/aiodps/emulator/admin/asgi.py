@@ -69,8 +69,8 @@ class RequestCycle:
             self._complete = last
 
     async def _begin(self, message: Message) -> None:
-        told = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
-        headers = {**self.headers, **told}
+        own = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+        headers = {**self.headers, **own}
         if self.request.method == "HEAD":
             await self.http.send(message["status"], b"", headers)
             self._complete = True

@@ -139,22 +139,22 @@ _MATCHERS = (
 
 def _rule(table: Mapping[str, Any], index: int) -> Rule:
     label = _value(f"rule {index}", "name", table.get("name", f"rule {index}"), line)
-    place = f"rule {index}" if label == f"rule {index}" else f"rule {index} ({label!r})"
-    _check_names(table, (*_MATCHERS, *RULE_FIELDS), place)
+    where = f"rule {index}" if label == f"rule {index}" else f"rule {index} ({label!r})"
+    _check_names(table, (*_MATCHERS, *RULE_FIELDS), where)
 
     def member(name: str, default: Any, read: Any) -> Any:
-        return default if name not in table else _value(place, name, table[name], read)
+        return default if name not in table else _value(where, name, table[name], read)
 
     ids = tuple(each.lower() for each in member("registration_id", ANYBODY, _several(line)))
     points = set(member("operation", _DEFAULT_POINTS, _several(word(Point))))
     if Point.HANDSHAKE in points and ids != ANYBODY:
         raise _fault(
-            f"{place}: the registration id is not known yet at a handshake",
+            f"{where}: the registration id is not known yet at a handshake",
             "leave registration_id out, or use the operation 'connect' or 'register'",
         )
 
     transports = member("transport", TRANSPORTS, _several(one_of(TRANSPORTS)))
-    effect = _effect(table, place, points, transports)
+    effect = _effect(table, where, points, transports)
     return Rule(
         label=label,
         registration_ids=ids,
@@ -170,7 +170,7 @@ def _rule(table: Mapping[str, Any], index: int) -> Rule:
 
 
 def _effect(
-    table: Mapping[str, Any], place: str, points: set[Point], transports: Sequence[str]
+    table: Mapping[str, Any], where: str, points: set[Point], transports: Sequence[str]
 ) -> Effect:
     values = {}
     for name in table:
@@ -178,37 +178,37 @@ def _effect(
         if known is None:
             continue
 
-        values[name] = _value(place, name, table[name], known.read)
+        values[name] = _value(where, name, table[name], known.read)
         possible = WITH_RESPONSE if values[name] is Part.BODY else known.points
         for point in points - possible:
-            raise _fault(f"{place}: {name} cannot happen at {point.value!r}")
+            raise _fault(f"{where}: {name} cannot happen at {point.value!r}")
 
         if known.mqtt_only and tuple(transports) == ("https",):
-            raise _fault(f"{place}: {name} is for MQTT, but transport is 'https'")
+            raise _fault(f"{where}: {name} is for MQTT, but transport is 'https'")
 
     if not values:
-        raise _fault(f"{place} has no effect", f"give at least one of: {', '.join(RULE_FIELDS)}")
+        raise _fault(f"{where} has no effect", f"give at least one of: {', '.join(RULE_FIELDS)}")
 
-    _check_together(values, place)
+    _check_together(values, where)
     return Effect.of(values)
 
 
-def _check_together(values: Mapping[str, Any], place: str) -> None:
+def _check_together(values: Mapping[str, Any], where: str) -> None:
     """Refuse members that contradict each other, or need another one."""
     answers = sorted(RESPONSES & set(values))
     if len(answers) > 1 and answers != ["redirect", "status"]:
-        raise _fault(f"{place}: {' and '.join(answers)} contradict each other")
+        raise _fault(f"{where}: {' and '.join(answers)} contradict each other")
 
     for name, others in _NEEDS.items():
         if name in values and not others & set(values):
             needed = " or ".join(sorted(others))
-            raise _fault(f"{place}: {name} has no effect without {needed}")
+            raise _fault(f"{where}: {name} has no effect without {needed}")
 
     if {"retry_after", "retry_after_date"} <= set(values):
-        raise _fault(f"{place}: retry_after and retry_after_date contradict each other")
+        raise _fault(f"{where}: retry_after and retry_after_date contradict each other")
 
     if values.get("drop", Drop.SENT) is not Drop.SENT and {"duplicate", "truncate"} & set(values):
-        raise _fault(f"{place}: a response that is dropped cannot be changed")
+        raise _fault(f"{where}: a response that is dropped cannot be changed")
 
 
 _NEEDS: Mapping[str, frozenset[str]] = {
@@ -232,18 +232,17 @@ def _several(read: Any) -> Any:
     return read_all
 
 
-def _value(place: str, name: str, value: object, read: Any) -> Any:
+def _value(where: str, name: str, value: object, read: Any) -> Any:
     try:
         return read(value)
     except WrongValueError as exc:
-        said = repr(value)[:60]
-        raise _fault(f"{place}: {name} is {said}, not {exc}") from exc
+        raise _fault(f"{where}: {name} is {repr(value)[:60]}, not {exc}") from exc
 
 
-def _check_names(table: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+def _check_names(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
     for name in table:
         if name not in known:
-            raise _fault(f"{place} has an unknown member {name!r}", f"known: {', '.join(known)}")
+            raise _fault(f"{where} has an unknown member {name!r}", f"known: {', '.join(known)}")
 
 
 def _fault(message: str, hint: str | None = None) -> ConfigurationError:

@@ -70,8 +70,8 @@ def shape_response(response: Response, request: Request) -> Response:
 def _shape_body(body: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     state = body.get("registrationState")
     if state is not None:
-        told = shape_state(state, version)
-        return body if told is state else {**body, "registrationState": told}
+        shaped = shape_state(state, version)
+        return body if shaped is state else {**body, "registrationState": shaped}
 
     return shape_state(body, version)
 
