@@ -57,19 +57,19 @@ class RunningEmulator:
         self._portal = portal
         self.ca_file = ca_file
         """PEM file with the CA that clients must trust."""
-        self.ca_pem = emulator.ca_pem
+        self.ca_pem: bytes = emulator.ca_pem
         """The same as bytes."""
-        self.host = emulator.host
+        self.host: str = emulator.host
         """Address it listens on."""
-        self.https_port = emulator.https_port
+        self.https_port: int = emulator.https_port
         """Port of HTTPS, and of MQTT over WebSocket."""
-        self.mqtt_port = emulator.mqtt_port
+        self.mqtt_port: int = emulator.mqtt_port
         """Port of MQTT."""
-        self.id_scope = emulator.id_scope
+        self.id_scope: str = emulator.id_scope
         """Id scope of the instance."""
-        self.hub = emulator.hub
+        self.hub: str = emulator.hub
         """IoT hub that devices are assigned to, unless their enrollment names another."""
-        self.connection_string = emulator.connection_string
+        self.connection_string: str = emulator.connection_string
         """Connection string of the service API; holds a secret."""
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from aiodps.cli.certs_output import show_credential, show_descriptions
-from aiodps.cli.output import Command, print_json
+from aiodps.cli.output import Command, Option, print_json
 from aiodps.credential_files import read, read_password
 from aiodps.pki import Authority, KeyType
 from aiodps.pki.authority import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, VERIFICATION_DAYS
@@ -30,7 +30,7 @@ Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
 class CertsGroup(click.Group):
     """The group of the commands, which share their exit codes."""
 
-    command_class = Command
+    command_class: type[click.Command] | None = Command
 
 
 @click.group(cls=CertsGroup, epilog=EPILOG)
@@ -100,7 +100,7 @@ def days_option(days: float) -> Callable[[Callable[..., None]], Callable[..., No
     )  # fmt: skip
 
 
-ca_password_option = click.option(
+ca_password_option: Option = click.option(
     "--ca-password-file",
     metavar="FILE",
     type=Path,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import click
 from rich.console import Console
@@ -23,6 +23,9 @@ from aiodps.errors import (
     UsageError,
 )
 from aiodps.observe import Step, StepKind
+
+Option: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
+"""A decorator that adds an option to a command."""
 
 REFUSED = 1
 BAD_INPUT = 2

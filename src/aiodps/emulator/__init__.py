@@ -4,8 +4,8 @@ from __future__ import annotations
 
 try:
     from aiodps.emulator.emulator import Emulator
-except ModuleNotFoundError as exc:
-    if (exc.name or "").partition(".")[0] not in {
+except ModuleNotFoundError as _exc:
+    if (_exc.name or "").partition(".")[0] not in {
         "OpenSSL",
         "h11",
         "wsproto",
@@ -15,7 +15,7 @@ except ModuleNotFoundError as exc:
         raise
 
     raise ModuleNotFoundError(
-        "the emulator needs more packages: pip install 'aiodps[emulator]'", name=exc.name
-    ) from exc
+        "the emulator needs more packages: pip install 'aiodps[emulator]'", name=_exc.name
+    ) from _exc
 
 __all__ = ["Emulator"]

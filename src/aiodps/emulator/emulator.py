@@ -35,7 +35,7 @@ from aiodps.emulator.state.store import MemoryStore, Store, StoreError
 from aiodps.emulator.webhook_client import Webhooks
 from aiodps.errors import ConfigurationError
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 LONGEST_WAIT: Final = 366 * 86400
 """Seconds; more than any test waits, and within the range of dates."""
@@ -163,7 +163,7 @@ class Emulator:
                 access_policies=access_policies,
                 server_names=(*server_names, host),
             )
-            self.id_scope = self._instance.id_scope
+            self.id_scope: str = self._instance.id_scope
             self.ca_pem = self._instance.authority.certificate_pem
             self.service = Service(
                 id_scope=self.id_scope,

@@ -29,7 +29,7 @@ KEPT_CA_DAYS: Final = 90.0
 RENEWAL_DAYS: Final = 7.0
 """A kept CA that expires sooner is replaced."""
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ RESPONSE_SECONDS: Final = 10.0
 MAX_CALLS: Final = 50
 """Concurrent calls; the others wait."""
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 class Webhooks:

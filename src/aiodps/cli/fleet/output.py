@@ -16,7 +16,7 @@ from rich.text import Text
 
 from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.table import show_summary
-from aiodps.cli.output import BAD_INPUT, REFUSED, err, exit_code, print_json, show_error
+from aiodps.cli.output import BAD_INPUT, REFUSED, Option, err, exit_code, print_json, show_error
 from aiodps.errors import JournalError, ProvisioningError
 from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
@@ -37,11 +37,13 @@ Exit codes: 0 all assigned, 1 some failed or have not ended, 2 bad input (nothin
 99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 stopped by SIGTERM."""
 
 
-json_option = click.option(
+json_option: Option = click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
 )
-dask_option = click.option("--dask", metavar="URL", help="Run the shards on this Dask cluster.")
-fail_if_option = click.option(
+dask_option: Option = click.option(
+    "--dask", metavar="URL", help="Run the shards on this Dask cluster."
+)
+fail_if_option: Option = click.option(
     "--fail-if", metavar="LIST", help="Thresholds, such as 'p99>5s,errors>0.1%'."
 )
 

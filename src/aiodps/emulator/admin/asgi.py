@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import unquote
 
 import anyio.lowlevel
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Scope
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -39,9 +39,9 @@ class AdminPort:
 
     def __init__(self, listener: Listener, routes: Sequence[SegmentRoute]) -> None:
         self._listener = listener
-        self.token = secrets.token_urlsafe(_TOKEN_BYTES)
+        self.token: str = secrets.token_urlsafe(_TOKEN_BYTES)
         """The token that gives full access; a new one at each start."""
-        self.url = f"http://{HOST}:{listener.port}"
+        self.url: str = f"http://{HOST}:{listener.port}"
         """Its address, without the token."""
         self._app = application(routes, token=self.token, port=listener.port)
 

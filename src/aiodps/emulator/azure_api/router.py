@@ -18,7 +18,7 @@ class AzureApi:
     """
 
     def __init__(self, service: Service, access: Access | None = None) -> None:
-        self.access = access or Access([AccessPolicy.create(OWNER)])
+        self.access: Access = access or Access([AccessPolicy.create(OWNER)])
         """The shared access policies."""
         self._arm = Arm(service, self.access)
         self._service_api = ServiceApi(service, self.access)

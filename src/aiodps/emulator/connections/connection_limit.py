@@ -28,7 +28,7 @@ _SHARE: Final = 32
 _RETRY_SECONDS: Final = 0.05
 """Seconds between two looks at whether a slot is free."""
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 class ConnectionLimit:
@@ -44,7 +44,7 @@ class ConnectionLimit:
         Args:
             capacity: Number of slots; None for as many as the process has descriptors for.
         """
-        self.capacity = descriptor_capacity() if capacity is None else capacity
+        self.capacity: int = descriptor_capacity() if capacity is None else capacity
         self._handshaking = set[PeerTimeout]()
         self._established = set[PeerTimeout]()
         self._warned = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from anyio.abc import TaskGroup
 from OpenSSL import SSL
@@ -18,7 +18,7 @@ from aiodps.emulator.connections.throttled_socket import throttled
 from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.connections.tls import TlsStream
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 class HandshakeHook(Protocol):

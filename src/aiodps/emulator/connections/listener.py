@@ -32,7 +32,7 @@ _RETRY_SECONDS: Final = 0.05
 Frontend: TypeAlias = Callable[[Stream], Awaitable[None]]
 """Serves a connection until it may be closed."""
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 class Listener:
@@ -40,6 +40,8 @@ class Listener:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self.host: Any
+        self.port: Any
         self.host, self.port = sock.getsockname()[:2]
 
     @classmethod

@@ -25,7 +25,7 @@ class PeerTimeout:
         self._scope = anyio.CancelScope()
         self._silence = math.inf
         self._latest = math.inf
-        self.renewed = anyio.current_time()
+        self.renewed: float = anyio.current_time()
         """Time of the peer's latest progress, by the event loop's clock."""
 
     def start(self, *, silence: float, total: float = math.inf) -> None:
@@ -37,7 +37,8 @@ class PeerTimeout:
 
     def renew(self) -> None:
         """Record progress."""
-        self.renewed = now = anyio.current_time()
+        now = anyio.current_time()
+        self.renewed = now
         self._move(min(now + self._silence, self._latest))
 
     def ensure(self, seconds: float) -> None:

@@ -40,7 +40,7 @@ _POINTS: Final = {
 INTERNAL_ERROR: Final = "internal error of the emulator"
 _Response = TypeVar("_Response", Response, ManagementResponse)
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 class Dispatcher:

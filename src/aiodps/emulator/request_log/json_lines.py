@@ -33,7 +33,7 @@ from aiodps.errors import ConfigurationError
 
 STANDARD_OUTPUT: Final = "-"
 
-log = logging.getLogger(__name__)
+log: Final = logging.getLogger(__name__)
 
 
 def to_json(exchange: Exchange) -> dict[str, Any]:

@@ -74,16 +74,18 @@ class Service:
         self.retry_after = retry_after
         self.throttle = Throttle() if throttle else None
         self._strict = Strict(self.id_scope) if strict else None
-        self.enrollments = Enrollments(enrollments, rng=self._rng, store=store)
-        self.linked_hubs = LinkedHubs(linked_hubs)
+        self.enrollments: Enrollments = Enrollments(enrollments, rng=self._rng, store=store)
+        self.linked_hubs: LinkedHubs = LinkedHubs(linked_hubs)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
             if hub not in self.linked_hubs:
                 self.linked_hubs.append(hub)
 
-        self.certificates = CaCertificates(rng=self._rng, store=store)
-        self.registrations = Registrations(assign_after=assign_after, rng=self._rng, store=store)
-        self.hub_devices = HubDevices(store=store)
-        self.registrar = Registrar(
+        self.certificates: CaCertificates = CaCertificates(rng=self._rng, store=store)
+        self.registrations: Registrations = Registrations(
+            assign_after=assign_after, rng=self._rng, store=store
+        )
+        self.hub_devices: HubDevices = HubDevices(store=store)
+        self.registrar: Registrar = Registrar(
             registrations=self.registrations, hubs=self.linked_hubs, devices=self.hub_devices
         )
         self._authenticator = Authenticator(

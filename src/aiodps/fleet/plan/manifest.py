@@ -64,7 +64,9 @@ class ManifestError(ConfigurationError):
             setting="manifest",
             hint="correct the rows; nothing was sent for any device",
         )
-        self.bad_rows = tuple(f"{path}:{line}: {reason}" for line, reason in errors)
+        self.bad_rows: tuple[str, ...] = tuple(
+            f"{path}:{line}: {reason}" for line, reason in errors
+        )
         """Every bad row, with file, line and reason."""
 
 

@@ -14,13 +14,13 @@ from aiodps.fleet.report.summary import read_summary
 
 try:
     from aiodps.fleet.report.page import Run, render
-except ModuleNotFoundError as exc:
-    if (exc.name or "").partition(".")[0] not in {"bokeh", "jinja2", "markupsafe"}:
+except ModuleNotFoundError as _exc:
+    if (_exc.name or "").partition(".")[0] not in {"bokeh", "jinja2", "markupsafe"}:
         raise
 
     raise ModuleNotFoundError(
-        "the report needs more packages: pip install 'aiodps[fleet]'", name=exc.name
-    ) from exc
+        "the report needs more packages: pip install 'aiodps[fleet]'", name=_exc.name
+    ) from _exc
 
 __all__ = ["PAGE", "Run", "read_run", "write_comparison", "write_report"]
 

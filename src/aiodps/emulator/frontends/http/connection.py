@@ -38,7 +38,7 @@ class RefusedError(Exception):
 
     def __init__(self, status_code: int, reason: str) -> None:
         super().__init__(reason)
-        self.status_code = int(status_code)
+        self.status_code: int = int(status_code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
+from cryptography.x509 import Certificate
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import (
     AcceptConnection,
@@ -26,6 +27,7 @@ from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
 from aiodps.emulator.connections.stream import Stream
+from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
 
 PATHS: Final = frozenset({"/$iothub/websocket", "/"})
@@ -79,8 +81,8 @@ class WebSocketStream:
     """The stream of bytes in the binary messages of a WebSocket."""
 
     def __init__(self, stream: Stream, frames: Connection) -> None:
-        self.peer_timeout = stream.peer_timeout
-        self.certificates = stream.certificates
+        self.peer_timeout: PeerTimeout = stream.peer_timeout
+        self.certificates: tuple[Certificate, ...] = stream.certificates
         """The client's certificates, leaf first, as sent; empty if it showed none."""
         self._stream = stream
         self._frames = frames
