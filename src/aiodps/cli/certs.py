@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import click
 from aiodps.cli.certs_output import show_credential, show_descriptions
 from aiodps.cli.output import Command, Option, print_json
 from aiodps.credential_files import read, read_password
-from aiodps.pki import Authority, KeyType
+from aiodps.pki import Authority, Credential, KeyType
 from aiodps.pki.authority import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, VERIFICATION_DAYS
 from aiodps.pki.describe import describe
 from aiodps.pki.files import CredentialFiles, read_authority
@@ -43,12 +44,16 @@ def command() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """The options of a creating command about its output."""
+class Creation:
+    """The options that the creating commands share."""
 
     directory: Path
     force: bool
     as_json: bool
+    days: int
+    key_type: KeyType = "ec"
+    password_file: Path | None = None
+    ca_password_file: Path | None = None
 
     def files(self, name: str) -> CredentialFiles:
         """Return the files of a credential; raises if they exist and must not be overwritten."""
@@ -58,73 +63,79 @@ class Output:
 
         return files
 
+    def issuer(self, parent: str) -> Authority:
+        """Read the CA called PARENT."""
+        files = CredentialFiles(directory=self.directory, name=parent)
+        return files.read_authority(password=_password(self.ca_password_file))
 
-def output_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of `Output`."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
+    def write(self, files: CredentialFiles, credential: Credential) -> None:
+        """Write a credential, with its key encrypted if there is a password."""
+        files.write(credential, password=_password(self.password_file), overwrite=self.force)
+
+    def show(
+        self,
+        credential: Credential,
+        uses: Mapping[Path, str],
+        next_step: str,
+        *,
+        issuer: Authority | None = None,
+    ) -> None:
+        """Show what was created."""
+        show_credential(
+            credential, uses, issuer=issuer, days=self.days, next_step=next_step,
+            as_json=self.as_json,
+        )  # fmt: skip
+
+
+def creation_options(*options: Option) -> Option:
+    """Add options, then those of every creating command; in the order of the help."""
+    every: tuple[Option, ...] = (
+        click.option("--out", "directory", metavar="DIR", type=Path, default=".",
+                     help="Folder of the files, also of PARENT's. Default: the current one."),
         click.option("--force", is_flag=True, help="Overwrite files that exist."),
-        click.option(
-            "--out", "directory", metavar="DIR", type=Path, default=".",
-            help="Folder of the files, also of PARENT's. Default: the current one.",
-        ),
-    ):  # fmt: skip
-        function = option(function)
-
-    return function
-
-
-def key_options(days: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options for the type of the key, its encryption and the validity."""
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
+    )  # fmt: skip
 
     def add(function: Callable[..., None]) -> Callable[..., None]:
-        for option in (
-            click.option("--password-file", metavar="FILE", type=Path,
-                         help="Encrypt the private key with the password in the first line."),
-            days_option(days),
-            click.option("--key-type", type=click.Choice(["ec", "rsa"]), default="ec",
-                         show_default=True, help="EC P-256 or RSA 2048."),
-        ):  # fmt: skip
-            function = option(function)
-
-        return function
+        return reduce(lambda made, option: option(made), reversed(options + every), function)
 
     return add
 
 
-def days_option(days: float) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def days_option(days: float) -> Option:
     """Add `--days`."""
-    return click.option(
-        "--days", type=int, default=int(days), show_default=True, metavar="N",
-        help="Validity; it ends no later than the issuer's.",
-    )  # fmt: skip
+    return click.option("--days", type=int, default=int(days), show_default=True, metavar="N",
+                        help="Validity; it ends no later than the issuer's.")  # fmt: skip
 
 
+key_type_option: Option = click.option(
+    "--key-type", type=click.Choice(["ec", "rsa"]), default="ec", show_default=True,
+    help="EC P-256 or RSA 2048.",
+)  # fmt: skip
+password_option: Option = click.option(
+    "--password-file", metavar="FILE", type=Path,
+    help="Encrypt the private key with the password in the first line.",
+)  # fmt: skip
 ca_password_option: Option = click.option(
-    "--ca-password-file",
-    metavar="FILE",
-    type=Path,
+    "--ca-password-file", metavar="FILE", type=Path,
     help="Password of the issuer's key, in the first line.",
-)
+)  # fmt: skip
 
 
 @command.command()
 @click.argument("name")
-@key_options(ROOT_DAYS)
-@output_options
-def root(
-    *, name: str, key_type: KeyType, days: int, password_file: Path | None, **output_arguments: Any
-) -> None:
+@creation_options(key_type_option, days_option(ROOT_DAYS), password_option)
+def root(*, name: str, **options: Any) -> None:
     """Create a root CA called NAME."""
-    output = Output(**output_arguments)
-    files, password = output.files(name), _password(password_file)
-    credential = Authority.root(name, key_type=key_type, days=days)
-    files.write(credential, password=password, overwrite=output.force)
+    creation = Creation(**options)
+    files = creation.files(name)
+    credential = Authority.root(name, key_type=creation.key_type, days=creation.days)
+    creation.write(files, credential)
     next_step = _line(
         "aiodps certs verification --nonce CODE_FROM_THE_PORTAL",
         *("--ca", files.certificate, "--key", files.private_key),
-        *_option("--ca-password-file", password_file),
-        *_option("--out", output.directory),
+        *_option("--ca-password-file", creation.password_file),
+        *_option("--out", creation.directory),
     )
     uses = {
         files.certificate: "root certificate: add it to the DPS instance (portal: Certificates"
@@ -132,31 +143,21 @@ def root(
         files.private_key: "its private key: signs intermediates, devices and verification"
         " codes; it stays with you",
     }
-    show_credential(credential, uses, next_step=next_step, as_json=output.as_json)
+    creation.show(credential, uses, next_step)
 
 
 @command.command()
 @click.argument("name")
 @click.argument("parent")
-@key_options(INTERMEDIATE_DAYS)
-@ca_password_option
-@output_options
-def intermediate(
-    *,
-    name: str,
-    parent: str,
-    key_type: KeyType,
-    days: int,
-    password_file: Path | None,
-    ca_password_file: Path | None,
-    **output_arguments: Any,
-) -> None:
+@creation_options(
+    key_type_option, days_option(INTERMEDIATE_DAYS), password_option, ca_password_option
+)
+def intermediate(*, name: str, parent: str, **options: Any) -> None:
     """Create an intermediate CA called NAME, issued by PARENT."""
-    output = Output(**output_arguments)
-    files, password = output.files(name), _password(password_file)
-    issuer = _authority(output, parent, ca_password_file)
-    credential = issuer.intermediate(name, key_type=key_type, days=days)
-    files.write(credential, password=password, overwrite=output.force)
+    creation = Creation(**options)
+    files, issuer = creation.files(name), creation.issuer(parent)
+    credential = issuer.intermediate(name, key_type=creation.key_type, days=creation.days)
+    creation.write(files, credential)
     uses = {
         files.certificate: "intermediate certificate: for an enrollment group of its own"
         " (portal: Enrollment groups > Intermediate certificate)",
@@ -165,36 +166,22 @@ def intermediate(
     }
     next_step = _line(
         "aiodps certs device REGISTRATION_ID",
-        *(name, *_option("--ca-password-file", password_file)),
-        *_option("--out", output.directory),
+        *(name, *_option("--ca-password-file", creation.password_file)),
+        *_option("--out", creation.directory),
     )
-    show_credential(
-        credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
-    )
+    creation.show(credential, uses, next_step, issuer=issuer)
 
 
 @command.command()
 @click.argument("registration_id")
 @click.argument("parent")
-@key_options(LEAF_DAYS)
-@ca_password_option
-@output_options
-def device(
-    *,
-    registration_id: str,
-    parent: str,
-    key_type: KeyType,
-    days: int,
-    password_file: Path | None,
-    ca_password_file: Path | None,
-    **output_arguments: Any,
-) -> None:
+@creation_options(key_type_option, days_option(LEAF_DAYS), password_option, ca_password_option)
+def device(*, registration_id: str, parent: str, **options: Any) -> None:
     """Create a device certificate, issued by PARENT; its CN is REGISTRATION_ID."""
-    output = Output(**output_arguments)
-    files, password = output.files(registration_id), _password(password_file)
-    issuer = _authority(output, parent, ca_password_file)
-    credential = issuer.device(registration_id, key_type=key_type, days=days)
-    files.write(credential, password=password, overwrite=output.force)
+    creation = Creation(**options)
+    files, issuer = creation.files(registration_id), creation.issuer(parent)
+    credential = issuer.device(registration_id, key_type=creation.key_type, days=creation.days)
+    creation.write(files, credential)
     uses = {
         files.certificate: "device certificate: for an individual enrollment (portal:"
         " Individual enrollments > Primary certificate); groups do not need it",
@@ -206,11 +193,9 @@ def device(
     next_step = _line(
         "aiodps provision --id-scope ID_SCOPE",
         *("--cert", files.chain, "--key", files.private_key),
-        *_option("--key-password-file", password_file),
+        *_option("--key-password-file", creation.password_file),
     )
-    show_credential(
-        credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
-    )
+    creation.show(credential, uses, next_step, issuer=issuer)
 
 
 @command.command()
@@ -219,36 +204,24 @@ def device(
 @click.option(
     "--nonce", required=True, metavar="CODE", help="Verification code that the portal generated."
 )
-@days_option(VERIFICATION_DAYS)
-@ca_password_option
-@output_options
-def verification(
-    *,
-    ca: Path,
-    key: Path,
-    nonce: str,
-    days: int,
-    ca_password_file: Path | None,
-    **output_arguments: Any,
-) -> None:
+@creation_options(days_option(VERIFICATION_DAYS), ca_password_option)
+def verification(*, ca: Path, key: Path, nonce: str, **options: Any) -> None:
     """Create a proof of possession of a CA's private key.
 
     Writes verification_cert.pem, whose CN is CODE, signed by the CA. The certificate's own
     private key is not needed, and is discarded.
     """
-    output = Output(**output_arguments)
-    files = output.files("verification")
-    issuer = read_authority(certificate=ca, private_key=key, password=_password(ca_password_file))
-    credential = issuer.verification(nonce, days=days)
-    files.write_certificate(credential, overwrite=output.force)
+    creation = Creation(**options)
+    files, password = creation.files("verification"), _password(creation.ca_password_file)
+    issuer = read_authority(certificate=ca, private_key=key, password=password)
+    credential = issuer.verification(nonce, days=creation.days)
+    files.write_certificate(credential, overwrite=creation.force)
     uses = {
         files.certificate: "proof of possession: upload it where the code came from (portal:"
         f" Certificates > {issuer.name} > Verification certificate)"
     }
     next_step = f"upload {files.certificate}, then choose {issuer.name} in an enrollment group"
-    show_credential(
-        credential, uses, issuer=issuer, days=days, next_step=next_step, as_json=output.as_json
-    )
+    creation.show(credential, uses, next_step, issuer=issuer)
 
 
 @command.command()
@@ -266,11 +239,6 @@ def show(*, file: Path, as_json: bool) -> None:
         return
 
     show_descriptions(descriptions)
-
-
-def _authority(output: Output, parent: str, password_file: Path | None) -> Authority:
-    files = CredentialFiles(directory=output.directory, name=parent)
-    return files.read_authority(password=_password(password_file))
 
 
 def _password(file: Path | None) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -52,31 +52,6 @@ def exit_code(error: ProvisioningError) -> int:
             return REFUSED
 
 
-@contextmanager
-def errors_as_exit_codes(*, as_json: bool) -> Iterator[None]:
-    """Turn errors into a message on stderr, or JSON on stdout, and an exit code."""
-    try:
-        yield
-    except ProvisioningError as error:
-        if as_json:
-            print_json(error.facts())
-        else:
-            show_error(error)
-
-        sys.exit(exit_code(error))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-
-
-class Command(click.Command):
-    """A command whose errors become output and an exit code; it has `--json`."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        with errors_as_exit_codes(as_json=ctx.params["as_json"]):
-            return super().invoke(ctx)
-
-
 def show_error(error: ProvisioningError) -> None:
     """Print the message, the details and the next step of an error."""
     err.print(Text.assemble(("error: ", "bold red"), error.message))
@@ -96,6 +71,39 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+@contextmanager
+def errors_as_exit_codes(
+    *,
+    as_json: bool,
+    show: Callable[[ProvisioningError], None] = show_error,
+    code: Callable[[ProvisioningError], int] = exit_code,
+    interrupted: int = INTERRUPTED,
+) -> Iterator[None]:
+    """Turn errors into a message on stderr, or JSON on stdout, and an exit code."""
+    try:
+        yield
+    except ProvisioningError as error:
+        if as_json:
+            print_json(error.facts())
+        else:
+            show(error)
+
+        sys.exit(code(error))
+    except KeyboardInterrupt:
+        sys.exit(interrupted)
+
+
+class Command(click.Command):
+    """A command whose errors become output and an exit code; it has `--json`."""
+
+    exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(errors_as_exit_codes)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with self.exit_codes(as_json=ctx.params["as_json"]):
+            return super().invoke(ctx)
 
 
 class StepPrinter:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import functools
 import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.text import Text
 
 from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.table import show_summary
-from aiodps.cli.output import BAD_INPUT, REFUSED, Option, err, exit_code, print_json, show_error
+from aiodps.cli.output import (
+    BAD_INPUT,
+    REFUSED,
+    Command,
+    Option,
+    err,
+    errors_as_exit_codes,
+    exit_code,
+    print_json,
+    show_error,
+)
 from aiodps.errors import JournalError, ProvisioningError
 from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
@@ -48,42 +56,33 @@ fail_if_option: Option = click.option(
 )
 
 
-class FleetCommand(click.Command):
+def fleet_exit_codes(*, as_json: bool) -> AbstractContextManager[None]:
+    """Turn errors into output and the fleet's exit codes; every bad row of a manifest is shown."""
+    return errors_as_exit_codes(
+        as_json=as_json,
+        show=_show_error,
+        code=lambda error: BAD_INPUT if exit_code(error) == BAD_INPUT else REFUSED,
+        interrupted=BY_CTRL_C,
+    )
+
+
+class FleetCommand(Command):
     """A command with the fleet's exit codes."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        with fleet_exit_codes(as_json=ctx.params["as_json"]):
-            return super().invoke(ctx)
+    exit_codes = staticmethod(fleet_exit_codes)
 
 
-@contextmanager
-def fleet_exit_codes(*, as_json: bool) -> Iterator[None]:
-    """Turn errors into output and the fleet's exit codes; every bad row of a manifest is shown."""
-    try:
-        yield
-    except ProvisioningError as error:
-        if as_json:
-            print_json(error.facts())
-        else:
-            if isinstance(error, ManifestError):
-                _show_bad_rows(error)
+def _show_error(error: ProvisioningError) -> None:
+    if isinstance(error, ManifestError):
+        for line in error.bad_rows[:_MAX_ROWS_SHOWN]:
+            err.print(Text(line))
 
-            show_error(error)
+        if len(error.bad_rows) > _MAX_ROWS_SHOWN:
+            err.print(f"... and {len(error.bad_rows) - _MAX_ROWS_SHOWN} more")
 
-        sys.exit(BAD_INPUT if exit_code(error) == BAD_INPUT else REFUSED)
-    except KeyboardInterrupt:
-        sys.exit(BY_CTRL_C)
+        error.bad_rows = ()  # show_error must not list them again
 
-
-def _show_bad_rows(error: ManifestError) -> None:
-    for line in error.bad_rows[:_MAX_ROWS_SHOWN]:
-        err.print(Text(line))
-
-    if len(error.bad_rows) > _MAX_ROWS_SHOWN:
-        err.print(f"... and {len(error.bad_rows) - _MAX_ROWS_SHOWN} more")
-
-    error.bad_rows = ()  # show_error must not list them again
+    show_error(error)
 
 
 def executor_for(dask: str | None) -> Callable[[int], Executor]:
@@ -141,7 +140,8 @@ def report_results(
     else:
         show_summary(summary)
         err.print(Text(f"report: {page}" if page else _NO_REPORT, "dim"))
-        _show_next_step(folder, results, misses)
+        show_missed(misses)
+        _show_next_step(folder, results)
 
     if stop.signal is not None and not results.complete:
         return BY_SIGTERM if stop.signal == signal.SIGTERM else BY_CTRL_C
@@ -171,10 +171,13 @@ def _write_report(folder: Path, summary: Summary, samples: Sequence[Sample]) -> 
         ) from exc
 
 
-def _show_next_step(folder: Path, results: Results, misses: Sequence[str]) -> None:
+def show_missed(misses: Iterable[str]) -> None:
+    """Show the thresholds that were missed."""
     for line in misses:
         err.print(Text(f"missed: {line}", "bold red"))
 
+
+def _show_next_step(folder: Path, results: Results) -> None:
     if results.left:
         err.print(Text(f"{results.left} registrations have not ended", "bold yellow"))
         err.print(f"next:  aiodps fleet resume {folder}")

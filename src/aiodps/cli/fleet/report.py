@@ -9,11 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import click
-from rich.text import Text
 
-from aiodps.cli.fleet.output import fail_if_option, json_option
+from aiodps.cli.fleet.output import fail_if_option, json_option, show_missed
 from aiodps.cli.fleet.table import show_summary
-from aiodps.cli.output import Command, err, out, print_json
+from aiodps.cli.output import Command, out, print_json
 from aiodps.fleet.report.results import read_results, write_results
 from aiodps.fleet.report.thresholds import MISSED, missed, parse
 from aiodps.fleet.runs import exists
@@ -41,8 +40,7 @@ def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
     else:
         show_summary(summary)
         out.print(f"report: {page}")
-        for line in misses:
-            err.print(Text(f"missed: {line}", "bold red"))
+        show_missed(misses)
 
     sys.exit(MISSED if misses else 0)
 
