@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -100,13 +99,11 @@ class Bench:
     def enrollments(self) -> list[dict[str, Any]]:
         """Return the enrollments as the service API writes them."""
         individual = [
-            {
-                "registrationId": device.registration_id,
-                "attestation": _x509("clientCertificates", device.credential),
-            }
-            for device in self.devices
-            if device.way == "individual"
-        ]
+            {"registrationId": each.registration_id,
+             "attestation": _x509("clientCertificates", each.credential)}
+            for each in self.devices
+            if each.way == "individual"
+        ]  # fmt: skip
         # The service goes up the chain of a device and takes the first group it finds.
         groups = [
             {"enrollmentGroupId": name, "attestation": _x509("signingCertificates", authority)}
@@ -148,11 +145,8 @@ def _folder(kept: str | None) -> Iterator[Path]:
         yield path
         return
 
-    path = Path(tempfile.mkdtemp(prefix="aiodps-demo-"))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
+    with tempfile.TemporaryDirectory(prefix="aiodps-demo-") as directory:
+        yield Path(directory)
 
 
 async def _demo(folder: Path, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
@@ -217,39 +211,31 @@ async def _ready(process: anyio.abc.Process, file: anyio.Path) -> dict[str, Any]
 async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool) -> None:
     """Upload the root and prove possession with a verification code, as in Azure's portal."""
     base = f"https://{server['host']}:{server['https_port']}{_ARM}"
-    trust = fresh_context(Trust.of(Path(server["ca_file"])))
     async with httpx.AsyncClient(
-        verify=trust,
+        verify=fresh_context(Trust.of(Path(server["ca_file"]))),
         trust_env=False,
         headers={"Authorization": "Bearer demo"},
         params={"api-version": "2021-10-15"},
     ) as http:
-        uploaded = await _call(http, "PUT", base, {"certificate": _b64(bench.root)})
+        uploaded = await _call(http, "PUT", base, bench.root)
         code = await _call(http, "POST", f"{base}/generateVerificationCode", etag=uploaded["etag"])
         text = code["properties"]["verificationCode"]
         _say(talk, f"root: uploaded, verification code {text[:8]}...")
         proof = bench.root.verification(text)
-        verified = await _call(
-            http, "POST", f"{base}/verify", {"certificate": _b64(proof)}, etag=code["etag"]
-        )
-        _say(
-            talk,
-            f"root: possession proved, verified: {verified['properties']['isVerified']}",
-        )
-
-
-def _b64(credential: Credential) -> str:
-    return b64encode(credential.certificate_pem).decode()
+        verified = await _call(http, "POST", f"{base}/verify", proof, etag=code["etag"])
+        _say(talk, f"root: possession proved, verified: {verified['properties']['isVerified']}")
 
 
 async def _call(
     http: httpx.AsyncClient,
     method: str,
     url: str,
-    body: dict[str, str] | None = None,
+    credential: Credential | None = None,
     *,
     etag: str | None = None,
 ) -> dict[str, Any]:
+    pem = None if credential is None else b64encode(credential.certificate_pem).decode()
+    body = None if pem is None else {"certificate": pem}
     headers = {} if etag is None else {"If-Match": etag}
     response = await http.request(method, url, json=body, headers=headers)
     response.raise_for_status()
@@ -318,7 +304,8 @@ def _show(outcomes: list[Outcome]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
 
     for one in outcomes:
-        times = [_spent(one, phases) for phases in _COLUMNS.values()]
+        took = one.times.seconds
+        times = [sum(took.get(each, 0.0) for each in phases) for phases in _COLUMNS.values()]
         table.add_row(
             f"{one.device.way}\n  {one.device.transport}",
             f"{one.assignment.assigned_hub}\n  {one.assignment.device_id}",
@@ -338,22 +325,13 @@ _COLUMNS = {
 """What the table adds up; `--json` has each phase by itself."""
 
 
-def _spent(one: Outcome, phases: tuple[Phase, ...]) -> float:
-    return sum(one.times.seconds.get(phase, 0.0) for phase in phases)
-
-
 def _next(folder: Path, *, kept: bool) -> None:
     """Print the next commands."""
-    lines = [
-        "",
-        "next:  run the emulator yourself:       aiodps emulator --ca-out ca.pem",
-        "       make certificates of your own:   aiodps certs root my-root --out certs",
-        "       provision one device:            aiodps provision --help",
-    ]
+    out.print("\nnext:  run the emulator yourself:       aiodps emulator --ca-out ca.pem")
+    out.print("       make certificates of your own:   aiodps certs root my-root --out certs")
+    out.print("       provision one device:            aiodps provision --help")
     if kept:
-        lines.append(f"       look at what was made:           ls {folder}")
-
-    out.print("\n".join(lines))
+        out.print(f"       look at what was made:           ls {folder}")
 
 
 def _facts(outcomes: list[Outcome], seconds: float) -> dict[str, Any]:
@@ -367,9 +345,7 @@ def _facts(outcomes: list[Outcome], seconds: float) -> dict[str, Any]:
                 "assigned_hub": one.assignment.assigned_hub,
                 "device_id": one.assignment.device_id,
                 "seconds": round(one.seconds, 3),
-                "phases": {
-                    phase.value: round(took, 4) for phase, took in one.times.seconds.items()
-                },
+                "phases": {each.value: round(took, 4) for each, took in one.times.seconds.items()},
             }
             for one in outcomes
         ],

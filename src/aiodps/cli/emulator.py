@@ -29,95 +29,69 @@ EPILOG = """\b
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 invalid input or a port in use."""
 
 
-@click.command(epilog=EPILOG)
-@click.option("--https-port", type=click.IntRange(0, 65535), default=8443, show_default=True)
-@click.option("--mqtt-port", type=click.IntRange(0, 65535), default=8883, show_default=True)
-@click.option("--id-scope", metavar="S", help="Default: that of --state, or 0ne00000000.")
-@click.option(
-    "--hub", metavar="HOST", default="emulated-hub.azure-devices.net", show_default=True,
-    help="IoT hub for enrollments that name none.",
-)  # fmt: skip
-@click.option(
-    "--linked-hub", "linked_hubs", multiple=True, metavar="HOST[=WEIGHT]",
-    help="One more IoT hub, with its share of hashed devices (1 to 1000); repeatable.",
-)  # fmt: skip
-@click.option(
-    "--webhook-ca", metavar="FILE", help="CA certificates to trust for custom allocation webhooks."
-)
-@click.option(
-    "--enrollments", "enrollments_file", metavar="FILE",
-    help="JSON list of enrollments and groups, as the service API writes them.",
-)  # fmt: skip
-@click.option(
-    "--verified-ca", "verified_cas", multiple=True, metavar="FILE",
-    help="CA certificate to upload as verified; repeatable.",
-)  # fmt: skip
-@click.option(
-    "--service-key", metavar="BASE64",
-    help="Key of the service API's owner. Default: a new one at each start.",
-)  # fmt: skip
-@click.option(
-    "--access-policy", "access_policies", multiple=True, metavar="NAME=RIGHT,RIGHT",
-    help="One more policy for the service API, such as read=EnrollmentRead; repeatable.",
-)  # fmt: skip
-@click.option(
-    "--ca-out", metavar="FILE", help="File for the CA certificate that clients must trust."
-)
-@click.option(
-    "--assign-after", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="S",
-    help="Seconds a registration takes.",
-)  # fmt: skip
-@click.option(
-    "--retry-after", type=click.IntRange(min=0), default=3, show_default=True, metavar="S",
-    help="Whole seconds devices are told to wait.",
-)  # fmt: skip
-@click.option(
-    "--throttle", is_flag=True,
-    help="Enforce the service's published limits, with 429 beyond them.",
-)  # fmt: skip
-@click.option(
-    "--strict", is_flag=True,
-    help="Refuse what the service merely tolerates, and name the rule.",
-)  # fmt: skip
-@click.option(
-    "--harsh/--calm", default=False,
-    help="A service on a bad day: throttling, delays, duplicates. Calm is the default.",
-)  # fmt: skip
-@click.option("--faults", "faults_file", metavar="FILE", help="Fault file, in TOML.")
-@click.option(
-    "--seed", type=int, metavar="N",
-    help="Seed of --harsh and --faults; the same seed gives the same faults.",
-)  # fmt: skip
-@click.option(
-    "--log-json", metavar="FILE", help="File for a line of JSON for each request; - is stdout."
-)
-@click.option(
-    "--admin-port", type=click.IntRange(0, 65535), metavar="P",
-    help="Serve the admin page and API on this port of loopback; 0 for any free one.",
-)  # fmt: skip
-@click.option(
-    "--state", metavar="FILE",
-    help="Keep state, CA and keys in this file; without it they are lost at the end.",
-)  # fmt: skip
-@click.option(
-    "--ready-file", metavar="FILE", help="File for a line of JSON once the emulator is ready."
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--i-know-this-is-not-secure", "beyond_loopback", is_flag=True,
-    help="Allow a --host that other machines can reach.",
-)  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Do not print a line for each request.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print the JSON of --ready-file instead of text."
-)
+OPTIONS = [
+    click.Option(["--https-port"], type=click.IntRange(0, 65535), default=8443, show_default=True),
+    click.Option(["--mqtt-port"], type=click.IntRange(0, 65535), default=8883, show_default=True),
+    click.Option(["--id-scope"], metavar="S", help="Default: that of --state, or 0ne00000000."),
+    click.Option(["--hub"], metavar="HOST", default="emulated-hub.azure-devices.net",
+                 show_default=True, help="IoT hub for enrollments that name none."),
+    click.Option(["--linked-hub", "linked_hubs"], multiple=True, metavar="HOST[=WEIGHT]",
+                 help="One more IoT hub, with its share of hashed devices (1 to 1000);"
+                      " repeatable."),
+    click.Option(["--webhook-ca"], metavar="FILE",
+                 help="CA certificates to trust for custom allocation webhooks."),
+    click.Option(["--enrollments", "enrollments_file"], metavar="FILE",
+                 help="JSON list of enrollments and groups, as the service API writes them."),
+    click.Option(["--verified-ca", "verified_cas"], multiple=True, metavar="FILE",
+                 help="CA certificate to upload as verified; repeatable."),
+    click.Option(["--service-key"], metavar="BASE64",
+                 help="Key of the service API's owner. Default: a new one at each start."),
+    click.Option(["--access-policy", "access_policies"], multiple=True, metavar="NAME=RIGHT,RIGHT",
+                 help="One more policy for the service API, such as read=EnrollmentRead;"
+                      " repeatable."),
+    click.Option(["--ca-out"], type=Path, metavar="FILE",
+                 help="File for the CA certificate that clients must trust."),
+    click.Option(["--assign-after"], type=click.FloatRange(min=0), default=0.0, show_default=True,
+                 metavar="S", help="Seconds a registration takes."),
+    click.Option(["--retry-after"], type=click.IntRange(min=0), default=3, show_default=True,
+                 metavar="S", help="Whole seconds devices are told to wait."),
+    click.Option(["--throttle"], is_flag=True,
+                 help="Enforce the service's published limits, with 429 beyond them."),
+    click.Option(["--strict"], is_flag=True,
+                 help="Refuse what the service merely tolerates, and name the rule."),
+    click.Option(["--harsh/--calm"], default=False,
+                 help="A service on a bad day: throttling, delays, duplicates. Calm is the"
+                      " default."),
+    click.Option(["--faults", "faults_file"], metavar="FILE", help="Fault file, in TOML."),
+    click.Option(["--seed"], type=int, metavar="N",
+                 help="Seed of --harsh and --faults; the same seed gives the same faults."),
+    click.Option(["--log-json"], metavar="FILE",
+                 help="File for a line of JSON for each request; - is stdout."),
+    click.Option(["--admin-port"], type=click.IntRange(0, 65535), metavar="P",
+                 help="Serve the admin page and API on this port of loopback; 0 for any free"
+                      " one."),
+    click.Option(["--state"], metavar="FILE",
+                 help="Keep state, CA and keys in this file; without it they are lost at the"
+                      " end."),
+    click.Option(["--ready-file"], type=Path, metavar="FILE",
+                 help="File for a line of JSON once the emulator is ready."),
+    click.Option(["--host"], default="127.0.0.1", show_default=True, help="Address to listen on."),
+    click.Option(["--i-know-this-is-not-secure", "beyond_loopback"], is_flag=True,
+                 help="Allow a --host that other machines can reach."),
+    click.Option(["--quiet"], is_flag=True, help="Do not print a line for each request."),
+    click.Option(["--json", "as_json"], is_flag=True,
+                 help="Print the JSON of --ready-file instead of text."),
+]  # fmt: skip
+
+
+@click.command(epilog=EPILOG, params=OPTIONS)
 def command(
     *,
     enrollments_file: str | None,
     verified_cas: tuple[str, ...],
-    ca_out: str | None,
+    ca_out: Path | None,
     faults_file: str | None,
-    ready_file: str | None,
+    ready_file: Path | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -151,22 +125,23 @@ def command(
         for name in verified_cas:
             _trust(dps, name)
 
+        if ready_file is not None:
+            # A reader must not mistake the file of an earlier emulator for this one's.
+            with _writing(ready_file, setting="ready_file"):
+                ready_file.unlink(missing_ok=True)
+
         anyio.run(_run, dps, ca_file, ready_file, as_json)
 
 
-async def _run(dps: Emulator, ca_file: Path, ready_file: str | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)
+async def _run(dps: Emulator, ca_file: Path, ready_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)
     """Serve until told to stop."""
-    if ready_file is not None:
-        # A reader must not mistake the file of an earlier emulator for this one's.
-        _remove(Path(ready_file), setting="ready_file")
-
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with dps:
             _write(ca_file, dps.ca_pem, setting="ca_out")
             facts = _facts(dps, ca_file)
             if ready_file is not None:
                 line = json.dumps(facts).encode() + b"\n"
-                _write(Path(ready_file), line, setting="ready_file", private=True)
+                _write(ready_file, line, setting="ready_file", private=True)
 
             if as_json:
                 print_json(facts)
@@ -183,10 +158,10 @@ def _facts(dps: Emulator, ca_file: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _ca_path(ca_out: str | None) -> Iterator[Path]:
+def _ca_path(ca_out: Path | None) -> Iterator[Path]:
     """Return the path of the CA file; without --ca-out it is removed at the end."""
     if ca_out is not None:
-        yield Path(ca_out).absolute()
+        yield ca_out.absolute()
         return
 
     with tempfile.TemporaryDirectory(prefix="aiodps-emulator-") as directory:
@@ -241,29 +216,25 @@ def _read(path: str, *, setting: str) -> bytes:
 def _write(path: Path, content: bytes, *, setting: str, private: bool = False) -> None:
     """Write a file atomically; a private one is readable by its owner alone."""
     draft = path.parent / f".{path.name}.{os.getpid()}"
+    with _writing(path, setting=setting):
+        try:
+            draft.touch(mode=0o600 if private else 0o666)
+            draft.write_bytes(content)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path, *, setting: str) -> Iterator[None]:
     try:
-        draft.touch(mode=0o600 if private else 0o666)
-        draft.write_bytes(content)
-        draft.replace(path)
+        yield
     except OSError as exc:
-        draft.unlink(missing_ok=True)
-        raise _unwritable(path, exc, setting=setting) from exc
-
-
-def _remove(path: Path, *, setting: str) -> None:
-    """Remove a file, if it is there."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as exc:
-        raise _unwritable(path, exc, setting=setting) from exc
-
-
-def _unwritable(path: Path, error: OSError, *, setting: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{str(path)!r} cannot be written: {error.strerror}",
-        setting=setting,
-        hint="check the directory and its permissions",
-    )
+        raise ConfigurationError(
+            f"{str(path)!r} cannot be written: {exc.strerror}",
+            setting=setting,
+            hint="check the directory and its permissions",
+        ) from exc
 
 
 def print_exchange(exchange: Exchange) -> None:
@@ -274,9 +245,8 @@ def print_exchange(exchange: Exchange) -> None:
     what, *rest = ("".join(c if c.isprintable() else "?" for c in field[:200]) for field in fields)
     colour = "green" if 0 < exchange.status_code < 400 else "red"  # noqa: PLR2004 (where errors begin)
     status = click.style(f"{exchange.status_code or '---'}", colour)
-    now = time.strftime("%H:%M:%S")
     took = f"{exchange.took * 1000:6.1f} ms"
-    head = f"{now}  {exchange.transport:5}  {status}  {took}  {what:16}"
+    head = f"{time.strftime('%H:%M:%S')}  {exchange.transport:5}  {status}  {took}  {what:16}"
     click.echo("  ".join((head, *filter(None, rest))), err=True)
 
 

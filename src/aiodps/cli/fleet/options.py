@@ -76,11 +76,8 @@ def run_from_arguments(arguments: RunArguments, folder: Path, *, independent: bo
         ConfigurationError: If a value cannot be used, or two contradict each other.
     """
     _check_combinations(arguments)
-    source = (
-        _generated_devices(arguments, folder)
-        if arguments.emulator
-        else _manifest_devices(arguments, folder)
-    )
+    devices = _generated_devices if arguments.emulator else _manifest_devices
+    source = devices(arguments, folder)
     options = _options(arguments, independent=independent)
     return RunFile(
         run_id=_run_id(options, source) if independent else secrets.token_hex(8),
@@ -194,9 +191,7 @@ def _arrivals(arguments: RunArguments) -> Arrivals:
 
     if rate is None and (arguments.ramp or arguments.arrivals != "constant"):
         raise ConfigurationError(
-            "--ramp and --arrivals need a --rate",
-            setting="rate",
-            hint="give --rate R",
+            "--ramp and --arrivals need a --rate", setting="rate", hint="give --rate R"
         )
 
     if arguments.burst:

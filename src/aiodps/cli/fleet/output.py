@@ -160,9 +160,8 @@ def _write_report(folder: Path, summary: Summary, samples: Sequence[Sample]) -> 
         return None
 
     try:
-        return write_report(
-            folder, Run(name=folder.resolve().name, summary=summary, samples=samples)
-        )
+        run = Run(name=folder.resolve().name, summary=summary, samples=samples)
+        return write_report(folder, run)
     except OSError as exc:
         raise JournalError(
             f"the report cannot be written to {str(folder)!r}: {exc.strerror}",
@@ -185,7 +184,6 @@ def _show_next_step(folder: Path, results: Results) -> None:
         err.print(Text(f"{len(results.missing)} shards are not in this folder", "bold yellow"))
         err.print("next:  aiodps fleet merge DIR PART...")
     elif results.failed:
-        err.print(
-            Text(f"{results.failed} of {len(results.entries)} registrations failed", "bold yellow")
-        )
+        failed = f"{results.failed} of {len(results.entries)} registrations failed"
+        err.print(Text(failed, "bold yellow"))
         err.print(f"next:  aiodps fleet resume {folder} --retry-failed")
