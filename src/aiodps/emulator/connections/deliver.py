@@ -23,19 +23,8 @@ def damage(content: bytes, delivery: Delivery | None) -> bytes:
     if delivery is None:
         return content
 
-    if delivery.garbage is Part.BODY:
-        content = noise(delivery)
-
-    if delivery.truncate is Part.BODY:
-        content = content[: len(content) // 2]
-
     # White space before the JSON: valid but for its length.
-    return content.rjust(delivery.oversize)
-
-
-def noise(delivery: Delivery) -> bytes:
-    """Return random bytes, the same for the same request of the same device."""
-    return random.Random(delivery.noise).randbytes(_NOISE_BYTES)  # noqa: S311 (no secrets here)
+    return _damaged(content, delivery, Part.BODY).rjust(delivery.oversize)
 
 
 async def deliver(stream: Stream, message: bytes, delivery: Delivery) -> None:
@@ -49,10 +38,9 @@ async def deliver(stream: Stream, message: bytes, delivery: Delivery) -> None:
     Raises:
         PeerLostError: If the fault ends the connection, or the peer did.
     """
-    peer_timeout = stream.peer_timeout
-    await _wait(peer_timeout, delivery.delay)
+    await _wait(stream.peer_timeout, delivery.delay)
     if delivery.sent:
-        await _send(stream, _broken(message, delivery), delivery)
+        await _send(stream, _damaged(message, delivery, Part.MESSAGE), delivery)
 
     if delivery.ending is not None:
         await end(stream, delivery.ending)
@@ -80,12 +68,12 @@ async def end(stream: Stream, ending: Ending) -> NoReturn:
     raise PeerLostError("a fault has ended the connection", explained=False)
 
 
-def _broken(message: bytes, delivery: Delivery) -> bytes:
-    """Return the message as such, damage or not."""
-    if delivery.garbage is Part.MESSAGE:
-        message = noise(delivery)
+def _damaged(content: bytes, delivery: Delivery, part: Part) -> bytes:
+    """Damage this part of a response; noise is the same for the same request of a device."""
+    if delivery.garbage is part:
+        content = random.Random(delivery.noise).randbytes(_NOISE_BYTES)  # noqa: S311 (no secret)
 
-    return message[: len(message) // 2] if delivery.truncate is Part.MESSAGE else message
+    return content[: len(content) // 2] if delivery.truncate is part else content
 
 
 async def _send(stream: Stream, message: bytes, delivery: Delivery) -> None:

@@ -118,10 +118,8 @@ class HttpConnection:
             await self.send(status_code, content, headers)
             return
 
-        message = b""
-        if delivery.sent:
-            message = self._write(status_code, content, {**headers, **delivery.headers})
-
+        headers = {**headers, **delivery.headers}
+        message = self._write(status_code, content, headers) if delivery.sent else b""
         await deliver(self._stream, message * (1 + delivery.duplicate), delivery)
 
     async def send(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> None:

@@ -11,11 +11,7 @@ from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest, RefusedError
 from aiodps.emulator.frontends.http.routes import WrongMethodError, route
-from aiodps.emulator.frontends.http.websocket import (
-    Handshake,
-    WebSocketViolation,
-    asks_for_websocket,
-)
+from aiodps.emulator.frontends.http.websocket import Handshake, asks_for_websocket
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
 from aiodps.emulator.protocol.formats import guid
 from aiodps.emulator.protocol.messages import (
@@ -57,18 +53,8 @@ class HttpFrontend:
     ) -> None:
         """Switch to MQTT over WebSocket, until the end of the connection."""
         websocket = await Handshake(request).accept(stream, http.unread)
-        try:
-            await self._mqtt.serve(websocket, transport=WEBSOCKET)
-            await websocket.linger()
-        except WebSocketViolation as exc:
-            self._dispatcher.reject(
-                HTTPStatus.BAD_REQUEST,
-                str(exc),
-                what="closed",
-                transport=WEBSOCKET,
-                certificates=stream.certificates,
-            )
-            await stream.linger()
+        await self._mqtt.serve(websocket, transport=WEBSOCKET)
+        await websocket.linger()
 
     async def _respond(self, http: HttpConnection, request: HttpRequest, stream: Stream) -> None:
         try:

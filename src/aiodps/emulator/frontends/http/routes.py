@@ -5,7 +5,6 @@ Source: the OpenAPI file of the device API ("DeviceProvisioningServices", device
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from typing import TypeAlias, assert_never
@@ -103,7 +102,15 @@ def http_deviations(request: HttpRequest, asked: Request) -> tuple[StrictRule, .
     path, _, query = request.target.partition("?")
     base = f"/{asked.id_scope}/registrations/{asked.registration_id}"
     known = unquote(path) == base + _end(asked) and query == f"api-version={asked.api_version}"
-    return (() if known else (StrictRule.HTTP_TARGET,)) + tuple(_of_headers(request))
+    content_type, _, _ = request.headers.get("content-type", "").partition(";")
+    is_json = content_type.strip().lower() == "application/json"
+    breaks = {
+        StrictRule.HTTP_TARGET: not known,
+        StrictRule.CONTENT_ENCODING: "content-encoding" in request.headers,
+        StrictRule.BODY_ON_GET: request.body and request.method == "GET",
+        StrictRule.CONTENT_TYPE: request.body and not is_json,
+    }
+    return tuple(rule for rule, broken in breaks.items() if broken)
 
 
 def _end(asked: Request) -> str:
@@ -117,18 +124,3 @@ def _end(asked: Request) -> str:
             return ""
         case _:
             assert_never(asked.operation)
-
-
-def _of_headers(request: HttpRequest) -> Iterator[StrictRule]:
-    if "content-encoding" in request.headers:
-        yield StrictRule.CONTENT_ENCODING
-
-    if not request.body:
-        return
-
-    if request.method == "GET":
-        yield StrictRule.BODY_ON_GET
-
-    kind, _, _ = request.headers.get("content-type", "").partition(";")
-    if kind.strip().lower() != "application/json":
-        yield StrictRule.CONTENT_TYPE

@@ -29,6 +29,7 @@ from wsproto.utilities import RemoteProtocolError
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
+from aiodps.emulator.frontends.mqtt.codec import ProtocolViolation
 
 PATHS: Final = frozenset({"/$iothub/websocket", "/"})
 SUBPROTOCOL: Final = "mqtt"
@@ -36,10 +37,6 @@ MAX_MESSAGE: Final = 160 * 1024
 """Bytes of a message: the longest MQTT packet, and what may follow it."""
 MAX_FRAMES: Final = 4096
 """Frames of a message. Clients send one; a small device may split a long message into many."""
-
-
-class WebSocketViolation(Exception):  # noqa: N818 (it is the peer's, not ours)
-    """A protocol violation by the client, which has received a close frame."""
 
 
 def asks_for_websocket(request: HttpRequest) -> bool:
@@ -73,8 +70,7 @@ class Handshake:
             PeerLostError: If the connection broke.
         """
         await stream.send(self._handshake.send(AcceptConnection(subprotocol=self._subprotocol)))
-        frames = Connection(ConnectionType.SERVER, trailing_data=early)
-        return WebSocketStream(stream, frames)
+        return WebSocketStream(stream, Connection(ConnectionType.SERVER, trailing_data=early))
 
 
 class WebSocketStream:
@@ -94,7 +90,7 @@ class WebSocketStream:
         """Return what has arrived, or b"" if the peer has ended the connection properly.
 
         Raises:
-            WebSocketViolation: If the client broke the protocol.
+            ProtocolViolation: If the client broke the protocol; it has received a close frame.
             PeerLostError: If the connection broke.
         """
         while not self._closed:
@@ -160,13 +156,12 @@ class WebSocketStream:
 
     async def _fail(self, code: CloseReason, reason: str) -> None:
         await self._close(code, reason)
-        raise WebSocketViolation(reason)
+        raise ProtocolViolation(reason)
 
     async def _close(self, code: CloseReason, reason: str | None = None) -> None:
         if not self._closed:
             self._closed = True
-            farewell = CloseConnection(code=code, reason=reason)
-            await self._stream.send(self._frames.send(farewell))
+            await self._stream.send(self._frames.send(CloseConnection(code=code, reason=reason)))
 
 
 def _read(handshake: H11Handshake, request: HttpRequest) -> Opening:

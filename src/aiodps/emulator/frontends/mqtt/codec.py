@@ -124,17 +124,17 @@ class Decoder:
         if not buffer:
             return None
 
-        kind, flags = buffer[0] >> 4, buffer[0] & 0x0F
-        if kind not in _READERS or (kind != _PUBLISH and flags != _FLAGS.get(kind, 0)):
-            raise ProtocolViolation(f"a packet that begins with byte 0x{buffer[0]:02x}")
+        first = buffer[0]
+        if first not in _READERS:
+            raise ProtocolViolation(f"a packet that begins with byte 0x{first:02x}")
 
         length, begin = _remaining_length(buffer)
         if length is None or len(buffer) < begin + length:
             return None
 
-        body = _Body(bytes(buffer[begin : begin + length]))
+        body = _Body(first & 0x0F, bytes(buffer[begin : begin + length]))
         del buffer[: begin + length]
-        packet = _READERS[kind](body, flags)
+        packet = _READERS[first](body)
         body.end()
         return packet
 
@@ -166,8 +166,7 @@ def unsuback(packet_id: int) -> bytes:
 
 def publish(topic: str, payload: bytes, *, packet_id: int | None) -> bytes:
     """Encode a PUBLISH: QoS 1 with a packet id, QoS 0 without."""
-    name = topic.encode()
-    head = len(name).to_bytes(2) + name
+    head = len(topic.encode()).to_bytes(2) + topic.encode()
     if packet_id is None:
         return _packet(0x30, head + payload)
 
@@ -175,9 +174,10 @@ def publish(topic: str, payload: bytes, *, packet_id: int | None) -> bytes:
 
 
 class _Body:
-    """A reader of the bytes after a packet's fixed header."""
+    """A reader of the bytes after a packet's fixed header, and the flags in that."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, flags: int, data: bytes) -> None:
+        self.flags = flags
         self._data = data
         self._at = 0
 
@@ -244,8 +244,7 @@ def _remaining_length(buffer: bytearray) -> tuple[int | None, int]:
     return None, 0
 
 
-def _connect(body: _Body, flags: int) -> Packet:
-    del flags
+def _connect(body: _Body) -> Packet:
     name, level = body.text(), body.byte()
     if name not in {"MQTT", "MQIsdp"}:
         raise ProtocolViolation("a CONNECT of another protocol")
@@ -272,20 +271,19 @@ def _connect(body: _Body, flags: int) -> Packet:
 def _check_connect_flags(flags: int) -> None:
     will, will_options = flags & 0x04, flags & 0x38
     user_name, password = flags & 0x80, flags & 0x40
-    broken = (
+    if (
         flags & 0x01  # 3.1.2-3: reserved
         or (not will and will_options)  # 3.1.2-13, 3.1.2-15
         or will_options & 0x18 == 0x18  # noqa: PLR2004 (3.1.2-14: no QoS 3)
         or (password and not user_name)  # 3.1.2-22
-    )
-    if broken:
+    ):
         raise ProtocolViolation(f"a CONNECT with flags 0x{flags:02x}")
 
 
-def _publish(body: _Body, flags: int) -> Publish:
-    qos, duplicate = flags >> 1 & 0x03, bool(flags & 0x08)
+def _publish(body: _Body) -> Publish:
+    qos, duplicate = body.flags >> 1 & 0x03, bool(body.flags & 0x08)
     if qos > 1 or (duplicate and qos == 0):  # 3.3.1-4, 3.3.1-2
-        raise ProtocolViolation(f"a PUBLISH with flags 0x{flags:x}; QoS is 0 or 1 here")
+        raise ProtocolViolation(f"a PUBLISH with flags 0x{body.flags:x}; QoS is 0 or 1 here")
 
     topic = body.text()
     if not topic or "#" in topic or "+" in topic:  # 3.3.2-2
@@ -295,8 +293,7 @@ def _publish(body: _Body, flags: int) -> Publish:
     return Publish(topic=topic, packet_id=packet_id, payload=body.rest(), duplicate=duplicate)
 
 
-def _subscribe(body: _Body, flags: int) -> Subscribe:
-    del flags
+def _subscribe(body: _Body) -> Subscribe:
     packet_id, filters = body.packet_id(), []
     while body.left:
         filters.append((body.text(), body.byte()))
@@ -307,8 +304,7 @@ def _subscribe(body: _Body, flags: int) -> Subscribe:
     return Subscribe(packet_id, tuple(filters))
 
 
-def _unsubscribe(body: _Body, flags: int) -> Unsubscribe:
-    del flags
+def _unsubscribe(body: _Body) -> Unsubscribe:
     packet_id, filters = body.packet_id(), []
     while body.left:
         filters.append(body.text())
@@ -328,16 +324,13 @@ def _packet(first: int, body: bytes) -> bytes:
             return bytes((first, *digits)) + body
 
 
-_PUBLISH = 3
-_READERS: Mapping[int, Callable[[_Body, int], Packet]] = {
-    1: _connect,
-    _PUBLISH: _publish,
-    4: lambda body, _: PubAck(body.packet_id()),
-    8: _subscribe,
-    10: _unsubscribe,
-    12: lambda _body, _: PingReq(),
-    14: lambda _body, _: Disconnect(),
+_READERS: Mapping[int, Callable[[_Body], Packet]] = {
+    0x10: _connect,
+    **dict.fromkeys(range(0x30, 0x40), _publish),
+    0x40: lambda body: PubAck(body.packet_id()),
+    0x82: _subscribe,
+    0xA2: _unsubscribe,
+    0xC0: lambda _: PingReq(),
+    0xE0: lambda _: Disconnect(),
 }
-"""Packet types a client may send; QoS 2 has four more, which DPS does not support."""
-_FLAGS: Mapping[int, int] = {8: 0x02, 10: 0x02}
-"""Flags other than 0 that belong to a packet type (2.2.2)."""
+"""By first byte: type and flags (2.2.2). QoS 2 has four more types, which DPS does not support."""

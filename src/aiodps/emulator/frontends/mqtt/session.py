@@ -12,6 +12,7 @@ from typing import Final
 import anyio.lowlevel
 
 from aiodps.emulator.connections.deliver import deliver
+from aiodps.emulator.connections.delivery import Delivery
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.timeouts import RESPONSE_SECONDS
 from aiodps.emulator.dispatch.dispatcher import Dispatcher
@@ -89,13 +90,13 @@ class MqttFrontend:
             connect = _expect_connect(packet)
             user = _check_names(connect)
         except _RefusedError as exc:
-            await packets.send(connack(exc.code))
+            await packets.stream.send(connack(exc.code))
             self._dispatcher.reject(
                 401,
                 str(exc),
                 what="CONNECT",
                 transport=transport,
-                certificates=packets.certificates,
+                certificates=packets.stream.certificates,
             )
             await packets.stream.linger()
             return
@@ -113,16 +114,11 @@ class MqttFrontend:
             Point.CONNECT,
             registration_id=user.registration_id,
             transport=transport,
-            certificates=packets.certificates,
+            certificates=packets.stream.certificates,
         )
-        if delivery is None:
-            await packets.send(connack(ConnectCode.ACCEPTED))
-            return True
-
-        code = delivery.connack or ConnectCode.ACCEPTED
-        answer = oversized(connack(code), delivery.oversize)
-        await deliver(packets.stream, answer * (1 + delivery.duplicate), delivery)
-        if delivery.connack is None:
+        code = None if delivery is None else delivery.connack
+        await _send(packets.stream, connack(code or ConnectCode.ACCEPTED), delivery)
+        if code is None:
             return True
 
         await packets.stream.linger()
@@ -134,7 +130,6 @@ class _PacketStream:
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self.certificates = stream.certificates
         self._decoder = Decoder()
 
     async def next_packet(self, *, within: float) -> Packet | None:
@@ -155,9 +150,6 @@ class _PacketStream:
 
         return packet
 
-    async def send(self, data: bytes) -> None:
-        await self.stream.send(data)
-
 
 class _Session:
     """The session after an accepted CONNECT."""
@@ -176,7 +168,7 @@ class _Session:
         self._transport = transport
         self._silence = connect.keep_alive * KEEP_ALIVE_FACTOR or LONGEST_SILENCE
         password = (connect.password or b"").decode(errors="replace")
-        self._identity = Identity(packets.certificates, password or None)
+        self._identity = Identity(packets.stream.certificates, password or None)
         self._responses = ResponseWriter()
         self._deviations = (*connect_deviations(connect, user), StrictRule.NOT_SUBSCRIBED)
 
@@ -193,9 +185,9 @@ class _Session:
                     await self._subscribed(packet)
                 case Unsubscribe():
                     self._responses.qos = 1
-                    await self._packets.send(unsuback(packet.packet_id))
+                    await self._packets.stream.send(unsuback(packet.packet_id))
                 case PingReq():
-                    await self._packets.send(PINGRESP)
+                    await self._packets.stream.send(PINGRESP)
                 case PubAck():
                     pass
                 case Connect() | OtherProtocol():  # 3.1.0-2
@@ -217,17 +209,12 @@ class _Session:
             Point.SUBSCRIBE,
             registration_id=self._user.registration_id,
             transport=self._transport,
-            certificates=self._packets.certificates,
+            certificates=self._packets.stream.certificates,
         )
-        if delivery is None:
-            await self._packets.send(suback(packet.packet_id, codes))
-            return
-
-        if delivery.suback is not None:
+        if delivery is not None and delivery.suback is not None:
             codes = (delivery.suback,) * len(codes)
 
-        answer = oversized(suback(packet.packet_id, codes), delivery.oversize)
-        await deliver(self._packets.stream, answer * (1 + delivery.duplicate), delivery)
+        await _send(self._packets.stream, suback(packet.packet_id, codes), delivery)
 
     async def _published(self, packet: Publish) -> None:
         """Hand a request to the service; send the acknowledgement, then the response."""
@@ -249,6 +236,15 @@ class _Session:
         )
         ack = b"" if packet.packet_id is None else puback(packet.packet_id)
         await self._responses.send(self._packets.stream, response, asked.rid, ack=ack)
+
+
+async def _send(stream: Stream, answer: bytes, delivery: Delivery | None) -> None:
+    """Send a CONNACK or SUBACK, with the fault if there is one."""
+    if delivery is None:
+        await stream.send(answer)
+    else:
+        answer = oversized(answer, delivery.oversize)
+        await deliver(stream, answer * (1 + delivery.duplicate), delivery)
 
 
 class _RefusedError(Exception):

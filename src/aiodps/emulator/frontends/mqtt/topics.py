@@ -7,7 +7,7 @@ seen on the wire.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
@@ -20,10 +20,12 @@ RESPONSE_FILTER: Final = "$dps/registrations/res/#"
 """The only filter that may be subscribed to."""
 
 _PREFIX = "$dps/registrations/"
-_OPERATIONS: Mapping[str, Operation] = {
-    "put/iotdps-register/": Operation.REGISTER,
-    "get/iotdps-get-operationstatus/": Operation.OPERATION_STATUS,
+_TOPICS: Mapping[Operation, str] = {
+    Operation.REGISTER: "PUT/iotdps-register/",
+    Operation.OPERATION_STATUS: "GET/iotdps-get-operationstatus/",
 }
+"""As the documentation writes them."""
+_OPERATIONS = {topic.lower(): operation for operation, topic in _TOPICS.items()}
 _MAX_RID = 256
 """Characters; clients send a UUID or a small number. It is sent back, so it is bounded."""
 
@@ -106,46 +108,27 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 _ENCODED = re.compile(r"(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+", re.ASCII)
-_TOPICS = {
-    Operation.REGISTER: "PUT/iotdps-register",
-    Operation.OPERATION_STATUS: "GET/iotdps-get-operationstatus",
-}
-"""As the documentation writes them."""
 
 
 def connect_deviations(connect: Connect, user: UserName) -> tuple[StrictRule, ...]:
     """Return the strict rules that a CONNECT breaks."""
-    return tuple(_of_connect(connect, user))
+    known = f"{user.id_scope}/registrations/{user.registration_id}/api-version={user.api_version}"
+    breaks = {
+        StrictRule.USER_NAME: not _is_canonical(connect.user_name or "", known, "ClientVersion"),
+        StrictRule.CLIENT_ID: connect.client_id != user.registration_id,
+        StrictRule.CLEAN_SESSION: not connect.clean_session,
+        StrictRule.EMPTY_PASSWORD: connect.password == b"",
+    }
+    return tuple(rule for rule, broken in breaks.items() if broken)
 
 
 def topic_deviations(topic: str, asked: TopicRequest) -> tuple[StrictRule, ...]:
     """Return the strict rules that a topic breaks."""
-    known = f"$dps/registrations/{_TOPICS.get(asked.operation)}/?$rid={asked.rid}"
-    if asked.operation_id is None:
-        return () if topic == known else (StrictRule.TOPIC,)
-
-    rest = topic.removeprefix(f"{known}&operationId=")
-    return () if rest != topic and _ENCODED.fullmatch(rest) else (StrictRule.TOPIC,)
+    known = f"{_PREFIX}{_TOPICS.get(asked.operation)}?$rid={asked.rid}"
+    return () if _is_canonical(topic, known, "operationId") else (StrictRule.TOPIC,)
 
 
-def _of_connect(connect: Connect, user: UserName) -> Iterator[StrictRule]:
-    if not _is_canonical(connect.user_name or "", user):
-        yield StrictRule.USER_NAME
-
-    if connect.client_id != user.registration_id:
-        yield StrictRule.CLIENT_ID
-
-    if not connect.clean_session:
-        yield StrictRule.CLEAN_SESSION
-
-    if connect.password == b"":
-        yield StrictRule.EMPTY_PASSWORD
-
-
-def _is_canonical(user_name: str, user: UserName) -> bool:
-    known = f"{user.id_scope}/registrations/{user.registration_id}/api-version={user.api_version}"
-    if user_name == known:
-        return True
-
-    version = user_name.removeprefix(f"{known}&ClientVersion=")
-    return version != user_name and _ENCODED.fullmatch(version) is not None
+def _is_canonical(text: str, known: str, key: str) -> bool:
+    """Whether a text is the known one, maybe with one more parameter, percent-encoded."""
+    value = text.removeprefix(f"{known}&{key}=")
+    return text == known or (value != text and _ENCODED.fullmatch(value) is not None)
