@@ -166,9 +166,7 @@ class Dispatcher:
                 what=point.value.upper(),
                 registration_id=registration_id,
                 **_identity_fields(Identity(tuple(certificates))),
-                status_code=0,
                 fault=fault.rules,
-                took=0.0,
             )
         )
         return delivery(fault, now=time.time())
@@ -190,7 +188,6 @@ class Dispatcher:
                 **_identity_fields(Identity(tuple(certificates))),
                 status_code=status_code,
                 message=reason,
-                took=0.0,
             )
         )
         return _error(status_code, reason)

@@ -39,8 +39,6 @@ class Handshakes:
             Exchange(
                 transport=self.transport,
                 what="TLS handshake",
-                status_code=0,
-                took=0.0,
                 message=message,
                 fault=fault,
             )

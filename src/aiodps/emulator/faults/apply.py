@@ -107,8 +107,7 @@ def _outcome(
     """
     if effect.assigning is not None:
         pending = _at(response, RegistrationStatus.ASSIGNING, request, {})
-        is_look_up = "operationId" not in response.body
-        if is_look_up:
+        if "operationId" not in response.body:  # a look-up
             return pending
 
         return replace(pending, status_code=HTTPStatus.ACCEPTED.value, retry_after=retry_after)

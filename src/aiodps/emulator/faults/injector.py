@@ -112,8 +112,7 @@ class _Counts:
         point, name, operation_id = what
         longest = MAX_COUNTED_LENGTH
         key = point, name and name[:longest], operation_id and operation_id[:longest]
-        count = self._counts.pop(key, 0) + 1
-        self._counts[key] = count
+        self._counts[key] = count = self._counts.pop(key, 0) + 1
         if len(self._counts) > MAX_COUNTERS:
             self._counts.popitem(last=False)
 

@@ -64,16 +64,15 @@ def shape_response(response: Response, request: Request) -> Response:
     if request.transport is Transport.MQTT and version < _WITH_STATUSES:
         return replace(response, status_code=200, retry_after=None, body=body)
 
-    return response if body is response.body else replace(response, body=body)
+    return replace(response, body=body)
 
 
 def _shape_body(body: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     state = body.get("registrationState")
-    if state is not None:
-        shaped = shape_state(state, version)
-        return body if shaped is state else {**body, "registrationState": shaped}
+    if state is None:
+        return shape_state(body, version)
 
-    return shape_state(body, version)
+    return {**body, "registrationState": shape_state(state, version)}
 
 
 def shape_state(state: Mapping[str, Any], version: str) -> Mapping[str, Any]:

@@ -45,7 +45,6 @@ class ErrorCode(enum.IntEnum):
     """Two registrations of one device at once (seen on the wire)."""
     PRECONDITION_FAILED = 412000
     """The etag given is not the etag of the record; only its status is documented."""
-
     THROTTLED = 429001
     """Too many requests (from a client's test; only its status is documented)."""
 

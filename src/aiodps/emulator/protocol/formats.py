@@ -103,12 +103,8 @@ def check_etag(etag: str, if_match: str | None) -> None:
     Raises:
         Refusal: 412, if the record has another etag.
     """
-    if if_match is None or _bare(etag) in (
-        wanted := {_bare(each) for each in if_match.split(",")}
-    ):
-        return
-
-    if ANY not in wanted:
+    wanted = {_bare(each) for each in (ANY if if_match is None else if_match).split(",")}
+    if not wanted & {ANY, _bare(etag)}:
         raise Refusal(ErrorCode.PRECONDITION_FAILED, "Precondition failed.")
 
 

@@ -21,7 +21,6 @@ def read_object(body: bytes) -> dict[str, Any]:
             JSON cannot write.
     """
     document = read_value(body.decode())
-
     if not isinstance(document, dict):
         raise ValueError("not an object")  # noqa: TRY004 (the text is wrong, not its type)
 

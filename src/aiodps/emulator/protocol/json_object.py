@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from aiodps.emulator.protocol.formats import read_timestamp
 from aiodps.errors import ConfigurationError
 
+_Member = TypeVar("_Member")
 _Word = TypeVar("_Word", bound=enum.StrEnum)
 
 
@@ -30,10 +31,7 @@ class JsonObject:
         Raises:
             ConfigurationError: If it is anything else, or empty.
         """
-        value = self.document.get(name)
-        if value is not None and not isinstance(value, str):
-            raise self.error(name, "is not a string")
-
+        value = self._member(name, str, "is not a string")
         if value is not None and not value.strip():
             raise self.error(name, "is empty")
 
@@ -45,11 +43,7 @@ class JsonObject:
         Raises:
             ConfigurationError: If it is missing.
         """
-        value = self.string(name)
-        if value is None:
-            raise self.error(name, "is missing")
-
-        return value
+        return self._present(name, self.string(name))
 
     def strings(self, name: str) -> tuple[str, ...]:
         """Return a list of strings; empty if it is absent or null.
@@ -57,12 +51,9 @@ class JsonObject:
         Raises:
             ConfigurationError: If it is anything else.
         """
-        value = self.document.get(name)
-        if value is None:
-            return ()
-
-        if isinstance(value, list) and all(isinstance(each, str) and each for each in value):
-            return tuple(value)
+        values = self._member(name, list, "is not a list of strings") or []
+        if all(isinstance(each, str) and each for each in values):
+            return tuple(values)
 
         raise self.error(name, "is not a list of strings")
 
@@ -72,11 +63,7 @@ class JsonObject:
         Raises:
             ConfigurationError: If it is anything else.
         """
-        value = self.document.get(name)
-        if isinstance(value, bool | None):
-            return value
-
-        raise self.error(name, "is neither true nor false")
+        return self._member(name, bool, "is neither true nor false")
 
     def time(self, name: str) -> float | None:
         """Return a time (ISO 8601, of UTC) in seconds since 1970; None if it is absent or null.
@@ -115,14 +102,8 @@ class JsonObject:
         Raises:
             ConfigurationError: If it is anything else.
         """
-        value = self.document.get(name)
-        if value is None:
-            return None
-
-        if isinstance(value, dict):
-            return JsonObject(value, self.source, f"{self.path}{name}.")
-
-        raise self.error(name, "is not an object")
+        value = self._member(name, dict, "is not an object")
+        return None if value is None else JsonObject(value, self.source, f"{self.path}{name}.")
 
     def required_object(self, name: str) -> JsonObject:
         """Return an object that is required.
@@ -130,11 +111,7 @@ class JsonObject:
         Raises:
             ConfigurationError: If it is missing.
         """
-        value = self.object(name)
-        if value is None:
-            raise self.error(name, "is missing")
-
-        return value
+        return self._present(name, self.object(name))
 
     def error(self, name: str, what: str) -> ConfigurationError:
         """Make the error for a member; an empty name stands for the object itself."""
@@ -144,3 +121,16 @@ class JsonObject:
             setting="enrollments",
             hint="write enrollments as the service API does",
         )
+
+    def _member(self, name: str, kind: type[_Member], problem: str) -> _Member | None:
+        value = self.document.get(name)
+        if value is None or isinstance(value, kind):
+            return value
+
+        raise self.error(name, problem)
+
+    def _present(self, name: str, value: _Member | None) -> _Member:
+        if value is None:
+            raise self.error(name, "is missing")
+
+        return value

@@ -40,7 +40,9 @@ def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certif
 
     try:
         data = certificate.encode() if isinstance(certificate, str) else certificate
-        return _load(_without_base64(data))
+        data = _without_base64(data)
+        load = x509.load_pem_x509_certificate if _PEM in data else x509.load_der_x509_certificate
+        return load(data)
     except UNREADABLE as exc:
         raise CertificateError(
             "not a certificate",
@@ -169,10 +171,3 @@ def _without_base64(data: bytes) -> bytes:
         return base64.b64decode(b"".join(data.split()), validate=True)
     except binascii.Error:
         return data
-
-
-def _load(data: bytes) -> x509.Certificate:
-    if _PEM in data:
-        return x509.load_pem_x509_certificate(data)
-
-    return x509.load_der_x509_certificate(data)

@@ -32,9 +32,9 @@ class Exchange:
     """`https`, `mqtt` or `mqtt-ws`."""
     what: str
     """The operation, in words; for anything else, the request itself."""
-    status_code: int
+    status_code: int = NO_STATUS
     """`NO_STATUS` if there was no response."""
-    took: float
+    took: float = 0.0
     """Seconds, without what a fault adds."""
     time: float = field(default_factory=time.time)
     """Time of the response; seconds since 1970."""
@@ -118,13 +118,9 @@ class RequestLog:
 
 def _cut(exchange: Exchange) -> Exchange:
     """Cut long strings of hostile clients, such as the subject of a certificate."""
-    texts = {name: getattr(exchange, name) for name in _TEXTS}
-    long = {
-        name: text[:MAX_TEXT_LENGTH]
-        for name, text in texts.items()
-        if len(text or "") > MAX_TEXT_LENGTH
-    }
-    return replace(exchange, **long) if long else exchange
+    texts = {name: text for name in _TEXTS if (text := getattr(exchange, name))}
+    cut = {name: text[:MAX_TEXT_LENGTH] for name, text in texts.items()}
+    return exchange if cut == texts else replace(exchange, **cut)
 
 
 @dataclass(slots=True)
