@@ -22,6 +22,7 @@ from aiodps.pki.credential import (
     Credential,
     KeyType,
     PrivateKey,
+    extension,
     is_ca,
     is_root,
     new_private_key,
@@ -80,8 +81,7 @@ class Authority(Credential):
             ConfigurationError: If the name or the days are invalid.
         """
         key = new_private_key(key_type)
-        subject = _subject(check_common_name(name))
-        builder = _builder(issuer=None, subject=subject, key=key, days=days)
+        builder = _builder(issuer=None, name=check_common_name(name), key=key, days=days)
         return cls(certificate=_sign_ca(builder, key), private_key=key)
 
     def intermediate(
@@ -94,8 +94,7 @@ class Authority(Credential):
             CertificateError: If this CA has expired.
         """
         key = new_private_key(key_type)
-        subject = _subject(check_common_name(name))
-        builder = _builder(issuer=self, subject=subject, key=key, days=days)
+        builder = _builder(issuer=self, name=check_common_name(name), key=key, days=days)
         return Authority(
             certificate=_sign_ca(builder, self.private_key),
             private_key=key,
@@ -123,8 +122,8 @@ class Authority(Credential):
             CertificateError: If this CA has expired.
         """
         key = private_key or new_private_key(key_type)
-        subject = _subject(check_registration_id(registration_id))
-        builder = _builder(issuer=self, subject=subject, key=key, days=days)
+        name = check_registration_id(registration_id)
+        builder = _builder(issuer=self, name=name, key=key, days=days)
         return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def verification(self, code: str, *, days: float = VERIFICATION_DAYS) -> Credential:
@@ -137,8 +136,7 @@ class Authority(Credential):
             CertificateError: If this CA has expired.
         """
         key = new_private_key("ec")
-        subject = _subject(check_common_name(code))
-        builder = _builder(issuer=self, subject=subject, key=key, days=days)
+        builder = _builder(issuer=self, name=check_common_name(code), key=key, days=days)
         return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def server(
@@ -164,8 +162,7 @@ class Authority(Credential):
         """
         key = private_key or new_private_key(key_type)
         alternatives = alternative_names(names)
-        subject = _subject(names[0][:MAX_COMMON_NAME])
-        builder = _builder(issuer=self, subject=subject, key=key, days=days)
+        builder = _builder(issuer=self, name=names[0][:MAX_COMMON_NAME], key=key, days=days)
         builder = builder.add_extension(alternatives, critical=False)
         return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.SERVER_AUTH)
 
@@ -192,9 +189,10 @@ class Authority(Credential):
 
 
 def _builder(
-    *, issuer: Authority | None, subject: x509.Name, key: PrivateKey, days: float
+    *, issuer: Authority | None, name: str, key: PrivateKey, days: float
 ) -> x509.CertificateBuilder:
     """Begin a certificate; without an issuer, it is to be signed with its own key."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     if issuer is not None and issuer.certificate.subject == subject:
         raise ConfigurationError(
             f"the name {issuer.name!r} is that of the issuer",
@@ -254,17 +252,12 @@ def _authority_key_identifier(
     issuer: Authority | None, key: PrivateKey
 ) -> x509.AuthorityKeyIdentifier:
     """Name the issuer's key as the issuer's own certificate does, which may be foreign."""
+    stated = extension(issuer.certificate, x509.SubjectKeyIdentifier) if issuer else None
+    if stated is not None:
+        return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(stated)
+
     issuer_key = issuer.private_key if issuer else key
-    computed = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
-    if issuer is None:
-        return computed
-
-    try:
-        stated = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except x509.ExtensionNotFound:
-        return computed
-
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(stated.value)
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
 
 
 def _digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
@@ -295,7 +288,3 @@ def _key_usage(
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _subject(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from dataclasses import dataclass, field
-from typing import Literal, Self, TypeAlias, assert_never
+from typing import Literal, Self, TypeAlias, TypeVar, assert_never
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
@@ -28,6 +28,7 @@ PrivateKey: TypeAlias = (
     | ed448.Ed448PrivateKey
 )
 
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _KNOWN = 4096
 """Certificates whose properties are cached."""
 
@@ -104,15 +105,21 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(names[0].value) if names else ""
 
 
+def extension(
+    source: x509.Certificate | x509.CertificateSigningRequest, kind: type[_Extension]
+) -> _Extension | None:
+    """Return the value of an extension, or None if it is absent."""
+    try:
+        return source.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
 @functools.lru_cache(maxsize=_KNOWN)
 def is_ca(certificate: x509.Certificate) -> bool:
     """Whether the certificate says that it may issue others."""
-    try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except x509.ExtensionNotFound:
-        return False
-
-    return constraints.value.ca
+    constraints = extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def is_root(certificate: x509.Certificate) -> bool:

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from aiodps.credential_files import UNREADABLE
 from aiodps.errors import CertificateError
 from aiodps.pki.contents import Key, Other, Thing, load
-from aiodps.pki.credential import is_ca
+from aiodps.pki.credential import extension, is_ca
 
 Fact: TypeAlias = str | int | bool | list[str] | None
 
@@ -192,21 +192,13 @@ _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
 
 def _usage(certificate: x509.Certificate) -> list[str]:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound:
-        return []
-
-    return [_USAGES.get(each, each.dotted_string) for each in usage.value]
+    usage = extension(certificate, x509.ExtendedKeyUsage) or ()
+    return [_USAGES.get(each, each.dotted_string) for each in usage]
 
 
 def _names(source: x509.Certificate | x509.CertificateSigningRequest) -> list[str]:
-    try:
-        names = source.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return []
-
-    return [_printable(str(name.value)) for name in names.value]
+    names = extension(source, x509.SubjectAlternativeName) or ()
+    return [_printable(str(name.value)) for name in names]
 
 
 def _shown(name: x509.Name) -> str:

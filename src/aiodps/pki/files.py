@@ -82,9 +82,8 @@ class CredentialFiles:
         if not overwrite:
             self.check_absent()
 
-        if password is None:
-            key_pem = credential.private_key_pem
-        else:
+        key_pem = credential.private_key_pem
+        if password is not None:
             key_pem = credential.encrypted_key_pem(password=password)
 
         contents = {self.private_key: key_pem, self.certificate: credential.certificate_pem}
@@ -116,10 +115,7 @@ class CredentialFiles:
             CertificateError: If the certificate cannot be read, or is not a CA's.
             PrivateKeyError: If the private key cannot be read, or belongs to another certificate.
         """
-        certificate = self.certificate
-        if os.path.lexists(self.chain):
-            certificate = self.chain
-
+        certificate = self.chain if os.path.lexists(self.chain) else self.certificate
         return read_authority(
             certificate=certificate, private_key=self.private_key, password=password
         )
