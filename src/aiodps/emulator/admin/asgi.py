@@ -79,9 +79,8 @@ class RequestCycle:
             self._scope.cancel()
             await anyio.lowlevel.checkpoint()
 
-        if (
-            "content-length" not in headers
-        ):  # server-sent events, for as long as the client listens
+        if "content-length" not in headers:
+            # Server-sent events, for as long as the client listens.
             headers["Connection"] = "close"
             self.stream.peer_timeout.start(silence=math.inf)
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from aiodps.emulator.azure_api.access_policies import Access
 from aiodps.emulator.azure_api.arm_certificates import CertificateCalls
 from aiodps.emulator.azure_api.arm_instance import RESOURCE_GROUP, InstanceCalls
-from aiodps.emulator.azure_api.service_api import call_of
+from aiodps.emulator.azure_api.service_api import call_of, check_version
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.service import Service
@@ -113,26 +113,26 @@ def _instance_calls(
             return {"POST": calls.list_keys}
         case ["keys", _, "listkeys"]:
             return {"POST": lambda: calls.get_keys(rest[1])}
-        case ["certificates", *_]:
-            return _certificate_calls(certificates, rest[1:])
+        case ["certificates"]:
+            return {"GET": certificates.list}
+        case ["certificates", _, *action]:
+            return _certificate_calls(certificates, rest[1], action)
         case _:
             return {}
 
 
-def _certificate_calls(calls: CertificateCalls, rest: list[str]) -> _Calls:
-    """Return the calls of a path below the certificates."""
-    match rest[:1], [part.lower() for part in rest[1:]]:
-        case [], []:
-            return {"GET": calls.list}
-        case [name], []:
+def _certificate_calls(calls: CertificateCalls, name: str, action: list[str]) -> _Calls:
+    """Return the calls of a certificate."""
+    match action:
+        case []:
             return {
                 "GET": lambda: calls.get(name),
                 "PUT": lambda: calls.put(name),
                 "DELETE": lambda: calls.delete(name),
             }
-        case [name], ["generateverificationcode"]:
+        case ["generateverificationcode"]:
             return {"POST": lambda: calls.generate_verification_code(name)}
-        case [name], ["verify"]:
+        case ["verify"]:
             return {"POST": lambda: calls.verify(name)}
         case _:
             return {}
@@ -143,10 +143,7 @@ def _check_caller(request: ManagementRequest) -> None:
     if scheme.lower() != "bearer" or not token.strip():
         raise Refusal(ErrorCode.UNAUTHORIZED, "A bearer token is missing.")
 
-    if request.api_version not in API_VERSIONS:
-        raise Refusal(
-            ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
-        )
+    check_version(request, API_VERSIONS)
 
 
 def _error_to_json(refused: Refusal) -> JsonObject:

@@ -101,9 +101,8 @@ class CertificateCalls:
     def verify(self, name: str) -> ManagementResponse:
         """Verify a proof of possession."""
         proof = _certificate(_read_members(self._body))
-        verified = self._certificates.verify(
-            name, proof, if_match=self._required_etag(), now=self._now
-        )
+        etag = self._required_etag()
+        verified = self._certificates.verify(name, proof, if_match=etag, now=self._now)
         return _ok(self._show(verified))
 
     def _required_etag(self) -> str:

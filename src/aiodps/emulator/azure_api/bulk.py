@@ -8,14 +8,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from aiodps.emulator.azure_api.enrollments import EnrollmentCalls, Kind
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.json_input import read_body
 from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
-from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.store import Enrollments
 from aiodps.errors import ConfigurationError
 
@@ -77,25 +76,18 @@ class BulkOperation:
 
     def _do(self, mode: BulkMode, item: Mapping[str, Any]) -> None:
         name = item[self._kind.id_member]
-        match mode:
-            case BulkMode.CREATE:
-                wanted = self._calls.read(item, name=name)
-                self._calls.check_new(name)
-                self._enrollments.put(wanted, now=self._now)
-            case BulkMode.UPDATE:
-                self._update(item, if_match=None)
-            case BulkMode.UPDATE_IF_MATCH_ETAG:
-                self._update(item, if_match=_etag(item))
-            case BulkMode.DELETE:
-                self._enrollments.remove(self._calls.find(name))
-            case _:
-                assert_never(mode)
+        if mode is BulkMode.DELETE:
+            self._enrollments.remove(self._calls.find(name))
+            return
 
-    def _update(self, item: Mapping[str, Any], *, if_match: str | None) -> Enrollment:
-        name = item[self._kind.id_member]
+        if_match = _etag(item) if mode is BulkMode.UPDATE_IF_MATCH_ETAG else None
         wanted = self._calls.read(item, name=name)
-        self._calls.find(name)
-        return self._enrollments.put(wanted, if_match=if_match, now=self._now)
+        if mode is BulkMode.CREATE:
+            self._calls.check_new(name)
+        else:
+            self._calls.find(name)
+
+        self._enrollments.put(wanted, if_match=if_match, now=self._now)
 
 
 def _etag(item: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from aiodps.emulator.azure_api.access_policies import Access, Right
 from aiodps.emulator.azure_api.bulk import BulkOperation
-from aiodps.emulator.azure_api.enrollments import GROUP, INDIVIDUAL, EnrollmentCalls, Kind
+from aiodps.emulator.azure_api.enrollments import GROUP, INDIVIDUAL, EnrollmentCalls
 from aiodps.emulator.azure_api.registrations import RegistrationCalls
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.formats import guid
@@ -65,7 +65,7 @@ class ServiceApi:
             if self._service.throttle is not None:
                 self._service.throttle.call_service(now=now)
 
-            _check_version(request)
+            check_version(request, API_VERSIONS)
             return call.run()
         except Refusal as refused:
             return self._refuse(refused, allowed=calls, now=now)
@@ -95,44 +95,36 @@ class ServiceApi:
         match parts[0].lower(), parts[1:]:
             case "registrations", rest:
                 return _registration_calls(registrations, rest)
-            case "enrollments", rest:
-                return self._enrollment_calls(INDIVIDUAL, rest, request, registrations, now=now)
-            case "enrollmentgroups", rest:
-                return self._enrollment_calls(GROUP, rest, request, registrations, now=now)
+            case "enrollments" | "enrollmentgroups" as collection, rest:
+                kind = INDIVIDUAL if collection == "enrollments" else GROUP
+                enrollments, state_of = self._service.enrollments, registrations.state_of
+                calls = EnrollmentCalls(enrollments, kind, request, state_of=state_of, now=now)
+                bulk = BulkOperation(enrollments, kind, calls, now=now)
+                return _enrollment_calls(calls, bulk, request, rest)
             case _:
                 return {}
 
-    def _enrollment_calls(
-        self,
-        kind: Kind,
-        rest: list[str],
-        request: ManagementRequest,
-        registrations: RegistrationCalls,
-        *,
-        now: float,
-    ) -> Mapping[str, _Call]:
-        """Return the calls for enrollments of a kind, by method."""
-        enrollments = self._service.enrollments
-        calls = EnrollmentCalls(
-            enrollments, kind, request, state_of=registrations.state_of, now=now
-        )
-        read, write = Right.ENROLLMENT_READ, Right.ENROLLMENT_WRITE
-        match rest:
-            case []:
-                bulk = BulkOperation(enrollments, kind, calls, now=now)
-                return {"POST": _Call(write, lambda: bulk.run(request))}
-            case [query] if query.lower() == _QUERY and request.method == "POST":
-                return {"POST": _Call(read, calls.query)}
-            case [name]:
-                return {
-                    "GET": _Call(read, lambda: calls.get(name)),
-                    "PUT": _Call(write, lambda: calls.put(name)),
-                    "DELETE": _Call(write, lambda: calls.delete(name)),
-                }
-            case [name, literal] if literal.lower() == _ATTESTATION_MECHANISM:
-                return {"POST": _Call(read, lambda: calls.attestation_mechanism(name))}
-            case _:
-                return {}
+
+def _enrollment_calls(
+    calls: EnrollmentCalls, bulk: BulkOperation, request: ManagementRequest, rest: list[str]
+) -> Mapping[str, _Call]:
+    """Return the calls for enrollments of a kind, by method."""
+    read, write = Right.ENROLLMENT_READ, Right.ENROLLMENT_WRITE
+    match rest:
+        case []:
+            return {"POST": _Call(write, lambda: bulk.run(request))}
+        case [query] if query.lower() == _QUERY and request.method == "POST":
+            return {"POST": _Call(read, calls.query)}
+        case [name]:
+            return {
+                "GET": _Call(read, lambda: calls.get(name)),
+                "PUT": _Call(write, lambda: calls.put(name)),
+                "DELETE": _Call(write, lambda: calls.delete(name)),
+            }
+        case [name, literal] if literal.lower() == _ATTESTATION_MECHANISM:
+            return {"POST": _Call(read, lambda: calls.attestation_mechanism(name))}
+        case _:
+            return {}
 
 
 def _registration_calls(calls: RegistrationCalls, rest: list[str]) -> Mapping[str, _Call]:
@@ -149,8 +141,13 @@ def _registration_calls(calls: RegistrationCalls, rest: list[str]) -> Mapping[st
             return {}
 
 
-def _check_version(request: ManagementRequest) -> None:
-    if request.api_version not in API_VERSIONS:
+def check_version(request: ManagementRequest, supported: frozenset[str]) -> None:
+    """Refuse a request without a supported api-version.
+
+    Raises:
+        Refusal: 400, if it has none or another.
+    """
+    if request.api_version not in supported:
         raise Refusal(
             ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
         )

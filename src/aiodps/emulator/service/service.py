@@ -14,11 +14,7 @@ import random
 from collections.abc import Iterable
 from typing import assert_never
 
-from aiodps.emulator.protocol.api_versions import (
-    API_VERSIONS,
-    has_payload,
-    shape_response,
-)
+from aiodps.emulator.protocol.api_versions import API_VERSIONS, has_payload, shape_response
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.formats import guid, is_registration_id
 from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response

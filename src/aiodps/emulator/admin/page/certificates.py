@@ -50,52 +50,46 @@ class CertificatesSection:
 
     async def _upload(self, request: Request) -> Response:
         form = await read_form(request)
-        name = form.text("name")
-
-        def upload() -> str:
-            certificate, verified = form.file("certificate"), form.checked("verified")
-            self._certificates.upload(name, certificate, verified=verified, now=time.time())
-            return f"{name} was uploaded."
-
-        return self._try(upload, form)
+        name, file, verified = (
+            form.text("name"),
+            form.file("certificate"),
+            form.checked("verified"),
+        )
+        return self._try(
+            lambda: self._certificates.upload(name, file, verified=verified, now=time.time()),
+            f"{name} was uploaded.",
+            form,
+        )
 
     async def _generate_code(self, request: Request) -> Response:
         name = request.path_params["name"]
-
-        def generate() -> str:
-            self._certificates.generate_verification_code(name, now=time.time())
-            return f"Sign a certificate whose common name is the code, then verify {name}."
-
-        return self._try(generate, Form())
+        return self._try(
+            lambda: self._certificates.generate_verification_code(name, now=time.time()),
+            f"Sign a certificate whose common name is the code, then verify {name}.",
+        )
 
     async def _verify(self, request: Request) -> Response:
         name, form = request.path_params["name"], await read_form(request)
-
-        def verify() -> str:
-            self._certificates.verify(name, form.file("proof"), now=time.time())
-            return f"{name} is verified."
-
-        return self._try(verify, form)
+        return self._try(
+            lambda: self._certificates.verify(name, form.file("proof"), now=time.time()),
+            f"{name} is verified.",
+            form,
+        )
 
     async def _delete(self, request: Request) -> Response:
         name = request.path_params["name"]
+        return self._try(lambda: self._certificates.delete(name), f"{name} was deleted.")
 
-        def delete() -> str:
-            self._certificates.delete(name)
-            return f"{name} was deleted."
-
-        return self._try(delete, Form())
-
-    def _try(self, change: Callable[[], str], form: Form) -> Response:
+    def _try(self, change: Callable[[], object], done: str, form: Form | None = None) -> Response:
         """Make a change and redirect to the list; if it is refused, show why."""
         try:
-            text = change()
+            change()
         except Refusal as exc:
             self._rendering.notify(exc.message, bad=True)
-            return self._page(form, status_code=HTTPStatus.BAD_REQUEST)
+            return self._page(form or Form(), status_code=HTTPStatus.BAD_REQUEST)
 
         self._save()
-        self._rendering.notify(text)
+        self._rendering.notify(done)
         return RedirectResponse(_PATH, HTTPStatus.SEE_OTHER)
 
     def _page(self, form: Form, *, status_code: int = HTTPStatus.OK) -> Response:

@@ -19,13 +19,7 @@ from starlette.responses import RedirectResponse, Response
 
 from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.forms import Form, read_form
-from aiodps.emulator.admin.page.rendering import (
-    ENROLLMENTS,
-    GROUPS,
-    ROWS,
-    Rendering,
-    Section,
-)
+from aiodps.emulator.admin.page.rendering import ENROLLMENTS, GROUPS, ROWS, Rendering, Section
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.protocol.x509 import read_certificate

@@ -14,9 +14,7 @@ from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.admin.page.rendering import REGISTRATIONS, REQUESTS, ROWS, Rendering
 from aiodps.emulator.admin.responses import EventStream
-from aiodps.emulator.admin.router import (
-    SegmentRoute,
-)
+from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.service.service import Service
 
@@ -58,9 +56,8 @@ class RegistrationsSection:
         known = self._service.registrations.ids()
         names = list(dict.fromkeys((*self._traffic.devices(), *known)))
         shown = names if request.query_params.get("all") else names[:ROWS]
-        rows = self._rows(shown)
         return self._rendering.page(
-            "registrations.html", REGISTRATIONS, rows=rows, total=len(names)
+            "registrations.html", REGISTRATIONS, rows=self._rows(shown), total=len(names)
         )
 
     async def _delete(self, request: Request) -> Response:
@@ -76,15 +73,14 @@ class RegistrationsSection:
         return RedirectResponse(REGISTRATIONS.path, HTTPStatus.SEE_OTHER)
 
     async def _list_requests(self, _: Request) -> Response:
-        return self._rendering.page(
-            "requests.html", REQUESTS, rows=views.request_rows(self._traffic)
-        )
+        rows = views.request_rows(self._traffic)
+        return self._rendering.page("requests.html", REQUESTS, rows=rows)
 
     async def _follow(self, _: Request) -> Response:
-        events = self._events(
-            "registration_rows.html", lambda names: self._rows([name for name in names if name])
-        )
-        return EventStream(events)
+        def changed(names: list[str]) -> list[views.RegistrationRow]:
+            return self._rows([name for name in names if name])
+
+        return EventStream(self._events("registration_rows.html", changed))
 
     async def _follow_requests(self, _: Request) -> Response:
         last = self._traffic.last_number
@@ -95,8 +91,7 @@ class RegistrationsSection:
             last = self._traffic.last_number
             return rows[::-1]
 
-        events = self._events("request_rows.html", fresh)
-        return EventStream(events)
+        return EventStream(self._events("request_rows.html", fresh))
 
     async def _events(
         self, template: str, rows: Callable[[list[str]], list[Any]]

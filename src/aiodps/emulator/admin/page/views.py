@@ -6,16 +6,14 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import assert_never
 
 from aiodps.emulator.admin.page.recent_requests import RecentRequests, Step
 from aiodps.emulator.protocol.x509 import subject, thumbprint
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
-from aiodps.emulator.service.enrollments.enrollment import (
-    Enrollment,
-)
+from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.json import show_enrollment
 from aiodps.emulator.service.enrollments.mechanisms import (
     CaReferences,
@@ -86,8 +84,8 @@ class RegistrationRow:
     row_id: str
     """Id of the table row, derived from the registration id."""
     id: str
-    status: str
-    tone: str
+    status: str = "requested"
+    tone: str = ""
     """Style of the status: "good", "busy", "bad" or ""."""
     hub: str = ""
     device_id: str = ""
@@ -180,29 +178,24 @@ def _registration_row(
     row_id = "r-" + hashlib.sha256(name.lower().encode()).hexdigest()[:24]
     lines = tuple(_line(step) for step in steps)
     operation = service.registrations.latest(name)
-    if operation is None or (lines and lines[0].bad):
-        status = f"refused, {lines[0].status_code}" if lines and lines[0].bad else "requested"
-        return RegistrationRow(
-            row_id=row_id,
-            id=shown or name,
-            status=status,
-            tone="bad" if lines and lines[0].bad else "",
-            steps=lines,
-            deletable=operation is not None,
-        )
+    row = RegistrationRow(
+        row_id=row_id, id=shown or name, steps=lines, deletable=operation is not None
+    )
+    if lines and lines[0].bad:
+        return replace(row, status=f"refused, {lines[0].status_code}", tone="bad")
+
+    if operation is None:
+        return row
 
     outcome = operation.result(now) or Outcome(status=RegistrationStatus.ASSIGNING)
     hub_device = outcome.hub_device
-    return RegistrationRow(
-        row_id=row_id,
-        id=shown or name,
+    return replace(
+        row,
         status=outcome.status.value,
         tone=_TONES.get(outcome.status, ""),
         hub=hub_device.hub if hub_device else "",
         device_id=hub_device.device_id if hub_device else "",
         substatus=outcome.substatus or outcome.error_message or "",
-        steps=lines,
-        deletable=True,
     )
 
 

@@ -33,24 +33,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     read_mechanism,
 )
 
-_READ = {
-    "registrationId",
-    "enrollmentGroupId",
-    "attestation",
-    "deviceId",
-    "provisioningStatus",
-    "allocationPolicy",
-    "iotHubHostName",
-    "iotHubs",
-    "customAllocationDefinition",
-    "reprovisionPolicy",
-    "initialTwin",
-    "etag",
-    "createdDateTimeUtc",
-    "lastUpdatedDateTimeUtc",
-    "registrationState",  # the outcome of a registration
-}
-
 
 def read_enrollment(document: Mapping[str, Any], *, source: str) -> Enrollment:
     """Read one enrollment; `enrollmentGroupId` makes it a group.
@@ -122,7 +104,11 @@ def _read_terms(members: JsonObject) -> dict[str, Any]:
         if name not in _READ and value is not None
     }
     return {
-        "allocation": _read_allocation(members),
+        "allocation": Allocation(
+            policy=members.word("allocationPolicy", AllocationPolicy),
+            hub=members.string("iotHubHostName"),
+            hubs=members.strings("iotHubs"),
+        ),
         "custom_allocation": None if custom is None else CustomAllocation.read(custom),
         "reprovision_policy": ReprovisionPolicy.read(reprovision),
         "initial_twin": None if twin is None else dict(twin.document),
@@ -143,14 +129,6 @@ def _check_others(members: JsonObject) -> None:
 
     for name in ("credentialPolicyName", "namespaceName", "certificateAuthorityName"):
         members.string(name)
-
-
-def _read_allocation(members: JsonObject) -> Allocation:
-    return Allocation(
-        policy=members.word("allocationPolicy", AllocationPolicy),
-        hub=members.string("iotHubHostName"),
-        hubs=members.strings("iotHubs"),
-    )
 
 
 API_VERSIONS: Final = api_versions.API_VERSIONS - {"2021-06-01"}
@@ -186,6 +164,9 @@ _ORDER: Final = (
     "customAllocationDefinition",
 )
 """As the service writes them (Microsoft Learn, "How to use custom allocation policies")."""
+_IGNORED: Final = {"optionalDeviceInformation", "capabilities"}
+"""Those without effect on the emulator."""
+_READ: Final = {*_ORDER, "registrationState"} - _IGNORED  # the state is not an enrollment's own
 _PLACES: Final = {name: place for place, name in enumerate(_ORDER)}
 _UNTIL: Final = {"credentialPolicyName": "2026-11-02"}
 
@@ -221,19 +202,9 @@ def show_enrollment(enrollment: Enrollment, *, api_version: str, keys: bool) -> 
 def show_mechanism(mechanism: Mechanism, *, keys: bool) -> dict[str, Any]:
     """Write an attestation mechanism as the service API shows it, with `info` of certificates."""
     match mechanism:
-        case ClientCertificates():
-            return _show_certificates("clientCertificates", mechanism)
-        case SigningCertificates():
-            return _show_certificates("signingCertificates", mechanism)
+        case ClientCertificates() | SigningCertificates():
+            return mechanism.to_json(lambda each: {"info": each.info})
         case SymmetricKeys() if not keys:
             return {"type": "symmetricKey"}
         case _:
             return mechanism_to_json(mechanism)
-
-
-def _show_certificates(
-    kind: str, mechanism: ClientCertificates | SigningCertificates
-) -> dict[str, Any]:
-    pair = {"primary": mechanism.primary, "secondary": mechanism.secondary}
-    shown = {name: {"info": each.info} for name, each in pair.items() if each is not None}
-    return {"type": "x509", "x509": {kind: shown}}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TypeAlias, assert_never
+from typing import Any, ClassVar, Self, TypeAlias, assert_never
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -85,6 +85,8 @@ class EnrolledCertificate:
 class _Certificates:
     """Two certificates, of which one counts for a device."""
 
+    member: ClassVar[str]
+    """Their name in the service API."""
     primary: EnrolledCertificate | None
     """None while there is only the other one."""
     secondary: EnrolledCertificate | None = None
@@ -106,17 +108,25 @@ class _Certificates:
             secondary=None if secondary is None else EnrolledCertificate.of(secondary),
         )
 
+    def to_json(self, write: Callable[[EnrolledCertificate], dict[str, Any]]) -> dict[str, Any]:
+        """Write an `attestation`, and each certificate with `write`."""
+        pair = {"primary": self.primary, "secondary": self.secondary}
+        enrolled = {name: write(each) for name, each in pair.items() if each is not None}
+        return {"type": "x509", "x509": {self.member: enrolled}}
+
 
 class ClientCertificates(_Certificates):
     """The device's own certificate is one of two. For individual enrollments."""
 
     __slots__ = ()
+    member = "clientCertificates"
 
 
 class SigningCertificates(_Certificates):
     """One of two CAs signs the devices' certificates. For enrollment groups."""
 
     __slots__ = ()
+    member = "signingCertificates"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,11 +218,7 @@ def mechanism_to_json(mechanism: Mechanism) -> dict[str, Any]:
     """Write an `attestation` as the service API takes it."""
     match mechanism:
         case ClientCertificates() | SigningCertificates():
-            own = isinstance(mechanism, ClientCertificates)
-            kind = "clientCertificates" if own else "signingCertificates"
-            pair = {"primary": mechanism.primary, "secondary": mechanism.secondary}
-            enrolled = {name: each.to_json() for name, each in pair.items() if each}
-            return {"type": "x509", "x509": {kind: enrolled}}
+            return mechanism.to_json(EnrolledCertificate.to_json)
         case CaReferences():
             names = {"primary": mechanism.primary, "secondary": mechanism.secondary}
             return {"type": "x509", "x509": {"caReferences": _without_none(names)}}
@@ -238,9 +244,7 @@ def _whole(
     return known.get(certificate.thumbprint, certificate)
 
 
-def _read_x509(
-    members: JsonObject,
-) -> ClientCertificates | SigningCertificates | CaReferences:
+def _read_x509(members: JsonObject) -> ClientCertificates | SigningCertificates | CaReferences:
     kinds = ("clientCertificates", "signingCertificates", "caReferences")
     given = [(kind, value) for kind in kinds if (value := members.object(kind)) is not None]
     if len(given) != 1:
@@ -254,7 +258,7 @@ def _read_x509(
         return CaReferences(primary=pair.string("primary"), secondary=pair.string("secondary"))
 
     primary, secondary = (_read_certificate(pair, name) for name in ("primary", "secondary"))
-    if kind == "clientCertificates":
+    if kind == ClientCertificates.member:
         return ClientCertificates(primary=primary, secondary=secondary)
 
     return SigningCertificates(primary=primary, secondary=secondary)

@@ -34,11 +34,7 @@ from aiodps.emulator.service.registrations.hub_devices import (
     HubDevice,
     HubDevices,
 )
-from aiodps.emulator.service.registrations.record import (
-    Outcome,
-    Proof,
-    RegistrationOperation,
-)
+from aiodps.emulator.service.registrations.record import Outcome, Proof, RegistrationOperation
 from aiodps.emulator.service.registrations.store import Registrations
 from aiodps.models import RegistrationStatus
 

@@ -11,11 +11,7 @@ from typing import Any
 from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.protocol.formats import timestamp
 from aiodps.emulator.protocol.messages import Response
-from aiodps.emulator.service.registrations.record import (
-    Outcome,
-    Proof,
-    RegistrationOperation,
-)
+from aiodps.emulator.service.registrations.record import Outcome, Proof, RegistrationOperation
 from aiodps.models import RegistrationStatus
 
 
