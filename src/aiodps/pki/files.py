@@ -82,8 +82,9 @@ class CredentialFiles:
         if not overwrite:
             self.check_absent()
 
-        key_pem = credential.private_key_pem
-        if password is not None:
+        if password is None:
+            key_pem = credential.private_key_pem
+        else:
             key_pem = credential.encrypted_key_pem(password=password)
 
         contents = {self.private_key: key_pem, self.certificate: credential.certificate_pem}
