@@ -69,7 +69,7 @@ def fleet_exit_codes(*, as_json: bool) -> AbstractContextManager[None]:
 class FleetCommand(Command):
     """A command with the fleet's exit codes."""
 
-    exit_codes = staticmethod(fleet_exit_codes)
+    exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(fleet_exit_codes)
 
 
 def _show_error(error: ProvisioningError) -> None:
