@@ -11,6 +11,7 @@ from aiodps.protocol.identifiers import (
     audience,
     check_endpoint,
     check_id_scope,
+    check_port,
     check_registration_id,
 )
 
@@ -124,3 +125,19 @@ def test_nothing_that_passes_could_break_out_of_a_path(text: str) -> None:
 def test_audience() -> None:
     """What a SAS token is for, as the service writes it."""
     assert audience("0ne00000000", "dev-1") == "0ne00000000/registrations/dev-1"
+
+
+@pytest.mark.parametrize("good", [1, 443, 8883, 65535])
+def test_ports(good: int) -> None:
+    """Every TCP port can be connected to, but 0."""
+    assert check_port(good) == good
+
+
+@pytest.mark.parametrize("bad", [0, -1, 65536, 443.0, "443", True, None])
+def test_bad_ports(bad: object) -> None:
+    """What is not a port is named, with those of the service."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_port(bad)
+
+    assert caught.value.setting == "port"
+    assert "443" in str(caught.value.hint)

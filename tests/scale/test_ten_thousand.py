@@ -123,7 +123,7 @@ def registers_of(facts: dict[str, Any]) -> dict[str, int]:
     """Ask the emulator for its own counts."""
     answer = httpx.get(
         f"{facts['admin_url']}/api/counts",
-        headers={"Authorization": f"Bearer {facts['control_token']}"},
+        headers={"Authorization": f"Bearer {facts['admin_token']}"},
         trust_env=False,
     )
     counts: dict[str, int] = answer.raise_for_status().json()["register_requests"][
