@@ -125,5 +125,5 @@ def test_two_runs(browser: Chrome, folder: Path, tmp_path: Path) -> None:
     write_comparison(folder, other, tmp_path / "both.html")
     show(browser, tmp_path / "both.html")
 
-    assert browser.find_element(By.TAG_NAME, "h1").text == "a against b"
+    assert browser.find_element(By.TAG_NAME, "h1").text == "a vs. b"
     assert "limited by its generator" in browser.find_element(By.CSS_SELECTOR, ".caution").text
