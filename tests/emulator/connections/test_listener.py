@@ -65,7 +65,7 @@ async def test_too_few_descriptors_end_no_process(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The silent make room, and a device is served; fewer were left than we reckoned with."""
-    monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(connection_limits, "SILENT_SECONDS", 0)  # the newest stays
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with serving() as server:
         context = server.context()
