@@ -233,7 +233,7 @@ class ServerIdentityError(TlsError):
 
     Reasons: "expired", "not_yet_valid", "wrong_host", "self_signed", "untrusted_root",
     "incomplete_chain", "wrong_purpose", "bad_chain", "name_constraint", "weak_key",
-    "weak_signature", "revoked", "revocation_unknown", "other".
+    "weak_signature", "revoked", "revocation_unknown", "no_certificate", "other".
     """
 
     default_hint = "correct the endpoint, or give the server's CA with `trust=` (`--trust`)"
@@ -248,7 +248,8 @@ class ClientCertificateRejectedError(TlsError):
 class TlsProtocolError(TlsError):
     """Client and server could not agree on TLS.
 
-    Reasons: "version", "no_common_cipher", "not_tls", "too_large", or the name of the alert.
+    Reasons: "version", "no_common_cipher", "no_encryption", "not_tls", "too_large", or the name of
+    the alert.
     """
 
     default_hint = "check that the server supports TLS 1.2 or newer on this port"

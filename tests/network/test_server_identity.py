@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -286,3 +287,48 @@ async def test_the_servers_certificates_are_seen_after_a_refusal() -> None:
         await dial(peer.target(endpoint=DPS).at_port(peer.port))
 
     assert "other.test" in caught.value.message
+
+
+def with_issuer_in_latin1() -> Credential:
+    """Make a certificate whose issuer is a T61String, which today's parsers refuse."""
+    good = certify("server", issuer=Authority.root("xyzzy"), names=[DPS])
+    der = good.certificate.public_bytes(Encoding.DER)
+    odd = der.replace(b"\x0c\x05xyzzy", b"\x14\x05xyz\xe9\xe9")
+    assert odd != der
+
+    return Credential(
+        certificate=x509.load_der_x509_certificate(odd), private_key=good.private_key
+    )
+
+
+def with_name(der: str) -> Make:
+    """Make a certificate whose subject alternative names are these bytes."""
+    names = x509.UnrecognizedExtension(x509.SubjectAlternativeName.oid, bytes.fromhex(der))
+    return lambda: certify("server", usages=certs.SERVER, extensions=[(names, False)])
+
+
+def by_issuer_with_long_name() -> Credential:
+    """Make a certificate by an unknown issuer whose name is longer than allowed."""
+    with warnings.catch_warnings(action="ignore"):
+        return certify("server", issuer=certify("x" * 300, ca=True), names=[DPS])
+
+
+STRANGE = [
+    pytest.param(with_issuer_in_latin1, id="t61-issuer"),
+    pytest.param(with_name("3002a300"), id="x400-address"),
+    pytest.param(with_name("3002a500"), id="edi-party-name"),
+    pytest.param(with_name("300387011f"), id="ip-of-one-byte"),
+    pytest.param(with_name("30038201ff"), id="name-not-ascii"),
+    pytest.param(with_name("0500"), id="no-names-at-all"),
+    pytest.param(by_issuer_with_long_name, id="name-of-300-characters"),
+]
+
+
+@pytest.mark.parametrize("make", STRANGE)
+async def test_explaining_a_refusal_raises_nothing_else(make: Make) -> None:
+    """Whatever the certificate of a stranger contains; warnings are errors here."""
+    with ScriptedServer(tls=serving(make())) as peer, pytest.raises(ServerIdentityError) as caught:
+        await dial(peer.target(endpoint="else.example.test").at_port(peer.port))
+
+    assert "else.example.test" in caught.value.message
+    assert not peer.lines[0].secured

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -17,14 +18,18 @@ from tests import certificates as certs
 from tests.certificates import root
 from tests.scripted.server import HOST, ScriptedServer
 from tests.scripted.tls import serving
+from tests.transports.hosts import DPS, hosts
 
 from aiodps.attestation.base import ClientCertificate, KeyType, NoCertificate, OwnContext
 from aiodps.attestation.x509 import X509
-from aiodps.errors import ConfigurationError
+from aiodps.errors import ConfigurationError, ServerIdentityError, TlsProtocolError
+from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.network.tls_contexts import TlsContextCache, fresh_context
 from aiodps.network.trust import Trust
 from aiodps.pki import Credential
+
+__all__ = ["hosts"]
 
 
 @dataclass(frozen=True)
@@ -253,6 +258,77 @@ def test_a_callers_context_that_does_not_verify_is_refused(mode: ssl.VerifyMode)
         wrapped(TlsContextCache(), OwnContext(context))
 
     assert caught.value.setting == "attestation"
+
+
+def lax_context() -> ssl.SSLContext:
+    """Make a context that verifies, and allows suites that need no certificate, or hide nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=root().certificate_pem.decode())
+    context.set_ciphers("ALL:eNULL:aNULL:@SECLEVEL=0")
+    return context
+
+
+class ChangedLater(ssl.SSLContext):
+    """A context that allows TLS 1.0 after it was checked."""
+
+    def wrap_socket(self, *args: object, **options: object) -> ssl.SSLSocket:
+        """Change the context just before it is used."""
+        with warnings.catch_warnings(action="ignore"):
+            self.minimum_version = ssl.TLSVersion.TLSv1
+
+        return super().wrap_socket(*args, **options)  # type: ignore[arg-type]  # the same ones
+
+
+@pytest.mark.anyio
+@pytest.mark.sockets
+@pytest.mark.parametrize(
+    ("ciphers", "kind", "reason"),
+    [
+        (b"aNULL:@SECLEVEL=0", ServerIdentityError, "no_certificate"),
+        (b"ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0", TlsProtocolError, "no_encryption"),
+    ],
+    ids=["anonymous", "in-clear"],
+)
+async def test_a_callers_lax_cipher_suites_are_refused(
+    ciphers: bytes, kind: type[ServerIdentityError | TlsProtocolError], reason: str
+) -> None:
+    """OpenSSL verifies nothing with them; nothing of the application is sent."""
+    identity = OwnContext(lax_context())
+    server = serving(version=SSL.TLS1_2_VERSION, ciphers=ciphers)
+    with ScriptedServer(tls=server) as peer, pytest.raises(kind) as caught:
+        await dial(peer.target(identity=identity).at_port(peer.port))
+
+    assert caught.value.reason == reason
+    assert caught.value.phase is Phase.TLS
+    assert peer.lines[0].received == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.sockets
+async def test_tls_1_0_is_refused_however_late_it_was_allowed() -> None:
+    """The version that was agreed on counts, and not what the context said before."""
+    context = ChangedLater(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=root().certificate_pem.decode())
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    server = serving(version=SSL.TLS1_VERSION, ciphers=b"ALL:@SECLEVEL=0")
+    with ScriptedServer(tls=server) as peer, pytest.raises(TlsProtocolError) as caught:
+        await dial(peer.target(identity=OwnContext(context)).at_port(peer.port))
+
+    assert caught.value.reason == "version"
+    assert peer.lines[0].received == b""
+
+
+@pytest.mark.anyio
+@pytest.mark.sockets
+@pytest.mark.usefixtures("hosts")
+async def test_a_name_in_the_cn_does_not_count_in_a_callers_context_either() -> None:
+    """Python's default is to look there."""
+    context = ssl.create_default_context(cadata=root().certificate_pem.decode())
+    shown = certs.certify(DPS, usages=certs.SERVER)
+    with ScriptedServer(tls=serving(shown)) as peer, pytest.raises(ServerIdentityError) as caught:
+        await dial(peer.target(endpoint=DPS, identity=OwnContext(context)).at_port(peer.port))
+
+    assert caught.value.reason == "wrong_host"
 
 
 def test_our_contexts_are_strict() -> None:

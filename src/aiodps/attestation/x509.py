@@ -140,7 +140,9 @@ class X509:
     def from_context(cls, context: ssl.SSLContext) -> Self:
         """Use the caller's own TLS context, which contains the certificate; for hardware keys.
 
-        `registration_id` is required then, and `trust` is not allowed.
+        `registration_id` is required then, and `trust` is not allowed. The context is checked for
+        each connection, and `hostname_checks_common_name` is set to False in it: as with any
+        other attestation, the server's name has to be in its subject alternative names.
 
         Raises:
             ConfigurationError: If the context does not verify the server's certificate and host

@@ -22,7 +22,12 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 
-from aiodps.errors import ConnectionLostError, TransportTimeoutError
+from aiodps.errors import (
+    ConnectionLostError,
+    ServerIdentityError,
+    TlsProtocolError,
+    TransportTimeoutError,
+)
 from aiodps.models import Phase
 from aiodps.network.endpoint import Endpoint
 from aiodps.network.handshake_limiter import Slot, handshake_turn, limiter_for
@@ -37,6 +42,8 @@ TLS_TIMEOUT = 10.0
 """Seconds that the server may be silent in the TLS handshake, in total."""
 ATTEMPT_DELAY = 0.25
 """Seconds before the next address is tried as well (Connection Attempt Delay, RFC 8305)."""
+
+_VERSIONS = {"TLSv1.2", "TLSv1.3"}
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
@@ -226,7 +233,31 @@ async def _handshake(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Co
         except OSError as exc:
             raise translate(exc, phase=Phase.TLS, host=endpoint.host, sock=sock) from exc
 
+        _check_established(sock, endpoint.host)
+
     return Connection(sock, endpoint.host)
+
+
+def _check_established(sock: ssl.SSLSocket, host: str) -> None:
+    """Refuse a connection that is not what every context promises, whoever made the context.
+
+    OpenSSL verifies nothing where no certificate is needed: with anonymous cipher suites and with
+    pre-shared keys. And a caller's context can be changed between its check and the handshake.
+    """
+    if sock.getpeercert(binary_form=True) is None:
+        raise ServerIdentityError(
+            f"{host!r} presented no certificate",
+            reason="no_certificate",
+            hint="allow no anonymous cipher suites and no pre-shared keys in the SSLContext",
+        )
+
+    cipher = sock.cipher()
+    if sock.version() not in _VERSIONS or cipher is None or not cipher[2]:
+        name = "no cipher" if cipher is None else cipher[0]
+        raise TlsProtocolError(
+            f"{host!r} chose {sock.version()} with {name}, which is not secure",
+            reason="version" if cipher and cipher[2] else "no_encryption",
+        )
 
 
 async def _complete_handshake(sock: ssl.SSLSocket, slot: Slot) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -53,7 +54,7 @@ def server_identity_error(
     """
     code = exc.verify_code
     reason = _REASONS.get(code, "bad_chain" if code >= _FIRST_CHAIN_ERROR else "other")
-    message, hint = _explain(reason, host, presented_certificates(sock))
+    message, hint = _explained(reason, host, sock)
     said = str(exc.verify_message or reason).rstrip(".")
     return ServerIdentityError(
         message or f"the certificate of {host!r} was not accepted: {said}",
@@ -65,8 +66,7 @@ def server_identity_error(
 def presented_certificates(sock: ssl.SSLSocket | None) -> tuple[x509.Certificate, ...]:
     """Return the certificates that the server sent, leaf first, even if they were not accepted.
 
-    Empty if they cannot be read: this is public from Python 3.13 on only, and composing an error
-    message must never cause another error.
+    Empty if they cannot be read: this is public from Python 3.13 on only.
     """
     try:
         presented = sock._sslobj.get_unverified_chain()  # type: ignore[union-attr]  # noqa: SLF001
@@ -75,6 +75,22 @@ def presented_certificates(sock: ssl.SSLSocket | None) -> tuple[x509.Certificate
         )
     except (AttributeError, *UNREADABLE):
         return ()
+
+
+def _explained(
+    reason: str, host: str, sock: ssl.SSLSocket | None
+) -> tuple[str | None, str | None]:
+    """Explain what can be explained.
+
+    Whoever is refused has chosen what the certificates contain: strings in old encodings, names of
+    types that cannot be read, values of any length. The refusal is certain, its explanation is
+    not; no parser's error or warning may take its place.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return _explain(reason, host, presented_certificates(sock))
+    except Exception:  # noqa: BLE001 (see above)
+        return None, None
 
 
 def _explain(

@@ -11,8 +11,8 @@ created. The rules that make this safe:
 - Loading and wrapping are one synchronous step under a lock, because event loops in other threads
   use the same contexts.
 - If loading fails, the context is discarded: it may contain half an identity.
-- The caller's own context is used as it is, nothing is loaded into it, and it is rejected if it
-  does not verify the server.
+- Nothing is loaded into the caller's own context, and it is rejected if it does not verify the
+  server. One thing is changed in it: a name in the CN of the server's certificate does not count.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class TlsContextCache:
         match identity:
             case OwnContext(context):
                 identity.check()
+                context.hostname_checks_common_name = False
                 return _wrap(context, sock, server_hostname)
             case NoCertificate():
                 with self._lock:
