@@ -95,14 +95,17 @@ def test_the_worst_shard_counts() -> None:
 
 
 def test_fd_limit_is_raised() -> None:
-    """The soft limit is raised as far as needed; beyond the hard one it is said."""
+    """The soft limit is raised at once, also for a rate, whose devices in flight nobody knows.
+
+    Beyond the hard one it is said.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-        raise_fd_limit(100)
-        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256
-        raise_fd_limit(1000)
-        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 1000
+        raise_fd_limit(0)
+        raised, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert hard in {raised, resource.RLIM_INFINITY}
+        assert raised > 1000
         if hard != resource.RLIM_INFINITY:
             with pytest.raises(ResourceError, match="descriptors"):
                 raise_fd_limit(hard)

@@ -27,6 +27,8 @@ MAX_FD_SHARE = 0.9
 """Greatest share of the file descriptors that the process may open."""
 _SPARE_FDS = 64
 """File descriptors for everything but devices."""
+_ENOUGH_FDS = 10_240
+"""The soft limit where the hard one is infinite; macOS allows no more (`OPEN_MAX`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,23 +121,30 @@ def open_fd_count() -> int:
 
 
 def raise_fd_limit(devices: int) -> None:
-    """Raise the soft limit of file descriptors for this many devices in flight.
+    """Raise the soft limit of file descriptors to the hard one.
+
+    Args:
+        devices: Most devices in flight, as far as it is known.
 
     Raises:
         ResourceError: If the hard limit is too low.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = devices + _SPARE_FDS
-    if needed <= soft or soft == resource.RLIM_INFINITY:
+    if soft == resource.RLIM_INFINITY:
         return
 
-    if hard != resource.RLIM_INFINITY and needed > hard:
+    if hard == resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, needed, _ENOUGH_FDS), hard))
+        return
+
+    if needed > hard:
         raise ResourceError(
             f"{devices} devices at once need {needed} file descriptors, and the limit is {hard}",
             hint="raise `ulimit -Hn`, give a lower --concurrency, or more --shards",
         )
 
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _peak_memory() -> int:
