@@ -123,6 +123,25 @@ def test_a_folder_is_for_one_run(tmp_path: Path) -> None:
     assert (folder / "run.json").stat().st_mtime_ns == before
 
 
+def test_a_process_that_was_killed_while_it_wrote_run_json(tmp_path: Path) -> None:
+    """What it left is in nobody's way: the same command creates the run."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / ".run.json").write_text('{"version"')
+    with locked(folder):
+        pass
+
+    with server() as dps:
+        run = factory_run(dps, tmp_path)
+        with locked(folder), pytest.raises(JournalError, match="another process"):
+            create_run(folder, run)
+
+        create_run(folder, run)
+
+    assert RunFile.read(folder).run_id == run.run_id
+    assert not (folder / ".run.json").exists()
+
+
 def test_it_begins_when_told(tmp_path: Path) -> None:
     """`start_at` is for machines that cannot talk to each other."""
     with server() as dps:

@@ -14,7 +14,7 @@ from typing import Final
 from aiodps.errors import ConfigurationError, JournalError
 from aiodps.fleet.journal.journal import journal_path
 from aiodps.fleet.local_emulator import LocalEmulator, with_address
-from aiodps.fleet.plan.run_file import NAME, RunFile
+from aiodps.fleet.plan.run_file import DRAFT, NAME, RunFile
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results, read_results
 from aiodps.fleet.run.launch import OnProgress, Stop, process_pool, run_shards
@@ -53,7 +53,7 @@ def create_run(folder: Path, run: RunFile, *, shards: Sequence[int] | None = Non
 
 
 def _check_empty(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not (folder.is_dir() and _left_behind(folder)):
         raise ConfigurationError(
             f"the folder {str(folder)!r} is not empty",
             setting="out",
@@ -61,11 +61,18 @@ def _check_empty(folder: Path) -> None:
         )
 
 
+def _left_behind(folder: Path) -> bool:
+    """Whether a folder has nothing but files of a process that was killed while it created it."""
+    return {path.name for path in folder.iterdir()} <= {LOCK_FILE, DRAFT}
+
+
 def _create_folder(folder: Path, run: RunFile) -> None:
     _check_empty(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        run.write(folder)
+        with locked(folder):
+            _check_empty(folder)
+            run.write(folder)
     except OSError as exc:
         raise ConfigurationError(
             f"the folder {str(folder)!r} cannot be written to: {exc.strerror}",

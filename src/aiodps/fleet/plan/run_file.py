@@ -21,6 +21,8 @@ from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
 from aiodps.settings import Settings
 
 NAME: Final = "run.json"
+DRAFT: Final = f".{NAME}"
+"""What is written first: all that a process leaves that is killed while it writes."""
 VERSION: Final = 2
 """Of the file format; 2 has `options` in place of `plan`."""
 _ARRIVALS: Final[Mapping[str, type[Closed | Open | Burst]]] = {
@@ -88,7 +90,7 @@ class RunFile:
             "environment": self.environment,
             "local_shards": self.local_shards,
         }
-        draft = folder / f".{NAME}"
+        draft = folder / DRAFT
         draft.write_text(json.dumps(data, indent=1, default=str) + "\n", encoding="utf-8")
         draft.replace(folder / NAME)
 
