@@ -16,7 +16,7 @@ import pytest
 from tests.fleet.fleets import NEVER, spec
 from tests.fleet.servers import server
 
-from aiodps.errors import JournalError, ResourceError
+from aiodps.errors import ConfigurationError, JournalError, ResourceError
 from aiodps.fleet.journal.journal import Journal, journal_path
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.arrivals import Burst, Closed
@@ -51,6 +51,16 @@ def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:
     assert max(started) == min(started)
     assert seen[-1].total == seen[-1].assigned == 10
     assert not (tmp_path / "control").exists()
+
+
+def test_a_start_that_passes_while_shards_get_ready(tmp_path: Path) -> None:
+    """Nothing is sent: other machines' shards have started without these."""
+    with server() as dps, ThreadPoolExecutor(2) as pool:
+        parts = shards(spec(dps.emulator, tmp_path, 10), 2)
+        with pytest.raises(ConfigurationError, match="has passed"):
+            run_shards(parts, pool, stop=Stop(), start_at=1.0)
+
+        assert not dps.emulator.counts.register_requests
 
 
 def test_two_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

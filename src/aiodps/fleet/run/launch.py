@@ -13,7 +13,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from types import FrameType
 
-from aiodps.errors import ProvisioningError, ResourceError
+from aiodps.errors import ConfigurationError, ProvisioningError, ResourceError
 from aiodps.fleet.measure.progress import Progress, total_progress
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order
@@ -98,6 +98,7 @@ def run_shards(
         on_progress: Called several times a second with the progress of all shards.
 
     Raises:
+        ConfigurationError: If `start_at` had passed when all were ready; nothing was sent.
         ProvisioningError: The error of a shard that could not run; the others have ended too.
     """
     control = ControlFiles(specs[0].folder)
@@ -107,7 +108,9 @@ def run_shards(
             executor.submit(functools.partial(run_shard, spec, retry_failed=retry_failed))
             for spec in specs
         ]
-        _follow(specs, futures, control, stop, start_at=start_at, on_progress=on_progress)
+        in_time = _follow(
+            specs, futures, control, stop, start_at=start_at, on_progress=on_progress
+        )
     finally:
         control.remove()
 
@@ -121,7 +124,20 @@ def run_shards(
 
         raise error
 
+    if start_at is not None and not in_time:
+        raise start_has_passed(start_at)
+
     return [future.result() for future in futures]
+
+
+def start_has_passed(at: float) -> ConfigurationError:
+    """Return the error for a start time in the past: other shards may have started at it."""
+    return ConfigurationError(
+        f"the start time {at!r} has passed",
+        setting="start_at",
+        hint="give seconds since 1970 that leave time to check the devices, as "
+        "`date +%s -d '+2 min'` does",
+    )
 
 
 def _follow(
@@ -132,16 +148,24 @@ def _follow(
     *,
     start_at: float | None,
     on_progress: OnProgress | None,
-) -> None:
-    """Start the shards when all are ready, report progress, and forward orders, to the end."""
+) -> bool:
+    """Start the shards when all are ready, report progress, and forward orders, to the end.
+
+    Returns:
+        Whether the shards were ready in time; if not, they have been halted.
+    """
     shards = [spec.shard for spec in specs]
-    started, sent = False, None
+    started, sent, in_time = False, None, True
     while True:
         pending = wait(futures, timeout=POLL_INTERVAL).not_done
         by_shard = control.read_progress(shards)
         if not started and len(by_shard) + len(futures) - len(pending) >= len(shards):
-            control.set_start_time(max(start_at or 0.0, time.time() + START_DELAY))
             started = True
+            in_time = start_at is None or time.time() < start_at
+            if in_time:
+                control.set_start_time(start_at or time.time() + START_DELAY)
+            else:
+                stop.order = Order.HALT
 
         if stop.order is not sent and stop.order is not None:
             sent = stop.order
@@ -151,7 +175,7 @@ def _follow(
             on_progress(total_progress(by_shard.values()))
 
         if not pending:
-            return
+            return in_time
 
         if any(future.done() and future.exception() for future in futures):
             stop.order = stop.order or Order.DRAIN
