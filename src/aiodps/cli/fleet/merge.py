@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, json_option, report_results
+from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, report_results
+from aiodps.cli.fleet.run_options import JSON
 from aiodps.fleet.run.launch import Stop
 from aiodps.fleet.runs import merge
 
 
-@click.command(cls=FleetCommand, epilog=EXIT_CODES)
+@click.command(cls=FleetCommand, epilog=EXIT_CODES, params=[*JSON])
 @click.argument("out", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument(
     "parts", metavar="PART...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@json_option
 def command(*, out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
     """Merge the shards of a run that ran on several machines.
 

@@ -14,11 +14,11 @@ from rich.text import Text
 
 from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.table import show_summary
+from aiodps.cli.option_groups import format_options
 from aiodps.cli.output import (
     BAD_INPUT,
     REFUSED,
     Command,
-    Option,
     err,
     errors_as_exit_codes,
     exit_code,
@@ -45,17 +45,6 @@ Exit codes: 0 all assigned, 1 some failed or have not ended, 2 bad input (nothin
 99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 stopped by SIGTERM."""
 
 
-json_option: Option = click.option(
-    "--json", "as_json", is_flag=True, help="Print the summary as JSON and nothing else."
-)
-dask_option: Option = click.option(
-    "--dask", metavar="URL", help="Run the shards on this Dask cluster."
-)
-fail_if_option: Option = click.option(
-    "--fail-if", metavar="LIST", help="Thresholds, such as 'p99>5s,errors>0.1%'."
-)
-
-
 def fleet_exit_codes(*, as_json: bool) -> AbstractContextManager[None]:
     """Turn errors into output and the fleet's exit codes; every bad row of a manifest is shown."""
     return errors_as_exit_codes(
@@ -70,6 +59,10 @@ class FleetCommand(Command):
     """A command with the fleet's exit codes."""
 
     exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(fleet_exit_codes)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings."""
+        format_options(self, ctx, formatter)
 
 
 def _show_error(error: ProvisioningError) -> None:

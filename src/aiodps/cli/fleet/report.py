@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from aiodps.cli.fleet.output import fail_if_option, json_option, show_missed
+from aiodps.cli.fleet.output import show_missed
+from aiodps.cli.fleet.run_options import JSON, THRESHOLDS
 from aiodps.cli.fleet.table import show_summary
 from aiodps.cli.output import Command, out, print_json
 from aiodps.fleet.report.results import read_results, write_results
@@ -18,10 +19,8 @@ from aiodps.fleet.report.thresholds import MISSED, missed, parse
 from aiodps.fleet.runs import exists
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, params=[*THRESHOLDS, *JSON])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@fail_if_option
-@json_option
 def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
     """Show the results of a run, and write its report: one HTML file that opens from disk.
 

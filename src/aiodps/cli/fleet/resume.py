@@ -10,21 +10,26 @@ import click
 from aiodps.cli.fleet.output import (
     EXIT_CODES,
     FleetCommand,
-    dask_option,
-    fail_if_option,
-    json_option,
     run_and_report,
 )
+from aiodps.cli.fleet.run_options import DASK, JSON, THRESHOLDS
+from aiodps.cli.option_groups import GroupedOption, in_group
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.thresholds import parse
 
+OPTIONS = [
+    *in_group(
+        "Devices",
+        GroupedOption(["--retry-failed"], is_flag=True, help="Also retry failed devices."),
+    ),
+    DASK,
+    *THRESHOLDS,
+    *JSON,
+]
 
-@click.command(cls=FleetCommand, epilog=EXIT_CODES)
+
+@click.command(cls=FleetCommand, epilog=EXIT_CODES, params=OPTIONS)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--retry-failed", is_flag=True, help="Also retry failed devices.")
-@dask_option
-@fail_if_option
-@json_option
 def command(
     *, folder: Path, retry_failed: bool, dask: str | None, fail_if: str | None, as_json: bool
 ) -> None:

@@ -1,0 +1,90 @@
+"""Options of `aiodps fleet`, under the headings of its help."""
+
+from __future__ import annotations
+
+import click
+
+from aiodps.cli.option_groups import GroupedOption, in_group
+
+DEVICES = in_group(
+    "Devices",
+    GroupedOption(["--emulator"], is_flag=True,
+                  help="Start an emulator on this machine, and generate devices."),
+    GroupedOption(["--devices"], type=int, metavar="N",
+                  help="Number of devices, with --emulator. Default: 100."),
+    GroupedOption(["--assign-after"], type=float, metavar="S",
+                  help="Seconds the emulator takes to assign a device."),
+    GroupedOption(["--retry-after"], type=int, metavar="S",
+                  help="Seconds the emulator asks devices to wait between polls."),
+    GroupedOption(["--manifest"], metavar="FILE", help="Devices to provision: .csv or .jsonl."),
+    GroupedOption(["--ca"], metavar="FILE",
+                  help="CA that issues certificates to devices without one."),
+    GroupedOption(["--ca-key"], metavar="FILE", help="Private key of the CA."),
+    GroupedOption(["--ca-key-password-file"], metavar="FILE",
+                  help="Password of the CA's key, in the first line."),
+    GroupedOption(["--keys-out"], metavar="DIR",
+                  help="Folder for issued certificates and their keys."),
+)  # fmt: skip
+SERVICE = in_group(
+    "Service",
+    GroupedOption(["--id-scope"], metavar="S",
+                  help="Id scope of the DPS instance, like 0ne00012ABC."),
+    GroupedOption(["--endpoint"], metavar="HOST", help="Default: Azure's global endpoint."),
+    GroupedOption(["--rest-port"], type=int, metavar="N", help="Default: 443."),
+    GroupedOption(["--mqtt-port"], type=int, metavar="N", help="Default: 8883."),
+    GroupedOption(["--trust"], metavar="FILE",
+                  help="CAs of the service; also: azure, certifi, system."),
+    GroupedOption(["--hub-suffix", "hub_suffixes"], multiple=True, metavar=".DOMAIN",
+                  help="Domain an assigned hub may be in; repeatable. Default: Azure's."),
+    GroupedOption(["--transport"], default="mqtt", show_default=True,
+                  help="rest, mqtt, or rest,mqtt to compare both: each device uses each of them."),
+    GroupedOption(["--timeout"], type=float, default=90.0, show_default=True, metavar="S",
+                  help="Seconds for one device, from start to assigned."),
+    GroupedOption(["--min-poll"], type=float, default=2.0, show_default=True, metavar="S",
+                  help="Shortest seconds between two polls; less than 2 only for emulators."),
+)  # fmt: skip
+ARRIVALS = in_group(
+    "Arrivals",
+    GroupedOption(["--rate"], type=float, metavar="R",
+                  help="Devices started per second, whether or not others have ended."),
+    GroupedOption(["--arrivals"], type=click.Choice(["constant", "poisson"]), default="constant",
+                  show_default=True, help="Spacing of the devices at --rate."),
+    GroupedOption(["--ramp"], type=float, default=0.0, metavar="S",
+                  help="Seconds over which --rate rises from zero."),
+    GroupedOption(["--concurrency"], type=int, metavar="C",
+                  help="Most devices in flight. Default: 50; with --rate or --burst: no limit."),
+    GroupedOption(["--burst"], is_flag=True,
+                  help="Start all devices at once, as when the power comes back."),
+    GroupedOption(["--limit-rate"], type=float, metavar="N",
+                  help="Most devices started per minute; 0: no limit. Default: 1000 for Azure."),
+    GroupedOption(["--seed"], type=int, metavar="N",
+                  help="Seed of schedules and jitter, to repeat a run."),
+)  # fmt: skip
+DASK = GroupedOption(["--dask"], metavar="URL", help="Run the shards on this Dask cluster.")
+MACHINES = in_group(
+    "Processes and machines",
+    GroupedOption(["--shards"], type=int, default=1, show_default=True, metavar="N",
+                  help="Number of processes that share the devices."),
+    GroupedOption(["--shard"], metavar="I/N",
+                  help="Run only this shard, counted from 0; see `fleet merge`."),
+    GroupedOption(["--start-at"], type=float, metavar="T",
+                  help="When to start, in seconds since 1970."),
+    DASK,
+)  # fmt: skip
+THRESHOLDS = in_group(
+    "Thresholds",
+    GroupedOption(["--fail-if"], metavar="LIST",
+                  help="What must not happen, such as 'p99>5s,errors>0.1%'."),
+)  # fmt: skip
+JSON = in_group(
+    "Output",
+    GroupedOption(["--json", "as_json"], is_flag=True,
+                  help="Print the summary as JSON and nothing else."),
+)  # fmt: skip
+OUTPUT = [
+    *in_group(
+        "Output",
+        GroupedOption(["--out"], metavar="DIR", help="The run folder. Default: runs/DATE-TIME."),
+    ),
+    *JSON,
+]
