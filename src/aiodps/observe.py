@@ -75,6 +75,8 @@ class Step:
     """Duration in seconds; None if it has none."""
     wait: float | None = None
     """Seconds that the registration is going to wait; None if it does not wait."""
+    requested: float | None = None
+    """Seconds that the service asked it to wait (Retry-After); None if it did not say."""
     text: str = field(default="", repr=False)
     """Details for people; for `SENT` and `RECEIVED` what went over the wire."""
 
@@ -144,6 +146,7 @@ class Reporter:
         *,
         took: float | None = None,
         wait: float | None = None,
+        requested: float | None = None,
         text: Callable[[], str] | str = "",
     ) -> None:
         """Report a step; if `text` is a function, it is called only if there is an observer."""
@@ -158,6 +161,7 @@ class Reporter:
             phase=phase,
             took=took,
             wait=wait,
+            requested=requested,
             text=text if isinstance(text, str) else text(),
         )
         try:

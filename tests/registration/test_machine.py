@@ -42,10 +42,14 @@ def test_a_good_day() -> None:
 
     assert machine.receive(Started(), now=100.0) == Connect(185.0)
     assert machine.receive(Connected(), now=100.1) == Send(Register({"a": 1}), 130.1)
-    assert machine.receive(assigning(3.0), now=101.0) == Wait(104.0, WaitReason.ACCEPTED, None)
+    assert machine.receive(assigning(3.0), now=101.0) == Wait(
+        104.0, WaitReason.ACCEPTED, None, 3.0
+    )
     assert machine.receive(WaitElapsed(), now=104.0) == Connect(190.0)
     assert machine.receive(Connected(), now=104.0) == Send(QueryStatus(OPERATION_ID), 134.0)
-    assert machine.receive(assigning(5.0), now=104.2) == Wait(109.2, WaitReason.ASSIGNING, None)
+    assert machine.receive(assigning(5.0), now=104.2) == Wait(
+        109.2, WaitReason.ASSIGNING, None, 5.0
+    )
     machine.receive(WaitElapsed(), now=109.2)
     machine.receive(Connected(), now=109.2)
     done = machine.receive(assigned(), now=109.3)
@@ -53,6 +57,20 @@ def test_a_good_day() -> None:
     assert done.assignment.device_id == "dev-1"
     assert machine.state is State.ASSIGNED
     assert machine.attempts == 1
+
+
+def test_a_request_to_wait_is_forgotten_once_waited_for() -> None:
+    """A connection that fails afterwards is retried because it failed, not because of a request."""
+    machine = Registration(plan())
+    machine.receive(Started(), now=100.0)
+    machine.receive(Connected(), now=100.0)
+    machine.receive(assigning(3.0), now=100.0)
+    machine.receive(WaitElapsed(), now=103.0)
+    lost = ExchangeFailed(errors.ConnectionLostError("refused"))
+    again = machine.receive(lost, now=103.1)
+
+    assert isinstance(again, Wait)
+    assert (again.reason, again.requested) == (WaitReason.RETRY, None)
 
 
 def test_assigned_at_once() -> None:
@@ -504,8 +522,9 @@ def test_laws(data: st.DataObject, timeout: float, seed: int) -> None:
             case Connect(until) | Send(_, until):
                 assert now < deadline
                 assert until <= deadline
-            case Wait(until):
+            case Wait(until, requested=requested):
                 assert now + asked <= until < deadline
+                assert requested in {None, asked}
             case _:
                 assert machine.state in {State.ASSIGNED, State.FAILED}
 

@@ -47,6 +47,8 @@ class Wait:
     reason: WaitReason
     error: ProvisioningError | None
     """What failed; None unless the reason is `RETRY`."""
+    requested: float | None = None
+    """Seconds that the service asked for (Retry-After); None if it did not say."""
 
 
 @dataclass(frozen=True, slots=True)

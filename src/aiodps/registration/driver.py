@@ -119,14 +119,15 @@ class _ActionReporter:
         self._reporter(kind, phase)
 
     def _report_wait(self, action: Wait, now: float) -> None:
-        report, wait = self._reporter, max(action.until - now, 0.0)
+        report, requested = self._reporter, action.requested
+        wait = max(action.until - now, 0.0)
         match action:
-            case Wait(error=ProvisioningError() as error):
-                report(StepKind.RETRYING, error.phase, wait=wait, text=error.message)
+            case Wait(error=ProvisioningError(message=text, phase=phase)):
+                report(StepKind.RETRYING, phase, wait=wait, requested=requested, text=text)
             case _:
                 accepted = action.reason is WaitReason.ACCEPTED
                 kind = StepKind.ACCEPTED if accepted else StepKind.ASSIGNING
                 report(kind, report.phase, took=now - self._sent)
-                report(StepKind.WAITING, Phase.WAIT, wait=wait)
+                report(StepKind.WAITING, Phase.WAIT, wait=wait, requested=requested)
 
         report.phase = Phase.WAIT

@@ -175,7 +175,8 @@ class Registration:
             return self._out_of_time(now, self._last_error)
 
         self.state = State.WAITING
-        return Wait(until, WaitReason.ACCEPTED if first else WaitReason.ASSIGNING, None)
+        reason = WaitReason.ACCEPTED if first else WaitReason.ASSIGNING
+        return Wait(until, reason, None, pending.retry_after)
 
     def _retry(self, error: ProvisioningError, now: float) -> Action:
         retry_class = classify(error)
@@ -198,9 +199,10 @@ class Registration:
             return self._out_of_time(now, error, phase=error.phase)
 
         self._failures += 1
+        requested = error.retry_after if isinstance(error, ServiceError) else None
         delay = self.params.retry.retry_delay(
             self._failures,
-            retry_after=error.retry_after if isinstance(error, ServiceError) else None,
+            retry_after=requested,
             unit_jitter=unit_jitter(self.params.seed, self.params.registration_id, self.attempts),
             polling=self.operation_id is not None,
         )
@@ -210,7 +212,7 @@ class Registration:
         self._last_error = error
         self.attempts += 1
         self.state = State.WAITING
-        return Wait(now + delay, WaitReason.RETRY, error)
+        return Wait(now + delay, WaitReason.RETRY, error, requested)
 
     def _out_of_time(
         self, now: float, last_error: ProvisioningError | None, *, phase: Phase | None = None

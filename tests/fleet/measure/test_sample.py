@@ -57,7 +57,7 @@ def test_two_durations() -> None:
 
 def test_the_phases() -> None:
     """Every phase in which a registration spends time has its column."""
-    assert set(PHASES) == set(Phase) - {Phase.CONFIGURATION} | {"journal"}
+    assert set(PHASES) == set(Phase) - {Phase.CONFIGURATION} | {"journal", "poll_floor"}
 
 
 def test_every_field_has_its_column() -> None:

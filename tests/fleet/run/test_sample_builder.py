@@ -30,21 +30,19 @@ def step(kind: StepKind, at: float, phase: Phase = Phase.REGISTER, **more: float
 
 
 def test_where_the_time_went() -> None:
-    """Phases by name; writing is not the service's time; asked waits are told from lost ones."""
+    """Phases by name; writing is not the service's time; requested waits are told from our own."""
     state = DeviceState(replace(PLANNED[0], sent=2), polls=1, throttled=1)
     builder = SampleBuilder(state, shard=3)
     builder(step(StepKind.CONNECTED, 2.0, Phase.TCP, took=0.1))
     builder(step(StepKind.SECURED, 2.2, Phase.TLS, took=0.2))
     builder(step(StepKind.REGISTERING, 2.2))
     state.journal_seconds = 0.05
-    state.retry_after = 3.0
-    builder(step(StepKind.RETRYING, 2.5, wait=3.4))
+    builder(step(StepKind.RETRYING, 2.5, wait=3.4, requested=3.0))
     builder(step(StepKind.REGISTERING, 6.0))
-    state.retry_after = None
     builder(step(StepKind.RETRYING, 6.5, wait=0.75))
     builder(step(StepKind.REGISTERING, 7.0))
     builder(step(StepKind.ACCEPTED, 7.25))
-    builder(step(StepKind.WAITING, 7.25, Phase.WAIT, wait=1.0))
+    builder(step(StepKind.WAITING, 7.25, Phase.WAIT, wait=1.0, requested=0.25))
     builder(step(StepKind.POLLING, 8.25, Phase.POLL))
     builder(step(StepKind.ASSIGNED, 8.5, Phase.POLL, took=7.0))
     sample = builder.build(
@@ -64,7 +62,8 @@ def test_where_the_time_went() -> None:
             "tls": 0.2,
             "register": 0.3 + 0.5 + 0.25 - 0.05,
             "journal": 0.05,
-            "wait": 3.0 + 1.0,
+            "wait": 3.0 + 0.25,
+            "poll_floor": 0.75,
             "poll": 0.25,
         }
     )
@@ -78,6 +77,31 @@ def test_where_the_time_went() -> None:
     assert (sample.outcome, sample.shard) == (Outcome.ASSIGNED, 3)
     assert (sample.device_id, sample.assigned_hub) == ("device-0", "h.azure-devices.net")
     assert (sample.latency, sample.service_time) == (8.0, 7.5)
+
+
+def test_a_journal_slower_than_what_it_guards() -> None:
+    """Its writes come out of the phase that they were in: no second is counted twice."""
+    state = DeviceState(PLANNED[0])
+    builder = SampleBuilder(state, shard=0)
+    builder(step(StepKind.REGISTERING, 2.0))
+    state.journal_seconds = 1.0
+    builder(step(StepKind.RETRYING, 3.5, Phase.SESSION, wait=0.5))
+    builder(step(StepKind.POLLING, 4.0, Phase.POLL))
+    state.journal_seconds = 3.0
+    builder(step(StepKind.FAILED, 6.25, Phase.POLL, took=4.25))
+    sample = builder.build(RegistrationFailedError("no", status_code=200), **TIMES)
+
+    assert sample.phases == {"session": 0.5, "journal": 3.0, "poll": 0.25, "wait": 0.0}
+    assert sample.backoff == 0.5
+
+
+def test_the_floor_of_polls_is_ours() -> None:
+    """What a service without Retry-After asks for is nothing."""
+    builder = SampleBuilder(DeviceState(PLANNED[0]), shard=0)
+    builder(step(StepKind.WAITING, 2.0, Phase.WAIT, wait=2.0))
+    sample = builder.build(None, **TIMES)
+
+    assert sample.phases == {"wait": 0.0, "poll_floor": 2.0}
 
 
 def test_failures_keep_the_service_s_words() -> None:

@@ -58,6 +58,7 @@ _SECTIONS: Final[tuple[Mapping[str, tuple[str, _Format]], ...]] = (
         "service time p50": ("service_time/p50", units.duration),
         "service time p99": ("service_time/p99", units.duration),
         "requested wait, mean": ("waited/requested/mean", units.duration),
+        "own wait between polls, mean": ("phases/poll_floor/mean", units.duration),
         "lost to backoff, mean": ("waited/backoff/mean", units.duration),
         "started late, mean": ("waited/start_lag/mean", units.duration),
     },

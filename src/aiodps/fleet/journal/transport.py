@@ -31,8 +31,6 @@ class DeviceState:
     """Responses with status 429."""
     journal_seconds: float = 0.0
     """Seconds spent waiting for the journal."""
-    retry_after: float | None = None
-    """Retry-after of the last response in seconds; None if it had none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +72,12 @@ class JournalingTransport:
             JournalError: If the journal cannot be written; a register request was not sent then.
         """
         state = self._state
-        state.retry_after = None
         if isinstance(request, Register):
             await self._write(State.SENT, sent=state.entry.sent + 1, operation_id=None)
         else:
             state.polls += 1
 
         response = await self._inner.exchange(request)
-        state.retry_after = response.retry_after
         state.throttled += response.status_code == HTTPStatus.TOO_MANY_REQUESTS
         operation_id = _operation_id(response)
         if operation_id is not None and operation_id != state.entry.operation_id:

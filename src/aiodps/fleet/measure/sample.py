@@ -26,10 +26,11 @@ class Outcome(enum.StrEnum):
 PHASES: Final = (
     *("dns", "queue", "tcp", "tls", "session"),
     "journal",
-    *("register", "poll", "wait"),
+    *("register", "poll", "wait", "poll_floor"),
 )
-"""Phases of a registration in their order: those of `aiodps.models.Phase` that take time, and
-`journal`, in which the fleet makes a register request durable before it is sent."""
+"""Phases of a registration in their order: those of `aiodps.models.Phase` that take time;
+`journal`, in which the fleet makes a register request durable before it is sent; and `poll_floor`,
+which this side waits between two polls beyond what the service asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +54,9 @@ class Sample:
     outcome: Outcome
     phases: Mapping[str, float] = field(default_factory=dict)
     """Seconds by phase; a phase that did not happen is missing. `wait` is time that the service
-    asked for."""
+    asked for, `poll_floor` what this side waits beyond it before a poll."""
     backoff: float = 0.0
-    """Seconds waited after errors, beyond what the service asked for."""
+    """Seconds waited before retries, beyond what the service asked for."""
     register_requests: int = 0
     """Register requests sent; the service bills each."""
     polls: int = 0

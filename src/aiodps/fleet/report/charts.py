@@ -36,6 +36,7 @@ PARTS: Final = {
     "register": ("register", "#2a9d8f"),
     "poll": ("poll", "#7cc6a4"),
     "wait": ("requested wait", "#a3aab5"),
+    "poll_floor": ("own wait between polls", "#cdd2d9"),
     "backoff": ("lost to backoff", "#e08a3c"),
     "other": ("inside aiodps", "#d8b25a"),
 }
@@ -171,13 +172,12 @@ def _over_time(
 
 
 def phase_charts(series: Sequence[Series]) -> dict[str, figure]:
-    """Draw the parts of the mean latency, with and without the wait that the service asked for."""
+    """Draw the parts of the mean latency, with and without the waits before polls."""
     charts = {"phases": _bars(series, PARTS, "mean seconds per device")}
-    if any(parts(one.facts).get("wait") for one in series):
-        rest = [name for name in PARTS if name != "wait"]
-        charts["work"] = _bars(
-            series, rest, "the same without the wait that the service asked for"
-        )
+    waits = {"wait", "poll_floor"}
+    if any(parts(one.facts).get(name) for one in series for name in waits):
+        rest = [name for name in PARTS if name not in waits]
+        charts["work"] = _bars(series, rest, "the same without the waits before polls")
 
     return charts
 

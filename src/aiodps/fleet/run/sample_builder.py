@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from typing import Any, Final
 
 from aiodps.errors import ProvisioningError
 from aiodps.fleet.journal.transport import DeviceState
@@ -11,27 +12,46 @@ from aiodps.models import Assignment, Phase
 from aiodps.observe import PhaseTimes, Step, StepKind
 
 _MAX_MESSAGE_LENGTH = 300
+_END_OF_REQUEST: Final = {
+    *(StepKind.ACCEPTED, StepKind.ASSIGNING, StepKind.RETRYING),
+    *(StepKind.ASSIGNED, StepKind.FAILED),
+}
+"""Steps whose phase is that of the request that has ended, if there was one."""
 
 
 class SampleBuilder:
-    """An `Observer` of one registration.
+    """An `Observer` of one registration that tells whose each second of waiting was.
 
-    `wait` is the time that the service asked for; `backoff` is what retries waited beyond it.
+    `wait` is what the service asked for. What was waited beyond it is ours: `poll_floor` before a
+    poll, `backoff` before a retry. The journal's writes happen during requests, and are taken out
+    of them.
     """
 
     def __init__(self, state: DeviceState, *, shard: int) -> None:
         self._state = state
         self._shard = shard
         self._times = PhaseTimes()
+        self._journal: defaultdict[Phase, float] = defaultdict(float)
+        self._journal_seen = 0.0
+        self._poll_floor = 0.0
         self._backoff = 0.0
         self._retries = 0
 
     def __call__(self, step: Step, /) -> None:
         """Count one step."""
         self._times(step)
-        if step.kind is StepKind.RETRYING:
-            self._retries += 1
-            self._backoff += max(0.0, (step.wait or 0.0) - (self._state.retry_after or 0.0))
+        beyond = max(0.0, (step.wait or 0.0) - (step.requested or 0.0))
+        match step.kind:
+            case StepKind.WAITING:
+                self._poll_floor += beyond
+            case StepKind.RETRYING:
+                self._retries += 1
+                self._backoff += beyond
+
+        if step.kind in _END_OF_REQUEST:
+            written = self._state.journal_seconds
+            self._journal[step.phase] += written - self._journal_seen
+            self._journal_seen = written
 
     def build(
         self,
@@ -67,15 +87,14 @@ class SampleBuilder:
         )
 
     def _phases(self) -> dict[str, float]:
-        """Return seconds by phase, without backoff in `wait` and without the journal's writes."""
-        seconds = dict(self._times.seconds)
-        journal = self._state.journal_seconds
-        for phase, excess in ((Phase.WAIT, self._backoff), (Phase.REGISTER, journal)):
-            if phase in seconds:
-                seconds[phase] = max(0.0, seconds[phase] - excess)
-
-        phases = {phase.value: spent for phase, spent in seconds.items()}
-        return phases | ({"journal": journal} if journal else {})
+        """Return seconds by phase: each second is in one of them, or in the backoff."""
+        taken_out = {**self._journal, Phase.WAIT: self._poll_floor + self._backoff}
+        phases = {
+            phase.value: max(0.0, spent - taken_out.get(phase, 0.0))
+            for phase, spent in self._times.seconds.items()
+        }
+        own = {"journal": self._state.journal_seconds, "poll_floor": self._poll_floor}
+        return phases | {name: spent for name, spent in own.items() if spent}
 
 
 def _result_fields(result: Assignment | Exception | None) -> dict[str, Any]:
