@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import time
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import anyio
 import pytest
 import trio.lowlevel
 import trio.testing
+from anyio import to_thread
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -125,3 +128,16 @@ def jump(seconds: float) -> None:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, JumpingLoop)
     loop.jump(seconds)
+
+
+def use_for_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clock of durations be virtual too, and work for threads be done at once.
+
+    The virtual clock jumps while a thread works; what a thread does would seem to take hours.
+    """
+
+    async def at_once(work: Callable[..., Any], *words: Any, **_: Any) -> Any:
+        return work(*words)
+
+    monkeypatch.setattr(to_thread, "run_sync", at_once)
+    monkeypatch.setattr(time, "monotonic", anyio.current_time)

@@ -13,10 +13,7 @@ class Attested:
 
     identity: TlsIdentity = NoCertificate()  # noqa: RUF009 (frozen)
     sas: str | None = None
-
-    @property
-    def registration_id(self) -> None:
-        """No id of its own."""
+    registration_id: str | None = None
 
     def tls_identity(self) -> TlsIdentity:
         """Return the identity."""

@@ -52,9 +52,7 @@ class Line(server.Line):
 
     def request(self, *, acknowledge: bool = True) -> Asked:
         """Take a request and acknowledge it."""
-        body = self.expect(0x30)
-        size = int.from_bytes(body[:2], "big")
-        asked = Asked(body[2 : 2 + size].decode(), body[2 + size : 4 + size], body[4 + size :])
+        asked = Asked.read(self.expect(0x30))
         if acknowledge:
             self.send(puback(asked.packet_id))
 
@@ -77,6 +75,12 @@ class Asked:
     topic: str
     packet_id: bytes
     body: bytes
+
+    @classmethod
+    def read(cls, packet: bytes) -> Asked:
+        """Read the body of a PUBLISH at QoS 1."""
+        size = int.from_bytes(packet[:2], "big")
+        return cls(packet[2 : 2 + size].decode(), packet[2 + size : 4 + size], packet[4 + size :])
 
     @property
     def rid(self) -> str:

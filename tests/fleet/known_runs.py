@@ -1,0 +1,90 @@
+"""Runs against a service whose delays are known."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from tests.certificates import root
+from tests.fleet.fleets import SETTINGS, options
+from tests.scripted.attested import Attested
+from tests.scripted.known_service import KnownService
+from tests.virtual_time import use_for_everything
+
+from aiodps.fleet.journal.journal import Entry
+from aiodps.fleet.measure.sample import Sample
+from aiodps.fleet.plan.devices import Device, InMemoryDevices
+from aiodps.fleet.plan.spec import ShardSpec
+from aiodps.fleet.report.summary import Facts, Summary, summarize
+from aiodps.fleet.run.session import Session
+
+FACTS = Facts(command="aiodps fleet run", started_at=datetime(2026, 1, 1, tzinfo=UTC), arrivals="")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the fleet says about a run; its devices in their order."""
+
+    samples: Sequence[Sample]
+
+    def summary(self) -> Summary:
+        """Return what the fleet says of the only transport."""
+        (figures,) = summarize(self.samples, FACTS)["transports"].values()
+        return figures  # type: ignore[no-any-return]  # JSON
+
+    def each(self, figure: Callable[[Sample], float]) -> list[float]:
+        """List a figure of every device."""
+        return [figure(sample) for sample in self.samples]
+
+
+async def measured(
+    service: KnownService,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    count: int,
+    shards: int = 1,
+    **changes: Any,
+) -> Measured:
+    """Run a fleet against the service, its shards side by side in this event loop."""
+    use_for_everything(monkeypatch)
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # takes longer than most of these runs
+    (folder / "ca.pem").write_bytes(root().certificate_pem)
+    devices = tuple(_device(f"fleet-{number:04}") for number in range(count))
+    settings = SETTINGS.replace(trust=str(folder / "ca.pem"))
+    specs = [
+        ShardSpec(
+            run_id="run-1",
+            options=options(settings=settings, shards=shards, **changes),
+            shard=shard,
+            source=InMemoryDevices(devices),
+            folder=folder,
+        )
+        for shard in range(shards)
+    ]
+    entries: list[Entry] = []
+
+    async def run(spec: ShardSpec) -> None:
+        with Session(spec) as session:
+            # Nothing here survives a power cut, and no test waits for the disk.
+            session._journal._connection.execute("PRAGMA synchronous=OFF")
+            await session.run()
+            entries.extend(session.entries())
+
+    async with service.running(monkeypatch), anyio.create_task_group() as tasks:
+        for spec in specs:
+            tasks.start_soon(run, spec)
+
+    samples = [entry.sample for entry in entries if entry.sample is not None]
+    return Measured(sorted(samples, key=lambda sample: sample.registration_id))
+
+
+def _device(name: str) -> Device:
+    """Make a device without a certificate: the service takes its word, and TLS costs half."""
+    return Device(registration_id=name, attestation=Attested(registration_id=name))
