@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiodps.fleet.fleet import Fleet
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.measure.sample import Outcome, Sample, read_samples, write_samples
-from aiodps.fleet.plan.arrivals import Burst, Closed, Open
+from aiodps.fleet.plan.arrivals import Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import Device
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
@@ -29,6 +29,8 @@ __all__ = [
     "Sample",
     "SessionEnd",
     "ShardSpec",
+    "Stage",
+    "Staged",
     "read_samples",
     "run_shard",
     "write_samples",

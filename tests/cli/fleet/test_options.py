@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from aiodps.cli.fleet.options import RunArguments, check_start, parse_shard, run_from_arguments
+from aiodps.cli.fleet.options import check_start, parse_shard, run_from_arguments
 from aiodps.cli.fleet.run import command
+from aiodps.cli.fleet.run_options import RunArguments
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
 from aiodps.fleet.plan.run_file import RunFile
 
 
@@ -22,25 +22,6 @@ def made(*words: str, independent: bool = False) -> RunFile:
         typed = {name: value for name, value in context.params.items() if name in names}
 
     return run_from_arguments(RunArguments(**typed), Path("runs/a"), independent=independent)
-
-
-@pytest.mark.parametrize(
-    ("words", "arrivals"),
-    [
-        ([], Closed(concurrency=50)),
-        (["--concurrency", "7"], Closed(concurrency=7)),
-        (["--burst"], Burst()),
-        (["--burst", "--concurrency", "9"], Burst(concurrency=9)),
-        (["--rate", "2.5"], Open(rate=2.5)),
-        (
-            ["--rate", "2", "--arrivals", "poisson", "--ramp", "3", "--concurrency", "4"],
-            Open(rate=2, spacing="poisson", ramp=3, concurrency=4),
-        ),
-    ],
-)
-def test_arrivals(words: list[str], arrivals: Arrivals) -> None:
-    """Each way to say how devices come."""
-    assert made("--emulator", *words).options.arrivals == arrivals
 
 
 def test_a_limit_for_azure_alone(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.fleet.fleets import given, options
 from tests.fleet.plan.test_manifest_devices import issuer, listed
 
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices
 from aiodps.fleet.plan.run_file import RunFile, environment
 from aiodps.fleet.plan.spec import EmulatorOptions
@@ -38,6 +38,7 @@ def run_of(source: DeviceSource, **changes: Any) -> RunFile:
         Burst(),
         Burst(concurrency=7),
         Open(rate=2.5, spacing="poisson", ramp=3, concurrency=9),
+        Staged(stages=(Stage(duration=1, rate=2), Stage(duration=0, rate=0.5)), concurrency=9),
     ],
     ids=lambda arrivals: type(arrivals).__name__,
 )

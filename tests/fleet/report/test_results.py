@@ -15,7 +15,7 @@ from tests.fleet.samples import sample
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Journal, State, journal_path
 from aiodps.fleet.measure.sample import Outcome, read_samples
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import GeneratedDevices
 from aiodps.fleet.report.results import describe_arrivals, read_results, write_results
 from aiodps.fleet.report.summary import read_summary
@@ -118,6 +118,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         (Burst(), None, "all at once"),
         (Open(rate=2.5, ramp=3, concurrency=9), None,
          "open, 2.5/s, constant, ramp 3 s, at most 9 in flight"),
+        (Staged(stages=(Stage(duration=60, rate=50), Stage(duration=0, rate=9.5))), None,
+         "open, to 50/s in 60 s, then to 9.5/s in 0 s, constant"),
     ],
 )  # fmt: skip
 def test_arrivals_in_words(arrivals: Arrivals, limit: float | None, words: str) -> None:

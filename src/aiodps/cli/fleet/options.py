@@ -9,13 +9,13 @@ import secrets
 import shlex
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aiodps.cli.fleet.arrivals import arrivals_from_arguments, check_stages, generated_count
+from aiodps.cli.fleet.run_options import RunArguments
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.local_emulator import LocalEmulator
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Spacing
 from aiodps.fleet.plan.devices import DeviceSource
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
 from aiodps.fleet.plan.run_file import RunFile, options_as_json
@@ -23,45 +23,11 @@ from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
 from aiodps.fleet.run.launch import start_has_passed
 from aiodps.settings import Settings
 
-DEFAULT_DEVICES: Final = 100
-DEFAULT_CONCURRENCY: Final = 50
-_WITH_EMULATOR: Final = ("devices", "assign_after", "retry_after")
+_WITH_EMULATOR: Final = ("devices", "duration", "assign_after", "retry_after")
 _WITH_MANIFEST: Final = (
     *("manifest", "id_scope", "endpoint", "rest_port", "mqtt_port", "trust", "hub_suffixes"),
     *("ca", "ca_key", "ca_key_password_file", "keys_out"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunArguments:
-    """The options that define a run, as given on the command line; None if not given."""
-
-    emulator: bool
-    devices: int | None
-    assign_after: float | None
-    retry_after: int | None
-    manifest: str | None
-    id_scope: str | None
-    endpoint: str | None
-    rest_port: int | None
-    mqtt_port: int | None
-    trust: str | None
-    hub_suffixes: tuple[str, ...]
-    ca: str | None
-    ca_key: str | None
-    ca_key_password_file: str | None
-    keys_out: str | None
-    transport: str
-    concurrency: int | None
-    rate: float | None
-    arrivals: Spacing
-    ramp: float
-    burst: bool
-    limit_rate: float | None
-    timeout: float
-    min_poll: float
-    seed: int | None
-    shards: int
 
 
 def run_from_arguments(arguments: RunArguments, folder: Path, *, independent: bool) -> RunFile:
@@ -76,9 +42,14 @@ def run_from_arguments(arguments: RunArguments, folder: Path, *, independent: bo
         ConfigurationError: If a value cannot be used, or two contradict each other.
     """
     _check_combinations(arguments)
-    devices = _generated_devices if arguments.emulator else _manifest_devices
-    source = devices(arguments, folder)
     options = _options(arguments, independent=independent)
+    if arguments.emulator:
+        count = generated_count(arguments, options)
+        source: DeviceSource = LocalEmulator.for_run(folder).devices(count)
+    else:
+        source = _manifest_devices(arguments, folder)
+        check_stages(options, len(source.registration_ids()))
+
     return RunFile(
         run_id=_run_id(options, source) if independent else secrets.token_hex(8),
         options=options,
@@ -149,7 +120,7 @@ def _options(arguments: RunArguments, *, independent: bool) -> RunOptions:
         ports={name: port for name, port in ports.items() if port is not None},
         min_poll_interval=arguments.min_poll,
         transports=tuple(word.strip() for word in arguments.transport.split(",")),
-        arrivals=_arrivals(arguments),
+        arrivals=arrivals_from_arguments(arguments),
         limit_rate=arguments.limit_rate,
         seed=seed,
         shards=arguments.shards,
@@ -175,36 +146,6 @@ def _settings(arguments: RunArguments) -> Settings:
         hub_suffixes=arguments.hub_suffixes or None,
         timeout=arguments.timeout,
     )
-
-
-def _arrivals(arguments: RunArguments) -> Arrivals:
-    rate, concurrency = arguments.rate, arguments.concurrency
-    if arguments.burst and rate is not None:
-        raise ConfigurationError(
-            "--rate and --burst cannot be used together",
-            setting="rate",
-            hint="leave out one of them",
-        )
-
-    if rate is None and (arguments.ramp or arguments.arrivals != "constant"):
-        raise ConfigurationError(
-            "--ramp and --arrivals need a --rate", setting="rate", hint="give --rate R"
-        )
-
-    if arguments.burst:
-        return Burst(concurrency=concurrency)
-
-    if rate is None:
-        return Closed(concurrency=DEFAULT_CONCURRENCY if concurrency is None else concurrency)
-
-    return Open(
-        rate=rate, spacing=arguments.arrivals, ramp=arguments.ramp, concurrency=concurrency
-    )
-
-
-def _generated_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
-    count = DEFAULT_DEVICES if arguments.devices is None else arguments.devices
-    return LocalEmulator.for_run(folder).devices(count)
 
 
 def _manifest_devices(arguments: RunArguments, folder: Path) -> DeviceSource:

@@ -10,13 +10,21 @@ from typing import Any
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet.options import RunArguments, check_start, parse_shard, run_from_arguments
+from aiodps.cli.fleet.options import check_start, parse_shard, run_from_arguments
 from aiodps.cli.fleet.output import (
     EXIT_CODES,
     FleetCommand,
     run_and_report,
 )
-from aiodps.cli.fleet.run_options import ARRIVALS, DEVICES, MACHINES, OUTPUT, SERVICE, THRESHOLDS
+from aiodps.cli.fleet.run_options import (
+    ARRIVALS,
+    DEVICES,
+    MACHINES,
+    OUTPUT,
+    SERVICE,
+    THRESHOLDS,
+    RunArguments,
+)
 from aiodps.cli.output import err
 from aiodps.fleet.report.thresholds import parse
 from aiodps.fleet.runs import create_run

@@ -1,10 +1,50 @@
-"""Options of `aiodps fleet`, under the headings of its help."""
+"""Options of `aiodps fleet`, under the headings of its help, and the values of those of a run."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import click
 
-from aiodps.cli.option_groups import GroupedOption, in_group
+from aiodps.cli.option_groups import Duration, GroupedOption, in_group
+from aiodps.fleet.plan.arrivals import Spacing
+
+DURATION = Duration()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunArguments:
+    """The options that define a run, as given on the command line; None if not given."""
+
+    emulator: bool
+    devices: int | None
+    assign_after: float | None
+    retry_after: int | None
+    manifest: str | None
+    id_scope: str | None
+    endpoint: str | None
+    rest_port: int | None
+    mqtt_port: int | None
+    trust: str | None
+    hub_suffixes: tuple[str, ...]
+    ca: str | None
+    ca_key: str | None
+    ca_key_password_file: str | None
+    keys_out: str | None
+    transport: str
+    concurrency: int | None
+    rate: float | None
+    arrivals: Spacing
+    ramp: float
+    duration: float | None
+    stages: str | None
+    burst: bool
+    limit_rate: float | None
+    timeout: float
+    min_poll: float
+    seed: int | None
+    shards: int
+
 
 DEVICES = in_group(
     "Devices",
@@ -48,11 +88,17 @@ ARRIVALS = in_group(
     GroupedOption(["--rate"], type=float, metavar="R",
                   help="Devices started per second, whether or not others have ended."),
     GroupedOption(["--arrivals"], type=click.Choice(["constant", "poisson"]), default="constant",
-                  show_default=True, help="Spacing of the devices at --rate."),
-    GroupedOption(["--ramp"], type=float, default=0.0, metavar="S",
-                  help="Seconds over which --rate rises from zero."),
+                  show_default=True, help="Spacing of the devices at --rate or --stages."),
+    GroupedOption(["--ramp"], type=DURATION, default=0.0, metavar="D",
+                  help="Time in which --rate rises from zero, such as 30s or 5m."),
+    GroupedOption(["--duration"], type=DURATION, metavar="D",
+                  help="How long devices start at --rate; in place of --devices."),
+    GroupedOption(["--stages"], metavar="LIST",
+                  help="Rates that change, such as 1m:50,5m:200: from 0 to 50/s in 1 min, then to "
+                       "200/s in 5 min; 0s:50 is a step."),
     GroupedOption(["--concurrency"], type=int, metavar="C",
-                  help="Most devices in flight. Default: 50; with --rate or --burst: no limit."),
+                  help="Most devices in flight. Default: 50; no limit with --rate, --stages or "
+                       "--burst."),
     GroupedOption(["--burst"], is_flag=True,
                   help="Start all devices at once, as when the power comes back."),
     GroupedOption(["--limit-rate"], type=float, metavar="N",

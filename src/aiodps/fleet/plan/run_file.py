@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.plan.arrivals import Burst, Closed, Open
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices, UnavailableDevices
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
@@ -25,9 +25,10 @@ DRAFT: Final = f".{NAME}"
 """What is written first: all that a process leaves that is killed while it writes."""
 VERSION: Final = 2
 """Of the file format; 2 has `options` in place of `plan`."""
-_ARRIVALS: Final[Mapping[str, type[Closed | Open | Burst]]] = {
+_ARRIVALS: Final[Mapping[str, type[Closed | Open | Staged | Burst]]] = {
     "closed": Closed,
     "open": Open,
+    "staged": Staged,
     "burst": Burst,
 }
 _PACKAGES: Final = ("aiodps", "httpx", "h11", "aiomqtt", "paho-mqtt", "anyio", "cryptography")
@@ -42,7 +43,7 @@ def environment() -> dict[str, str]:
     facts = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "processors": str(_processors()),
     }
@@ -144,16 +145,25 @@ def options_as_json(options: RunOptions) -> dict[str, Any]:
 
 
 def _read_options(data: dict[str, Any]) -> RunOptions:
-    arrivals, emulator = dict(data["arrivals"]), data["emulator"]
+    emulator = data["emulator"]
     return RunOptions(
         **{
             **data,
             "settings": Settings().replace(**data["settings"]),
-            "arrivals": _ARRIVALS[arrivals.pop("kind")](**arrivals),
+            "arrivals": _read_arrivals(data["arrivals"]),
             "transports": tuple(data["transports"]),
             "emulator": None if emulator is None else EmulatorOptions(**emulator),
         }
     )
+
+
+def _read_arrivals(data: dict[str, Any]) -> Arrivals:
+    fields = dict(data)
+    kind = _ARRIVALS[fields.pop("kind")]
+    if "stages" in fields:
+        fields["stages"] = tuple(Stage(**stage) for stage in fields["stages"])
+
+    return kind(**fields)
 
 
 def _source_as_json(source: DeviceSource) -> dict[str, Any]:

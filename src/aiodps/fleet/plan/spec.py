@@ -11,7 +11,7 @@ from typing import Final
 
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, unusable
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged, unusable
 from aiodps.fleet.plan.devices import DeviceSource
 from aiodps.network.trust import Trust
 from aiodps.registration.retry import RetryPolicy
@@ -125,16 +125,18 @@ class RunOptions:
             raise unusable("limit_rate", self.limit_rate, "a number of devices per minute")
 
         limit = self.max_per_minute
-        match self.arrivals:
+        arrivals = self.arrivals
+        match arrivals:
             case Burst() if limit is not None:
                 raise ConfigurationError(
                     f"a burst starts all devices at once, and the limit is {limit:g} per minute",
                     setting="limit_rate",
                     hint="give --limit-rate 0 for no limit, if you may overload the service",
                 )
-            case Open(rate=rate) if limit is not None and rate * 60 > limit:
+            case Open() | Staged() if limit is not None and arrivals.highest_rate * 60 > limit:
                 raise ConfigurationError(
-                    f"{rate:g} devices per second exceed the limit of {limit:g} per minute",
+                    f"{arrivals.highest_rate:g} devices per second exceed the limit of {limit:g} "
+                    "per minute",
                     setting="rate",
                     hint=f"give a rate up to {limit / 60:g}, or another --limit-rate",
                 )

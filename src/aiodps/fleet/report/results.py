@@ -18,7 +18,7 @@ from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
 from aiodps.fleet.measure.generator_load import GeneratorLoad, worst
 from aiodps.fleet.measure.percentiles import write_hgrm
 from aiodps.fleet.measure.sample import Outcome, Sample, write_samples
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
 
@@ -159,6 +159,10 @@ def describe_arrivals(arrivals: Arrivals, limit_rate: float | None) -> str:
             words = ["all at once"]
         case Open(rate=rate, spacing=spacing, ramp=ramp):
             words = [f"open, {rate:g}/s", spacing, *([f"ramp {ramp:g} s"] if ramp else [])]
+
+        case Staged(stages=stages, spacing=spacing):
+            parts = (f"to {each.rate:g}/s in {each.duration:g} s" for each in stages)
+            words = [f"open, {', then '.join(parts)}", spacing]
 
     if not isinstance(arrivals, Closed) and arrivals.concurrency is not None:
         words.append(f"at most {arrivals.concurrency} in flight")

@@ -15,7 +15,7 @@ from aiodps.fleet.journal.background import background_task
 from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
 from aiodps.fleet.measure.generator_load import GeneratorLoad, SelfMonitor, raise_fd_limit
 from aiodps.fleet.measure.progress import Progress, ProgressCounter
-from aiodps.fleet.plan.arrivals import Arrivals, Burst, Open, schedule, share
+from aiodps.fleet.plan.arrivals import Arrivals, Burst, Open, Staged, schedule, share
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.engine import Engine, Job, remaining_jobs
 from aiodps.fleet.run.pacer import Pacer
@@ -108,7 +108,7 @@ class Session:
         for order in self._early_orders:
             order(engine)
 
-        if isinstance(self._arrivals, Open):
+        if isinstance(self._arrivals, Open | Staged):
             # How the service stands the rate is what is measured: nothing here may lower it.
             lift_handshake_limit()
 
