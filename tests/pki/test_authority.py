@@ -47,15 +47,15 @@ def test_chains_pass_openssl_strictly(tmp_path: Path, key_type: KeyType, depth: 
 
 @KEY_TYPES
 @DEPTHS
-@pytest.mark.parametrize("host", ["dps.test", "127.0.0.1"])
-def test_chains_pass_strict_tls(tmp_path: Path, key_type: KeyType, depth: int, host: str) -> None:
+def test_chains_pass_strict_tls(tmp_path: Path, key_type: KeyType, depth: int) -> None:
     """Two sides that verify as Python 3.13 does shake hands."""
     root, issuer = authority(key_type, depth)
     device = issuer.device("sensor-7", key_type=key_type)
     server = issuer.server(names=["dps.test", "127.0.0.1"], key_type=key_type)
-    shown = shake_hands(tmp_path, client=device, server=server, root=root, host=host)
+    for host in ("dps.test", "127.0.0.1"):
+        shown = shake_hands(tmp_path, client=device, server=server, root=root, host=host)
 
-    assert x509.load_der_x509_certificate(shown) == device.certificate
+        assert x509.load_der_x509_certificate(shown) == device.certificate
 
 
 BAD = {

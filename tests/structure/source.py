@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -25,8 +26,9 @@ def dotted(path: Path) -> str:
     return name.removesuffix(".__init__")
 
 
+@cache
 def tree(path: Path) -> ast.Module:
-    """Read a file."""
+    """Read a file; nobody may change what comes back."""
     return ast.parse(path.read_text("utf-8"))
 
 

@@ -43,10 +43,12 @@ def uses_of_time(source: str) -> Iterator[str]:
     tree = ast.parse(source)
     names = names_of(tree)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
+        match node:
+            case ast.Call(func=ast.Name() | ast.Attribute(value=ast.Name()) as func):
+                root, _, rest = ast.unparse(func).partition(".")
+            case _:
+                continue
 
-        root, _, rest = ast.unparse(node.func).partition(".")
         name = ".".join(filter(None, (names.get(root, root), rest)))
         nothing = [ast.unparse(each) for each in node.args] == ["0"]
         if name in CLOCKS or (name in SLEEPS and not nothing):

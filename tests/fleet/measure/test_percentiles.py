@@ -40,14 +40,14 @@ def test_a_percentile_is_a_value_with_enough_at_or_below_it(
 
 
 @pytest.mark.parametrize("name", REPORTED)
-def test_numpy_agrees_for_every_number_of_values(name: str) -> None:
+def test_numpy_agrees_for_numbers_of_values(name: str) -> None:
     """`numpy.quantile` and `numpy.percentile` with "inverted_cdf" take the same rank.
 
     But for p99.9 of full thousands: `numpy.percentile` divides by 100 in floats first, and
     99.9 / 100 is more than 0.999 there, so that its p99.9 of 1000 values is the greatest.
     """
     fraction = float(Fraction(name) / 100)
-    for count in (*range(1, 2001), 10_000, 20_000, 100_000):
+    for count in (*range(1, 203), *range(999, 1003), 2000, 9_999, 10_000, 100_000):
         values = np.arange(count)
         ours = percentile(range(count), name)
 
