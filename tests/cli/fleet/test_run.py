@@ -121,7 +121,7 @@ BAD = "registration_id,certificate\ndev-1,nowhere.pem\ndev/2,x.pem\ndev-3,nowher
         pytest.param(["--emulator", "--shards", "99"], "concurrency cannot be", id="shards"),
         pytest.param(["--emulator", "--fail-if", "p98>1"], "not a valid threshold", id="threshold"),
         pytest.param(["--emulator", "--fail-if", ""], "not a valid threshold", id="empty threshold"),
-        pytest.param(["--emulator", "--start-at", "12"], "more than an hour ago", id="start"),
+        pytest.param(["--emulator", "--start-at", "12"], "has passed", id="start"),
         pytest.param(["--emulator", "--limit-rate", "60", "--rate", "2"], "limit of 60", id="limit"),
         pytest.param(
             ["--manifest", "good.csv", "--id-scope", "0ne1", "--burst"], "1000 per minute",
