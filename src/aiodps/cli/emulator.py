@@ -207,7 +207,7 @@ def _trust(dps: Emulator, path: str) -> None:
 
 def _check_references(dps: Emulator, enrollments: Iterable[Enrollment]) -> None:
     """Refuse groups that refer to a CA certificate which nobody has uploaded."""
-    from aiodps.emulator.service.enrollments.rules import (  # noqa: PLC0415 (an extra)
+    from aiodps.emulator.service.enrollment_rules import (  # noqa: PLC0415 (an extra)
         as_configuration_error,
         check_ca_references,
     )

@@ -20,13 +20,13 @@ from aiodps.emulator.protocol.formats import guid, is_registration_id
 from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response
 from aiodps.emulator.service.authentication.authenticate import Authenticator
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
-from aiodps.emulator.service.enrollments.allocation import LinkedHubs
-from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
-from aiodps.emulator.service.enrollments.rules import (
+from aiodps.emulator.service.enrollment_rules import (
     as_configuration_error,
     check_ca_references,
     check_enrollment,
 )
+from aiodps.emulator.service.enrollments.allocation import LinkedHubs
+from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.enrollments.store import Enrollment, Enrollments
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.registrations.hub_devices import HubDevices
