@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,12 @@ class Measured:
 
     samples: Sequence[Sample]
 
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Measured:
+        """Take the samples of entries."""
+        samples = [entry.sample for entry in entries if entry.sample is not None]
+        return cls(sorted(samples, key=lambda sample: sample.registration_id))
+
     def summary(self) -> Summary:
         """Return what the fleet says of the only transport."""
         (figures,) = summarize(self.samples, FACTS)["transports"].values()
@@ -53,21 +60,8 @@ async def measured(
     **changes: Any,
 ) -> Measured:
     """Run a fleet against the service, its shards side by side in this event loop."""
-    use_for_everything(monkeypatch)
-    monkeypatch.setattr(gc, "collect", lambda: 0)  # takes longer than most of these runs
-    (folder / "ca.pem").write_bytes(root().certificate_pem)
-    devices = tuple(_device(f"fleet-{number:04}") for number in range(count))
-    settings = SETTINGS.replace(trust=str(folder / "ca.pem"))
-    specs = [
-        ShardSpec(
-            run_id="run-1",
-            options=options(settings=settings, shards=shards, **changes),
-            shard=shard,
-            source=InMemoryDevices(devices),
-            folder=folder,
-        )
-        for shard in range(shards)
-    ]
+    use_virtual_clocks(monkeypatch)
+    specs = shard_specs(folder, count=count, shards=shards, **changes)
     entries: list[Entry] = []
 
     async def run(spec: ShardSpec) -> None:
@@ -81,8 +75,31 @@ async def measured(
         for spec in specs:
             tasks.start_soon(run, spec)
 
-    samples = [entry.sample for entry in entries if entry.sample is not None]
-    return Measured(sorted(samples, key=lambda sample: sample.registration_id))
+    return Measured.of(entries)
+
+
+def use_virtual_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every clock be virtual, the wall clock too; leave out what takes time for nothing."""
+    use_for_everything(monkeypatch)
+    monkeypatch.setattr(time, "time", lambda: 1e9 + anyio.current_time())
+    monkeypatch.setattr(gc, "collect", lambda: 0)  # takes longer than most of these runs
+
+
+def shard_specs(folder: Path, *, count: int, shards: int = 1, **changes: Any) -> list[ShardSpec]:
+    """Make the shards of a run of so many devices against the service."""
+    (folder / "ca.pem").write_bytes(root().certificate_pem)
+    devices = tuple(_device(f"fleet-{number:04}") for number in range(count))
+    settings = SETTINGS.replace(trust=str(folder / "ca.pem"))
+    return [
+        ShardSpec(
+            run_id="run-1",
+            options=options(settings=settings, shards=shards, **changes),
+            shard=shard,
+            source=InMemoryDevices(devices),
+            folder=folder,
+        )
+        for shard in range(shards)
+    ]
 
 
 def _device(name: str) -> Device:

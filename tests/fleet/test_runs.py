@@ -149,7 +149,7 @@ def test_it_begins_when_told(tmp_path: Path) -> None:
         at = time.time() + 1.5
         results = resumed(tmp_path / "out", Stop(), start_at=at)
 
-    assert results.sessions[0]["started"] >= at
+    assert results.sessions[0].started >= at
 
 
 _HOLDER = """

@@ -15,7 +15,8 @@ from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.devices import Device, DeviceSource, InMemoryDevices
 from aiodps.fleet.plan.run_file import NAME, RunFile
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec
-from aiodps.fleet.report.results import Results, write_results
+from aiodps.fleet.report.journals import ShardJournal
+from aiodps.fleet.report.results import Results, results_of, write_results
 from aiodps.fleet.run.session import Session
 
 
@@ -90,7 +91,8 @@ class Fleet:
         """
         session = self._opened()
         await session.run()
-        results = Results(run=self._run, entries=session.entries(), sessions=session.sessions())
+        journal = ShardJournal(session.entries(), session.sessions()).with_interrupted()
+        results = results_of(self._run, [journal])
         self._resources.close()
         await to_thread.run_sync(write_results, self._folder, results)
         return results

@@ -37,6 +37,12 @@ def test_a_limit_for_azure_alone(tmp_path: Path) -> None:
     assert made(*earnest, "--endpoint", "dps.example").options.max_per_minute is None
 
 
+def test_a_journal_in_memory() -> None:
+    """For load tests; the default is durable, and Azure has to be forced."""
+    assert made("--emulator").options.durable
+    assert not made("--emulator", "--journal", "memory").options.durable
+
+
 def test_independent_shards_agree(tmp_path: Path) -> None:
     """The same words give the same run and the same seed, on any machine; others another run."""
     first, second = (made("--emulator", "--devices", "5", independent=True) for _ in range(2))

@@ -18,11 +18,13 @@ from tests.fleet.samples import sample
 
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Entry, Journal, State
+from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.sample import Outcome
 
 PLANNED = [
     Entry(number=number, registration_id=f"dev-{number}", transport="mqtt") for number in range(20)
 ]
+SESSION = SessionFacts(started=1.0)
 
 
 def begun(path: Path) -> Journal:
@@ -44,12 +46,12 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     with begun(path) as journal:
         journal.write([sent])
         journal.write([operation, failed])
-        journal.write_session(0, {"started": 1.0})
-        journal.write_session(0, {"started": 1.0, "seconds": 2.0})
+        journal.write([], SESSION)
+        journal.write([], dataclasses.replace(SESSION, seconds=2.0))
 
     with Journal.open(path, run_id="run-1") as journal:
         entries = journal.entries()
-        assert journal.sessions() == [{"started": 1.0, "seconds": 2.0}]
+        assert journal.sessions() == [dataclasses.replace(SESSION, seconds=2.0)]
 
     assert [entry.number for entry in entries] == list(range(20))
     assert entries[2] == operation
@@ -66,6 +68,26 @@ def test_it_is_written_with_every_commit(tmp_path: Path) -> None:
     assert (mode, synchronous) == ("wal", 2)
 
 
+def test_in_memory_nothing_is_synced(tmp_path: Path) -> None:
+    """The system has what was written, so that the death of the process loses nothing."""
+    path = tmp_path / "j.sqlite"
+    begun(path).close()
+    with Journal.open(path, durable=False) as journal:
+        (synchronous,) = journal._connection.execute("PRAGMA synchronous").fetchone()
+
+    assert synchronous == 0
+
+
+@pytest.mark.sockets
+def test_a_kill_while_the_journal_was_created(tmp_path: Path) -> None:
+    """A draft and its log are written anew; the journal exists whole or not at all."""
+    path = tmp_path / "j.sqlite"
+    subprocess.run([sys.executable, "-c", _KILLED_DRAFT, str(tmp_path)], check=False)
+    assert {file.name for file in tmp_path.iterdir()} == {"j.sqlite.new", "j.sqlite.new-wal"}
+    with begun(path) as journal:
+        assert journal.entries() == PLANNED
+
+
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     """A second one is refused, also one that only reads."""
     path = tmp_path / "j.sqlite"
@@ -75,6 +97,14 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     assert caught.value.reason == "in_use"
 
 
+_KILLED_DRAFT = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1] + "/j.sqlite.new")
+connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+connection.execute("PRAGMA journal_mode=WAL")
+connection.execute("CREATE TABLE about (version INTEGER)")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 _KILLED = """
 import dataclasses, os, signal, sys
 from pathlib import Path

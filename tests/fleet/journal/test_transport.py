@@ -29,6 +29,7 @@ class Both:
         self.answer = answer
         self.happened: list[Entry | Request | str] = []
         self.full = False
+        self.durable = True
 
     async def write(self, entry: Entry) -> None:
         """Write, as a writer does."""
@@ -74,6 +75,17 @@ async def test_sent_is_written_before_the_register_leaves() -> None:
     assert both.happened == ["connect", sent, Register(None), operation, "close"]
     assert record.entry == operation
     assert record.journal_seconds > 0
+
+
+async def test_a_journal_in_memory_takes_no_time() -> None:
+    """Nobody waits for it, and it is no phase of the registration's."""
+    both = Both(ACCEPTED)
+    both.durable = False
+    transport, record = recording(both)
+    await transport.exchange(Register(None))
+
+    assert record.entry.state is State.OPERATION
+    assert record.journal_seconds == 0
 
 
 async def test_a_poll_is_not_written() -> None:

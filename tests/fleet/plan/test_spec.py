@@ -56,6 +56,20 @@ def test_azure_has_its_quota() -> None:
         RunOptions(settings=AZURE, arrivals=Burst())
 
 
+def test_azure_needs_a_durable_journal() -> None:
+    """What a kill loses is registered and billed again there, unless somebody wants it so."""
+    assert options(journal="memory").durable is False
+    assert RunOptions(settings=AZURE).durable
+    with pytest.raises(ConfigurationError, match="bills each register request") as caught:
+        RunOptions(settings=AZURE, journal="memory")
+
+    assert caught.value.setting == "journal"
+    forced = RunOptions(settings=AZURE, journal="memory", force_memory_journal=True)
+    assert not forced.durable
+    with pytest.raises(ConfigurationError):
+        options(journal="paper")
+
+
 def test_azure_is_not_polled_faster_than_it_allows() -> None:
     """Less than two seconds between polls are for emulators."""
     with pytest.raises(ConfigurationError, match="five polls"):

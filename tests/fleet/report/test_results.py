@@ -14,6 +14,7 @@ from tests.fleet.samples import sample
 
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Journal, State, journal_path
+from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.sample import Outcome, read_samples
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import GeneratedDevices
@@ -21,6 +22,7 @@ from aiodps.fleet.report.results import describe_arrivals, read_results, write_r
 from aiodps.fleet.report.summary import read_summary
 
 SOURCE = GeneratedDevices(count=20, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
+SESSION = SessionFacts(started=1e9, seconds=2.0, ended=True, generator_load={"cpu_share": 0.99})
 
 
 def run_folder(folder: Path, *, shards: int = 1) -> Path:
@@ -44,9 +46,7 @@ def run_folder(folder: Path, *, shards: int = 1) -> Path:
                 ),
             ]
         )
-        journal.write_session(
-            0, {"started": 1e9, "seconds": 2.0, "generator_load": {"cpu_share": 0.99}}
-        )
+        journal.write([], SESSION)
 
     return folder
 

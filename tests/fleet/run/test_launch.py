@@ -45,7 +45,7 @@ def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:
     started = []
     for shard in range(3):
         with Journal.open(journal_path(tmp_path, shard)) as journal:
-            started.append(journal.sessions()[0]["started"])
+            started.append(journal.sessions()[0].started)
 
     assert [end.progress.assigned for end in ends] == [4, 3, 3]
     assert max(started) == min(started)

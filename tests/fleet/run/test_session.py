@@ -223,12 +223,12 @@ async def test_times_of_all_sessions_count_from_the_first(tmp_path: Path) -> Non
             await session.run()
 
         with Session(shard) as session:
-            started = session._journal.sessions()[0]["started"]
+            started = session.sessions()[0].started
             await session.run()
 
     (entry,) = entries(tmp_path)
     with Journal.open(journal_path(tmp_path, 0)) as journal:
-        second = journal.sessions()[1]["started"]
+        second = journal.sessions()[1].started
 
     assert entry.sample is not None
     assert entry.sample.intended == pytest.approx(second - started)

@@ -124,6 +124,8 @@ def _options(arguments: RunArguments, *, independent: bool) -> RunOptions:
         limit_rate=arguments.limit_rate,
         seed=seed,
         shards=arguments.shards,
+        journal=arguments.journal,
+        force_memory_journal=arguments.force_memory_journal,
         emulator=EmulatorOptions(
             assign_after=arguments.assign_after, retry_after=arguments.retry_after
         )

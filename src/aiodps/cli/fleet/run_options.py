@@ -8,6 +8,7 @@ import click
 
 from aiodps.cli.option_groups import Duration, GroupedOption, in_group
 from aiodps.fleet.plan.arrivals import Spacing
+from aiodps.fleet.plan.spec import JournalMode
 
 DURATION = Duration()
 
@@ -44,6 +45,8 @@ class RunArguments:
     min_poll: float
     seed: int | None
     shards: int
+    journal: JournalMode
+    force_memory_journal: bool
 
 
 DEVICES = in_group(
@@ -113,6 +116,11 @@ MACHINES = in_group(
                   help="Number of processes that share the devices."),
     GroupedOption(["--shard"], metavar="I/N",
                   help="Run only this shard, counted from 0; see `fleet merge`."),
+    GroupedOption(["--journal"], type=click.Choice(["durable", "memory"]), default="durable",
+                  show_default=True,
+                  help="memory: no device waits for the disk; for load tests."),
+    GroupedOption(["--force-memory-journal"], is_flag=True,
+                  help="Allow --journal memory on Azure, which bills what is sent again."),
     GroupedOption(["--start-at"], type=float, metavar="T",
                   help="When to start, in seconds since 1970."),
     DASK,

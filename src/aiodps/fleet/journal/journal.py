@@ -1,8 +1,8 @@
 """The journal of a shard: the state of each registration, on disk, for a run to resume from.
 
-One SQLite file for each shard, with a write-ahead log and `synchronous=FULL`: once `write` has
-returned, the entries survive a power loss. One process at a time can open it. See
-docs/design/0020-the-fleets-journal.md.
+One SQLite file for each shard, with a write-ahead log. If it is durable (`synchronous=FULL`), what
+`write` has returned from survives a power loss; if not, only the death of the process. One process
+at a time can open it. See docs/design/0020-the-fleets-journal.md.
 
 planned -> sent -> operation -> assigned | failed
 """
@@ -21,20 +21,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from aiodps.errors import JournalError
+from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.sample import Outcome, Sample
 
-VERSION = 2
-"""Of the file format; 2 has `register_requests` in its samples."""
+VERSION = 3
+"""Of the file format; 3 has the first intended and actual start of each registration."""
 
 _SCHEMA = """
 CREATE TABLE about (version INTEGER, run_id TEXT, shard INTEGER);
 CREATE TABLE registrations (
     number INTEGER PRIMARY KEY, registration_id TEXT, transport TEXT,
-    state TEXT, sent INTEGER, operation_id TEXT, sample TEXT, crc INTEGER
+    state TEXT, sent INTEGER, operation_id TEXT, intended REAL, started REAL, sample TEXT,
+    crc INTEGER
 );
 CREATE TABLE sessions (number INTEGER PRIMARY KEY, facts TEXT);
 """
-_COLUMNS = "registration_id, transport, state, sent, operation_id, sample"
+_COLUMNS = "registration_id, transport, state, sent, operation_id, intended, started, sample"
 
 
 class State(enum.StrEnum):
@@ -70,6 +72,11 @@ class Entry:
     """Register requests sent or about to be sent, in all sessions."""
     operation_id: str | None = None
     """The operation to poll; None if there is none."""
+    intended: float | None = None
+    """Its first intended start in seconds of the run, in whatever session that was; None if it
+    has not begun."""
+    started: float | None = None
+    """Its first actual start in seconds of the run; None if it has not begun."""
     sample: Sample | None = None
     """Its measurements; None until it has ended or was interrupted."""
 
@@ -79,7 +86,7 @@ class Entry:
         sample = None if self.sample is None else json.dumps(asdict(self.sample))
         cells = (
             *(self.registration_id, self.transport, self.state.value),
-            *(self.sent, self.operation_id, sample),
+            *(self.sent, self.operation_id, self.intended, self.started, sample),
         )
         return (self.number, *cells, _checksum(self.number, cells))
 
@@ -98,8 +105,16 @@ class Journal:
         self._connection = connection
 
     @classmethod
-    def create(cls, path: Path, *, run_id: str, shard: int, entries: Iterable[Entry]) -> Self:
-        """Create a journal with the planned entries.
+    def create(
+        cls,
+        path: Path,
+        *,
+        run_id: str,
+        shard: int,
+        entries: Iterable[Entry],
+        durable: bool = True,
+    ) -> Self:
+        """Create a journal with the planned entries; open it as `open` does.
 
         Raises:
             JournalError: If it cannot be written.
@@ -117,15 +132,16 @@ class Journal:
             draft.replace(path)
             _sync(path.parent)
 
-        return cls.open(path, run_id=run_id)
+        return cls.open(path, run_id=run_id, durable=durable)
 
     @classmethod
-    def open(cls, path: Path, *, run_id: str | None = None) -> Self:
+    def open(cls, path: Path, *, run_id: str | None = None, durable: bool = True) -> Self:
         """Open an existing journal, and check its integrity.
 
         Args:
             path: The file.
             run_id: The run it must belong to; None for any.
+            durable: Whether writes survive a power loss, and not only the death of the process.
 
         Raises:
             JournalError: If it is missing, damaged, in use, or of another run.
@@ -138,7 +154,7 @@ class Journal:
             )
 
         with _as_journal_error(path):
-            connection = _connect(path)
+            connection = _connect(path, durable=durable)
 
         try:
             with _as_journal_error(path):
@@ -149,14 +165,18 @@ class Journal:
 
         return cls(path, connection)
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Write entries in one transaction; they are durable when this returns.
+    def write(self, entries: Sequence[Entry], session: SessionFacts | None = None) -> None:
+        """Write entries, and the facts of their session, in one transaction.
 
         Raises:
-            JournalError: If they are not. Nothing may be written to the journal after that.
+            JournalError: If they are not written. Nothing may be written to the journal after
+                that.
         """
         with _as_journal_error(self.path), self._connection:
             self._connection.executemany(_INSERT, [entry.row for entry in entries])
+            if session is not None:
+                row = (session.number, json.dumps(asdict(session)))
+                self._connection.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", row)
 
     def entries(self) -> list[Entry]:
         """Return all entries in the order of the run.
@@ -171,22 +191,11 @@ class Journal:
 
         return [_entry(row, self.path) for row in rows]
 
-    def write_session(self, number: int, facts: dict[str, Any]) -> None:
-        """Write the facts of a session, and replace earlier ones.
-
-        Raises:
-            JournalError: If it cannot be written.
-        """
-        with _as_journal_error(self.path), self._connection:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO sessions VALUES (?, ?)", (number, json.dumps(facts))
-            )
-
-    def sessions(self) -> list[dict[str, Any]]:
+    def sessions(self) -> list[SessionFacts]:
         """Return the facts of each session, oldest first."""
         with _as_journal_error(self.path):
             rows = self._connection.execute("SELECT facts FROM sessions ORDER BY number")
-            return [json.loads(facts) for (facts,) in rows]
+            return [SessionFacts(**json.loads(facts)) for (facts,) in rows]
 
     def close(self) -> None:
         """Close the file; may be called more than once."""
@@ -200,16 +209,16 @@ class Journal:
         self.close()
 
 
-_INSERT = "INSERT OR REPLACE INTO registrations VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT OR REPLACE INTO registrations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=0.5, check_same_thread=False)
     try:
         # Exclusive: a second process is refused, and no shared memory file is needed.
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
         connection.execute("BEGIN EXCLUSIVE")
         connection.commit()
     except BaseException:

@@ -1,7 +1,7 @@
 """A transport that writes register requests and operation ids to the journal.
 
-It wraps the real transport, so that no registration can bypass it: each register request is
-durable before it is sent, and if the journal cannot be written, it is not sent.
+It wraps the real transport, so that no registration can bypass it: if the journal is durable, so
+is each register request before it is sent, and if it cannot be written, it is not sent.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class DeviceState:
     throttled: int = 0
     """Responses with status 429."""
     journal_seconds: float = 0.0
-    """Seconds spent waiting for the journal."""
+    """Seconds spent waiting for the journal; 0 if it is not durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,8 @@ class JournalingTransport:
         # Before the write: if that is cancelled, the entry may be on the disk all the same.
         state.entry = dataclasses.replace(state.entry, state=new, **changes)  # type: ignore[arg-type]  # names of fields
         await self._writer.write(state.entry)
-        state.journal_seconds += time.monotonic() - started
+        if self._writer.durable:
+            state.journal_seconds += time.monotonic() - started
 
 
 def _operation_id(response: Response) -> str | None:

@@ -52,6 +52,9 @@ class Sample:
     finished: float
     """When it was assigned, failed or was interrupted."""
     outcome: Outcome
+    resumed: bool = False
+    """Whether an earlier session of the run left it behind, in flight or due and not started. Its
+    times count from that session on, the pause included; its phases are those of the last one."""
     phases: Mapping[str, float] = field(default_factory=dict)
     """Seconds by phase; a phase that did not happen is missing. `wait` is time that the service
     asked for, `poll_floor` what this side waits beyond it before a poll."""
@@ -94,6 +97,7 @@ _OPTIONAL: Final = (
 )
 HEADER: Final = (
     *("registration_id", "transport", "shard", "intended", "started", "finished", "outcome"),
+    "resumed",
     *PHASES,
     *("backoff", "register_requests", "polls", "throttled", "retries"),
     *_OPTIONAL,
@@ -165,6 +169,7 @@ _COLUMN_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
     **dict.fromkeys(("shard", "register_requests", "polls", "throttled", "retries"), int),
     **dict.fromkeys(("intended", "started", "finished", "backoff", *PHASES), float),
     "outcome": Outcome,
+    "resumed": lambda cell: {"True": True, "False": False}[cell],
     "error_code": int,
 }
 """How each column is read; the others are strings."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
@@ -24,6 +24,8 @@ AZURE_LIMIT: Final = 1000.0
 service limits", Device Provisioning Service."""
 DEFAULT_ARRIVALS: Final = Closed(concurrency=50)
 MAX_SHARDS: Final = 1024
+JournalMode: TypeAlias = Literal["durable", "memory"]
+"""Whether devices wait until the disk has their state, or not."""
 _AZURE_DOMAINS: Final = (
     ".azure-devices-provisioning.net",
     ".azure-devices-provisioning.cn",
@@ -69,6 +71,11 @@ class RunOptions:
     seed: int = 0
     """Makes schedules and jitter repeatable."""
     shards: int = 1
+    journal: JournalMode = "durable"
+    """"durable": a device waits until its state is on disk. "memory": no device waits, and a kill
+    may lose what happened in the last `aiodps.fleet.journal.writer.INTERVAL` seconds."""
+    force_memory_journal: bool = False
+    """Whether "memory" is allowed on Azure, where what is lost is registered and billed again."""
     emulator: EmulatorOptions | None = None
     """The emulator to start for the run; None if the service is running already."""
 
@@ -90,6 +97,7 @@ class RunOptions:
                 "concurrency", concurrency, f"at least one for each shard: {self.shards}"
             )
 
+        self._check_journal()
         self._check_limit()
 
     def _check_settings(self) -> None:
@@ -120,6 +128,17 @@ class RunOptions:
                 hint="give a shortest interval of 2 s or more",
             )
 
+    def _check_journal(self) -> None:
+        if self.journal not in get_args(JournalMode):
+            raise unusable("journal", self.journal, "durable or memory")
+
+        if self.journal == "memory" and self.azure and not self.force_memory_journal:
+            raise ConfigurationError(
+                "Azure bills each register request, and a journal in memory may lose some",
+                setting="journal",
+                hint="leave out --journal, or force it with --force-memory-journal",
+            )
+
     def _check_limit(self) -> None:
         if self.limit_rate is not None and not 0 <= self.limit_rate < math.inf:
             raise unusable("limit_rate", self.limit_rate, "a number of devices per minute")
@@ -147,6 +166,11 @@ class RunOptions:
     def azure(self) -> bool:
         """Whether the service is Azure, which has quotas and bills requests."""
         return self.settings.endpoint.casefold().endswith(_AZURE_DOMAINS)
+
+    @property
+    def durable(self) -> bool:
+        """Whether a device waits until its state is on disk."""
+        return self.journal == "durable"
 
     @property
     def max_per_minute(self) -> float | None:

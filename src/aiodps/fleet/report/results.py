@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from aiodps.errors import JournalError
-from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
+from aiodps.fleet.journal.journal import Entry, State
+from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.generator_load import GeneratorLoad, worst
 from aiodps.fleet.measure.percentiles import write_hgrm
 from aiodps.fleet.measure.sample import Outcome, Sample, write_samples
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
 from aiodps.fleet.plan.run_file import RunFile
+from aiodps.fleet.report.journals import ShardJournal, read_journals
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
 
 
@@ -30,8 +31,8 @@ class Results:
     run: RunFile
     entries: tuple[Entry, ...] = field(repr=False)
     """Every registration, in the order of the run."""
-    sessions: tuple[dict[str, Any], ...] = field(repr=False)
-    """The facts of each session of each shard."""
+    sessions: tuple[SessionFacts, ...] = field(repr=False)
+    """The facts of each session of each shard, on the time axis of the samples."""
     missing: tuple[int, ...] = ()
     """Shards without a journal: on other machines, or never started."""
 
@@ -66,9 +67,9 @@ class Results:
         """The greatest load of the generator in any session."""
         return worst(
             [
-                GeneratorLoad(**one["generator_load"])
+                GeneratorLoad(**one.generator_load)
                 for one in self.sessions
-                if "generator_load" in one
+                if one.generator_load is not None
             ]
         )
 
@@ -81,24 +82,20 @@ def read_results(folder: Path) -> Results:
         JournalError: If a journal is in use or damaged.
     """
     run = RunFile.read(folder)
-    entries: list[Entry] = []
-    sessions: list[dict[str, Any]] = []
-    missing: list[int] = []
-    for shard in range(run.options.shards):
-        try:
-            with Journal.open(journal_path(folder, shard), run_id=run.run_id) as journal:
-                entries += journal.entries()
-                sessions += journal.sessions()
-        except JournalError as error:
-            if error.reason != "missing":
-                raise
+    journals, missing = read_journals(folder, run)
+    return results_of(run, journals, missing=missing)
 
-            missing.append(shard)
 
-    entries.sort(key=lambda entry: entry.number)
-    return Results(
-        run=run, entries=tuple(entries), sessions=tuple(sessions), missing=tuple(missing)
+def results_of(
+    run: RunFile, journals: Sequence[ShardJournal], *, missing: tuple[int, ...] = ()
+) -> Results:
+    """Return the results of a run whose journals are on one time axis."""
+    entries = sorted(
+        (entry for journal in journals for entry in journal.entries),
+        key=lambda entry: entry.number,
     )
+    sessions = tuple(session for journal in journals for session in journal.sessions)
+    return Results(run=run, entries=tuple(entries), sessions=sessions, missing=missing)
 
 
 def write_results(folder: Path, results: Results) -> Summary:
@@ -130,7 +127,7 @@ def run_facts(results: Results) -> Facts:
     """Return the facts about a run that are not in its samples."""
     run, options, generator_load = results.run, results.run.options, results.generator_load
     why = generator_load.reasons()
-    started = min((session["started"] for session in results.sessions), default=None)
+    started = min((session.started for session in results.sessions), default=None)
     return Facts(
         command=run.command,
         seed=options.seed,

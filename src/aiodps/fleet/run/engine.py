@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from anyio.abc import TaskGroup
 from aiodps import errors
 from aiodps.client import ProvisioningClient
 from aiodps.errors import JournalError, ProvisioningError
-from aiodps.fleet.journal.journal import Entry, Journal, State
+from aiodps.fleet.journal.journal import Entry, State
 from aiodps.fleet.journal.transport import DeviceState, Journaling
 from aiodps.fleet.journal.writer import JournalWriter
 from aiodps.fleet.measure.generator_load import SelfMonitor
@@ -45,6 +46,14 @@ class Job:
 
     entry: Entry
     device: Device
+    first_intended: float | None = None
+    """Its first intended start in seconds of the run, if an earlier session left it behind; None
+    if its start is still to come."""
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier session left it behind."""
+        return self.first_intended is not None
 
 
 class Engine:
@@ -55,18 +64,18 @@ class Engine:
         options: RunOptions,
         *,
         shard: int,
-        journal: Journal,
         progress: ProgressCounter,
         monitor: SelfMonitor,
     ) -> None:
         self._options = options
         self._shard = shard
-        self._journal = journal
         self._progress = progress
         self._monitor = monitor
         self._starting = anyio.CancelScope()
         self._running = anyio.CancelScope()
         self._zero = 0.0
+        self.stopped: float | None = None
+        """When it was told to start no more devices, on the event loop's clock; None if not."""
         self.written: dict[int, Entry] = {}
         """The entries of registrations that ended in this session, by number."""
         self._states: dict[tuple[str, str], DeviceState] = {}
@@ -74,35 +83,38 @@ class Engine:
 
     def drain(self) -> None:
         """Start no more devices; devices in flight have `GRACE` seconds to end."""
-        self._starting.cancel()
+        self._stop_starting()
         self._running.deadline = min(self._running.deadline, anyio.current_time() + GRACE)
 
     def halt(self) -> None:
         """Stop at once; devices in flight can be resumed."""
-        self._starting.cancel()
+        self._stop_starting()
         self._running.cancel()
 
-    async def run(self, jobs: Sequence[Job], pacer: Pacer, *, zero: float) -> None:
+    def _stop_starting(self) -> None:
+        self._starting.cancel()
+        if self.stopped is None:
+            self.stopped = anyio.current_time()
+
+    async def run(
+        self, jobs: Sequence[Job], pacer: Pacer, writer: JournalWriter, *, zero: float
+    ) -> None:
         """Run jobs until all have ended, or the engine is stopped.
+
+        It also stops if the journal cannot be written; the writer has the error.
 
         Args:
             jobs: The registrations to do, in order.
             pacer: Decides when each starts.
+            writer: Writes the state of each to the journal.
             zero: Start of the run on the event loop's clock; the times of samples count from it.
-
-        Raises:
-            JournalError: If the journal could not be written. The run can be resumed.
         """
         self._zero = zero
-        async with JournalWriter.running(self._journal) as writer:
-            self._clients = {name: self._client(name, writer) for name in self._options.transports}
-            with pacer, self._running:
-                async with anyio.create_task_group() as devices:
-                    with self._starting:
-                        await self._start_all(jobs, pacer, writer, devices)
-
-            if writer.error is not None:
-                raise writer.error
+        self._clients = {name: self._client(name, writer) for name in self._options.transports}
+        with pacer, self._running:
+            async with anyio.create_task_group() as devices:
+                with self._starting:
+                    await self._start_all(jobs, pacer, writer, devices)
 
     async def _start_all(
         self, jobs: Sequence[Job], pacer: Pacer, writer: JournalWriter, devices: TaskGroup
@@ -127,27 +139,37 @@ class Engine:
     async def _register(
         self, job: Job, start: Start, pacer: Pacer, writer: JournalWriter
     ) -> Sample:
-        state = DeviceState(job.entry)
-        builder = SampleBuilder(state, shard=self._shard)
         started = anyio.current_time()
         self._monitor.record_start(started - start.possible)
-        times = {"intended": start.intended - self._zero, "started": started - self._zero}
+        intended, first_started = self._first_starts(job, start, started)
+        entry = dataclasses.replace(job.entry, intended=intended, started=first_started)
+        writer.note(entry)
+        state = DeviceState(entry)
+        builder = SampleBuilder(state, shard=self._shard, resumed=job.resumed)
+        build = functools.partial(builder.build, intended=intended, started=first_started)
         try:
             result = await self._provision(job, state, builder)
         except JournalError:
             raise
         except BaseException:
-            sample = builder.build(None, **times, finished=self._now())
-            await self._write(state.entry, sample, writer)
+            await self._write(state.entry, build(None, finished=self._now()), writer)
             raise
         finally:
             # Before the write: the service is free for the next device already.
             pacer.release()
             self._progress.leave()
 
-        sample = builder.build(result, **times, finished=self._now())
+        sample = build(result, finished=self._now())
         await self._write(state.entry, sample, writer)
         return sample
+
+    def _first_starts(self, job: Job, start: Start, started: float) -> tuple[float, float]:
+        """Return the first intended and actual start of a job that starts now."""
+        intended, earlier = job.first_intended, job.entry.started
+        return (
+            start.intended - self._zero if intended is None else intended,
+            started - self._zero if earlier is None else earlier,
+        )
 
     async def _provision(
         self, job: Job, state: DeviceState, builder: SampleBuilder

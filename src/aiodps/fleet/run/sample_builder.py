@@ -27,9 +27,10 @@ class SampleBuilder:
     of them.
     """
 
-    def __init__(self, state: DeviceState, *, shard: int) -> None:
+    def __init__(self, state: DeviceState, *, shard: int, resumed: bool = False) -> None:
         self._state = state
         self._shard = shard
+        self._resumed = resumed
         self._times = PhaseTimes()
         self._journal: defaultdict[Phase, float] = defaultdict(float)
         self._journal_seen = 0.0
@@ -77,6 +78,7 @@ class SampleBuilder:
             intended=intended,
             started=started,
             finished=finished,
+            resumed=self._resumed,
             phases=self._phases(),
             backoff=self._backoff,
             register_requests=entry.sent,

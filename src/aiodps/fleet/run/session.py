@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
 import gc
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Self
 
 import anyio
 
+from aiodps.errors import JournalError
 from aiodps.fleet.journal.background import background_task
 from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
+from aiodps.fleet.journal.sessions import SessionFacts
+from aiodps.fleet.journal.writer import JournalWriter
 from aiodps.fleet.measure.generator_load import GeneratorLoad, SelfMonitor, raise_fd_limit
 from aiodps.fleet.measure.progress import Progress, ProgressCounter
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Open, Staged, schedule, share
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.engine import Engine, Job, remaining_jobs
 from aiodps.fleet.run.pacer import Pacer
+from aiodps.fleet.run.schedule import SessionStarts, session_starts
 from aiodps.network.handshake_limiter import lift_handshake_limit
 
 START_DELAY = 0.1
 """Seconds between the call of `run` and the first device, for everything to be ready."""
+MAX_LATE = 1.0
+"""Seconds that a session may be late and still keep the common start: its first devices start
+late, which is measured. One that is later would start a burst of devices, and starts now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,28 +93,21 @@ class Session:
         """Provision the remaining devices.
 
         Args:
-            at: When to start, in seconds since 1970; None for now.
+            at: When to start, in seconds since 1970; None, and a time that passed more than
+                `MAX_LATE` seconds ago, for now.
 
         Raises:
             JournalError: If the journal could not be written.
         """
-        spec, sessions = self._spec, self._journal.sessions()
         gc.collect()
-        start = time.time() + START_DELAY if at is None else at
+        start = _start(at)
         begin = anyio.current_time() + start - time.time()
-        # The times of all sessions count from the start of the first one.
-        zero = begin - (start - sessions[0]["started"] if sessions else 0.0)
-        number = len(sessions)
-        self._journal.write_session(number, {"started": start})
+        starts = self._starts(start)
+        self._journal.write([], starts.session)
         monitor = SelfMonitor()
-        engine = Engine(
-            spec.options,
-            shard=spec.shard,
-            journal=self._journal,
-            progress=self._progress,
-            monitor=monitor,
+        engine = self._engine = Engine(
+            self._spec.options, shard=self._spec.shard, progress=self._progress, monitor=monitor
         )
-        self._engine = engine
         for order in self._early_orders:
             order(engine)
 
@@ -112,26 +115,62 @@ class Session:
             # How the service stands the rate is what is measured: nothing here may lower it.
             lift_handshake_limit()
 
-        pacer = self._pacer(begin)
-        async with background_task(monitor.run):
-            await engine.run(self._jobs, pacer, zero=zero)
+        so_far = functools.partial(_so_far, starts.session, engine, begin)
+        try:
+            async with background_task(monitor.run):
+                await self._provision(engine, starts, so_far, begin)
+        except BaseException:
+            with contextlib.suppress(JournalError):
+                self._write_end(so_far, monitor)
+
+            raise
 
         self._entries |= engine.written
-        end = SessionEnd(
-            shard=spec.shard,
+        self._write_end(so_far, monitor)
+        return SessionEnd(
+            shard=self._spec.shard,
             progress=self._progress.progress(),
             generator_load=monitor.generator_load(),
             seconds=anyio.current_time() - begin,
         )
-        self._journal.write_session(
-            number,
-            {
-                "started": start,
-                "seconds": end.seconds,
-                "generator_load": asdict(end.generator_load),
-            },
+
+    def _starts(self, start: float) -> SessionStarts:
+        """Return when each remaining device starts in a session that starts now."""
+        options, entries = self._spec.options, [job.entry for job in self._jobs]
+        count = max((entry.number for entry in entries), default=-1) + 1
+        return session_starts(
+            entries,
+            schedule(options.arrivals, count, seed=options.seed),
+            self._journal.sessions(),
+            started=start,
+            shard=self._spec.shard,
+            shards=options.shards,
         )
-        return end
+
+    async def _provision(
+        self,
+        engine: Engine,
+        starts: SessionStarts,
+        so_far: Callable[[], SessionFacts],
+        begin: float,
+    ) -> None:
+        """Run the engine; all that it writes is in the journal when this returns."""
+        options = self._spec.options
+        limit = options.max_per_minute and options.max_per_minute / options.shards
+        pacer = Pacer(self._arrivals, starts.due, zero=begin, limit_rate=limit)
+        jobs = [
+            dataclasses.replace(job, first_intended=first)
+            for job, first in zip(self._jobs, starts.first_intended, strict=True)
+        ]
+        async with JournalWriter.running(
+            self._journal, session=so_far, durable=options.durable
+        ) as writer:
+            await engine.run(jobs, pacer, writer, zero=begin - starts.session.began)
+
+    def _write_end(self, so_far: Callable[[], SessionFacts], monitor: SelfMonitor) -> None:
+        """Write that the session has ended: of one that was killed, nothing says so."""
+        load = asdict(monitor.generator_load())
+        self._journal.write([], dataclasses.replace(so_far(), ended=True, generator_load=load))
 
     def drain(self) -> None:
         """Start no more devices; devices in flight have `engine.GRACE` seconds to end."""
@@ -145,7 +184,7 @@ class Session:
         """Return the shard's entries as of the time when `run` started or returned."""
         return tuple(self._entries.values())
 
-    def sessions(self) -> tuple[dict[str, Any], ...]:
+    def sessions(self) -> tuple[SessionFacts, ...]:
         """Return the facts of each session of the shard, oldest first."""
         return tuple(self._journal.sessions())
 
@@ -159,23 +198,30 @@ class Session:
         else:
             order(self._engine)
 
-    def _pacer(self, begin: float) -> Pacer:
-        options, shard = self._spec.options, self._spec.shard
-        numbers = [options.number_in_run(index, shard) for index in range(len(self._jobs))]
-        times = schedule(options.arrivals, max(numbers, default=-1) + 1, seed=options.seed)
-        own = None if times is None else [times[number] for number in numbers]
-        limit = options.max_per_minute and options.max_per_minute / options.shards
-        return Pacer(self._arrivals, own, zero=begin, limit_rate=limit)
+
+def _start(at: float | None) -> float:
+    now = time.time()
+    return at if at is not None and now < at + MAX_LATE else now + START_DELAY
+
+
+def _so_far(facts: SessionFacts, engine: Engine, begin: float) -> SessionFacts:
+    """Return the facts of a session as of now."""
+    stopped = None if engine.stopped is None else max(0.0, engine.stopped - begin)
+    return dataclasses.replace(
+        facts, seconds=max(0.0, anyio.current_time() - begin), stopped=stopped
+    )
 
 
 def open_journal(spec: ShardSpec) -> Journal:
     """Open the journal of a shard, or create it."""
-    path = journal_path(spec.folder, spec.shard)
+    path, durable = journal_path(spec.folder, spec.shard), spec.options.durable
     if path.exists():
-        return Journal.open(path, run_id=spec.run_id)
+        return Journal.open(path, run_id=spec.run_id, durable=durable)
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    return Journal.create(path, run_id=spec.run_id, shard=spec.shard, entries=planned(spec))
+    return Journal.create(
+        path, run_id=spec.run_id, shard=spec.shard, entries=planned(spec), durable=durable
+    )
 
 
 def planned(spec: ShardSpec) -> list[Entry]:

@@ -1,0 +1,77 @@
+"""`SessionFacts`: when a session of a shard ran, and which part of the schedule it covered.
+
+Three clocks meet here. The *wall clock* is in seconds since 1970. *Seconds of the run* count from
+the start of the shard's first session, pauses between sessions included; samples are in them. The
+*schedule* is what arrivals, seed and number of devices say, from 0, without pauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFacts:
+    """The facts of one session of a shard, as of the last write to its journal."""
+
+    shard: int = 0
+    number: int = 0
+    """From 0."""
+    started: float
+    """Its start in seconds since 1970, by the leader's clock if there is one."""
+    began: float = 0.0
+    """Its start in seconds of the run."""
+    place: float = 0.0
+    """Seconds of the schedule at which it went on."""
+    shift: float = 0.0
+    """Seconds of the run minus seconds of the schedule, for what it started on schedule."""
+    seconds: float = 0.0
+    """How long it ran; of a session that was killed, as far as the journal knows."""
+    stopped: float | None = None
+    """Seconds after its start when it was told to start no more devices; None if it was not."""
+    ended: bool = False
+    """Whether it came to its end. False: it is running, or it was killed."""
+    generator_load: Mapping[str, Any] | None = None
+    """Load of the generator; None until it has ended."""
+
+    @property
+    def finished(self) -> float:
+        """Its end in seconds of the run; of a session that was killed, the last that is known."""
+        return self.began + self.seconds
+
+    @property
+    def reached(self) -> float:
+        """Seconds of the schedule that it reached: the next session goes on there."""
+        ran = self.seconds if self.stopped is None else self.stopped
+        return max(self.place, self.began + ran - self.shift)
+
+    def run_seconds(self, scheduled: float) -> float:
+        """Return the seconds of the run at which it started what was scheduled at a time."""
+        return self.shift + scheduled
+
+
+def began(earlier: Sequence[SessionFacts], *, started: float) -> float:
+    """Return when a session begins in seconds of the run, given its start by the wall clock.
+
+    It is never before the end of the session before it, whatever was done to the clock.
+    """
+    if not earlier:
+        return 0.0
+
+    last = earlier[-1]
+    return last.finished + max(0.0, started - last.started - last.seconds)
+
+
+def scheduled_run_seconds(earlier: Sequence[SessionFacts], scheduled: float) -> float | None:
+    """Return the seconds of the run at which something was scheduled in an earlier session.
+
+    Returns:
+        None if the schedule did not get there.
+    """
+    if not earlier or scheduled >= earlier[-1].reached:
+        return None
+
+    covering = next(one for one in reversed(earlier) if scheduled >= one.place)
+    return covering.run_seconds(scheduled)
