@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.x509 import X509
 from aiodps.client import ProvisioningClient, provision
-from aiodps.credential_files import InsecureKeyFileWarning
 from aiodps.errors import (
     BadRequestError,
     CertificateError,
@@ -44,6 +43,7 @@ from aiodps.errors import (
     UntrustedHubError,
     UsageError,
 )
+from aiodps.input_files.reading import InsecureKeyFileWarning
 from aiodps.models import Assignment, Phase, RegistrationStatus, Substatus
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, PhaseTimes, Step, StepKind, log_step

@@ -13,8 +13,8 @@ from typing import Self, Unpack
 
 from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.x509 import X509
-from aiodps.credential_files import read_password
 from aiodps.errors import ConfigurationError, ProvisioningError, UsageError
+from aiodps.input_files.text import read_password
 from aiodps.models import Assignment, JsonObject
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter, Step, log_step

@@ -46,6 +46,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+from aiodps.key_text import without_keys
 from aiodps.models import Phase, RegistrationStatus
 
 
@@ -66,6 +67,7 @@ class ProvisioningError(Exception):
     """The device's registration id; None before it was known."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
+        message = without_keys(message)
         super().__init__(message)
         self.message = message
         self.hint: str = hint or self.default_hint
@@ -160,18 +162,19 @@ class CredentialError(_ReasonedError):
 class CertificateError(CredentialError):
     """The certificate or its chain cannot be used.
 
-    Reasons: "unreadable", "empty", "not_pem", "truncated", "bad_base64", "utf16", "swapped",
-    "not_regular", "too_large", "expired", "not_yet_valid", "missing_intermediate", "no_cn",
-    "not_a_ca", "wrong_password", "password_missing".
+    Reasons: "not_a_path", "unreadable", "not_regular", "too_large", "timeout" (of a pipe),
+    "empty", "not_pem", "truncated", "bad_base64", "utf16", "swapped", "expired", "not_yet_valid",
+    "no_cn", "not_a_ca".
     """
 
 
 class PrivateKeyError(CredentialError):
     """The private key cannot be used.
 
-    Reasons: "unreadable", "empty", "not_pem", "truncated", "bad_base64", "utf16", "swapped",
-    "public_key", "not_regular", "too_large", "wrong_password", "password_missing",
-    "password_callback", "mismatch", "weak", "unsupported_curve", "permissions".
+    Reasons: "not_a_path", "unreadable", "not_regular", "too_large", "timeout" (of a pipe),
+    "empty", "not_pem", "truncated", "bad_base64", "utf16", "swapped", "no_key", "public_key",
+    "wrong_password", "password_missing", "password_callback", "mismatch", "weak",
+    "unsupported_curve".
     """
 
 

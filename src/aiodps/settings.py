@@ -11,13 +11,16 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
 from aiodps.errors import ConfigurationError
+from aiodps.input_files.origin import Origin
+from aiodps.input_files.reading import read
+from aiodps.input_files.text import parse_toml
+from aiodps.key_text import shown
 from aiodps.network.trust import Trust
 from aiodps.protocol.identifiers import (
     check_endpoint,
@@ -36,6 +39,7 @@ MAX_TIMEOUT = 7 * 24 * 3600.0
 """Seconds; a longer time-out is considered a mistake in the unit."""
 
 _PREFIX: Final = "AIODPS_"
+_ARGUMENT: Final = "the argument"
 
 
 class SettingsArguments(TypedDict, total=False):
@@ -122,12 +126,17 @@ def _comma_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 
-def _invalid(name: str, fault: str, value: object) -> ConfigurationError:
+def _invalid(name: str, fault: str, value: object, source: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{name} cannot be {ascii(value)[:60]}: {fault}",
+        _located(f"{name} cannot be {shown(value, limit=60)}: {fault}", source),
         setting=name,
         hint=f"correct {name}, or omit it to use the default",
     )
+
+
+def _located(message: str, source: str) -> str:
+    """Name the file or environment variable of a setting."""
+    return message if source == _ARGUMENT else f"{message} (in {source})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,13 +158,13 @@ class Settings:
         default=None, metadata=_rule(_trust, is_path=True)
     )
     """CAs that may issue the service's certificate: `azure` (the default) for Azure's two roots,
-    `certifi`, `system`, a PEM file, or in Python PEM bytes."""
+    `certifi`, `system`, a file in PEM or DER, or in Python PEM bytes."""
     certificate: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
-    """File with the device's certificate and its intermediates, if any."""
+    """File with the device's certificate and its intermediates, if any: PEM, DER or PKCS#12."""
     private_key: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
     """File with the device's private key; by default it is in the certificate's file."""
     key_password_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
-    """File with the password of the private key in its first line, if the key is encrypted."""
+    """File with the password of the private key, or of the PKCS#12 file, in its first line."""
     timeout: float = field(default=90.0, metadata=_rule(_seconds, float))
     """Seconds for the whole registration."""
     exchange_timeout: float = field(default=30.0, metadata=_rule(_seconds, float))
@@ -183,7 +192,7 @@ class Settings:
         sources = {
             **_from_file(config or os.environ.get(f"{_PREFIX}CONFIG")),
             **_from_environment(os.environ),
-            **{name: (value, "the argument") for name, value in given.items()},
+            **{name: (value, _ARGUMENT) for name, value in given.items()},
         }
         return cls(
             **{name: _check(name, value, source) for name, (value, source) in sources.items()}
@@ -193,7 +202,7 @@ class Settings:
         """Return a copy with some settings changed; None means "unchanged"."""
         given = {name: value for name, value in changes.items() if value is not None}
         return dataclasses.replace(
-            self, **{name: _check(name, value, "the argument") for name, value in given.items()}
+            self, **{name: _check(name, value, _ARGUMENT) for name, value in given.items()}
         )
 
 
@@ -211,7 +220,7 @@ def _from_environment(environment: Mapping[str, str]) -> Found:
         try:
             found[name] = (_rule_for(name, source).parse(text), source)
         except ValueError:
-            raise _invalid(name, f"{variable} is not a number", text) from None
+            raise _invalid(name, "it is not a number", text, source) from None
 
     return found
 
@@ -220,20 +229,14 @@ def _from_file(path: str | Path | None) -> Found:
     if path is None:
         return {}
 
-    file = Path(path)
-    try:
-        with file.open("rb") as stream:
-            document = tomllib.load(stream)
-    except (OSError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigurationError(
-            f"the settings file {str(file)!r} cannot be read: {exc}",
-            setting="config",
-            hint="give a TOML file of settings",
-        ) from exc
-
-    source = f"the file {str(file)!r}"
+    origin = Origin.file(path, what="settings file", kind="config")
+    document = parse_toml(read(origin), origin)
+    source = f"the file {origin.shown_path!r}"
     return {
-        name: (_from_folder(file, value) if _rule_for(name, source).is_path else value, source)
+        name: (
+            _from_folder(Path(path), value) if _rule_for(name, source).is_path else value,
+            source,
+        )
         for name, value in document.items()
     }
 
@@ -247,12 +250,18 @@ def _from_folder(file: Path, value: object) -> object:
 
 
 def _check(name: str, value: object, source: str) -> Any:
+    rule = _rule_for(name, source)
+    if rule.is_path and isinstance(value, str) and value:
+        Origin.file(value, what=_located(f"setting {name}", source), kind=name)
+
     try:
-        return _rule_for(name, source).check(value)
-    except ConfigurationError:
-        raise
+        return rule.check(value)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            _located(error.message, source), setting=error.setting, hint=error.hint
+        ) from None
     except ValueError as exc:
-        raise _invalid(name, str(exc), value) from None
+        raise _invalid(name, str(exc), value, source) from None
 
 
 def _rule_for(name: str, source: str) -> _Rule:
@@ -261,7 +270,7 @@ def _rule_for(name: str, source: str) -> _Rule:
         return rules[name]  # type: ignore[no-any-return]  # put there by `_rule`
 
     raise ConfigurationError(
-        f"{source} sets {name!r}, which is not a setting",
+        f"{source} sets {shown(name)}, which is not a setting",
         setting=name,
         hint=f"known settings: {', '.join(sorted(rules))}",
     )

@@ -28,13 +28,14 @@ from tests.scripted.tls import handshake
 from aiodps.attestation.base import ClientCertificate, KeyType, OwnContext
 from aiodps.attestation.memory_file import as_file
 from aiodps.attestation.x509 import X509
-from aiodps.credential_files import InsecureKeyFileWarning
 from aiodps.errors import (
     CertificateError,
     ConfigurationError,
     CredentialError,
     PrivateKeyError,
 )
+from aiodps.input_files import reading
+from aiodps.input_files.reading import InsecureKeyFileWarning
 from aiodps.pki import Credential
 
 PASSWORD = b"canary-password"
@@ -145,7 +146,7 @@ def test_bad_certificate_files(
         pytest.param(
             lambda: good().private_key_pem.replace(b"MIG", b"AAA"), None, "unreadable", id="junk"
         ),
-        pytest.param(b"\x30\x03\x02\x01\x01", None, "unreadable", id="other-der"),
+        pytest.param(b"\x30\x03\x02\x01\x01", None, "not_pem", id="other-der"),
     ],
 )
 def test_bad_key_files(
@@ -176,15 +177,57 @@ def test_files_that_are_not_there(which: int, how: str, tmp_path: Path) -> None:
     assert caught.value.reason in {"unreadable", "not_regular"}
 
 
-def test_fifo(tmp_path: Path) -> None:
-    """K17: a FIFO is refused at once, although nobody writes into it."""
+def test_fifo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """K17: a FIFO that nobody writes to ends in an error."""
+    monkeypatch.setattr(reading, "PIPE_TIMEOUT", 0.0)
     paths = files(tmp_path)
     paths[1].unlink()
     os.mkfifo(paths[1])
     with pytest.raises(PrivateKeyError) as caught:
         X509.from_files(*paths)
 
-    assert caught.value.reason == "not_regular"
+    assert caught.value.reason == "timeout"
+
+
+def test_both_from_one_pipe(tmp_path: Path) -> None:
+    """Certificate and key may come through one pipe, which is read once."""
+    device = good()
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    handle = os.open(fifo, os.O_RDWR)
+    os.write(handle, device.chain_pem + device.private_key_pem)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    os.close(handle)
+    path = f"/proc/self/fd/{reader}"
+    identity = X509.from_files(path, path)
+    os.close(reader)
+
+    assert len(identity.chain) == 2
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_no_key_at_all(*, same: bool, tmp_path: Path) -> None:
+    """A certificate alone is not "swapped": the key is missing."""
+    certificate, _ = files(tmp_path)
+    certificate.chmod(0o644)
+    with pytest.raises(PrivateKeyError, match="no private key was given") as caught:
+        X509.from_files(certificate, str(certificate) if same else None)
+
+    assert caught.value.reason == "no_key"
+    assert "device.pem" in caught.value.message
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_key_in_place_of_a_path(which: int, tmp_path: Path) -> None:
+    """The key is not repeated, in no way in which the error may be shown."""
+    paths: list[str | Path] = [*files(tmp_path)]
+    key = good().private_key_pem.decode()
+    paths[which] = key
+    with pytest.raises((CertificateError, PrivateKeyError)[which], match="not a path") as caught:
+        X509.from_files(*paths)
+
+    said = "".join(traceback.format_exception(caught.value)) + repr(caught.value.facts())
+    assert not any(line in said for line in key.splitlines()[1:])
 
 
 @pytest.mark.parametrize("link", [False, True], ids=["K18", "K19"])

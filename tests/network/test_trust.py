@@ -96,17 +96,18 @@ def test_a_trust_is_a_value() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        pytest.param(b"", "contains no certificate", id="empty"),
-        pytest.param(b"rubbish", "contains no certificate", id="rubbish"),
-        pytest.param(root().certificate_pem[:200], "contains no certificate", id="cut short"),
-        pytest.param(root().private_key_pem, "contains no certificate", id="a key"),
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b"rubbish", "is not a certificate", id="rubbish"),
+        pytest.param(root().certificate_pem[:200], "is truncated", id="cut short"),
+        pytest.param(root().private_key_pem, "contains a private key", id="a key"),
         pytest.param(
-            root().certificate_pem.replace(b"MII", b"MIJ"), "no certificate", id="broken"
+            root().certificate_pem.replace(b"MII", b"MIJ"), "OpenSSL cannot read", id="broken"
         ),
-        pytest.param(root().certificate_pem.replace(b"MII", b"\xff"), "no cert", id="not ascii"),
+        pytest.param(root().certificate_pem.replace(b"MII", b"\xff"), "base64", id="not ascii"),
+        pytest.param(root().certificate_pem.decode().encode("utf-16"), "UTF-16", id="UTF-16"),
         pytest.param("/nowhere/ca.pem", "'/nowhere/ca.pem' cannot be read", id="no file"),
         pytest.param(os.devnull, "not a regular file", id="a device"),
-        pytest.param(Path("/"), "not a regular file", id="a directory"),
+        pytest.param(Path("/"), "is a directory", id="a directory"),
         pytest.param("a\0b", "not a path", id="NUL"),
         pytest.param(root().certificate_pem.decode(), "not a path", id="PEM as text"),
         pytest.param(5, "'int'", id="a number"),

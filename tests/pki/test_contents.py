@@ -80,17 +80,13 @@ PEM = certificates.root().certificate_pem
         (b"", "empty"),
         (b" \n", "empty"),
         (b"hello", "not_pem"),
-        (PEM.decode().encode("utf-16"), "not_pem"),
+        (PEM.decode().encode("utf-16"), "utf16"),
         (PEM[:200], "truncated"),
         (PEM + PEM[:200], "truncated"),
         (PEM[:100] + b"!" + PEM[101:], "bad_base64"),
         (PEM.replace(b"CERTIFICATE", b"PUBLIC KEY"), "bad_base64"),
-        (
-            pkcs12.serialize_key_and_certificates(b"x", KEY, None, None, NoEncryption()),
-            "not_pem",
-        ),
     ],
-    ids=["empty", "blank", "text", "utf16", "cut", "cut later", "base64", "label", "pkcs12"],
+    ids=["empty", "blank", "text", "utf16", "cut", "cut later", "base64", "label"],
 )
 def test_unreadable_files(data: bytes, reason: str) -> None:
     """What cannot be read is never passed over in silence."""
@@ -99,6 +95,34 @@ def test_unreadable_files(data: bytes, reason: str) -> None:
 
     assert caught.value.reason == reason
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("password", [None, b"x"])
+def test_bundles(password: bytes | None) -> None:
+    """PKCS#12 is opened if it has no password, and named if it has one."""
+    encryption = NoEncryption() if password is None else BestAvailableEncryption(password)
+    root = certificates.root().certificate
+    data = pkcs12.serialize_key_and_certificates(b"x", KEY, None, [root], encryption)
+    things = load(data)
+
+    if password is None:
+        assert things[0] == root
+        assert isinstance(things[1], Key)
+    else:
+        assert isinstance(things[0], Other)
+        assert things[0].kind == "PKCS#12 bundle (.pfx)"
+        assert "openssl pkcs12 -in FILE" in str(things[0].next_step)
+
+
+def test_keys_of_other_programs() -> None:
+    """What a TPM or OpenSSH holds is named, beside the certificates that can be shown."""
+    tpm = b"-----BEGIN TSS2 PRIVATE KEY-----\nAAAA\n-----END TSS2 PRIVATE KEY-----\n"
+    certificate, key = load(PEM + tpm)
+
+    assert certificate == certificates.root().certificate
+    assert isinstance(key, Other)
+    assert "TPM" not in key.kind  # the label in the file
+    assert "tpm2" in str(key.next_step)
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=60).map(lambda junk: PEM + junk + PEM))

@@ -185,10 +185,10 @@ def _dsa_key() -> bytes:
 @pytest.mark.parametrize(
     ("certificate", "key", "kind", "reason"),
     [
-        (b"", None, CertificateError, "not_pem"),
+        (b"", None, CertificateError, "empty"),
         (b"junk", None, CertificateError, "not_pem"),
-        (None, b"", PrivateKeyError, "not_pem"),
-        (None, b"-----BEGIN PRIVATE KEY-----\n", PrivateKeyError, "not_pem"),
+        (None, b"", PrivateKeyError, "empty"),
+        (None, b"-----BEGIN PRIVATE KEY-----\n", PrivateKeyError, "truncated"),
         (None, _dsa_key(), PrivateKeyError, "weak"),
         (None, certificates.other_root().private_key_pem, PrivateKeyError, "mismatch"),
         (certificates.certify().certificate_pem, None, CertificateError, "not_a_ca"),

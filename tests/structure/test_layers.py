@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from tests.structure.source import FILES, PACKAGE, dotted, short, tree
 
-BOTTOM = {"errors", "models", "observe", "credential_files", "version"}
+BOTTOM = {"errors", "models", "observe", "input_files", "key_text", "version"}
 MAY_IMPORT = {
     "models": set[str](),
     "version": set[str](),
-    "errors": {"models"},
+    "key_text": set[str](),
+    "errors": {"models", "key_text"},
     "observe": {"models"},
-    "credential_files": {"errors"},
+    "input_files": {"errors", "key_text", "input_files"},
     "protocol": BOTTOM | {"protocol"},
     "attestation": BOTTOM | {"protocol", "attestation"},
     "registration": BOTTOM | {"protocol", "registration"},
@@ -25,8 +26,8 @@ MAY_IMPORT = {
     "settings": BOTTOM | {"protocol", "attestation", "network", "transports"},
     "client": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings"},
-    "pki": {"errors", "models", "credential_files", "pki"},
-    "emulator": {"errors", "models", "credential_files", "pki", "emulator"},
+    "pki": {"errors", "models", "input_files", "key_text", "pki"},
+    "emulator": {"errors", "models", "input_files", "key_text", "pki", "emulator"},
     "fleet": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings", "client"}
     | {"pki", "fleet", "__init__"},

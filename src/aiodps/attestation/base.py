@@ -15,6 +15,7 @@ class KeyType(enum.Enum):
     """Type of a private key; an OpenSSL context has one certificate slot for each."""
 
     RSA = "rsa"
+    RSA_PSS = "rsa-pss"
     EC = "ec"
     ED25519 = "ed25519"
     ED448 = "ed448"

@@ -1,91 +1,159 @@
-"""Checks of a certificate chain and its key: which is the leaf, order, validity, strength."""
+"""A certificate chain: the intermediates in order, validity, strength, and what looks wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Final, TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aiodps.attestation.base import KeyType
-from aiodps.attestation.pem import PrivateKey
+from aiodps.attestation.tls_key import is_rsa_pss
 from aiodps.errors import CertificateError, PrivateKeyError
+from aiodps.input_files.certificates import UNREADABLE
 
 _MIN_RSA_BITS = 2048
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_FOR_CLIENTS: Final = {ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
 def sort_chain(
-    certificates: Sequence[x509.Certificate], key: PrivateKey
-) -> tuple[x509.Certificate, ...]:
-    """Return the leaf and its intermediates, in order and without the root.
+    leaf: x509.Certificate, certificates: Sequence[x509.Certificate]
+) -> tuple[tuple[x509.Certificate, ...], tuple[str, ...]]:
+    """Return what the device sends, and remarks about what the service might refuse.
+
+    The issuer of each certificate is chosen by its signature, because CAs that were renewed have
+    the same name as before. The root is left out.
 
     Args:
-        certificates: The certificates, in any order.
-        key: The private key, which identifies the leaf.
+        leaf: The device's certificate.
+        certificates: All certificates that were given, in any order.
 
-    Raises:
-        PrivateKeyError: If the key belongs to none of the certificates.
-        CertificateError: If there are certificates, but not the one that issued the leaf.
+    Returns:
+        The leaf and its intermediates, nearest first; and sentences for the user.
     """
-    leaf = _leaf(certificates, key)
-    return (leaf, *_intermediates(leaf, certificates))
-
-
-def _leaf(certificates: Sequence[x509.Certificate], key: PrivateKey) -> x509.Certificate:
-    """Return the certificate that the key belongs to."""
-    public_key = _public_der(key.public_key())
-    for certificate in certificates:
-        if _public_der(certificate.public_key()) == public_key:
-            return certificate
-
-    raise PrivateKeyError(
-        "the private key does not belong to the certificate",
-        reason="mismatch",
-        hint="`aiodps certs show FILE` on both files shows which belong together",
-    )
-
-
-def _public_der(public_key: object) -> bytes:
-    return public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]  # every public key has it
-
-
-def _intermediates(
-    leaf: x509.Certificate, certificates: Sequence[x509.Certificate]
-) -> list[x509.Certificate]:
-    """Return the intermediates in order, without the root."""
-    rest = [certificate for certificate in certificates if certificate != leaf]
-    chain: list[x509.Certificate] = []
-    below = leaf
-    while (above := _issuer(below, rest)) is not None:
+    rest = [each for each in certificates if each != leaf]
+    chain = [leaf]
+    while (above := _issuer(chain[-1], rest)) is not None:
         rest.remove(above)
-        if above.subject == above.issuer:
-            break
+        if _signed_by(above, above):
+            return tuple(chain), tuple(_remarks(chain))
 
         chain.append(above)
-        below = above
 
-    if not chain and len(rest) == len(certificates) - 1 and rest:
-        raise CertificateError(
-            f"the certificate was issued by {below.issuer.rfc4514_string()!a}, which is not "
-            "among the given certificates",
-            reason="missing_intermediate",
-            hint="put the leaf and all its intermediates into one file",
-        )
-
-    return chain
+    return tuple(chain), (*_hole(chain, rest), *_remarks(chain))
 
 
 def _issuer(
     certificate: x509.Certificate, candidates: Sequence[x509.Certificate]
 ) -> x509.Certificate | None:
-    if certificate.issuer == certificate.subject:
+    """Return the issuer; of two with one key the one that is valid for longer."""
+    if _signed_by(certificate, certificate):
         return None
 
-    return next((one for one in candidates if one.subject == certificate.issuer), None)
+    named = [each for each in candidates if each.subject == certificate.issuer]
+    # Names that differ in bytes may be the same by RFC 5280, such as in their casing.
+    others = [each for each in candidates if each not in named]
+    for group in (named, others):
+        signers = [each for each in group if _signed_by(certificate, each)]
+        if signers:
+            return max(signers, key=lambda each: each.not_valid_after_utc)
+
+    return None
+
+
+def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether a certificate is signed by an issuer's key; by name if that cannot be checked."""
+    try:
+        key = issuer.public_key()
+        parameters = certificate.signature_algorithm_parameters
+        signature, signed = certificate.signature, certificate.tbs_certificate_bytes
+        match key, parameters:
+            case rsa.RSAPublicKey(), padding.PKCS1v15() | padding.PSS():
+                digest = certificate.signature_hash_algorithm
+                assert digest is not None  # noqa: S101 (only Edwards curves have none)
+                key.verify(signature, signed, parameters, digest)
+            case ec.EllipticCurvePublicKey(), ec.ECDSA():
+                key.verify(signature, signed, parameters)
+            case ((ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey()), None):
+                key.verify(signature, signed)
+            case _:
+                return False
+    except InvalidSignature:
+        return False
+    except UNREADABLE:
+        return issuer.subject == certificate.issuer
+
+    return True
+
+
+def _hole(chain: Sequence[x509.Certificate], unused: Sequence[x509.Certificate]) -> Iterator[str]:
+    """Tell of certificates that belong above the chain, and do not join it."""
+    top = chain[-1]
+    subjects = [each.subject for each in chain]
+    loose = [each for each in unused if each.subject not in subjects]
+    if loose and not _signed_by(top, top):
+        yield (
+            f"the chain has a hole: {_name(top)} was issued by {top.issuer.rfc4514_string()!a}, "
+            f"which is not among the given certificates, so {_name(loose[0])} is not sent"
+        )
+
+
+def _remarks(chain: Sequence[x509.Certificate]) -> Iterator[str]:
+    """Tell what the service may refuse.
+
+    Source: answers of Microsoft's engineers to users: azure-iot-sdk-c pull request 1519 and
+    azure-sdk-for-c pull request 2006 demand CA:FALSE and clientAuth.
+    """
+    leaf, *above = chain
+    if _is_ca(leaf):
+        yield f"the device's certificate {_name(leaf)} is a CA; the service wants CA:FALSE"
+
+    usage = _extension(leaf, x509.ExtendedKeyUsage)
+    if usage is not None and _FOR_CLIENTS.isdisjoint(usage):
+        yield f"the extended key usage of {_name(leaf)} lacks clientAuth"
+
+    key_usage = _extension(leaf, x509.KeyUsage)
+    if key_usage is not None and not key_usage.digital_signature:
+        yield f"the key usage of {_name(leaf)} lacks digitalSignature, which TLS needs"
+
+    for depth, ca in enumerate(above):
+        yield from _ca_remarks(ca, depth)
+
+
+def _ca_remarks(ca: x509.Certificate, below: int) -> Iterator[str]:
+    """Tell what is wrong with an intermediate; `below` CAs are between it and the leaf."""
+    constraints = _extension(ca, x509.BasicConstraints)
+    if constraints is None or not constraints.ca:
+        yield f"{_name(ca)} issues a certificate of the chain, and is not a CA"
+    elif constraints.path_length is not None and constraints.path_length < below:
+        yield f"{_name(ca)} allows {constraints.path_length} CAs below it, and has {below}"
+
+    usage = _extension(ca, x509.KeyUsage)
+    if usage is not None and not usage.key_cert_sign:
+        yield f"the key usage of {_name(ca)} lacks keyCertSign"
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    constraints = _extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return None
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return ascii(certificate.subject.rfc4514_string())
 
 
 def common_name(certificate: x509.Certificate) -> str:
@@ -107,24 +175,24 @@ def check_validity(certificate: x509.Certificate, now: datetime) -> None:
         else f"is valid from {begins:%Y-%m-%d %H:%M}"
     )
     raise CertificateError(
-        f"the certificate {certificate.subject.rfc4514_string()!a} {fault} UTC",
+        f"the certificate {_name(certificate)} {fault} UTC",
         reason=reason,
         hint=f"renew it, or set the clock of this device, which reads {now:%Y-%m-%d %H:%M} UTC",
     )
 
 
-def check_strength(key: PrivateKey) -> None:
+def check_strength(leaf: x509.Certificate) -> None:
     """Raise `PrivateKeyError` if TLS servers do not accept a key of this kind."""
-    match key:
-        case rsa.RSAPrivateKey() if key.key_size < _MIN_RSA_BITS:
+    match leaf.public_key():
+        case rsa.RSAPublicKey(key_size=bits) if bits < _MIN_RSA_BITS:
             raise PrivateKeyError(
-                f"the RSA key has {key.key_size} bits, the minimum is {_MIN_RSA_BITS}",
+                f"the RSA key has {bits} bits, the minimum is {_MIN_RSA_BITS}",
                 reason="weak",
                 hint="create a new key: EC P-256, or RSA 2048",
             )
-        case ec.EllipticCurvePrivateKey() if not isinstance(key.curve, _CURVES):
+        case ec.EllipticCurvePublicKey(curve=curve) if not isinstance(curve, _CURVES):
             raise PrivateKeyError(
-                f"the key uses the curve {key.curve.name}, which TLS servers do not support",
+                f"the key uses the curve {curve.name}, which TLS servers do not support",
                 reason="unsupported_curve",
                 hint="create a new key: EC P-256",
             )
@@ -132,14 +200,14 @@ def check_strength(key: PrivateKey) -> None:
             return
 
 
-def key_type(key: PrivateKey) -> KeyType:
-    """Return the type of a private key."""
-    match key:
-        case rsa.RSAPrivateKey():
-            return KeyType.RSA
-        case ed25519.Ed25519PrivateKey():
+def key_type(leaf: x509.Certificate) -> KeyType:
+    """Return the type of the key of a certificate."""
+    match leaf.public_key():
+        case rsa.RSAPublicKey():
+            return KeyType.RSA_PSS if is_rsa_pss(leaf) else KeyType.RSA
+        case ed25519.Ed25519PublicKey():
             return KeyType.ED25519
-        case ed448.Ed448PrivateKey():
+        case ed448.Ed448PublicKey():
             return KeyType.ED448
         case _:
             return KeyType.EC

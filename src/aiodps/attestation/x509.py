@@ -8,15 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    pkcs12,
-)
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.attestation.base import ClientCertificate, KeyType, OwnContext, TlsIdentity
 from aiodps.attestation.chain import (
@@ -26,20 +21,20 @@ from aiodps.attestation.chain import (
     key_type,
     sort_chain,
 )
-from aiodps.attestation.memory_file import as_file
-from aiodps.attestation.pem import (
-    Password,
-    PrivateKey,
-    load_certificates,
-    load_private_key,
-    resolve_password,
-)
-from aiodps.credential_files import read, warn_if_others_may_read
+from aiodps.attestation.given import Given, parse
+from aiodps.attestation.tls_key import TlsKey, load_into
 from aiodps.errors import (
     CertificateError,
+    CredentialError,
     IdentityMismatchError,
     PrivateKeyError,
 )
+from aiodps.input_files.certificates import load_der
+from aiodps.input_files.formats import unexpected
+from aiodps.input_files.origin import Origin
+from aiodps.input_files.pkcs12 import is_bundle
+from aiodps.input_files.private_keys import Password
+from aiodps.input_files.reading import read, warn_if_others_may_read
 
 _MAX_CN_CHARACTERS = 64
 
@@ -59,6 +54,11 @@ class X509:
     _pem: bytes = field(repr=False)
     _key_type: KeyType | None
     _context: ssl.SSLContext | None = field(default=None, repr=False)
+    _password: bytes | None = field(default=None, repr=False)
+    """Of a key that only OpenSSL can decrypt; None if it is not encrypted."""
+    remarks: tuple[str, ...] = field(default=(), repr=False)
+    """What the service may refuse, though it is no error here: a missing intermediate, a
+    certificate for servers. A refusal repeats it in its hint."""
 
     @classmethod
     def from_files(
@@ -68,41 +68,37 @@ class X509:
         *,
         password: Password = None,
     ) -> Self:
-        """Load PEM or DER files.
+        """Load PEM, DER or PKCS#12 files.
+
+        A file may be a pipe, which has to be written to its end within ten seconds.
 
         Args:
             certificate: File with the device's certificate and its intermediates, in any order.
             private_key: File with its private key; None if it is in the same file.
-            password: Password of the key: a string, bytes, or a function that returns one. None
-                if the key is not encrypted. There is never a prompt for it.
+            password: Password of the key or of the PKCS#12 bundle: a string, bytes, or a function
+                that returns one. None if it is not encrypted. There is never a prompt for it.
 
         Raises:
             CertificateError: If the certificate cannot be used; `reason` says why.
             PrivateKeyError: If the key cannot be used; `reason` says why.
         """
-        certificate_path = Path(certificate)
-        key_path = Path(certificate if private_key is None else private_key)
-        chain_data = read(certificate_path, kind=CertificateError, what="certificate")
-        key_data = read(key_path, kind=PrivateKeyError, what="private key")
-        warn_if_others_may_read(key_path)
-        return cls._make(
-            load_certificates(
-                chain_data, source=f"the certificate file {str(certificate_path)!r}"
-            ),
-            load_private_key(
-                key_data, password=password, source=f"the private key file {str(key_path)!r}"
-            ),
-        )
+        given = _read(certificate, "certificate file", CertificateError)
+        key = None
+        if private_key is not None and str(private_key) != str(certificate):
+            key = _read(private_key, "private key file", PrivateKeyError)
+
+        made = cls._make(*parse(given, key, password))
+        warn_if_others_may_read(Path(certificate if key is None else str(private_key)))
+        return made
 
     @classmethod
     def from_bytes(
         cls, *, certificate: bytes, private_key: bytes, password: Password = None
     ) -> Self:
-        """Load PEM or DER bytes; the key never touches the disk on Linux. See `from_files`."""
-        return cls._make(
-            load_certificates(certificate, source="the certificate"),
-            load_private_key(private_key, password=password, source="the private key"),
-        )
+        """Load PEM, DER or PKCS#12; the key never touches the disk on Linux. See `from_files`."""
+        given = Given(certificate, Origin(what="certificate", kind=CertificateError))
+        key = Given(private_key, Origin(what="private key", kind=PrivateKeyError))
+        return cls._make(*parse(given, key, password))
 
     @classmethod
     def from_pkcs12(cls, source: str | Path | bytes, *, password: Password = None) -> Self:
@@ -116,25 +112,16 @@ class X509:
             CertificateError: If it is not a PKCS#12 bundle, or contains no certificate.
             PrivateKeyError: If the password is missing or wrong, or there is no key.
         """
-        data = (
-            source
-            if isinstance(source, bytes)
-            else read(Path(source), kind=PrivateKeyError, what="PKCS#12")
-        )
-        secret = None if password is None else resolve_password(password, "the PKCS#12 bundle")
-        try:
-            bundle = pkcs12.load_pkcs12(data, secret)
-        except ValueError as exc:
-            raise _bad_bundle(data, secret) from exc
+        what = "PKCS#12 bundle"
+        if isinstance(source, bytes):
+            given = Given(source, Origin(what=what, kind=CertificateError))
+        else:
+            given = _read(source, what, CertificateError)
 
-        if not isinstance(bundle.key, PrivateKey):
-            raise PrivateKeyError("the PKCS#12 bundle contains no usable key", reason="empty")
+        if is_bundle(given.data):
+            return cls._make(*parse(given, None, password))
 
-        if bundle.cert is None:
-            raise CertificateError("the PKCS#12 bundle contains no certificate", reason="empty")
-
-        others = [extra.certificate for extra in bundle.additional_certs]
-        return cls._make([bundle.cert.certificate, *others], bundle.key)
+        raise unexpected(given.data, given.origin, wanted="a PKCS#12 bundle")
 
     @classmethod
     def from_context(cls, context: ssl.SSLContext) -> Self:
@@ -152,20 +139,22 @@ class X509:
         return cls((), "", b"", None, context)
 
     @classmethod
-    def _make(cls, certificates: Sequence[x509.Certificate], key: PrivateKey) -> Self:
+    def _make(cls, certificates: Sequence[x509.Certificate], key: TlsKey) -> Self:
         with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: see `check`
-            chain = sort_chain(certificates, key)
-            name = common_name(chain[0])
+            leaf = key.leaf(certificates)
+            check_strength(leaf)
+            chain, remarks = sort_chain(leaf, certificates)
+            name = common_name(leaf)
 
-        check_strength(key)
-
-        pem = b"".join(
-            [
-                *(certificate.public_bytes(Encoding.PEM) for certificate in chain),
-                key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-            ]
+        pem = b"".join(each.public_bytes(Encoding.PEM) for each in chain) + key.pem(leaf)
+        return cls(
+            chain=chain,
+            _name=name,
+            _pem=pem,
+            _key_type=key_type(leaf),
+            _password=key.password,
+            remarks=remarks,
         )
-        return cls(chain, name, pem, key_type(key))
 
     def __repr__(self) -> str:
         """Return registration id and key type, never the key."""
@@ -181,7 +170,8 @@ class X509:
             raise TypeError("an X509 made from an SSLContext cannot be pickled")
 
         certificates = [one.public_bytes(Encoding.DER) for one in self.chain]
-        return _revive, (certificates, self._name, self._pem, self._key_type)
+        others = (self._name, self._pem, self._key_type, self._password, self.remarks)
+        return _revive, (certificates, *others)
 
     @property
     def registration_id(self) -> str | None:
@@ -214,16 +204,14 @@ class X509:
         """Return None: the TLS handshake authenticates the device."""
 
     def _load(self, context: ssl.SSLContext) -> None:
-        with as_file(self._pem) as path:
-            try:
-                # Without a password function OpenSSL might prompt for one on the terminal.
-                context.load_cert_chain(path, password=_refuse_password)
-            except ssl.SSLError as exc:
-                raise PrivateKeyError(
-                    f"OpenSSL rejects the device's certificate or key: {exc.reason}",
-                    reason="weak",
-                    hint="use EC P-256, RSA 2048 or more, or Ed25519",
-                ) from exc
+        try:
+            load_into(context, self._pem, self._password)
+        except ssl.SSLError as exc:
+            raise PrivateKeyError(
+                f"OpenSSL rejects the device's certificate or key: {exc.reason}",
+                reason="weak",
+                hint="use EC P-256, RSA 2048 or more, or Ed25519",
+            ) from exc
 
     def check(self, *, registration_id: str, wall_time: float) -> None:
         """Check the CN and the validity of the certificates; see `Attestation.check`.
@@ -257,24 +245,18 @@ class X509:
             )
 
 
-def _revive(certificates: list[bytes], name: str, pem: bytes, key_type: KeyType) -> X509:
-    chain = tuple(x509.load_der_x509_certificate(der) for der in certificates)
-    return X509(chain, name, pem, key_type)
-
-
-def _refuse_password() -> str:
-    raise RuntimeError("OpenSSL asked for a password")
-
-
-def _bad_bundle(data: bytes, secret: bytes | None) -> CertificateError | PrivateKeyError:
-    if not data.startswith(b"\x30"):
-        return CertificateError("the data is not a PKCS#12 bundle", reason="not_pem")
-
-    if secret is None:
-        return PrivateKeyError(
-            "the PKCS#12 bundle is encrypted, and no password was given", reason="password_missing"
-        )
-
-    return PrivateKeyError(
-        "the password does not decrypt the PKCS#12 bundle", reason="wrong_password"
+def _revive(certificates: list[bytes], *others: Any) -> X509:
+    name, pem, key_type, password, remarks = others
+    return X509(
+        chain=tuple(load_der(der) for der in certificates),
+        _name=name,
+        _pem=pem,
+        _key_type=key_type,
+        _password=password,
+        remarks=remarks,
     )
+
+
+def _read(path: str | Path, what: str, kind: type[CredentialError]) -> Given:
+    origin = Origin.file(path, what=what, kind=kind)
+    return Given(read(origin), origin)

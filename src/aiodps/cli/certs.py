@@ -14,7 +14,10 @@ import click
 
 from aiodps.cli.certs_output import show_credential, show_descriptions
 from aiodps.cli.output import Command, Option, print_json
-from aiodps.credential_files import read, read_password
+from aiodps.errors import CertificateError
+from aiodps.input_files.origin import Origin
+from aiodps.input_files.reading import read
+from aiodps.input_files.text import read_password
 from aiodps.pki import Authority, Credential, KeyType
 from aiodps.pki.authority import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, VERIFICATION_DAYS
 from aiodps.pki.describe import describe
@@ -232,7 +235,8 @@ def show(*, file: Path, as_json: bool) -> None:
 
     DPS finds an individual enrollment by the thumbprint, and a group by the issuing CAs.
     """
-    descriptions = describe(read(file), now=dt.datetime.now(dt.UTC))
+    origin = Origin.file(file, what="file", kind=CertificateError)
+    descriptions = describe(read(origin), now=dt.datetime.now(dt.UTC), origin=origin)
     if as_json:
         contents = [{"kind": each.kind, **each.facts} for each in descriptions]
         print_json({"file": str(file), "contents": contents})

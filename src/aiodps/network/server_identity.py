@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
-from aiodps.credential_files import UNREADABLE
 from aiodps.errors import ServerIdentityError
+from aiodps.input_files.certificates import UNREADABLE
 
 _REASONS = {
     9: "not_yet_valid",

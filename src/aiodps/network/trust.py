@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import re
 import ssl
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +14,9 @@ from typing import ClassVar
 import certifi
 
 from aiodps.errors import ConfigurationError
+from aiodps.input_files.certificates import certificate_ders
+from aiodps.input_files.origin import Origin
+from aiodps.input_files.reading import read
 
 AZURE_ROOTS = {
     "DigiCert Global Root G2": "cb3ccbb76031e5e0138f8dd39a23f9de47ffc35e43c1144cea27d46a5ab1cb5f",
@@ -28,8 +30,6 @@ Source: Microsoft Learn, "Migrate IoT Hub resources to a new TLS certificate roo
 """
 
 _HINT = "give a PEM file or PEM bytes, or one of 'azure', 'certifi', 'system'"
-
-_PEM_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Trust:
 
         Args:
             value: None or "azure" for Azure's two roots, "certifi" for the roots of the certifi
-                package, "system" for those of the operating system, a path to a PEM file (any
-                string that is not a keyword is a path), PEM bytes, or a `Trust`.
+                package, "system" for those of the operating system, a path to a file in PEM or DER
+                (any string that is not a keyword is a path), PEM bytes, or a `Trust`.
 
         Raises:
             ConfigurationError: If it contains no usable certificate.
@@ -66,12 +66,11 @@ class Trust:
                 _system_paths()
                 return Trust("system", None)
             case bytes():
-                return Trust("the given PEM bytes", _read(value, "the given PEM bytes"))
-            case str() if "\0" in value or "-----BEGIN" in value:
-                raise _unusable("trust is a string that is not a path")
+                origin = Origin(what="given PEM bytes", kind="trust")
+                return Trust(str(origin), _usable(value, origin))
             case str() | os.PathLike():
-                path = Path(value)
-                return Trust(str(path), _read(_content(path), f"the CA file {str(path)!r}"))
+                origin = Origin.file(value, what="CA file", kind="trust")
+                return Trust(str(origin.path), _usable(read(origin), origin))
             case _:
                 raise _unusable(f"trust cannot be of type {type(value).__name__!r}")
 
@@ -131,33 +130,19 @@ def _system_paths() -> tuple[str | None, str | None] | None:
 
 
 def _certifi() -> list[bytes]:
-    return _ders(Path(certifi.where()).read_bytes())
+    origin = Origin(what="certifi package", kind="trust")
+    return certificate_ders(Path(certifi.where()).read_bytes(), origin)
 
 
-def _ders(pem: bytes) -> list[bytes]:
-    return [ssl.PEM_cert_to_DER_cert(block.decode("ascii")) for block in _PEM_BLOCK.findall(pem)]
-
-
-def _content(path: Path) -> bytes:
+def _usable(data: bytes, origin: Origin) -> bytes:
+    authorities = b"".join(certificate_ders(data, origin))
     try:
-        # A pipe or a device could block, or never end.
-        if path.exists() and not path.is_file():
-            raise _unusable(f"the CA file {str(path)!r} is not a regular file")
-
-        return path.read_bytes()
-    except OSError as exc:
-        raise _unusable(f"the CA file {str(path)!r} cannot be read: {exc.strerror}") from exc
-
-
-def _read(pem: bytes, source: str) -> bytes:
-    try:
-        authorities = b"".join(_ders(pem))
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities)
-    except (ValueError, ssl.SSLError) as exc:
-        raise ConfigurationError(
-            f"{source} contains no certificate that can be read",
-            setting="trust",
-            hint="give PEM, which begins with -----BEGIN CERTIFICATE-----",
+    except ssl.SSLError as exc:
+        raise origin.error(
+            "contains a certificate that OpenSSL cannot read",
+            reason="not_pem",
+            hint="`aiodps certs show FILE` shows what a file contains",
         ) from exc
 
     return authorities

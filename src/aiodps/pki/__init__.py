@@ -9,7 +9,8 @@ An `Authority` issues; what it issues is a `Credential` with PEM bytes ready for
 
 from __future__ import annotations
 
+from aiodps.input_files.private_keys import PrivateKey
 from aiodps.pki.authority import Authority
-from aiodps.pki.credential import Credential, KeyType, PrivateKey
+from aiodps.pki.credential import Credential, KeyType
 
 __all__ = ["Authority", "Credential", "KeyType", "PrivateKey"]

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
+from aiodps.input_files.private_keys import PrivateKey
 from aiodps.pki.credential import (
     Credential,
     KeyType,
-    PrivateKey,
     extension,
     is_ca,
     is_root,

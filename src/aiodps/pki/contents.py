@@ -1,24 +1,29 @@
-"""The contents of a PEM or DER file: certificates, requests and keys, in order."""
+"""The contents of a file of certificates, requests and keys, in order."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import (
-    load_der_private_key,
-    load_der_public_key,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from aiodps.credential_files import UNREADABLE
-from aiodps.errors import CertificateError
+from aiodps.errors import CertificateError, CredentialError, ProvisioningError
+from aiodps.input_files import formats
+from aiodps.input_files.certificates import UNREADABLE, certificate_ders, load_der
+from aiodps.input_files.der import is_der
+from aiodps.input_files.formats import Format, recognize, unexpected
+from aiodps.input_files.origin import Origin
+from aiodps.input_files.pem import Block, armoured, blocks
+from aiodps.input_files.pkcs12 import is_bundle, open_bundle
+from aiodps.input_files.private_keys import find_key
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+GIVEN: Final = Origin(what="file", kind=CertificateError)
+_DER_LABELS: Final = {
+    formats.REQUEST: "CERTIFICATE REQUEST",
+    formats.PUBLIC_KEY: "PUBLIC KEY",
+    formats.CRL: "X509 CRL",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,85 +40,109 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """Something else in PEM, such as the parameters of a curve."""
+    """Something else, such as a key in another format."""
 
     kind: str
-    """The PEM label in lower case."""
+    """What it is, without an article; of PEM the label in lower case."""
+    next_step: str | None = None
+    """How to convert it; None if nobody has to."""
 
 
 Thing: TypeAlias = x509.Certificate | x509.CertificateSigningRequest | Key | Other
 
 
-def load(data: bytes) -> list[Thing]:
+def load(data: bytes, origin: Origin = GIVEN) -> list[Thing]:
     """Read the contents of a file.
 
+    Args:
+        data: The file.
+        origin: Where it comes from.
+
     Raises:
-        CertificateError: If it is empty, or something cannot be read.
+        CertificateError: If it is empty, unknown, or something in it cannot be read.
     """
-    blocks = list(_BLOCK.finditer(data))
-    if len(blocks) < data.count(b"-----BEGIN "):
-        raise CertificateError(
-            "the file is truncated: a BEGIN line has no END line",
-            reason="truncated",
-            hint="copy it again, whole",
-        )
+    if is_bundle(data):
+        return _of_bundle(data, origin)
 
-    if not blocks:
-        return [_load_der(data)]
+    found = _der_blocks(data, origin) if is_der(data) else blocks(data, origin)
+    if found:
+        return [_load(block, number, origin) for number, block in enumerate(found, start=1)]
 
-    return [_load_block(block, number) for number, block in enumerate(blocks, start=1)]
+    known = recognize(data)
+    if known is None or formats.in_bytes(data) is not None:
+        raise unexpected(data, origin, wanted="a certificate, a request or a key")
+
+    return [_other(known, origin)]
 
 
-def _load_block(block: re.Match[bytes], number: int) -> Thing:
-    label = block[1].decode().lower()
+def _der_blocks(data: bytes, origin: Origin) -> list[Block]:
+    """Return DER as blocks of PEM; none if it is of another format."""
+    known = recognize(data)
+    if known is formats.CERTIFICATE:
+        return [armoured(der, "CERTIFICATE") for der in certificate_ders(data, origin)]
+
+    if known in _DER_LABELS:
+        return [armoured(data, _DER_LABELS[known])]
+
+    if known in {formats.PRIVATE_KEY, formats.ENCRYPTED_KEY}:
+        return blocks(find_key(data, origin).pem, origin)
+
+    return []
+
+
+def _load(block: Block, number: int, origin: Origin) -> Thing:
     try:
-        return _load_pem(block[0], label)
-    except UNREADABLE as exc:
-        raise CertificateError(
-            f"block {number} of the file, {label!r}, cannot be read",
+        return _load_block(block, origin)
+    except (*UNREADABLE, CredentialError) as exc:
+        raise origin.error(
+            f"has a block that cannot be read: number {number}, {block.label.lower()!r}",
             reason="bad_base64",
             hint="copy it again, as plain text",
         ) from exc
 
 
-def _load_pem(block: bytes, label: str) -> Thing:
-    match label:
-        case "certificate":
-            return x509.load_pem_x509_certificate(block)
-        case "certificate request" | "new certificate request":
-            return x509.load_pem_x509_csr(block)
-        case "public key":
-            return Key("public key", load_pem_public_key(block), encrypted=None)
-        case _ if label.endswith("private key"):
-            return _private_key(block, load_pem_private_key)
+def _load_block(block: Block, origin: Origin) -> Thing:
+    known = formats.of_label(block.label)
+    match block.label:
+        case _ if known is formats.CERTIFICATE:
+            return load_der(certificate_ders(block.pem, origin)[0])
+        case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
+            return x509.load_pem_x509_csr(block.pem)
+        case "PUBLIC KEY" | "RSA PUBLIC KEY":
+            return Key("public key", load_pem_public_key(block.pem), encrypted=None)
+        case _ if known in {formats.PRIVATE_KEY, formats.ENCRYPTED_KEY}:
+            return _private_key(block, origin)
         case _:
-            return Other(label)
+            advice = formats.advice(known.advice, origin)
+            return Other(block.label.lower(), None if advice == formats.NOTHING_TO_DO else advice)
 
 
-def _load_der(data: bytes) -> Thing:
-    loaders: tuple[Callable[[bytes], Thing], ...] = (
-        x509.load_der_x509_certificate,
-        x509.load_der_x509_csr,
-        lambda data: _private_key(data, load_der_private_key),
-        lambda data: Key("public key", load_der_public_key(data), encrypted=None),
-    )
-    for load_der in loaders:
-        try:
-            return load_der(data)
-        except UNREADABLE:
-            continue
-
-    raise CertificateError(
-        "the file holds neither a certificate nor a request nor a key",
-        reason="not_pem" if data.strip() else "empty",
-        hint="give a PEM or DER file; `openssl pkcs12 -in FILE` opens PKCS#12",
-    )
-
-
-def _private_key(data: bytes, load_key: Callable[[bytes, None], object]) -> Key:
-    try:
-        key = load_key(data, None)
-    except TypeError:  # what `cryptography` raises if, and only if, a password is needed
+def _private_key(block: Block, origin: Origin) -> Key:
+    key = find_key(block.pem, origin)
+    if key.encrypted:
         return Key("private key", None, encrypted=True)
 
-    return Key("private key", key.public_key(), encrypted=False)  # type: ignore[attr-defined]  # every private key has it
+    block.der(origin)
+    try:
+        return Key("private key", key.open(None).public_key(), encrypted=False)
+    except CredentialError as error:
+        if error.reason == "weak":  # a key of another kind, such as X25519
+            return Key("private key", None, encrypted=False)
+
+        raise
+
+
+def _of_bundle(data: bytes, origin: Origin) -> list[Thing]:
+    try:
+        bundle = open_bundle(data, None, origin)
+    except ProvisioningError:
+        return [_other(formats.PKCS12, origin)]
+
+    key = bundle.private_key
+    keys = [] if key is None else [Key("private key", key.public_key(), encrypted=False)]
+    return [*bundle.certificates, *keys]
+
+
+def _other(known: Format, origin: Origin) -> Other:
+    name = known.name.removeprefix("a ").removeprefix("an ")
+    return Other(name, formats.advice(known.advice, origin))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Self, TypeAlias, TypeVar, assert_never
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -18,15 +18,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from aiodps.input_files.private_keys import PrivateKey
+
 KeyType: TypeAlias = Literal["ec", "rsa", "ed25519"]
 """EC is P-256, RSA has 2048 bits; the service takes both. Ed25519 is for tests of TLS."""
-
-PrivateKey: TypeAlias = (
-    ec.EllipticCurvePrivateKey
-    | rsa.RSAPrivateKey
-    | ed25519.Ed25519PrivateKey
-    | ed448.Ed448PrivateKey
-)
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _KNOWN = 4096

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from aiodps.credential_files import UNREADABLE
 from aiodps.errors import CertificateError
-from aiodps.pki.contents import Key, Other, Thing, load
+from aiodps.input_files.certificates import UNREADABLE
+from aiodps.input_files.origin import Origin
+from aiodps.pki.contents import GIVEN, Key, Other, Thing, load
 from aiodps.pki.credential import extension, is_ca
 
 Fact: TypeAlias = str | int | bool | list[str] | None
@@ -38,18 +39,19 @@ class Description:
     """In display order; None means unknown."""
 
 
-def describe(data: bytes, *, now: dt.datetime) -> list[Description]:
+def describe(data: bytes, *, now: dt.datetime, origin: Origin = GIVEN) -> list[Description]:
     """Describe everything in a PEM or DER file, in the order of the file.
 
     Args:
         data: The file.
         now: Time for the validity, with a time zone.
+        origin: Where the data comes from.
 
     Raises:
         CertificateError: If it is empty, or something cannot be read.
     """
     with warnings.catch_warnings(action="ignore"):  # oddities of foreign certificates
-        things = load(data)
+        things = load(data, origin)
         certificates = [thing for thing in things if isinstance(thing, x509.Certificate)]
         try:
             return [_describe(thing, certificates, now) for thing in things]
@@ -72,8 +74,10 @@ def _describe(
             return Description(kind="certificate request", facts=_request_facts(thing))
         case Key():
             return Description(kind=thing.kind, facts=_key_facts(thing, certificates))
-        case Other():
+        case Other(next_step=None):
             return Description(kind=thing.kind, facts={})
+        case Other():
+            return Description(kind=thing.kind, facts={"next": thing.next_step})
 
 
 def _certificate_facts(

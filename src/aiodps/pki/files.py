@@ -13,14 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-from aiodps.credential_files import UNREADABLE, read
 from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
+from aiodps.input_files.certificates import load_certificates
+from aiodps.input_files.origin import Origin
+from aiodps.input_files.private_keys import find_key
+from aiodps.input_files.reading import read
 from aiodps.pki.authority import Authority
-from aiodps.pki.credential import Credential, PrivateKey, is_root
+from aiodps.pki.credential import Credential, is_root
 from aiodps.pki.names import check_file_name
 
 
@@ -138,23 +137,28 @@ class CredentialFiles:
 
 
 def read_authority(
-    *, certificate: Path, private_key: Path, password: bytes | None = None
+    *, certificate: Path, private_key: Path, password: bytes | None = None, again: bool = False
 ) -> Authority:
-    """Read a CA from two PEM files.
+    """Read a CA from two files, in PEM or DER.
 
     Args:
-        certificate: The CA's certificate, then the intermediates above it, if any.
+        certificate: The CA's certificate, and the intermediates above it, if any.
         private_key: The CA's private key.
         password: Opens the private key; None if it is not encrypted.
+        again: Whether the files will be read again, which a pipe cannot be.
 
     Raises:
         CertificateError: If the certificate cannot be read, or is not a CA's.
         PrivateKeyError: If the private key cannot be read, or belongs to another certificate.
     """
-    first, *above = _load_certificates(certificate)
-    key = _load_private_key(private_key, password)
-    intermediates = tuple(each for each in above if not is_root(each))
-    return Authority(certificate=first, private_key=key, intermediates=intermediates)
+    of_ca = Origin.file(certificate, what="CA certificate file", kind=CertificateError)
+    of_key = Origin.file(private_key, what="CA key file", kind=PrivateKeyError)
+    certificates = load_certificates(read(of_ca, again=again), of_ca)
+    key = find_key(read(of_key, again=again), of_key).open(password)
+    own = next((each for each in certificates if each.public_key() == key.public_key()), None)
+    first = own or certificates[0]
+    above = (each for each in certificates if each != first and not is_root(each))
+    return Authority(certificate=first, private_key=key, intermediates=tuple(above))
 
 
 def _create(path: Path, data: bytes, *, mode: int, overwrite: bool) -> None:
@@ -179,44 +183,3 @@ def _exists(path: Path) -> ConfigurationError:
         setting="out",
         hint="choose another name or directory, or overwrite it with `--force`",
     )
-
-
-def _load_certificates(path: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(read(path))
-    except UNREADABLE as exc:
-        raise CertificateError(
-            f"the file {str(path)!r} holds no certificate in PEM that can be read",
-            reason="not_pem",
-        ) from exc
-
-
-def _load_private_key(path: Path, password: bytes | None) -> PrivateKey:
-    data = read(path, kind=PrivateKeyError)
-    encrypted = b"ENCRYPTED" in data
-    if encrypted and password is None:
-        raise PrivateKeyError(
-            f"the private key in {str(path)!r} is encrypted",
-            reason="password_missing",
-            hint="give a file with its password in the first line: `--ca-password-file`",
-        )
-
-    try:
-        key = load_pem_private_key(data, password if encrypted else None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise PrivateKeyError(
-            f"the password does not open the private key in {str(path)!r}"
-            if encrypted
-            else f"the file {str(path)!r} holds no private key in PEM that can be read",
-            reason="wrong_password" if encrypted else "not_pem",
-            hint="only the first line of the password file counts" if encrypted else None,
-        ) from exc
-
-    if not isinstance(key, PrivateKey):
-        raise PrivateKeyError(
-            f"the private key in {str(path)!r} is neither EC nor RSA nor Ed25519",
-            reason="weak",
-            hint="make a CA with `aiodps certs root`",
-        )
-
-    return key

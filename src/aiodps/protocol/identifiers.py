@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 from aiodps.errors import ConfigurationError
+from aiodps.key_text import shown
 
 _ID_SCOPE = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", re.ASCII)
@@ -27,7 +28,7 @@ def check_id_scope(id_scope: object) -> str:
         return id_scope
 
     raise ConfigurationError(
-        f"the id scope {_shown(id_scope)} is not 1 to 128 letters, digits, '-' or '_'",
+        f"the id scope {shown(id_scope)} is not 1 to 128 letters, digits, '-' or '_'",
         setting="id_scope",
         hint="copy the ID Scope from the overview page of the DPS instance, like 0ne00012ABC",
     )
@@ -47,7 +48,7 @@ def check_registration_id(registration_id: object) -> str:
         return registration_id
 
     raise ConfigurationError(
-        f"the registration id {_shown(registration_id)} {_registration_id_fault(registration_id)}",
+        f"the registration id {shown(registration_id)} {_registration_id_fault(registration_id)}",
         setting="registration_id",
         hint="use letters, digits, '-', '.', '_' and ':', and end with a letter, a digit or '-'",
     )
@@ -89,7 +90,7 @@ def check_port(port: object) -> int:
         return port
 
     raise ConfigurationError(
-        f"the port {_shown(port)} is not an integer from 1 to 65535",
+        f"the port {shown(port)} is not an integer from 1 to 65535",
         setting="port",
         hint="the service listens on 443 for rest and on 8883 for mqtt",
     )
@@ -110,7 +111,7 @@ def check_endpoint(endpoint: object) -> str:
             return endpoint
 
     raise ConfigurationError(
-        f"the endpoint {_shown(endpoint)} {_endpoint_fault(endpoint)}",
+        f"the endpoint {shown(endpoint)} {_endpoint_fault(endpoint)}",
         setting="endpoint",
         hint="give the host alone, as global.azure-devices-provisioning.net, the port separately",
     )
@@ -144,9 +145,3 @@ def _endpoint_fault(endpoint: object) -> str:
         return "has non-ASCII characters; write the name in its xn-- form"
 
     return "is not a host name"
-
-
-def _shown(value: object) -> str:
-    """Return a value for a message, as ASCII and of limited length."""
-    text = ascii(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 (one line of a terminal)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from tests.certificates import intermediate, root, write
 
-from aiodps.credential_files import InsecureKeyFileWarning
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
+from aiodps.input_files.reading import InsecureKeyFileWarning
 from aiodps.pki.files import CredentialFiles
 
 

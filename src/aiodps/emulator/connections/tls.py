@@ -16,10 +16,10 @@ import anyio
 from cryptography import x509
 from OpenSSL import SSL
 
-from aiodps.credential_files import UNREADABLE
 from aiodps.emulator.connections.plain import CHUNK, linger, reset
 from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.emulator.connections.timeouts import PeerTimeout
+from aiodps.input_files.certificates import UNREADABLE
 from aiodps.pki import Credential
 
 MAX_CHAIN: Final = 16

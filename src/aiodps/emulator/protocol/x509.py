@@ -16,8 +16,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
-from aiodps.credential_files import UNREADABLE
 from aiodps.errors import CertificateError
+from aiodps.input_files.certificates import UNREADABLE
 from aiodps.pki.credential import common_name, is_ca
 
 _PEM = b"-----BEGIN"

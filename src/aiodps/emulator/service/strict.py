@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-from aiodps.credential_files import UNREADABLE
 from aiodps.emulator.protocol.api_versions import has_payload
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.json_input import read_object
@@ -20,6 +19,7 @@ from aiodps.emulator.protocol.messages import Identity, Operation, Request, Resp
 from aiodps.emulator.protocol.strict_rules import StrictRule
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.registrations.record import RegistrationRecord
+from aiodps.input_files.certificates import UNREADABLE
 from aiodps.pki.credential import common_name
 
 SLACK: Final = 0.01

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from aiodps.attestation.x509 import X509
-from aiodps.credential_files import InsecureKeyFileWarning, read_password
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.devices import Device
 from aiodps.fleet.plan.manifest import ManifestError, Row, failing_rows, read_manifest
+from aiodps.input_files.reading import InsecureKeyFileWarning
+from aiodps.input_files.text import read_password
 from aiodps.pki.files import CredentialFiles, read_authority
 
 

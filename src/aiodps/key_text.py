@@ -1,0 +1,54 @@
+"""Recognition of keys in text: one that is given by mistake is never repeated in a message.
+
+aiodps provision --key "$(cat device.key)"      # the key itself, instead of its path
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LONGEST_PATH: Final = 500
+"""Characters; a longer text is the content of a file, and not its path."""
+
+HIDDEN: Final = "(not shown: it may be a key)"
+
+_LINE_END = re.compile(r"[\r\n\0]")
+_PEM_BEGIN = re.compile(r"-----BEGIN|BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)")
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
+_SHARED_ACCESS = re.compile(r"(SharedAccessKey=|SharedAccessSignature\s+)[^;\s'\"]+")
+_HEX = re.compile(r"[0-9A-Fa-f]{32,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{22,}={1,2}|[A-Za-z0-9+/_-]{40,}")
+_KINDS = (str.isupper, str.islower, str.isdigit)
+
+
+def is_content(text: str) -> bool:
+    """Whether a text is certainly the content of a file, and not its path."""
+    return (
+        len(text) > LONGEST_PATH or bool(_LINE_END.search(text)) or bool(_PEM_BEGIN.search(text))
+    )
+
+
+def is_key(text: str) -> bool:
+    """Whether a text may be a key: PEM, base64, hex digits or a connection string."""
+    text = text.strip()
+    if _PEM_BEGIN.search(text) or _SHARED_ACCESS.search(text) or _HEX.fullmatch(text):
+        return True
+
+    # Random base64 has capitals, small letters and digits; few names of this length do.
+    mixed = all(any(kind(each) for each in text) for kind in _KINDS)
+    return mixed and bool(_BASE64.fullmatch(text))
+
+
+def shown(value: object, *, limit: int = 80) -> str:
+    """Return a value for a message: as ASCII, of limited length, hidden if it may be a key."""
+    written = ascii(value)
+    if is_key(value if isinstance(value, str) else written):
+        return HIDDEN
+
+    return written if len(written) <= limit else f"{written[: limit - 3]}..."
+
+
+def without_keys(message: str) -> str:
+    """Return a message without the PEM blocks and shared access keys that it quotes."""
+    return _SHARED_ACCESS.sub(rf"\1{HIDDEN}", _PEM.sub(HIDDEN, message))
