@@ -11,7 +11,7 @@ from typing import Final
 LONGEST_PATH: Final = 500
 """Characters; a longer text is the content of a file, and not its path."""
 
-HIDDEN: Final = "(not shown: it may be a key)"
+HIDDEN: Final = "(not shown: it may be a key or a password)"
 
 _LINE_END = re.compile(r"[\r\n\0]")
 _PEM_BEGIN = re.compile(r"-----BEGIN|BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)")

@@ -160,7 +160,7 @@ def test_nothing_is_overwritten_without_force(run: Run, tmp_path: Path) -> None:
         (("root", "x" * 65), "65 bytes"),
         (("root", "x", "--days", "0"), "0 days"),
         (("root", "x", "--out", "/dev/null"), "/dev/null"),
-        (("root", "x", "--password-file", "nowhere"), "password file 'nowhere'"),
+        (("root", "x", "--password-file", "nowhere"), "password file (not shown"),
         (("intermediate", "r", "r"), "exists"),
         (("intermediate", "r", "r", "--force"), "that of the issuer"),
         (("device", "d", "nowhere"), "nowhere_cert.pem"),

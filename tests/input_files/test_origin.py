@@ -9,6 +9,7 @@ from tests.certificates import root
 
 from aiodps.errors import CertificateError, ConfigurationError, ProvisioningError
 from aiodps.input_files.origin import Origin
+from aiodps.key_text import HIDDEN
 
 KEY = root().private_key_pem.decode()
 
@@ -54,7 +55,7 @@ def test_a_name_that_may_be_a_secret(
     """It is left out, unless there is a file of that name."""
     monkeypatch.chdir(tmp_path)
     origin = Origin.file(name, what=what, kind="x")
-    assert str(origin) == f"the {what}"
+    assert str(origin) == f"the {what} {HIDDEN}"
     if "/" not in name:
         (tmp_path / name).touch()
         assert str(origin) == f"the {what} {name!r}"

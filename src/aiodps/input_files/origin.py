@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from aiodps.errors import ConfigurationError, CredentialError, ProvisioningError
-from aiodps.key_text import is_content, is_key
+from aiodps.key_text import HIDDEN, is_content, is_key
 
 ErrorKind: TypeAlias = type[CredentialError] | str
 """`CertificateError` or `PrivateKeyError`; for a `ConfigurationError` the name of its setting."""
@@ -55,8 +55,11 @@ class Origin:
 
     def __str__(self) -> str:
         """Return the subject of a message."""
+        if self.path is None:
+            return f"the {self.what}"
+
         path = self.shown_path
-        return f"the {self.what}" if path is None else f"the {self.what} {path!r}"
+        return f"the {self.what} {HIDDEN if path is None else repr(path)}"
 
     def error(self, fault: str, *, reason: str, hint: str | None = None) -> ProvisioningError:
         """Return an error about this data.
