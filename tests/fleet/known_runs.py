@@ -61,13 +61,12 @@ async def measured(
 ) -> Measured:
     """Run a fleet against the service, its shards side by side in this event loop."""
     use_virtual_clocks(monkeypatch)
+    changes = {"journal": "memory", **changes}
     specs = shard_specs(folder, count=count, shards=shards, **changes)
     entries: list[Entry] = []
 
     async def run(spec: ShardSpec) -> None:
         with Session(spec) as session:
-            # Nothing here survives a power cut, and no test waits for the disk.
-            session._journal._connection.execute("PRAGMA synchronous=OFF")
             await session.run()
             entries.extend(session.entries())
 
@@ -85,11 +84,13 @@ def use_virtual_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gc, "collect", lambda: 0)  # takes longer than most of these runs
 
 
-def shard_specs(folder: Path, *, count: int, shards: int = 1, **changes: Any) -> list[ShardSpec]:
+def shard_specs(
+    folder: Path, *, count: int, shards: int = 1, give_up_after: float = 90.0, **changes: Any
+) -> list[ShardSpec]:
     """Make the shards of a run of so many devices against the service."""
     (folder / "ca.pem").write_bytes(root().certificate_pem)
     devices = tuple(_device(f"fleet-{number:04}") for number in range(count))
-    settings = SETTINGS.replace(trust=str(folder / "ca.pem"))
+    settings = SETTINGS.replace(trust=str(folder / "ca.pem"), timeout=give_up_after)
     return [
         ShardSpec(
             run_id="run-1",

@@ -17,8 +17,9 @@ from tests.fleet.known_runs import Measured, measured
 from tests.scripted.known_service import Answer, KnownService, Span
 from tests.virtual_time import on_virtual_asyncio, on_virtual_trio
 
-from aiodps.fleet.measure.sample import Sample
+from aiodps.fleet.measure.sample import Outcome, Sample
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, schedule
+from aiodps.network.handshake_limiter import LEAST_CAPACITY, STALL_TIMEOUT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 ALL_ARRIVALS = [
@@ -44,6 +45,7 @@ class Run(Protocol):
         shards: int = 1,
         seed: int = 0,
         min_poll_interval: float = 0.0,
+        give_up_after: float = 90.0,
     ) -> Awaitable[Measured]:
         """Return what the fleet says."""
         ...
@@ -280,3 +282,30 @@ async def test_refused_connections_are_lost_time(run: Run) -> None:
         assert sample.register_requests == 1
 
     assert len(service.times("refused")) == sum(sample.retries for sample in fleet.samples)
+
+
+@on_virtual_asyncio
+async def test_a_burst_is_limited_and_says_so(run: Run) -> None:
+    """128 handshakes at once; a second each is too long to keep the others waiting."""
+    service = KnownService(lambda *_: Answer(register=0.02), handshake=1.0)
+    fleet = await run(service, count=160, arrivals=Burst())
+    queued = [0.0] * LEAST_CAPACITY + [STALL_TIMEOUT] * (160 - LEAST_CAPACITY)
+
+    assert fleet.each(lambda s: s.phases.get("queue", 0.0)) == pytest.approx(queued)
+    assert fleet.each(latency) == pytest.approx([1.02 + wait for wait in queued])
+
+
+@on_virtual_asyncio
+async def test_no_register_request_is_billed_for_nothing(run: Run) -> None:
+    """Four handshakes at once of a second each, ten seconds for all: five are kept in reserve."""
+    service = KnownService(
+        lambda *_: Answer(register=0.5, poll=0.1, retry_after=3),
+        handshake=1.0,
+        handshakes_at_once=4,
+    )
+    fleet = await run(service, count=40, arrivals=Burst(), give_up_after=10.0)
+    outcomes = [sample.outcome for sample in fleet.samples]
+
+    assert outcomes == [Outcome.ASSIGNED] * 16 + [Outcome.FAILED] * 24
+    assert len(service.times("register")) == 16
+    assert {sample.error_class for sample in fleet.samples[16:]} == {"ProvisioningTimeoutError"}

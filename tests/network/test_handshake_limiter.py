@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import anyio
 import anyio.lowlevel
 import pytest
+from tests.network.crowds import InOrder, Model, after, settled
 from tests.virtual_time import elapse, on_virtual_asyncio, virtual_time
 
 from aiodps.network.handshake_limiter import (
@@ -26,59 +27,6 @@ from aiodps.network.handshake_limiter import (
 )
 
 pytestmark = pytest.mark.anyio
-
-
-async def settled() -> None:
-    """Let all other tasks go as far as they can."""
-    for _ in range(10):
-        await anyio.lowlevel.checkpoint()
-
-
-class Model:
-    """Handshakes with one endpoint: how many are under way, and when each was done."""
-
-    def __init__(self, limiter: HandshakeLimiter | None = None) -> None:
-        self.limiter = limiter or HandshakeLimiter()
-        self.under_way = 0
-        self.most = 0
-        self.done: list[float] = []
-
-    async def handshake(self, peer: Callable[[], Awaitable[None]]) -> None:
-        """Go through the limiter to a peer; what the peer does goes on while nobody waits."""
-        async with self.limiter.slot() as slot, anyio.create_task_group() as tasks:
-            answered = anyio.Event()
-
-            async def answer() -> None:
-                await peer()
-                answered.set()
-
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
-            tasks.start_soon(answer)
-            try:
-                await slot.wait(answered.wait)
-            finally:
-                self.under_way -= 1
-
-            self.done.append(anyio.current_time())
-
-
-class InOrder:
-    """A server that needs a while for each handshake, one after the other."""
-
-    def __init__(self, each: float) -> None:
-        self.each = each
-        self._turn = anyio.Lock()
-
-    async def __call__(self) -> None:
-        """Answer one."""
-        async with self._turn:
-            await elapse(self.each)
-
-
-def after(seconds: float) -> Callable[[], Awaitable[None]]:
-    """Make a peer that answers after a while, however many ask."""
-    return lambda: elapse(seconds)
 
 
 @virtual_time

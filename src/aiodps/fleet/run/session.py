@@ -112,7 +112,8 @@ class Session:
             order(engine)
 
         if isinstance(self._arrivals, Open | Staged):
-            # How the service stands the rate is what is measured: nothing here may lower it.
+            # How the service stands the rate is what is measured: nothing here may lower it. In a
+            # burst, honest servers would lose devices without the limit (docs/design/0013).
             lift_handshake_limit()
 
         so_far = functools.partial(_so_far, starts.session, engine, begin)
