@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import ssl
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 from tests.certificates import certify, intermediate, write
 from tests.emulated import DEVICES, QUICK, attestation, client, emulator
@@ -335,6 +338,77 @@ async def test_nothing_secret_in_the_log(transport: str, caplog: pytest.LogCaptu
     secret = device.private_key_pem.splitlines()[1].decode()
     assert "aiodps.registration" in {record.name for record in caplog.records}
     assert not any(mark in text for mark in ("canary", secret) for text in (log, told))
+
+
+QUOTED_VALUE = "correct horse"
+QUOTED = [
+    pytest.param(
+        httpx.Response(400, json={"message": f"bad payload: {QUOTED_VALUE}"}), id="message"
+    ),
+    pytest.param(httpx.Response(400, json={"message": "x" * 503 + QUOTED_VALUE}), id="cut"),
+    pytest.param(httpx.Response(400, json={"trackingId": QUOTED_VALUE}), id="tracking-id"),
+    pytest.param(httpx.Response(400, headers={"x-ms-request-id": QUOTED_VALUE}), id="request-id"),
+    pytest.param(httpx.Response(400, json={"echo": [{"wifi": QUOTED_VALUE}]}), id="other-member"),
+    pytest.param(
+        httpx.Response(400, json={"echo": json.dumps({"wifi": QUOTED_VALUE})}), id="json-in-json"
+    ),
+    pytest.param(httpx.Response(400, headers={"x-echo": QUOTED_VALUE}), id="header"),
+    pytest.param(
+        httpx.Response(
+            200, json={"status": "failed", "registrationState": {"errorMessage": QUOTED_VALUE}}
+        ),
+        id="failed",
+    ),
+    pytest.param(httpx.Response(200, json={"status": QUOTED_VALUE}), id="status"),
+    pytest.param(
+        httpx.Response(
+            200,
+            json={
+                "status": "assigned",
+                "registrationState": {"deviceId": "d", "assignedHub": QUOTED_VALUE},
+            },
+        ),
+        id="hub",
+    ),
+    pytest.param(
+        httpx.Response(
+            200, json={"status": "assigned", "registrationState": {"registrationId": QUOTED_VALUE}}
+        ),
+        id="registration-id",
+    ),
+]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("response", QUOTED)
+async def test_a_payload_that_the_service_quotes_is_masked(
+    response: httpx.Response, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wherever it does: in errors, steps, logs and tracebacks."""
+    caplog.set_level(logging.DEBUG)
+    mock = httpx.MockTransport(lambda _: response)
+    steps: list[aiodps.Step] = []
+    with pytest.raises(errors.ProvisioningError) as caught:
+        await aiodps.provision(
+            id_scope="0ne00000000",
+            attestation=attestation(DEVICES["root"]),
+            transport=aiodps.REST(http_transport=mock),
+            payload={"wifi": QUOTED_VALUE},
+            retry=aiodps.RetryPolicy(max_failures=1),
+            on_step=steps.append,
+        )
+
+    error = caught.value
+    texts = [
+        str(error),
+        repr(error),
+        json.dumps(error.facts()),
+        *traceback.format_exception(error),
+    ]
+    texts += [record.getMessage() for record in caplog.records]
+    texts += [f"{step!r} {step.text}" for step in steps]
+    assert not [text for text in texts if QUOTED_VALUE in text or QUOTED_VALUE[:9] in text]
+    assert any("***" in text for text in texts)
 
 
 def test_repr() -> None:

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 import pytest
+from tests.test_printable import HOSTILE
 
 from aiodps import errors
 from aiodps.models import Phase, RegistrationStatus
@@ -97,3 +98,11 @@ def test_service_codes_in_the_text() -> None:
 
     assert str(full).endswith("[status 401, error 401002, tracking id 8ad0463c]")
     assert str(errors.UnauthorizedError("no", status_code=401)).endswith("[status 401]")
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_message_is_printable(text: str) -> None:
+    """It goes into terminals and logs, and may quote what a server sent."""
+    error = errors.ServiceError(f"no: {text}", status_code=400, hint=f"see {text}")
+
+    assert all(each.isprintable() for each in (str(error), *error.args, error.hint))

@@ -19,6 +19,7 @@ from aiodps.models import Assignment, JsonObject
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter, Step, log_step
 from aiodps.protocol.identifiers import check_registration_id
+from aiodps.protocol.payload_mask import PayloadMask
 from aiodps.protocol.payloads import check_payload, is_operation_id
 from aiodps.registration.driver import drive
 from aiodps.registration.machine import Registration, RegistrationParams
@@ -127,7 +128,8 @@ class ProvisioningClient:
             _check_operation_id(operation_id)
             self._check_trust(attestation)
             factory = _factory(self.settings)
-            report = Reporter(name, factory.name, _observer(on_step))
+            mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
+            report = Reporter(name, factory.name, _observer(on_step), mask)
             transport = factory.open(self._target(name, attestation, report))
         except ProvisioningError as error:
             error.locate(registration_id=requested)

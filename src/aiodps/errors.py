@@ -39,7 +39,8 @@
 
 Each error says where it happened (`phase`, `transport`), after how many attempts and how much time
 (`attempts`, `elapsed`), for which device (`registration_id`), and one next step (`hint`). The
-original exception, if there was one, is its `__cause__`. No message contains a secret.
+original exception, if there was one, is its `__cause__`. A message contains no secret, and only
+printable characters, whatever a server sent.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from typing import Any, ClassVar, Self
 
 from aiodps.key_text import without_keys
 from aiodps.models import Phase, RegistrationStatus
+from aiodps.printable import printable
 
 
 class ProvisioningError(Exception):
@@ -67,10 +69,10 @@ class ProvisioningError(Exception):
     """The device's registration id; None before it was known."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        message = without_keys(message)
-        super().__init__(message)
-        self.message = message
-        self.hint: str = hint or self.default_hint
+        # What others sent may be quoted in it, and it ends up in terminals and logs.
+        self.message: str = printable(without_keys(message))
+        super().__init__(self.message)
+        self.hint: str = printable(hint or self.default_hint)
 
     def locate(
         self,

@@ -135,6 +135,8 @@ class Reporter:
     registration_id: str
     transport: str
     observer: Observer | None = None
+    mask: Callable[[str], str] | None = field(default=None, repr=False)
+    """Masks what must not be shown in texts; None for nothing."""
     phase: Phase = field(default=Phase.TCP, init=False)
     """The current phase, set by the code that starts it, with or without an observer: an attempt
     that is cancelled cannot report its phase itself."""
@@ -153,6 +155,7 @@ class Reporter:
         if self.observer is None:
             return
 
+        words = text if isinstance(text, str) else text()
         step = Step(
             kind=kind,
             at=time.monotonic(),
@@ -162,7 +165,7 @@ class Reporter:
             took=took,
             wait=wait,
             requested=requested,
-            text=text if isinstance(text, str) else text(),
+            text=words if self.mask is None else self.mask(words),
         )
         try:
             self.observer(step)

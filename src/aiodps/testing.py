@@ -18,7 +18,6 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.faults.plan import Plan
-from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.authentication.sas import derive_key
 from aiodps.emulator.service.enrollments.json import read_enrollment
@@ -89,13 +88,10 @@ class RunningEmulator:
             document: As the service API takes it.
 
         Raises:
-            ConfigurationError: If it cannot be read, or the service would refuse it.
+            ConfigurationError: If it cannot be read; the message names the member.
         """
         enrollment = read_enrollment(document, source="the enrollment")
-        try:
-            self.call(lambda emulator: emulator.service.enroll(enrollment, now=time.time()))
-        except Refusal as exc:
-            raise ConfigurationError(exc.message, setting="enrollments") from exc
+        self.call(lambda emulator: emulator.service.enrollments.put(enrollment))
 
     def trust(self, ca: Credential, *, name: str) -> None:
         """Upload a CA certificate, as verified."""

@@ -7,11 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.table import Table
+from rich.text import Text
+from tests.test_printable import HOSTILE
 
 from aiodps import errors
-from aiodps.cli.output import StepPrinter, errors_as_exit_codes, exit_code, print_json
+from aiodps.cli.output import (
+    StepPrinter,
+    errors_as_exit_codes,
+    exit_code,
+    out,
+    print_json,
+    show_error,
+)
 from aiodps.models import Phase
 from aiodps.observe import Step, StepKind
+from aiodps.printable import printable
 
 
 @pytest.mark.parametrize(
@@ -125,3 +136,21 @@ def test_trace(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == "   0.002 s  dev-1  rest  tls secured (2.0 ms)"
     assert "            > PUT /x" in lines
     assert "            < 202" in lines
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_nothing_of_others_acts_on_the_terminal(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does it begin a line of its own; whatever is printed, and however."""
+    table = Table("a\x1b[31m")
+    table.add_row(Text(printable(text)))
+    out.print(table)
+    out.print(Text.assemble(("a", "red"), text.replace("\n", "")))
+    show_error(errors.ServiceError(f"QQ{text}", status_code=400, tracking_id=f"QQ{text}"))
+    StepPrinter(wire=True)(step(StepKind.RETRYING, 0.0, text=f"QQ{text}", wait=1.0))
+    StepPrinter(wire=True)(step(StepKind.IGNORED, 0.0, text="QQ" + text.replace("\n", "")))
+    said = capsys.readouterr()
+
+    assert all(each.isprintable() for each in (said.out + said.err).split("\n"))
+    assert len([line for line in said.err.split("\n") if "QQ" in line]) == 4

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from tests.certificates import root, write
+from click.testing import CliRunner
+from tests.certificates import certify, root, write
 from tests.emulated import DEVICES
+from tests.scripted.http import HttpServer, Line, answer, once, state
+from tests.scripted.server import Script, repeat
+from tests.test_printable import HOSTILE
+
+from aiodps.cli.provision import command
 
 pytestmark = pytest.mark.sockets
 PATIENCE = 120.0
@@ -153,3 +159,60 @@ def test_nobody_there(run: Run) -> None:
 def test_usage(run: Run) -> None:
     """2: an option that does not exist."""
     assert run("--transprot", "rest").returncode == 2
+
+
+HOSTILE_TEXT = "".join(HOSTILE.values()).replace("\ud83d", "")
+
+
+def hostile_refusal() -> Script:
+    """Refuse with text in every member and header that is shown."""
+    details = {"errorCode": 400000, "message": f"a{HOSTILE_TEXT}b", "trackingId": HOSTILE_TEXT}
+    body = json.dumps({**details, "timestampUtc": HOSTILE_TEXT}).encode()
+    headers = {"X-Ms-Request-Id": "\x9b2J\x9d0;owned\x9c", "X-Other": "\x9b31m"}
+    return once(answer(400, body, **headers))
+
+
+def hostile_redirect() -> Script:
+    """Redirect to a host that is named to do harm."""
+    return once(answer(302, Location="https://\x9b2Jevil.test\xad/"))
+
+
+def hostile_content_type() -> Script:
+    """Say that it is not JSON."""
+    return repeat(Line.take, answer(200, Content_Type="text/\x9b2Jx"))
+
+
+def hostile_assignment() -> Script:
+    """Assign the device, and say odd things about it."""
+    facts = {"etag": HOSTILE_TEXT, "substatus": HOSTILE_TEXT, "payload": {"a": HOSTILE_TEXT}}
+    names = {"registrationId": "device-1", "deviceId": "d", "assignedHub": "h.azure-devices.net"}
+    group = {"x509": {"enrollmentGroupId": HOSTILE_TEXT}}
+    chain = {"issuedCertificateChain": [HOSTILE_TEXT]}
+    return once(
+        answer(200, state("assigned", registrationState={**names, **facts, **group, **chain}))
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("--trace",), ("--json",)], ids=["plain", "trace", "json"])
+@pytest.mark.parametrize(
+    "script", [hostile_refusal, hostile_redirect, hostile_content_type, hostile_assignment]
+)
+def test_nothing_that_a_server_says_acts_on_the_terminal(
+    script: Callable[[], Script], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    """In whatever member or header it says it; JSON escapes it."""
+    certificate, key = write(certify("device-1"), tmp_path)
+    (tmp_path / "ca.pem").write_bytes(root().certificate_pem)
+    with HttpServer(script()) as peer:
+        done = CliRunner().invoke(
+            command,
+            [
+                *("--transport", "rest", "--endpoint", "127.0.0.1", "--port", str(peer.port)),
+                *("--id-scope", "0ne00000000", "--trust", str(tmp_path / "ca.pem")),
+                *("--cert", str(certificate), "--key", str(key), "--attempts", "1", *words),
+            ],
+        )
+
+    assert done.exit_code in {0, 1}
+    assert all(line.isprintable() for line in (done.stdout + done.stderr).split("\n"))
+    assert "Traceback" not in done.stderr

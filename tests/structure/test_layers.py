@@ -11,11 +11,14 @@ import pytest
 from tests.structure.source import FILES, PACKAGE, dotted, short, tree
 
 BOTTOM = {"errors", "models", "observe", "input_files", "key_text", "version"}
+BOTTOM |= {"fresh_files", "printable"}
 MAY_IMPORT = {
     "models": set[str](),
     "version": set[str](),
     "key_text": set[str](),
-    "errors": {"models", "key_text"},
+    "printable": set[str](),
+    "fresh_files": set[str](),
+    "errors": {"models", "key_text", "printable"},
     "observe": {"models"},
     "input_files": {"errors", "key_text", "input_files"},
     "protocol": BOTTOM | {"protocol"},
@@ -26,8 +29,8 @@ MAY_IMPORT = {
     "settings": BOTTOM | {"protocol", "attestation", "network", "transports"},
     "client": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings"},
-    "pki": {"errors", "models", "input_files", "key_text", "pki"},
-    "emulator": {"errors", "models", "input_files", "key_text", "pki", "emulator"},
+    "pki": {"errors", "models", "input_files", "key_text", "printable", "pki"},
+    "emulator": {"errors", "models", "input_files", "key_text", "printable", "pki", "emulator"},
     "fleet": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings", "client"}
     | {"pki", "fleet", "__init__"},

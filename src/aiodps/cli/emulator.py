@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from rich.text import Text
 
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
 from aiodps.errors import ConfigurationError
+from aiodps.fresh_files import write_fresh
 
 if TYPE_CHECKING:
     from aiodps.emulator import Emulator
@@ -116,17 +116,14 @@ def command(
 
     raise_descriptor_limit()
     with errors_as_exit_codes(as_json=as_json), _ca_path(ca_out) as ca_file:
-        enrollments = _read_enrollments(enrollments_file)
         dps = Emulator(
-            enrollments=enrollments,
+            enrollments=_read_enrollments(enrollments_file),
             on_exchange=None if quiet else print_exchange,
             faults=_read_faults(faults_file),
             **options,
         )
         for name in verified_cas:
             _trust(dps, name)
-
-        _check_references(dps, enrollments)
 
         if ready_file is not None:
             # A reader must not mistake the file of an earlier emulator for this one's.
@@ -205,18 +202,6 @@ def _trust(dps: Emulator, path: str) -> None:
         ) from exc
 
 
-def _check_references(dps: Emulator, enrollments: Iterable[Enrollment]) -> None:
-    """Refuse groups that refer to a CA certificate which nobody has uploaded."""
-    from aiodps.emulator.service.enrollment_rules import (  # noqa: PLC0415 (an extra)
-        as_configuration_error,
-        check_ca_references,
-    )
-
-    for each in enrollments:
-        with as_configuration_error(each):
-            check_ca_references(each, certificates=dps.service.certificates)
-
-
 def _read(path: str, *, setting: str) -> bytes:
     try:
         return Path(path).read_bytes()
@@ -230,14 +215,8 @@ def _read(path: str, *, setting: str) -> bytes:
 
 def _write(path: Path, content: bytes, *, setting: str, private: bool = False) -> None:
     """Write a file atomically; a private one is readable by its owner alone."""
-    draft = path.parent / f".{path.name}.{os.getpid()}"
     with _writing(path, setting=setting):
-        try:
-            draft.touch(mode=0o600 if private else 0o666)
-            draft.write_bytes(content)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_fresh(path, content.decode(), mode=0o600 if private else 0o666)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
 from aiodps.errors import (
@@ -23,6 +24,7 @@ from aiodps.errors import (
     UsageError,
 )
 from aiodps.observe import Step, StepKind
+from aiodps.printable import printable
 
 Option: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 """A decorator that adds an option to a command."""
@@ -33,8 +35,38 @@ UNREACHABLE = 3
 OUT_OF_TIME = 4
 INTERRUPTED = 130
 
-out: Final = Console(highlight=False, markup=False, soft_wrap=True)
-err: Final = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+class _Printed:
+    """Anything that rich renders, with characters that do more than print replaced."""
+
+    def __init__(self, renderable: ConsoleRenderable) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._renderable, options):
+            text, style, control = segment
+            # Line ends are the layout's: texts of others have none (`printable`).
+            yield (
+                segment if control else Segment("\n".join(map(printable, text.split("\n"))), style)
+            )
+
+
+class _PrintableOnly(RenderHook):
+    """The edge between this program and a terminal: nothing that others wrote passes it raw."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Wrap what is about to be printed."""
+        return [_Printed(each) for each in renderables]
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+    console.push_render_hook(_PrintableOnly())
+    return console
+
+
+out: Final = _console()
+err: Final = _console(stderr=True)
 
 
 def exit_code(error: ProvisioningError) -> int:
@@ -60,7 +92,8 @@ def show_error(error: ProvisioningError) -> None:
         for name, value in error.facts().items()
         if name not in {"message", "hint"} and value not in (None, "", ())
     }
-    err.print(Text("  ".join(f"{name}={value}" for name, value in details.items()), "dim"))
+    line = "  ".join(f"{name}={value}" for name, value in details.items())
+    err.print(Text(printable(line), "dim"))
     err.print(Text.assemble(("next:  ", "bold"), error.hint))
 
 
@@ -126,11 +159,11 @@ class StepPrinter:
             line.append(f"{step.registration_id:{self._name_width}} {step.transport:4}  ", "cyan")
 
         line.append(_LABELS.get(step.kind, step.kind.value), _STYLES.get(step.kind, ""))
-        line.append(_detail(step))
+        line.append(printable(_detail(step)))
         err.print(line)
         if on_wire:
             arrow = ">" if step.kind is StepKind.SENT else "<"
-            for text in step.text.splitlines():
+            for text in step.text.split("\n"):
                 err.print(Text(f"            {arrow} {text}", "dim"))
 
 

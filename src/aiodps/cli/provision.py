@@ -16,6 +16,7 @@ from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
 from aiodps.models import Assignment, JsonObject
+from aiodps.printable import printable
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
 from aiodps.transports import AUTO, TRANSPORTS
@@ -110,7 +111,7 @@ def show(assignment: Assignment) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in as_facts(assignment).items():
         if value not in {None, ()} if not isinstance(value, dict | list) else True:
-            table.add_row(Text(name.replace("_", " "), "dim"), Text(str(value)))
+            table.add_row(Text(name.replace("_", " "), "dim"), Text(printable(str(value))))
 
     err.print()
     out.print(table)

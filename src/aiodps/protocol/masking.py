@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from aiodps.printable import printable
+
 MASK = "***"
 
 _SECRET_MEMBER = re.compile(r"payload|key|token|secret|password|signature", re.IGNORECASE)
@@ -40,7 +42,8 @@ def _masked(value: Any) -> Any:
 
 
 def masked_headers(headers: Sequence[tuple[str, str]]) -> str:
-    """Return headers as lines, with the values of secret headers masked."""
+    """Return headers as printable lines, with the values of secret headers masked."""
     return "\n".join(
-        f"{name}: {MASK if _SECRET_HEADER.search(name) else value}" for name, value in headers
+        printable(f"{name}: {MASK if _SECRET_HEADER.search(name) else value}")
+        for name, value in headers
     )

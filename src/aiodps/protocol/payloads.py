@@ -22,6 +22,7 @@ from aiodps.errors import (
     UntrustedHubError,
 )
 from aiodps.models import Assignment, Json, JsonObject, RegistrationStatus, Substatus
+from aiodps.printable import printable
 from aiodps.protocol.limits import MAX_JSON_DEPTH, MAX_REQUEST_PAYLOAD
 from aiodps.protocol.strict_json import malformed, read_object
 
@@ -318,8 +319,8 @@ def _error_details(document: JsonObject, *, message: str, timestamp: str) -> Err
 
 
 def _single_line(value: Json) -> str | None:
-    """Return a string as one line of at most 512 characters; None if it is blank or missing."""
+    """Return a string as one printable line of at most 512 characters; None if there is none."""
     if not isinstance(value, str) or not value.strip():
         return None
 
-    return " ".join(value.split())[:512]
+    return printable(" ".join(value.split()))[:512]

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from aiodps.errors import ProtocolError, ResponseTooLargeError
+from aiodps.printable import printable
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_HEADERS
 from aiodps.protocol.messages import QueryStatus, Register, Request, Response
 from aiodps.protocol.payloads import registration_body
@@ -179,4 +180,4 @@ def _media_type(value: str) -> str:
 
 
 def _first(headers: httpx.Headers, name: str) -> str | None:
-    return next(iter(headers.get_list(name)), None)
+    return next(map(printable, headers.get_list(name)), None)

@@ -14,6 +14,7 @@ from aiodps.errors import (
 )
 from aiodps.models import Assignment, JsonObject, Phase, RegistrationStatus
 from aiodps.protocol.messages import QueryStatus, Register, Response
+from aiodps.protocol.payload_mask import PayloadMask
 from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
 from aiodps.registration.events import (
     Connected,
@@ -65,6 +66,7 @@ class Registration:
         """The operation to poll; None if there is none yet, or no longer."""
         self.attempts: int = 0
         """Attempts so far: the first, and one more for each failure."""
+        self._mask = PayloadMask(params.payload, public=[params.registration_id])
         self._began = 0.0
         self._deadline = 0.0
         self._failures = 0
@@ -246,3 +248,4 @@ class Registration:
             elapsed=now - self._began,
             registration_id=self.params.registration_id,
         )
+        self._mask.apply_to(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,13 @@ from aiodps.fleet.measure.sample import (
     Outcome,
     Sample,
     read_samples,
+    sample_from_json,
     write_samples,
 )
 from aiodps.models import Phase
+from aiodps.printable import printable
 
-TEXT = st.text(st.characters(codec="utf-8"), min_size=1)
+TEXT = st.text(st.characters(codec="utf-8"), min_size=1).map(printable)
 SECONDS = st.floats(0, 1e6)
 COUNT = st.integers(0, 10**6)
 SAMPLES = st.builds(
@@ -40,7 +43,7 @@ SAMPLES = st.builds(
     throttled=COUNT,
     retries=COUNT,
     error_class=st.none() | TEXT,
-    error_code=st.none() | COUNT,
+    error_code=st.none() | st.integers(-(10**39), 10**39),
     tracking_id=st.none() | TEXT,
     error_message=st.none() | TEXT,
     assigned_hub=st.none() | TEXT,
@@ -76,6 +79,44 @@ def test_round_trip(tmp_path: Path, samples: list[Sample]) -> None:
     write_samples(path, samples)
 
     assert list(read_samples(path)) == samples
+
+
+@given(SAMPLES)
+def test_json_and_back(one: Sample) -> None:
+    """So it is in the journal."""
+    assert sample_from_json(json.loads(json.dumps(dataclasses.asdict(one)))) == one
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"intended": "soon"},
+        {"finished": float("inf")},
+        {"started": float("nan")},
+        {"finished": 1e300},
+        {"polls": -1},
+        {"polls": True},
+        {"retries": 10**30},
+        {"outcome": "lost"},
+        {"phases": None},
+        {"phases": {"tcp": "x"}},
+        {"phases": {"lunch": 1.0}},
+        {"unknown": 1},
+        {"transport": None},
+    ],
+    ids=str,
+)
+def test_a_sample_of_somebody_elses(changes: dict[str, object]) -> None:
+    """Whatever was changed in it: one kind of error, and no number that makes charts endless."""
+    with pytest.raises(ValueError, match="sample"):
+        sample_from_json(dataclasses.asdict(sample()) | changes)
+
+
+def test_text_of_somebody_elses_is_made_printable() -> None:
+    """It may say what it likes, not do."""
+    facts = dataclasses.asdict(sample(error_message="\x1b[2Jno\r\n"))
+
+    assert sample_from_json(facts).error_message == "?[2Jno  "
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from aiodps.cli.output import err
 from aiodps.fleet.measure.percentiles import percentile
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.run.launch import Stop
+from aiodps.printable import printable
 
 _RATE_WINDOW: Final = 5.0
 """Seconds over which the displayed rate is averaged."""
@@ -114,4 +115,5 @@ class LiveDisplay:
 
 
 def _top_errors(progress: Progress) -> list[tuple[str, int]]:
-    return Counter(progress.errors).most_common(_MAX_ERRORS_SHOWN)
+    counts = Counter(progress.errors).most_common(_MAX_ERRORS_SHOWN)
+    return [(printable(name), count) for name, count in counts]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.text import Text
@@ -25,7 +26,7 @@ from aiodps.cli.output import (
     print_json,
     show_error,
 )
-from aiodps.errors import JournalError, ProvisioningError
+from aiodps.errors import ConfigurationError, JournalError, ProvisioningError
 from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import Results, write_results
@@ -63,6 +64,35 @@ class FleetCommand(Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings."""
         format_options(self, ctx, formatter)
+
+
+class ResultsCommand(Command):
+    """A command that shows the results of a run, which anybody may have written."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; whatever it stumbles over in the results is one clear error."""
+        with self.exit_codes(as_json=ctx.params["as_json"]), _damage_as_error():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _damage_as_error() -> Iterator[None]:
+    try:
+        yield
+    except (ProvisioningError, click.ClickException, click.exceptions.Exit):
+        raise
+    except OSError as exc:
+        raise JournalError(
+            f"{exc.filename or 'the report'} cannot be read or written: {exc.strerror}",
+            reason="unwritable",
+            hint="check the folder, its permissions and the space on its disk",
+        ) from exc
+    except Exception as exc:  # of whichever library was drawing it
+        raise ConfigurationError(
+            f"the summary of the run cannot be used ({type(exc).__name__})",
+            setting="summary",
+            hint="give the folder of a run that this version of `aiodps fleet` wrote",
+        ) from exc
 
 
 def _show_error(error: ProvisioningError) -> None:

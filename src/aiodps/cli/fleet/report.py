@@ -10,16 +10,16 @@ from typing import Any
 
 import click
 
-from aiodps.cli.fleet.output import show_missed
+from aiodps.cli.fleet.output import ResultsCommand, show_missed
 from aiodps.cli.fleet.run_options import JSON, THRESHOLDS
 from aiodps.cli.fleet.table import show_summary
-from aiodps.cli.output import Command, out, print_json
+from aiodps.cli.output import out, print_json
 from aiodps.fleet.report.results import read_results, write_results
 from aiodps.fleet.report.thresholds import MISSED, missed, parse
 from aiodps.fleet.runs import exists
 
 
-@click.command(cls=Command, params=[*THRESHOLDS, *JSON])
+@click.command(cls=ResultsCommand, params=[*THRESHOLDS, *JSON])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
     """Show the results of a run, and write its report: one HTML file that opens from disk.

@@ -146,12 +146,11 @@ def _part(read: Callable[[], str]) -> str:
 def _issuer_of(
     certificate: x509.Certificate, candidates: Iterable[x509.Certificate]
 ) -> x509.Certificate | None:
-    issuers = (each for each in candidates if is_signed_by(certificate, each) and may_sign(each))
+    issuers = (each for each in candidates if is_signed_by(certificate, each) and _may_sign(each))
     return next(issuers, None)
 
 
-def may_sign(certificate: x509.Certificate) -> bool:
-    """Whether the certificate says that it is a CA's."""
+def _may_sign(certificate: x509.Certificate) -> bool:
     try:
         return is_ca(certificate)
     except UNREADABLE:

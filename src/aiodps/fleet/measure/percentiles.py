@@ -14,6 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+from aiodps.fresh_files import write_fresh
+
 REPORTED: Final = ("50", "75", "90", "95", "99", "99.9")
 """The percentiles in summaries, besides the maximum."""
 
@@ -106,7 +108,7 @@ def write_hgrm(path: Path, seconds: Iterable[float]) -> None:
     Raises:
         OSError: the file could not be written.
     """
-    path.write_text(hgrm(seconds), encoding="utf-8")
+    write_fresh(path, hgrm(seconds))
 
 
 def hgrm(seconds: Iterable[float]) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.measure.csv_cells import from_cell, to_cell
+from aiodps.fresh_files import fresh_file
 
 
 class Outcome(enum.StrEnum):
@@ -112,7 +114,7 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> None:
     Raises:
         OSError: the file could not be written.
     """
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with fresh_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
         writer.writerows(map(_row, samples))
@@ -139,6 +141,21 @@ def read_samples(path: Path) -> Iterator[Sample]:
             raise _unreadable(f"{path}, line {line}: {error}") from error
 
 
+def sample_from_json(facts: Mapping[str, Any]) -> Sample:
+    """Return the sample that `dataclasses.asdict` made a JSON object of.
+
+    Raises:
+        ValueError: If it was changed to what is not a sample.
+    """
+    try:
+        cells = {**facts, **dict.fromkeys(PHASES), **facts["phases"]}
+        del cells["phases"]
+        texts = {name: "" if cell is None else str(to_cell(cell)) for name, cell in cells.items()}
+        return _sample(texts)
+    except (LookupError, TypeError, ValueError) as exc:
+        raise ValueError(f"not a sample: {exc}") from exc
+
+
 def _unreadable(message: str) -> ConfigurationError:
     return ConfigurationError(
         message, setting="samples", hint="give a samples.csv that `aiodps fleet` wrote"
@@ -147,7 +164,8 @@ def _unreadable(message: str) -> ConfigurationError:
 
 def _row(sample: Sample) -> list[object]:
     phases = sample.phases
-    return [phases.get(name) if name in PHASES else getattr(sample, name) for name in HEADER]
+    values = [phases.get(name) if name in PHASES else getattr(sample, name) for name in HEADER]
+    return [to_cell(value) for value in values]
 
 
 def _check(header: list[str]) -> None:
@@ -156,18 +174,51 @@ def _check(header: list[str]) -> None:
 
 
 def _sample(cells: Mapping[str, str]) -> Sample:
+    if cells.keys() != {*HEADER}:
+        raise ValueError("its fields are not those of this version")
+
     may_be_empty = {*PHASES, *_OPTIONAL}
     values: dict[str, Any] = {
-        name: None if not cell and name in may_be_empty else _COLUMN_TYPES.get(name, str)(cell)
+        name: None
+        if not cell and name in may_be_empty
+        else _COLUMN_TYPES.get(name, from_cell)(cell)
         for name, cell in cells.items()
     }
     phases = {name: seconds for name in PHASES if (seconds := values.pop(name)) is not None}
     return Sample(**values, phases=phases)
 
 
+_MAX_SECONDS: Final = 1e8
+"""Three years: no run takes longer, and a chart of it would not be drawn."""
+_MAX_COUNT: Final = 2**53
+
+
+def _seconds(cell: str) -> float:
+    seconds = float(cell)
+    if not abs(seconds) <= _MAX_SECONDS:
+        raise ValueError(f"{cell[:30]!r} is out of range")
+
+    return seconds
+
+
+def _count(cell: str) -> int:
+    if not (cell.isdecimal() and len(cell) < 20 and int(cell) <= _MAX_COUNT):  # noqa: PLR2004
+        raise ValueError(f"{cell[:30]!r} is not a count")
+
+    return int(cell)
+
+
+def _required_text(cell: str) -> str:
+    if not cell:
+        raise ValueError("a field is empty")
+
+    return from_cell(cell)
+
+
 _COLUMN_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
-    **dict.fromkeys(("shard", "register_requests", "polls", "throttled", "retries"), int),
-    **dict.fromkeys(("intended", "started", "finished", "backoff", *PHASES), float),
+    **dict.fromkeys(("registration_id", "transport"), _required_text),
+    **dict.fromkeys(("shard", "register_requests", "polls", "throttled", "retries"), _count),
+    **dict.fromkeys(("intended", "started", "finished", "backoff", *PHASES), _seconds),
     "outcome": Outcome,
     "resumed": lambda cell: {"True": True, "False": False}[cell],
     "error_code": int,

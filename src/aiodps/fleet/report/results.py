@@ -15,6 +15,7 @@ from pathlib import Path
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Entry, State
 from aiodps.fleet.journal.sessions import SessionFacts
+from aiodps.fleet.measure.csv_cells import to_cell
 from aiodps.fleet.measure.generator_load import GeneratorLoad, worst
 from aiodps.fleet.measure.percentiles import write_hgrm
 from aiodps.fleet.measure.sample import Outcome, Sample, write_samples
@@ -22,6 +23,7 @@ from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.journals import ShardJournal, read_journals
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
+from aiodps.fresh_files import fresh_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +179,10 @@ def _write_assignments(path: Path, entries: Sequence[Entry]) -> None:
         for entry in entries
         if entry.state is State.ASSIGNED and entry.sample is not None
     }
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with fresh_file(path) as file:
         writer = csv.writer(file)
         writer.writerow(("registration_id", "device_id", "assigned_hub"))
         writer.writerows(
-            (registration_id, *assignment) for registration_id, assignment in rows.items()
+            map(to_cell, (registration_id, *assignment))
+            for registration_id, assignment in rows.items()
         )

@@ -17,7 +17,9 @@ from typing import Any, Final, TypeAlias
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.measure.percentiles import REPORTED, describe
 from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
+from aiodps.fresh_files import write_fresh
 from aiodps.models import Json
+from aiodps.printable import printable_json
 
 SCHEMA_VERSION: Final = 2
 """Of `summary.json`; other versions are refused. 2 has `states` and `register_requests`."""
@@ -59,7 +61,7 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
     for sample in samples:
         by_transport.setdefault(sample.transport, []).append(sample)
 
-    return {
+    summary = {
         "schema_version": SCHEMA_VERSION,
         "command": facts.command,
         "seed": facts.seed,
@@ -71,6 +73,7 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
         "generator": {"limited": False, "why": [], **facts.generator},
         "environment": dict(facts.environment),
     }
+    return printable_json(summary)  # type: ignore[no-any-return]  # the same shape
 
 
 def write_summary(path: Path, summary: Summary) -> None:
@@ -79,7 +82,7 @@ def write_summary(path: Path, summary: Summary) -> None:
     Raises:
         OSError: the file could not be written.
     """
-    path.write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_fresh(path, json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_summary(path: Path) -> Summary:
@@ -90,11 +93,11 @@ def read_summary(path: Path) -> Summary:
         OSError: the file could not be read.
     """
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = printable_json(json.loads(path.read_text(encoding="utf-8")))
         version = summary["schema_version"]
     except FileNotFoundError as error:
         raise _unreadable(path, "does not exist") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _unreadable(path, "is not the summary of a run") from error
 
     if version != SCHEMA_VERSION:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from aiodps.fleet.measure.progress import Progress
+from aiodps.fresh_files import write_fresh
 
 POLL_INTERVAL = 0.1
 """Seconds between two polls of the files."""
@@ -78,9 +78,7 @@ class ControlFiles:
         return None if data is None else Order(data["order"])
 
     def _write(self, name: str, data: dict[str, Any]) -> None:
-        draft = self._folder / f".{name}.{os.getpid()}"
-        draft.write_text(json.dumps(data), encoding="utf-8")
-        draft.replace(self._folder / name)
+        write_fresh(self._folder / name, json.dumps(data))
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:

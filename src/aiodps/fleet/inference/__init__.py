@@ -1,1 +1,0 @@
-"""Statistical inference: whether figures of runs differ by more than they vary."""

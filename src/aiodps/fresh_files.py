@@ -1,0 +1,53 @@
+"""Files that are written anew: complete or not at all, and never through a link.
+
+A file of the same name may have been put there by somebody else, as a link to another file, or
+with a mode that lets others read it. So nothing is ever written into it: a new file with a name
+that nobody can guess takes its place.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+
+@contextmanager
+def fresh_file(path: Path, *, mode: int = 0o666) -> Iterator[TextIO]:
+    """Open a text file (UTF-8, line ends as written) that takes its place when the block ends.
+
+    Args:
+        path: Its place; a file or a link that is there is replaced.
+        mode: Its mode from the start, limited by the umask.
+
+    Raises:
+        OSError: If it cannot be written; what was there is unchanged.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with open(
+            draft,
+            "x",
+            encoding="utf-8",
+            newline="",
+            opener=lambda name, flags: os.open(name, flags, mode),
+        ) as file:
+            yield file
+
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_fresh(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write a whole text file; see `fresh_file`.
+
+    Raises:
+        OSError: If it cannot be written; what was there is unchanged.
+    """
+    with fresh_file(path, mode=mode) as file:
+        file.write(text)
