@@ -17,6 +17,7 @@ import pytest
 from tests.fleet.samples import sample
 
 from aiodps.errors import JournalError
+from aiodps.fleet.journal import journal as journal_module
 from aiodps.fleet.journal.journal import Entry, Journal, State
 from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.sample import Outcome
@@ -245,7 +246,148 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """A journal that cannot be begun is an error of ours."""
+    (tmp_path / "nowhere").write_text("")
     with pytest.raises(JournalError) as caught:
         begun(tmp_path / "nowhere" / "j.sqlite")
 
     assert caught.value.reason == "unwritable"
+
+
+@pytest.mark.parametrize("size", [0, 512, 4096, 8192, 12288, 16384])
+def test_a_disk_that_is_full_at_the_start_damages_nothing(tmp_path: Path, size: int) -> None:
+    """The journal is there or it is not, and once there is space, it can be had."""
+    path = tmp_path / "j.sqlite"
+    many = [dataclasses.replace(PLANNED[0], number=number) for number in range(200)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        with pytest.raises(JournalError) as caught:
+            Journal.create(path, run_id="run-1", shard=0, entries=many)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert caught.value.reason == "unwritable"
+    if path.exists():
+        journal = Journal.open(path, run_id="run-1")
+    else:
+        journal = Journal.create(path, run_id="run-1", shard=0, entries=many)
+
+    with journal:
+        assert journal.entries() == many
+
+
+def test_what_a_failed_start_left_is_not_taken_for_a_part(tmp_path: Path) -> None:
+    """A stale log of another draft would be rolled back into the new one."""
+    path = tmp_path / "j.sqlite"
+    for name in ("j.sqlite.new", "j.sqlite.new-journal", "j.sqlite.new-wal"):
+        (tmp_path / name).write_bytes(b"stale" * 1000)
+
+    with begun(path) as journal:
+        assert journal.entries() == PLANNED
+
+    assert [each.name for each in tmp_path.iterdir()] == ["j.sqlite"]
+
+
+ENDLESS = """
+ALTER TABLE registrations RENAME TO theirs;
+CREATE VIEW registrations AS WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n)
+SELECT i AS number, 'dev' AS registration_id, 'mqtt' AS transport, 'planned' AS state, 0 AS sent,
+NULL AS operation_id, NULL AS sample, 0 AS crc FROM n;
+"""
+TRIGGER = """
+CREATE TRIGGER theirs AFTER INSERT ON registrations BEGIN DELETE FROM sessions; END;
+"""
+COLUMN = """
+ALTER TABLE registrations ADD COLUMN endless GENERATED ALWAYS AS (zeroblob(1000000000));
+"""
+
+
+@pytest.mark.parametrize("script", [ENDLESS, TRIGGER, COLUMN], ids=["view", "trigger", "column"])
+def test_a_journal_with_more_than_our_tables_is_refused(tmp_path: Path, script: str) -> None:
+    """Before anything is read of it that may never end, or is changed."""
+    path = tmp_path / "j.sqlite"
+    begun(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+
+    assert refused(path, "run-1") == "damaged"
+
+
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
+    """Its journal mode is its own."""
+    path = tmp_path / "j.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript("CREATE TABLE cookies (name TEXT)")
+
+    before = path.read_bytes()
+    assert refused(path, "run-1") == "damaged"
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"state": "lost"},
+        {"state": None},
+        {"sent": -1},
+        {"sent": "many"},
+        {"number": "first"},
+        {"registration_id": "\x1b[2J"},
+        {"registration_id": 5},
+        {"transport": "pigeon"},
+        {"operation_id": "../x"},
+        {"operation_id": 7},
+        {"sample": "{"},
+        {"sample": "[" * 100_000},
+        {"sample": "[]"},
+        {"sample": '{"phases": 1}'},
+        {"sample": 5},
+        {"sample": b"\xff"},
+    ],
+    ids=str,
+)
+def test_a_row_of_somebody_elses_is_damage(tmp_path: Path, values: dict[str, object]) -> None:
+    """Its checksum fits, because anybody can compute it; still nothing else is raised."""
+    row = {**dict(zip(COLUMNS, PLANNED[3].row, strict=True)), **values}
+    cells = [row[name] for name in COLUMNS[:-1]]
+    with contextlib.suppress(TypeError):  # bytes
+        row["crc"] = journal_module._checksum(cells[0], cells[1:])
+
+    with pytest.raises(JournalError) as caught:
+        journal_module._entry(tuple(row.values()), tmp_path)
+
+    assert caught.value.reason == "damaged"
+
+
+COLUMNS = ["number", *journal_module._COLUMNS.split(", "), "crc"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "[]",
+        "{}",
+        "x",
+        '{"started": "now"}',
+        '{"started": NaN}',
+        '{"started": 1e300}',
+        '{"started": 1, "generator_load": [1]}',
+        '{"started": 1, "generator_load": {"cpu": 1}}',
+        '{"started": 1, "generator_load": {"cpu_share": "x"}}',
+        '{"started": 1, "generator_load": {"cpu_share": null}}',
+        "[" * 100_000,
+    ],
+    ids=lambda text: text[:50],
+)
+def test_a_session_of_somebody_elses_is_damage(tmp_path: Path, facts: str) -> None:
+    """Wrong types, and numbers that are none."""
+    path = tmp_path / "j.sqlite"
+    with begun(path) as journal:
+        with journal._connection as connection:
+            connection.execute("INSERT INTO sessions VALUES (0, ?)", (facts,))
+
+        with pytest.raises(JournalError) as caught:
+            journal.sessions()
+
+    assert caught.value.reason == "damaged"

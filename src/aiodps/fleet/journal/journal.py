@@ -22,7 +22,10 @@ from typing import Any, Self
 
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.sessions import SessionFacts
-from aiodps.fleet.measure.sample import Outcome, Sample
+from aiodps.fleet.measure.sample import MAX_SECONDS, Sample, sample_from_json
+from aiodps.protocol.identifiers import check_registration_id
+from aiodps.protocol.payloads import is_operation_id
+from aiodps.transports import TRANSPORTS
 
 VERSION = 3
 """Of the file format; 3 has the first intended and actual start of each registration."""
@@ -121,14 +124,18 @@ class Journal:
         """
         draft = path.with_name(f"{path.name}.new")
         with _as_journal_error(path):
-            draft.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            for left in path.parent.glob(f"{draft.name}*"):
+                left.unlink()
+
             connection = _connect(draft)
             with contextlib.closing(connection), connection:
                 connection.executescript(_SCHEMA)
                 connection.execute("INSERT INTO about VALUES (?, ?, ?)", (VERSION, run_id, shard))
                 connection.executemany(_INSERT, (entry.row for entry in entries))
 
-            # The journal exists completely or not at all, also after a power loss.
+            # The journal exists completely or not at all, also after a power loss or on a full
+            # disk: there is no write-ahead log yet, which would have to be moved along.
             draft.replace(path)
             _sync(path.parent)
 
@@ -159,6 +166,7 @@ class Journal:
         try:
             with _as_journal_error(path):
                 _check(connection, path, run_id)
+                connection.execute("PRAGMA journal_mode=WAL")
         except BaseException:
             connection.close()
             raise
@@ -182,7 +190,7 @@ class Journal:
         """Return all entries in the order of the run.
 
         Raises:
-            JournalError: If the checksum of a row is wrong.
+            JournalError: If the checksum of a row is wrong, or it is not an entry.
         """
         with _as_journal_error(self.path):
             rows = self._connection.execute(
@@ -192,10 +200,19 @@ class Journal:
         return [_entry(row, self.path) for row in rows]
 
     def sessions(self) -> list[SessionFacts]:
-        """Return the facts of each session, oldest first."""
+        """Return the facts of each session, oldest first.
+
+        Raises:
+            JournalError: If they are not what `write` wrote.
+        """
         with _as_journal_error(self.path):
             rows = self._connection.execute("SELECT facts FROM sessions ORDER BY number")
-            return [SessionFacts(**json.loads(facts)) for (facts,) in rows]
+            texts = [facts for (facts,) in rows]
+
+        try:
+            return [SessionFacts.from_json(json.loads(text)) for text in texts]
+        except (ValueError, TypeError, RecursionError) as exc:
+            raise _damaged(self.path) from exc
 
     def close(self) -> None:
         """Close the file; may be called more than once."""
@@ -217,7 +234,7 @@ def _connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
     try:
         # Exclusive: a second process is refused, and no shared memory file is needed.
         connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
         connection.execute("BEGIN EXCLUSIVE")
         connection.commit()
@@ -237,9 +254,12 @@ def _sync(directory: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path, run_id: str | None) -> None:
-    (integrity,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    tables = _tables(connection)
+    if _OURS["about"] not in tables.values():
+        raise _damaged(path)
+
     about = connection.execute("SELECT version, run_id FROM about").fetchone()
-    if integrity != "ok" or about is None:
+    if about is None:
         raise _damaged(path)
 
     if about[0] != VERSION:
@@ -249,6 +269,10 @@ def _check(connection: sqlite3.Connection, path: Path, run_id: str | None) -> No
             hint="resume the run with the version of aiodps that created it",
         )
 
+    # A view in place of a table may have endless rows, and triggers may do anything that SQL can.
+    if tables != _OURS or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+        raise _damaged(path)
+
     if run_id is not None and about[1] != run_id:
         raise JournalError(
             f"the journal {str(path)!r} belongs to another run",
@@ -257,19 +281,55 @@ def _check(connection: sqlite3.Connection, path: Path, run_id: str | None) -> No
         )
 
 
+def _tables(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the SQL of everything in a database by its name."""
+    return dict(connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
+
+
+def _our_tables() -> dict[str, str]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as ours:
+        ours.executescript(_SCHEMA)
+        return _tables(ours)
+
+
+_OURS = _our_tables()
+
+
 def _entry(row: tuple[Any, ...], path: Path) -> Entry:
     number, *cells, crc = row
-    if crc != _checksum(number, cells):
-        raise _damaged(path)
+    try:
+        if crc != _checksum(number, cells):
+            raise _damaged(path)
 
-    values = dict(zip(_COLUMNS.split(", "), cells, strict=True))
+        return _checked_entry(number, dict(zip(_COLUMNS.split(", "), cells, strict=True)))
+    except (ValueError, TypeError, RecursionError) as exc:
+        # The checksum is no secret: whoever changes a row can change it, too.
+        raise _damaged(path) from exc
+
+
+def _checked_entry(number: object, values: dict[str, Any]) -> Entry:
+    sample, operation_id = values.pop("sample"), values.pop("operation_id")
+    for name in ("intended", "started"):
+        if values[name] is not None and not abs(values[name]) <= MAX_SECONDS:
+            raise ValueError("a time is out of range")
+
+    if type(number) is not int or type(values["sent"]) is not int or values["sent"] < 0:
+        raise TypeError("a count is not one")
+
+    if operation_id is not None and not is_operation_id(operation_id):
+        raise ValueError("the operation id is not one")
+
+    values["registration_id"] = check_registration_id(values["registration_id"])
     values["state"] = State(values["state"])
-    values["sample"] = values["sample"] and _sample(json.loads(values["sample"]))
-    return Entry(number=number, **values)
+    if values["transport"] not in TRANSPORTS:
+        raise ValueError("the transport is not one")
 
-
-def _sample(fields: dict[str, Any]) -> Sample:
-    return Sample(**{**fields, "outcome": Outcome(fields["outcome"])})
+    return Entry(
+        number=number,
+        operation_id=operation_id,
+        sample=None if sample is None else sample_from_json(json.loads(sample)),
+        **values,
+    )
 
 
 def _checksum(number: int, cells: Sequence[Any]) -> int:

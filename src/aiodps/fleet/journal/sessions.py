@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Self
+
+from aiodps.fleet.measure.generator_load import GeneratorLoad
+from aiodps.fleet.measure.sample import MAX_SECONDS
+
+_MAX_NUMBER: Final = 1e15
+"""More than any load of a generator, in whatever unit."""
+_LATEST: Final = 1e11
+"""Seconds since 1970, in the year 5138."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +43,30 @@ class SessionFacts:
     """Whether it came to its end. False: it is running, or it was killed."""
     generator_load: Mapping[str, Any] | None = None
     """Load of the generator; None until it has ended."""
+
+    @classmethod
+    def from_json(cls, facts: object) -> Self:
+        """Return what `dataclasses.asdict` made a JSON object of.
+
+        Raises:
+            TypeError: If it was changed to another type, or has other members.
+            ValueError: If a number is out of range.
+        """
+        if not isinstance(facts, dict):
+            raise TypeError("the facts of a session are not an object")
+
+        one = cls(**facts)
+        load = {} if one.generator_load is None else dict(one.generator_load)
+        GeneratorLoad(**load)
+        times = [one.started, one.began, one.place, one.shift, one.seconds, one.stopped or 0.0]
+        numbers = [one.shard, one.number, *times, *load.values()]
+        if not all(type(each) in {int, float} and abs(each) < _MAX_NUMBER for each in numbers):
+            raise TypeError("a number of a session is not one, or out of range")
+
+        if max(map(abs, times[1:])) > MAX_SECONDS or not 0 <= one.started < _LATEST:
+            raise ValueError("a time of a session is out of range")
+
+        return one
 
     @property
     def finished(self) -> float:

@@ -188,14 +188,14 @@ def _sample(cells: Mapping[str, str]) -> Sample:
     return Sample(**values, phases=phases)
 
 
-_MAX_SECONDS: Final = 1e8
+MAX_SECONDS: Final = 1e8
 """Three years: no run takes longer, and a chart of it would not be drawn."""
 _MAX_COUNT: Final = 2**53
 
 
 def _seconds(cell: str) -> float:
     seconds = float(cell)
-    if not abs(seconds) <= _MAX_SECONDS:
+    if not abs(seconds) <= MAX_SECONDS:
         raise ValueError(f"{cell[:30]!r} is out of range")
 
     return seconds

@@ -219,7 +219,6 @@ def open_journal(spec: ShardSpec) -> Journal:
     if path.exists():
         return Journal.open(path, run_id=spec.run_id, durable=durable)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     return Journal.create(
         path, run_id=spec.run_id, shard=spec.shard, entries=planned(spec), durable=durable
     )
