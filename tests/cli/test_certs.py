@@ -173,6 +173,10 @@ def test_nothing_is_overwritten_without_force(run: Run, tmp_path: Path) -> None:
             "belong",
         ),
         (("verification", "--ca", "r_cert.pem", "--key", "r_key.pem", "--nonce", ""), "empty"),
+        (
+            (*("verification", "--ca", "r_cert.pem", "--key", "r_key.pem"), "--nonce", "THE_CODE"),
+            "letters and digits only",
+        ),
         (("show", "nowhere"), "nowhere"),
         (("show", "."), "directory"),
         (("show", "/dev/zero"), "regular file"),

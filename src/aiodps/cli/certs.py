@@ -14,7 +14,7 @@ import click
 
 from aiodps.cli.certs_output import show_credential, show_descriptions
 from aiodps.cli.output import Command, Option, print_json
-from aiodps.errors import CertificateError
+from aiodps.errors import CertificateError, ConfigurationError
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
 from aiodps.input_files.text import read_password
@@ -217,7 +217,7 @@ def verification(*, ca: Path, key: Path, nonce: str, **options: Any) -> None:
     creation = Creation(**options)
     files, password = creation.files("verification"), _password(creation.ca_password_file)
     issuer = read_authority(certificate=ca, private_key=key, password=password)
-    credential = issuer.verification(nonce, days=creation.days)
+    credential = issuer.verification(_verification_code(nonce), days=creation.days)
     files.write_certificate(credential, overwrite=creation.force)
     uses = {
         files.certificate: "proof of possession: upload it where the code came from (portal:"
@@ -225,6 +225,25 @@ def verification(*, ca: Path, key: Path, nonce: str, **options: Any) -> None:
     }
     next_step = f"upload {files.certificate}, then choose {issuer.name} in an enrollment group"
     creation.show(credential, uses, next_step, issuer=issuer)
+
+
+def _verification_code(text: str) -> str:
+    """Return the code without the spaces that a clipboard adds.
+
+    Published codes are 48 hex digits; the one that Microsoft's article prints has other letters.
+
+    Raises:
+        ConfigurationError: If it is not a code, such as the placeholder in our own next step.
+    """
+    code = text.strip()
+    if code and not (code.isascii() and code.isalnum()):
+        raise ConfigurationError(
+            f"{code!a} is not a verification code, which has letters and digits only",
+            setting="nonce",
+            hint="copy the code that the portal shows after Generate verification code",
+        )
+
+    return code
 
 
 @command.command()

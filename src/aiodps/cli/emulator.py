@@ -237,7 +237,8 @@ def print_exchange(exchange: Exchange) -> None:
     fault = "" if exchange.fault is None else f"[{exchange.fault}]"
     fields = (exchange.what, *who, exchange.message or "", fault)
     what, *rest = ("".join(c if c.isprintable() else "?" for c in field[:200]) for field in fields)
-    colour = "green" if 0 < exchange.status_code < 400 else "red"  # noqa: PLR2004 (where errors begin)
+    good = 0 < exchange.status_code < 400 and exchange.message is None  # noqa: PLR2004 (where errors begin)
+    colour = "green" if good else "red"
     status = click.style(f"{exchange.status_code or '---'}", colour)
     took = f"{exchange.took * 1000:6.1f} ms"
     head = f"{time.strftime('%H:%M:%S')}  {exchange.transport:5}  {status}  {took}  {what:16}"

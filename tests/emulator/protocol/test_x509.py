@@ -168,10 +168,17 @@ def test_a_path_ends_where_nothing_is_known() -> None:
 
 
 def test_a_path_is_finite() -> None:
-    """A certificate is used as often as it was presented."""
+    """A certificate is used once, however often it was presented."""
     leaf, low, top = DEVICE.certificate, intermediate().certificate, root().certificate
 
-    assert path_up(leaf, [low, top, top], [top]) == (low, top, top)
+    assert path_up(leaf, [low, top, top], [top]) == (low, top)
+
+
+def test_no_certificate_stands_above_itself() -> None:
+    """Neither presented twice, nor uploaded."""
+    top = root().certificate
+
+    assert path_up(top, [top], [top]) == ()
 
 
 def garbled(credential: Credential, old: bytes, new: bytes) -> x509.Certificate:

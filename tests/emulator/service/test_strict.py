@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.certificates import self_signed
+from tests.certificates import certify, self_signed
 from tests.emulator.instance import NOW, SCOPE, ask, instance, poll, register, shown
 from tests.emulator.service.registrations.test_register import group
 from tests.emulator.tokens import DIALECTS, KEY, derived, signature, token
@@ -106,6 +107,13 @@ def raw(*, sr: str, skn: str = "registration", expiry: int = int(NOW) + 60) -> I
         (Identity(authorization=token("DEVICE-1", key=OWN)), StrictRule.SAS_RESOURCE),
         (Identity(shown(self_signed()).certificates, token(key=OWN)), StrictRule.TWO_PROOFS),
         (shown(self_signed("DEVICE-1")), StrictRule.COMMON_NAME),
+        (shown(certify(self_signed=True, ca=True)), StrictRule.LEAF_CA),
+        (shown(certify(self_signed=True, constraints=False)), StrictRule.LEAF_CA),
+        (
+            shown(certify(self_signed=True, usages=[ExtendedKeyUsageOID.SERVER_AUTH])),
+            StrictRule.LEAF_USAGE,
+        ),
+        (shown(certify(self_signed=True, usages=[])), StrictRule.LEAF_USAGE),
     ],
     ids=lambda value: value.rule if isinstance(value, StrictRule) else "",
 )

@@ -17,7 +17,7 @@ from aiodps.emulator.azure_api.access_policies import Access, Right
 from aiodps.emulator.azure_api.bulk import BulkOperation
 from aiodps.emulator.azure_api.enrollments import GROUP, INDIVIDUAL, EnrollmentCalls
 from aiodps.emulator.azure_api.registrations import RegistrationCalls
-from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal, unsupported_version
 from aiodps.emulator.protocol.formats import guid
 from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.json import API_VERSIONS
@@ -148,9 +148,7 @@ def check_version(request: ManagementRequest, supported: frozenset[str]) -> None
         Refusal: 400, if it has none or another.
     """
     if request.api_version not in supported:
-        raise Refusal(
-            ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
-        )
+        raise unsupported_version(request.api_version)
 
 
 _Method = TypeVar("_Method")

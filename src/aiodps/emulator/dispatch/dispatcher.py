@@ -31,12 +31,14 @@ from aiodps.emulator.request_log.log import MAX_ID_LENGTH, Exchange, ExchangeLis
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.store import MemoryStore, Store, StoreError
+from aiodps.models import RegistrationStatus
 
 _POINTS: Final = {
     Operation.REGISTER: Point.REGISTER,
     Operation.OPERATION_STATUS: Point.OPERATION_STATUS,
     Operation.STATUS_LOOKUP: Point.LOOKUP,
 }
+_UNASSIGNED: Final = {RegistrationStatus.FAILED.value, RegistrationStatus.DISABLED.value}
 INTERNAL_ERROR: Final = "internal error of the emulator"
 _Response = TypeVar("_Response", Response, ManagementResponse)
 
@@ -229,7 +231,15 @@ def _management_error(status_code: int, message: str) -> ManagementResponse:
 
 
 def _reason(response: Response | ManagementResponse) -> str | None:
-    """Return the message of an error, with the cause that the client is not told."""
+    """Return the message of an error, with the cause that the client is not told.
+
+    A registration that has failed, or is disabled, is told by a 200: it has a reason too.
+    """
+    state = response.body.get("registrationState") if isinstance(response.body, Mapping) else None
+    if isinstance(state, Mapping) and state.get("status") in _UNASSIGNED:
+        words = (state["status"], state.get("errorCode"), state.get("errorMessage"))
+        return " ".join(str(word) for word in words if word is not None)
+
     message = response.body.get("message") if isinstance(response.body, Mapping) else None
     return message if response.why is None else f"{message} ({response.why})"
 

@@ -19,6 +19,8 @@ class ErrorCode(enum.IntEnum):
     DESERIALIZATION = 400012
     """A member that this api-version or instance does not take, such as `csr` (seen on the
     wire)."""
+    PROOF_OF_POSSESSION = 400053
+    """A proof of possession is signed by another CA (quoted by a user: azure-iot-sdk-c 1347)."""
     CUSTOM_ALLOCATION = 400207
     """The custom allocation webhook gave no hub (seen on the wire)."""
     KEY_REJECTED = 401000
@@ -78,3 +80,11 @@ class Refusal(Exception):  # noqa: N818 (a response of the service, not a failur
     def status_code(self) -> int:
         """Of HTTP: the first three digits of the code."""
         return self.code // 1000
+
+
+def unsupported_version(api_version: str | None) -> Refusal:
+    """Make the refusal of an api-version that does not exist, or of a request without one."""
+    if api_version is None:
+        return Refusal(ErrorCode.INVALID_REQUEST, "The api-version is missing.")
+
+    return Refusal(ErrorCode.INVALID_REQUEST, f"Unsupported api-version {api_version!a}.")

@@ -28,6 +28,8 @@ of this; a new client should do none of it. Who does what was seen on the wire o
 | sas-policy | `skn` absent, or anything but `registration` | Python, Java |
 | sas-expired | a token that has expired, even by a second | slow clocks |
 | common-name | a CN in another casing than the registration id | scripts |
+| leaf-ca | a device's certificate that is a CA's, or does not say | hand-made certificates |
+| leaf-usage | one whose extended key usage is not clientAuth | hand-made certificates |
 | early-poll | a poll before the time of `Retry-After` is over | Python, the new .NET client |
 | in-flight | a register request while another one is in progress | all, reconnecting |
 """
@@ -66,6 +68,8 @@ class StrictRule(enum.Enum):
     SAS_POLICY = "sas-policy", "write skn=registration"
     SAS_EXPIRED = "sas-expired", "send a token that has not expired"
     COMMON_NAME = "common-name", "write the registration id as the certificate's CN"
+    LEAF_CA = "leaf-ca", "issue device certificates with basicConstraints CA:FALSE"
+    LEAF_USAGE = "leaf-usage", "issue device certificates with extendedKeyUsage clientAuth"
     EARLY_POLL = "early-poll", "wait as long as Retry-After says"
     IN_FLIGHT = "in-flight", "poll the operation that is in progress"
 

@@ -63,6 +63,11 @@ def subject(certificate: x509.Certificate) -> str:
     return _part(lambda: f"{certificate.subject.rfc4514_string()}")
 
 
+def issuer_name(certificate: x509.Certificate) -> str:
+    """Return the name of the issuer, like `CN=my-root`; empty if it cannot be read."""
+    return _part(lambda: f"{certificate.issuer.rfc4514_string()}")
+
+
 def certificate_info(certificate: x509.Certificate) -> dict[str, str | int]:
     """Describe a certificate as the service API does, with all eight members.
 
@@ -72,7 +77,7 @@ def certificate_info(certificate: x509.Certificate) -> dict[str, str | int]:
         "subjectName": subject(certificate),
         "sha1Thumbprint": certificate.fingerprint(hashes.SHA1()).hex().upper(),  # noqa: S303
         "sha256Thumbprint": thumbprint(certificate),
-        "issuerName": _part(lambda: f"{certificate.issuer.rfc4514_string()}"),
+        "issuerName": issuer_name(certificate),
         "notBeforeUtc": _part(lambda: f"{certificate.not_valid_before_utc:{_TIME}}"),
         "notAfterUtc": _part(lambda: f"{certificate.not_valid_after_utc:{_TIME}}"),
         "serialNumber": _part(lambda: f"{certificate.serial_number:x}"),
@@ -118,16 +123,16 @@ def path_up(
     """Return the CAs above a leaf, nearest first, as far as they are known.
 
     Every step is a certificate that the device presented; only the last one may be an anchor
-    alone. A missing intermediate is never filled in.
+    alone. A missing intermediate is never filled in, and no certificate stands above itself.
     """
     path: list[x509.Certificate] = []
-    top, unused = leaf, list(presented)
-    while (issuer := _issuer_of(top, unused)) is not None:
-        path.append(issuer)
-        unused.remove(issuer)
-        top = issuer
+    top, unused = leaf, [each for each in presented if each != leaf]
+    while (above := _issuer_of(top, unused)) is not None:
+        path.append(above)
+        unused = [each for each in unused if each != above]
+        top = above
 
-    anchor = _issuer_of(top, anchors)
+    anchor = _issuer_of(top, [each for each in anchors if each != leaf])
     if anchor is not None and anchor not in path:
         path.append(anchor)
 

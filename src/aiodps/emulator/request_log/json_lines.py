@@ -11,7 +11,7 @@ Each line is an object with all of these members, in this order:
     key_name         name of the key of its shared access signature, "" if it has none; or null
     status           of HTTP or of the MQTT topic; null without a response
     error_code       the service's errorCode, or null
-    message          why it was refused, or null
+    message          why it was refused, or how the registration ended if not assigned; or null
     fault            names of the fault rules that applied, joined with " + "; or null
     took             seconds, without what a fault adds
 """

@@ -50,7 +50,7 @@ class Exchange:
     error_code: int | None = None
     """The service's `errorCode`; None if there is none."""
     message: str | None = None
-    """Why it was refused; None if it was not."""
+    """Why it was refused, or how the registration ended if not assigned; else None."""
     fault: str | None = None
     """The fault rules that applied; None if none did."""
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from aiodps.emulator.protocol.api_versions import API_VERSIONS, has_payload, shape_response
-from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal, unsupported_version
 from aiodps.emulator.protocol.formats import guid, is_registration_id
 from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response
 from aiodps.emulator.service.authentication.authenticate import Authenticator
@@ -137,9 +137,7 @@ class Service:
         Service", gives 404 for an instance that does not exist, 401 for bad credentials only.
         """
         if request.api_version not in API_VERSIONS:
-            raise Refusal(
-                ErrorCode.INVALID_REQUEST, f"Unsupported api-version {request.api_version!a}."
-            )
+            raise unsupported_version(request.api_version)
 
         if request.id_scope.lower() != self.id_scope.lower():
             raise Refusal(ErrorCode.NOT_FOUND, "ID scope not found.")

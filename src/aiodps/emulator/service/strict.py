@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
 from aiodps.emulator.protocol.api_versions import has_payload
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.json_input import read_object
@@ -20,7 +23,7 @@ from aiodps.emulator.protocol.strict_rules import StrictRule
 from aiodps.emulator.service.authentication.sas import SasError, SharedAccessSignature
 from aiodps.emulator.service.registrations.record import RegistrationRecord
 from aiodps.input_files.certificates import UNREADABLE
-from aiodps.pki.credential import common_name
+from aiodps.pki.credential import common_name, extension
 
 SLACK: Final = 0.01
 """Seconds by which a device may poll early: clocks and timers are not finer."""
@@ -121,8 +124,31 @@ def _check_proof(request: Request, identity: Identity, *, now: float) -> None:
         if not _is_named_exactly(identity, request.registration_id):
             raise _broken(StrictRule.COMMON_NAME, rejected)
 
+        _check_leaf(identity.certificates[0])
+
     if identity.authorization:
         _check_token(request, identity.authorization, now=now)
+
+
+def _check_leaf(leaf: x509.Certificate) -> None:
+    """Refuse a device's certificate that DPS does not accept, as Microsoft's engineers wrote.
+
+    "CA=false and EKU=ClientAuth which are mandatory for DPS certificates" (azure-sdk-for-c PR
+    2006); that a leaf without clientAuth did not authenticate: azure-iot-sdk-c PR 1519.
+    """
+    try:
+        constraints = extension(leaf, x509.BasicConstraints)
+        usage = extension(leaf, x509.ExtendedKeyUsage)
+    except UNREADABLE:
+        return  # refused for that
+
+    _raise_first(
+        {
+            StrictRule.LEAF_CA: constraints is None or constraints.ca,
+            StrictRule.LEAF_USAGE: usage is None or ExtendedKeyUsageOID.CLIENT_AUTH not in usage,
+        },
+        ErrorCode.UNAUTHORIZED,
+    )
 
 
 def _check_token(request: Request, text: str, *, now: float) -> None:

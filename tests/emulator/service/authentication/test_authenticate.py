@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import warnings
 from collections.abc import Callable
 
@@ -24,8 +26,10 @@ from tests.certificates import (
     unknown_root,
 )
 from tests.emulator.instance import instance, provision, refused, register, shown
+from tests.emulator.tokens import KEY, derived, signed
 
 from aiodps.emulator.protocol.messages import Identity
+from aiodps.emulator.protocol.x509 import subject
 from aiodps.emulator.service.authentication.authenticate import MAX_PRESENTED
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.enrollments.mechanisms import CaReferences, SymmetricKeys
@@ -171,6 +175,56 @@ def test_the_missing_middle_of_a_long_chain() -> None:
 
     assert refused(register(service, shown(leaf, low.certificate))) == NO_CA
     assert refused(register(service, shown(leaf, intermediate().certificate))) == NO_CA
+
+
+@pytest.mark.parametrize("uploaded", [True, False])
+def test_a_ca_is_not_a_device(uploaded: bool) -> None:
+    """A certificate that is enrolled as a group's CA lets nobody in as its own device."""
+    ca = certify("device-1", self_signed=True, ca=True)
+    service = instance(group(ca), verified=[ca] if uploaded else [])
+
+    assert refused(register(service, shown(ca))) == NO_MATCH
+    assert refused(register(service, shown(ca, ca))) == NO_MATCH
+
+
+def why(service: Service, identity: Identity) -> str:
+    """Register and return what the operator is told, but not the device."""
+    response = register(service, identity)
+    assert refused(response) == NO_CA
+    return response.why or ""
+
+
+def test_the_operator_is_told_which_certificate_is_missing() -> None:
+    """Not sent, not uploaded, or not verified: each is told as what it is."""
+    enrolled = group(root())
+    leaf = certify(issuer=intermediate()).certificate
+
+    assert why(instance(enrolled, verified=[root()]), shown(leaf)) == (
+        "the device presented 1 certificate(s) of a chain up to 'CN=device-1'; "
+        f"its issuer {subject(intermediate().certificate)!a} is neither among them nor uploaded"
+    )
+    assert why(instance(enrolled), shown(certify(), root())) == (
+        f"{subject(root().certificate)!a}, the top of the chain, is not uploaded"
+    )
+    assert why(instance(enrolled, unverified=[root()]), shown(certify())) == (
+        "CA certificate 'ca-0' is uploaded, but not verified"
+    )
+
+
+def test_the_operator_is_told_which_key_was_taken_for_the_right_one() -> None:
+    """The group's own key, or a key that was not decoded from base64."""
+    keys = EnrollmentGroup(enrollment_group_id="keys", attestation=SymmetricKeys(primary=KEY))
+    of_text = hmac.digest(KEY.encode(), b"device-1", "sha256")
+    for key, mistake in (
+        (KEY, "by the key itself, not by one derived from it, of group keys"),
+        (base64.b64encode(KEY.encode()).decode(), "by the key as text, not decoded"),
+        (base64.b64encode(of_text).decode(), "by a key derived from the key as text"),
+        (derived(KEY, "device-2"), "not by a key derived from that of a group"),
+    ):
+        response = register(instance(keys), signed(key=key))
+
+        assert refused(response)[2] == "Unauthorized"
+        assert mistake in (response.why or "")
 
 
 def test_an_unverified_root_lets_nobody_in() -> None:

@@ -84,6 +84,17 @@ def test_what_proves_nothing(certificates: CaCertificates, prove: Callable[[str]
     assert certificates.get("Root") == before
 
 
+def test_a_proof_by_another_ca_is_told_as_the_service_does(certificates: CaCertificates) -> None:
+    """The code and text that a user quoted (azure-iot-sdk-c 1347)."""
+    proof = other_root().verification(code_of(certificates)).certificate
+    with pytest.raises(
+        Refusal, match=r"^Proof-Of-Possession failed\. Issuer certificate 'CN="
+    ) as no:
+        certificates.verify("Root", proof, now=102.0)
+
+    assert no.value.code == 400053
+
+
 def test_a_code_is_worth_something_once(certificates: CaCertificates) -> None:
     """A new code ends the one before; a proof ends its own."""
     old, new = code_of(certificates), code_of(certificates)

@@ -152,7 +152,7 @@ def test_a_webhook_hears_of_the_certificate() -> None:
 
 
 def test_the_webhook_hears_where_the_device_is() -> None:
-    """The second time it is told hub and device id; its twin goes before migration."""
+    """The second time it is told hub and device id; a twin that moves is kept as it is."""
     service = instance(custom(initial_twin={"tags": {"n": 1}}), linked_hubs=(OLD, NEW))
     for hub, twin in ((OLD, None), (NEW, {"tags": {"n": 9}})):
         accepted = register(service, DEVICE)
@@ -161,6 +161,21 @@ def test_the_webhook_hears_where_the_device_is() -> None:
     moved = poll(service, DEVICE, accepted).body["registrationState"]
     assert call.request["deviceRuntimeContext"]["currentIotHubHostName"] == OLD
     assert call.request["deviceRuntimeContext"]["currentDeviceId"] == "device-1"
+    assert moved["substatus"] == "deviceDataMigrated"
+    assert dict(service.hub_devices) == {
+        HubDevice(hub=NEW, device_id="device-1"): {"tags": {"n": 1}}
+    }
+
+
+def test_the_webhooks_twin_is_the_one_to_begin_with() -> None:
+    """It takes the place of the enrollment's where a twin begins anew: first, or at a reset."""
+    twin = {"tags": {"n": 1}}
+    service = instance(custom(initial_twin=twin, reprovision_policy=RESET), linked_hubs=(OLD, NEW))
+    for hub, number in ((OLD, 8), (NEW, 9)):
+        accepted = register(service, DEVICE)
+        answer(service, {"iotHubHostName": hub, "initialTwin": {"tags": {"n": number}}})
+
+    moved = poll(service, DEVICE, accepted).body["registrationState"]
     assert moved["substatus"] == "deviceDataReset"
     assert dict(service.hub_devices) == {
         HubDevice(hub=NEW, device_id="device-1"): {"tags": {"n": 9}}

@@ -24,20 +24,27 @@ class ResponseWriter:
         self._held = b""
 
     async def send(self, stream: Stream, response: Response, rid: str, *, ack: bytes) -> None:
-        """Acknowledge a asked and answer it.
+        """Acknowledge a request and answer it.
+
+        The PUBACK goes out in a TLS record of its own: paho 1.6 reads one record at a time, and
+        a client that waits for the response would not see it behind the PUBACK (seen with
+        clients built on it).
 
         Args:
             stream: Where to.
             response: The answer, and what a fault wants of it.
-            rid: Of the asked.
-            ack: The PUBACK; empty for a asked at QoS 0.
+            rid: Of the request.
+            ack: The PUBACK; empty for a request at QoS 0.
 
         Raises:
             PeerLostError: If a fault ends the connection, or the peer did.
         """
         delivery = response.delivery
         if delivery is None:
-            await stream.send(ack + self._write(response, rid) + self._take_held())
+            if ack:
+                await stream.send(ack)
+
+            await stream.send(self._write(response, rid) + self._take_held())
         elif delivery.reorder is Reorder.ACKNOWLEDGEMENT and delivery.sent:
             await deliver(stream, self._with_faults(response, rid, delivery) + ack, delivery)
         else:

@@ -14,19 +14,29 @@ which message belongs to which cause is our interpretation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from cryptography import x509
 
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.messages import Identity, Request
-from aiodps.emulator.protocol.x509 import is_named, is_valid_at, path_up, thumbprint
-from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
+from aiodps.emulator.protocol.x509 import (
+    is_named,
+    is_signed_by,
+    is_valid_at,
+    issuer_name,
+    path_up,
+    subject,
+    thumbprint,
+)
+from aiodps.emulator.service.authentication.ca_certificates import CaCertificate, CaCertificates
 from aiodps.emulator.service.authentication.sas import (
+    SharedAccessSignature,
     is_signed_by_device,
     is_signed_by_member,
     key_rejected,
+    mistaken_group_key,
     read_token,
 )
 from aiodps.emulator.service.enrollments.enrollment import (
@@ -88,7 +98,20 @@ class Authenticator:
             if is_signed_by_member(token, keys, request.registration_id):
                 return group
 
-        raise key_rejected(request, "the signature is not by a key derived from that of a group")
+        raise key_rejected(
+            request,
+            "the signature is not by a key derived from that of a group"
+            + self._mistaken_key(token, request.registration_id),
+        )
+
+    def _mistaken_key(self, token: SharedAccessSignature, registration_id: str) -> str:
+        """Say with which wrong key of a group a token is signed; empty if with none of them."""
+        for group, keys in self._enrollments.groups_of_keys():
+            mistake = mistaken_group_key(token, keys, registration_id)
+            if mistake is not None:
+                return f": {mistake} of group {group.id}"
+
+        return ""
 
     def _groups_of_keys(
         self, known: str | None
@@ -103,28 +126,30 @@ class Authenticator:
         self, registration_id: str, identity: Identity, *, now: float
     ) -> EnrollmentGroup:
         leaf = _leaf(registration_id, identity, now=now)
+        if self._group_of(leaf) is not None:
+            raise _no_match("a CA that is enrolled is not a device of its own")
+
         anchors = [each.certificate for each in self._certificates]
         path = path_up(leaf, identity.certificates[1:], anchors)
         for index, ca in enumerate(path):
             group = self._group_of(ca)
             if group is not None:
-                self._check_verified(path[index:])
+                self._check_verified((leaf, *path), above=index + 1)
                 _check_dates(path, now=now)
                 return group
 
-        self._check_verified(path)
-        raise _unauthorized(
-            "Signing certificate info did not match chain elements.",
-            "no group has a CA of its chain",
-        )
+        self._check_verified((leaf, *path))
+        raise _no_match("no group has a CA of its chain")
 
     def _group_of(self, ca: x509.Certificate) -> EnrollmentGroup | None:
         names = [each.name for each in self._certificates.of(ca)]
         return self._enrollments.group_signed_by(thumbprint(ca), names=names)
 
-    def _check_verified(self, path: tuple[x509.Certificate, ...]) -> None:
-        if not any(each.verified for ca in path for each in self._certificates.of(ca)):
-            raise _unauthorized("CA certificate not found.", "no CA of the chain is verified")
+    def _check_verified(self, chain: tuple[x509.Certificate, ...], *, above: int = 1) -> None:
+        """Refuse a chain in which no CA, from a place upwards, is verified."""
+        known = [each for ca in chain[above:] for each in self._certificates.of(ca)]
+        if not any(each.verified for each in known):
+            raise _unauthorized("CA certificate not found.", _why_not_found(chain, known))
 
 
 def _authenticate_individual(
@@ -160,6 +185,25 @@ def _leaf(registration_id: str, identity: Identity, *, now: float) -> x509.Certi
         raise _unauthorized("Unauthorized", "the CN is not the registration id")
 
     return leaf
+
+
+def _why_not_found(chain: tuple[x509.Certificate, ...], known: Sequence[CaCertificate]) -> str:
+    """Say what is missing above a chain: for the operator, not for the device."""
+    if known:
+        return f"CA certificate {known[0].name!a} is uploaded, but not verified"
+
+    top = chain[-1]
+    if is_signed_by(top, top):
+        return f"{subject(top)!a}, the top of the chain, is not uploaded"
+
+    return (
+        f"the device presented {len(chain)} certificate(s) of a chain up to {subject(top)!a}; "
+        f"its issuer {issuer_name(top)!a} is neither among them nor uploaded"
+    )
+
+
+def _no_match(why: str) -> Refusal:
+    return _unauthorized("Signing certificate info did not match chain elements.", why)
 
 
 def _check_dates(certificates: tuple[x509.Certificate, ...], *, now: float) -> None:

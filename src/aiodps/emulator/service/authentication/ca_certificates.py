@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.formats import check_etag, etag, verification_code
-from aiodps.emulator.protocol.x509 import is_named, is_signed_by, read_certificate
+from aiodps.emulator.protocol.x509 import is_named, is_signed_by, issuer_name, read_certificate
 from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
 from aiodps.errors import CertificateError
 
@@ -192,7 +192,11 @@ class CaCertificates:
             raise Refusal(ErrorCode.INVALID_REQUEST, "The subject is not the verification code.")
 
         if not is_signed_by(leaf, older.certificate):
-            raise Refusal(ErrorCode.INVALID_REQUEST, "The proof is not signed by the certificate.")
+            raise Refusal(
+                ErrorCode.PROOF_OF_POSSESSION,
+                f"Proof-Of-Possession failed. Issuer certificate {issuer_name(leaf)!a} cannot be "
+                "found in the certificate chain.",
+            )
 
         return self._update(older, verified=True, verification_code=None, now=now)
 

@@ -179,6 +179,20 @@ def is_signed_by_member(
     )
 
 
+def mistaken_group_key(
+    token: SharedAccessSignature, keys: SymmetricKeys, registration_id: str
+) -> str | None:
+    """Say which common mistake made a signature; None if it is none of them."""
+    texts = [text.encode() for text in (keys.primary, keys.secondary) if text is not None]
+    derived = [derive_key(text, registration_id) for text in texts]
+    mistakes = {
+        "it is by the key itself, not by one derived from it,": _decoded(keys),
+        "it is by the key as text, not decoded from base64,": texts,
+        "it is by a key derived from the key as text, not decoded from base64,": derived,
+    }
+    return next((what for what, made in mistakes.items() if token.is_signed_with(made)), None)
+
+
 def key_rejected(request: Request, why: str) -> Refusal:
     """Make the refusal of a signature; the code depends on the transport (seen on the wire)."""
     over_mqtt = request.transport is Transport.MQTT

@@ -62,7 +62,7 @@ class Choice:
     hub: str
     """One of the hubs it may choose from, in their spelling."""
     initial_twin: Twin | None = field(default=None, repr=False)
-    """Overrides the enrollment's, and a migration of the twin; None if it gave none."""
+    """In place of the enrollment's, where a twin begins anew; None if it gave none."""
     payload: Mapping[str, Any] | None = field(default=None, repr=False)
     """For the device; None if there is none."""
 
@@ -119,8 +119,17 @@ def read_choice(call: WebhookCall, reply: WebhookReply) -> Choice:
     return Choice(
         hub=hub,
         initial_twin=_object(members, "initialTwin"),
-        payload=_object(members, "payload"),
+        payload=_payload(members.get("payload")),
     )
+
+
+def _payload(value: object) -> Mapping[str, Any] | None:
+    """Return the payload for the device.
+
+    One that is not an object is not delivered, and the device is assigned all the same (a user's
+    report of Microsoft's own sample, which returns a string: azure-docs 51275).
+    """
+    return value if isinstance(value, dict) else None
 
 
 def _members(body: bytes) -> Mapping[str, Any]:

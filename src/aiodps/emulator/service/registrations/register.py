@@ -198,7 +198,7 @@ class Registrar:
 
         terms = call.terms
         if choice.initial_twin is not None:
-            terms = replace(terms, migrate=False, initial_twin=choice.initial_twin)
+            terms = replace(terms, initial_twin=choice.initial_twin)
 
         outcome = self._assign(before, HubDevice(hub=choice.hub, device_id=terms.device_id), terms)
         return replace(outcome, payload=choice.payload)
