@@ -14,6 +14,7 @@ WORDS = {
     "Connected": "connected",
     "ResponseReceived": "response",
     "ExchangeFailed": "failure",
+    "Reauthenticated": "reauthenticated",
     "WaitElapsed": "wait elapsed",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiodps.attestation.base import Attestation
+from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.attestation.x509 import X509
 from aiodps.client import ProvisioningClient, provision
 from aiodps.errors import (
@@ -32,6 +33,7 @@ from aiodps.errors import (
     ServerIdentityError,
     ServiceError,
     ServiceUnavailableError,
+    SymmetricKeyError,
     ThrottledError,
     TlsError,
     TlsProtocolError,
@@ -97,6 +99,8 @@ __all__ = [
     "Step",
     "StepKind",
     "Substatus",
+    "SymmetricKey",
+    "SymmetricKeyError",
     "ThrottledError",
     "TlsError",
     "TlsProtocolError",

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Self, Unpack
 
 from aiodps.attestation.base import Attestation, OwnContext
-from aiodps.attestation.x509 import X509
+from aiodps.attestation.credentials import Credentials
+from aiodps.attestation.files import AttestationFiles
 from aiodps.errors import ConfigurationError, ProvisioningError, UsageError
-from aiodps.input_files.text import read_password
 from aiodps.models import Assignment, JsonObject
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter, Step, log_step
@@ -44,7 +44,7 @@ async def provision(
 
     Args:
         attestation: How the device authenticates; None to load the files named by the settings
-            `certificate`, `private_key` and `key_password_file`.
+            `certificate`, `symmetric_key_file` or `group_key_file`.
         payload: A JSON object for the custom allocation webhook; None to send none.
         retry: When and how often to retry; None for `RetryPolicy()`.
         on_step: Called with each `Step` as it happens.
@@ -121,23 +121,23 @@ class ProvisioningClient:
         """
         requested = self.settings.registration_id if registration_id is None else registration_id
         try:
-            attestation = attestation or _attestation_from_files(self.settings)
-            name = _registration_id(attestation, requested)
-            attestation.check(registration_id=name, wall_time=time.time())
+            credentials = Credentials(attestation or _attestation(self.settings, requested))
+            name = _registration_id(credentials, requested)
+            credentials.check(registration_id=name, wall_time=time.time())
             checked = check_payload(payload)
             _check_operation_id(operation_id)
-            self._check_trust(attestation)
+            self._check_trust(credentials)
             factory = _factory(self.settings)
             mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
             report = Reporter(name, factory.name, _observer(on_step), mask)
-            transport = factory.open(self._target(name, attestation, report))
+            transport = factory.open(self._target(name, credentials, report))
         except ProvisioningError as error:
             error.locate(registration_id=requested)
             raise
 
         with self._exclusive(name):
             machine = Registration(self._params(name, checked, factory.name, operation_id))
-            return await drive(machine, transport, report)
+            return await drive(machine, transport, report, credentials.reauthenticate)
 
     def _target(self, name: str, attestation: Attestation, report: Reporter) -> Target:
         return Target(
@@ -205,17 +205,14 @@ def _require_id_scope(settings: Settings) -> str:
     )
 
 
-def _attestation_from_files(settings: Settings) -> Attestation:
-    if settings.certificate is None:
-        raise ConfigurationError(
-            "no device certificate was given",
-            setting="attestation",
-            hint="give attestation=X509.from_files(...) (--cert), or set AIODPS_CERTIFICATE",
-        )
-
-    file = settings.key_password_file
-    password = None if file is None else read_password(file, setting="key_password_file")
-    return X509.from_files(settings.certificate, settings.private_key, password=password)
+def _attestation(settings: Settings, registration_id: str | None) -> Attestation:
+    return AttestationFiles(
+        certificate=settings.certificate,
+        private_key=settings.private_key,
+        key_password_file=settings.key_password_file,
+        symmetric_key_file=settings.symmetric_key_file,
+        group_key_file=settings.group_key_file,
+    ).load(registration_id)
 
 
 def _check_operation_id(operation_id: str | None) -> None:

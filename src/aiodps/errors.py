@@ -6,6 +6,7 @@
     ├── CredentialError                     the credential cannot be used; nothing was sent
     │   ├── CertificateError                the certificate or its chain
     │   ├── PrivateKeyError                 the private key or its password
+    │   ├── SymmetricKeyError               the symmetric key, or the function that signs
     │   └── IdentityMismatchError           two different registration ids in one registration
     ├── TransportError                      no response; retried
     │   ├── DnsError                        the endpoint's name was not found
@@ -180,11 +181,23 @@ class PrivateKeyError(CredentialError):
     """
 
 
+class SymmetricKeyError(CredentialError):
+    """The symmetric key cannot be used.
+
+    Reasons: "not_a_path", "unreadable", "not_regular", "too_large", "timeout" (of a pipe),
+    "empty", "utf16", "bad_base64", "too_short", "too_long", "sign" (the function that signs
+    failed).
+    """
+
+    default_hint = "copy the primary key of the device's enrollment from the portal, as it is"
+
+
 class IdentityMismatchError(CredentialError):
     """Two different registration ids in one registration.
 
     Reasons: "certificate" (the CN is not the registration id), "cn" (the CN cannot be a
-    registration id), "response" (the response is about another device).
+    registration id), "symmetric_key" (the key is for another registration id), "response" (the
+    response is about another device).
     """
 
     default_hint = "the certificate's CN has to be the registration id"
@@ -348,6 +361,8 @@ class UnauthorizedError(ServiceError):
         "check the enrollment and the id scope, that the CA is verified, and that the device "
         "sends its intermediates"
     )
+    service_time: float | None = None
+    """Time at the service when it refused, in seconds since 1970, or None if it did not say."""
 
 
 class ForbiddenError(ServiceError):

@@ -49,6 +49,8 @@ class StepKind(enum.StrEnum):
     """Waiting `wait` seconds, as the service asked or as the minimum between two polls."""
     RETRYING = "retrying"
     """Something failed (`text`); waiting `wait` seconds before a retry."""
+    REAUTHENTICATED = "reauthenticated"
+    """The service refused the credential; the device tries again with a new token."""
     CLOSED = "closed"
     """The transport is closed; `phase` is the last phase of the registration."""
     ASSIGNED = "assigned"
@@ -111,7 +113,13 @@ class PhaseTimes:
             case StepKind.WAITING | StepKind.RETRYING:
                 self._end_request(step)
                 self._add(Phase.WAIT, step.wait or 0.0)
-            case StepKind.ACCEPTED | StepKind.ASSIGNING | StepKind.ASSIGNED | StepKind.FAILED:
+            case (
+                StepKind.REAUTHENTICATED
+                | StepKind.ACCEPTED
+                | StepKind.ASSIGNING
+                | StepKind.ASSIGNED
+                | StepKind.FAILED
+            ):
                 self._end_request(step)
             case _ if step.took is not None:
                 self._add(step.phase, step.took)

@@ -57,6 +57,8 @@ class SettingsArguments(TypedDict, total=False):
     certificate: str | Path | None
     private_key: str | Path | None
     key_password_file: str | Path | None
+    symmetric_key_file: str | Path | None
+    group_key_file: str | Path | None
     timeout: float | None
     exchange_timeout: float | None
     hub_suffixes: Sequence[str] | None
@@ -146,7 +148,8 @@ class Settings:
     id_scope: str | None = field(default=None, metadata=_rule(check_id_scope))
     """Id scope of the DPS instance, like `0ne00012ABC`; required."""
     registration_id: str | None = field(default=None, metadata=_rule(check_registration_id))
-    """Registration id of the device; has to be the CN of the certificate, which is the default."""
+    """Registration id of the device; has to be the CN of the certificate, which is the default.
+    Required with a symmetric key."""
     endpoint: str = field(default=GLOBAL_ENDPOINT, metadata=_rule(check_endpoint))
     """Host name of the service."""
     port: int | None = field(default=None, metadata=_rule(check_port, int))
@@ -165,6 +168,12 @@ class Settings:
     """File with the device's private key; by default it is in the certificate's file."""
     key_password_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
     """File with the password of the private key, or of the PKCS#12 file, in its first line."""
+    symmetric_key_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """File with the device's symmetric key in base64, in place of a certificate; requires
+    `registration_id`."""
+    group_key_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """File with the symmetric key of the device's enrollment group in base64, from which the
+    device's own key is derived; requires `registration_id`."""
     timeout: float = field(default=90.0, metadata=_rule(_seconds, float))
     """Seconds for the whole registration."""
     exchange_timeout: float = field(default=30.0, metadata=_rule(_seconds, float))

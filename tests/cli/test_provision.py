@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from tests.certificates import certify, root, write
 from tests.emulated import DEVICES
+from tests.sas_vectors import C_DERIVED_KEY, C_GROUP_KEY
 from tests.scripted.http import HttpServer, Line, answer, once, state
 from tests.scripted.server import Script, repeat
 from tests.test_printable import HOSTILE
@@ -25,6 +26,12 @@ PATIENCE = 120.0
 """Seconds after which a process that does not end has failed."""
 
 Run: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def write_key(path: Path, key: str = C_GROUP_KEY) -> None:
+    """Write a key that only its owner can read."""
+    path.touch(mode=0o600)
+    path.write_text(key, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +48,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         },
     }
     (folder / "enrollments.json").write_text(json.dumps([group]), encoding="utf-8")
+    write_key(folder / "group.key")
     command = [
         *(sys.executable, "-m", "aiodps", "emulator", "--json", "--quiet"),
         *("--https-port", "0", "--mqtt-port", "0", "--retry-after", "1"),
         *("--enrollments", "enrollments.json", "--verified-ca", "root.pem"),
+        *("--group-key", "by-key=group.key"),
         *("--ca-out", "ca.pem", "--ready-file", "ready.json"),
     ]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
@@ -63,13 +72,16 @@ def run(server: dict[str, Any], tmp_path: Path) -> Run:
     """Return a function that runs the command with a good device against the emulator."""
     write(DEVICES["root"], tmp_path)
 
-    def provision(*words: str, transport: str = "rest") -> subprocess.CompletedProcess[str]:
+    def provision(
+        *words: str, transport: str = "rest", cert: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         port = server["https_port" if transport == "rest" else "mqtt_port"]
         command = [
             *(sys.executable, "-m", "aiodps", "provision", "--transport", transport),
             *("--id-scope", server["id_scope"], "--endpoint", server["host"]),
             *("--port", str(port), "--trust", server["ca_file"]),
-            *("--cert", "device_chain.pem", "--key", "device_key.pem", *words),
+            *(("--cert", "device_chain.pem", "--key", "device_key.pem") if cert else ()),
+            *words,
         ]
         return subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=PATIENCE
@@ -88,6 +100,26 @@ def test_assigned(run: Run, transport: str) -> None:
     assert "by-root-1" in done.stdout
     assert "tls secured" in done.stderr
     assert "assigned" in done.stderr
+
+
+@pytest.mark.parametrize("transport", ["rest", "mqtt"])
+def test_symmetric_keys(run: Run, tmp_path: Path, transport: str) -> None:
+    """A group's key, or the device's own in a file that a setting names; the key is not shown."""
+    write_key(tmp_path / "group.key")
+    write_key(tmp_path / "own.key", C_DERIVED_KEY)
+    device = ("--registration-id", "ut-device", "--trace")
+    by_group = run(*device, "--group-key-file", "group.key", transport=transport, cert=False)
+    by_own = run(*device, "--symmetric-key-file", "own.key", transport=transport, cert=False)
+    mistaken = run(*device, "--symmetric-key-file", "group.key", transport=transport, cert=False)
+
+    assert (by_group.returncode, by_own.returncode) == (0, 0), by_group.stderr + by_own.stderr
+    assert mistaken.returncode == 1
+    assert "--group-key-file" in mistaken.stderr
+    told = "".join(one.stdout + one.stderr for one in (by_group, by_own, mistaken))
+    assert "***" in told
+    assert C_GROUP_KEY not in told
+    assert C_DERIVED_KEY not in told
+    assert "sig=" not in told
 
 
 def test_json(run: Run) -> None:
@@ -123,6 +155,7 @@ def test_trace(run: Run, transport: str, shown: tuple[str, ...], tmp_path: Path)
         (("--id-scope", "0neFFFFFFFF"), 1, "ServiceError|UnauthorizedError|NotFoundError"),
         (("--registration-id", "another"), 2, "IdentityMismatchError"),
         (("--cert", "nowhere.pem"), 2, "CertificateError"),
+        (("--symmetric-key-file", "nowhere.key"), 2, "ConfigurationError"),
         (("--payload", "{"), 2, "ConfigurationError"),
         (("--payload", "@nowhere.json"), 2, "ConfigurationError"),
         (("--timeout", "0"), 2, "ConfigurationError"),

@@ -63,11 +63,16 @@ class Clockwork:
 QUICK = RetryPolicy(min_poll_interval=0, poll_interval=0, base=0)
 
 
+async def nothing_else(refusal: errors.UnauthorizedError) -> None:
+    """Have no other way to authenticate."""
+    raise refusal
+
+
 async def run(transport: Clockwork, steps: list[Step] | None = None, **changes: object) -> object:
     """Drive one registration."""
     observer: Callable[[Step], None] | None = steps.append if steps is not None else None
     machine = Registration(plan(retry=QUICK, **changes))
-    return await drive(machine, transport, Reporter("dev-1", "rest", observer))
+    return await drive(machine, transport, Reporter("dev-1", "rest", observer), nothing_else)
 
 
 async def test_happy_path() -> None:
@@ -109,6 +114,27 @@ async def test_trouble_and_refusal() -> None:
     kinds = [step.kind for step in steps]
     assert StepKind.RETRYING in kinds
     assert kinds[-2:] == [StepKind.FAILED, StepKind.CLOSED]
+
+
+async def test_another_way_to_authenticate() -> None:
+    """The connection that was refused is closed, and the next is authenticated in another way."""
+    steps: list[Step] = []
+    transport = Clockwork(refused(401, 401000), assigning(0), assigned())
+    refusals: list[errors.UnauthorizedError] = []
+
+    async def another(refusal: errors.UnauthorizedError) -> None:
+        assert transport.closed == 0
+        refusals.append(refusal)
+
+    report = Reporter("dev-1", "rest", steps.append)
+    assert await drive(Registration(plan(retry=QUICK)), transport, report, another) is not None
+    assert [each.error_code for each in refusals] == [401000]
+    assert transport.closed == 2
+    assert [step.kind for step in steps][:3] == [
+        StepKind.REGISTERING,
+        StepKind.REAUTHENTICATED,
+        StepKind.REGISTERING,
+    ]
 
 
 async def test_nobody_listens() -> None:
@@ -167,7 +193,9 @@ def test_a_deadline_ends_the_phase_it_falls_into(phase: Phase) -> None:
     steps: list[Step] = []
     report = Reporter("dev-1", "mqtt", steps.append)
     with pytest.raises(errors.ProvisioningTimeoutError) as caught:
-        in_virtual_time(lambda: drive(Registration(plan()), Stuck(report, phase), report))
+        in_virtual_time(
+            lambda: drive(Registration(plan()), Stuck(report, phase), report, nothing_else)
+        )
 
     assert caught.value.phase is phase
     assert caught.value.last_error is not None
@@ -233,7 +261,7 @@ def test_virtual_time() -> None:
         machine = Registration(plan())
         transport = Clockwork(assigning(30.0), assigning(7.0), assigned())
         began = anyio.current_time()
-        await drive(machine, transport, Reporter("dev-1", "rest"))
+        await drive(machine, transport, Reporter("dev-1", "rest"), nothing_else)
         return anyio.current_time() - began
 
     assert in_virtual_time(main) == pytest.approx(37.0)

@@ -22,11 +22,21 @@ from tests.registration.talk import (
 from aiodps import errors
 from aiodps.models import Phase, RegistrationStatus
 from aiodps.protocol.messages import QueryStatus, Register, Response
-from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
+from aiodps.registration.actions import (
+    Action,
+    Connect,
+    Fail,
+    Finish,
+    Reauthenticate,
+    Send,
+    Wait,
+    WaitReason,
+)
 from aiodps.registration.events import (
     Connected,
     Event,
     ExchangeFailed,
+    Reauthenticated,
     ResponseReceived,
     Started,
     WaitElapsed,
@@ -371,12 +381,82 @@ def test_an_error_knows_where_it_happened() -> None:
     """Phase, attempts, time spent, transport and device are in every error."""
     machine = Registration(plan(transport="mqtt"))
     registering(machine, now=5.0)
-    failed = machine.receive(refused(401, 401002), now=6.5)
+    failed = machine.receive(refused(403, 403000), now=6.5)
 
     assert isinstance(failed, Fail)
     error = failed.error
     assert (error.phase, error.attempts, error.elapsed) == (Phase.REGISTER, 1, 1.5)
     assert (error.transport, error.registration_id) == ("mqtt", "dev-1")
+
+
+def asked(machine: Registration, event: Event, *, now: float) -> Reauthenticate:
+    """Have the service refuse the credential."""
+    action = machine.receive(event, now=now)
+    assert isinstance(action, Reauthenticate)
+    assert machine.state is State.REAUTHENTICATING
+    return action
+
+
+def test_a_refused_credential_is_the_result_if_there_is_no_other() -> None:
+    """The device is asked whether it can authenticate in another way, and cannot."""
+    machine = Registration(plan())
+    registering(machine)
+    action = asked(machine, refused(401, 401002), now=2.0)
+    failed = machine.receive(ExchangeFailed(action.refusal), now=2.5)
+
+    assert failed == Fail(action.refusal)
+    assert action.deadline == 85.0
+    assert (action.refusal.phase, action.refusal.attempts) == (Phase.REGISTER, 1)
+
+
+def test_another_way_to_authenticate() -> None:
+    """The device registers again at once, and that is one more attempt."""
+    machine = Registration(plan())
+    registering(machine)
+    asked(machine, refused(401, 401000), now=2.0)
+
+    assert machine.receive(Reauthenticated(), now=2.5) == Connect(85.0)
+    assert machine.receive(Connected(), now=2.5) == Send(Register(None), 32.5)
+    assert isinstance(machine.receive(assigned(), now=3.0), Finish)
+    assert machine.attempts == 2
+
+
+def test_a_session_that_is_refused() -> None:
+    """CONNACK 5 comes before a request is sent."""
+    machine = Registration(plan())
+    machine.receive(Started(), now=0.0)
+    error = errors.UnauthorizedError("no", status_code=401).locate(phase=Phase.SESSION)
+    action = asked(machine, ExchangeFailed(error), now=1.0)
+
+    assert action.refusal is error
+    assert error.phase is Phase.SESSION
+
+
+def test_a_refused_poll_is_polled_again() -> None:
+    """The operation is known, and a register request would be billed."""
+    machine = Registration(plan())
+    registering(machine)
+    wait = machine.receive(assigning(), now=1.0)
+    assert isinstance(wait, Wait)
+    machine.receive(WaitElapsed(), now=4.0)
+    machine.receive(Connected(), now=4.0)
+    asked(machine, refused(401, 401000), now=5.0)
+    machine.receive(Reauthenticated(), now=5.0)
+
+    assert machine.receive(Connected(), now=5.0) == Send(QueryStatus(OPERATION_ID), 35.0)
+
+
+def test_no_time_to_authenticate_in_another_way() -> None:
+    """An HSM may hang: the deadline is what failed, and the refusal is why."""
+    machine = Registration(plan())
+    registering(machine)
+    action = asked(machine, refused(401, 401000), now=2.0)
+    late = ExchangeFailed(errors.TransportTimeoutError("late"), cut_short=True)
+    failed = machine.receive(late, now=action.deadline)
+
+    assert isinstance(failed, Fail)
+    assert isinstance(failed.error, errors.ProvisioningTimeoutError)
+    assert failed.error.last_error is action.refusal
 
 
 def test_repr() -> None:
@@ -388,7 +468,9 @@ EVENTS: list[Event] = [
     Started(),
     Connected(),
     WaitElapsed(),
+    Reauthenticated(),
     lost(),
+    ExchangeFailed(errors.UnauthorizedError("no", status_code=401)),
     ExchangeFailed(errors.ServerIdentityError("bad", reason="expired")),
     ExchangeFailed(errors.TransportTimeoutError("late")),
     damaged(),
@@ -480,6 +562,9 @@ def next_event(action: Action, draw: st.DataObject) -> Event | None:
                 event for event in EVENTS if isinstance(event, ResponseReceived | ExchangeFailed)
             ]
             return draw.draw(st.sampled_from(outcomes))
+        case Reauthenticate(refusal):
+            answers: list[Event] = [Reauthenticated(), ExchangeFailed(refusal)]
+            return draw.draw(st.sampled_from(answers))
         case Wait():
             return WaitElapsed()
         case _:
@@ -519,7 +604,7 @@ def test_laws(data: st.DataObject, timeout: float, seed: int) -> None:
             lost_registers += 1
 
         match action:
-            case Connect(until) | Send(_, until):
+            case Connect(until) | Send(_, until) | Reauthenticate(_, until):
                 assert now < deadline
                 assert until <= deadline
             case Wait(until, requested=requested):

@@ -28,7 +28,7 @@ service = {"status_code": 0}
         (errors.UntrustedHubError("x", reason="y"), RetryClass.FINAL),
         (errors.ServerIdentityError("x", reason="expired"), RetryClass.FINAL),
         (errors.ClientCertificateRejectedError("x", reason="y"), RetryClass.FINAL),
-        (errors.UnauthorizedError("x", status_code=401), RetryClass.FINAL),
+        (errors.UnauthorizedError("x", status_code=401), RetryClass.REAUTHENTICATE),
         (errors.RegistrationFailedError("x", status_code=200), RetryClass.FINAL),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.value,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import inspect
 import logging
+import socket
 import threading
+import traceback
 from importlib.metadata import version
 from typing import NoReturn
 
@@ -16,7 +18,7 @@ from paho.mqtt import client as paho
 from tests.scripted.mqtt import Line, MqttServer, takes_connect
 from tests.scripted.server import LIMIT, silent, steps
 
-from aiodps.errors import ConnectionLostError, ProtocolError, UnauthorizedError
+from aiodps.errors import ConnectionLostError, ProtocolError, TlsProtocolError, UnauthorizedError
 from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.protocol.messages import Register
@@ -238,3 +240,23 @@ def test_logger_is_nobodys() -> None:
     assert logger.name not in logging.root.manager.loggerDict
     assert not logger.isEnabledFor(logging.CRITICAL)
     assert logger.handlers == []
+
+
+async def test_a_password_that_cannot_be_sent_is_not_shown() -> None:
+    """Not even by a traceback with locals, of the error or of its cause."""
+    with MqttServer(silent) as peer:
+        target = peer.target()
+        connection = await dial(target.at_port(peer.port))
+        socket.socket.shutdown(connection.socket, socket.SHUT_WR)
+        session = Session(
+            connection, target=target, user_name="u", password="-".join("secret"), keep_alive=0
+        )
+        # Sending fails first; whether that or the server's alert is told, depends on the server.
+        with pytest.raises((ConnectionLostError, TlsProtocolError)) as caught:
+            await session.open()
+
+        session.close()
+
+    whole = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert isinstance(caught.value.__cause__, OSError)
+    assert "s-e-c-r-e-t" not in "".join(whole.format())

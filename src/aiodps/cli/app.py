@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "Provision six devices against an emulator on this machine.",
     "emulator": "Run a Device Provisioning Service on this machine.",
     "fleet": "Provision many devices, and measure how long each takes.",
+    "keys": "Make and derive symmetric keys.",
     "provision": "Provision one device.",
 }
 

@@ -16,6 +16,7 @@ import anyio
 import click
 from rich.text import Text
 
+from aiodps.cli.emulator_keys import enrollments_with_keys
 from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
 from aiodps.errors import ConfigurationError
 from aiodps.fresh_files import write_fresh
@@ -42,6 +43,11 @@ OPTIONS = [
                  help="CA certificates to trust for custom allocation webhooks."),
     click.Option(["--enrollments", "enrollments_file"], metavar="FILE",
                  help="JSON list of enrollments and groups, as the service API writes them."),
+    click.Option(["--device-key", "device_keys"], multiple=True, metavar="ID=FILE",
+                 help="Enroll a device with the symmetric key in FILE; repeatable."),
+    click.Option(["--group-key", "group_keys"], multiple=True, metavar="NAME=FILE",
+                 help="Enroll all devices whose keys are derived from the one in FILE;"
+                      " repeatable."),
     click.Option(["--verified-ca", "verified_cas"], multiple=True, metavar="FILE",
                  help="CA certificate to upload as verified; repeatable."),
     click.Option(["--service-key"], metavar="BASE64",
@@ -88,6 +94,8 @@ OPTIONS = [
 def command(
     *,
     enrollments_file: str | None,
+    device_keys: tuple[str, ...],
+    group_keys: tuple[str, ...],
     verified_cas: tuple[str, ...],
     ca_out: Path | None,
     faults_file: str | None,
@@ -117,7 +125,10 @@ def command(
     raise_descriptor_limit()
     with errors_as_exit_codes(as_json=as_json), _ca_path(ca_out) as ca_file:
         dps = Emulator(
-            enrollments=_read_enrollments(enrollments_file),
+            enrollments=(
+                *_read_enrollments(enrollments_file),
+                *enrollments_with_keys(device_keys, group_keys),
+            ),
             on_exchange=None if quiet else print_exchange,
             faults=_read_faults(faults_file),
             **options,
@@ -280,7 +291,11 @@ or with aiodps:
   aiodps provision --id-scope {scope} --endpoint {host} --port {port} \\
     --transport rest --trust {ca} \\
     --cert device_chain.pem --key device_key.pem
-Enroll devices with --enrollments FILE. Verify a group's root CA with
+Enroll devices with --enrollments FILE, or with a key as in
+  aiodps keys new --out sensor-8.key
+  aiodps emulator --device-key sensor-8=sensor-8.key
+  aiodps provision --registration-id sensor-8 --symmetric-key-file sensor-8.key ...
+Verify a group's root CA with
 --verified-ca FILE, or by proof of possession as in Azure, with PUT,
 POST .../generateVerificationCode and POST .../verify at
   {base}/subscriptions/S/resourceGroups/G/providers/Microsoft.Devices/provisioningServices/D/certificates/NAME

@@ -35,7 +35,15 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 @click.option(
     "--key-password-file", metavar="FILE", help="Password of the key, in the first line."
 )
-@click.option("--registration-id", metavar="R", help="Default: the certificate's CN.")
+@click.option(
+    "--symmetric-key-file", metavar="FILE", help="Symmetric key in base64, in place of --cert."
+)
+@click.option(
+    "--group-key-file", metavar="FILE", help="Key of an enrollment group, to derive the device's."
+)
+@click.option(
+    "--registration-id", metavar="R", help="Default: the certificate's CN; needed with a key."
+)
 @click.option("--transport", type=click.Choice([AUTO, *TRANSPORTS]), help="Default: auto.")
 @click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint.")
 @click.option("--port", type=int, metavar="N", help=f"Default: {_PORTS}.")

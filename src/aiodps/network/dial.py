@@ -75,7 +75,7 @@ class Connection:
         except OSError as exc:
             raise translate(exc, phase=Phase.SESSION, host=self.host) from exc
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes | memoryview) -> None:
         """Send everything.
 
         Raises:

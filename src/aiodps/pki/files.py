@@ -125,7 +125,7 @@ class CredentialFiles:
             self.directory.mkdir(parents=True, exist_ok=True)
             for path, data in contents.items():
                 mode = 0o600 if path == self.private_key else 0o644
-                _create(path, data, mode=mode, overwrite=overwrite)
+                create_file(path, data, mode=mode, overwrite=overwrite)
         except FileExistsError as exc:
             raise _exists(Path(exc.filename)) from exc
         except OSError as exc:
@@ -161,8 +161,13 @@ def read_authority(
     return Authority(certificate=first, private_key=key, intermediates=tuple(above))
 
 
-def _create(path: Path, data: bytes, *, mode: int, overwrite: bool) -> None:
-    """Create a file with its mode; an existing one is replaced atomically."""
+def create_file(path: Path, data: bytes, *, mode: int, overwrite: bool) -> None:
+    """Create a file with its mode; an existing one is replaced atomically, or an error.
+
+    Raises:
+        FileExistsError: If it exists, and must not be overwritten.
+        OSError: If it cannot be written.
+    """
     target = path.with_name(f".{path.name}.{secrets.token_hex(4)}") if overwrite else path
     try:
         with open(target, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as stream:

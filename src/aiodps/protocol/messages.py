@@ -43,3 +43,5 @@ class Response:
     """Host that a 3xx redirects to, or None; never followed."""
     content_type: str | None = None
     """Media type without parameters, in lower case; None if absent (always over MQTT)."""
+    service_time: float | None = None
+    """Time at the service (`Date`), in seconds since 1970; None if absent (always over MQTT)."""

@@ -303,6 +303,12 @@ def parse_error(body: bytes) -> ErrorDetails:
         return ErrorDetails()
 
 
+def error_time(details: ErrorDetails) -> float | None:
+    """Return the time of an error in seconds since 1970; None if absent or not valid."""
+    moment = _moment(details.timestamp)
+    return None if moment is None else moment.timestamp()
+
+
 def state_error(state: JsonObject) -> ErrorDetails:
     """Return why a registration is `failed` or `disabled`, from its `registrationState`."""
     return _error_details(state, message="errorMessage", timestamp="lastUpdatedDateTimeUtc")

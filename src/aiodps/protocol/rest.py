@@ -77,14 +77,16 @@ def build_request(
 def parse_response(response: httpx.Response) -> Response:
     """Parse an HTTP response, whatever its status; its body has to be read already."""
     headers = response.headers
-    content_type = _first(headers, "content-type")
+    content_type, date = _first(headers, "content-type"), _first(headers, "date")
+    sent = _moment(date or "")
     return Response(
         status_code=response.status_code,
         body=response.content,
-        retry_after=retry_after(headers.get_list("retry-after"), date=_first(headers, "date")),
+        retry_after=retry_after(headers.get_list("retry-after"), date=date),
         request_id=_first(headers, "x-ms-request-id"),
         location=_host(_first(headers, "location")),
         content_type=None if content_type is None else _media_type(content_type),
+        service_time=None if sent is None else sent.timestamp(),
     )
 
 

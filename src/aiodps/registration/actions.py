@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from aiodps.errors import ProvisioningError
+from aiodps.errors import ProvisioningError, UnauthorizedError
 from aiodps.models import Assignment
 from aiodps.protocol.messages import Request
 
@@ -26,6 +26,15 @@ class Send:
     request: Request
     deadline: float
     """When to give up on this request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reauthenticate:
+    """Prepare another way to authenticate; if there is none, the refusal is the result."""
+
+    refusal: UnauthorizedError
+    deadline: float
+    """When to give up."""
 
 
 class WaitReason(enum.Enum):
@@ -65,4 +74,4 @@ class Fail:
     error: ProvisioningError
 
 
-Action: TypeAlias = Connect | Send | Wait | Finish | Fail
+Action: TypeAlias = Connect | Send | Reauthenticate | Wait | Finish | Fail

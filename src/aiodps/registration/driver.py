@@ -7,15 +7,25 @@ from typing import TypeVar, assert_never
 
 import anyio
 
-from aiodps.errors import ProvisioningError, TransportTimeoutError
+from aiodps.errors import ProvisioningError, TransportTimeoutError, UnauthorizedError
 from aiodps.models import Assignment, Phase
 from aiodps.observe import Reporter, StepKind
 from aiodps.protocol.messages import QueryStatus, Register, Request
-from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
+from aiodps.registration.actions import (
+    Action,
+    Connect,
+    Fail,
+    Finish,
+    Reauthenticate,
+    Send,
+    Wait,
+    WaitReason,
+)
 from aiodps.registration.events import (
     Connected,
     Event,
     ExchangeFailed,
+    Reauthenticated,
     ResponseReceived,
     Started,
     WaitElapsed,
@@ -26,13 +36,30 @@ from aiodps.transports.base import Transport
 T = TypeVar("T")
 
 
-async def drive(machine: Registration, transport: Transport, report: Reporter) -> Assignment:
+async def drive(
+    machine: Registration,
+    transport: Transport,
+    report: Reporter,
+    reauthenticate: Callable[[UnauthorizedError], Awaitable[None]],
+) -> Assignment:
     """Run a registration to its end, and close the transport whatever happens.
+
+    Args:
+        machine: The registration.
+        transport: Carries its requests.
+        report: Receives its steps.
+        reauthenticate: Prepares another way to authenticate after a refusal, or raises it.
 
     Raises:
         ProvisioningError: If the registration failed.
     """
     steps = _ActionReporter(report)
+
+    async def again(refusal: UnauthorizedError) -> None:
+        await reauthenticate(refusal)
+        # A session is authenticated once, and a connection has one certificate.
+        await transport.aclose()
+
     event: Event = Started()
     try:
         while True:
@@ -46,6 +73,10 @@ async def drive(machine: Registration, transport: Transport, report: Reporter) -
                 case Send(request, deadline):
                     event = await _attempt(
                         lambda: transport.exchange(request), deadline, ResponseReceived, report
+                    )
+                case Reauthenticate(refusal, deadline):
+                    event = await _attempt(
+                        lambda: again(refusal), deadline, steps.reauthenticated, report
                     )
                 case Wait(until):
                     await anyio.sleep_until(until)
@@ -101,10 +132,15 @@ class _ActionReporter:
             case Fail(error):
                 took = now - self._began
                 self._reporter(StepKind.FAILED, error.phase, took=took, text=error.message)
-            case Connect():
+            case Connect() | Reauthenticate():
                 pass
             case _:
                 assert_never(action)
+
+    def reauthenticated(self, _: None) -> Event:
+        """Report that there is another way to authenticate."""
+        self._reporter(StepKind.REAUTHENTICATED, self._reporter.phase)
+        return Reauthenticated()
 
     def _report_request(self, request: Request) -> None:
         match request:

@@ -40,8 +40,15 @@ class ExchangeFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Reauthenticated:
+    """The service may accept the device now: it has a new token, or another credential."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitElapsed:
     """The wait is over."""
 
 
-Event: TypeAlias = Started | Connected | ResponseReceived | ExchangeFailed | WaitElapsed
+Event: TypeAlias = (
+    Started | Connected | ResponseReceived | ExchangeFailed | Reauthenticated | WaitElapsed
+)

@@ -11,15 +11,26 @@ from aiodps.errors import (
     ProvisioningError,
     ProvisioningTimeoutError,
     ServiceError,
+    UnauthorizedError,
 )
 from aiodps.models import Assignment, JsonObject, Phase, RegistrationStatus
 from aiodps.protocol.messages import QueryStatus, Register, Response
 from aiodps.protocol.payload_mask import PayloadMask
-from aiodps.registration.actions import Action, Connect, Fail, Finish, Send, Wait, WaitReason
+from aiodps.registration.actions import (
+    Action,
+    Connect,
+    Fail,
+    Finish,
+    Reauthenticate,
+    Send,
+    Wait,
+    WaitReason,
+)
 from aiodps.registration.events import (
     Connected,
     Event,
     ExchangeFailed,
+    Reauthenticated,
     ResponseReceived,
     Started,
     WaitElapsed,
@@ -98,15 +109,26 @@ class Registration:
                 return self._send(now, phase)
             case ResponseReceived(response):
                 return self._on_response(response, now)
-            case ExchangeFailed(error, cut_short=True) if now >= self._last_start:
-                self._locate(error, now)
-                return self._out_of_time(now, self._last_error or error, phase=error.phase)
-            case ExchangeFailed(error):
-                return self._retry(error, now)
+            case ExchangeFailed():
+                return self._on_failure(event, now)
+            case Reauthenticated():
+                self.attempts += 1
+                return self._connect(now)
             case WaitElapsed():
                 return self._connect(now)
             case _:
                 assert_never(event)
+
+    def _on_failure(self, event: ExchangeFailed, now: float) -> Action:
+        error = event.error
+        if event.cut_short and now >= self._last_start:
+            self._locate(error, now)
+            return self._out_of_time(now, self._last_error or error, phase=error.phase)
+
+        if self.state is State.REAUTHENTICATING:
+            return self._fail(error, now)
+
+        return self._retry(error, now)
 
     def _start(self, now: float) -> Action:
         self._began = now
@@ -182,10 +204,22 @@ class Registration:
 
     def _retry(self, error: ProvisioningError, now: float) -> Action:
         retry_class = classify(error)
+        if retry_class is RetryClass.REAUTHENTICATE and isinstance(error, UnauthorizedError):
+            return self._reauthenticate(error, now)
+
         if retry_class is RetryClass.FINAL or self._is_exhausted(error, retry_class):
             return self._fail(error, now)
 
         return self._wait_to_retry(error, now)
+
+    def _reauthenticate(self, refusal: UnauthorizedError, now: float) -> Action:
+        if now >= self._last_start:
+            return self._fail(refusal, now)
+
+        self._locate(refusal, now)
+        self._last_error = refusal
+        self.state = State.REAUTHENTICATING
+        return Reauthenticate(refusal, self._last_start)
 
     def _is_exhausted(self, error: ProvisioningError, retry_class: RetryClass) -> bool:
         repeated = self._failures > 0 and type(self._last_error) is type(error)

@@ -30,6 +30,7 @@ from aiodps.protocol.payloads import (
     ErrorDetails,
     OperationStatus,
     check_same_device,
+    error_time,
     parse_assignment,
     parse_error,
     parse_operation,
@@ -173,10 +174,12 @@ def _error(response: Response) -> ProvisioningError:
     if code in _RESEND:
         return TransportTimeoutError(f"the service gave up on the request ({code})")
 
-    kind = _ERRORS.get(code, UnexpectedStatusError)
-    return _service_error(
-        kind, "the service refused the request", parse_error(response.body), response
-    )
+    kind, details = _ERRORS.get(code, UnexpectedStatusError), parse_error(response.body)
+    error = _service_error(kind, "the service refused the request", details, response)
+    if isinstance(error, UnauthorizedError):
+        error.service_time = response.service_time or error_time(details)
+
+    return error
 
 
 def _service_error(

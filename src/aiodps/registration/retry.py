@@ -15,6 +15,7 @@ from aiodps.errors import (
     ServiceUnavailableError,
     ThrottledError,
     TransportError,
+    UnauthorizedError,
 )
 
 
@@ -27,6 +28,8 @@ class RetryClass(enum.Enum):
     """Once: the response may have been damaged in transit."""
     TRANSIENT = "transient"
     """Until the deadline: the cause is temporary."""
+    REAUTHENTICATE = "reauthenticate"
+    """If the device can authenticate in another way: with a new token."""
 
 
 _MAYBE_DAMAGED = frozenset({"utf8", "json", "empty", "content_type"})
@@ -37,6 +40,8 @@ def classify(error: ProvisioningError) -> RetryClass:
     match error:
         case TransportError() | ThrottledError() | ServiceUnavailableError():
             return RetryClass.TRANSIENT
+        case UnauthorizedError():
+            return RetryClass.REAUTHENTICATE
         case MalformedResponseError(reason=reason):
             return RetryClass.ONCE_MORE if reason in _MAYBE_DAMAGED else RetryClass.FINAL
         case _ if type(error) is ProtocolError:

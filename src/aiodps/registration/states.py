@@ -22,6 +22,9 @@ still open), POLLING, and ASSIGNED.
 - *Register requests are billed, status queries are free.* Once an operation id is known, every
   failure is followed by another status query. A register request is sent again in two cases only:
   no operation id ever arrived, or the service has forgotten the operation (404), and then once.
+- *A refused credential is not a failure yet.* The device may have another way to authenticate,
+  such as a new token for the service's clock. The machine asks, and only if there is none, the
+  refusal is the result.
 - *Retry-After is a minimum.* It applies to the first 202 as well; absent does not mean zero. If
   the wait would end after the deadline, the registration fails at once instead of waiting.
 - *Deadlines are nested.* Each request has its own, and no request and no wait extends past the
@@ -42,6 +45,7 @@ from aiodps.registration.events import (
     Connected,
     Event,
     ExchangeFailed,
+    Reauthenticated,
     ResponseReceived,
     Started,
     WaitElapsed,
@@ -59,6 +63,8 @@ class State(enum.Enum):
     """A register request is outstanding."""
     POLLING = "polling"
     """A status query is outstanding."""
+    REAUTHENTICATING = "reauthenticating"
+    """The service refused the credential; another way to authenticate is being prepared."""
     WAITING = "waiting"
     """Waiting, as the service asked or before a retry."""
     ASSIGNED = "assigned"
@@ -67,8 +73,8 @@ class State(enum.Enum):
     """Final: the registration failed."""
 
 
-_AFTER_RESPONSE = frozenset({State.WAITING, State.ASSIGNED, State.FAILED})
-_AFTER_FAILURE = frozenset({State.WAITING, State.FAILED})
+_AFTER_RESPONSE = frozenset({State.WAITING, State.REAUTHENTICATING, State.ASSIGNED, State.FAILED})
+_AFTER_FAILURE = frozenset({State.WAITING, State.REAUTHENTICATING, State.FAILED})
 
 TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
     State.IDLE: {
@@ -85,6 +91,10 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
     State.POLLING: {
         ResponseReceived: _AFTER_RESPONSE,
         ExchangeFailed: _AFTER_FAILURE,
+    },
+    State.REAUTHENTICATING: {
+        Reauthenticated: frozenset({State.CONNECTING, State.FAILED}),
+        ExchangeFailed: frozenset({State.FAILED}),
     },
     State.WAITING: {
         WaitElapsed: frozenset({State.CONNECTING, State.FAILED}),

@@ -63,14 +63,15 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
         self._start_next_cycle()
         return response
 
-    def _encode(self, request: httpx.Request) -> bytes:
+    def _encode(self, request: httpx.Request) -> memoryview:
+        """Return a view, which does not show the request's token in a traceback with locals."""
         head = h11.Request(
             method=request.method, target=request.url.raw_path, headers=request.headers.raw
         )
         events = (head, h11.Data(data=request.content), h11.EndOfMessage())
-        return b"".join(self._http.send(event) for event in events)
+        return memoryview(b"".join(self._http.send(event) for event in events))
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, data: memoryview) -> None:
         try:
             await self._connection.send(data)
         except ConnectionLostError:

@@ -87,14 +87,16 @@ class MqttTransport:
         if self._session is not None and self._session.is_alive():
             return
 
-        token = await self._target.authorization()
+        # Before the connection, because a key in an HSM may be slow; not kept in a local, which a
+        # traceback could show.
+        await self._target.authorization()
         connection = await dial(self._target.at_port(self._settings.port))
         try:
             self._session = Session(
                 connection,
                 target=self._target,
                 user_name=self._user_name(),
-                password=token,
+                password=await self._target.authorization(),
                 keep_alive=self._settings.keep_alive,
             )
             await self._open(self._session)

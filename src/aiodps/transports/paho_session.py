@@ -297,10 +297,20 @@ class Session(aiomqtt.Client):
 
 
 def _translate(exc: Exception) -> ProvisioningError:
-    """Return an error of aiodps as it is, and one for anything that paho should not raise."""
-    if isinstance(exc, ProvisioningError):
-        return exc
+    """Return an error of aiodps as it is, and one for anything that paho should not raise.
 
-    error = ProtocolError("the MQTT library could not process a packet", reason="packet")
-    error.__cause__ = exc
+    Neither it nor what it came from keeps its traceback: a frame of paho holds a packet, and the
+    packet may hold the device's token.
+    """
+    if isinstance(exc, ProvisioningError):
+        error = exc
+    else:
+        error = ProtocolError("the MQTT library could not process a packet", reason="packet")
+        error.__cause__ = exc
+
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+
     return error

@@ -23,6 +23,7 @@ from tests.emulator.instance import (
     shown,
 )
 from tests.emulator.tokens import DIALECTS, KEY, OTHER_KEY, derived, signature, signed, token
+from tests.sas_vectors import DERIVED, SIGNED, Derived, Signed
 
 from aiodps.emulator.protocol.messages import Identity, Operation, Transport
 from aiodps.emulator.service.authentication.sas import (
@@ -37,55 +38,27 @@ from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.service import Service
 
 RAW_KEY = base64.b64decode(KEY)
-ARTICLE_KEY = decode_key(
-    "18RQk/hOPJR9EbsJlk2j8WA6vWaj/yi+oaYg7zmxfQNdOyMSu+SJ8O7TSlZhDJCYmn4rzEiVKIzNiVAWjLxrGA=="
-)
 
 
-def test_the_derived_key_of_the_article() -> None:
-    """Source: Microsoft Learn, "Symmetric key attestation with DPS", group enrollments."""
-    group = decode_key(
-        "8isrFI1sGsIlvvFSSFRiMfCNzv21fjbE/+ah/lSh3lF8e2YG1Te7w1KpZhJFFXJrqYKi9yegxkqIChbqOS9Egw=="
-    )
-    key = derive_key(group, "sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6")
+@pytest.mark.parametrize("vector", DERIVED.values(), ids=DERIVED)
+def test_derived_keys_on_record(vector: Derived) -> None:
+    """A device's key is derived from its group's as others do it."""
+    key = derive_key(decode_key(vector.group_key), vector.registration_id)
 
-    assert base64.b64encode(key) == b"Jsm0lyGpjaVYVP2g3FnmnmG9dI/9qU24wNoykUmermc="
+    assert base64.b64encode(key).decode() == vector.key
 
 
-@pytest.mark.parametrize(
-    ("resource", "expiry", "sig"),
-    [
-        (
-            "MyExampleHub.azure-devices.net%2Fdevices%2Fmy-symkey-device",
-            1663119026,
-            "f+wW8XOKeJOtiPc9Iwjc4OpExvPM7NlhM9qxN2a1aAM=",
-        ),
-        (
-            "0ne00111111%2Fregistrations%2Fmy-symkey-device",
-            1663952627,
-            "8VPprb8BiTkuVE0hBqHm/SVrzVpdD8VZcXugntdbhuU=",
-        ),
-        (
-            "0ne00111111%2fregistrations%2fmy-symkey-device",
-            1663952627,
-            "6GqlY2Tr8xDlSYE04oQcdEH7vznSt2LcTUobz9BmpAY=",
-        ),
-        (
-            "0ne00111111/registrations/my-symkey-device",
-            1663952627,
-            "nywv584Rsikp8eagkd4XnrDkLPXMGakB0DWzqcS0hPQ=",
-        ),
-    ],
-    ids=["hub, of the article", "upper-case hex", "lower-case hex", "not escaped"],
-)
-def test_known_signatures(resource: str, expiry: int, sig: str) -> None:
-    """The first is printed in Microsoft Learn, "Control access to IoT Hub"; all are OpenSSL's."""
+@pytest.mark.parametrize("vector", SIGNED.values(), ids=SIGNED)
+def test_signatures_on_record(vector: Signed) -> None:
+    """A token is verified as it was written, in whatever way."""
+    sig = quote(vector.signature, safe="")
     read = SharedAccessSignature.read(
-        f"SharedAccessSignature sr={resource}&sig={quote(sig, safe='')}&se={expiry}"
+        f"SharedAccessSignature sr={vector.resource}&sig={sig}&se={vector.expiry}"
     )
 
-    assert read.is_signed_with([ARTICLE_KEY])
-    assert read.expiry == expiry
+    assert read.is_signed_with([decode_key(vector.key)])
+    assert not read.is_signed_with([decode_key(OTHER_KEY)])
+    assert read.expiry == vector.expiry
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

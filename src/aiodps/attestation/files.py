@@ -1,0 +1,76 @@
+"""The files of a credential, as settings and manifests name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiodps.attestation.base import Attestation
+from aiodps.attestation.symmetric_key import SymmetricKey, read_key
+from aiodps.attestation.x509 import X509
+from aiodps.errors import ConfigurationError
+from aiodps.input_files.text import read_password
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttestationFiles:
+    """The files of one credential; each None if it was not given."""
+
+    certificate: Path | None = None
+    private_key: Path | None = None
+    key_password_file: Path | None = None
+    symmetric_key_file: Path | None = None
+    group_key_file: Path | None = None
+
+    def load(self, registration_id: str | None) -> Attestation:
+        """Read the files.
+
+        Args:
+            registration_id: Registration id of the device; None for that in its certificate.
+
+        Raises:
+            ConfigurationError: If there is no file, if they belong to different credentials, or
+                if a symmetric key lacks a registration id.
+            CredentialError: If a file cannot be read or used.
+        """
+        self._check_kinds()
+        if self.certificate is not None:
+            return self._x509(self.certificate)
+
+        if registration_id is None:
+            raise ConfigurationError(
+                "a symmetric key does not say whose it is, and no registration id was given",
+                setting="registration_id",
+                hint="give registration_id= (--registration-id), or set AIODPS_REGISTRATION_ID",
+            )
+
+        if self.group_key_file is not None:
+            group_key = read_key(self.group_key_file)
+            return SymmetricKey.member(group_key, registration_id=registration_id)
+
+        assert self.symmetric_key_file is not None  # noqa: S101 (checked above)
+        key = read_key(self.symmetric_key_file)
+        return SymmetricKey(registration_id=registration_id, sign=key)
+
+    def _check_kinds(self) -> None:
+        kinds = ("certificate", "symmetric_key_file", "group_key_file")
+        given = [name for name in kinds if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ConfigurationError(
+                f"there are both {given[0]} and {given[1]}, which are different credentials",
+                setting=given[1],
+                hint="leave out one of them, also in the environment and in the settings file",
+            )
+
+        if not given:
+            raise ConfigurationError(
+                "the device has no credential: neither a certificate nor a symmetric key",
+                setting="attestation",
+                hint="give attestation=, or certificate (--cert), symmetric_key_file or "
+                "group_key_file, as in AIODPS_CERTIFICATE",
+            )
+
+    def _x509(self, certificate: Path) -> X509:
+        file = self.key_password_file
+        password = None if file is None else read_password(file, setting="key_password_file")
+        return X509.from_files(certificate, self.private_key, password=password)

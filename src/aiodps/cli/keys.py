@@ -1,0 +1,110 @@
+"""`aiodps keys`: makes and derives symmetric keys."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from aiodps.attestation.symmetric_key import read_key
+from aiodps.cli.output import Command, err, print_json
+from aiodps.errors import ConfigurationError
+from aiodps.pki.files import create_file
+from aiodps.protocol.identifiers import check_registration_id
+
+EPILOG = """\b
+Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
+
+_KEY_BYTES = 64
+"""As many as those that the portal makes."""
+
+
+class KeysGroup(click.Group):
+    """The group of the commands, which share their exit codes."""
+
+    command_class: type[click.Command] | None = Command
+
+
+@click.group(cls=KeysGroup, epilog=EPILOG)
+def command() -> None:
+    """Make symmetric keys, and derive those of devices from that of an enrollment group.
+
+    Keys are read from files and never from the command line, where other users of the machine can
+    see them.
+    """
+
+
+out_option = click.option(
+    "--out", metavar="FILE", type=Path, help="File for the key, for you alone. Default: stdout."
+)
+force_option = click.option("--force", is_flag=True, help="Overwrite --out if it exists.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead."
+)
+
+
+@command.command()
+@out_option
+@force_option
+@json_option
+def new(*, out: Path | None, force: bool, as_json: bool) -> None:
+    """Make a key of 64 random bytes, for a device or for a group."""
+    key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+    _deliver(key, out, force=force, as_json=as_json, facts={})
+
+
+@command.command()
+@click.argument("registration_id")
+@click.option(
+    "--group-key-file", required=True, type=Path, metavar="FILE", envvar="AIODPS_GROUP_KEY_FILE",
+    help="Primary or secondary key of the enrollment group, in base64.",
+)  # fmt: skip
+@out_option
+@force_option
+@json_option
+def derive(
+    *, registration_id: str, group_key_file: Path, out: Path | None, force: bool, as_json: bool
+) -> None:
+    """Derive the key of the device REGISTRATION_ID from that of its enrollment group.
+
+    Derive in the factory: a device that has the group's key can register as any other.
+    """
+    name = check_registration_id(registration_id)
+    key = read_key(group_key_file).derive(name).text()
+    _deliver(key, out, force=force, as_json=as_json, facts={"registration_id": name})
+
+
+def _deliver(
+    key: str, out: Path | None, *, force: bool, as_json: bool, facts: dict[str, str]
+) -> None:
+    """Write the key to a file, or print it."""
+    if out is not None:
+        _write(out, key, force=force)
+
+    delivered = {"key": key} if out is None else {"symmetric_key_file": str(out)}
+    if as_json:
+        print_json({**facts, **delivered})
+    elif out is None:
+        click.echo(key)
+    else:
+        err.print(Text(f"wrote {out}, readable only by you", "green"))
+
+
+def _write(path: Path, key: str, *, force: bool) -> None:
+    try:
+        create_file(path, f"{key}\n".encode(), mode=0o600, overwrite=force)
+    except FileExistsError as exc:
+        raise ConfigurationError(
+            f"the file {str(path)!r} exists already",
+            setting="out",
+            hint="choose another file, or overwrite it with `--force`",
+        ) from exc
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the file {str(path)!r} cannot be written: {exc.strerror}",
+            setting="out",
+            hint="check the directory and its permissions",
+        ) from exc

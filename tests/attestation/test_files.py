@@ -1,0 +1,67 @@
+"""Files of a credential: exactly one kind, loaded as their attestation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.certificates import root
+from tests.sas_vectors import C_KEY
+
+from aiodps.attestation.files import AttestationFiles
+from aiodps.attestation.symmetric_key import SymmetricKey
+from aiodps.attestation.x509 import X509
+from aiodps.errors import ConfigurationError
+from aiodps.pki.files import CredentialFiles
+
+
+def secret(path: Path, content: str) -> Path:
+    """Write a file that only its owner can read."""
+    path.touch(mode=0o600)
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_certificate(tmp_path: Path) -> None:
+    """With its key, which may be encrypted."""
+    files = CredentialFiles(directory=tmp_path, name="dev-1")
+    files.write(root().device("dev-1"), password=b"open", overwrite=True)
+    device = AttestationFiles(
+        certificate=files.chain,
+        private_key=files.private_key,
+        key_password_file=secret(tmp_path / "password", "open\n"),
+    ).load(None)
+
+    assert isinstance(device, X509)
+    assert device.registration_id == "dev-1"
+
+
+@pytest.mark.parametrize("name", ["symmetric_key_file", "group_key_file"])
+def test_symmetric_keys(tmp_path: Path, name: str) -> None:
+    """They are for the registration id that is given, and need one."""
+    files = AttestationFiles(**{name: secret(tmp_path / "key", C_KEY)})
+    device = files.load("dev-1")
+
+    assert isinstance(device, SymmetricKey)
+    assert device.registration_id == "dev-1"
+    with pytest.raises(ConfigurationError) as caught:
+        files.load(None)
+
+    assert caught.value.setting == "registration_id"
+
+
+@pytest.mark.parametrize(
+    ("names", "setting"),
+    [
+        ((), "attestation"),
+        (("certificate", "symmetric_key_file"), "symmetric_key_file"),
+        (("certificate", "group_key_file"), "group_key_file"),
+        (("symmetric_key_file", "group_key_file"), "group_key_file"),
+    ],
+)
+def test_one_kind(names: tuple[str, ...], setting: str) -> None:
+    """C11: neither is an error, and so are two."""
+    with pytest.raises(ConfigurationError) as caught:
+        AttestationFiles(**{name: Path("absent") for name in names}).load("dev-1")
+
+    assert caught.value.setting == setting

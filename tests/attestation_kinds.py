@@ -1,0 +1,121 @@
+"""Every kind of attestation, as rows for tests that hold for all of them: a new kind is a row."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias
+
+import anyio
+from tests.certificates import other_root, root
+from tests.emulated import attestation
+
+from aiodps import SymmetricKey
+from aiodps.attestation.base import Attestation
+from aiodps.pki import Credential
+
+Way: TypeAlias = Literal["individual", "group"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A device, and what its enrollment says of it."""
+
+    mechanism: dict[str, Any]
+    """The `attestation` of its enrollment or group."""
+    right: Attestation
+    wrong: Attestation
+    """The same device with a credential that the enrollment does not have."""
+    secrets: dict[str, bytes] = field(default_factory=dict)
+    """What must never be shown, by what it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of attestation."""
+
+    make: Callable[[str, Way], Made]
+    """Makes a device by its registration id."""
+    codes: dict[str, int] = field(default_factory=lambda: {"rest": 401002, "mqtt": 401002})
+    """The error code of a refusal, by transport; one that is missing is not supported."""
+    ways: tuple[Way, ...] = ("individual", "group")
+
+
+def _x509(name: str, way: Way) -> Made:
+    ca = root().intermediate(f"ca of {name}")
+    device, wrong = ca.device(name), other_root().device(name)
+    enrolled: tuple[str, Credential] = (
+        ("clientCertificates", device) if way == "individual" else ("signingCertificates", ca)
+    )
+    member, credential = enrolled
+    primary = {"certificate": credential.certificate_pem.decode()}
+    lines = device.private_key_pem.decode().splitlines()[1:-1]
+    return Made(
+        mechanism={"type": "x509", "x509": {member: {"primary": primary}}},
+        right=attestation(device),
+        wrong=attestation(wrong),
+        secrets={"private key": base64.b64decode("".join(lines))},
+    )
+
+
+def new_key() -> str:
+    """Make a symmetric key."""
+    return base64.b64encode(secrets.token_bytes(64)).decode()
+
+
+def keys(primary: str, secondary: str | None = None) -> dict[str, Any]:
+    """Write the mechanism of an enrollment with symmetric keys."""
+    pair = {"primaryKey": primary, "secondaryKey": secondary or new_key()}
+    return {"type": "symmetricKey", "symmetricKey": pair}
+
+
+def _symmetric_key(name: str, way: Way) -> Made:
+    key = new_key()
+    raw = base64.b64decode(key)
+    own = SymmetricKey(registration_id=name, key=key)
+    if way == "individual":
+        other = SymmetricKey(registration_id=name, key=new_key())
+        return Made(mechanism=keys(key), right=own, wrong=other, secrets={"key": raw})
+
+    return Made(
+        mechanism=keys(key),
+        right=SymmetricKey.derive(group_key=key, registration_id=name),
+        wrong=own,  # the group's key in place of the derived one
+        secrets={
+            "group key": raw,
+            "derived key": hmac.digest(raw, name.encode(), hashlib.sha256),
+        },
+    )
+
+
+def _hsm(name: str, way: Way) -> Made:
+    """Make a device whose key is in an HSM, which takes its time."""
+    key = new_key()
+    raw = base64.b64decode(key)
+    own = raw if way == "individual" else hmac.digest(raw, name.encode(), hashlib.sha256)
+
+    async def sign(data: bytes) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        return hmac.digest(own, data, hashlib.sha256)
+
+    def sign_wrongly(data: bytes) -> bytes:
+        return hmac.digest(b"wrong", data, hashlib.sha256)
+
+    return Made(
+        mechanism=keys(key),
+        right=SymmetricKey(registration_id=name, sign=sign),
+        wrong=SymmetricKey(registration_id=name, sign=sign_wrongly),
+        secrets={"key in the HSM": own},
+    )
+
+
+KEY_CODES: Final = {"rest": 401002, "mqtt": 401000}
+KINDS: Final = {
+    "X.509": Kind(make=_x509),
+    "symmetric key": Kind(make=_symmetric_key, codes=KEY_CODES),
+    "key in an HSM": Kind(make=_hsm, codes=KEY_CODES),
+}

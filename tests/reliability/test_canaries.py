@@ -1,0 +1,171 @@
+"""No secret gets out: not in logs, steps, errors or tracebacks with locals, in any encoding."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import logging
+import pickle
+import traceback
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from tests.attestation_kinds import KINDS, Kind, Made, Way
+from tests.certificates import root
+
+import aiodps
+from aiodps import testing
+from aiodps.testing import RunningEmulator
+
+pytestmark = pytest.mark.sockets
+
+PAYLOAD = b"canary-of-the-request-payload"
+
+
+def encodings(secret: bytes) -> Iterator[str]:
+    """Write a secret in each way in which it could get out."""
+    yield secret.decode("latin-1")
+    yield repr(secret)[2:-1]
+    yield secret.hex()
+    yield quote(secret, safe="")
+    yield secret[::-1].decode("latin-1")
+    for shift in range(3):
+        # Whatever stands before it: the characters that depend on the secret alone.
+        text = base64.b64encode(bytes(shift) + secret).decode()[(4 * shift + 2) // 3 :]
+        yield text[:-4]
+        yield quote(text[:-4], safe="")
+        yield text[:-4][::-1]
+
+
+def found(told: str, secrets: dict[str, bytes]) -> set[str]:
+    """Name the secrets that are in a text."""
+    return {
+        name
+        for name, secret in secrets.items()
+        for text in encodings(secret)
+        if len(text) > 8 and text in told
+    }
+
+
+def test_a_canary_is_found() -> None:
+    """The net has no holes: each encoding of a secret is found in what surrounds it."""
+    secret = bytes(range(160, 192))
+    for before, text in itertools.product(("", "a", "ab"), encodings(secret)):
+        assert found(f"{before}{text} ", {"it": secret}) == {"it"}
+
+    for start in (b"", b"k", b"ke", b"key"):
+        encoded = base64.b64encode(start + secret + b"after").decode()
+        assert found(encoded, {"it": secret}) == {"it"}
+
+
+@pytest.fixture(scope="module")
+def dps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
+    """One emulator for all, in a thread."""
+    with testing.running(ca=root(), directory=tmp_path_factory.mktemp("dps")) as running:
+        yield running
+
+
+FAULTS = {
+    "assigned": "",
+    "lost": '[[rule]]\noperation = "register"\ndrop = "after"\nhow = "reset"',
+    "refused": '[[rule]]\noperation = "register"\nstatus = 401\nerror_code = 401002',
+    "garbage": '[[rule]]\noperation = "register"\ngarbage = "message"',
+}
+
+
+class CrashError(BaseException):
+    """Not an error that anything catches."""
+
+
+CRASHES = {"rest": aiodps.StepKind.SENT, "mqtt": aiodps.StepKind.SESSION_OPENED}
+"""Where an observer crashes, by transport: while a token is in use."""
+
+
+class Ear:
+    """Hears everything that is told of a registration."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.locals: list[str] = []
+        """Of frames that are not this test's own."""
+        self.crash_at: aiodps.StepKind | None = None
+
+    def step(self, step: aiodps.Step) -> None:
+        """Take a step, with what went over the wire."""
+        self.lines += [repr(step), step.text]
+        if step.kind is self.crash_at:
+            raise CrashError
+
+    def error(self, error: BaseException) -> None:
+        """Take an error as logs, crash reports and other processes get it."""
+        whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+        self.locals += [part for part in whole.format() if __file__ not in part]
+        self.lines += [repr(error), str(error), repr(error.__cause__), repr(error.__context__)]
+        if isinstance(error, aiodps.ProvisioningError):
+            self.lines += [repr(error.facts()), pickle.dumps(error).decode("latin-1")]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("transport", ["rest", "mqtt"])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("way", ["individual", "group"])
+async def test_no_secret_gets_out(
+    dps: RunningEmulator,
+    caplog: pytest.LogCaptureFixture,
+    kind: Kind,
+    transport: str,
+    way: Way,
+) -> None:
+    """X7: in each outcome, with every logger at DEBUG."""
+    if transport not in kind.codes or way not in kind.ways:
+        pytest.skip("there is no such thing")
+
+    caplog.set_level(logging.DEBUG)
+    ear = Ear()
+    made: dict[str, Made] = {}
+    for case in (*FAULTS, "crash"):
+        ear.crash_at = CRASHES[transport] if case == "crash" else None
+        name = f"{case}-{transport}-{way}-{id(kind)}"
+        made[case] = kind.make(name, way)
+        member = "registrationId" if way == "individual" else "enrollmentGroupId"
+        dps.enroll({member: name, "attestation": made[case].mechanism})
+        dps.misbehave(FAULTS.get(case, ""))
+        await listen(dps, transport, made[case].right, ear)
+
+    secrets = {
+        f"{name} of {case}": secret
+        for case, one in made.items()
+        for name, secret in one.secrets.items()
+    }
+    told = "\n".join([*ear.lines, *(repr(vars(each)) for each in caplog.records), caplog.text])
+    assert len(ear.locals) > 20
+    assert "aiodps.registration" in {each.name for each in caplog.records}
+    assert found(told, {"payload": PAYLOAD}) == set()
+    told += "\n".join(ear.locals)
+    assert found(told, secrets) == set()
+    assert "SharedAccessSignature" not in told
+    assert "sig=" not in told
+
+
+async def listen(
+    dps: RunningEmulator, transport: str, attestation: aiodps.Attestation, ear: Ear
+) -> None:
+    """Provision a device, and hear what is told about it."""
+    client = aiodps.ProvisioningClient(
+        id_scope=dps.id_scope,
+        endpoint=dps.host,
+        port=dps.https_port if transport == "rest" else dps.mqtt_port,
+        transport=transport,
+        trust=dps.ca_pem,
+        retry=aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0, base=0.0, max_failures=1),
+    )
+    ear.lines += [repr(client), repr(attestation), str(attestation)]
+    try:
+        assignment = await client.provision(
+            attestation=attestation, payload={"wifi": PAYLOAD.decode()}, on_step=ear.step
+        )
+        ear.lines += [repr(assignment), str(assignment)]
+    except (aiodps.ProvisioningError, CrashError) as error:
+        ear.error(error)
