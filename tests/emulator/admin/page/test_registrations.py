@@ -8,6 +8,9 @@ from tests.emulator.admin.page.test_recent_requests import asked
 from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance, register, shown
 
+from aiodps.emulator.admin.page import views
+from aiodps.emulator.admin.page.rendering import ROWS
+from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.enrollments.enrollment import IndividualEnrollment
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +45,36 @@ async def test_a_device_that_nobody_knows() -> None:
 
     assert "<stranger> refused, 401" in await visitor.get("/registrations")
     assert "https 401 register <stranger>" in await visitor.get("/requests")
+
+
+async def test_a_stray_request_does_not_undo_an_assignment() -> None:
+    """The device is where it was; that its latest request was refused is told beside it."""
+    visitor = visited()
+    visitor.recent.record(asked("lamp", 404))
+
+    assert f"assigned latest request: 404 {HUB}" in await visitor.get("/registrations")
+
+
+async def test_a_failed_handshake_is_not_a_success() -> None:
+    """It has no status, which is not a good one."""
+    visitor = Visitor()
+    visitor.recent.record(Exchange(transport="https", what="TLS handshake", message="no peer"))
+    (line,) = views.request_rows(visitor.recent)
+
+    assert (line.status, line.bad) == ("no response", True)
+
+
+async def test_the_search_looks_through_all() -> None:
+    """Also through those that are not among the first of the list."""
+    visitor = Visitor()
+    for number in range(ROWS + 50):
+        visitor.recent.record(asked(f"sn-{number:04}", 401))
+
+    assert f"The first {ROWS} of {ROWS + 50}." in await visitor.get("/registrations")
+    found = await visitor.get("/registrations?q=SN-0001")
+    assert "sn-0001 refused" in found
+    assert "1 match “SN-0001”." in found
+    assert "sn-0002" not in found
 
 
 async def test_a_disabled_device() -> None:

@@ -112,11 +112,16 @@ class EnrollmentsSection:
         ]
 
     async def _list(self, request: Request) -> Response:
-        wanted = EnrollmentGroup if self._kind is GROUP else IndividualEnrollment
-        found = [each for each in self._service.enrollments if isinstance(each, wanted)]
+        kind = EnrollmentGroup if self._kind is GROUP else IndividualEnrollment
+        search = request.query_params.get("q", "").strip()
+        found = [
+            each
+            for each in self._service.enrollments
+            if isinstance(each, kind) and search.lower() in each.id.lower()
+        ]
         shown = found if request.query_params.get("all") else found[:ROWS]
         rows = [views.enrollment_row(each) for each in shown]
-        return self._page("enrollments.html", rows=rows, total=len(found))
+        return self._page("enrollments.html", rows=rows, total=len(found), wanted=search)
 
     async def _new(self, _: Request) -> Response:
         return self._form(Form(fields={"enabled": "yes"}))

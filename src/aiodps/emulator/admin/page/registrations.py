@@ -55,9 +55,15 @@ class RegistrationsSection:
     async def _list(self, request: Request) -> Response:
         known = self._service.registrations.ids()
         names = list(dict.fromkeys((*self._traffic.devices(), *known)))
-        shown = names if request.query_params.get("all") else names[:ROWS]
+        wanted = request.query_params.get("q", "").strip()
+        found = [name for name in names if wanted.lower() in name.lower()]
+        shown = found if request.query_params.get("all") else found[:ROWS]
         return self._rendering.page(
-            "registrations.html", REGISTRATIONS, rows=self._rows(shown), total=len(names)
+            "registrations.html",
+            REGISTRATIONS,
+            rows=self._rows(shown),
+            total=len(found),
+            wanted=wanted,
         )
 
     async def _delete(self, request: Request) -> Response:

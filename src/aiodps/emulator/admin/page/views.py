@@ -12,6 +12,7 @@ from typing import assert_never
 
 from aiodps.emulator.admin.page.recent_requests import RecentRequests, Step
 from aiodps.emulator.protocol.x509 import subject, thumbprint
+from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.json import show_enrollment
@@ -71,8 +72,10 @@ class StepLine:
     time: str
     transport: str
     what: str
-    status_code: int
+    status: str
+    """Of HTTP, or "no response"."""
     bad: bool
+    """Whether it was refused, had no response, or ended without an assignment."""
     who: str
     message: str | None
 
@@ -87,6 +90,8 @@ class RegistrationRow:
     status: str = "requested"
     tone: str = ""
     """Style of the status: "good", "busy", "bad" or ""."""
+    note: str = ""
+    """What was wrong with the latest request, if the status does not say it."""
     hub: str = ""
     device_id: str = ""
     substatus: str = ""
@@ -181,11 +186,9 @@ def _registration_row(
     row = RegistrationRow(
         row_id=row_id, id=shown or name, steps=lines, deletable=operation is not None
     )
-    if lines and lines[0].bad:
-        return replace(row, status=f"refused, {lines[0].status_code}", tone="bad")
-
+    refused = f"refused, {lines[0].status}" if lines and lines[0].bad else ""
     if operation is None:
-        return row
+        return replace(row, status=refused, tone="bad") if refused else row
 
     outcome = operation.result(now) or Outcome(status=RegistrationStatus.ASSIGNING)
     hub_device = outcome.hub_device
@@ -193,10 +196,23 @@ def _registration_row(
         row,
         status=outcome.status.value,
         tone=_TONES.get(outcome.status, ""),
+        note=_note(steps[0].exchange) if steps else "",
         hub=hub_device.hub if hub_device else "",
         device_id=hub_device.device_id if hub_device else "",
         substatus=outcome.substatus or outcome.error_message or "",
     )
+
+
+def _note(exchange: Exchange) -> str:
+    """Say that the latest request was refused; the registration stands as it was."""
+    if exchange.status_code and exchange.status_code < HTTPStatus.BAD_REQUEST:
+        return ""
+
+    return f"latest request: {_status(exchange)}"
+
+
+def _status(exchange: Exchange) -> str:
+    return str(exchange.status_code) if exchange.status_code else "no response"
 
 
 def _line(step: Step) -> StepLine:
@@ -206,8 +222,8 @@ def _line(step: Step) -> StepLine:
         time=f"{dt.datetime.fromtimestamp(exchange.time).astimezone():%H:%M:%S.%f}"[:-3],
         transport=exchange.transport,
         what=exchange.what,
-        status_code=exchange.status_code,
-        bad=exchange.status_code >= HTTPStatus.BAD_REQUEST,
+        status=_status(exchange),
+        bad=not 0 < exchange.status_code < HTTPStatus.BAD_REQUEST or exchange.message is not None,
         who=exchange.registration_id or exchange.certificate or "",
         message=exchange.message,
     )

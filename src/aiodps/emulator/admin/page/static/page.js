@@ -27,7 +27,11 @@ const hide = (row) => {
   row.hidden = !row.textContent.toLowerCase().includes(filter.value.toLowerCase());
 };
 if (filter) {
-  filter.addEventListener("input", () => document.querySelectorAll("tbody tr").forEach(hide));
+  filter.addEventListener("input", () => {
+    const rows = [...document.querySelectorAll("tbody tr")];
+    rows.forEach(hide);
+    document.querySelector("[data-no-match]").hidden = !rows.length || rows.some((row) => !row.hidden);
+  });
 }
 
 // Show only the fields of the attestation that is chosen.
@@ -62,6 +66,9 @@ if (live) {
       row.classList.add("fresh");
     }
     document.querySelector(".empty")?.closest("tr")?.remove();
-    while (body.children.length > 200) body.lastElementChild.remove();
+    while (body.children.length > 200) {
+      body.lastElementChild.remove();
+      document.querySelector("[data-cut]")?.removeAttribute("hidden");
+    }
   });
 }
