@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from aiodps.fleet.measure.progress import Progress
-from aiodps.fleet.run.control_files import ControlFiles, Order
+from aiodps.fleet.run.control_files import ControlFiles, Order, StartOrder
 
 
 def test_shards_receive_orders_and_report_progress(tmp_path: Path) -> None:
@@ -14,13 +16,17 @@ def test_shards_receive_orders_and_report_progress(tmp_path: Path) -> None:
     here.create()
 
     assert here.read_progress(range(2)) == {}
-    assert (there.start_time(), there.order()) == (None, None)
+    assert (there.start_order(), there.order()) == (None, None)
     there.write_progress(1, Progress(total=3))
-    here.set_start_time(12.5)
+    assert here.read_progress(range(2)) == {1: Progress(total=3)}
+    here.order_start(12.5)
     here.send(Order.DRAIN)
 
-    assert here.read_progress(range(2)) == {1: Progress(total=3)}
-    assert (there.start_time(), there.order()) == (12.5, Order.DRAIN)
+    assert there.order() is Order.DRAIN
+    order = there.start_order()
+    assert order is not None
+    assert order.at == 12.5
+    assert order.ahead.keys() == {"1"}
     here.send(Order.HALT)
     assert there.order() is Order.HALT
 
@@ -30,10 +36,10 @@ def test_a_session_starts_without_earlier_orders(tmp_path: Path) -> None:
     control = ControlFiles(tmp_path)
     control.create()
     control.send(Order.HALT)
-    control.set_start_time(1.0)
+    control.order_start(1.0)
     control.create()
 
-    assert (control.start_time(), control.order()) == (None, None)
+    assert (control.start_order(), control.order()) == (None, None)
     control.remove()
     assert list(tmp_path.iterdir()) == []
 
@@ -44,3 +50,20 @@ def test_a_folder_that_is_gone_stops_nobody(tmp_path: Path) -> None:
     ControlFiles(tmp_path / "gone").send(Order.DRAIN)
 
     assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "seen", "skew"),
+    [
+        (-0.1, 100.1, 0.0),
+        (2.9, 103.1, 2.9),
+        (-3.1, 97.1, -2.9),
+        (-30.0, 130.0, 0.0),
+    ],
+    ids=["in sync", "ahead", "behind", "a slow file system"],
+)
+def test_a_clock_is_wrong_only_if_it_must_be(ahead: float, seen: float, skew: float) -> None:
+    """A report and an order take their time: between the two bounds, the least is taken."""
+    order = StartOrder(at=101.0, clock=100.0, ahead={"1": ahead})
+
+    assert order.skew(1, seen=seen) == pytest.approx(skew)

@@ -45,7 +45,7 @@ def test_it_waits_for_the_start_and_tells_how_it_stands(
         future = pool.submit(run_shard, shard)
         reported.wait()
         ready = control.read_progress([0])[0]
-        control.set_start_time(time.time())
+        control.order_start(time.time())
         end = future.result()
 
     assert (ready.total, ready.assigned, ready.in_flight) == (5, 0, 0)
@@ -69,7 +69,7 @@ def test_run_again_it_goes_on(dps: Server, tmp_path: Path) -> None:
     """A shard that was lost may simply be run again: what is assigned stays so."""
     control = ControlFiles(tmp_path)
     control.create()
-    control.set_start_time(time.time())
+    control.order_start(time.time())
     shard = spec(dps.emulator, tmp_path, 5)
     first, second = run_shard(shard), run_shard(shard)
 

@@ -29,6 +29,9 @@ class SessionFacts:
     """From 0."""
     started: float
     """Its start in seconds since 1970, by the leader's clock if there is one."""
+    skew: float | None = None
+    """Seconds that the clock of its machine was ahead of the leader's; None without a leader:
+    nobody knows."""
     began: float = 0.0
     """Its start in seconds of the run."""
     place: float = 0.0

@@ -10,7 +10,9 @@ import contextlib
 import enum
 import json
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,38 @@ class Order(enum.StrEnum):
     """Stop at once."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOrder:
+    """The order to all shards to start together."""
+
+    at: float
+    """When they start, by the leader's clock, in seconds since 1970."""
+    clock: float
+    """The leader's clock when it gave the order."""
+    ahead: Mapping[str, float]
+    """By shard, how far its clock is ahead of the leader's at least: the time it gave in its first
+    report minus the time when the leader saw that."""
+
+    def skew(self, shard: int, *, seen: float) -> float:
+        """Return how many seconds a shard's clock is ahead of the leader's.
+
+        Files show it between two bounds only, which are apart by how long each was on its way.
+        It is the value between them that is nearest to 0: no clock is called wrong without proof.
+
+        Args:
+            shard: The shard.
+            seen: The shard's clock when it saw the order.
+        """
+        return min(max(0.0, self.ahead.get(str(shard), 0.0)), seen - self.clock)
+
+
 class ControlFiles:
     """The control files of one session of a run."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "control"
+        self._ahead: dict[str, float] = {}
+        """See `StartOrder.ahead`."""
 
     def create(self) -> None:
         """Create the folder, without files of an earlier session."""
@@ -49,23 +78,31 @@ class ControlFiles:
         """Report the progress of a shard; the first report means that it is ready."""
         # A full disk is an error of the journal, not of a progress report.
         with contextlib.suppress(OSError):
-            self._write(f"{shard:04}.json", progress.to_json())
+            report = {"clock": time.time(), "progress": progress.to_json()}
+            self._write(f"{shard:04}.json", report)
 
     def read_progress(self, shards: Iterable[int]) -> dict[int, Progress]:
         """Return the progress by shard; a shard that is not ready is missing."""
         found = {shard: self._read(f"{shard:04}.json") for shard in shards}
+        for shard, data in found.items():
+            if data is not None:
+                self._ahead.setdefault(str(shard), data["clock"] - time.time())
+
         return {
-            shard: Progress.from_json(data) for shard, data in found.items() if data is not None
+            shard: Progress.from_json(data["progress"])
+            for shard, data in found.items()
+            if data is not None
         }
 
-    def set_start_time(self, at: float) -> None:
-        """Set the time when all shards start, in seconds since 1970."""
-        self._write("start.json", {"at": at})
+    def order_start(self, at: float) -> None:
+        """Order all shards to start at a time, in seconds since 1970."""
+        order = StartOrder(at=at, clock=time.time(), ahead=self._ahead)
+        self._write("start.json", asdict(order))
 
-    def start_time(self) -> float | None:
-        """Return the time when all shards start; None if it is not set yet."""
+    def start_order(self) -> StartOrder | None:
+        """Return the order to start; None if it was not given yet."""
         data = self._read("start.json")
-        return None if data is None else float(data["at"])
+        return None if data is None else StartOrder(**data)
 
     def send(self, order: Order) -> None:
         """Send an order to all shards."""

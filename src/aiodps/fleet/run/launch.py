@@ -163,7 +163,7 @@ def _follow(
             started = True
             in_time = start_at is None or time.time() < start_at
             if in_time:
-                control.set_start_time(start_at or time.time() + START_DELAY)
+                control.order_start(start_at or time.time() + START_DELAY)
             else:
                 stop.order = Order.HALT
 

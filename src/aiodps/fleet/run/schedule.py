@@ -33,6 +33,7 @@ def session_starts(
     earlier: Sequence[SessionFacts],
     *,
     started: float,
+    skew: float | None = None,
     shard: int = 0,
     shards: int = 1,
 ) -> SessionStarts:
@@ -43,6 +44,7 @@ def session_starts(
         times: The schedule of the whole run, by number; None with closed arrivals.
         earlier: The earlier sessions of the shard.
         started: When the session starts, in seconds since 1970.
+        skew: How far this machine's clock is ahead of that time's; None if nobody knows.
         shard: The shard.
         shards: The number of shards, each of which has its share of the rate.
     """
@@ -55,6 +57,7 @@ def session_starts(
         shard=shard,
         number=len(earlier),
         started=started,
+        skew=skew,
         began=begins,
         place=place,
         shift=begins + catch_up - place,

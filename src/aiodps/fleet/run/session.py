@@ -89,20 +89,23 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self._resources.close()
 
-    async def run(self, *, at: float | None = None) -> SessionEnd:
+    async def run(self, *, at: float | None = None, skew: float | None = None) -> SessionEnd:
         """Provision the remaining devices.
 
         Args:
             at: When to start, in seconds since 1970; None, and a time that passed more than
                 `MAX_LATE` seconds ago, for now.
+            skew: How many seconds this machine's clock is ahead of the one that `at` is of; None
+                if nobody knows.
 
         Raises:
             JournalError: If the journal could not be written.
         """
         gc.collect()
-        start = _start(at)
-        begin = anyio.current_time() + start - time.time()
-        starts = self._starts(start)
+        now = time.time() - (skew or 0.0)
+        start = now + START_DELAY if at is None or now > at + MAX_LATE else at
+        begin = anyio.current_time() + start - now
+        starts = self._starts(start, skew)
         self._journal.write([], starts.session)
         monitor = SelfMonitor()
         engine = self._engine = Engine(
@@ -135,7 +138,7 @@ class Session:
             seconds=anyio.current_time() - begin,
         )
 
-    def _starts(self, start: float) -> SessionStarts:
+    def _starts(self, start: float, skew: float | None) -> SessionStarts:
         """Return when each remaining device starts in a session that starts now."""
         options, entries = self._spec.options, [job.entry for job in self._jobs]
         count = max((entry.number for entry in entries), default=-1) + 1
@@ -144,6 +147,7 @@ class Session:
             schedule(options.arrivals, count, seed=options.seed),
             self._journal.sessions(),
             started=start,
+            skew=skew,
             shard=self._spec.shard,
             shards=options.shards,
         )
@@ -198,11 +202,6 @@ class Session:
             self._early_orders.append(order)
         else:
             order(self._engine)
-
-
-def _start(at: float | None) -> float:
-    now = time.time()
-    return at if at is not None and now < at + MAX_LATE else now + START_DELAY
 
 
 def _so_far(facts: SessionFacts, engine: Engine, begin: float) -> SessionFacts:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+import time
 
 import anyio
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.journal.background import background_task
 from aiodps.fleet.plan.spec import ShardSpec
-from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order
+from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order, StartOrder
 from aiodps.fleet.run.session import Session, SessionEnd
 
 _POLLS_PER_REPORT = 3
@@ -44,22 +45,23 @@ def run_shard(spec: ShardSpec, *, retry_failed: bool = False) -> SessionEnd:
 async def _run(session: Session, spec: ShardSpec) -> SessionEnd:
     control = ControlFiles(spec.folder)
     control.write_progress(spec.shard, session.progress())
-    at = await _wait_for_start(control)
+    order = await _wait_for_start(control)
+    skew = None if order is None else order.skew(spec.shard, seen=time.time())
     async with background_task(
         functools.partial(_follow_control_files, session, spec.shard, control)
     ):
-        end = await session.run(at=at)
+        end = await session.run(at=None if order is None else order.at, skew=skew)
 
     control.write_progress(spec.shard, end.progress)
     return end
 
 
-async def _wait_for_start(control: ControlFiles) -> float | None:
-    """Wait for the common start of all shards; an order to stop ends the wait, too."""
-    while (at := control.start_time()) is None and control.order() is None:  # noqa: ASYNC110 (files)
+async def _wait_for_start(control: ControlFiles) -> StartOrder | None:
+    """Wait for the order to start together; an order to stop ends the wait, too."""
+    while (start := control.start_order()) is None and control.order() is None:  # noqa: ASYNC110 (files)
         await anyio.sleep(POLL_INTERVAL)
 
-    return at
+    return start
 
 
 async def _follow_control_files(session: Session, shard: int, control: ControlFiles) -> None:
