@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from aiodps.fleet.journal.journal import Journal, journal_path
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.arrivals import Burst, Closed
 from aiodps.fleet.plan.spec import ShardSpec
-from aiodps.fleet.run import engine
+from aiodps.fleet.run import engine, session
 from aiodps.fleet.run.control_files import Order
 from aiodps.fleet.run.launch import Stop, process_pool, run_shards
 
@@ -34,8 +36,11 @@ def shards(whole: ShardSpec, count: int) -> list[ShardSpec]:
     return [dataclasses.replace(whole, options=options, shard=shard) for shard in range(count)]
 
 
-def test_shards_share_the_devices_and_begin_together(tmp_path: Path) -> None:
+def test_shards_share_the_devices_and_begin_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each device in one shard; all begin at one time; the counts add up."""
+    monkeypatch.setattr(session, "MAX_LATE", NEVER)
     seen: list[Progress] = []
     with server() as dps, ThreadPoolExecutor(3) as pool:
         parts = shards(spec(dps.emulator, tmp_path, 10, arrivals=Burst()), 3)
@@ -136,6 +141,28 @@ def test_a_shard_whose_process_is_killed(tmp_path: Path) -> None:
 
     with Journal.open(journal_path(tmp_path, 0)) as journal:
         assert len(journal.entries()) == 6
+
+
+def _clock_is_ahead() -> None:
+    right = time.time
+    time.time = lambda: right() + 3.0
+
+
+@pytest.mark.processes
+def test_a_worker_whose_clock_is_ahead(tmp_path: Path) -> None:
+    """It starts by the leader's clock, and says how far its own is off."""
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        server() as dps,
+        ProcessPoolExecutor(1, mp_context=spawn, initializer=_clock_is_ahead) as pool,
+    ):
+        run_shards(shards(spec(dps.emulator, tmp_path, 4), 1), pool, stop=Stop())
+
+    with Journal.open(journal_path(tmp_path, 0)) as journal:
+        (facts,) = journal.sessions()
+
+    assert facts.skew is not None
+    assert 0 < facts.skew <= 3.0
 
 
 def test_processes_of_this_machine(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ class SessionFacts:
         one = cls(**facts)
         load = {} if one.generator_load is None else dict(one.generator_load)
         GeneratorLoad(**load)
-        times = [one.started, one.began, one.place, one.shift, one.seconds, one.stopped or 0.0]
+        times = [one.started, one.began, one.place, one.shift, one.seconds]
+        times += [one.stopped or 0.0, one.skew or 0.0]
         numbers = [one.shard, one.number, *times, *load.values()]
         if not all(type(each) in {int, float} and abs(each) < _MAX_NUMBER for each in numbers):
             raise TypeError("a number of a session is not one, or out of range")
@@ -108,5 +109,5 @@ def scheduled_run_seconds(earlier: Sequence[SessionFacts], scheduled: float) -> 
     if not earlier or scheduled >= earlier[-1].reached:
         return None
 
-    covering = next(one for one in reversed(earlier) if scheduled >= one.place)
+    covering = next((one for one in reversed(earlier) if scheduled >= one.place), earlier[0])
     return covering.run_seconds(scheduled)

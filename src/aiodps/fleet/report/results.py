@@ -143,8 +143,10 @@ def run_facts(results: Results) -> Facts:
             "id_scope": options.settings.id_scope,
             "emulator": options.emulator is not None,
             "shards": options.shards,
-            "sessions": len(results.sessions) // max(1, options.shards - len(results.missing)),
+            "journal": options.journal,
+            "sessions": max((session.number + 1 for session in results.sessions), default=0),
         },
+        sessions=results.sessions,
         generator={"limited": bool(why), "why": why, **asdict(generator_load)},
     )
 

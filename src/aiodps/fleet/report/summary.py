@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.percentiles import REPORTED, describe
 from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
+from aiodps.fleet.report.sessions import session_figures, shard_figures, without_pauses
 from aiodps.fresh_files import write_fresh
 from aiodps.models import Json
 from aiodps.printable import printable_json
@@ -45,6 +47,8 @@ class Facts:
     """Description of the arrivals: "open, 50/s, poisson"."""
     environment: Mapping[str, Json] = field(default_factory=dict)
     """Machine, versions and service, shown in this order."""
+    sessions: Sequence[SessionFacts] = ()
+    """The sessions of every shard, on the time axis of the samples."""
     generator: Mapping[str, Json] = field(default_factory=dict)
     """Load of the generator, with `limited` and `why`: whether and why it limited the run."""
 
@@ -54,13 +58,15 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
 
     Returns:
         `schema_version`, the facts, `duration` (first intended start to last end), `transports`
-        (by name, see `_transport`) and `errors` (see `_errors`).
+        (by name, see `_transport`), `sessions` and `shards` (see `aiodps.fleet.report.sessions`)
+        and `errors` (see `_errors`).
     """
     samples = list(samples)
     by_transport: dict[str, list[Sample]] = {}
     for sample in samples:
         by_transport.setdefault(sample.transport, []).append(sample)
 
+    without = without_pauses(facts.sessions)
     summary = {
         "schema_version": SCHEMA_VERSION,
         "command": facts.command,
@@ -68,7 +74,12 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
         "started_at": facts.started_at.isoformat(timespec="seconds"),
         "arrivals": facts.arrivals,
         "duration": _duration(samples),
-        "transports": {name: _transport(each) for name, each in sorted(by_transport.items())},
+        "transports": {
+            name: _transport(each, [without(one) for one in each])
+            for name, each in sorted(by_transport.items())
+        },
+        "sessions": session_figures(facts.sessions, samples),
+        "shards": shard_figures(facts.sessions, samples),
         "errors": _errors(samples),
         "generator": {"limited": False, "why": [], **facts.generator},
         "environment": dict(facts.environment),
@@ -127,27 +138,36 @@ def _unreadable(path: Path, reason: str) -> ConfigurationError:
     )
 
 
-def _transport(samples: Sequence[Sample]) -> Summary:
+def _transport(samples: Sequence[Sample], running: Sequence[Sample]) -> Summary:
     """Summarize one transport: outcomes, rates, requests, and where the time went.
 
-    `latency` counts from the intended start, `service_time` from the actual one. `phases` are of
-    all assigned devices, so that their means, with those of `start_lag`, `backoff` and `other`,
-    add up to the mean latency. `waited` separates the wait that the service asked for from lost
-    time.
+    `latency` counts from the intended start, `service_time` from the actual one, both also for
+    devices that an earlier session of the run left behind (`resumed`). `phases` are of all other
+    assigned devices, so that their means, with those of `start_lag`, `backoff` and `other`, add up
+    to their mean latency. `waited` separates the wait that the service asked for from lost time.
+
+    Args:
+        samples: The samples.
+        running: The same on a time axis without pauses of the run, for rates.
     """
-    assigned = [sample for sample in samples if sample.outcome is Outcome.ASSIGNED]
+    ended = [sample for sample in samples if sample.outcome is Outcome.ASSIGNED]
+    assigned = [sample for sample in ended if not sample.resumed]
     outcomes = Counter(sample.outcome for sample in samples)
     return {
         "devices": len(samples),
         **{outcome.value: outcomes[outcome] for outcome in Outcome},
-        "offered_rate": _rate(len(samples) - 1, _intended_span(samples)),
-        "achieved_rate": _rate(len(assigned), _duration(samples)),
+        "resumed": sum(sample.resumed for sample in samples),
+        "offered_rate": _rate(len(running) - 1, _intended_span(running)),
+        "achieved_rate": _rate(len(ended), _duration(running)),
         **{
             name: sum(getattr(sample, name) for sample in samples)
             for name in ("register_requests", "polls", "throttled", "retries")
         },
-        "latency": describe(sample.latency for sample in assigned),
-        "service_time": describe(sample.service_time for sample in assigned),
+        "latency": describe(sample.latency for sample in ended),
+        "latency_without_journal": describe(
+            sample.latency - sample.phases.get("journal", 0.0) for sample in ended
+        ),
+        "service_time": describe(sample.service_time for sample in ended),
         "phases": {
             name: describe(sample.phases.get(name, 0.0) for sample in assigned)
             for name in PHASES

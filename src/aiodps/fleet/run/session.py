@@ -84,6 +84,8 @@ class Session:
             )
             self._resources = resources.pop_all()
 
+        # Now, and not while devices start: what was loaded is not looked through again soon.
+        gc.collect()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +103,6 @@ class Session:
         Raises:
             JournalError: If the journal could not be written.
         """
-        gc.collect()
         now = time.time() - (skew or 0.0)
         start = now + START_DELAY if at is None or now > at + MAX_LATE else at
         begin = anyio.current_time() + start - now
