@@ -18,6 +18,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aiodps.emulator import Emulator
 from aiodps.emulator.faults.plan import Plan
+from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.authentication.sas import derive_key
 from aiodps.emulator.service.enrollments.json import read_enrollment
@@ -88,10 +89,13 @@ class RunningEmulator:
             document: As the service API takes it.
 
         Raises:
-            ConfigurationError: If it cannot be read; the message names the member.
+            ConfigurationError: If it cannot be read, or the service would refuse it.
         """
         enrollment = read_enrollment(document, source="the enrollment")
-        self.call(lambda emulator: emulator.service.enrollments.put(enrollment))
+        try:
+            self.call(lambda emulator: emulator.service.enroll(enrollment, now=time.time()))
+        except Refusal as exc:
+            raise ConfigurationError(exc.message, setting="enrollments") from exc
 
     def trust(self, ca: Credential, *, name: str) -> None:
         """Upload a CA certificate, as verified."""

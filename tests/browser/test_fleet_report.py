@@ -15,6 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.browser.chromium import open_browser
 from tests.fleet.runs import COMMAND, run_folder
 
+from aiodps.fleet.report.compare import read_run
 from aiodps.fleet.report.html import write_comparison, write_report
 
 pytestmark = pytest.mark.browser
@@ -122,7 +123,7 @@ def test_day_and_night(browser: Chrome) -> None:
 def test_two_runs(browser: Chrome, folder: Path, tmp_path: Path) -> None:
     """A comparison of two runs is such a page too."""
     other = run_folder(tmp_path / "b", transports=("rest",), limited=True)
-    write_comparison(folder, other, tmp_path / "both.html")
+    write_comparison([read_run(folder)], [read_run(other)], tmp_path / "both.html")
     show(browser, tmp_path / "both.html")
 
     assert browser.find_element(By.TAG_NAME, "h1").text == "a vs. b"

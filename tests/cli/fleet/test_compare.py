@@ -40,7 +40,27 @@ def test_for_machines(folders: list[str]) -> None:
 
     assert len(facts["cautions"]) == 1
     [rest] = facts["comparisons"]
-    assert {"name": "devices", "unit": "", "left": 40, "right": 40} in rest["rows"]
+    rows = {row["name"]: row for row in rest["rows"]}
+    assert (rows["devices"]["left"], rows["devices"]["right"]) == (40, 40)
+    assert rows["latency p50"]["verdict"] == "not enough blocks"
+
+
+def test_several_runs_a_side(folders: list[str]) -> None:
+    """`--` separates the sides, wherever options stand."""
+    done = CliRunner().invoke(command, [folders[0]] * 3 + ["--"] + [folders[1]] * 4 + ["--json"])
+    [rest] = json.loads(done.stdout)["comparisons"]
+
+    assert (rest["left"].count("(3 runs)"), rest["right"].count("(4 runs)")) == (1, 1)
+    assert {row["verdict"] for row in rest["rows"]} == {"no difference shown", None}
+
+
+@pytest.mark.parametrize("words", ["a", "a b c", "a --", "-- b", "a -- b -- c"])
+def test_two_sides_are_needed(words: str) -> None:
+    """Anything else is bad input, and the message says what to give."""
+    done = CliRunner().invoke(command, words.split())
+
+    assert done.exit_code == 2
+    assert "A... -- B..." in done.stderr
 
 
 def test_no_run_there(folders: list[str], tmp_path: Path) -> None:

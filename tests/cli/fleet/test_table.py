@@ -9,7 +9,8 @@ from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import run_folder
 
 from aiodps.cli.fleet.table import show_comparison, show_summary
-from aiodps.fleet.report.compare import Comparison, Row
+from aiodps.fleet.inference.estimate import Interval
+from aiodps.fleet.report.compare import Comparison, Row, Verdict
 from aiodps.fleet.report.summary import read_summary, summarize
 
 
@@ -36,15 +37,41 @@ def test_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_two_sides(capsys: pytest.CaptureFixture[str]) -> None:
     """Units are written as in a summary; where there is no ratio stands a dash."""
     rows = (
-        Row(name="latency p99", unit="s", left=1.0, right=1.5),
-        Row(name="failed", unit="%", left=0.0, right=0.01),
+        Row(
+            name="latency p99",
+            unit="s",
+            left=1.0,
+            right=1.5,
+            interval=Interval(1.2, 1.9),
+            verdict=Verdict.WORSE,
+        ),
+        Row(name="failed", unit="%", left=0.0, right=0.01, verdict=Verdict.FEW_RUNS),
         Row(name="assigned", unit="/s", left=10.0, right=20.0),
     )
-    show_comparison(Comparison(left="a", right="b", rows=rows))
+    show_comparison(Comparison(left="a", right="b", basis="From ten runs.", rows=rows))
     lines = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
 
     assert {
-        "latency p99 1.00 s 1.50 s x 1.50",
-        "failed 0 % 1.00 % -",
-        "assigned 10.0/s 20.0/s x 2.00",
+        "latency p99 1.00 s 1.50 s x 1.50 1.20-1.90 worse",
+        "failed 0 % 1.00 % - - not enough runs",
+        "assigned 10.0/s 20.0/s x 2.00 - -",
+        "From ten runs.",
     } <= lines
+
+
+def test_long_names_are_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    """A comparison fits into 80 columns."""
+    row = Row(
+        name="register requests per device",
+        unit="",
+        left=1.0,
+        right=1.5,
+        interval=Interval(1.2, 1.9),
+        verdict=Verdict.NO_DIFFERENCE,
+    )
+    sides = {"left": "monday-morning (10 runs) mqtt", "right": "tuesday-morning (10 runs) mqtt"}
+    show_comparison(Comparison(**sides, basis="", rows=(row,)))
+    lines = capsys.readouterr().out.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert "no difference shown" in lines[5]

@@ -16,6 +16,7 @@ from tests.emulator.instance import NOW, ask, shown
 from aiodps.emulator.protocol.messages import Operation
 
 GROUPS, INDIVIDUALS = "/enrollmentGroups", "/enrollments"
+ID_MEMBER = {INDIVIDUALS: "registrationId", GROUPS: "enrollmentGroupId"}
 DEVICE = certify()
 X509 = {
     "type": "x509",
@@ -114,17 +115,18 @@ def test_a_device_is_shown_with_what_became_of_it(admin: Administrator) -> None:
 def test_if_match(admin: Administrator, collection: str) -> None:
     """Over what is there: 409 without it, 412 with another etag; quotes do not count."""
     path = f"{collection}/a"
-    etag = admin.call("PUT", path, {"attestation": KEYS})["etag"]
+    body = {ID_MEMBER[collection]: "a", "attestation": KEYS}
+    etag = admin.call("PUT", path, body)["etag"]
 
-    assert admin.refused("PUT", path, {"attestation": KEYS}) == 409000
-    assert admin.refused("PUT", path, {"attestation": KEYS}, if_match='"other"') == 412000
+    assert admin.refused("PUT", path, body) == 409000
+    assert admin.refused("PUT", path, body, if_match='"other"') == 412000
     assert admin.refused("DELETE", path, if_match="other") == 412000
     assert etag == admin.send("GET", path).headers["ETag"]
-    etag = admin.call("PUT", path, {"attestation": KEYS}, if_match=etag)["etag"]
-    etag = admin.call("PUT", path, {"attestation": KEYS}, if_match=etag.strip('"'))["etag"]
+    etag = admin.call("PUT", path, body, if_match=etag)["etag"]
+    etag = admin.call("PUT", path, body, if_match=etag.strip('"'))["etag"]
     assert admin.send("DELETE", path, if_match=etag).status_code == 204
-    assert admin.refused("PUT", path, {"attestation": KEYS}, if_match=etag) == 412000
-    assert admin.send("PUT", path, {"attestation": KEYS}, if_match="*").status_code == 200
+    assert admin.refused("PUT", path, body, if_match=etag) == 412000
+    assert admin.send("PUT", path, body, if_match="*").status_code == 200
 
 
 @pytest.mark.parametrize("query", ["SELECT * FROM enrollments", "{'query': 'SELECT *'}", ""])
@@ -182,11 +184,14 @@ def test_names_that_cannot_be(admin: Administrator, collection: str, name: str) 
     assert admin.refused("PUT", f"{collection}/{name}", {"attestation": KEYS}) == 400000
 
 
-def test_the_path_gives_the_name(admin: Administrator) -> None:
-    """If the body does not; percent-encoded or not."""
-    made = admin.call("PUT", "/enrollments/device%3A1", {"attestation": KEYS})
+def test_the_body_names_what_the_path_does(admin: Administrator) -> None:
+    """Percent-encoded or not; a body that does not name it is refused, as it is required."""
+    body = {"registrationId": "device:1", "attestation": KEYS}
+    made = admin.call("PUT", "/enrollments/device%3A1", body)
 
     assert made["registrationId"] == "device:1"
+    for wrong in ({}, {"registrationId": None}, {"registrationId": "b"}, {"registrationId": 1}):
+        assert admin.refused("PUT", "/enrollments/a", wrong | {"attestation": KEYS}) == 400004
 
 
 @pytest.mark.parametrize(
@@ -232,7 +237,7 @@ class Etags(RuleBasedStateMachine):
     @initialize(collection=st.sampled_from([INDIVIDUALS, GROUPS]))
     def begin(self, collection: str) -> None:
         """Work on devices or on groups."""
-        self.path = f"{collection}/a"
+        self.path, self.id_member = f"{collection}/a", ID_MEMBER[collection]
 
     def expected(self, if_match: str | None, *, put: bool) -> int:
         """Say what the answer must be."""
@@ -250,7 +255,9 @@ class Etags(RuleBasedStateMachine):
         if_match = data.draw(st.sampled_from([None, *sorted(self.seen)]))
         text = if_match if if_match is None or quoted else if_match.strip('"')
         headers = {} if text is None else {"if_match": text}
-        method, body = ("PUT", {"attestation": KEYS}) if put else ("DELETE", None)
+        method, body = (
+            ("PUT", {self.id_member: "a", "attestation": KEYS}) if put else ("DELETE", None)
+        )
         response = self.admin.send(method, self.path, body, **headers)
 
         assert response.status_code == self.expected(if_match, put=put)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.emulator.administrator import KEYS, Administrator
+from tests.emulator.administrator import Administrator
 from tests.emulator.instance import GUID, instance
 
 from aiodps.emulator.azure_api.access_policies import AccessPolicy, Right
@@ -113,8 +113,8 @@ def test_every_call_has_a_proper_answer(
 ) -> None:
     """Whatever is sent: never a 500, always JSON that can be read back and written again."""
     admin = Administrator(api_version=version)
-    admin.call("PUT", "/enrollments/device-1", {"attestation": KEYS})
-    admin.call("PUT", "/enrollmentGroups/group-1", {"attestation": KEYS})
+    admin.enroll()
+    admin.enroll_group("group-1")
     response = admin.send(method, path, body, **headers)
 
     assert response.status_code in {200, 204, 400, 404, 405, 409, 412}

@@ -27,7 +27,6 @@ from tests.emulator.instance import (
 
 from aiodps.emulator.protocol.api_versions import API_VERSIONS
 from aiodps.emulator.protocol.messages import Identity, Operation, Request, Transport
-from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.service import Service
 from aiodps.pki import Credential
@@ -124,24 +123,13 @@ def test_disabled() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("allocation", "linked", "code"),
-    [
-        (Allocation(), (), 401001),
-        (Allocation(policy=AllocationPolicy.CUSTOM), (HUB,), 400207),
-    ],
-    ids=["no hub is linked", "no webhook is called"],
-)
-def test_failed(allocation: Allocation, linked: tuple[str, ...], code: int) -> None:
+def test_failed() -> None:
     """A device that no hub can take is told so by the poll, with 200."""
-    group = IndividualEnrollment(
-        registration_id="device-1", attestation=enrolled().attestation, allocation=allocation
-    )
-    response = provision(instance(group, linked_hubs=linked), KNOWN)
+    response = provision(instance(enrolled(), linked_hubs=()), KNOWN)
     state = response.body["registrationState"]
 
     assert (response.status_code, response.body["status"]) == (200, "failed")
-    assert (state["status"], state["errorCode"]) == ("failed", code)
+    assert (state["status"], state["errorCode"]) == ("failed", 401001)
     assert state["errorMessage"]
     assert "assignedHub" not in state
 

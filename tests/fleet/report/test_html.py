@@ -10,7 +10,8 @@ import pytest
 from tests.fleet.runs import run_folder
 
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.report.html import read_run, write_report
+from aiodps.fleet.report.compare import read_run
+from aiodps.fleet.report.html import write_report
 
 
 def test_from_memory_as_from_files(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import pytest
 from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import COMMAND, NASTY, run_folder
 from tests.fleet.samples import sample
+from tests.fleet.simulated import simulated_run
 
 from aiodps.fleet.measure.sample import Outcome
-from aiodps.fleet.report.html import read_run, write_comparison, write_report
-from aiodps.fleet.report.page import Run, render
+from aiodps.fleet.report.compare import Run, read_run
+from aiodps.fleet.report.html import write_comparison, write_report
+from aiodps.fleet.report.page import render
 from aiodps.fleet.report.summary import summarize
 
 FIGURE = re.compile(r'data-figure="([^"]+)">([^<]*)<')
@@ -66,7 +68,7 @@ def test_it_loads_nothing(tmp_path: Path) -> None:
 def test_nobody_breaks_out(tmp_path: Path) -> None:
     """What the service said, and what a folder is called, is text and nothing else."""
     run = read_run(run_folder(tmp_path))
-    page = render([Run(name=NASTY, summary=run.summary, samples=run.samples), run])
+    page = render([Run(name=NASTY, summary=run.summary, samples=run.samples)], [run])
 
     assert NASTY not in page
     assert page.count("<script>") == 2
@@ -77,7 +79,7 @@ def test_two_runs(tmp_path: Path) -> None:
     """Two runs stand side by side, each under its name, with what speaks against it."""
     one = run_folder(tmp_path / "before", transports=("rest",))
     other = run_folder(tmp_path / "after", transports=("rest",), limited=True)
-    write_comparison(one, other, tmp_path / "both.html")
+    write_comparison([read_run(one)], [read_run(other)], tmp_path / "both.html")
     page = (tmp_path / "both.html").read_text("utf-8")
     found = dict(FIGURE.findall(page))
 
@@ -113,8 +115,25 @@ def test_a_run_without_samples() -> None:
     assert "0 devices over no transport" in page
 
 
-@pytest.mark.parametrize("count", [0, 3])
-def test_one_or_two(tmp_path: Path, count: int) -> None:
-    """A report is on one run or on two."""
-    with pytest.raises(ValueError, match="one or two runs"):
+def test_several_runs_a_side(tmp_path: Path) -> None:
+    """Each run has its line, in the colour of its side; figures have verdicts."""
+    runs = [simulated_run(seed, devices=100) for seed in range(6)]
+    page = render(runs[:3], runs[3:])
+    colours = re.findall(r'<article style="--c: (#\w+)">', page)
+
+    assert "<h1>run-0 (3 runs) vs. run-3 (3 runs)</h1>" in page
+    assert (len(colours), len({*colours[:3]}), len({*colours[3:]}), len({*colours})) == (
+        6,
+        1,
+        1,
+        2,
+    )
+    assert '<td class="no difference shown">no difference shown</td>' in page
+    assert "what differs from run to run" in page
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_one_run_or_two_sides(tmp_path: Path, count: int) -> None:
+    """A report is on one run or on two sides."""
+    with pytest.raises(ValueError, match="one run, or about two sides"):
         render([read_run(run_folder(tmp_path))] * count)

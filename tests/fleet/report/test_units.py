@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aiodps.fleet.inference.estimate import Interval
 from aiodps.fleet.report import units
 
 
@@ -43,6 +44,7 @@ def test_the_others() -> None:
         "100 %",
     ]
     assert units.ratio(1.234) == "x 1.23"
+    assert [units.interval(Interval(0.984, 1.234)), units.interval(None)] == ["0.98-1.23", "-"]
     assert units.memory(3 * 2**20) == "3 MiB"
 
 

@@ -1,9 +1,10 @@
-"""`aiodps fleet compare`: a comparison of two runs."""
+"""`aiodps fleet compare`: a comparison of runs, with a verdict for each figure."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.text import Text
@@ -12,36 +13,71 @@ from aiodps.cli.fleet.output import ResultsCommand
 from aiodps.cli.fleet.report import report_module
 from aiodps.cli.fleet.table import show_comparison
 from aiodps.cli.output import err, out, print_json
-from aiodps.fleet.report.compare import cautions, compare_runs, run_names
-from aiodps.fleet.report.summary import read_summary
+from aiodps.fleet.report.compare import cautions, compare_runs, read_run, run_names
+
+_SEPARATOR: Final = "\0"
+"""Stands for `--`, which Click would take for its own; no path can be this."""
 
 
-@click.command(cls=ResultsCommand)
-@click.argument("left", metavar="A", type=click.Path(path_type=Path))
-@click.argument("right", metavar="B", type=click.Path(path_type=Path))
+class _CompareCommand(ResultsCommand):
+    """A command in which `--` separates the runs of two sides."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; options may stand on both sides of the separator."""
+        return super().parse_args(ctx, [_SEPARATOR if each == "--" else each for each in args])
+
+
+def _two_sides(
+    _context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]
+) -> tuple[list[Path], list[Path]]:
+    """Split the folders at the separator; two folders need none."""
+    if _SEPARATOR not in words and len(words) == 2:  # noqa: PLR2004
+        words = (words[0], _SEPARATOR, words[1])
+
+    sides = [
+        [Path(word) for word in group]
+        for is_separator, group in groupby(words, _SEPARATOR.__eq__)
+        if not is_separator
+    ]
+    if words.count(_SEPARATOR) != 1 or len(sides) != 2:  # noqa: PLR2004
+        raise click.BadParameter("give A B, or A... -- B... for several runs a side")
+
+    return sides[0], sides[1]
+
+
+@click.command(cls=_CompareCommand)
+@click.argument("sides", metavar="A... -- B...", nargs=-1, required=True, callback=_two_sides)
 @click.option(
     "--out",
     "page",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write one HTML report about both.",
+    help="Also write one HTML report about all runs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(*, left: Path, right: Path, page: Path | None, as_json: bool) -> None:
-    """Compare two runs: each figure of A and of B, and the ratio of B to A.
+def command(*, sides: tuple[list[Path], list[Path]], page: Path | None, as_json: bool) -> None:
+    """Compare runs: each figure of A and of B, the ratio of B to A, and a verdict.
 
-    A and B are run folders. Reasons not to compare them come first: different machines or
-    arrivals, or a run that was limited by its load generator.
+    One run a side:  aiodps fleet compare runs/a runs/b
+
+    Several:  aiodps fleet compare runs/a1 runs/a2 runs/a3 -- runs/b1 runs/b2 runs/b3
+
+    A verdict says whether B is better or worse by more than runs vary by themselves. Several runs
+    a side are compared by what differs from run to run (ten are many, three the fewest); with one
+    run a side, only what varies within a run is known. Reasons not to compare the runs come
+    first: different machines or arrivals, or a run that was limited by its load generator.
     """
-    one, other = (read_summary(folder / "summary.json") for folder in (left, right))
-    names = run_names(left, right)
-    comparisons = compare_runs(one, other, names=names)
-    warnings = cautions(dict(zip(names, (one, other), strict=True)))
+    folders = [*sides[0], *sides[1]]
+    names = run_names(folders)
+    runs = [read_run(folder, name=name) for folder, name in zip(folders, names, strict=True)]
+    left, right = runs[: len(sides[0])], runs[len(sides[0]) :]
+    comparisons = compare_runs(left, right)
+    warnings = cautions({run.name: run.summary for run in runs})
     if page is not None:
         report_module().write_comparison(left, right, page)
 
     if as_json:
-        print_json({"cautions": warnings, "comparisons": [asdict(one) for one in comparisons]})
+        print_json({"cautions": warnings, "comparisons": [each.to_json() for each in comparisons]})
         return
 
     for line in warnings:

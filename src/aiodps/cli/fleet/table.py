@@ -11,7 +11,7 @@ from rich.text import Text
 
 from aiodps.cli.output import out
 from aiodps.fleet.report import units
-from aiodps.fleet.report.compare import Comparison, Row
+from aiodps.fleet.report.compare import Comparison, Verdict
 from aiodps.fleet.report.summary import LATENCIES, Summary, pick
 
 _Format = Callable[[Any], str]
@@ -38,14 +38,34 @@ def show_summary(summary: Summary) -> None:
 
 
 def show_comparison(comparison: Comparison) -> None:
-    """Show the figures of two sides, and their ratios."""
-    table = _table("", comparison.left, comparison.right, "ratio")
+    """Show the figures of two sides, their ratios, and the verdicts."""
+    table = _table("", comparison.left, comparison.right, "ratio", "interval", "verdict")
+    for column, width in zip(table.columns, (13, 8, 8), strict=False):
+        # Long names are folded, so that 80 columns are enough.
+        column.no_wrap, column.overflow, column.min_width = False, "fold", width
+        column.max_width = max(width, 10)
+
     for row in comparison.rows:
         format_value = units.BY_UNIT[row.unit]
-        table.add_row(row.name, format_value(row.left), format_value(row.right), _ratio(row))
+        verdict = units.NO_VALUE if row.verdict is None else str(row.verdict)
+        table.add_row(
+            row.name,
+            format_value(row.left),
+            format_value(row.right),
+            units.ratio(row.ratio),
+            units.interval(row.interval),
+            Text(verdict, _VERDICT_STYLES.get(row.verdict, "dim")),
+        )
 
     out.print(table)
+    out.print(Text(comparison.basis, "dim"))
 
+
+_VERDICT_STYLES: Final[Mapping[Verdict | None, str]] = {
+    Verdict.BETTER: "green",
+    Verdict.WORSE: "red",
+    Verdict.NO_DIFFERENCE: "",
+}
 
 _SECTIONS: Final[tuple[Mapping[str, tuple[str, _Format]], ...]] = (
     {name: (name, units.count) for name in ("devices", "assigned", "failed", "interrupted")},
@@ -79,16 +99,6 @@ def _table(*columns: str) -> Table:
 
 def _failed(transports: Mapping[str, Summary]) -> list[int]:
     return [facts["failed"] for facts in transports.values()]
-
-
-def _ratio(row: Row) -> Text:
-    """Format a ratio; red if the right side is worse by a tenth, green if it is better."""
-    text = units.ratio(row.ratio)
-    if row.ratio is None or row.name == "devices":
-        return Text(text)
-
-    change = 1 / row.ratio if row.unit == "/s" and row.ratio else row.ratio
-    return Text(text, "red" if change > 1.1 else "green" if change < 1 / 1.1 else "")  # noqa: PLR2004
 
 
 def _show_errors(summary: Summary) -> None:

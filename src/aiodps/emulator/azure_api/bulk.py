@@ -15,7 +15,7 @@ from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.json_input import read_body
 from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
-from aiodps.emulator.service.enrollments.store import Enrollments
+from aiodps.emulator.service.service import Service
 from aiodps.errors import ConfigurationError
 
 LARGEST: Final = 10
@@ -35,16 +35,16 @@ class BulkOperation:
     """A bulk operation on enrollments of one kind.
 
     Args:
-        enrollments: Of the instance.
+        service: The instance.
         kind: Individual enrollments or groups.
         calls: The calls for one of them.
         now: Seconds since 1970.
     """
 
     def __init__(
-        self, enrollments: Enrollments, kind: Kind, calls: EnrollmentCalls, *, now: float
+        self, service: Service, kind: Kind, calls: EnrollmentCalls, *, now: float
     ) -> None:
-        self._enrollments = enrollments
+        self._service = service
         self._kind = kind
         self._calls = calls
         self._now = now
@@ -77,7 +77,7 @@ class BulkOperation:
     def _do(self, mode: BulkMode, item: Mapping[str, Any]) -> None:
         name = item[self._kind.id_member]
         if mode is BulkMode.DELETE:
-            self._enrollments.remove(self._calls.find(name))
+            self._service.enrollments.remove(self._calls.find(name))
             return
 
         if_match = _etag(item) if mode is BulkMode.UPDATE_IF_MATCH_ETAG else None
@@ -87,7 +87,7 @@ class BulkOperation:
         else:
             self._calls.find(name)
 
-        self._enrollments.put(wanted, if_match=if_match, now=self._now)
+        self._service.enroll(wanted, if_match=if_match, now=self._now)
 
 
 def _etag(item: Mapping[str, Any]) -> str:

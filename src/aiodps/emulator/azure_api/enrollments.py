@@ -24,6 +24,7 @@ from aiodps.emulator.service.enrollments.json import (
     show_mechanism,
 )
 from aiodps.emulator.service.enrollments.store import Enrollments
+from aiodps.emulator.service.service import Service
 from aiodps.errors import ConfigurationError
 
 
@@ -69,7 +70,7 @@ class EnrollmentCalls:
     """The calls for enrollments of one kind.
 
     Args:
-        enrollments: Of the instance.
+        service: The instance.
         kind: Individual enrollments or groups.
         request: With a supported api-version.
         state_of: Returns registration states, for individual enrollments.
@@ -78,14 +79,15 @@ class EnrollmentCalls:
 
     def __init__(
         self,
-        enrollments: Enrollments,
+        service: Service,
         kind: Kind,
         request: ManagementRequest,
         *,
         state_of: StateOf,
         now: float,
     ) -> None:
-        self._enrollments = enrollments
+        self._service = service
+        self._enrollments = service.enrollments
         self._kind = kind
         self._request = request
         self._api_version = request.api_version or ""
@@ -104,7 +106,7 @@ class EnrollmentCalls:
         if self._if_match is None:
             self.check_new(name)
 
-        stored = self._enrollments.put(wanted, if_match=self._if_match, now=self._now)
+        stored = self._service.enroll(wanted, if_match=self._if_match, now=self._now)
         return _ok(stored, show_enrollment(stored, api_version=self._api_version, keys=True))
 
     def delete(self, name: str) -> ManagementResponse:
@@ -157,15 +159,14 @@ class EnrollmentCalls:
         if not is_registration_id(name):
             raise Refusal(ErrorCode.INVALID_REQUEST, f"Invalid {self._kind.id_member}.")
 
-        inside = document.get(self._kind.id_member) or name
+        inside = document.get(self._kind.id_member)
         if not isinstance(inside, str) or inside.lower() != name.lower():
-            raise Refusal(
-                ErrorCode.BAD_REQUEST, f"{self._kind.id_member} is not that of the path."
-            )
+            problem = "is missing" if inside is None else "is not that of the path"
+            raise Refusal(ErrorCode.BAD_REQUEST, f"{self._kind.id_member} {problem}.")
 
         members = known_members(document, api_version=self._api_version)
         try:
-            return read_enrollment(members | {self._kind.id_member: inside}, source="enrollment")
+            return read_enrollment(members, source="enrollment")
         except ConfigurationError as exc:
             raise Refusal(ErrorCode.BAD_REQUEST, exc.message) from exc
 

@@ -97,9 +97,9 @@ class ServiceApi:
                 return _registration_calls(registrations, rest)
             case "enrollments" | "enrollmentgroups" as collection, rest:
                 kind = INDIVIDUAL if collection == "enrollments" else GROUP
-                enrollments, state_of = self._service.enrollments, registrations.state_of
-                calls = EnrollmentCalls(enrollments, kind, request, state_of=state_of, now=now)
-                bulk = BulkOperation(enrollments, kind, calls, now=now)
+                state_of = registrations.state_of
+                calls = EnrollmentCalls(self._service, kind, request, state_of=state_of, now=now)
+                bulk = BulkOperation(self._service, kind, calls, now=now)
                 return _enrollment_calls(calls, bulk, request, rest)
             case _:
                 return {}

@@ -65,6 +65,14 @@ class JsonObject:
         """
         return self._member(name, bool, "is neither true nor false")
 
+    def required_flag(self, name: str) -> bool:
+        """Return true or false, which is required.
+
+        Raises:
+            ConfigurationError: If it is missing or anything else.
+        """
+        return self._present(name, self.flag(name))
+
     def time(self, name: str) -> float | None:
         """Return a time (ISO 8601, of UTC) in seconds since 1970; None if it is absent or null.
 

@@ -151,11 +151,12 @@ def _part(read: Callable[[], str]) -> str:
 def _issuer_of(
     certificate: x509.Certificate, candidates: Iterable[x509.Certificate]
 ) -> x509.Certificate | None:
-    issuers = (each for each in candidates if is_signed_by(certificate, each) and _may_sign(each))
+    issuers = (each for each in candidates if is_signed_by(certificate, each) and may_sign(each))
     return next(issuers, None)
 
 
-def _may_sign(certificate: x509.Certificate) -> bool:
+def may_sign(certificate: x509.Certificate) -> bool:
+    """Whether the certificate says that it is a CA's."""
     try:
         return is_ca(certificate)
     except UNREADABLE:

@@ -20,6 +20,11 @@ from aiodps.emulator.protocol.formats import guid, is_registration_id
 from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response
 from aiodps.emulator.service.authentication.authenticate import Authenticator
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
+from aiodps.emulator.service.enrollment_rules import (
+    as_configuration_error,
+    check_ca_references,
+    check_enrollment,
+)
 from aiodps.emulator.service.enrollments.allocation import LinkedHubs
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.enrollments.store import Enrollment, Enrollments
@@ -50,6 +55,10 @@ class Service:
         store: Keeps all state over a restart; None for memory alone.
         throttle: Whether to enforce the published limits.
         strict: Whether to refuse what the service merely tolerates.
+
+    Raises:
+        ConfigurationError: If one of `enrollments` breaks a rule. References to CA certificates
+            are not among them: those are uploaded later.
     """
 
     def __init__(
@@ -65,16 +74,21 @@ class Service:
         throttle: bool = False,
         strict: bool = False,
     ) -> None:
+        initial = tuple(enrollments)
         self._rng = rng or random.SystemRandom()
         self.id_scope = id_scope
         self.retry_after = retry_after
         self.throttle = Throttle() if throttle else None
         self._strict = Strict(self.id_scope) if strict else None
-        self.enrollments: Enrollments = Enrollments(enrollments, rng=self._rng, store=store)
+        self.enrollments: Enrollments = Enrollments(initial, rng=self._rng, store=store)
         self.linked_hubs: LinkedHubs = LinkedHubs(linked_hubs)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
             if hub not in self.linked_hubs:
                 self.linked_hubs.append(hub)
+
+        for each in initial:
+            with as_configuration_error(each):
+                check_enrollment(each, hubs=self.linked_hubs)
 
         self.certificates: CaCertificates = CaCertificates(rng=self._rng, store=store)
         self.registrations: Registrations = Registrations(
@@ -87,6 +101,26 @@ class Service:
         self._authenticator = Authenticator(
             enrollments=self.enrollments, certificates=self.certificates
         )
+
+    def enroll(
+        self, enrollment: Enrollment, *, if_match: str | None = None, now: float
+    ) -> Enrollment:
+        """Add an enrollment, or replace the one with its id, if it keeps the rules.
+
+        Args:
+            enrollment: Its etag and dates are ignored.
+            if_match: As of `Enrollments.put`.
+            now: Seconds since 1970.
+
+        Returns:
+            The enrollment as stored.
+
+        Raises:
+            Refusal: 400, if it breaks a rule; 412, if the etag does not match.
+        """
+        check_enrollment(enrollment, hubs=self.linked_hubs)
+        check_ca_references(enrollment, certificates=self.certificates)
+        return self.enrollments.put(enrollment, if_match=if_match, now=now)
 
     def forget_devices(self) -> None:
         """Delete all registrations and hub devices, and reset the limits."""

@@ -1,20 +1,19 @@
-"""Writer of the report: one HTML file about one run, or about two side by side.
+"""Writer of the report: one HTML file about one run, or about two sides of runs.
 
 Needs the extra `[fleet]`; no other module of `aiodps.fleet` imports this one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from aiodps.fleet.measure.sample import read_samples
-from aiodps.fleet.report.compare import run_names
-from aiodps.fleet.report.summary import read_summary
+from aiodps.fleet.report.compare import Run, read_run
 from aiodps.fresh_files import write_fresh
 
 try:
-    from aiodps.fleet.report.page import Run, render
+    from aiodps.fleet.report.page import render
 except ModuleNotFoundError as _exc:
     if (_exc.name or "").partition(".")[0] not in {"bokeh", "jinja2", "markupsafe"}:
         raise
@@ -27,19 +26,6 @@ __all__ = ["PAGE", "Run", "read_run", "write_comparison", "write_report"]
 
 PAGE: Final = Path("report", "index.html")
 """Path of the report in the run folder."""
-
-
-def read_run(folder: Path, *, name: str | None = None) -> Run:
-    """Read summary and samples of a run; its default name is that of its folder.
-
-    Raises:
-        ConfigurationError: a file is missing, or has another version.
-    """
-    return Run(
-        name=folder.resolve().name if name is None else name,
-        summary=read_summary(folder / "summary.json"),
-        samples=tuple(read_samples(folder / "samples.csv")),
-    )
 
 
 def write_report(folder: Path, run: Run | None = None) -> Path:
@@ -60,15 +46,10 @@ def write_report(folder: Path, run: Run | None = None) -> Path:
     return path
 
 
-def write_comparison(left: Path, right: Path, path: Path) -> None:
-    """Write a report of two runs side by side.
+def write_comparison(left: Sequence[Run], right: Sequence[Run], path: Path) -> None:
+    """Write a report of two sides of runs.
 
     Raises:
-        ConfigurationError: one of the folders has no results of a run.
         OSError: the report could not be written.
     """
-    runs = [
-        read_run(folder, name=name)
-        for folder, name in zip((left, right), run_names(left, right), strict=True)
-    ]
-    write_fresh(path, render(runs))
+    write_fresh(path, render(left, right))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -23,7 +22,7 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aiodps.fleet.measure.sample import PHASES, Sample
+from aiodps.fleet.measure.sample import PHASES
 from aiodps.fleet.report import units
 from aiodps.fleet.report.charts import (
     COLOURS,
@@ -34,30 +33,32 @@ from aiodps.fleet.report.charts import (
     phase_charts,
     timeline_charts,
 )
-from aiodps.fleet.report.compare import Comparison, cautions, compare_runs, compare_transports
+from aiodps.fleet.report.compare import (
+    Comparison,
+    Run,
+    cautions,
+    compare_runs,
+    compare_transports,
+    side_name,
+)
 from aiodps.fleet.report.summary import LATENCIES, Summary, pick
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One run to report on."""
+def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
+    """Return the report of one run, or of two sides of runs, as one HTML page.
 
-    name: str
-    """Its label in a comparison."""
-    summary: Summary
-    samples: Sequence[Sample]
-
-
-def render(runs: Sequence[Run]) -> str:
-    """Return the report of one run, or of two side by side, as one HTML page.
+    Args:
+        left: The run, or the runs of the left side.
+        right: The runs of the right side; empty for a report of one run.
 
     Raises:
-        ValueError: there are no runs, or more than two.
+        ValueError: there is no run, or there are several but no right side.
     """
-    if not 0 < len(runs) <= 2:  # noqa: PLR2004
-        raise ValueError("a report is about one or two runs")
+    if not left or (len(left) > 1 and not right):
+        raise ValueError("a report is about one run, or about two sides")
 
-    series = _series(runs)
+    runs = [*left, *right]
+    series = _series(left, right)
     silence(MISSING_RENDERERS)  # if nothing was assigned, charts are empty
     script, charts = components(
         {
@@ -69,7 +70,7 @@ def render(runs: Sequence[Run]) -> str:
     )
     scripts = {"library": _library(), "script": script + _REPAINT_SCRIPT}
     page: str = _template().render(
-        title=_title(runs),
+        title=_title(left, right),
         verdict=_verdict(runs),
         cautions=cautions({run.name if len(runs) > 1 else "the run": run.summary for run in runs}),
         runs=[
@@ -79,7 +80,7 @@ def render(runs: Sequence[Run]) -> str:
         headline=_HEADLINE,
         percentiles=LATENCIES,
         parts=_parts(series),
-        comparisons=_comparisons(runs),
+        comparisons=_comparisons(left, right),
         version=version("aiodps"),
         style=Markup(resources.files(__package__).joinpath("style.css").read_text("utf-8")),  # noqa: S704 (our own file)
         policy=_policy(*scripts.values()),
@@ -153,6 +154,7 @@ def _template() -> Any:
         "duration": units.duration,
         "share": units.share,
         "ratio": units.ratio,
+        "interval": units.interval,
         "format": lambda value, unit: getattr(units, unit)(value),
         "pick": pick,
         "unit": lambda value, unit: units.BY_UNIT[unit](value),
@@ -160,39 +162,39 @@ def _template() -> Any:
     return environment.get_template("page.html")
 
 
-def _series(runs: Sequence[Run]) -> list[Series]:
-    alone = len(runs) == 1
+def _series(left: Sequence[Run], right: Sequence[Run]) -> list[Series]:
+    """List the transports of all runs; the runs of a side have the same colours."""
     found = [
-        (index, run, name, facts)
-        for index, run in enumerate(runs)
-        for name, facts in sorted(run.summary["transports"].items(), reverse=True)
+        (index, run, name)
+        for index, run in enumerate((*left, *right))
+        for name in sorted(run.summary["transports"], reverse=True)
     ]
+    kinds = list(dict.fromkeys((index < len(left), name) for index, _, name in found))
     return [
         Series(
-            label=name if alone else f"{run.name} {name}",
-            path=f"transports/{name}" if alone else f"{index}/transports/{name}",
-            colour=colour,
-            facts=facts,
+            label=f"{run.name} {name}" if right else name,
+            path=f"{index}/transports/{name}" if right else f"transports/{name}",
+            colour=COLOURS[kinds.index((index < len(left), name)) % len(COLOURS)],
+            facts=run.summary["transports"][name],
             samples=[sample for sample in run.samples if sample.transport == name],
         )
-        for (index, run, name, facts), colour in zip(found, COLOURS, strict=False)
+        for index, run, name in found
     ]
 
 
-def _comparisons(runs: Sequence[Run]) -> list[Comparison]:
-    if len(runs) == 1:
-        both = compare_transports(runs[0].summary)
-        return [both] if both else []
+def _comparisons(left: Sequence[Run], right: Sequence[Run]) -> list[Comparison]:
+    if right:
+        return compare_runs(left, right)
 
-    left, right = runs
-    return compare_runs(left.summary, right.summary, names=(left.name, right.name))
+    both = compare_transports(left[0])
+    return [both] if both else []
 
 
-def _title(runs: Sequence[Run]) -> str:
-    if len(runs) > 1:
-        return " vs. ".join(run.name for run in runs)
+def _title(left: Sequence[Run], right: Sequence[Run]) -> str:
+    if right:
+        return f"{side_name(left)} vs. {side_name(right)}"
 
-    transports = runs[0].summary["transports"]
+    transports = left[0].summary["transports"]
     devices = max((facts["devices"] for facts in transports.values()), default=0)
     plural = "" if devices == 1 else "s"
     names = " and ".join(sorted(transports, reverse=True)) or "no transport"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from aiodps.fleet.inference.estimate import Interval
+
 NO_VALUE: Final = "-"
 """Shown where there is no figure."""
 
@@ -47,6 +49,11 @@ def share(part: float | None) -> str:
 def ratio(value: float | None) -> str:
     """Format a ratio: x 1.23."""
     return NO_VALUE if value is None else f"x {value:.2f}"
+
+
+def interval(of_ratio: Interval | None) -> str:
+    """Format the interval of a ratio: 0.98-1.23."""
+    return NO_VALUE if of_ratio is None else f"{of_ratio.low:.2f}-{of_ratio.high:.2f}"
 
 
 def memory(size: float | None) -> str:

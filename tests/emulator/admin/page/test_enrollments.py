@@ -59,16 +59,16 @@ async def test_enrol_a_group() -> None:
     """By a CA, or by a CA certificate of the instance."""
     visitor = Visitor(instance(verified=[root()]))
     await visitor.post(
-        "/groups/new", NEW | {"id": "line 4/5"}, {"primary": intermediate().certificate_pem}
+        "/groups/new", NEW | {"id": "line-4:5"}, {"primary": intermediate().certificate_pem}
     )
     fields = {"id": "by-name", "attestation": "caReference", "ca": "ca-0", "enabled": "yes"}
     page = await visitor.post("/groups/new", fields)
 
-    assert "line 4/5" in page
+    assert "line-4:5" in page
     by_name = visitor.service.enrollments.group("by-name")
     assert by_name is not None
     assert isinstance(by_name.attestation, CaReferences)
-    assert "line 4/5" in await visitor.get("/groups/line%204%2F5")
+    assert "line-4:5" in await visitor.get("/groups/line-4%3A5")
 
 
 @pytest.mark.parametrize(

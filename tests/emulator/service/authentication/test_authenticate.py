@@ -259,7 +259,7 @@ def test_a_ca_below_proves_nothing_for_the_one_above() -> None:
 
 def test_a_group_by_reference() -> None:
     """A group may name a CA certificate of the instance, in any casing."""
-    enrollment = EnrollmentGroup.of_ca("CA-0", enrollment_group_id="by name")
+    enrollment = EnrollmentGroup.of_ca("CA-0", enrollment_group_id="by-name")
     trusted = instance(enrollment, verified=[root()])
     untrusted = instance(enrollment, unverified=[root()])
 
@@ -279,7 +279,7 @@ def test_the_secondary_reference_counts() -> None:
 
 def test_a_reference_to_nothing() -> None:
     """A group that names no certificate of the instance lets nobody in."""
-    enrollment = EnrollmentGroup.of_ca("gone", enrollment_group_id="by name")
+    enrollment = EnrollmentGroup.of_ca("gone", enrollment_group_id="by-name")
     service = instance(enrollment, verified=[root()])
 
     assert refused(register(service, shown(certify()))) == NO_MATCH

@@ -208,14 +208,9 @@ def test_a_webhook_that_fails() -> None:
     assert failed.body["registrationState"]["errorMessage"].endswith("status code: 500")
 
 
-@pytest.mark.parametrize(
-    ("enrollment", "hubs"),
-    [(custom(custom_allocation=None), (NEW,)), (custom(), ())],
-    ids=["no webhook", "no hub"],
-)
-def test_nobody_to_ask(enrollment: EnrollmentGroup, hubs: tuple[str, ...]) -> None:
-    """The registration has failed at once."""
-    service = instance(enrollment, linked_hubs=hubs)
+def test_no_hub_to_choose() -> None:
+    """The registration has failed at once, and no webhook is called."""
+    service = instance(custom(), linked_hubs=())
 
     assert state(service)["errorCode"] == 400207
     assert service.registrar.take_calls() == []

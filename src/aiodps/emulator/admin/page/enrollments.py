@@ -143,7 +143,7 @@ class EnrollmentsSection:
         if self._find(name) is not None:
             raise ConfigurationError(f"{name} exists already", setting="id")
 
-        self._service.enrollments.put(enrollment, now=time.time())
+        self._service.enroll(enrollment, now=time.time())
         return name
 
     async def _detail(self, request: Request) -> Response:

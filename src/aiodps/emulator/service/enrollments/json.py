@@ -125,7 +125,7 @@ def _check_others(members: JsonObject) -> None:
     members.object("optionalDeviceInformation")
     capabilities = members.object("capabilities")
     if capabilities is not None:
-        capabilities.flag("iotEdge")
+        capabilities.required_flag("iotEdge")
 
     for name in ("credentialPolicyName", "namespaceName", "certificateAuthorityName"):
         members.string(name)

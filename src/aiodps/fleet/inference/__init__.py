@@ -1,0 +1,1 @@
+"""Statistical inference: whether figures of runs differ by more than they vary."""
