@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import signal
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ import click
 import pytest
 from tests.fleet.report.test_results import run_folder
 
+from aiodps.cli.fleet.evaluation import EvaluationArguments
 from aiodps.cli.fleet.output import executor_for, fleet_exit_codes, report_results
 from aiodps.errors import ConfigurationError, JournalError, ResourceError
+from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import read_results
-from aiodps.fleet.report.thresholds import parse
 from aiodps.fleet.run.launch import Stop, process_pool
 
 
@@ -38,10 +40,12 @@ def test_exit_codes(
     if number is not None:
         stop.request(number)
 
-    thresholds = parse(fail_if) if fail_if else ()
     results = read_results(folder)
+    run = dataclasses.replace(results.run, evaluation=Evaluation(fail_if=fail_if))
+    results = dataclasses.replace(results, run=run)
+    arguments = EvaluationArguments()
 
-    assert report_results(folder, results, thresholds=thresholds, as_json=False, stop=stop) == code
+    assert report_results(folder, results, arguments=arguments, as_json=False, stop=stop) == code
     assert (folder / "summary.json").exists()
     told = capsys.readouterr().err
     assert "18 registrations have not ended" in told
@@ -53,7 +57,8 @@ def test_the_table_says_when_the_generator_was_the_limit(
 ) -> None:
     """And shows errors with their example."""
     folder = run_folder(tmp_path / "run")
-    report_results(folder, read_results(folder), thresholds=(), as_json=False, stop=Stop())
+    arguments = EvaluationArguments()
+    report_results(folder, read_results(folder), arguments=arguments, as_json=False, stop=Stop())
     text = capsys.readouterr().out
 
     assert "generator-limited: 99% of a core busy" in text

@@ -31,7 +31,15 @@ def test_for_machines(tmp_path: Path) -> None:
     facts = json.loads(done.stdout)
 
     assert done.exit_code == 99
-    assert facts["missed"] == ["errors>1%: mqtt has 2.5%", "errors>1%: rest has 2.5%"]
+    results = {(one["threshold"], one["of"]): one["passed"] for one in facts["thresholds"]}
+    assert results == {
+        ("errors>1%", "mqtt"): False,
+        ("errors>1%", "rest"): False,
+        ("p99>1m", "mqtt"): True,
+        ("p99>1m", "rest"): True,
+        ("unfinished>0", "the run"): True,
+        ("limited", "the generator"): True,
+    }
     assert Path(facts["report"]).exists()
 
 

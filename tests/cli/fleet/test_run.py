@@ -51,13 +51,16 @@ def test_an_emulator_and_both_transports(tmp_path: Path) -> None:
     ended = typed(
         *("run", "--emulator", "--devices", "6", "--transport", "rest,mqtt", "--burst"),
         *("--retry-after", "0", "--min-poll", "0", "--shards", "2", "--seed", "7", "--out", out),
-        *("--fail-if", "p99>60s,errors>0", "--json"),
+        *("--fail-if", "p99>60s,errors>0", "--allow-limited", "--json"),
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
     summary = json.loads(ended.stdout)
     assert summary["seed"] == 7
-    assert summary["missed"] == []
+    assert {one["threshold"] for one in summary["thresholds"]} == {
+        *("p99>60s", "errors>0", "unfinished>0"),
+    }
+    assert all(one["passed"] for one in summary["thresholds"])
     assert summary["states"] == {
         "planned": 0, "sent": 0, "operation": 0, "assigned": 12, "failed": 0,
     }  # fmt: skip
@@ -79,13 +82,25 @@ def test_an_emulator_and_both_transports(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("in_threads")
 def test_plain_lines_and_a_missed_threshold(tmp_path: Path) -> None:
     """Lines on stderr, the table on stdout, no escape codes; exit code 99 and by what."""
-    ended = invoked(tmp_path, "--fail-if", "register_requests>=1")
+    junit, page = tmp_path / "junit.xml", tmp_path / "page.md"
+    ended = invoked(
+        *(tmp_path, "--fail-if", "register_requests>=1", "--rate", "50", "--warm-up", "1ms"),
+        *("--junit", str(junit), "--markdown", str(page)),
+    )
 
     assert ended.exit_code == 99
     assert "3/3" in ended.stderr
     assert "p99" in ended.stderr
     assert "latency p99" in ended.stdout
-    assert "missed: register_requests>=1" in ended.stderr
+    rows = [" ".join(line.split()) for line in ended.stdout.splitlines()]
+    assert "register_requests>=1 mqtt 1 missed" in rows
+    assert "register_requests" in junit.read_text()
+    assert "register\\_requests" in page.read_text()
+    run = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (run["evaluation"]["fail_if"], run["evaluation"]["warm_up"]) == (
+        "register_requests>=1",
+        0.001,
+    )
     assert "\x1b" not in ended.output
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from aiodps.cli.fleet.evaluation import EvaluationArguments
 from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, report_results
 from aiodps.cli.fleet.run_options import JSON
 from aiodps.fleet.run.launch import Stop
@@ -25,4 +26,6 @@ def command(*, out: Path, parts: tuple[Path, ...], as_json: bool) -> None:
     run folder like any other.
     """
     results = merge(out, parts)
-    sys.exit(report_results(out, results, thresholds=(), as_json=as_json, stop=Stop()))
+    sys.exit(
+        report_results(out, results, arguments=EvaluationArguments(), as_json=as_json, stop=Stop())
+    )

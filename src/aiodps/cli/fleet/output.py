@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 import click
 from rich.text import Text
 
+from aiodps.cli.fleet.evaluation import EvaluationArguments
 from aiodps.cli.fleet.live import LiveDisplay
-from aiodps.cli.fleet.table import show_summary
+from aiodps.cli.fleet.table import show_summary, show_thresholds
 from aiodps.cli.option_groups import format_options
 from aiodps.cli.output import (
     BAD_INPUT,
@@ -31,7 +32,7 @@ from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import Results, write_results
 from aiodps.fleet.report.summary import Summary
-from aiodps.fleet.report.thresholds import MISSED, Threshold, missed
+from aiodps.fleet.report.thresholds import MISSED, missed
 from aiodps.fleet.run.launch import Stop, process_pool
 from aiodps.fleet.runs import resume_run
 
@@ -124,7 +125,7 @@ def executor_for(dask: str | None) -> Callable[[int], Executor]:
 def run_and_report(
     folder: Path,
     *,
-    thresholds: tuple[Threshold, ...],
+    arguments: EvaluationArguments,
     as_json: bool,
     dask: str | None = None,
     retry_failed: bool = False,
@@ -143,33 +144,33 @@ def run_and_report(
             on_phase=display.show_phase,
         )
 
-    return report_results(folder, results, thresholds=thresholds, as_json=as_json, stop=stop)
+    return report_results(folder, results, arguments=arguments, as_json=as_json, stop=stop)
 
 
 def report_results(
     folder: Path,
     results: Results,
     *,
-    thresholds: tuple[Threshold, ...],
+    arguments: EvaluationArguments,
     as_json: bool,
     stop: Stop,
 ) -> int:
     """Write and show the results; return the exit code."""
     summary = write_results(folder, results)
     page = _write_report(folder, summary, results.samples)
-    misses = missed(thresholds, summary) if summary["transports"] else []
+    arguments.export(summary, name=folder.resolve().name)
     if as_json:
-        print_json({**summary, "folder": str(folder), "missed": misses})
+        print_json({**summary, "folder": str(folder)})
     else:
         show_summary(summary)
+        show_thresholds(summary)
         err.print(Text(f"report: {page}" if page else _NO_REPORT, "dim"))
-        show_missed(misses)
         _show_next_step(folder, results)
 
     if stop.signal is not None and not results.complete:
         return BY_SIGTERM if stop.signal == signal.SIGTERM else BY_CTRL_C
 
-    if misses:
+    if missed(summary):
         return MISSED
 
     return REFUSED if results.failed or results.left else 0
@@ -191,12 +192,6 @@ def _write_report(folder: Path, summary: Summary, samples: Sequence[Sample]) -> 
             reason="unwritable",
             hint="free disk space, then write it with `aiodps fleet report`",
         ) from exc
-
-
-def show_missed(misses: Iterable[str]) -> None:
-    """Show the thresholds that were missed."""
-    for line in misses:
-        err.print(Text(f"missed: {line}", "bold red"))
 
 
 def _show_next_step(folder: Path, results: Results) -> None:

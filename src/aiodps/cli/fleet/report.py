@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 from pathlib import Path
@@ -10,18 +11,22 @@ from typing import Any
 
 import click
 
-from aiodps.cli.fleet.output import ResultsCommand, show_missed
-from aiodps.cli.fleet.run_options import JSON, THRESHOLDS
-from aiodps.cli.fleet.table import show_summary
+from aiodps.cli.fleet.evaluation import EvaluationArguments
+from aiodps.cli.fleet.output import ResultsCommand
+from aiodps.cli.fleet.run_options import EVALUATION, JSON
+from aiodps.cli.fleet.table import show_summary, show_thresholds
 from aiodps.cli.output import out, print_json
+from aiodps.errors import ConfigurationError
+from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.report.results import read_results, write_results
-from aiodps.fleet.report.thresholds import MISSED, missed, parse
+from aiodps.fleet.report.thresholds import MISSED, evaluate, missed
+from aiodps.fleet.report.window import in_window
 from aiodps.fleet.runs import exists
 
 
-@click.command(cls=ResultsCommand, params=[*THRESHOLDS, *JSON])
+@click.command(cls=ResultsCommand, params=[*EVALUATION, *JSON])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
+def command(*, folder: Path, as_json: bool, **given: Any) -> None:
     """Show the results of a run, and write its report: one HTML file that opens from disk.
 
     DIR is a run folder; the report is DIR/report/index.html. The results are read from the
@@ -29,29 +34,52 @@ def command(*, folder: Path, fail_if: str | None, as_json: bool) -> None:
 
     Exit codes: 0 written, 2 no run in DIR, 99 a threshold of --fail-if was missed.
     """
-    thresholds = parse(fail_if) if fail_if is not None else ()
+    arguments = EvaluationArguments.taken_from(given)
     report = report_module()
-    run = _read(folder, report)
+    run = _read(folder, report, arguments)
     page, summary = report.write_report(folder, run), run.summary
-    misses = missed(thresholds, summary)
+    arguments.export(summary, name=folder.resolve().name)
     if as_json:
-        print_json({**summary, "report": str(page), "missed": misses})
+        print_json({**summary, "report": str(page)})
     else:
         show_summary(summary)
+        show_thresholds(summary)
         out.print(f"report: {page}")
-        show_missed(misses)
 
-    sys.exit(MISSED if misses else 0)
+    sys.exit(MISSED if missed(summary) else 0)
 
 
-def _read(folder: Path, report: ModuleType) -> Any:
+def _read(folder: Path, report: ModuleType, arguments: EvaluationArguments) -> Any:
     """Read the results from the journals, or from earlier result files if there is no run."""
     if not exists(folder):
-        return report.read_run(folder)
+        return _evaluated(report.read_run(folder), arguments)
 
     results = read_results(folder)
+    run = results.run
+    evaluation = arguments.evaluation(run.evaluation, transports=run.options.transports)
+    results = dataclasses.replace(results, run=dataclasses.replace(run, evaluation=evaluation))
     summary = write_results(folder, results)
     return report.Run(name=folder.resolve().name, summary=summary, samples=results.samples)
+
+
+def _evaluated(run: Any, arguments: EvaluationArguments) -> Any:
+    """Return results that are read from files, with the thresholds that are given."""
+    if arguments.warm_up or arguments.cool_down:
+        raise ConfigurationError(
+            "the folder has no journals, from which other figures could be made",
+            setting="warm_up",
+            hint="leave out --warm-up and --cool-down",
+        )
+
+    if arguments.fail_if is None:
+        return run
+
+    transports = tuple(run.summary["transports"])
+    evaluation = arguments.evaluation(Evaluation(), transports=transports)
+    samples = in_window(run.samples, run.summary["window"])
+    results = evaluate(evaluation, run.summary, samples, transports=transports)
+    summary = {**run.summary, "thresholds": [dataclasses.asdict(each) for each in results]}
+    return dataclasses.replace(run, summary=summary)
 
 
 def report_module() -> ModuleType:

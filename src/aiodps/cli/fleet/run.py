@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from aiodps.cli.fleet.evaluation import EvaluationArguments
 from aiodps.cli.fleet.options import check_start, parse_shard, run_from_arguments
 from aiodps.cli.fleet.output import (
     EXIT_CODES,
@@ -19,17 +21,16 @@ from aiodps.cli.fleet.output import (
 from aiodps.cli.fleet.run_options import (
     ARRIVALS,
     DEVICES,
+    EVALUATION,
     MACHINES,
     OUTPUT,
     SERVICE,
-    THRESHOLDS,
     RunArguments,
 )
 from aiodps.cli.output import err
-from aiodps.fleet.report.thresholds import parse
 from aiodps.fleet.runs import create_run
 
-OPTIONS = [*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *THRESHOLDS, *OUTPUT]
+OPTIONS = [*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *EVALUATION, *OUTPUT]
 
 
 @click.command(cls=FleetCommand, epilog=EXIT_CODES, params=OPTIONS)
@@ -40,7 +41,6 @@ def command(
     start_at: float | None,
     dask: str | None,
     out: str | None,
-    fail_if: str | None,
     as_json: bool,
     **arguments: Any,
 ) -> None:
@@ -52,19 +52,19 @@ def command(
 
     To resume a run that was stopped or killed:  aiodps fleet resume DIR
     """
+    figures = EvaluationArguments.taken_from(arguments)
     only, shards = parse_shard(shard, shards)
     check_start(start_at)
     folder = Path(out or f"runs/{datetime.now(UTC):%Y%m%d-%H%M%S}")
     run = run_from_arguments(
         RunArguments(**arguments, shards=shards), folder, independent=only is not None
     )
-    thresholds = parse(fail_if, transports=run.options.transports) if fail_if is not None else ()
+    evaluation = figures.evaluation(run.evaluation, transports=run.options.transports)
     if not as_json:
         err.print(Text(f"checking {len(run.source.registration_ids())} devices", "dim"))
 
+    run = dataclasses.replace(run, evaluation=evaluation)
     create_run(folder, run, shards=None if only is None else [only])
     sys.exit(
-        run_and_report(
-            folder, thresholds=thresholds, as_json=as_json, dask=dask, start_at=start_at
-        )
+        run_and_report(folder, arguments=figures, as_json=as_json, dask=dask, start_at=start_at)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,7 @@ from aiodps.fleet.plan.arrivals import Spacing
 from aiodps.fleet.plan.spec import JournalMode
 
 DURATION = Duration()
+PATH = click.Path(path_type=Path, dir_okay=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +127,28 @@ MACHINES = in_group(
                   help="When to start, in seconds since 1970."),
     DASK,
 )  # fmt: skip
-THRESHOLDS = in_group(
-    "Thresholds",
-    GroupedOption(["--fail-if"], metavar="LIST",
-                  help="What must not happen, such as 'p99>5s,errors>0.1%'."),
-)  # fmt: skip
+EVALUATION = [
+    *in_group(
+        "Figures",
+        GroupedOption(["--warm-up"], type=DURATION, metavar="D",
+                      help="Leave out devices that should have started in the first D."),
+        GroupedOption(["--cool-down"], type=DURATION, metavar="D",
+                      help="The same for the last D, before the last start."),
+    ),
+    *in_group(
+        "Thresholds",
+        GroupedOption(["--fail-if"], metavar="LIST",
+                      help="What must not happen, such as 'p99>5s,errors>0.1%' or "
+                           "'within(5s)<99%'; exit code 99 if it does."),
+        GroupedOption(["--allow-limited"], is_flag=True, default=None,
+                      help="Let a run pass although its generator limited it."),
+        GroupedOption(["--junit"], type=PATH, metavar="FILE",
+                      help="Write the thresholds as JUnit XML."),
+        GroupedOption(["--markdown"], type=PATH, metavar="FILE",
+                      help="Append thresholds and figures as Markdown, such as to "
+                           "$GITHUB_STEP_SUMMARY."),
+    ),
+]  # fmt: skip
 JSON = in_group(
     "Output",
     GroupedOption(["--json", "as_json"], is_flag=True,

@@ -37,6 +37,29 @@ def show_summary(summary: Summary) -> None:
         out.print(Text(f"generator-limited: {'; '.join(generator['why'])}", "bold yellow"))
 
 
+def show_thresholds(summary: Summary) -> None:
+    """Show whether each threshold was kept, and the window that the figures are of."""
+    window = summary["window"]
+    if window is not None:
+        begin, end = (units.duration(window[name]) for name in ("from", "to"))
+        out.print(
+            f"figures of {begin} to {end}: {window['warm_up']:,} devices of the warm-up and "
+            f"{window['cool_down']:,} of the cool-down are left out, {window['failed']:,} failed"
+        )
+
+    if not summary["thresholds"]:
+        return
+
+    table = _table("threshold", "of", "value", "result")
+    for result in summary["thresholds"]:
+        value = units.BY_UNIT[result["unit"]](result["value"])
+        outcome = Text("passed", "green") if result["passed"] else Text("missed", "bold red")
+        reason = f": {result['reason']}" if result["reason"] else ""
+        table.add_row(result["threshold"], result["of"], value, outcome.append(reason))
+
+    out.print(table)
+
+
 def show_comparison(comparison: Comparison) -> None:
     """Show the figures of two sides, their ratios, and the verdicts."""
     table = _table("", comparison.left, comparison.right, "ratio", "interval", "verdict")

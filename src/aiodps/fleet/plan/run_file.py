@@ -16,6 +16,7 @@ from typing import Any, Final
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices, UnavailableDevices
+from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
 from aiodps.settings import Settings
@@ -23,8 +24,8 @@ from aiodps.settings import Settings
 NAME: Final = "run.json"
 DRAFT: Final = f".{NAME}"
 """What is written first: all that a process leaves that is killed while it writes."""
-VERSION: Final = 2
-"""Of the file format; 2 has `options` in place of `plan`."""
+VERSION: Final = 3
+"""Of the file format; 2 has `options` in place of `plan`, 3 has `evaluation`."""
 _ARRIVALS: Final[Mapping[str, type[Closed | Open | Staged | Burst]]] = {
     "closed": Closed,
     "open": Open,
@@ -71,6 +72,8 @@ class RunFile:
     created: str = field(default_factory=_now)
     """Date and time of creation, in UTC."""
     environment: Mapping[str, str] = field(default_factory=environment)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    """How the results are evaluated."""
     local_shards: tuple[int, ...] | None = None
     """Shards that run from this folder; None for all. The others run on other machines, and must
     not run here when the run is resumed."""
@@ -89,6 +92,7 @@ class RunFile:
             "options": options_as_json(self.options),
             "source": _source_as_json(self.source),
             "environment": self.environment,
+            "evaluation": asdict(self.evaluation),
             "local_shards": self.local_shards,
         }
         draft = folder / DRAFT
@@ -111,6 +115,7 @@ class RunFile:
                 command=data["command"],
                 created=data["created"],
                 environment=data["environment"],
+                evaluation=Evaluation(**data["evaluation"]),
                 local_shards=None if data["local_shards"] is None else tuple(data["local_shards"]),
             )
         except (OSError, ValueError, LookupError, TypeError) as exc:

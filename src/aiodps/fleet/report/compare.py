@@ -23,6 +23,7 @@ from aiodps.fleet.inference.estimate import (
 from aiodps.fleet.measure.sample import Outcome, Sample, read_samples
 from aiodps.fleet.report.figures import FIGURES, LEAST_RUNS, Figure
 from aiodps.fleet.report.summary import Summary, read_summary
+from aiodps.fleet.report.window import in_window
 
 CONFIDENCE: Final = 0.95
 """Confidence of all intervals of a comparison together: of twenty comparisons of a thing with
@@ -170,7 +171,7 @@ def _common_transports(runs: Sequence[Run]) -> list[str]:
 
 
 def _side(name: str, runs: Sequence[Run], transport: str, seed: int) -> _Side:
-    only = runs[0].samples if len(runs) == 1 else ()
+    only = in_window(runs[0].samples, runs[0].summary["window"]) if len(runs) == 1 else ()
     return _Side(
         name=f"{name} {transport}".strip(),
         facts=[run.summary["transports"][transport] for run in runs],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -42,6 +43,7 @@ from aiodps.fleet.report.compare import (
     side_name,
 )
 from aiodps.fleet.report.summary import LATENCIES, Summary, pick
+from aiodps.fleet.report.window import in_window
 
 
 def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
@@ -62,7 +64,7 @@ def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
     silence(MISSING_RENDERERS)  # if nothing was assigned, charts are empty
     script, charts = components(
         {
-            "percentiles": percentile_chart(series),
+            "percentiles": percentile_chart(_series(_in_window(left), _in_window(right))),
             **timeline_charts(series),
             **phase_charts(series),
         },
@@ -180,6 +182,10 @@ def _series(left: Sequence[Run], right: Sequence[Run]) -> list[Series]:
         )
         for index, run, name in found
     ]
+
+
+def _in_window(runs: Sequence[Run]) -> list[Run]:
+    return [replace(run, samples=in_window(run.samples, run.summary["window"])) for run in runs]
 
 
 def _comparisons(left: Sequence[Run], right: Sequence[Run]) -> list[Comparison]:

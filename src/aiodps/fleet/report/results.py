@@ -23,6 +23,8 @@ from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.journals import ShardJournal, read_journals
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
+from aiodps.fleet.report.thresholds import evaluate
+from aiodps.fleet.report.window import in_window, window_facts
 from aiodps.fresh_files import fresh_file
 
 
@@ -53,6 +55,15 @@ class Results:
     def left(self) -> int:
         """The number of registrations that have not ended."""
         return sum(not entry.state.final for entry in self.entries)
+
+    @property
+    def unfinished_here(self) -> int:
+        """The number of registrations left to this folder's shards.
+
+        A shard without a journal counts as one: it never started, and its devices are not known.
+        """
+        local = self.run.local_shards
+        return self.left + sum(local is None or shard in local for shard in self.missing)
 
     @property
     def failed(self) -> int:
@@ -106,11 +117,19 @@ def write_results(folder: Path, results: Results) -> Summary:
     Raises:
         JournalError: If a file cannot be written; the journals are complete.
     """
-    samples = results.samples
+    evaluation = results.run.evaluation
+    window = window_facts(results.samples, evaluation)
+    samples = in_window(results.samples, window)
     summary = summarize(samples, run_facts(results))
     summary["states"] = results.counts_by_state
+    summary["unfinished"] = results.unfinished_here
+    summary["window"] = window
+    transports = results.run.options.transports
+    summary["thresholds"] = [
+        asdict(each) for each in evaluate(evaluation, summary, samples, transports=transports)
+    ]
     try:
-        write_samples(folder / "samples.csv", samples)
+        write_samples(folder / "samples.csv", results.samples)
         latencies = [one.latency for one in samples if one.outcome is Outcome.ASSIGNED]
         write_hgrm(folder / "percentiles.hgrm", latencies)
         _write_assignments(folder / "assignments.csv", results.entries)

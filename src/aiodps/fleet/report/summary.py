@@ -59,7 +59,8 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
     Returns:
         `schema_version`, the facts, `duration` (first intended start to last end), `transports`
         (by name, see `_transport`), `sessions` and `shards` (see `aiodps.fleet.report.sessions`)
-        and `errors` (see `_errors`).
+        and `errors` (see `_errors`); `unfinished`, `window` and `thresholds` as of a run in which
+        all has ended, and that has none.
     """
     samples = list(samples)
     by_transport: dict[str, list[Sample]] = {}
@@ -81,6 +82,9 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
         "sessions": session_figures(facts.sessions, samples),
         "shards": shard_figures(facts.sessions, samples),
         "errors": _errors(samples),
+        "unfinished": 0,
+        "window": None,
+        "thresholds": [],
         "generator": {"limited": False, "why": [], **facts.generator},
         "environment": dict(facts.environment),
     }
