@@ -63,6 +63,8 @@ OPTIONS = [
                  metavar="S", help="Whole seconds devices are told to wait."),
     click.Option(["--throttle"], is_flag=True,
                  help="Enforce the service's published limits, with 429 beyond them."),
+    click.Option(["--remember-keys"], is_flag=True,
+                 help="Remember a device's symmetric key for 30 minutes, as the service does."),
     click.Option(["--strict"], is_flag=True,
                  help="Refuse what the service merely tolerates, and name the rule."),
     click.Option(["--harsh/--calm"], default=False,

@@ -60,6 +60,8 @@ class Emulator:
         retry_after: Whole seconds that devices are told to wait.
         throttle: Enforce the service's published limits: 1,000 registrations a minute, 5 polls
             in 10 seconds for each device, 1,000 service API requests a minute.
+        remember_keys: Remember the symmetric key that a device registers with for 30 minutes,
+            and refuse its other key meanwhile, as the service was seen to do.
         strict: Refuse what the service merely tolerates, as listed in `strict_rules`; each
             refusal names its rule.
         enrollments: Initial individual enrollments and groups, unless the state file has them;
@@ -122,6 +124,7 @@ class Emulator:
         assign_after: float = 0.0,
         retry_after: int = 3,
         throttle: bool = False,
+        remember_keys: bool = False,
         strict: bool = False,
         enrollments: Iterable[Enrollment] = (),
         linked_hubs: Iterable[str] = (),
@@ -171,6 +174,7 @@ class Emulator:
                 assign_after=assign_after,
                 retry_after=retry_after,
                 throttle=throttle,
+                remember_keys=remember_keys,
                 strict=strict,
                 enrollments=enrollments,
                 store=self._store,

@@ -20,6 +20,7 @@ from aiodps.emulator.protocol.formats import guid, is_registration_id
 from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response
 from aiodps.emulator.service.authentication.authenticate import Authenticator
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificates
+from aiodps.emulator.service.authentication.remembered_keys import RememberedKeys
 from aiodps.emulator.service.enrollment_rules import (
     as_configuration_error,
     check_ca_references,
@@ -55,6 +56,7 @@ class Service:
         store: Keeps all state over a restart; None for memory alone.
         throttle: Whether to enforce the published limits.
         strict: Whether to refuse what the service merely tolerates.
+        remember_keys: Whether to remember the symmetric key of a device for 30 minutes.
 
     Raises:
         ConfigurationError: If one of `enrollments` breaks a rule. References to CA certificates
@@ -73,6 +75,7 @@ class Service:
         store: Store | None = None,
         throttle: bool = False,
         strict: bool = False,
+        remember_keys: bool = False,
     ) -> None:
         initial = tuple(enrollments)
         self._rng = rng or random.SystemRandom()
@@ -80,6 +83,7 @@ class Service:
         self.retry_after = retry_after
         self.throttle = Throttle() if throttle else None
         self._strict = Strict(self.id_scope) if strict else None
+        self._keys = RememberedKeys() if remember_keys else None
         self.enrollments: Enrollments = Enrollments(initial, rng=self._rng, store=store)
         self.linked_hubs: LinkedHubs = LinkedHubs(linked_hubs)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
@@ -123,7 +127,7 @@ class Service:
         return self.enrollments.put(enrollment, if_match=if_match, now=now)
 
     def forget_devices(self) -> None:
-        """Delete all registrations and hub devices, and reset the limits."""
+        """Delete all registrations, hub devices and remembered keys, and reset the limits."""
         for registration_id in list(self.registrations.ids()):
             self.registrations.delete(registration_id)
 
@@ -131,6 +135,7 @@ class Service:
         self.registrar.take_calls()
         self.throttle = Throttle() if self.throttle else None
         self._strict = Strict(self.id_scope) if self._strict else None
+        self._keys = RememberedKeys() if self._keys else None
 
     def handle(self, request: Request, *, identity: Identity, now: float) -> Response:
         """Answer a device's request, whatever it is; never raises.
@@ -231,6 +236,9 @@ class Service:
         enrollment = self._authenticator.authenticate(
             request, identity, now=now, known_group=known
         )
+        if self._keys is not None:
+            self._keys.check(request, identity, enrollment, now=now)
+
         if self._strict is not None:
             self._strict.check_time(request, record, now=now)
 

@@ -83,12 +83,16 @@ class SharedAccessSignature:
         return self.expiry + CLOCK_SKEW < now
 
     def is_signed_with(self, keys: Iterable[bytes]) -> bool:
-        """Whether one of the keys made the signature, compared in constant time."""
+        """Whether one of the keys made the signature."""
+        return self.signing_key(keys) is not None
+
+    def signing_key(self, keys: Iterable[bytes]) -> bytes | None:
+        """Return the key that made the signature, compared in constant time, or None."""
         for key in keys:
             if hmac.compare_digest(hmac.digest(key, self.signed, "sha256"), self.signature):
-                return True
+                return key
 
-        return False
+        return None
 
 
 def derive_key(group_key: bytes, registration_id: str) -> bytes:
@@ -172,11 +176,26 @@ def is_signed_by_member(
     Casing of registration ids is ignored, but matters for the derived key. What the service uses
     is not known, so both are accepted: the id as in this request, and in lower case.
     """
+    return token.is_signed_with(_derived(keys, registration_id))
+
+
+def signing_key(
+    token: SharedAccessSignature, keys: SymmetricKeys, *, member: str | None
+) -> bytes | None:
+    """Return the key that made the signature, or None.
+
+    Args:
+        token: Of the device.
+        keys: Of its enrollment.
+        member: Its registration id, if they are a group's keys; None if they are its own.
+    """
+    return token.signing_key(_decoded(keys) if member is None else _derived(keys, member))
+
+
+def _derived(keys: SymmetricKeys, registration_id: str) -> list[bytes]:
     lower = registration_id.lower()
     spellings = (lower,) if lower == registration_id else (registration_id, lower)
-    return token.is_signed_with(
-        [derive_key(key, spelling) for key in _decoded(keys) for spelling in spellings]
-    )
+    return [derive_key(key, spelling) for key in _decoded(keys) for spelling in spellings]
 
 
 def mistaken_group_key(
