@@ -167,6 +167,33 @@ async def test_the_wait_that_was_asked_for(run: Run) -> None:
 
 
 @on_virtual_asyncio
+async def test_the_wait_that_nobody_asked_for(run: Run) -> None:
+    """The same, with 2 s between polls at least: that is this side's own, a phase of its own."""
+    asked = (0, 3, 7)
+    service = KnownService(lambda n, _: Answer(register=0.1, poll=0.1, retry_after=asked[n % 3]))
+    fleet = await run(service, count=30, arrivals=Open(rate=20), min_poll_interval=2.0)
+
+    assert fleet.each(latency) == pytest.approx([0.2 + max(asked[n % 3], 2) for n in range(30)])
+    assert fleet.summary()["waited"]["requested"]["mean"] == pytest.approx(10 / 3)
+    floors = [0.0 if asked[n % 3] else 2.0 for n in range(30)]
+    assert fleet.each(lambda s: s.phases.get("poll_floor", 0.0)) == pytest.approx(floors)
+
+
+@on_virtual_asyncio
+async def test_what_was_asked_for_is_waited_for_once(run: Run) -> None:
+    """Asked to wait 3 s; then connections are refused for 4 s, which nobody asked for."""
+    service = KnownService(
+        lambda *_: Answer(register=0.1, poll=0.1, retry_after=3, closes=True), refuses=(3.0, 7.1)
+    )
+    fleet = await run(service, count=10, arrivals=Burst())
+
+    for sample in fleet.samples:
+        assert sample.phases["wait"] == pytest.approx(3.0)
+        assert sample.latency == pytest.approx(0.1 + 3.0 + sample.backoff + 0.1)
+        assert sample.backoff > 4.0
+
+
+@on_virtual_asyncio
 async def test_one_to_four_polls(run: Run) -> None:
     """Each poll is counted, on both sides, and each costs the wait before it."""
     service = KnownService(

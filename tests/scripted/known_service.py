@@ -57,6 +57,8 @@ class Answer:
     """What the responses before that ask for; None for nothing."""
     error: int | None = None
     """Status of an error in response to the register request, with that `retry_after`."""
+    closes: bool = False
+    """Whether the service closes the connection after its response to the register request."""
 
 
 Plan: TypeAlias = Callable[[int, float], Answer]
@@ -162,9 +164,11 @@ class KnownService:
             await reader._exactly(int(length or 0))
             path = head.split()[1]
             device = path.split("/")[3]
-            status, wait, body = await self._answer(device, registers="/register?" in path)
+            registers = "/register?" in path
+            status, wait, body = await self._answer(device, registers=registers)
             waits = {} if wait is None else {"Retry_After": str(wait)}
             await stream.send(answer(status, body, **waits))
+            self._close_after(device, registers=registers)
 
     async def _talk_mqtt(self, stream: _Stream) -> None:
         reader = MqttClient(stream)
@@ -183,12 +187,13 @@ class KnownService:
             status, wait, content = await self._answer(device, registers=registers)
             more = "" if wait is None else f"&retry-after={wait}"
             await stream.send(asked.answer(status, content, more=more))
+            self._close_after(device, registers=registers)
 
     async def _answer(self, name: str, *, registers: bool) -> tuple[int, int | None, bytes]:
         """Respond to one request in time: with a status, the wait that is asked for, and a body."""
-        device = int(name.rpartition("-")[2])
+        device = _number(name)
         self._note("register" if registers else "poll", device)
-        planned = self._plan(device, anyio.current_time() - self._zero)
+        planned = self._planned(device)
         await self._respond_after(planned.register if registers else planned.poll)
         if registers and planned.error is not None:
             return planned.error, planned.retry_after, _error(planned.error)
@@ -199,6 +204,13 @@ class KnownService:
 
         state = {"registrationId": name, "deviceId": name, "assignedHub": "hub.azure-devices.net"}
         return 200, None, _body("assigned", registrationState={**state, "status": "assigned"})
+
+    def _close_after(self, name: str, *, registers: bool) -> None:
+        if registers and self._planned(_number(name)).closes:
+            raise ConnectionAbortedError
+
+    def _planned(self, device: int) -> Answer:
+        return self._plan(device, anyio.current_time() - self._zero)
 
     async def _respond_after(self, seconds: float) -> None:
         """Let time pass until a response is due, and until the service is no longer silent."""
@@ -228,6 +240,11 @@ class _Stream:
 
     async def send(self, data: bytes, /) -> None:
         await dial.run_nonblocking(self._sock, lambda: self._sock.send(data))
+
+
+def _number(name: str) -> int:
+    """Read the number of a device from its registration id."""
+    return int(name.rpartition("-")[2])
 
 
 def _client_id(connect: tuple[int, bytes]) -> str:
