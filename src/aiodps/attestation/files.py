@@ -22,6 +22,11 @@ class AttestationFiles:
     symmetric_key_file: Path | None = None
     group_key_file: Path | None = None
 
+    @property
+    def given(self) -> bool:
+        """Whether there is any file."""
+        return self != AttestationFiles()
+
     def load(self, registration_id: str | None) -> Attestation:
         """Read the files.
 

@@ -1,16 +1,18 @@
 """The emulator of one run, with a CA that issues the certificates of its devices.
 
 Its files lie next to the run folder, in `NAME.emulator`, readable by their owner only, because
-the CA's key is among them; the run folder itself holds no secret. They are kept as long as the
-run can be resumed, and removed when it is complete.
+the keys of CA and group are among them; the run folder itself holds no secret. They are kept as
+long as the run can be resumed, and removed when it is complete.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -25,7 +27,7 @@ from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.devices import GeneratedDevices
 from aiodps.fleet.plan.spec import RunOptions
 from aiodps.pki import Authority
-from aiodps.pki.files import CredentialFiles
+from aiodps.pki.files import CredentialFiles, create_file
 
 STARTUP_TIMEOUT: Final = 20.0
 """Seconds until the emulator must be ready."""
@@ -51,13 +53,23 @@ class LocalEmulator:
     def _ca(self) -> CredentialFiles:
         return CredentialFiles(directory=self.folder, name=_CA)
 
+    @property
+    def _group_key(self) -> Path:
+        return self._path("group.key")
+
     def create(self) -> None:
-        """Create the CA and its enrollment group, unless they exist."""
+        """Create a CA and a symmetric key, each with its enrollment group, unless they exist."""
         if self._ca.certificate.exists():
             return
 
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         root = Authority.root(_CA)
+        key = base64.b64encode(secrets.token_bytes(64)).decode()
+        create_file(self._group_key, key.encode(), mode=0o600, overwrite=True)
+        with_keys = {
+            "enrollmentGroupId": "devices-with-keys",
+            "attestation": {"type": "symmetricKey", "symmetricKey": {"primaryKey": key}},
+        }
         group = {
             "enrollmentGroupId": "devices",
             "attestation": {
@@ -69,11 +81,14 @@ class LocalEmulator:
                 },
             },
         }
-        self._path("enrollments.json").write_text(json.dumps([group]), encoding="utf-8")
+        self._path("enrollments.json").write_text(json.dumps([group, with_keys]), encoding="utf-8")
         self._ca.write(root, overwrite=True)
 
-    def devices(self, count: int) -> GeneratedDevices:
-        """Return devices whose certificates the CA issues."""
+    def devices(self, count: int, *, with_keys: bool = False) -> GeneratedDevices:
+        """Return devices with certificates of the CA, or with keys of the group."""
+        if with_keys:
+            return GeneratedDevices(count=count, group_key_file=self._group_key)
+
         return GeneratedDevices(
             count=count, certificate=self._ca.certificate, private_key=self._ca.private_key
         )

@@ -12,6 +12,8 @@ from aiodps.cli.fleet.options import check_start, parse_shard, run_from_argument
 from aiodps.cli.fleet.run import command
 from aiodps.cli.fleet.run_options import RunArguments
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.plan.devices import GeneratedDevices
+from aiodps.fleet.plan.manifest_devices import ManifestDevices
 from aiodps.fleet.plan.run_file import RunFile
 
 
@@ -78,3 +80,23 @@ def test_a_start_in_the_past() -> None:
             check_start(at)
 
         assert caught.value.setting == "start_at"
+
+
+def test_devices_with_keys(tmp_path: Path) -> None:
+    """With an emulator the kind, with a manifest the group's key; not both ways at once."""
+    path, key = tmp_path / "m.csv", tmp_path / "group.key"
+    path.write_text("registration_id\ndev-1\n")
+    earnest = ("--manifest", str(path), "--id-scope", "0ne1", "--group-key-file", str(key))
+    generated = made("--emulator", "--attestation", "symmetric-key").source
+    listed = made(*earnest).source
+
+    assert isinstance(generated, GeneratedDevices)
+    assert isinstance(listed, ManifestDevices)
+    assert (generated.certificate, listed.group_key_file) == (None, key)
+    for words in (
+        ("--emulator", "--group-key-file", str(key)),
+        (*earnest, "--attestation", "x509"),
+        (*earnest, "--ca", "ca", "--ca-key", "key", "--keys-out", str(tmp_path)),
+    ):
+        with pytest.raises(ConfigurationError):
+            made(*words)

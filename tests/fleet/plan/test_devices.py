@@ -9,18 +9,20 @@ import pytest
 from tests.certificates import expired, root
 from tests.emulated import attestation
 from tests.fleet.fleets import given
+from tests.sas_vectors import DERIVED
 
+from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.errors import CertificateError, ConfigurationError
 from aiodps.fleet.plan.devices import Device, GeneratedDevices, InMemoryDevices
-from aiodps.pki.files import CredentialFiles
+from aiodps.pki.files import CredentialFiles, create_file
 
 
-def issued(folder: Path, count: int, **more: str) -> GeneratedDevices:
+def issued(folder: Path, count: int, *, prefix: str = "device") -> GeneratedDevices:
     """Make devices of a CA in a folder."""
     files = CredentialFiles(directory=folder, name="ca")
     files.write(root(), overwrite=True)
     return GeneratedDevices(
-        count=count, certificate=files.certificate, private_key=files.private_key, **more
+        count=count, certificate=files.certificate, private_key=files.private_key, prefix=prefix
     )
 
 
@@ -35,6 +37,28 @@ def test_devices_are_issued_where_they_are_needed(tmp_path: Path) -> None:
     assert [device.attestation.registration_id for device in loaded] == [
         *("device-00002", "device-00000"),
     ]
+
+
+def test_keys_are_derived_where_they_are_needed(tmp_path: Path) -> None:
+    """In memory, each for its own device; nothing but the file's name is pickled."""
+    vector = DERIVED["C"]
+    path = tmp_path / "group.key"
+    create_file(path, vector.group_key.encode(), mode=0o600, overwrite=False)
+    source = GeneratedDevices(count=2, group_key_file=path)
+    pickled = pickle.dumps(source)
+    (device,) = pickle.loads(pickled).load([1])
+
+    assert vector.group_key.encode() not in pickled
+    assert isinstance(device.attestation, SymmetricKey)
+    assert device.attestation.registration_id == device.registration_id == "device-00001"
+    assert [each.name for each in tmp_path.iterdir()] == ["group.key"]
+
+
+@pytest.mark.parametrize("more", [{}, {"certificate": Path("a"), "group_key_file": Path("b")}])
+def test_one_kind_of_credential(more: dict[str, Path]) -> None:
+    """Certificates or keys."""
+    with pytest.raises(ConfigurationError):
+        GeneratedDevices(count=1, **more)  # type: ignore[arg-type]  # names of paths
 
 
 def test_names_are_as_long_as_the_number(tmp_path: Path) -> None:

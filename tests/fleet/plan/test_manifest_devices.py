@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
 import stat
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.certificates import intermediate, root, write
+from tests.sas_vectors import DERIVED
 
+from aiodps.attestation.base import Attestation
+from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
 from aiodps.input_files.reading import InsecureKeyFileWarning
-from aiodps.pki.files import CredentialFiles
+from aiodps.pki.files import CredentialFiles, create_file
 
 
 def listed(
-    folder: Path, *rows: dict[str, object], issuer: Issuer | None = None
+    folder: Path,
+    *rows: dict[str, object],
+    issuer: Issuer | None = None,
+    group_key_file: Path | None = None,
 ) -> ManifestDevices:
     """Write a list and read it."""
     path = folder / "devices.jsonl"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    return ManifestDevices.read(path, issuer=issuer)
+    return ManifestDevices.read(path, issuer=issuer, group_key_file=group_key_file)
 
 
 def row(folder: Path, name: str) -> dict[str, object]:
@@ -81,7 +89,7 @@ def test_every_bad_credential_is_named(tmp_path: Path) -> None:
     ]
     assert [line.split(":")[0] for line in lines] == ["2", "3", "4", "5"]
     for line, reason in zip(
-        lines, ("cannot be read", "CN is", "does not belong", "no CA to issue"), strict=True
+        lines, ("cannot be read", "CN is", "does not belong", "neither a CA"), strict=True
     ):
         assert reason in line
 
@@ -116,6 +124,55 @@ def test_a_ca_issues_what_is_missing_once(tmp_path: Path) -> None:
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
     (device,) = devices.load([0])
     assert device.attestation.registration_id == "dev-1"
+
+
+def key_file(folder: Path, name: str, key: str) -> Path:
+    """Write a symmetric key."""
+    path = folder / name
+    create_file(path, key.encode(), mode=0o600, overwrite=False)
+    return path
+
+
+def test_symmetric_keys(tmp_path: Path) -> None:
+    """A device's own key from its file, or derived from the group's, in memory alone."""
+    vector = DERIVED["C"]
+    key_file(tmp_path, "own.key", vector.key)
+    group_key_file = key_file(tmp_path, "group.key", vector.group_key)
+    own: dict[str, object] = {"registration_id": "dev-1", "symmetric_key_file": "own.key"}
+    derived: dict[str, object] = {"registration_id": vector.registration_id}
+    devices = listed(tmp_path, own, derived, group_key_file=group_key_file)
+    devices.prepare([0, 1])
+    before = sorted(tmp_path.iterdir())
+    carried = pickle.dumps(devices)
+    loaded = pickle.loads(carried).load([0, 1])
+
+    assert vector.group_key.encode() not in carried
+    assert sorted(tmp_path.iterdir()) == before
+    assert [device.registration_id for device in loaded] == ["dev-1", vector.registration_id]
+    expected = SymmetricKey(registration_id="dev-1", key=vector.key)
+    tokens = {token(each) for each in (*(device.attestation for device in loaded), expected)}
+    assert len(tokens) == 1
+
+
+def token(attestation: Attestation) -> str | None:
+    """Ask for the same token of each."""
+    return anyio.run(functools.partial(attestation.authorization, "a", expires=1))
+
+
+def test_bad_keys_are_named(tmp_path: Path) -> None:
+    """As bad certificates are: each with its line."""
+    key_file(tmp_path, "bad.key", "no key")
+    devices = listed(
+        tmp_path,
+        {"registration_id": "dev-1", "symmetric_key_file": "bad.key"},
+        row(tmp_path, "dev-2") | {"symmetric_key_file": "bad.key"},
+    )
+    with pytest.raises(ManifestError) as caught:
+        devices.prepare([0, 1])
+
+    first, second = caught.value.bad_rows
+    assert "is not base64" in first
+    assert "different credentials" in second
 
 
 def test_only_what_is_asked_for_is_issued(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ def test_what_is_written_is_read_back(arrivals: Arrivals, tmp_path: Path) -> Non
     run.write(tmp_path)
     assert RunFile.read(tmp_path) == run
 
+    with_keys = GeneratedDevices(count=5, group_key_file=Path("/group.key"))
+    keyed = dataclasses.replace(run, source=with_keys)
+    keyed.write(tmp_path)
+    assert RunFile.read(tmp_path) == keyed
+
     apart = dataclasses.replace(run, local_shards=(3,))
     apart.write(tmp_path)
     assert RunFile.read(tmp_path) == apart

@@ -23,10 +23,10 @@ from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
 from aiodps.fleet.run.launch import start_has_passed
 from aiodps.settings import Settings
 
-_WITH_EMULATOR: Final = ("devices", "duration", "assign_after", "retry_after")
+_WITH_EMULATOR: Final = ("devices", "attestation", "duration", "assign_after", "retry_after")
 _WITH_MANIFEST: Final = (
     *("manifest", "id_scope", "endpoint", "rest_port", "mqtt_port", "trust", "hub_suffixes"),
-    *("ca", "ca_key", "ca_key_password_file", "keys_out"),
+    *("ca", "ca_key", "ca_key_password_file", "keys_out", "group_key_file"),
 )
 
 
@@ -45,7 +45,9 @@ def run_from_arguments(arguments: RunArguments, folder: Path, *, independent: bo
     options = _options(arguments, independent=independent)
     if arguments.emulator:
         count = generated_count(arguments, options)
-        source: DeviceSource = LocalEmulator.for_run(folder).devices(count)
+        emulator = LocalEmulator.for_run(folder)
+        with_keys = arguments.attestation == "symmetric-key"
+        source: DeviceSource = emulator.devices(count, with_keys=with_keys)
     else:
         source = _manifest_devices(arguments, folder)
         check_stages(options, len(source.registration_ids()))
@@ -159,6 +161,18 @@ def _manifest_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
             f"--{missing[0].replace('_', '-')} is missing",
             setting=missing[0],
             hint="to issue certificates, give --ca, --ca-key and --keys-out; else none of them",
+        )
+
+    if arguments.group_key_file is not None:
+        if arguments.ca is not None:
+            raise ConfigurationError(
+                "--ca and --group-key-file are two ways to give devices a credential",
+                setting="group_key_file",
+                hint="leave one of them out",
+            )
+
+        return ManifestDevices.read(
+            manifest, group_key_file=Path(arguments.group_key_file).absolute()
         )
 
     if arguments.ca is None or arguments.ca_key is None or arguments.keys_out is None:

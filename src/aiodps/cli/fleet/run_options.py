@@ -21,6 +21,7 @@ class RunArguments:
 
     emulator: bool
     devices: int | None
+    attestation: str | None
     assign_after: float | None
     retry_after: int | None
     manifest: str | None
@@ -34,6 +35,7 @@ class RunArguments:
     ca_key: str | None
     ca_key_password_file: str | None
     keys_out: str | None
+    group_key_file: str | None
     transport: str
     concurrency: int | None
     rate: float | None
@@ -57,6 +59,8 @@ DEVICES = in_group(
                   help="Start an emulator on this machine, and generate devices."),
     GroupedOption(["--devices"], type=int, metavar="N",
                   help="Number of devices, with --emulator. Default: 100."),
+    GroupedOption(["--attestation"], type=click.Choice(["x509", "symmetric-key"]),
+                  help="How devices authenticate, with --emulator. Default: x509."),
     GroupedOption(["--assign-after"], type=float, metavar="S",
                   help="Seconds the emulator takes to assign a device."),
     GroupedOption(["--retry-after"], type=int, metavar="S",
@@ -69,6 +73,9 @@ DEVICES = in_group(
                   help="Password of the CA's key, in the first line."),
     GroupedOption(["--keys-out"], metavar="DIR",
                   help="Folder for issued certificates and their keys."),
+    GroupedOption(["--group-key-file"], metavar="FILE",
+                  help="Key of an enrollment group, from which those of devices without a "
+                       "credential are derived."),
 )  # fmt: skip
 SERVICE = in_group(
     "Service",

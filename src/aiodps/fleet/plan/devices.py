@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from aiodps.attestation.base import Attestation
+from aiodps.attestation.symmetric_key import HmacKey, SymmetricKey, read_key
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import unusable
@@ -80,9 +82,12 @@ class GeneratedDevices:
     """Devices of a run against an emulator, with certificates and keys in memory only."""
 
     count: int
-    certificate: Path
-    """The CA that issues them."""
-    private_key: Path
+    certificate: Path | None = None
+    """The CA that issues their certificates; None if they have symmetric keys."""
+    private_key: Path | None = None
+    """Its private key."""
+    group_key_file: Path | None = None
+    """The symmetric key from which theirs are derived; None if they have certificates."""
     prefix: str = "device"
     """The first part of their registration ids."""
 
@@ -90,6 +95,9 @@ class GeneratedDevices:
         """Check the count and the prefix."""
         if type(self.count) is not int or not 0 < self.count <= MAX_DEVICES:
             raise unusable("devices", self.count, f"a number from 1 to {MAX_DEVICES}")
+
+        if (self.certificate is None) is (self.group_key_file is None):
+            raise unusable("attestation", None, "either a CA or the key of a group")
 
         check_registration_id(self._registration_id(self.count - 1))
 
@@ -101,9 +109,18 @@ class GeneratedDevices:
         """Do nothing: certificates are issued when they are loaded."""
 
     def load(self, indices: Sequence[int]) -> list[Device]:
-        """Issue a certificate to each device."""
-        authority = read_authority(certificate=self.certificate, private_key=self.private_key)
-        return [_issue(authority, self._registration_id(index)) for index in indices]
+        """Issue a certificate to each device, or derive its key."""
+        make = self._maker()
+        names = map(self._registration_id, indices)
+        return [Device(registration_id=name, attestation=make(name)) for name in names]
+
+    def _maker(self) -> Callable[[str], Attestation]:
+        if self.certificate is not None and self.private_key is not None:
+            authority = read_authority(certificate=self.certificate, private_key=self.private_key)
+            return functools.partial(_issue, authority)
+
+        assert self.group_key_file is not None  # noqa: S101 (checked at the start)
+        return functools.partial(member, read_key(self.group_key_file))
 
     def _registration_id(self, index: int) -> str:
         return f"{self.prefix}-{index:0{max(5, len(str(self.count - 1)))}}"
@@ -131,14 +148,16 @@ class UnavailableDevices:
         return []
 
 
-def _issue(authority: Authority, registration_id: str) -> Device:
+def _issue(authority: Authority, registration_id: str) -> X509:
     credential = authority.device(registration_id)
-    return Device(
-        registration_id=registration_id,
-        attestation=X509.from_bytes(
-            certificate=credential.chain_pem, private_key=credential.private_key_pem
-        ),
+    return X509.from_bytes(
+        certificate=credential.chain_pem, private_key=credential.private_key_pem
     )
+
+
+def member(group_key: HmacKey, registration_id: str) -> SymmetricKey:
+    """Return the attestation of a device in the enrollment group with this key."""
+    return SymmetricKey.member(group_key, registration_id=registration_id)
 
 
 def check_registration_ids(registration_ids: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ registration_id     required
 certificate         the device's certificate, with its intermediates if any (PEM or DER)
 private_key         its private key; not needed if the certificate's file holds it
 key_password_file   a file with the key's password in the first line
+symmetric_key_file  a file with the device's symmetric key, in place of a certificate
 payload             a JSON object for the custom allocation webhook
 """
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from aiodps.attestation.files import AttestationFiles
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.models import JsonObject
 from aiodps.protocol.identifiers import check_registration_id
@@ -30,9 +32,10 @@ FIELDS: Final = (
     "certificate",
     "private_key",
     "key_password_file",
+    "symmetric_key_file",
     "payload",
 )
-_PATHS: Final = ("certificate", "private_key", "key_password_file")
+_PATHS: Final = ("certificate", "private_key", "key_password_file", "symmetric_key_file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +45,8 @@ class Row:
     line: int
     """Line number in the file, from 1."""
     registration_id: str
-    certificate: Path | None = None
-    """None if a CA is to issue one."""
-    private_key: Path | None = None
-    key_password_file: Path | None = None
+    files: AttestationFiles = AttestationFiles()  # noqa: RUF009 (frozen)
+    """Of its credential; none if a CA is to issue a certificate, or a key is to be derived."""
     payload: JsonObject | None = field(default=None, repr=False)
 
 
@@ -158,7 +159,7 @@ def _row(line: int, fields: object, folder: Path) -> Row:
         line=line,
         registration_id=check_registration_id(given.get("registration_id", "")),
         payload=check_payload(given.get("payload")),
-        **paths,
+        files=AttestationFiles(**paths),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import time
@@ -11,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiodps.attestation.symmetric_key import HmacKey, read_key
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
-from aiodps.fleet.plan.devices import Device
+from aiodps.fleet.plan.devices import Device, member
 from aiodps.fleet.plan.manifest import ManifestError, Row, failing_rows, read_manifest
 from aiodps.input_files.reading import InsecureKeyFileWarning
 from aiodps.input_files.text import read_password
@@ -41,23 +43,28 @@ class ManifestDevices:
     digest: str
     """SHA-256 of the manifest."""
     issuer: Issuer | None = None
-    """Issues certificates for rows without one; None if no CA was given."""
+    """Issues certificates for rows without a credential; None if no CA was given."""
+    group_key_file: Path | None = None
+    """Symmetric key of a group, from which those of rows without a credential are derived, in
+    memory; None if none was given."""
     rows: tuple[Row, ...] | None = field(default=None, repr=False)
     """None until the file is read; not pickled: other processes read the manifest themselves."""
 
     @classmethod
-    def read(cls, path: Path, *, issuer: Issuer | None = None) -> ManifestDevices:
+    def read(
+        cls, path: Path, *, issuer: Issuer | None = None, group_key_file: Path | None = None
+    ) -> ManifestDevices:
         """Read a manifest.
 
         Raises:
             ManifestError: If rows cannot be used; it lists all of them.
             ConfigurationError: If the file cannot be read.
         """
-        unread = cls(path=path, digest="", issuer=issuer)
+        unread = cls(path=path, digest="", issuer=issuer, group_key_file=group_key_file)
         with warnings.catch_warnings(action="ignore", category=InsecureKeyFileWarning):
             digest, rows = read_manifest(path, check=unread._check)
 
-        return cls(path=path.absolute(), digest=digest, issuer=issuer, rows=rows)
+        return dataclasses.replace(unread, path=path.absolute(), digest=digest, rows=rows)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without the rows."""
@@ -65,6 +72,7 @@ class ManifestDevices:
             "path": self.path,
             "digest": self.digest,
             "issuer": self.issuer,
+            "group_key_file": self.group_key_file,
         }
         return functools.partial(ManifestDevices, **arguments), ()
 
@@ -82,7 +90,8 @@ class ManifestDevices:
         self._issue([rows[index] for index in indices])
         with warnings.catch_warnings(record=True) as open_keys:
             warnings.simplefilter("always")
-            errors = list(failing_rows([rows[index] for index in indices], self._device))
+            check = functools.partial(self._device, self._group_key())
+            errors = list(failing_rows([rows[index] for index in indices], check))
 
         if errors:
             raise ManifestError(self.path, errors)
@@ -99,7 +108,8 @@ class ManifestDevices:
         """Read the credentials of devices."""
         rows = self._rows()
         with warnings.catch_warnings(action="ignore", category=InsecureKeyFileWarning):
-            return [self._device(rows[index]) for index in indices]
+            group_key = self._group_key()
+            return [self._device(group_key, rows[index]) for index in indices]
 
     def _rows(self) -> tuple[Row, ...]:
         if self.rows is not None:
@@ -118,18 +128,22 @@ class ManifestDevices:
 
     def _check(self, row: Row) -> None:
         """Check the credential of a row, unless it is yet to be issued."""
-        if row.certificate is not None or self.issuer is None:
-            self._device(row)
+        if row.files.given or self.issuer is None:
+            self._device(self._group_key(), row)
 
-    def _device(self, row: Row) -> Device:
+    def _group_key(self) -> HmacKey | None:
+        return None if self.group_key_file is None else read_key(self.group_key_file)
+
+    def _device(self, group_key: HmacKey | None, row: Row) -> Device:
         """Read the credential of a row, and check it as the client would."""
-        certificate, private_key = row.certificate, row.private_key
-        if certificate is None:
+        if row.files.given:
+            attestation = row.files.load(row.registration_id)
+        elif group_key is not None:
+            attestation = member(group_key, row.registration_id)
+        else:
             files = self._files(row)
-            certificate, private_key = files.chain, files.private_key
+            attestation = X509.from_files(files.chain, files.private_key)
 
-        password = _password(row.key_password_file)
-        attestation = X509.from_files(certificate, private_key, password=password)
         attestation.check(registration_id=row.registration_id, wall_time=time.time())
         return Device(
             registration_id=row.registration_id, attestation=attestation, payload=row.payload
@@ -138,16 +152,17 @@ class ManifestDevices:
     def _files(self, row: Row) -> CredentialFiles:
         if self.issuer is None:
             raise ConfigurationError(
-                "the certificate is missing, and there is no CA to issue one",
+                "the credential is missing, and there is neither a CA nor a group's key",
                 setting="certificate",
-                hint="give a certificate in the row, or --ca, --ca-key and --keys-out",
+                hint="give a certificate or a symmetric_key_file in the row, or --group-key-file, "
+                "or --ca, --ca-key and --keys-out",
             )
 
         return CredentialFiles(directory=self.issuer.keys, name=row.registration_id)
 
     def _issue(self, rows: Sequence[Row]) -> None:
         """Issue a certificate to each device that has none, unless an earlier call did."""
-        missing = [row for row in rows if row.certificate is None]
+        missing = [row for row in rows if not row.files.given]
         issuer = self.issuer
         if not missing or issuer is None:
             return

@@ -173,9 +173,10 @@ def _read_arrivals(data: dict[str, Any]) -> Arrivals:
 
 def _source_as_json(source: DeviceSource) -> dict[str, Any]:
     match source:
-        case ManifestDevices(path=path, digest=digest, issuer=issuer):
+        case ManifestDevices(path=path, digest=digest, issuer=issuer, group_key_file=key):
             ca = None if issuer is None else asdict(issuer)
-            return {"kind": "manifest", "path": path, "digest": digest, "issuer": ca}
+            manifest = {"path": path, "digest": digest, "issuer": ca, "group_key_file": key}
+            return {"kind": "manifest", **manifest}
         case GeneratedDevices():
             return {"kind": "generated", **asdict(source)}
         case _:
@@ -186,12 +187,9 @@ def _read_source(data: dict[str, Any]) -> DeviceSource:
     fields = dict(data)
     match fields.pop("kind"):
         case "manifest":
-            issuer = fields["issuer"]
-            return ManifestDevices(
-                path=Path(fields["path"]),
-                digest=fields["digest"],
-                issuer=None if issuer is None else Issuer(**_as_paths(issuer)),
-            )
+            issuer = fields.pop("issuer")
+            ca = None if issuer is None else Issuer(**_as_paths(issuer))
+            return ManifestDevices(**_as_paths(fields), issuer=ca)
         case "generated":
             return GeneratedDevices(**_as_paths(fields))
         case _:
@@ -199,7 +197,7 @@ def _read_source(data: dict[str, Any]) -> DeviceSource:
 
 
 def _as_paths(fields: dict[str, Any]) -> dict[str, Any]:
-    names = {"certificate", "private_key", "keys", "key_password_file"}
+    names = {"path", "certificate", "private_key", "keys", "key_password_file", "group_key_file"}
     return {
         name: Path(value) if name in names and value is not None else value
         for name, value in fields.items()

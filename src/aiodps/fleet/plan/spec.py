@@ -33,7 +33,7 @@ _AZURE_DOMAINS: Final = (
 )
 _PER_DEVICE_SETTINGS: Final = (
     *("registration_id", "certificate", "private_key", "key_password_file"),
-    *("transport", "port"),
+    *("symmetric_key_file", "group_key_file", "transport", "port"),
 )
 
 
