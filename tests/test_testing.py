@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,9 @@ def test_an_individual_key_is_the_enrollments(
 
     assert enrollment.attestation.primary == device.symmetric_key
     assert str(device.symmetric_key) not in repr(device)
+    assert device.symmetric_key_file is not None
+    assert device.symmetric_key_file.read_text(encoding="utf-8") == device.symmetric_key
+    assert stat.S_IMODE(device.symmetric_key_file.stat().st_mode) == 0o600
 
 
 def test_a_derived_key_comes_from_the_groups(

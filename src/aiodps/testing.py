@@ -45,6 +45,8 @@ class Device:
     """PEM, not encrypted; None if it has a symmetric key."""
     symmetric_key: str | None = field(default=None, repr=False)
     """Base64; None if it has a certificate."""
+    symmetric_key_file: Path | None = None
+    """The same in a file; None if it has a certificate."""
 
 
 class RunningEmulator:
@@ -198,7 +200,7 @@ class DeviceFactory:
         else:
             key = self._group_key if group else _new_key()
             own = derived_key(key, name) if group else key
-            device = Device(registration_id=name, symmetric_key=own)
+            device = self._write_key(own, name)
             keys = {"primaryKey": key, "secondaryKey": _new_key()}
             mechanism = {"type": "symmetricKey", "symmetricKey": keys}
 
@@ -222,6 +224,12 @@ class DeviceFactory:
         key_file.touch(mode=0o600)
         key_file.write_bytes(credential.private_key_pem)
         return Device(registration_id=name, certificate_file=certificate_file, key_file=key_file)
+
+    def _write_key(self, key: str, name: str) -> Device:
+        path = self._directory / f"{self._made}_symmetric.key"
+        path.touch(mode=0o600)
+        path.write_text(key, encoding="utf-8")
+        return Device(registration_id=name, symmetric_key=key, symmetric_key_file=path)
 
 
 def _x509(kind: str, credential: Credential) -> dict[str, Any]:

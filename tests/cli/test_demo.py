@@ -24,12 +24,12 @@ def demo(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_for_people() -> None:
-    """Six devices, each step as it happens, a table, what to type next, and 0."""
+    """Ten devices, each step as it happens, a table, what to type next, and 0."""
     done = demo()
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("demo.azure-devices.net") == 6
-    assert done.stderr.count("assigned (") == 6
+    assert done.stdout.count("demo.azure-devices.net") == 10
+    assert done.stderr.count("assigned (") == 10
     assert "possession proved, verified: True" in done.stderr
     assert "next:" in done.stdout
 
@@ -42,7 +42,7 @@ def test_for_machines(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert {(one["path"], one["transport"]) for one in facts["devices"]} == {
         (way, transport)
-        for way in ("individual", "root", "intermediate")
+        for way in ("individual", "root", "intermediate", "key", "group-key")
         for transport in ("rest", "mqtt")
     }
     assert all(0 < one["phases"]["wait"] < one["seconds"] for one in facts["devices"])

@@ -11,7 +11,7 @@ import click
 
 COMMANDS = {
     "certs": "Create and show test certificates.",
-    "demo": "Provision six devices against an emulator on this machine.",
+    "demo": "Provision ten devices against an emulator on this machine.",
     "emulator": "Run a Device Provisioning Service on this machine.",
     "fleet": "Provision many devices, and measure how long each takes.",
     "keys": "Make and derive symmetric keys.",

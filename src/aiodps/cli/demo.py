@@ -22,7 +22,7 @@ import rich.box
 from rich.table import Table
 from rich.text import Text
 
-from aiodps.attestation.x509 import X509
+from aiodps.cli.demo_devices import Bench, Device
 from aiodps.cli.output import StepPrinter, err, errors_as_exit_codes, out, print_json
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError, ProvisioningError
@@ -30,8 +30,7 @@ from aiodps.models import Assignment, Phase
 from aiodps.network.tls_contexts import fresh_context
 from aiodps.network.trust import Trust
 from aiodps.observe import PhaseTimes, Step
-from aiodps.pki import Authority, Credential
-from aiodps.pki.files import CredentialFiles
+from aiodps.pki import Credential
 
 STARTUP = 60.0
 """Seconds in which the emulator must be ready on a busy machine."""
@@ -40,20 +39,6 @@ _ARM = (
     "/subscriptions/demo/resourceGroups/demo/providers/Microsoft.Devices"
     "/provisioningServices/demo/certificates/demo-root"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A device of the demo: a kind of enrollment and a transport."""
-
-    way: str
-    transport: str
-    credential: Credential
-
-    @property
-    def registration_id(self) -> str:
-        """The device's registration id."""
-        return self.credential.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,66 +51,16 @@ class Outcome:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """The demo's certificates, and the folder of their files."""
-
-    folder: Path
-    root: Authority
-    intermediate: Authority
-    devices: tuple[Device, ...]
-
-    @classmethod
-    def make(cls, folder: Path) -> Bench:
-        """Make root, intermediate and six devices, and write their files."""
-        root = Authority.root("demo-root")
-        intermediate = root.intermediate("demo-intermediate")
-        issuers = {"individual": root, "root": root, "intermediate": intermediate}
-        devices = tuple(
-            Device(way, transport, issuer.device(f"{way}-{transport}"))
-            for way, issuer in issuers.items()
-            for transport in ("rest", "mqtt")
-        )
-        credentials = {
-            "demo-root": root,
-            "demo-intermediate": intermediate,
-            **{device.registration_id: device.credential for device in devices},
-        }
-        for name, credential in credentials.items():
-            CredentialFiles(directory=folder, name=name).write(credential, overwrite=True)
-
-        return cls(folder=folder, root=root, intermediate=intermediate, devices=devices)
-
-    def enrollments(self) -> list[dict[str, Any]]:
-        """Return the enrollments as the service API writes them."""
-        individual = [
-            {"registrationId": each.registration_id,
-             "attestation": _x509("clientCertificates", each.credential)}
-            for each in self.devices
-            if each.way == "individual"
-        ]  # fmt: skip
-        # The service goes up the chain of a device and takes the first group it finds.
-        groups = [
-            {"enrollmentGroupId": name, "attestation": _x509("signingCertificates", authority)}
-            for name, authority in (("root", self.root), ("intermediate", self.intermediate))
-        ]
-        return [*individual, *groups]
-
-
-def _x509(kind: str, credential: Credential) -> dict[str, Any]:
-    certificate = {"certificate": credential.certificate_pem.decode()}
-    return {"type": "x509", "x509": {kind: {"primary": certificate}}}
-
-
 @click.command()
 @click.option("--out", metavar="DIR", help="Keep certificates and enrollments in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(*, out: str | None, as_json: bool) -> None:
-    """Provision six devices with an emulator in its own process.
+    """Provision ten devices with an emulator in its own process.
 
-    Makes a root, an intermediate and device certificates, proves possession of the root, enrolls
-    the devices, and provisions one of each kind: {individual
-    enrollment, group by root CA, group by intermediate CA} x {rest, mqtt}.
+    Makes a root, an intermediate, device certificates and symmetric keys, proves possession of the
+    root, enrolls the devices, and provisions one of each kind: {certificate of an individual
+    enrollment, of a group by root CA, of a group by intermediate CA, key of an individual
+    enrollment, key derived from a group's} x {rest, mqtt}.
     """
     with errors_as_exit_codes(as_json=as_json), _folder(out) as folder:
         began = time.monotonic()
@@ -150,7 +85,7 @@ def _folder(kept: str | None) -> Iterator[Path]:
 
 
 async def _demo(folder: Path, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
-    _say(talk, "certificates: a root, an intermediate, six devices (EC P-256)")
+    _say(talk, "credentials: a root, an intermediate, six certificates (EC P-256), four keys")
     bench = Bench.make(folder)
     _say(talk, "emulator: starting in its own process")
     async with _emulator(bench) as server:
@@ -160,7 +95,7 @@ async def _demo(folder: Path, talk: bool) -> list[Outcome]:  # noqa: FBT001 (any
             f"id scope {server['id_scope']}",
         )
         await _prove_possession(bench, server, talk=talk)
-        _say(talk, "devices: provisioning six at once\n")
+        _say(talk, "devices: provisioning ten at once\n")
         return await _provision_all(bench, server, talk=talk)
 
 
@@ -250,7 +185,7 @@ async def _provision_all(bench: Bench, server: dict[str, Any], *, talk: bool) ->
 
     async def one(device: Device) -> None:
         try:
-            outcomes[device.registration_id] = await _provision(bench, server, device, printer)
+            outcomes[device.registration_id] = await _provision(server, device, printer)
         except ProvisioningError as error:
             failures.append(error)
 
@@ -265,9 +200,8 @@ async def _provision_all(bench: Bench, server: dict[str, Any], *, talk: bool) ->
 
 
 async def _provision(
-    bench: Bench, server: dict[str, Any], device: Device, printer: StepPrinter | None
+    server: dict[str, Any], device: Device, printer: StepPrinter | None
 ) -> Outcome:
-    files = CredentialFiles(directory=bench.folder, name=device.registration_id)
     client = ProvisioningClient(
         id_scope=server["id_scope"],
         endpoint=server["host"],
@@ -285,7 +219,7 @@ async def _provision(
 
     began = time.monotonic()
     assignment = await client.provision(
-        attestation=X509.from_files(files.chain, files.private_key), on_step=watch
+        attestation=device.files.load(device.registration_id), on_step=watch
     )
     return Outcome(device, assignment, times, time.monotonic() - began)
 

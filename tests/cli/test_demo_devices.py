@@ -1,0 +1,27 @@
+"""The devices of the demo are what their enrollments say."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+from aiodps.attestation.symmetric_key import SymmetricKey
+from aiodps.attestation.x509 import X509
+from aiodps.cli.demo_devices import Bench
+from aiodps.emulator.service.enrollments.store import read_enrollments
+
+
+def test_devices_and_enrollments(tmp_path: Path) -> None:
+    """Each can be loaded from its files, and belongs to one enrollment or group."""
+    bench = Bench.make(tmp_path)
+    enrolled = {each.id for each in read_enrollments(json.dumps(bench.enrollments()).encode())}
+    kinds = [type(each.files.load(each.registration_id)) for each in bench.devices]
+
+    assert kinds == [X509] * 6 + [SymmetricKey] * 4
+    assert enrolled == {
+        *("individual-rest", "individual-mqtt", "key-rest", "key-mqtt"),
+        *("root", "intermediate", "group-key"),
+    }
+    keys = [*tmp_path.glob("*.key"), *tmp_path.glob("*_key.pem")]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in keys} == {0o600}
