@@ -67,9 +67,14 @@ def test_an_emulator_and_both_transports(tmp_path: Path) -> None:
     for name in ("rest", "mqtt"):
         assert summary["transports"][name]["register_requests"] == 6
 
-    assert {"summary.json", "samples.csv", "percentiles.hgrm", "assignments.csv", "run.json"} <= {
-        path.name for path in out.iterdir()
-    }
+    assert {
+        "summary.json",
+        "samples.csv",
+        "histograms",
+        "timeline.csv",
+        "assignments.csv",
+        "run.json",
+    } <= {path.name for path in out.iterdir()}
     with (out / "assignments.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 7
 

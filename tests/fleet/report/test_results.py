@@ -65,7 +65,7 @@ def test_everything_is_written(tmp_path: Path) -> None:
     assert summary["generator"]["limited"]
     assert summary["generator"]["why"] == ["99% of a core busy"]
     assert list(read_samples(folder / "samples.csv")) == results.samples
-    assert (folder / "percentiles.hgrm").read_text()
+    assert (folder / "histograms" / "latency-mqtt.hgrm").read_text()
     with (folder / "assignments.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [
             ["registration_id", "device_id", "assigned_hub"],

@@ -17,10 +17,10 @@ from aiodps.cli.fleet.run_options import EVALUATION, JSON
 from aiodps.cli.fleet.table import show_summary, show_thresholds
 from aiodps.cli.output import out, print_json
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.measure.window import in_window
 from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.report.results import read_results, write_results
 from aiodps.fleet.report.thresholds import MISSED, evaluate, missed
-from aiodps.fleet.report.window import in_window
 from aiodps.fleet.runs import exists
 
 

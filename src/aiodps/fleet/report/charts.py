@@ -14,11 +14,11 @@ from typing import Any, Final
 from bokeh.models import ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NoOverlap
 from bokeh.plotting import figure
 
+from aiodps.fleet.export.timeline import Slot, slot_width, timeline
 from aiodps.fleet.measure.percentiles import curve
 from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
 from aiodps.fleet.report import units
 from aiodps.fleet.report.summary import Summary
-from aiodps.fleet.report.timeline import Slot, slot_width, timeline
 
 COLOURS: Final = ("#3b82c4", "#e08a3c", "#2a9d8f", "#9a6fd0")
 """Colours of the series, in their order."""

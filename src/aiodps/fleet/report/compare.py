@@ -21,9 +21,9 @@ from aiodps.fleet.inference.estimate import (
     ratio_interval,
 )
 from aiodps.fleet.measure.sample import Outcome, Sample, read_samples
+from aiodps.fleet.measure.window import in_window
 from aiodps.fleet.report.figures import FIGURES, LEAST_RUNS, Figure
 from aiodps.fleet.report.summary import Summary, read_summary
-from aiodps.fleet.report.window import in_window
 
 CONFIDENCE: Final = 0.95
 """Confidence of all intervals of a comparison together: of twenty comparisons of a thing with

@@ -24,6 +24,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aiodps.fleet.measure.sample import PHASES
+from aiodps.fleet.measure.window import in_window
 from aiodps.fleet.report import units
 from aiodps.fleet.report.charts import (
     COLOURS,
@@ -43,7 +44,6 @@ from aiodps.fleet.report.compare import (
     side_name,
 )
 from aiodps.fleet.report.summary import LATENCIES, Summary, pick
-from aiodps.fleet.report.window import in_window
 
 
 def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:

@@ -13,18 +13,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from aiodps.errors import JournalError
+from aiodps.fleet.export.histograms import write_histograms
+from aiodps.fleet.export.timeline_files import write_timeline
 from aiodps.fleet.journal.journal import Entry, State
 from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.csv_cells import to_cell
 from aiodps.fleet.measure.generator_load import GeneratorLoad, worst
-from aiodps.fleet.measure.percentiles import write_hgrm
-from aiodps.fleet.measure.sample import Outcome, Sample, write_samples
+from aiodps.fleet.measure.sample import Sample, write_samples
+from aiodps.fleet.measure.window import in_window, window_facts
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.journals import ShardJournal, read_journals
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
 from aiodps.fleet.report.thresholds import evaluate
-from aiodps.fleet.report.window import in_window, window_facts
 from aiodps.fresh_files import fresh_file
 
 
@@ -112,15 +113,18 @@ def results_of(
 
 
 def write_results(folder: Path, results: Results) -> Summary:
-    """Write samples, percentiles, assignments and summary; return the summary.
+    """Write samples, histograms, timeline, assignments and summary; return the summary.
 
     Raises:
         JournalError: If a file cannot be written; the journals are complete.
     """
     evaluation = results.run.evaluation
-    window = window_facts(results.samples, evaluation)
+    window = window_facts(
+        results.samples, warm_up=evaluation.warm_up, cool_down=evaluation.cool_down
+    )
     samples = in_window(results.samples, window)
-    summary = summarize(samples, run_facts(results))
+    facts = run_facts(results)
+    summary = summarize(samples, facts)
     summary["states"] = results.counts_by_state
     summary["unfinished"] = results.unfinished_here
     summary["window"] = window
@@ -130,8 +134,8 @@ def write_results(folder: Path, results: Results) -> Summary:
     ]
     try:
         write_samples(folder / "samples.csv", results.samples)
-        latencies = [one.latency for one in samples if one.outcome is Outcome.ASSIGNED]
-        write_hgrm(folder / "percentiles.hgrm", latencies)
+        write_histograms(folder, samples, started_at=facts.started_at)
+        write_timeline(folder, results.samples)
         _write_assignments(folder / "assignments.csv", results.entries)
         write_summary(folder / "summary.json", summary)
     except OSError as exc:

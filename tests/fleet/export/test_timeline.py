@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fleet.samples import sample
 
+from aiodps.fleet.export.timeline import slot_width, timeline
 from aiodps.fleet.measure.sample import Outcome, Sample
-from aiodps.fleet.report.timeline import slot_width, timeline
 
 SAMPLES = st.lists(
     st.builds(

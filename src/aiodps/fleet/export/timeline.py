@@ -31,9 +31,9 @@ class Slot:
     p99: float | None
 
 
-def slot_width(duration: float) -> float:
-    """Return the width of a slot for a run, in seconds: a round number."""
-    return next((width for width in _WIDTHS if width * _POINTS >= duration), _WIDTHS[-1])
+def slot_width(duration: float, *, slots: int = _POINTS) -> float:
+    """Return the width in seconds of about so many slots of a run: a round number."""
+    return next((width for width in _WIDTHS if width * slots >= duration), _WIDTHS[-1])
 
 
 def timeline(samples: Sequence[Sample], *, width: float) -> list[Slot]:

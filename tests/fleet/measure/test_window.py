@@ -5,8 +5,7 @@ from __future__ import annotations
 from tests.fleet.samples import sample
 
 from aiodps.fleet.measure.sample import Outcome
-from aiodps.fleet.plan.evaluation import Evaluation
-from aiodps.fleet.report.window import in_window, window_facts
+from aiodps.fleet.measure.window import in_window, window_facts
 
 SAMPLES = [
     sample(intended=float(n), started=n + 5.0, finished=n + 9.0,
@@ -18,7 +17,7 @@ SAMPLES = [
 
 def test_the_ends_are_left_out() -> None:
     """By intended start, whenever they began and ended; the rest is whole."""
-    facts = window_facts(SAMPLES, Evaluation(warm_up=2.5, cool_down=3))
+    facts = window_facts(SAMPLES, warm_up=2.5, cool_down=3)
 
     assert facts == {"from": 2.5, "to": 7, "warm_up": 3, "cool_down": 3, "failed": 2}
     assert [one.intended for one in in_window(SAMPLES, facts)] == [3, 4, 5, 6, 7]
@@ -26,16 +25,16 @@ def test_the_ends_are_left_out() -> None:
 
 def test_nothing_asked_nothing_left_out() -> None:
     """There is no window, and every device counts."""
-    assert window_facts(SAMPLES, Evaluation()) is None
+    assert window_facts(SAMPLES, warm_up=0, cool_down=0) is None
     assert in_window(SAMPLES, None) == SAMPLES
 
 
 def test_everything_may_be_left_out() -> None:
     """Each device is counted once, also where both ends meet; and none is in no run."""
-    facts = window_facts(SAMPLES, Evaluation(warm_up=8, cool_down=8))
+    facts = window_facts(SAMPLES, warm_up=8, cool_down=8)
 
     assert facts is not None
     assert (facts["warm_up"] + facts["cool_down"], in_window(SAMPLES, facts)) == (11, [])
-    assert window_facts([], Evaluation(warm_up=1)) == {
+    assert window_facts([], warm_up=1, cool_down=0) == {
         "from": 1, "to": 0, "warm_up": 0, "cool_down": 0, "failed": 0,
     }  # fmt: skip

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiodps.fleet.measure.sample import Outcome, Sample
-from aiodps.fleet.plan.evaluation import Evaluation
 
 
-def window_facts(samples: Sequence[Sample], evaluation: Evaluation) -> dict[str, Any] | None:
+def window_facts(
+    samples: Sequence[Sample], *, warm_up: float, cool_down: float
+) -> dict[str, Any] | None:
     """Return the window, and how many devices are left out of the figures; None if none is asked.
 
     Returns:
@@ -17,11 +18,11 @@ def window_facts(samples: Sequence[Sample], evaluation: Evaluation) -> dict[str,
         included, are in the figures. `warm_up` and `cool_down` count the devices that are left
         out, and `failed` those of them that failed.
     """
-    if not (evaluation.warm_up or evaluation.cool_down):
+    if not (warm_up or cool_down):
         return None
 
     last = max((sample.intended for sample in samples), default=0.0)
-    begin, end = evaluation.warm_up, last - evaluation.cool_down
+    begin, end = warm_up, last - cool_down
     early = sum(sample.intended < begin for sample in samples)
     late = sum(sample.intended > end and sample.intended >= begin for sample in samples)
     failed = sum(
