@@ -106,7 +106,7 @@ class LocalEmulator:
             ConfigurationError: If it does not start.
         """
         process = None
-        facts = self._left_behind()
+        facts = self.ready_line()
         if facts is None:
             process, facts = self._start(options)
 
@@ -161,8 +161,8 @@ class LocalEmulator:
             hint="run `aiodps emulator` on its own to see why",
         )
 
-    def _left_behind(self) -> dict[str, Any] | None:
-        """Find this run's emulator if it is still running."""
+    def ready_line(self) -> dict[str, Any] | None:
+        """Return the ready line of this run's emulator; None if it is not running."""
         try:
             facts = json.loads(self._path("emulator.json").read_text("utf-8"))
             command = Path(f"/proc/{facts['pid']}/cmdline").read_bytes()

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from aiodps.cli.fleet.evaluation import EvaluationArguments
 from aiodps.cli.fleet.live import LiveDisplay
-from aiodps.cli.fleet.table import show_summary, show_thresholds
+from aiodps.cli.fleet.table import show_evaluation, show_summary
 from aiodps.cli.option_groups import format_options
 from aiodps.cli.output import (
     BAD_INPUT,
@@ -28,6 +28,7 @@ from aiodps.cli.output import (
     show_error,
 )
 from aiodps.errors import ConfigurationError, JournalError, ProvisioningError
+from aiodps.fleet.calibration import calibrate
 from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import Results, write_results
@@ -130,9 +131,14 @@ def run_and_report(
     dask: str | None = None,
     retry_failed: bool = False,
     start_at: float | None = None,
+    with_calibration: bool = False,
 ) -> int:
     """Run the remaining registrations, write and show the results, and return the exit code."""
     stop = Stop()
+    if with_calibration:
+        with LiveDisplay(stop, quiet=as_json) as display:
+            calibrate(folder, stop, on_progress=display, on_phase=display.show_phase)
+
     with LiveDisplay(stop, quiet=as_json) as display:
         results = resume_run(
             folder,
@@ -163,7 +169,7 @@ def report_results(
         print_json({**summary, "folder": str(folder)})
     else:
         show_summary(summary)
-        show_thresholds(summary)
+        show_evaluation(summary)
         err.print(Text(f"report: {page}" if page else _NO_REPORT, "dim"))
         _show_next_step(folder, results)
 

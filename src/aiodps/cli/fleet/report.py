@@ -14,7 +14,7 @@ import click
 from aiodps.cli.fleet.evaluation import EvaluationArguments
 from aiodps.cli.fleet.output import ResultsCommand
 from aiodps.cli.fleet.run_options import EVALUATION, JSON
-from aiodps.cli.fleet.table import show_summary, show_thresholds
+from aiodps.cli.fleet.table import show_evaluation, show_summary
 from aiodps.cli.output import out, print_json
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.measure.window import in_window
@@ -43,7 +43,7 @@ def command(*, folder: Path, as_json: bool, **given: Any) -> None:
         print_json({**summary, "report": str(page)})
     else:
         show_summary(summary)
-        show_thresholds(summary)
+        show_evaluation(summary)
         out.print(f"report: {page}")
 
     sys.exit(MISSED if missed(summary) else 0)

@@ -20,6 +20,7 @@ from aiodps.cli.fleet.output import (
 )
 from aiodps.cli.fleet.run_options import (
     ARRIVALS,
+    CALIBRATE,
     DEVICES,
     EVALUATION,
     MACHINES,
@@ -28,9 +29,10 @@ from aiodps.cli.fleet.run_options import (
     RunArguments,
 )
 from aiodps.cli.output import err
+from aiodps.errors import ConfigurationError
 from aiodps.fleet.runs import create_run
 
-OPTIONS = [*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *EVALUATION, *OUTPUT]
+OPTIONS = [*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *CALIBRATE, *EVALUATION, *OUTPUT]
 
 
 @click.command(cls=FleetCommand, epilog=EXIT_CODES, params=OPTIONS)
@@ -41,6 +43,7 @@ def command(
     start_at: float | None,
     dask: str | None,
     out: str | None,
+    calibrate: bool,
     as_json: bool,
     **arguments: Any,
 ) -> None:
@@ -55,6 +58,13 @@ def command(
     figures = EvaluationArguments.taken_from(arguments)
     only, shards = parse_shard(shard, shards)
     check_start(start_at)
+    if calibrate and (dask is not None or start_at is not None):
+        raise ConfigurationError(
+            "a calibration is of this machine, and takes as long as the run",
+            setting="calibrate",
+            hint="leave out --dask and --start-at, and calibrate a run on this machine",
+        )
+
     folder = Path(out or f"runs/{datetime.now(UTC):%Y%m%d-%H%M%S}")
     run = run_from_arguments(
         RunArguments(**arguments, shards=shards), folder, independent=only is not None
@@ -66,5 +76,12 @@ def command(
     run = dataclasses.replace(run, evaluation=evaluation)
     create_run(folder, run, shards=None if only is None else [only])
     sys.exit(
-        run_and_report(folder, arguments=figures, as_json=as_json, dask=dask, start_at=start_at)
+        run_and_report(
+            folder,
+            arguments=figures,
+            as_json=as_json,
+            dask=dask,
+            start_at=start_at,
+            with_calibration=calibrate,
+        )
     )

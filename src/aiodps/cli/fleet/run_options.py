@@ -134,6 +134,12 @@ MACHINES = in_group(
                   help="When to start, in seconds since 1970."),
     DASK,
 )  # fmt: skip
+CALIBRATE = in_group(
+    "Figures",
+    GroupedOption(["--calibrate"], is_flag=True,
+                  help="First measure the same plan against a null service on this machine: the "
+                       "error of the load generator itself."),
+)  # fmt: skip
 EVALUATION = [
     *in_group(
         "Figures",

@@ -37,8 +37,11 @@ def show_summary(summary: Summary) -> None:
         out.print(Text(f"generator-limited: {'; '.join(generator['why'])}", "bold yellow"))
 
 
-def show_thresholds(summary: Summary) -> None:
-    """Show whether each threshold was kept, and the window that the figures are of."""
+def show_evaluation(summary: Summary) -> None:
+    """Show calibration, window and thresholds: how exact, of what, and whether good enough."""
+    for line in (summary["calibration"] or {"sentences": ()})["sentences"]:
+        out.print(Text(line))
+
     window = summary["window"]
     if window is not None:
         begin, end = (units.duration(window[name]) for name in ("from", "to"))

@@ -6,11 +6,13 @@ They can be written at any time when no shard is running; existing files are rep
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 from aiodps.errors import JournalError
 from aiodps.fleet.export.histograms import write_histograms
@@ -27,6 +29,9 @@ from aiodps.fleet.report.journals import ShardJournal, read_journals
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
 from aiodps.fleet.report.thresholds import evaluate
 from aiodps.fresh_files import fresh_file
+
+CALIBRATION: Final = "calibration.json"
+"""Figures of the run's plan against a null service; see `aiodps.fleet.calibration`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +133,7 @@ def write_results(folder: Path, results: Results) -> Summary:
     summary["states"] = results.counts_by_state
     summary["unfinished"] = results.unfinished_here
     summary["window"] = window
+    summary["calibration"] = _calibration(folder)
     transports = results.run.options.transports
     summary["thresholds"] = [
         asdict(each) for each in evaluate(evaluation, summary, samples, transports=transports)
@@ -146,6 +152,14 @@ def write_results(folder: Path, results: Results) -> Summary:
         ) from exc
 
     return summary
+
+
+def _calibration(folder: Path) -> Any:
+    """Return the figures of the run's calibration; None if there was none."""
+    try:
+        return json.loads((folder / CALIBRATION).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
 
 
 def run_facts(results: Results) -> Facts:

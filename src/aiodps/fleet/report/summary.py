@@ -59,8 +59,8 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
     Returns:
         `schema_version`, the facts, `duration` (first intended start to last end), `transports`
         (by name, see `_transport`), `sessions` and `shards` (see `aiodps.fleet.report.sessions`)
-        and `errors` (see `_errors`); `unfinished`, `window` and `thresholds` as of a run in which
-        all has ended, and that has none.
+        and `errors` (see `_errors`); `unfinished`, `window`, `calibration` and `thresholds` as of
+        a run in which all has ended, and that has none.
     """
     samples = list(samples)
     by_transport: dict[str, list[Sample]] = {}
@@ -84,6 +84,7 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
         "errors": _errors(samples),
         "unfinished": 0,
         "window": None,
+        "calibration": None,
         "thresholds": [],
         "generator": {"limited": False, "why": [], **facts.generator},
         "environment": dict(facts.environment),
