@@ -405,6 +405,8 @@ class RegistrationFailedError(ServiceError):
     """The service could not assign the device (status `failed`)."""
 
     default_hint = "check the enrollment's linked hubs and custom allocation webhook"
+    device_id: str | None = None
+    """The device's id from an earlier assignment, if the service names it; None if not."""
 
 
 class RegistrationDisabledError(ServiceError):

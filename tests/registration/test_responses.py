@@ -160,6 +160,65 @@ def test_failed(code: int | None) -> None:
     assert "hub not specified" in meaning.message
 
 
+@pytest.mark.parametrize(
+    ("named", "device_id"), [("press-4", "press-4"), ("a b", None), (7, None)]
+)
+def test_failed_with_a_device_id(named: object, device_id: str | None) -> None:
+    """A device that was assigned before keeps its id; there is no hub, and none is needed."""
+    state = {"registrationId": "dev-1", "deviceId": named, "errorCode": 401001}
+    event = answer(200, operationId=OPERATION_ID, status="failed", registrationState=state)
+    meaning = interpret_response(response(event), POLLED)
+
+    assert isinstance(meaning, errors.RegistrationFailedError)
+    assert meaning.device_id == device_id
+    assert "link one" in meaning.hint
+
+
+def test_a_hub_with_the_new_kind_of_name() -> None:
+    """A linked hub may be switched to its endpoint for devices."""
+    hub = "contoso.device.azure-devices.net"
+    state = {"registrationId": "dev-1", "deviceId": "dev-1", "assignedHub": hub}
+    event = answer(200, operationId=OPERATION_ID, status="assigned", registrationState=state)
+    meaning = interpret_response(response(event), POLLED)
+
+    assert isinstance(meaning, Assignment)
+    assert meaning.assigned_hub == hub
+
+
+@pytest.mark.parametrize("profile", ["classic", "mqttV5", "new", None])
+def test_the_connection_profile_is_kept(profile: str | None) -> None:
+    """Whatever it is: it tells how to connect to the hub."""
+    state = {"registrationId": "dev-1", "deviceId": "dev-1", "assignedHub": "h.azure-devices.net"}
+    more = {} if profile is None else {"connectionProfile": profile}
+    event = answer(
+        200, operationId=OPERATION_ID, status="assigned", registrationState=state | more
+    )
+    meaning = interpret_response(response(event), POLLED)
+
+    assert isinstance(meaning, Assignment)
+    assert meaning.connection_profile == profile
+
+
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        (400012, "api-version"),
+        (400207, "webhook"),
+        (401000, "clock"),
+        (401001, "link one"),
+        (403000, "roles"),
+        (404201, "create one"),
+        (409203, "second client"),
+    ],
+)
+def test_each_known_code_has_a_next_step(code: int, step: str) -> None:
+    """Codes that were seen on the live service, or are in Microsoft's clients."""
+    meaning = interpret_response(response(refused(code // 1000, code)), REGISTERED)
+
+    assert isinstance(meaning, errors.ServiceError)
+    assert step in meaning.hint
+
+
 def test_failed_without_a_reason() -> None:
     """A failure without a word is still told in a sentence."""
     meaning = interpret_response(response(answer(200, status="failed")), POLLED)

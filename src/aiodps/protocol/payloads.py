@@ -225,6 +225,7 @@ def parse_assignment(
         etag=_text(state.get("etag")),
         payload=state.get("payload"),
         issued_certificate_chain=_texts(state.get("issuedCertificateChain")),
+        connection_profile=_text(state.get("connectionProfile")),
         enrollment_group_id=_enrollment_group_id(state),
         transport=transport,
         raw=state,
@@ -307,6 +308,12 @@ def error_time(details: ErrorDetails) -> float | None:
     """Return the time of an error in seconds since 1970; None if absent or not valid."""
     moment = _moment(details.timestamp)
     return None if moment is None else moment.timestamp()
+
+
+def earlier_device_id(state: JsonObject) -> str | None:
+    """Return the device id in the `registrationState` of a failed registration, if any."""
+    value = state.get("deviceId")
+    return value if isinstance(value, str) and _DEVICE_ID.fullmatch(value) else None
 
 
 def state_error(state: JsonObject) -> ErrorDetails:

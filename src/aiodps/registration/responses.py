@@ -30,6 +30,7 @@ from aiodps.protocol.payloads import (
     ErrorDetails,
     OperationStatus,
     check_same_device,
+    earlier_device_id,
     error_time,
     parse_assignment,
     parse_error,
@@ -77,9 +78,22 @@ _RESEND = frozenset({408, 425})
 """The service stopped waiting for the request (408), or asks for it again (425)."""
 
 _HINTS = {
+    400004: "the service could not read the request: check the payload, and look for a proxy that "
+    "changes requests",
+    400012: "the request has a member that this api-version does not know, such as csr before "
+    "2025-07-01-preview, or one that it cannot read: set another api-version",
+    400207: "the custom allocation webhook of the enrollment failed: see its log",
+    400208: "the enrollment names no IoT hub: link one to the instance, or name one there",
+    400209: "the instance is not authorized at the IoT hub: check the linked hub's access policy",
+    401000: "the credential is not that of an enrollment of this registration id, or the clock of "
+    "the device is wrong",
+    401001: "no IoT hub is linked to the instance that could take the device: link one",
     401002: "usual causes: the device does not send its intermediates, the CA is not verified, "
     "the certificate is not the enrolled one, or no enrollment matches",
+    403000: "the instance may not use its namespace or IoT hub: check the roles of its identity",
     404201: "no enrollment exists for this registration id: create one, or check the id",
+    404203: "the service has forgotten the operation: register again",
+    409203: "another registration of this id is in progress: look for a second client",
 }
 """Next steps for error codes with a known cause, as seen on the live service."""
 
@@ -114,12 +128,7 @@ def _read_success(response: Response, context: ResponseContext) -> Interpretatio
                 hub_suffixes=context.hub_suffixes,
             )
         case RegistrationStatus.FAILED:
-            return _service_error(
-                RegistrationFailedError,
-                "the service could not assign the device",
-                state_error(operation.state),
-                response,
-            )
+            return _failed(operation, response)
         case RegistrationStatus.DISABLED:
             return _service_error(
                 RegistrationDisabledError,
@@ -129,6 +138,20 @@ def _read_success(response: Response, context: ResponseContext) -> Interpretatio
             )
         case _:
             assert_never(status)
+
+
+def _failed(operation: OperationStatus, response: Response) -> ServiceError:
+    error = _service_error(
+        RegistrationFailedError,
+        "the service could not assign the device",
+        state_error(operation.state),
+        response,
+    )
+    device_id = earlier_device_id(operation.state)
+    if device_id is not None and isinstance(error, RegistrationFailedError):
+        error.device_id = device_id
+
+    return error
 
 
 def _check_content_type(response: Response) -> None:

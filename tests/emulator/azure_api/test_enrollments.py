@@ -194,25 +194,40 @@ def test_the_body_names_what_the_path_does(admin: Administrator) -> None:
         assert admin.refused("PUT", "/enrollments/a", wrong | {"attestation": KEYS}) == 400004
 
 
+REGISTRY: dict[str, Any] = {
+    "credentialPolicyName": "policy",
+    "namespaceName": "my-namespace",
+    "certificateAuthorityName": "my-ca",
+    "certificatePolicyName": "my-policy",
+    "deviceTypeRefs": ["sensor"],
+}
+"""Members of Azure Device Registry."""
+OF_2026 = {"namespaceName", "certificateAuthorityName", "certificatePolicyName"}
+
+
 @pytest.mark.parametrize(
     ("version", "names"),
     [
         ("2018-04-01", set()),
         ("2021-10-01", {"reprovisionPolicy"}),
         ("2025-07-01-preview", {"reprovisionPolicy", "credentialPolicyName"}),
-        ("2026-11-02-preview", {"reprovisionPolicy", "namespaceName", "certificatePolicyName"}),
+        ("2026-11-01", {"reprovisionPolicy", *OF_2026}),
+        ("2026-11-02-preview", {"reprovisionPolicy", "deviceTypeRefs", *OF_2026}),
     ],
 )
 def test_versions_write_and_read_what_they_know(
     admin: Administrator, version: str, names: set[str]
 ) -> None:
     """Source: the published specifications of the versions."""
-    gated = {"credentialPolicyName": "p", "namespaceName": "n", "certificatePolicyName": "c"}
     admin.api_version = version
-    made = admin.enroll(**gated, unheardOf={"a": [1]})
+    known = {name: value for name, value in REGISTRY.items() if name in names}
+    made = admin.enroll(**known, unheardOf={"a": [1]})
 
-    assert made.keys() & {"reprovisionPolicy", *gated} == names
+    assert made.keys() & {"reprovisionPolicy", *REGISTRY} == names
     assert made["unheardOf"] == {"a": [1]}
+    for name in REGISTRY.keys() - names:
+        body = {"registrationId": "b", "attestation": KEYS, name: REGISTRY[name]}
+        assert admin.refused("PUT", "/enrollments/b", body) == 400012
 
 
 def test_a_group_lets_its_devices_in(admin: Administrator) -> None:

@@ -18,6 +18,7 @@ from aiodps.emulator.protocol.json_input import read_body
 from aiodps.emulator.protocol.messages import ManagementRequest, ManagementResponse
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.json import (
+    check_members,
     known_members,
     read_enrollment,
     show_enrollment,
@@ -164,6 +165,7 @@ class EnrollmentCalls:
             problem = "is missing" if inside is None else "is not that of the path"
             raise Refusal(ErrorCode.BAD_REQUEST, f"{self._kind.id_member} {problem}.")
 
+        check_members(document, api_version=self._api_version)
         members = known_members(document, api_version=self._api_version)
         try:
             return read_enrollment(members, source="enrollment")

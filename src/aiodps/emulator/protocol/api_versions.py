@@ -42,6 +42,7 @@ API_VERSIONS: Final = frozenset(
 
 _WITH_STATUSES = "2018-04-01"
 _WITH_PAYLOAD = "2018-11-01"
+_WITH_CSR = "2025-07-01-preview"
 _WITH_PROFILE = "2026-11-02-preview"
 _CLASSIC = {"connectionProfile": "classic"}
 """For devices that speak MQTT 3.1.1 to their hub, as all of this emulator do."""
@@ -50,6 +51,11 @@ _CLASSIC = {"connectionProfile": "classic"}
 def has_payload(api_version: str) -> bool:
     """Whether the version has `payload`, from and to devices."""
     return api_version >= _WITH_PAYLOAD
+
+
+def has_csr(api_version: str) -> bool:
+    """Whether the version has `csr` in a registration."""
+    return api_version >= _WITH_CSR
 
 
 def shape_response(response: Response, request: Request) -> Response:

@@ -234,10 +234,11 @@ KEYS = SymmetricKeys(primary="A" * 64, secondary="B" * 64)
         ("reprovisionPolicy", {each for each in API_VERSIONS if each > "2018-09"}),
         (
             "credentialPolicyName",
-            {"2025-07-01-preview", "2026-04-01", "2026-07-01-preview", "2026-11-01"},
+            {"2025-07-01-preview", "2026-04-01", "2026-07-01-preview"},
         ),
-        ("namespaceName", {"2026-11-02-preview", "2026-11-15-preview"}),
-        ("certificatePolicyName", {"2026-11-02-preview", "2026-11-15-preview"}),
+        ("namespaceName", {"2026-11-01", "2026-11-02-preview", "2026-11-15-preview"}),
+        ("certificatePolicyName", {"2026-11-01", "2026-11-02-preview", "2026-11-15-preview"}),
+        ("deviceTypeRefs", {"2026-11-02-preview", "2026-11-15-preview"}),
         ("deviceId", API_VERSIONS),
     ],
 )
@@ -246,6 +247,32 @@ def test_members_come_and_go_with_versions(name: str, versions: set[str]) -> Non
     known = {each for each in API_VERSIONS if known_members({name: "a"}, api_version=each)}
 
     assert known == versions
+
+
+@pytest.mark.parametrize(
+    ("members", "fault"),
+    [
+        ({"namespaceName": "My-Namespace"}, "namespaceName"),
+        ({"namespaceName": "ab"}, "namespaceName"),
+        ({"certificateAuthorityName": "-ca"}, "certificateAuthorityName"),
+        ({"certificatePolicyName": "x" * 64}, "certificatePolicyName"),
+        ({"deviceTypeRefs": ["a", "b"]}, "deviceTypeRefs"),
+        ({"deviceTypeRefs": "a"}, "deviceTypeRefs"),
+    ],
+)
+def test_names_in_the_device_registry(members: dict[str, Any], fault: str) -> None:
+    """Source: the published specification, 2026-11-01."""
+    enrollment = {"registrationId": "a", "attestation": {"type": "symmetricKey"}}
+    good = {
+        "namespaceName": "my-namespace",
+        "certificateAuthorityName": "CA-1",
+        "certificatePolicyName": "x" * 63,
+        "deviceTypeRefs": ["a"],
+    }
+
+    assert read_enrollment({**enrollment, **good}, source="it").others == good
+    with pytest.raises(ConfigurationError, match=fault):
+        read_enrollment({**enrollment, **good, **members}, source="it")
 
 
 def test_keys_are_shown_where_they_belong() -> None:

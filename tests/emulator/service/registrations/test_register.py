@@ -216,6 +216,18 @@ def test_no_hub_to_choose() -> None:
     assert service.registrar.take_calls() == []
 
 
+def test_a_device_that_cannot_be_assigned_anew_keeps_its_id() -> None:
+    """It was assigned before; now its hub is no longer linked, and there is none to choose."""
+    service = instance(group(), linked_hubs=(OLD,))
+    before = state(service)
+    service.linked_hubs.weights.clear()
+    after = state(service)
+
+    assert (before["status"], after["status"]) == ("assigned", "failed")
+    assert after["deviceId"] == before["deviceId"]
+    assert "assignedHub" not in after
+
+
 def test_an_answer_that_comes_too_late() -> None:
     """A record that was deleted meanwhile stays deleted."""
     service = instance(custom(), linked_hubs=(NEW,))

@@ -92,6 +92,15 @@ def test_failed_says_why() -> None:
     assert state["errorMessage"] == "Custom allocation failed with status code: 400"
 
 
+def test_failed_after_an_assignment() -> None:
+    """Source: the change log of Azure IoT SDK for C 1.0.0: a device id, and no hub."""
+    outcome = Outcome(status=RegistrationStatus.FAILED, error_code=401001, device_id="press-4")
+    state = registration_state(operation(outcome), "my-x509-device", now=1661622800)
+
+    assert (state["status"], state["deviceId"]) == ("failed", "press-4")
+    assert "assignedHub" not in state
+
+
 def test_a_group_is_named() -> None:
     """Source: REST reference, `X509RegistrationResult`."""
     state = registration_state(operation(ASSIGNED, "all of them"), "d", now=1661622800)

@@ -7,10 +7,12 @@ written back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from aiodps.emulator.protocol import api_versions
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.formats import is_registration_id
 from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
@@ -127,8 +129,13 @@ def _check_others(members: JsonObject) -> None:
     if capabilities is not None:
         capabilities.required_flag("iotEdge")
 
-    for name in ("credentialPolicyName", "namespaceName", "certificateAuthorityName"):
-        members.string(name)
+    for name, form in _REGISTRY_NAMES.items():
+        value = members.string(name)
+        if value is not None and not form.fullmatch(value):
+            raise members.error(name, "is not 3 to 64 letters, digits and dashes")
+
+    if len(members.strings("deviceTypeRefs")) > 1:
+        raise members.error("deviceTypeRefs", "has more than one device type")
 
 
 API_VERSIONS: Final = api_versions.API_VERSIONS - {"2021-06-01"}
@@ -141,10 +148,12 @@ _SINCE: Final = {
     "reprovisionPolicy": "2018-09-01",
     "capabilities": "2018-09-01",
     "credentialPolicyName": "2025-07-01",
-    "namespaceName": "2026-11-02",
-    "certificateAuthorityName": "2026-11-02",
-    "certificatePolicyName": "2026-11-02",
+    "namespaceName": "2026-11-01",
+    "certificateAuthorityName": "2026-11-01",
+    "certificatePolicyName": "2026-11-01",
+    "deviceTypeRefs": "2026-11-02",
 }
+_UNTIL: Final = {"credentialPolicyName": "2026-11-01"}
 _ORDER: Final = (
     "registrationId",
     "enrollmentGroupId",
@@ -168,7 +177,34 @@ _IGNORED: Final = {"optionalDeviceInformation", "capabilities"}
 """Those without effect on the emulator."""
 _READ: Final = {*_ORDER, "registrationState"} - _IGNORED  # the state is not an enrollment's own
 _PLACES: Final = {name: place for place, name in enumerate(_ORDER)}
-_UNTIL: Final = {"credentialPolicyName": "2026-11-02"}
+
+
+_POLICY_NAME = re.compile(r"[0-9a-zA-Z][a-zA-Z0-9-]{2,62}", re.ASCII)
+_REGISTRY_NAMES: Final = {
+    "credentialPolicyName": re.compile(r".{1,128}"),
+    "namespaceName": re.compile(r"[a-z0-9][a-z0-9-]{1,62}[a-z0-9]", re.ASCII),
+    "certificateAuthorityName": _POLICY_NAME,
+    "certificatePolicyName": _POLICY_NAME,
+}
+"""Names in Azure Device Registry (published specification, 2026-11-01)."""
+
+
+def check_members(document: Mapping[str, Any], *, api_version: str) -> None:
+    """Refuse members of Azure Device Registry that a version does not have.
+
+    Others are ignored, because clients send what newer versions show.
+
+    Raises:
+        Refusal: 400, with the service's words for a member that it does not know.
+    """
+    registry = {*_REGISTRY_NAMES, "deviceTypeRefs"}
+    given = {name for name in registry & document.keys() if document[name] is not None}
+    for name in sorted(given - known_members(document, api_version=api_version).keys()):
+        raise Refusal(
+            ErrorCode.DESERIALIZATION,
+            "Deserialization error",
+            why=f"api-version {api_version} does not have {name}",
+        )
 
 
 def known_members(document: Mapping[str, Any], *, api_version: str) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Outcome:
     """Why it failed; None unless failed."""
     error_message: str | None = None
     """The same in words."""
+    device_id: str | None = None
+    """The id that the device has from an earlier assignment; None unless failed."""
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:

@@ -139,7 +139,7 @@ class Registrar:
 
         hub = allocation.choose(device.registration_id, linked=self._hubs)
         if hub is None:
-            return _failed(ErrorCode.HUB_NOT_FOUND, "IoTHub not found.")
+            return _failed(ErrorCode.HUB_NOT_FOUND, "IoTHub not found.", before)
 
         return self._assign(before, HubDevice(hub=hub, device_id=terms.device_id), terms)
 
@@ -171,7 +171,9 @@ class Registrar:
         hubs = device.enrollment.allocation.allowed(self._hubs)
         if webhook is None or not hubs:
             missing = "the enrollment names no webhook" if hubs else "no hub is linked"
-            return _failed(ErrorCode.CUSTOM_ALLOCATION, f"Custom allocation failed: {missing}")
+            return _failed(
+                ErrorCode.CUSTOM_ALLOCATION, f"Custom allocation failed: {missing}", before
+            )
 
         certificate = device.certificate
         info = None if certificate is None else certificate_info(certificate)
@@ -194,7 +196,7 @@ class Registrar:
         try:
             choice = read_choice(call, reply)
         except Refusal as exc:
-            return _failed(ErrorCode.CUSTOM_ALLOCATION, exc.message)
+            return _failed(ErrorCode.CUSTOM_ALLOCATION, exc.message, before)
 
         terms = call.terms
         if choice.initial_twin is not None:
@@ -204,5 +206,10 @@ class Registrar:
         return replace(outcome, payload=choice.payload)
 
 
-def _failed(code: ErrorCode, message: str) -> Outcome:
-    return Outcome(status=RegistrationStatus.FAILED, error_code=int(code), error_message=message)
+def _failed(code: ErrorCode, message: str, before: HubDevice | None) -> Outcome:
+    return Outcome(
+        status=RegistrationStatus.FAILED,
+        error_code=int(code),
+        error_message=message,
+        device_id=None if before is None else before.device_id,
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aiodps.emulator.protocol.api_versions import has_csr
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.json_input import read_object
 from aiodps.emulator.protocol.messages import Request, Transport
@@ -35,7 +36,7 @@ def read_payload(request: Request) -> Mapping[str, Any] | None:
         raise Refusal(ErrorCode.BAD_REQUEST, "The payload is not a JSON object.")
 
     if members.get("csr") is not None:
-        raise Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_CSR)
+        raise _csr_refused(request)
 
     if members.get("tpm") is not None:
         raise _tpm_refused(request)
@@ -54,6 +55,13 @@ def _read(body: bytes) -> Mapping[str, Any]:
         raise Refusal(ErrorCode.BAD_REQUEST, "BadRequest", why=f"the body: {exc}"[:200]) from exc
 
     return {name.lower(): value for name, value in document.items()}
+
+
+def _csr_refused(request: Request) -> Refusal:
+    """Refuse a CSR in the words that the service has for a member it does not know."""
+    known = has_csr(request.api_version or "")
+    why = _NO_CSR if known else f"api-version {request.api_version} does not have csr"
+    return Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=why)
 
 
 def _tpm_refused(request: Request) -> Refusal:

@@ -104,9 +104,11 @@ def _proof(operation: RegistrationOperation) -> dict[str, Any]:
 def _failed(
     operation: RegistrationOperation, outcome: Outcome, registration_id: str
 ) -> dict[str, Any]:
+    device_id = {} if outcome.device_id is None else {"deviceId": outcome.device_id}
     return {
         "registrationId": registration_id,
         "createdDateTimeUtc": timestamp(operation.created),
+        **device_id,
         "status": outcome.status.value,
         "errorCode": outcome.error_code,
         "errorMessage": outcome.error_message,
