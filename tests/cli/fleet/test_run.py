@@ -174,3 +174,13 @@ def test_invalid_options_are_refused_before_anything_is_sent(
     assert result.exit_code == 2
     assert message in result.stderr
     assert not Path("run").exists()
+
+
+@pytest.mark.usefixtures("in_threads")
+def test_watched(tmp_path: Path) -> None:
+    """Where to look is said before anything starts, and --json is still alone on stdout."""
+    done = invoked(tmp_path, "--live", "--metrics-port", "0", "--json")
+
+    assert done.exit_code == 0
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == ["live", "metrics"]
+    assert json.loads(done.stdout)["states"]["assigned"] == 3

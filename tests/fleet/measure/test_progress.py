@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from tests.fleet.samples import sample
 
@@ -14,7 +15,7 @@ def measured() -> ProgressCounter:
     """Count ten registrations: two of an earlier session, four that ended, one that runs."""
     progress = ProgressCounter(total=10, assigned=1, failed=1)
     for _ in range(5):
-        progress.begin()
+        progress.begin("rest")
 
     progress.end(sample(register_requests=1))
     progress.end(
@@ -27,7 +28,7 @@ def measured() -> ProgressCounter:
     )
     progress.end(sample(register_requests=1, outcome=Outcome.INTERRUPTED))
     for _ in range(4):
-        progress.leave()
+        progress.leave("rest")
 
     return progress
 
@@ -36,7 +37,7 @@ def test_everything_is_counted_once() -> None:
     """Ended ones by how they ended, with those of earlier sessions; the rest is left."""
     progress = measured().progress()
 
-    assert progress == Progress(
+    assert replace(progress, transports={}) == Progress(
         total=10,
         assigned=2,
         failed=2,
@@ -44,6 +45,7 @@ def test_everything_is_counted_once() -> None:
         errors={"ThrottledError 429001": 1},
         recent=(1.0,),
     )
+    assert progress.transports["rest"].outcomes == {"assigned": 1, "failed": 1, "interrupted": 1}
     assert progress.left == 6
 
 
@@ -54,6 +56,13 @@ def test_shards_add_up() -> None:
     assert (both.total, both.left) == (20, 12)
     assert both.errors == {"ThrottledError 429001": 2}
     assert both.recent == (1.0, 1.0)
+    assert both.transports["rest"].started == 10
+
+
+def test_the_latest_shard_is_late() -> None:
+    """The event loop of a run is as late as that of its worst shard."""
+    assert total_progress([Progress(loop_lag=0.1), Progress(loop_lag=0.3)]).loop_lag == 0.3
+    assert total_progress([]).loop_lag == 0.0
 
 
 def test_it_survives_json() -> None:

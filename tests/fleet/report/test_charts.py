@@ -5,18 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.fleet.report.test_summary import FACTS
+from tests.fleet.report.test_lines import series_of
 from tests.fleet.samples import sample
 
 from aiodps.fleet.measure.sample import Outcome
-from aiodps.fleet.report.charts import (
-    Series,
-    parts,
-    percentile_chart,
-    phase_charts,
-    timeline_charts,
-)
-from aiodps.fleet.report.summary import summarize
+from aiodps.fleet.report.charts import draw, percentile_chart, phase_charts, timeline_charts
+from aiodps.fleet.report.lines import Series, parts
 
 
 @pytest.fixture
@@ -31,8 +25,7 @@ def series() -> Series:
         )
         for n in range(101)
     ]
-    facts = summarize(samples, FACTS)["transports"]["rest"]
-    return Series(label="rest", path="rest", colour="#000", facts=facts, samples=samples)
+    return series_of(samples)
 
 
 def data(chart: Any) -> list[dict[str, list[Any]]]:
@@ -66,10 +59,8 @@ def test_the_timeline_shows_every_device(series: Series) -> None:
 def test_a_burst_has_no_line_of_arrivals() -> None:
     """All at one moment, they would dwarf everything else."""
     samples = [sample(), sample()]
-    facts = summarize(samples, FACTS)["transports"]["rest"]
-    series = Series(label="rest", path="rest", colour="#000", facts=facts, samples=samples)
 
-    assert len(data(timeline_charts([series])["throughput"])) == 1
+    assert len(data(timeline_charts([series_of(samples)])["throughput"])) == 1
 
 
 def test_bars_are_as_long_as_the_latency(series: Series) -> None:
@@ -86,10 +77,15 @@ def test_bars_are_as_long_as_the_latency(series: Series) -> None:
 
 def test_nothing_was_assigned() -> None:
     """Charts of nothing are empty, not errors."""
-    samples = [sample(outcome=Outcome.FAILED)]
-    facts = summarize(samples, FACTS)["transports"]["rest"]
-    series = [Series(label="rest", path="rest", colour="#000", facts=facts, samples=samples)]
+    series = [series_of([sample(outcome=Outcome.FAILED)])]
 
-    assert parts(facts) == {}
+    assert parts(series[0].facts) == {}
     assert [one["x"] for one in data(percentile_chart(series))] == [[], []]
     assert [data(one) for one in phase_charts(series).values()] == [[]]
+
+
+def test_all_charts(series: Series) -> None:
+    """By name, as the page places them."""
+    names = ["percentiles", "throughput", "flight", "latency", "phases", "work"]
+
+    assert list(draw([series])) == names

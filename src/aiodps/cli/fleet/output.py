@@ -29,12 +29,13 @@ from aiodps.cli.output import (
 )
 from aiodps.errors import ConfigurationError, JournalError, ProvisioningError
 from aiodps.fleet.calibration import calibrate
+from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.report.results import Results, write_results
 from aiodps.fleet.report.summary import Summary
 from aiodps.fleet.report.thresholds import MISSED, missed
-from aiodps.fleet.run.launch import Stop, process_pool
+from aiodps.fleet.run.launch import OnProgress, Stop, process_pool
 from aiodps.fleet.runs import resume_run
 
 BY_CTRL_C = 105
@@ -132,8 +133,12 @@ def run_and_report(
     retry_failed: bool = False,
     start_at: float | None = None,
     with_calibration: bool = False,
+    recorder: OnProgress | None = None,
 ) -> int:
-    """Run the remaining registrations, write and show the results, and return the exit code."""
+    """Run the remaining registrations, write and show the results, and return the exit code.
+
+    `recorder` is called with the progress, as the display is.
+    """
     stop = Stop()
     if with_calibration:
         with LiveDisplay(stop, quiet=as_json) as display:
@@ -146,11 +151,19 @@ def run_and_report(
             executor=executor_for(dask),
             retry_failed=retry_failed,
             start_at=start_at,
-            on_progress=display,
+            on_progress=display if recorder is None else _both(display, recorder),
             on_phase=display.show_phase,
         )
 
     return report_results(folder, results, arguments=arguments, as_json=as_json, stop=stop)
+
+
+def _both(one: OnProgress, other: OnProgress) -> OnProgress:
+    def call(progress: Progress) -> None:
+        one(progress)
+        other(progress)
+
+    return call
 
 
 def report_results(

@@ -16,6 +16,7 @@ from aiodps.cli.fleet.output import (
     run_and_report,
 )
 from aiodps.cli.fleet.run_options import DASK, EVALUATION, JSON
+from aiodps.cli.fleet.watching import WATCHING, Address, Watching
 from aiodps.cli.option_groups import GroupedOption, in_group
 from aiodps.fleet.plan.run_file import RunFile
 
@@ -25,6 +26,7 @@ OPTIONS = [
         GroupedOption(["--retry-failed"], is_flag=True, help="Also retry failed devices."),
     ),
     DASK,
+    *WATCHING,
     *EVALUATION,
     *JSON,
 ]
@@ -33,7 +35,14 @@ OPTIONS = [
 @click.command(cls=FleetCommand, epilog=EXIT_CODES, params=OPTIONS)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(
-    *, folder: Path, retry_failed: bool, dask: str | None, as_json: bool, **given: Any
+    *,
+    folder: Path,
+    retry_failed: bool,
+    dask: str | None,
+    live: bool,
+    metrics_port: Address | None,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Resume a run that was stopped or killed.
 
@@ -46,8 +55,14 @@ def command(
     if evaluation != run.evaluation:
         dataclasses.replace(run, evaluation=evaluation).write(folder)
 
-    sys.exit(
-        run_and_report(
-            folder, arguments=arguments, as_json=as_json, dask=dask, retry_failed=retry_failed
+    with Watching(live, metrics_port).serving(folder, run) as recorder:
+        code = run_and_report(
+            folder,
+            arguments=arguments,
+            as_json=as_json,
+            dask=dask,
+            retry_failed=retry_failed,
+            recorder=recorder,
         )
-    )
+
+    sys.exit(code)

@@ -28,11 +28,12 @@ from aiodps.cli.fleet.run_options import (
     SERVICE,
     RunArguments,
 )
+from aiodps.cli.fleet.watching import WATCHING, Address, Watching
 from aiodps.cli.output import err
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.runs import create_run
 
-OPTIONS = [*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *CALIBRATE, *EVALUATION, *OUTPUT]
+OPTIONS = [*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *CALIBRATE, *WATCHING, *EVALUATION, *OUTPUT]
 
 
 @click.command(cls=FleetCommand, epilog=EXIT_CODES, params=OPTIONS)
@@ -44,6 +45,8 @@ def command(
     dask: str | None,
     out: str | None,
     calibrate: bool,
+    live: bool,
+    metrics_port: Address | None,
     as_json: bool,
     **arguments: Any,
 ) -> None:
@@ -74,14 +77,16 @@ def command(
         err.print(Text(f"checking {len(run.source.registration_ids())} devices", "dim"))
 
     run = dataclasses.replace(run, evaluation=evaluation)
-    create_run(folder, run, shards=None if only is None else [only])
-    sys.exit(
-        run_and_report(
+    with Watching(live, metrics_port).serving(folder, run) as recorder:
+        create_run(folder, run, shards=None if only is None else [only])
+        code = run_and_report(
             folder,
             arguments=figures,
             as_json=as_json,
             dask=dask,
             start_at=start_at,
             with_calibration=calibrate,
+            recorder=recorder,
         )
-    )
+
+    sys.exit(code)

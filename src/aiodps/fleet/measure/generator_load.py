@@ -89,6 +89,10 @@ class SelfMonitor:
             self._lags.append(anyio.current_time() - due)
             self._fds = max(self._fds, open_fd_count())
 
+    def recent_loop_lag(self) -> float:
+        """Return the greatest lag of the event loop in the last second or so, in seconds."""
+        return max(self._lags[-10:], default=0.0)
+
     def record_start(self, lag: float) -> None:
         """Record the start lag of one device in seconds."""
         self._start_lags.append(max(0.0, lag))

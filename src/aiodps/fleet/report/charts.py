@@ -6,70 +6,41 @@ colours of lines and bars are legible in both. Nothing needs `eval`, so the page
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, Final
 
+from bokeh.model import Model
 from bokeh.models import ColumnDataSource, DataRange1d, FixedTicker, HoverTool, NoOverlap
 from bokeh.plotting import figure
 
-from aiodps.fleet.export.timeline import Slot, slot_width, timeline
-from aiodps.fleet.measure.percentiles import curve
-from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
-from aiodps.fleet.report import units
-from aiodps.fleet.report.summary import Summary
-
-COLOURS: Final = ("#3b82c4", "#e08a3c", "#2a9d8f", "#9a6fd0")
-"""Colours of the series, in their order."""
-
-_FAILED: Final = "#d0453e"
-
-PARTS: Final = {
-    "start_lag": ("started late", "#c0564f"),
-    "dns": ("dns", "#b9c9e4"),
-    "queue": ("handshake limiter", "#c98fb0"),
-    "tcp": ("tcp", "#8fb0dd"),
-    "tls": ("tls", "#5f90cf"),
-    "session": ("mqtt session", "#3f6fb5"),
-    "journal": ("journal", "#8d7fc7"),
-    "register": ("register", "#2a9d8f"),
-    "poll": ("poll", "#7cc6a4"),
-    "wait": ("requested wait", "#a3aab5"),
-    "poll_floor": ("own wait between polls", "#cdd2d9"),
-    "backoff": ("lost to backoff", "#e08a3c"),
-    "other": ("inside aiodps", "#d8b25a"),
-}
-"""Label and colour of each part of a latency, in their order."""
+from aiodps.fleet.report.lines import (
+    Bars,
+    Line,
+    Series,
+    percentile_lines,
+    phase_bars,
+    timeline_lines,
+)
 
 _TOOLTIP: Final = "<div>@text</div>"
 """Bokeh escapes the text."""
 
 _TALL: Final = 320
 _LOW: Final = 200
+_TITLES: Final = {
+    "phases": "mean seconds per device",
+    "work": "the same without the wait that the service asked for",
+}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """One transport of one run."""
-
-    label: str
-    path: str
-    """The path of its facts in `summary.json`."""
-    colour: str
-    facts: Summary
-    """The facts of the transport in `summary.json`."""
-    samples: Sequence[Sample]
-
-
-def parts(facts: Summary) -> dict[str, float]:
-    """Return the mean seconds of each part; they add up to the mean latency."""
-    if facts["latency"] is None:
-        return {}
-
-    waited = {name: facts["waited"][name]["mean"] for name in ("start_lag", "backoff", "other")}
-    phases = {name: facts["phases"][name]["mean"] for name in PHASES if name in facts["phases"]}
-    return {name: (waited | phases)[name] for name in PARTS if name in waited | phases}
+def draw(series: Sequence[Series]) -> dict[str, Model]:
+    """Draw all charts, by name."""
+    return {
+        "percentiles": percentile_chart(series),
+        **timeline_charts(series),
+        **phase_charts(series),
+    }
 
 
 def percentile_chart(series: Sequence[Series]) -> figure:
@@ -81,46 +52,28 @@ def percentile_chart(series: Sequence[Series]) -> figure:
         y_axis_label="seconds",
         y_range=DataRange1d(start=0),
     )
-    furthest = 10.0
-    for one in series:
-        for values, dash, label in (
-            ([each.latency for each in _assigned(one)], "solid", ""),
-            ([each.service_time for each in _assigned(one)], "dotted", " service time"),
-        ):
-            points = list(curve(sorted(values)))
-            rights = [point.one_in or float(max(len(values), 2)) for point in points]
-            furthest = max(furthest, *rights, 10.0)
-            _line(
-                chart,
-                one,
-                dash=dash,
-                hover=not label,
-                x=rights,
-                y=[point.value for point in points],
-                text=[
-                    f"{float(point.percent):.7g} %: {units.duration(point.value)}{label}"
-                    for point in points
-                ],
-            )
-
-    _percentile_axis(chart, furthest)
+    lines = percentile_lines(series)
+    _draw(chart, lines)
+    _percentile_axis(chart, percentile_ticks(lines))
     return chart
 
 
-def _percentile_axis(chart: figure, furthest: float) -> None:
+def percentile_ticks(lines: Iterable[Line]) -> dict[float, str]:
+    """Return the ticks of the percentile axis, with their labels."""
     names = ["0", "50", "90", "99", "99.9", "99.99", "99.999"]
-    ticks = {float(100 / (100 - Fraction(name))): name for name in names}
-    chart.xaxis.ticker = FixedTicker(ticks=[at for at in ticks if at <= furthest * 1.01])
-    chart.xaxis.major_label_overrides = {at: f"{name} %" for at, name in ticks.items()}
+    furthest = max((right for line in lines for right in line.x), default=0.0)
+    ticks = {float(100 / (100 - Fraction(name))): f"{name} %" for name in names}
+    return {at: label for at, label in ticks.items() if at <= max(furthest, 10.0) * 1.01}
+
+
+def _percentile_axis(chart: figure, ticks: dict[float, str]) -> None:
+    chart.xaxis.ticker = FixedTicker(ticks=list(ticks))
+    chart.xaxis.major_label_overrides = dict(ticks.items())
     chart.xaxis.major_label_policy = NoOverlap()
 
 
 def timeline_charts(series: Sequence[Series]) -> dict[str, figure]:
     """Draw throughput, devices in flight and latency over time, with one x axis."""
-    width = slot_width(
-        max((sample.finished for one in series for sample in one.samples), default=0.0)
-    )
-    slots = [(one, timeline(one.samples, width=width)) for one in series]
     throughput = _chart(height=_TALL - 60, y_axis_label="devices per second")
     flight = _chart(height=_LOW, y_axis_label="in flight", x_range=throughput.x_range)
     latency = _chart(
@@ -130,93 +83,40 @@ def timeline_charts(series: Sequence[Series]) -> dict[str, figure]:
         y_range=DataRange1d(start=0),
         x_range=throughput.x_range,
     )
-    for one, each in slots:
-        if one.facts["offered_rate"] is not None:  # a burst would dwarf all other rates
-            _over_time(throughput, one, each, lambda slot: slot.arrivals, "arrive", dash="dotted")
+    drawn = {"throughput": throughput, "flight": flight, "latency": latency}
+    for name, lines in timeline_lines(series).items():
+        _draw(drawn[name], lines)
 
-        _over_time(throughput, one, each, lambda slot: slot.assigned, "assigned")
-        if any(slot.failed for slot in each):
-            failed = replace(one, colour=_FAILED)
-            _over_time(throughput, failed, each, lambda slot: slot.failed, "fail")
-
-        _over_time(flight, one, each, lambda slot: slot.in_flight, "in flight", filled=True)
-        _over_time(latency, one, each, lambda slot: slot.p50, "p50", seconds=True)
-        _over_time(latency, one, each, lambda slot: slot.p99, "p99", seconds=True, dash="dashed")
-
-    return {"throughput": throughput, "flight": flight, "latency": latency}
-
-
-def _over_time(
-    chart: figure,
-    one: Series,
-    slots: Sequence[Slot],
-    value: Callable[[Slot], float | None],
-    label: str,
-    *,
-    dash: str = "solid",
-    filled: bool = False,
-    seconds: bool = False,
-) -> None:
-    write = units.duration if seconds else units.count
-    points = [(slot.begin, figure) for slot in slots if (figure := value(slot)) is not None]
-    _line(
-        chart,
-        one,
-        dash=dash,
-        filled=filled,
-        hover=True,
-        x=[begin for begin, _ in points],
-        y=[figure for _, figure in points],
-        text=[f"{begin:g} s: {write(figure)} {label}" for begin, figure in points],
-    )
+    return drawn
 
 
 def phase_charts(series: Sequence[Series]) -> dict[str, figure]:
-    """Draw the parts of the mean latency, with and without the waits before polls."""
-    charts = {"phases": _bars(series, PARTS, "mean seconds per device")}
-    waits = {"wait", "poll_floor"}
-    if any(parts(one.facts).get(name) for one in series for name in waits):
-        rest = [name for name in PARTS if name not in waits]
-        charts["work"] = _bars(series, rest, "the same without the waits before polls")
-
-    return charts
-
-
-def _bars(series: Sequence[Series], names: Iterable[str], title: str) -> figure:
+    """Draw the parts of the mean latency, with and without the wait that the service asked for."""
     labels = [one.label for one in series]
+    return {name: _bars(bars, labels, _TITLES[name]) for name, bars in phase_bars(series).items()}
+
+
+def _bars(parts: Iterable[Bars], labels: Sequence[str], title: str) -> figure:
     chart = _chart(
         height=80 + 56 * len(labels),
         y_range=labels[::-1],
         x_range=DataRange1d(start=0),
         x_axis_label=title,
     )
-    left = [0.0] * len(labels)
-    for name in names:
-        label, colour = PARTS[name]
-        seconds = [parts(one.facts).get(name, 0.0) for one in series]
-        if not any(seconds):
-            continue
-
-        right = [begin + max(took, 0.0) for begin, took in zip(left, seconds, strict=True)]
-        text = [f"{label}: {units.duration(took)}" for took in seconds]
+    for part in parts:
         chart.hbar(
             y="y",
             left="left",
             right="right",
             height=0.62,
-            source=ColumnDataSource({"y": labels, "left": left, "right": right, "text": text}),
-            color=colour,
+            source=ColumnDataSource(dict(part.data)),
+            color=part.colour,
             line_color=None,
         )
-        left = right
 
     chart.add_tools(HoverTool(tooltips=_TOOLTIP, attachment="above"))
     chart.ygrid.visible = False
     return chart
-
-
-def _assigned(one: Series) -> list[Sample]:
-    return [sample for sample in one.samples if sample.outcome is Outcome.ASSIGNED]
 
 
 def _chart(**options: Any) -> figure:
@@ -231,25 +131,17 @@ def _chart(**options: Any) -> figure:
     return chart
 
 
-def _line(
-    chart: figure,
-    one: Series,
-    *,
-    x: list[float],
-    y: list[float],
-    text: list[str],
-    dash: str,
-    hover: bool,
-    filled: bool = False,
-) -> None:
-    source = ColumnDataSource({"x": x, "y": y, "text": [f"{one.label} {each}" for each in text]})
-    if filled:
-        chart.varea(x="x", y1=0, y2="y", source=source, fill_color=one.colour, fill_alpha=0.15)
+def _draw(chart: figure, lines: Iterable[Line]) -> None:
+    for line in lines:
+        source = ColumnDataSource(dict(line.data))
+        if line.filled:
+            chart.varea(
+                x="x", y1=0, y2="y", source=source, fill_color=line.colour, fill_alpha=0.15
+            )
 
-    line = chart.line(
-        x="x", y="y", source=source, line_color=one.colour, line_width=2, line_dash=dash
-    )
-    if hover:
-        tool = HoverTool(renderers=[line], mode="vline", tooltips=_TOOLTIP)
-        tool.line_policy = "nearest"
-        chart.add_tools(tool)
+        drawn = chart.line(x="x", y="y", source=source, line_color=line.colour, line_width=2)
+        drawn.glyph.line_dash = line.dash
+        if line.hover:
+            tool = HoverTool(renderers=[drawn], mode="vline", tooltips=_TOOLTIP)
+            tool.line_policy = "nearest"
+            chart.add_tools(tool)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -23,18 +22,11 @@ from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from aiodps.fleet.export.timeline import slot_width, timeline
 from aiodps.fleet.measure.sample import PHASES
 from aiodps.fleet.measure.window import in_window
 from aiodps.fleet.report import units
-from aiodps.fleet.report.charts import (
-    COLOURS,
-    PARTS,
-    Series,
-    parts,
-    percentile_chart,
-    phase_charts,
-    timeline_charts,
-)
+from aiodps.fleet.report.charts import draw
 from aiodps.fleet.report.compare import (
     Comparison,
     Run,
@@ -43,6 +35,7 @@ from aiodps.fleet.report.compare import (
     compare_transports,
     side_name,
 )
+from aiodps.fleet.report.lines import COLOURS, PARTS, Series, curves, parts
 from aiodps.fleet.report.summary import LATENCIES, Summary, pick
 
 
@@ -62,15 +55,8 @@ def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
     runs = [*left, *right]
     series = _series(left, right)
     silence(MISSING_RENDERERS)  # if nothing was assigned, charts are empty
-    script, charts = components(
-        {
-            "percentiles": percentile_chart(_series(_in_window(left), _in_window(right))),
-            **timeline_charts(series),
-            **phase_charts(series),
-        },
-        wrap_script=False,
-    )
-    scripts = {"library": _library(), "script": script + _REPAINT_SCRIPT}
+    script, drawn = components(draw(series), wrap_script=False)
+    scripts = {"library": library(), "script": script + REPAINT_SCRIPT}
     page: str = _template().render(
         title=_title(left, right),
         verdict=_verdict(runs),
@@ -84,15 +70,15 @@ def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
         parts=_parts(series),
         comparisons=_comparisons(left, right),
         version=version("aiodps"),
-        style=Markup(resources.files(__package__).joinpath("style.css").read_text("utf-8")),  # noqa: S704 (our own file)
-        policy=_policy(*scripts.values()),
-        charts={name: Markup(div) for name, div in charts.items()},  # noqa: S704 (Bokeh's)
+        style=style(),
+        policy=policy(*scripts.values()),
+        charts={name: Markup(div) for name, div in drawn.items()},  # noqa: S704 (Bokeh's)
         **{name: Markup(text) for name, text in scripts.items()},  # noqa: S704 (Bokeh's)
     )
     return page
 
 
-_REPAINT_SCRIPT: Final = """
+REPAINT_SCRIPT: Final = """
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const view of Bokeh.index.roots) view.request_repaint?.()
 })
@@ -127,13 +113,19 @@ _GENERATOR: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
 
 
 @cache
-def _library() -> str:
+def library() -> str:
     """Return Bokeh's core, without widgets, tables, WebGL and MathJax."""
     core, *_ = Resources(mode="inline", components=["bokeh"]).js_raw
     return core
 
 
-def _policy(*scripts: str) -> str:
+def style() -> Markup:
+    """Return the style sheet of pages."""
+    return Markup(resources.files(__package__).joinpath("style.css").read_text("utf-8"))  # noqa: S704 (our own file)
+
+
+def policy(*scripts: str) -> str:
+    """Return a content security policy that allows these scripts and no network."""
     hashes = [
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for text in scripts
@@ -171,6 +163,8 @@ def _series(left: Sequence[Run], right: Sequence[Run]) -> list[Series]:
         for index, run in enumerate((*left, *right))
         for name in sorted(run.summary["transports"], reverse=True)
     ]
+    ends = (sample.finished for run in (*left, *right) for sample in run.samples)
+    width = slot_width(max(ends, default=0.0))
     kinds = list(dict.fromkeys((index < len(left), name) for index, _, name in found))
     return [
         Series(
@@ -178,14 +172,12 @@ def _series(left: Sequence[Run], right: Sequence[Run]) -> list[Series]:
             path=f"{index}/transports/{name}" if right else f"transports/{name}",
             colour=COLOURS[kinds.index((index < len(left), name)) % len(COLOURS)],
             facts=run.summary["transports"][name],
-            samples=[sample for sample in run.samples if sample.transport == name],
+            slots=timeline(samples, width=width),
+            **curves(in_window(samples, run.summary["window"])),
         )
         for index, run, name in found
+        for samples in [[sample for sample in run.samples if sample.transport == name]]
     ]
-
-
-def _in_window(runs: Sequence[Run]) -> list[Run]:
-    return [replace(run, samples=in_window(run.samples, run.summary["window"])) for run in runs]
 
 
 def _comparisons(left: Sequence[Run], right: Sequence[Run]) -> list[Comparison]:

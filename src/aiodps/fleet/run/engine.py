@@ -125,7 +125,7 @@ class Engine:
             if self._starting.cancel_called:
                 return
 
-            self._progress.begin()
+            self._progress.begin(job.entry.transport)
             devices.start_soon(self._run_job, job, start, pacer, writer)
 
     async def _run_job(self, job: Job, start: Start, pacer: Pacer, writer: JournalWriter) -> None:
@@ -157,7 +157,7 @@ class Engine:
         finally:
             # Before the write: the service is free for the next device already.
             pacer.release()
-            self._progress.leave()
+            self._progress.leave(job.entry.transport)
 
         sample = build(result, finished=self._now())
         await self._write(state.entry, sample, writer)

@@ -9,7 +9,7 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Self
 
 import anyio
@@ -58,6 +58,7 @@ class Session:
         self._retry_failed = retry_failed
         self._resources = ExitStack()
         self._engine: Engine | None = None
+        self._monitor: SelfMonitor | None = None
         self._early_orders: list[Callable[[Engine], None]] = []
         self._jobs: list[Job] = []
 
@@ -108,7 +109,7 @@ class Session:
         begin = anyio.current_time() + start - now
         starts = self._starts(start, skew)
         self._journal.write([], starts.session)
-        monitor = SelfMonitor()
+        monitor = self._monitor = SelfMonitor()
         engine = self._engine = Engine(
             self._spec.options, shard=self._spec.shard, progress=self._progress, monitor=monitor
         )
@@ -196,7 +197,8 @@ class Session:
 
     def progress(self) -> Progress:
         """Return the progress so far."""
-        return self._progress.progress()
+        lag = 0.0 if self._monitor is None else self._monitor.recent_loop_lag()
+        return replace(self._progress.progress(), loop_lag=lag)
 
     def _tell(self, order: Callable[[Engine], None]) -> None:
         if self._engine is None:

@@ -1,0 +1,74 @@
+"""The series of the live charts, from the progress of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from aiodps.fleet.live.recorder import Recorder
+from aiodps.fleet.measure.histogram import Histogram
+from aiodps.fleet.measure.percentiles import Point
+from aiodps.fleet.measure.sample import PHASES
+from aiodps.fleet.measure.transport_progress import REQUESTS, TransportProgress
+from aiodps.fleet.report.lines import COLOURS, Series
+from aiodps.fleet.report.summary import Summary
+
+
+def live_series(recorder: Recorder, *, burst: bool) -> list[Series]:
+    """Return a series for each transport that devices have started on.
+
+    Args:
+        recorder: Knows the progress of the run.
+        burst: Whether all devices start at once, which leaves their arrivals out of the charts.
+    """
+    return [
+        Series(
+            label=name,
+            path=name,
+            colour=colour,
+            facts=live_facts(recorder.progress.transports[name], recorder.seconds, burst=burst),
+            latencies=list(live_curve(recorder.progress.transports[name].latencies)),
+            slots=recorder.slots(name),
+        )
+        for name, colour in zip(recorder.transports(), COLOURS, strict=False)
+    ]
+
+
+def live_facts(progress: TransportProgress, seconds: float, *, burst: bool) -> Summary:
+    """Return the facts that charts and figures are made of, named as in `summary.json`."""
+    outcomes = {name: progress.outcomes.get(name, 0) for name in ("assigned", "failed")}
+    count = progress.latencies.count
+    means = {name: {"mean": total / count} for name, total in progress.seconds.items() if count}
+    lost = ("start_lag", "backoff", "other")
+    return {
+        "started": progress.started,
+        "in_flight": progress.in_flight,
+        **outcomes,
+        "offered_rate": None if burst or not seconds else progress.started / seconds,
+        "achieved_rate": outcomes["assigned"] / seconds if seconds else None,
+        **{name: progress.requests.get(name, 0) for name in REQUESTS},
+        "latency": _statistics(progress.latencies),
+        "phases": {name: means[name] for name in PHASES if name in means},
+        "waited": {name: means[name] for name in lost if name in means},
+    }
+
+
+def _statistics(latencies: Histogram) -> Summary | None:
+    if not latencies.count:
+        return None
+
+    return {
+        "p50": latencies.percentile(50),
+        "p99": latencies.percentile(99),
+        "mean": latencies.total / latencies.count,
+    }
+
+
+def live_curve(latencies: Histogram) -> Iterator[Point]:
+    """Yield the percentile curve of a histogram: a point for each bucket."""
+    count = latencies.count
+    for index, (seconds, reached) in enumerate(latencies.ordered()):
+        if not index:
+            yield Point(Fraction(0), seconds, 1)
+
+        yield Point(Fraction(100 * reached, count), seconds, reached)

@@ -1,0 +1,54 @@
+"""The live charts are those of the report, from counts and histograms."""
+
+from __future__ import annotations
+
+import pytest
+from tests.fleet.live.runs import going_on
+
+from aiodps.fleet.live.recorder import Recorder
+from aiodps.fleet.live.series import live_curve, live_facts, live_series
+from aiodps.fleet.measure.histogram import Histogram
+from aiodps.fleet.measure.transport_progress import TransportProgress
+from aiodps.fleet.report.lines import parts, percentile_lines, timeline_lines
+
+
+def test_series() -> None:
+    """One for each transport, with facts as a summary has them."""
+    rest, mqtt = live_series(going_on(), burst=False)
+
+    assert (rest.label, mqtt.label) == ("rest", "mqtt")
+    assert rest.colour != mqtt.colour
+    assert (rest.facts["started"], rest.facts["assigned"], rest.facts["failed"]) == (8, 4, 1)
+    assert rest.facts["offered_rate"] == 2.0
+    assert sum(parts(rest.facts).values()) == pytest.approx(rest.facts["latency"]["mean"])
+
+
+def test_a_burst_has_no_line_of_arrivals() -> None:
+    """As in the report."""
+    rate, burst = (
+        timeline_lines(live_series(going_on(), burst=each))["throughput"] for each in (False, True)
+    )
+
+    assert len(rate) - len(burst) == 2
+
+
+def test_a_curve() -> None:
+    """From the fastest to the slowest, each where so many are left."""
+    curve = list(live_curve(Histogram(buckets={0: 90, 16: 10})))
+
+    assert [(point.one_in, point.value) for point in curve] == [
+        (1.0, 1.0),
+        (10.0, 1.0),
+        (None, 2.0),
+    ]
+    assert [line.x[-1:] for line in percentile_lines(live_series(going_on(), burst=False))] == [
+        [4.0], [], [4.0], [],
+    ]  # fmt: skip
+
+
+def test_nothing_was_assigned() -> None:
+    """Then there are no latencies and no parts."""
+    facts = live_facts(TransportProgress(started=1), 0.0, burst=False)
+
+    assert (facts["latency"], parts(facts), facts["achieved_rate"]) == (None, {}, None)
+    assert live_series(Recorder(), burst=False) == []
