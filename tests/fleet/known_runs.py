@@ -19,7 +19,7 @@ from tests.scripted.known_service import KnownService
 from tests.virtual_time import use_for_everything
 
 from aiodps.fleet.journal.journal import Entry
-from aiodps.fleet.measure.sample import Sample
+from aiodps.fleet.measure.sample import Outcome, Sample
 from aiodps.fleet.plan.devices import Device, InMemoryDevices
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.report.summary import Facts, Summary, summarize
@@ -74,7 +74,14 @@ async def measured(
         for spec in specs:
             tasks.start_soon(run, spec)
 
-    return Measured.of(entries)
+    result = Measured.of(entries)
+    for sample in [each for each in result.samples if each.outcome is Outcome.ASSIGNED]:
+        told = sum(sample.phases.values()) + sample.backoff
+        assert told == pytest.approx(sample.service_time, abs=1e-6), (
+            "time that nobody accounts for"
+        )
+
+    return result
 
 
 def use_virtual_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,10 +92,16 @@ def use_virtual_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shard_specs(
-    folder: Path, *, count: int, shards: int = 1, give_up_after: float = 90.0, **changes: Any
+    folder: Path,
+    *,
+    count: int,
+    shards: int = 1,
+    give_up_after: float = 90.0,
+    ca: bytes | None = None,
+    **changes: Any,
 ) -> list[ShardSpec]:
-    """Make the shards of a run of so many devices against the service."""
-    (folder / "ca.pem").write_bytes(root().certificate_pem)
+    """Make the shards of a run of so many devices against the service; `ca` if it is not ours."""
+    (folder / "ca.pem").write_bytes(ca or root().certificate_pem)
     devices = tuple(_device(f"fleet-{number:04}") for number in range(count))
     settings = SETTINGS.replace(trust=str(folder / "ca.pem"), timeout=give_up_after)
     return [

@@ -5,7 +5,8 @@
 
 It runs in the event loop under test, in virtual time. The dialler, the handshake limiter, TLS and
 both transports are the real ones; only TCP is not: a connection is a pair of sockets, which needs
-no network and is as quick as the clock stands still.
+no network and is as quick as the clock stands still. `tests.scale.known_service` runs it in another
+process, in real time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import math
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -91,6 +92,7 @@ class KnownService:
         handshakes_at_once: float = math.inf,
         silent: Span = NEVER,
         refuses: Span = NEVER,
+        sleep: Callable[[float], Awaitable[None]] = elapse,
     ) -> None:
         """Set up.
 
@@ -100,6 +102,7 @@ class KnownService:
             handshakes_at_once: How many handshakes it works on at once; the others wait.
             silent: When nothing is answered at all; what is due then comes at its end.
             refuses: When TCP connections are refused.
+            sleep: How time passes.
         """
         self.seen: list[Seen] = []
         """What the service has seen, oldest first."""
@@ -108,13 +111,18 @@ class KnownService:
         self._at_once = handshakes_at_once
         self._silent = silent
         self._refuses = refuses
+        self._sleep = sleep
         self._polled: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """Begin to serve in the running event loop."""
+        self._zero = anyio.current_time()
+        self._places = anyio.CapacityLimiter(self._at_once)
 
     @asynccontextmanager
     async def running(self, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
         """Serve every connection that the dialler opens until the block ends."""
-        self._zero = anyio.current_time()
-        self._places = anyio.CapacityLimiter(self._at_once)
+        self.begin()
         async with anyio.create_task_group() as tasks:
             self._tasks: TaskGroup = tasks
             monkeypatch.setattr(dial, "_connect_one", self._connect)
@@ -143,17 +151,18 @@ class KnownService:
         for sock in (ours, theirs):
             sock.setblocking(False)
 
-        self._tasks.start_soon(self._serve, theirs, address.sockaddr[1])
+        self._tasks.start_soon(self.serve, theirs, address.sockaddr[1] == HTTPS_PORT)
         return ours
 
-    async def _serve(self, sock: socket.socket, port: int) -> None:
+    async def serve(self, sock: socket.socket, https: bool) -> None:
+        """Serve one connection, HTTPS or MQTT, to its end."""
         with sock, suppress(OSError, anyio.EndOfStream):
             async with self._places:
                 await self._respond_after(self._handshake)
 
             with _tls().wrap_socket(sock, server_side=True, do_handshake_on_connect=False) as tls:
                 await dial.run_nonblocking(tls, tls.do_handshake)
-                talk = self._talk_http if port == HTTPS_PORT else self._talk_mqtt
+                talk = self._talk_http if https else self._talk_mqtt
                 await talk(_Stream(tls))
 
     async def _talk_http(self, stream: _Stream) -> None:
@@ -214,9 +223,9 @@ class KnownService:
 
     async def _respond_after(self, seconds: float) -> None:
         """Let time pass until a response is due, and until the service is no longer silent."""
-        await elapse(seconds)
+        await self._sleep(seconds)
         if self._within(self._silent):
-            await elapse(self._zero + self._silent[1] - anyio.current_time())
+            await self._sleep(self._zero + self._silent[1] - anyio.current_time())
 
     def _within(self, span: Span) -> bool:
         return span[0] <= anyio.current_time() - self._zero < span[1]

@@ -6,6 +6,7 @@ import itertools
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from aiodps.errors import ConfigurationError
@@ -14,6 +15,7 @@ from aiodps.fleet.plan.arrivals import (
     Burst,
     Closed,
     Open,
+    Spacing,
     Stage,
     Staged,
     count_within,
@@ -40,6 +42,29 @@ def test_poisson_arrivals_are_seeded_and_keep_the_rate() -> None:
     mean = sum(gaps) / len(gaps)
     deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
     assert deviation == pytest.approx(mean, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_poisson_gaps_are_exponential_and_independent(seed: int) -> None:
+    """By Kolmogorov and Smirnov at one percent, and by the correlation of neighbours."""
+    times = schedule(Open(rate=50, spacing="poisson"), 20_000, seed=seed)
+    gaps = np.diff(np.array(times)) * 50
+    below = 1 - np.exp(-np.sort(gaps))
+    distance = np.abs(below - np.arange(1, len(gaps) + 1) / len(gaps)).max()
+
+    assert distance * math.sqrt(len(gaps)) < 1.63
+    assert abs(np.corrcoef(gaps[1:], gaps[:-1])[0, 1]) < 3 / math.sqrt(len(gaps))
+
+
+@pytest.mark.parametrize("spacing", ["constant", "poisson"])
+def test_a_ramp_is_the_integral_of_its_rate(spacing: Spacing) -> None:
+    """N(t) is 100 t^2 / 60 in a ramp of 30 s to 100/s, then linear: whatever the spacing."""
+    times = schedule(Open(rate=100, ramp=30, spacing=spacing), 3_000, seed=4)
+    units = schedule(Open(rate=1, spacing=spacing), 3_000, seed=4)
+    assert times is not None
+    arrived = [100 * t * t / 60 if t < 30 else 1500 + 100 * (t - 30) for t in times]
+
+    assert arrived == pytest.approx(units)
 
 
 def test_a_ramp_climbs_in_a_straight_line() -> None:
