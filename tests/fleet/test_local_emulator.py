@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +79,61 @@ def test_an_emulator_that_does_not_start_says_why(tmp_path: Path) -> None:
         local_emulator.running(no_such_option=1),
     ):
         pass
+
+
+@pytest.mark.parametrize("facts", ["", "[]", "{}", '{"pid": 1}', '{"pid": "x"}', "[" * 100_000])
+def test_a_ready_line_of_somebody_elses(tmp_path: Path, facts: str) -> None:
+    """It is not believed: another emulator is started."""
+    local_emulator = LocalEmulator.for_run(tmp_path / "a")
+    local_emulator.create()
+    (local_emulator.folder / "emulator.json").write_text(facts)
+
+    assert local_emulator._left_behind() is None
+
+
+def test_a_process_named_by_somebody_else_is_not_killed(tmp_path: Path) -> None:
+    """Nor is a host believed that is not on loopback."""
+    local_emulator = LocalEmulator.for_run(tmp_path / "a")
+    local_emulator.create()
+    facts = {"pid": 0, "id_scope": "0ne", "https_port": 1, "mqtt_port": 2, "host": "evil.test"}
+    words = [
+        sys.executable,
+        "-c",
+        "print('there', flush=True); input()",
+        str(local_emulator.folder),
+    ]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        ready = local_emulator.folder / "emulator.json"
+        ready.write_text(json.dumps({**facts, "pid": process.pid}))
+        assert local_emulator._left_behind() is None
+        assert local_emulator._facts()["host"] == "127.0.0.1"
+        assert process.poll() is None
+        process.kill()
+
+
+@pytest.mark.parametrize("name", ["emulator.log", "emulator.json", "enrollments.json"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    """A folder with one is refused before the emulator is started."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    local_emulator = LocalEmulator.for_run(tmp_path / "a")
+    local_emulator.folder.mkdir()
+    (local_emulator.folder / name).symlink_to(theirs)
+    for use in (local_emulator.create, local_emulator.running().__enter__):
+        with pytest.raises(ConfigurationError):
+            use()
+
+    assert theirs.read_text() == "theirs"
+
+
+def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """What it leads to is somebody else's."""
+    (tmp_path / "theirs").mkdir()
+    local_emulator = LocalEmulator.for_run(tmp_path / "a")
+    local_emulator.folder.symlink_to("theirs")
+    with pytest.raises(ConfigurationError, match="is a link"):
+        local_emulator.create()
+
+    assert list((tmp_path / "theirs").iterdir()) == []

@@ -11,10 +11,8 @@ import base64
 import contextlib
 import dataclasses
 import json
-import os
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -24,8 +22,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.own_process import OwnProcess
 from aiodps.fleet.plan.devices import GeneratedDevices
+from aiodps.fleet.plan.run_folder import check_run_folder
 from aiodps.fleet.plan.spec import RunOptions
+from aiodps.fresh_files import write_fresh
 from aiodps.pki import Authority
 from aiodps.pki.files import CredentialFiles, create_file
 
@@ -36,6 +37,9 @@ SHUTDOWN_TIMEOUT: Final = 5.0
 _POLL_INTERVAL: Final = 0.02
 _CA: Final = "device-root"
 _HUB: Final = "emulated.azure-devices.net"
+_HOST: Final = "127.0.0.1"
+_SERVER_CA: Final = "emulator-ca.pem"
+_MODULE: Final = ("aiodps", "emulator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ class LocalEmulator:
 
     def create(self) -> None:
         """Create a CA and a symmetric key, each with its enrollment group, unless they exist."""
+        self._check()
         if self._ca.certificate.exists():
             return
 
@@ -81,7 +86,8 @@ class LocalEmulator:
                 },
             },
         }
-        self._path("enrollments.json").write_text(json.dumps([group, with_keys]), encoding="utf-8")
+        enrollments = json.dumps([group, with_keys])
+        write_fresh(self._path("enrollments.json"), enrollments, mode=0o600)
         self._ca.write(root, overwrite=True)
 
     def devices(self, count: int, *, with_keys: bool = False) -> GeneratedDevices:
@@ -105,16 +111,24 @@ class LocalEmulator:
         Raises:
             ConfigurationError: If it does not start.
         """
-        process = None
-        facts = self.ready_line()
-        if facts is None:
-            process, facts = self._start(options)
-
+        self._check()
+        process, facts = self._left_behind() or self._start(options)
         try:
             yield facts
         finally:
-            _terminate(process, facts["pid"])
+            _stop(process)
             self._path("emulator.json").unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        """Refuse a folder that is a link or contains one: it may have come with the run's."""
+        if self.folder.is_symlink():
+            raise ConfigurationError(
+                f"the emulator's folder {str(self.folder)!r} is a link",
+                setting="emulator",
+                hint="remove it, and run the devices anew",
+            )
+
+        check_run_folder(self.folder)
 
     def remove(self) -> None:
         """Delete the folder, and with it the CA's key."""
@@ -134,13 +148,14 @@ class LocalEmulator:
             "enrollments": self._path("enrollments.json"),
             "state": self._path("emulator.sqlite"),
             "ready-file": ready,
-            "ca-out": self._path("emulator-ca.pem"),
+            "ca-out": self._path(_SERVER_CA),
             "quiet": True,
             **options,
         }
-        command = [sys.executable, "-m", "aiodps", "emulator", *_command_line(arguments)]
+        command = [sys.executable, "-m", *_MODULE, *_command_line(arguments)]
         log = self._path("emulator.log")
-        with log.open("wb") as stream:
+        log.unlink(missing_ok=True)
+        with log.open("xb") as stream:
             # A session of its own: Ctrl-C is meant for the run, which still needs the emulator.
             process = subprocess.Popen(  # noqa: S603 (our own command)
                 command, stdout=stream, stderr=stream, start_new_session=True
@@ -149,7 +164,7 @@ class LocalEmulator:
         deadline = time.monotonic() + STARTUP_TIMEOUT
         while process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
-                return process, json.loads(ready.read_text("utf-8"))
+                return process, self._facts()
 
             time.sleep(_POLL_INTERVAL)
 
@@ -163,13 +178,32 @@ class LocalEmulator:
 
     def ready_line(self) -> dict[str, Any] | None:
         """Return the ready line of this run's emulator; None if it is not running."""
+        match self._left_behind():
+            case None:
+                return None
+            case process, facts:
+                process.close()
+                return facts
+
+    def _left_behind(self) -> tuple[OwnProcess, dict[str, Any]] | None:
+        """Find this run's emulator if it is still running; what its file says proves nothing."""
+        ready = str(self._path("emulator.json"))
         try:
-            facts = json.loads(self._path("emulator.json").read_text("utf-8"))
-            command = Path(f"/proc/{facts['pid']}/cmdline").read_bytes()
-        except (OSError, ValueError, LookupError):
+            facts = self._facts()
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return None
 
-        return facts if str(self.folder).encode() in command else None
+        process = OwnProcess.find(facts["pid"], module=_MODULE, option=("--ready-file", ready))
+        return None if process is None else (process, facts)
+
+    def _facts(self) -> dict[str, Any]:
+        """Return the ready line; address and CA are known, and not believed."""
+        facts = json.loads(self._path("emulator.json").read_text("utf-8"))
+        return {
+            **{name: facts[name] for name in ("pid", "id_scope", "https_port", "mqtt_port")},
+            "host": _HOST,
+            "ca_file": str(self._path(_SERVER_CA)),
+        }
 
 
 def with_address(options: RunOptions, facts: Mapping[str, Any]) -> RunOptions:
@@ -188,19 +222,13 @@ def _command_line(arguments: Mapping[str, Any]) -> Iterator[str]:
             yield from () if value is True else (str(value),)
 
 
-def _terminate(process: subprocess.Popen[bytes] | None, pid: int) -> None:
+def _stop(process: subprocess.Popen[bytes] | OwnProcess) -> None:
     """Stop the emulator, whether this process or an earlier one started it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-        if process is not None:
-            _reap(process)
-            return
-
-        for _ in range(int(SHUTDOWN_TIMEOUT / _POLL_INTERVAL)):
-            os.kill(pid, 0)
-            time.sleep(_POLL_INTERVAL)
-
-        os.kill(pid, signal.SIGKILL)
+    if isinstance(process, OwnProcess):
+        process.stop(seconds=SHUTDOWN_TIMEOUT)
+    else:
+        process.terminate()
+        _reap(process)
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:

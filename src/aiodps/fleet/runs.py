@@ -14,6 +14,7 @@ from typing import Final
 from aiodps.errors import ConfigurationError, JournalError
 from aiodps.fleet.journal.journal import journal_path
 from aiodps.fleet.local_emulator import LocalEmulator, with_address
+from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices
 from aiodps.fleet.plan.run_file import DRAFT, NAME, RunFile
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results, read_results
@@ -151,11 +152,21 @@ def _shard_specs(folder: Path, run: RunFile, options: RunOptions) -> list[ShardS
             run_id=run.run_id,
             options=options,
             shard=shard,
-            source=run.source,
+            source=_source(folder, run),
             folder=folder.absolute(),
         )
         for shard in run.local_shards or range(options.shards)
     ]
+
+
+def _source(folder: Path, run: RunFile) -> DeviceSource:
+    """Return the devices of a run; those of its emulator are issued by its emulator's own CA."""
+    if run.options.emulator is None or not isinstance(run.source, GeneratedDevices):
+        return run.source
+
+    source, emulator = run.source, LocalEmulator.for_run(folder)
+    own = emulator.devices(source.count, with_keys=source.group_key_file is not None)
+    return dataclasses.replace(own, prefix=source.prefix)
 
 
 @contextmanager
@@ -220,7 +231,8 @@ def locked(folder: Path) -> Iterator[None]:
         JournalError: If another process holds it, or the folder cannot be written to.
     """
     try:
-        handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+        handle = os.open(folder / LOCK_FILE, flags, 0o644)
     except OSError as exc:
         raise JournalError(
             f"the folder {str(folder)!r} cannot be written to: {exc.strerror}", reason="unwritable"

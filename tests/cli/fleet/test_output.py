@@ -26,6 +26,7 @@ from aiodps.fleet.run.launch import Stop, process_pool
         (None, None, 1),
         (signal.SIGINT, None, 105),
         (signal.SIGTERM, None, 143),
+        (signal.SIGHUP, None, 129),
         (signal.SIGTERM, "errors>0", 143),
         (None, "errors>0", 99),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.fleet.report.test_results import run_folder as results_folder
 from tests.fleet.runs import run_folder
 
 from aiodps.cli.fleet import command as fleet
@@ -60,6 +61,21 @@ def test_a_run_that_was_killed(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["transports"]["mqtt"]["assigned"] == 3
     assert (out / "samples.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["samples.csv", "summary.json", "report/index.html"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, name: str) -> None:
+    """A file of the user's that a stranger's folder leads to is unchanged."""
+    theirs, folder = tmp_path / "theirs", results_folder(tmp_path / "run")
+    theirs.write_text("theirs")
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(theirs)
+    done = CliRunner().invoke(command, [str(folder)])
+
+    assert (done.exit_code, theirs.read_text()) == (2, "theirs")
+    assert "neither a file nor a folder" in done.stderr
 
 
 def test_the_extra_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

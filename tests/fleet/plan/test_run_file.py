@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Sta
 from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices
 from aiodps.fleet.plan.run_file import RunFile, environment
 from aiodps.fleet.plan.spec import EmulatorOptions
+from aiodps.fleet.report.results import read_results, write_results
 from aiodps.settings import Settings
 
 
@@ -115,3 +118,76 @@ def test_the_environment_is_plain() -> None:
 
     assert json.loads(json.dumps(facts)) == facts
     assert {"python", "processors", "aiodps", "paho-mqtt"} <= facts.keys()
+
+
+def paths(value: object, *above: str | int) -> Iterator[tuple[str | int, ...]]:
+    """List where the values of a JSON document are."""
+    yield above
+    match value:
+        case dict():
+            for name, below in value.items():
+                yield from paths(below, *above, name)
+        case list():
+            for index, below in enumerate(value):
+                yield from paths(below, *above, index)
+
+
+def changed(document: Any, path: tuple[str | int, ...], value: object) -> Any:
+    """Return a document with another value somewhere."""
+    if not path:
+        return value
+
+    copy = document.copy()
+    copy[path[0]] = changed(document[path[0]], path[1:], value)
+    return copy
+
+
+ODD: list[object] = [None, True, -1, 1e300, "x", "\x1b[2J", [], ["x"], {}, {"x": 1}, "9" * 5000]
+
+
+def test_a_file_of_somebody_elses_is_one_clear_error(tmp_path: Path) -> None:
+    """Whatever is put in place of whichever value; results can be written if it is none."""
+    source = GeneratedDevices(count=5, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
+    run_of(
+        source,
+        arrivals=Open(rate=2.5),
+        ports={"rest": 9},
+        emulator=EmulatorOptions(assign_after=0.5),
+    ).write(tmp_path)
+    file = tmp_path / "run.json"
+    good = json.loads(file.read_text("utf-8"))
+    for path in paths(good):
+        for value in ODD:
+            file.write_text(json.dumps(changed(good, path, value)), "utf-8")
+            with contextlib.suppress(ConfigurationError):
+                write_results(tmp_path, read_results(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "", "[]", "{}", '{"version": 2}', "\x00"])
+def test_a_file_that_is_no_run(tmp_path: Path, text: str) -> None:
+    """Nor is there a traceback."""
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(ConfigurationError):
+        RunFile.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"host": "0.0.0.0", "i-know-this-is-not-secure": True},  # noqa: S104 (that is the point)
+        {"ca-out": "/home/user/.bashrc"},
+        {"assign_after": True},
+        {"retry_after": "--host=0.0.0.0"},
+        {"retry_after": -1},
+    ],
+    ids=str,
+)
+def test_only_known_options_of_the_emulator(tmp_path: Path, options: dict[str, object]) -> None:
+    """And only numbers: they become words of a command."""
+    source = GeneratedDevices(count=5, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
+    run_of(source, emulator=EmulatorOptions()).write(tmp_path)
+    file = tmp_path / "run.json"
+    data = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(changed(data, ("options", "emulator"), options)), "utf-8")
+    with pytest.raises(ConfigurationError):
+        RunFile.read(tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from aiodps.errors import JournalError
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.run.control_files import ControlFiles, Order, StartOrder
 
@@ -44,10 +45,15 @@ def test_a_session_starts_without_earlier_orders(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_gone_stops_nobody(tmp_path: Path) -> None:
-    """Telling how it stands is not worth a shard."""
-    ControlFiles(tmp_path / "gone").write_progress(0, Progress())
-    ControlFiles(tmp_path / "gone").send(Order.DRAIN)
+def test_files_that_are_gone_stop_the_shards(tmp_path: Path) -> None:
+    """Nobody follows them any more; to say how they stand is no error."""
+    control = ControlFiles(tmp_path / "gone")
+    control.write_progress(0, Progress())
+    control.send(Order.DRAIN)
+
+    assert control.order() is Order.HALT
+    with pytest.raises(JournalError):
+        control.report_ready(0, Progress())
 
     assert not (tmp_path / "gone").exists()
 

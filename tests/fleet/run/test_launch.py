@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import multiprocessing
 import os
 import signal
@@ -24,7 +25,7 @@ from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.arrivals import Burst, Closed
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run import engine, session
-from aiodps.fleet.run.control_files import Order
+from aiodps.fleet.run.control_files import ControlFiles, Order
 from aiodps.fleet.run.launch import Stop, process_pool, run_shards
 
 pytestmark = pytest.mark.sockets
@@ -68,7 +69,10 @@ def test_a_start_that_passes_while_shards_get_ready(tmp_path: Path) -> None:
         assert not dps.emulator.counts.register_requests
 
 
-def test_two_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_two_signals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
     """Once: no new devices, running ones end. Twice: all stops now, and may be gone on with."""
     monkeypatch.setattr(engine, "GRACE", NEVER)
     with server(assign_after=NEVER, retry_after=1) as dps, ThreadPoolExecutor(1) as pool:
@@ -77,7 +81,7 @@ def test_two_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
         def ask(progress: Progress) -> None:
             if progress.in_flight == 3 and stop.order is None:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
             elif stop.order is Order.DRAIN:
                 os.kill(os.getpid(), signal.SIGINT)
 
@@ -85,9 +89,65 @@ def test_two_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             (end,) = run_shards(parts, pool, stop=stop, on_progress=ask)
 
     assert stop.order is Order.HALT
-    assert stop.signal == signal.SIGTERM
+    assert stop.signal == number
     assert (end.progress.assigned, end.progress.left, end.progress.in_flight) == (0, 9, 0)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """`nohup` keeps a run going when its terminal is closed."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stop().handling_signals():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_a_closed_terminal_is_written_to_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That would be an error, and end the run before it has drained."""
+    theirs, ours = os.openpty()
+    stop = Stop()
+    monkeypatch.setattr(os, "isatty", lambda handle: handle in {1, ours})
+    kept = os.dup(1)
+    try:
+        os.dup2(ours, 1)
+        with stop.handling_signals():
+            os.close(theirs)
+            with pytest.raises(OSError, match="Input/output error"):
+                os.write(1, b"x")
+
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.write(1, b"x")
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(ours)
+
+    assert stop.order is Order.DRAIN
+
+
+@pytest.mark.parametrize("full", ["start.json", "0001.json", ""])
+def test_a_disk_that_is_full_at_the_start_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    """No shard runs on for nobody, or waits for a start that never comes."""
+    with server(assign_after=NEVER) as dps, ThreadPoolExecutor(2) as pool:
+        parts = shards(spec(dps.emulator, tmp_path, 9, arrivals=Closed(concurrency=2)), 2)
+
+        write = ControlFiles._write
+
+        def fail(self: ControlFiles, name: str, data: dict[str, Any]) -> None:
+            if full in name:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            write(self, name, data)
+
+        monkeypatch.setattr(ControlFiles, "_write", fail)
+        with pytest.raises(JournalError) as caught:
+            run_shards(parts, pool, stop=Stop(), start_at=None)
+
+    assert caught.value.reason == "unwritable"
 
 
 def test_signals_are_left_alone_in_other_threads() -> None:

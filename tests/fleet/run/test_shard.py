@@ -33,13 +33,13 @@ def test_it_waits_for_the_start_and_tells_how_it_stands(
     """Ready first, then begun when told; at the end it has said so. Works in any thread."""
     control = ControlFiles(tmp_path)
     control.create()
-    report, reported = ControlFiles.write_progress, threading.Event()
+    report, reported = ControlFiles.report_ready, threading.Event()
 
     def heard(*words: Any) -> None:
         report(*words)
         reported.set()
 
-    monkeypatch.setattr(ControlFiles, "write_progress", heard)
+    monkeypatch.setattr(ControlFiles, "report_ready", heard)
     shard = spec(dps.emulator, tmp_path, 5)
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(run_shard, shard)

@@ -40,13 +40,17 @@ from aiodps.fleet.runs import resume_run
 
 BY_CTRL_C = 105
 """The same as k6's."""
-BY_SIGTERM = 143
+BY_SIGNAL: dict[int, int] = {signal.SIGINT: BY_CTRL_C, signal.SIGTERM: 143}
+if hasattr(signal, "SIGHUP"):
+    BY_SIGNAL[signal.SIGHUP] = 129
+
 _MAX_ROWS_SHOWN = 50
 _NO_REPORT = "no report was written: it needs pip install 'aiodps[fleet]'"
 
 EXIT_CODES = """\b
 Exit codes: 0 all assigned, 1 some failed or have not ended, 2 bad input (nothing was sent),
-99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 stopped by SIGTERM."""
+99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 by SIGTERM, 129 as
+the terminal was closed."""
 
 
 def fleet_exit_codes(*, as_json: bool) -> AbstractContextManager[None]:
@@ -187,7 +191,7 @@ def report_results(
         _show_next_step(folder, results)
 
     if stop.signal is not None and not results.complete:
-        return BY_SIGTERM if stop.signal == signal.SIGTERM else BY_CTRL_C
+        return BY_SIGNAL[stop.signal]
 
     if missed(summary):
         return MISSED

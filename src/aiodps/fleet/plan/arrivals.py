@@ -13,7 +13,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias, assert_never
+from typing import Literal, TypeAlias, assert_never, get_args
 
 from aiodps.errors import ConfigurationError
 
@@ -60,6 +60,7 @@ class Open:
         if not 0 <= self.ramp < math.inf:
             raise unusable("ramp", self.ramp, "a number of seconds, 0 or more")
 
+        _check_spacing(self.spacing)
         _check_optional_concurrency(self.concurrency)
 
     @property
@@ -110,6 +111,7 @@ class Staged:
         if not self.stages or not self.highest_rate:
             raise unusable("stages", self.stages, "at least one stage with a rate above 0")
 
+        _check_spacing(self.spacing)
         _check_optional_concurrency(self.concurrency)
 
     @property
@@ -232,6 +234,11 @@ class _Rates:
             raise unusable("stages", last, "a last rate above 0: there are more devices")
 
         return self._begins[index] + (2 * missing / divisor if divisor else 0.0)
+
+
+def _check_spacing(spacing: object) -> None:
+    if spacing not in get_args(Spacing):
+        raise unusable("arrivals", spacing, " or ".join(get_args(Spacing)))
 
 
 def _check_optional_concurrency(value: int | None) -> None:

@@ -18,7 +18,8 @@ from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Sta
 from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices, UnavailableDevices
 from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
-from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
+from aiodps.fleet.plan.run_folder import check_run_folder
+from aiodps.fleet.plan.spec import MAX_SHARDS, EmulatorOptions, RunOptions
 from aiodps.settings import Settings
 
 NAME: Final = "run.json"
@@ -33,6 +34,13 @@ _ARRIVALS: Final[Mapping[str, type[Closed | Open | Staged | Burst]]] = {
     "burst": Burst,
 }
 _PACKAGES: Final = ("aiodps", "httpx", "h11", "aiomqtt", "paho-mqtt", "anyio", "cryptography")
+
+
+_UNREADABLE: Final = (
+    *(ArithmeticError, AttributeError, LookupError, OSError, RecursionError),
+    *(TypeError, ValueError),
+)
+"""What a file that somebody else has changed may lead to."""
 
 
 def _now() -> str:
@@ -106,8 +114,10 @@ class RunFile:
         Raises:
             ConfigurationError: If the folder has no run that can be read.
         """
+        check_run_folder(folder)
         try:
             data = _read(folder)
+            _check_facts(data)
             return cls(
                 run_id=data["run_id"],
                 options=_read_options(data["options"]),
@@ -118,7 +128,9 @@ class RunFile:
                 evaluation=Evaluation(**data["evaluation"]),
                 local_shards=None if data["local_shards"] is None else tuple(data["local_shards"]),
             )
-        except (OSError, ValueError, LookupError, TypeError) as exc:
+        except ConfigurationError:
+            raise
+        except _UNREADABLE as exc:
             raise ConfigurationError(
                 f"the folder {str(folder)!r} has no run that can be read: {exc}",
                 setting="folder",
@@ -132,6 +144,20 @@ def _read(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{NAME} has version {data['version']}, not {VERSION}")
 
     return data
+
+
+def _check_facts(data: dict[str, Any]) -> None:
+    """Check what only the results show, and which shards run here."""
+    facts = [data["run_id"], data["command"], *data["environment"], *data["environment"].values()]
+    if not all(isinstance(each, str) for each in facts):
+        raise TypeError(f"{NAME} has a fact that is not a string")
+
+    if datetime.fromisoformat(data["created"]).tzinfo is None:
+        raise ValueError(f"{NAME} was created at a time without a time zone")
+
+    shards = data["local_shards"]
+    if shards is not None and not {*shards} <= {*range(MAX_SHARDS)}:
+        raise ValueError(f"{NAME} has local shards that are none")
 
 
 def options_as_json(options: RunOptions) -> dict[str, Any]:

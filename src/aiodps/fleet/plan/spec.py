@@ -46,6 +46,14 @@ class EmulatorOptions:
     retry_after: int | None = None
     """Seconds it asks devices to wait between two polls."""
 
+    def __post_init__(self) -> None:
+        """Check that they are numbers: they become words of a command."""
+        for name, value in dataclasses.asdict(self).items():
+            if value is not None and (
+                type(value) not in {int, float} or not 0 <= value < math.inf
+            ):
+                raise unusable(name, value, "a number of seconds")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:

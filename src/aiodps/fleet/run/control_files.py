@@ -11,11 +11,12 @@ import enum
 import json
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from aiodps.errors import JournalError
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fresh_files import write_fresh
 
@@ -66,20 +67,37 @@ class ControlFiles:
         """See `StartOrder.ahead`."""
 
     def create(self) -> None:
-        """Create the folder, without files of an earlier session."""
+        """Create the folder, without files of an earlier session.
+
+        Raises:
+            JournalError: If it cannot be created: nothing can be written to the run folder.
+        """
         self.remove()
-        self._folder.mkdir(parents=True)
+        with _as_journal_error(self._folder):
+            self._folder.mkdir(parents=True)
 
     def remove(self) -> None:
         """Delete the files."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def report_ready(self, shard: int, progress: Progress) -> None:
+        """Report that a shard is ready: its first progress.
+
+        Raises:
+            JournalError: If it cannot be written; nobody would know that the shard waits.
+        """
+        with _as_journal_error(self._folder):
+            self._report(shard, progress)
+
     def write_progress(self, shard: int, progress: Progress) -> None:
-        """Report the progress of a shard; the first report means that it is ready."""
+        """Report the progress of a shard."""
         # A full disk is an error of the journal, not of a progress report.
         with contextlib.suppress(OSError):
-            report = {"clock": time.time(), "progress": progress.to_json()}
-            self._write(f"{shard:04}.json", report)
+            self._report(shard, progress)
+
+    def _report(self, shard: int, progress: Progress) -> None:
+        report = {"clock": time.time(), "progress": progress.to_json()}
+        self._write(f"{shard:04}.json", report)
 
     def read_progress(self, shards: Iterable[int]) -> dict[int, Progress]:
         """Return the progress by shard; a shard that is not ready is missing."""
@@ -95,9 +113,14 @@ class ControlFiles:
         }
 
     def order_start(self, at: float) -> None:
-        """Order all shards to start at a time, in seconds since 1970."""
+        """Order all shards to start at a time, in seconds since 1970.
+
+        Raises:
+            JournalError: If it cannot be written.
+        """
         order = StartOrder(at=at, clock=time.time(), ahead=self._ahead)
-        self._write("start.json", asdict(order))
+        with _as_journal_error(self._folder):
+            self._write("start.json", asdict(order))
 
     def start_order(self) -> StartOrder | None:
         """Return the order to start; None if it was not given yet."""
@@ -110,9 +133,15 @@ class ControlFiles:
             self._write("order.json", {"order": order.value})
 
     def order(self) -> Order | None:
-        """Return the order that was sent last; None if there was none."""
+        """Return the order that was sent last; None if there was none.
+
+        If the files are gone, so is whoever launched the shards: `Order.HALT`.
+        """
         data = self._read("order.json")
-        return None if data is None else Order(data["order"])
+        if data is None:
+            return None if self._folder.is_dir() else Order.HALT
+
+        return Order(data["order"])
 
     def _write(self, name: str, data: dict[str, Any]) -> None:
         write_fresh(self._folder / name, json.dumps(data))
@@ -122,3 +151,14 @@ class ControlFiles:
             return json.loads((self._folder / name).read_text("utf-8"))  # type: ignore[no-any-return]  # ours
         except OSError:
             return None
+
+
+@contextlib.contextmanager
+def _as_journal_error(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise JournalError(
+            f"the control files {str(folder)!r} cannot be written: {exc.strerror}",
+            reason="unwritable",
+        ) from exc

@@ -23,6 +23,11 @@ from aiodps.fleet.run.shard import run_shard
 START_DELAY = 0.5
 """Seconds between the time when all shards are ready and their start, for each to read it."""
 
+_HANGUP = getattr(signal, "SIGHUP", None)
+"""A terminal was closed, or an ssh session ended; Windows has no such signal."""
+STOP_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, _HANGUP)))
+"""Signals that ask a run to stop."""
+
 OnProgress = Callable[[Progress], None]
 
 
@@ -33,20 +38,36 @@ class Stop:
         self.signal: int | None = None
         """The first signal received; None if there was none."""
         self.order: Order | None = None
+        self._terminals: list[int] = []
 
     def request(self, number: int, _frame: FrameType | None = None) -> None:
         """Request a drain; the second request halts the run."""
+        if number == _HANGUP:
+            # Whatever is still written there would fail, and end the run.
+            self._let_go_of_terminals()
+
         self.order = Order.DRAIN if self.order is None else Order.HALT
         self.signal = self.signal or number
 
+    def _let_go_of_terminals(self) -> None:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for handle in self._terminals:
+            os.dup2(nowhere, handle)
+
+        os.close(nowhere)
+
     @contextmanager
     def handling_signals(self) -> Iterator[None]:
-        """Treat Ctrl-C and SIGTERM as requests until the block ends; in the main thread only."""
+        """Treat Ctrl-C, SIGTERM and a closed terminal (SIGHUP) as requests until the block ends.
+
+        In the main thread only. A signal that is ignored stays so: `nohup` has done that.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        self._terminals = [handle for handle in (0, 1, 2) if os.isatty(handle)]
+        numbers = [each for each in STOP_SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
         before = [signal.signal(number, self.request) for number in numbers]
         try:
             yield
@@ -64,7 +85,7 @@ def process_pool(count: int) -> Executor:
 
 def _follow_parent() -> None:
     """Ignore signals, which the parent forwards as orders, and exit with the parent."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
     threading.Thread(target=_exit_with_parent, daemon=True).start()

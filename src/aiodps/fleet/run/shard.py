@@ -44,7 +44,7 @@ def run_shard(spec: ShardSpec, *, retry_failed: bool = False) -> SessionEnd:
 
 async def _run(session: Session, spec: ShardSpec) -> SessionEnd:
     control = ControlFiles(spec.folder)
-    control.write_progress(spec.shard, session.progress())
+    control.report_ready(spec.shard, session.progress())
     order = await _wait_for_start(control)
     skew = None if order is None else order.skew(spec.shard, seen=time.time())
     async with background_task(
