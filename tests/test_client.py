@@ -104,6 +104,18 @@ async def test_refusals(
         assert caught.value.tracking_id
 
 
+async def test_a_refusal_repeats_what_is_odd_about_the_certificate() -> None:
+    """A hole in the chain is no error before anything is sent, and the reason of most refusals."""
+    device = intermediate().intermediate("deep").device("deep-1")
+    pem = device.certificate_pem + intermediate().certificate_pem
+    odd = aiodps.X509.from_bytes(certificate=pem, private_key=device.private_key_pem)
+    async with emulator() as dps:
+        with pytest.raises(errors.UnauthorizedError) as caught:
+            await client(dps, "rest").provision(attestation=odd)
+
+    assert "the chain has a hole: 'CN=deep-1' was issued by 'CN=deep'" in caught.value.hint
+
+
 def time_out_at(kind: aiodps.StepKind, timeout: float) -> Callable[[aiodps.Step], None]:
     """Make an observer of steps that lets a client's time pass at a certain one."""
 

@@ -8,13 +8,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Self, Unpack
 
 from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.credentials import Credentials
 from aiodps.attestation.files import AttestationFiles
-from aiodps.errors import ConfigurationError, ProvisioningError, UsageError
+from aiodps.attestation.x509 import X509
+from aiodps.errors import (
+    ConfigurationError,
+    ProvisioningError,
+    RegistrationFailedError,
+    ServiceError,
+    UnauthorizedError,
+    UsageError,
+)
 from aiodps.models import Assignment, JsonObject
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter, Step, log_step
@@ -29,6 +38,7 @@ from aiodps.transports import transport_by_name
 from aiodps.transports.base import Target, TransportFactory
 
 _log = logging.getLogger("aiodps.registration")
+_attestation_log = logging.getLogger("aiodps.attestation")
 
 
 async def provision(
@@ -121,7 +131,8 @@ class ProvisioningClient:
         """
         requested = self.settings.registration_id if registration_id is None else registration_id
         try:
-            credentials = Credentials(attestation or _attestation(self.settings, requested))
+            given = attestation or _attestation(self.settings, requested)
+            credentials = Credentials(given)
             name = _registration_id(credentials, requested)
             credentials.check(registration_id=name, wall_time=time.time())
             checked = check_payload(payload)
@@ -137,7 +148,11 @@ class ProvisioningClient:
 
         with self._exclusive(name):
             machine = Registration(self._params(name, checked, factory.name, operation_id))
-            return await drive(machine, transport, report, credentials.reauthenticate)
+            try:
+                return await drive(machine, transport, report, credentials.reauthenticate)
+            except (UnauthorizedError, RegistrationFailedError) as error:
+                _add_remarks(error, given)
+                raise
 
     def _target(self, name: str, attestation: Attestation, report: Reporter) -> Target:
         return Target(
@@ -206,13 +221,29 @@ def _require_id_scope(settings: Settings) -> str:
 
 
 def _attestation(settings: Settings, registration_id: str | None) -> Attestation:
-    return AttestationFiles(
+    attestation = AttestationFiles(
         certificate=settings.certificate,
         private_key=settings.private_key,
         key_password_file=settings.key_password_file,
         symmetric_key_file=settings.symmetric_key_file,
         group_key_file=settings.group_key_file,
     ).load(registration_id)
+    for remark in _remarks(attestation):
+        _attestation_log.warning(remark)
+
+    return attestation
+
+
+def _remarks(attestation: Attestation) -> tuple[str, ...]:
+    return attestation.remarks if isinstance(attestation, X509) else ()
+
+
+def _add_remarks(error: ServiceError, attestation: Attestation) -> None:
+    """Put what is odd about a certificate in front of the hint of a refusal."""
+    unauthorized = error.error_code is None or error.error_code // 1000 == HTTPStatus.UNAUTHORIZED
+    remarks = _remarks(attestation)
+    if remarks and unauthorized:
+        error.hint = f"{'; '.join(remarks)}. {error.hint}"
 
 
 def _check_operation_id(operation_id: str | None) -> None:

@@ -20,7 +20,7 @@ def test_a_person_is_told_files_uses_and_the_next_step(capsys: pytest.CaptureFix
     lines = capsys.readouterr().out.splitlines()
 
     assert lines[0].startswith("sensor-7  EC P-256, valid until ")
-    assert [line.strip() for line in lines[2:]] == ["a.pem", "for this", "next:  do that"]
+    assert [line.strip() for line in lines[3:]] == ["a.pem", "for this", "next:  do that"]
 
 
 def test_a_machine_is_told_the_same(capsys: pytest.CaptureFixture[str]) -> None:

@@ -187,7 +187,7 @@ def test_addresses_of_ipv6_can_be_copied_from_the_welcome() -> None:
         pytest.param(["--https-port", "65536"], "--https-port", id="port"),
         pytest.param(["--enrollments", "FILE"], "enrollment 0 (registrationId 'x')", id="entry"),
         pytest.param(["--enrollments", "MISSING"], "cannot be read", id="no file"),
-        pytest.param(["--verified-ca", "FILE"], "not a CA certificate", id="no certificate"),
+        pytest.param(["--verified-ca", "FILE"], "is not a certificate", id="no certificate"),
         pytest.param([*PORTS, "--ready-file", "MISSING/x"], "cannot be written", id="ready file"),
         pytest.param([*PORTS, "--ca-out", "MISSING/x"], "cannot be written", id="ca out"),
     ],

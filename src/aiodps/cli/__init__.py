@@ -18,6 +18,7 @@ def main() -> None:
 def _run() -> None:
     try:
         from aiodps.cli.app import app  # noqa: PLC0415 (click comes with an extra)
+        from aiodps.cli.warnings_as_lines import warnings_as_lines  # noqa: PLC0415 (idem)
     except ModuleNotFoundError as exc:
         if exc.name not in {"click", "rich"}:
             raise
@@ -25,4 +26,5 @@ def _run() -> None:
         print(EXTRA_MISSING, file=sys.stderr)  # noqa: T201
         sys.exit(2)
 
-    app()
+    with warnings_as_lines():
+        app()

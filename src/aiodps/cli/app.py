@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+
+from aiodps.cli.mistakes import mistakes_as_exit_codes
 
 COMMANDS = {
     "certs": "Create and show test certificates.",
@@ -62,9 +65,20 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(self._lazy.items()))
 
 
-@click.group(
-    cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
-)
+class App(LazyGroup):
+    """The command line as a whole: whatever happens, it ends with a message and an exit code."""
+
+    def main(  # type: ignore[override]  # click's has more parameters, which are not used
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> Any:
+        """Run a command, and exit."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        with mistakes_as_exit_codes(arguments):
+            sys.exit(super().main(arguments, prog_name, **extra))
+
+
+@click.group(cls=App, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="aiodps")
 def app() -> None:
     """Provision devices with Azure IoT Hub Device Provisioning Service (DPS)."""

@@ -23,6 +23,8 @@ from aiodps.pki.authority import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, VERIFI
 from aiodps.pki.describe import describe
 from aiodps.pki.files import CredentialFiles, read_authority
 
+_PLACEHOLDER = "CODE_FROM_THE_PORTAL"
+
 EPILOG = """\b
 NAME_cert.pem    the certificate alone
 NAME_key.pem     its private key, readable only by you
@@ -135,7 +137,7 @@ def root(*, name: str, **options: Any) -> None:
     credential = Authority.root(name, key_type=creation.key_type, days=creation.days)
     creation.write(files, credential)
     next_step = _line(
-        "aiodps certs verification --nonce CODE_FROM_THE_PORTAL",
+        f"aiodps certs verification --nonce {_PLACEHOLDER}",
         *("--ca", files.certificate, "--key", files.private_key),
         *_option("--ca-password-file", creation.password_file),
         *_option("--out", creation.directory),

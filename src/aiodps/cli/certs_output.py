@@ -48,7 +48,8 @@ def show_credential(
     if note:
         out.print(Text(f"  {note}", "yellow"))
 
-    out.print(Text(f"  SHA-1 thumbprint {facts['sha1_thumbprint']}", "dim"))
+    out.print(Text(f"  SHA-1 thumbprint   {facts['sha1_thumbprint']}", "dim"))
+    out.print(Text(f"  SHA-256 thumbprint {facts['sha256_thumbprint']}", "dim"))
     for path, use in uses.items():
         out.print(Text.assemble("  ", (str(path), "cyan"), f"\n      {use}"))
 

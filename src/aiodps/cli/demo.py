@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aiodps.cli.demo_devices import Bench, Device
-from aiodps.cli.output import StepPrinter, err, errors_as_exit_codes, out, print_json
+from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.models import Assignment, Phase
@@ -51,7 +51,7 @@ class Outcome:
     seconds: float
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--out", metavar="DIR", help="Keep certificates and enrollments in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(*, out: str | None, as_json: bool) -> None:
@@ -62,7 +62,7 @@ def command(*, out: str | None, as_json: bool) -> None:
     enrollment, of a group by root CA, of a group by intermediate CA, key of an individual
     enrollment, key derived from a group's} x {rest, mqtt}.
     """
-    with errors_as_exit_codes(as_json=as_json), _folder(out) as folder:
+    with _folder(out) as folder:
         began = time.monotonic()
         outcomes = anyio.run(_demo, folder, not as_json)
         if as_json:
@@ -76,7 +76,15 @@ def command(*, out: str | None, as_json: bool) -> None:
 def _folder(kept: str | None) -> Iterator[Path]:
     if kept is not None:
         path = Path(kept)
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"the folder {str(path)!r} cannot be written to: {exc.strerror}",
+                setting="out",
+                hint="give a folder that you have write access to",
+            ) from exc
+
         yield path
         return
 

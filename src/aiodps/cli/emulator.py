@@ -16,8 +16,9 @@ import anyio
 import click
 from rich.text import Text
 
+from aiodps.cli.emulator_files import read_enrollments_file, read_faults_file, trust_cas
 from aiodps.cli.emulator_keys import enrollments_with_keys
-from aiodps.cli.output import err, errors_as_exit_codes, out, print_json
+from aiodps.cli.output import Command, err, out, print_json
 from aiodps.errors import ConfigurationError
 from aiodps.fresh_files import write_fresh
 
@@ -92,7 +93,7 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-@click.command(epilog=EPILOG, params=OPTIONS)
+@click.command(cls=Command, epilog=EPILOG, params=OPTIONS)
 def command(
     *,
     enrollments_file: str | None,
@@ -125,19 +126,19 @@ def command(
         raise click.UsageError(str(exc)) from exc
 
     raise_descriptor_limit()
-    with errors_as_exit_codes(as_json=as_json), _ca_path(ca_out) as ca_file:
+    with _ca_path(ca_out) as ca_file:
         enrollments = (
-            *_read_enrollments(enrollments_file),
+            *read_enrollments_file(enrollments_file),
             *enrollments_with_keys(device_keys, group_keys),
         )
         dps = Emulator(
             enrollments=enrollments,
             on_exchange=None if quiet else print_exchange,
-            faults=_read_faults(faults_file),
+            faults=read_faults_file(faults_file),
             **options,
         )
         for name in verified_cas:
-            _trust(dps, name)
+            trust_cas(dps, name)
 
         _check_references(dps, enrollments)
 
@@ -184,40 +185,6 @@ def _ca_path(ca_out: Path | None) -> Iterator[Path]:
         yield Path(directory, "ca.pem")
 
 
-def _read_enrollments(path: str | None) -> tuple[Enrollment, ...]:
-    from aiodps.emulator.service.enrollments.store import read_enrollments  # noqa: PLC0415 (an extra)
-
-    return () if path is None else read_enrollments(_read(path, setting="enrollments"))
-
-
-def _read_faults(path: str | None) -> str | None:
-    if path is None:
-        return None
-
-    try:
-        return _read(path, setting="faults").decode()
-    except UnicodeDecodeError as exc:
-        raise ConfigurationError(
-            f"{path!r} is not UTF-8", setting="faults", hint="a fault file is TOML"
-        ) from exc
-
-
-def _trust(dps: Emulator, path: str) -> None:
-    """Upload a CA certificate as verified."""
-    from aiodps.emulator.protocol.errors import Refusal  # noqa: PLC0415 (an extra)
-
-    pem = _read(path, setting="verified_ca")
-    name = "".join(char if char.isascii() and char.isalnum() else "-" for char in Path(path).stem)
-    try:
-        dps.service.certificates.upload(name[:64], pem, verified=True, now=time.time())
-    except Refusal as exc:
-        raise ConfigurationError(
-            f"{path!r} is not a CA certificate that the service accepts: {exc.message}",
-            setting="verified_ca",
-            hint="give a certificate of a CA in PEM or DER",
-        ) from exc
-
-
 def _check_references(dps: Emulator, enrollments: Iterable[Enrollment]) -> None:
     """Refuse groups that refer to a CA certificate which nobody has uploaded."""
     from aiodps.emulator.service.enrollment_rules import (  # noqa: PLC0415 (an extra)
@@ -228,17 +195,6 @@ def _check_references(dps: Emulator, enrollments: Iterable[Enrollment]) -> None:
     for each in enrollments:
         with as_configuration_error(each):
             check_ca_references(each, certificates=dps.service.certificates)
-
-
-def _read(path: str, *, setting: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as exc:
-        raise ConfigurationError(
-            f"{path!r} cannot be read: {exc.strerror}",
-            setting=setting,
-            hint="check the path and its permissions",
-        ) from exc
 
 
 def _write(path: Path, content: bytes, *, setting: str, private: bool = False) -> None:

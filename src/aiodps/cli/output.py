@@ -14,6 +14,7 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook,
 from rich.segment import Segment
 from rich.text import Text
 
+from aiodps.cli.mistakes import BAD_INPUT, INTERRUPTED, check_paths, hide_secrets
 from aiodps.errors import (
     ConfigurationError,
     CredentialError,
@@ -30,10 +31,8 @@ Option: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
 """A decorator that adds an option to a command."""
 
 REFUSED = 1
-BAD_INPUT = 2
 UNREACHABLE = 3
 OUT_OF_TIME = 4
-INTERRUPTED = 130
 
 
 class _Printed:
@@ -97,6 +96,11 @@ def show_error(error: ProvisioningError) -> None:
     err.print(Text.assemble(("next:  ", "bold"), error.hint))
 
 
+def warn(text: str) -> None:
+    """Print a warning."""
+    err.print(Text.assemble(("warning: ", "bold yellow"), text))
+
+
 def print_json(value: Mapping[str, Any]) -> None:
     """Print a JSON object to stdout, in one line."""
     click.echo(json.dumps(value, default=_as_text))
@@ -136,7 +140,12 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         with self.exit_codes(as_json=ctx.params["as_json"]):
-            return super().invoke(ctx)
+            try:
+                check_paths(ctx)
+                return super().invoke(ctx)
+            except ProvisioningError as error:
+                hide_secrets(error, ctx)
+                raise
 
 
 class StepPrinter:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -14,7 +12,9 @@ from rich.text import Text
 
 from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
-from aiodps.errors import ConfigurationError
+from aiodps.input_files.origin import Origin
+from aiodps.input_files.reading import read
+from aiodps.input_files.text import decode, parse_json
 from aiodps.models import Assignment, JsonObject
 from aiodps.printable import printable
 from aiodps.registration.retry import RetryPolicy
@@ -93,17 +93,12 @@ def _payload(text: str | None) -> JsonObject | None:
     if text is None:
         return None
 
-    try:
-        source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
-        payload = json.loads(source)
-    except (OSError, ValueError) as exc:
-        raise ConfigurationError(
-            "the payload cannot be read as JSON",
-            setting="payload",
-            hint="give a JSON object in quotes, or @FILE",
-        ) from exc
+    origin, source = Origin(what="payload", kind="payload"), text
+    if text.startswith("@"):
+        origin = Origin.file(text[1:], what="payload file", kind="payload")
+        source = decode(read(origin), origin)
 
-    return payload  # type: ignore[no-any-return]  # checked by the client
+    return parse_json(source, origin)  # type: ignore[no-any-return]  # checked by the client
 
 
 def as_facts(assignment: Assignment) -> dict[str, Any]:

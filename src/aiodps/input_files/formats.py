@@ -274,8 +274,9 @@ def unexpected(data: bytes, origin: Origin, *, wanted: str) -> ProvisioningError
     found = recognize(data)
     if found is None:
         return origin.error(
-            f"contains {'DER' if is_der(data) else 'neither PEM nor DER, and thus something'}"
-            f" that is not {wanted}",
+            f"contains DER that is not {wanted}"
+            if is_der(data)
+            else f"is not {wanted}: it is neither PEM nor DER",
             reason="not_pem",
             hint="PEM begins with -----BEGIN",
         )

@@ -49,8 +49,7 @@ class Origin:
             return None
 
         name = str(self.path)
-        may_be_password = "password" in self.what and not any(mark in name for mark in "./\\")
-        secret = is_key(name) or may_be_password
+        secret = may_be_secret(name, what=self.what)
         return None if secret and not os.path.lexists(name) else name
 
     def __str__(self) -> str:
@@ -74,3 +73,8 @@ class Origin:
             return ConfigurationError(message, setting=self.kind, hint=hint)
 
         return self.kind(message, reason=reason, hint=hint)
+
+
+def may_be_secret(name: str, *, what: str) -> bool:
+    """Whether the name of a file may be a key; or a password, if a file of one was to be given."""
+    return is_key(name) or ("password" in what and not any(mark in name for mark in "./\\"))

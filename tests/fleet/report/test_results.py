@@ -18,6 +18,8 @@ from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.sample import Outcome, read_samples
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import GeneratedDevices
+from aiodps.fleet.plan.manifest import Row, read_manifest
+from aiodps.fleet.plan.manifest_devices import ManifestDevices
 from aiodps.fleet.report.results import describe_arrivals, read_results, write_results
 from aiodps.fleet.report.summary import read_summary
 
@@ -125,3 +127,25 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_arrivals_in_words(arrivals: Arrivals, limit: float | None, words: str) -> None:
     """As people say it."""
     assert describe_arrivals(arrivals, limit) == words
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_failed_devices_are_listed_for_rework(*, listed: bool, tmp_path: Path) -> None:
+    """As a manifest that another run takes; only if there was one."""
+    folder = run_folder(tmp_path / "run")
+    results = read_results(folder)
+    names = [entry.registration_id for entry in results.entries]
+    rows = tuple(Row(line=1, registration_id=name) for name in dict.fromkeys(names))
+    source = ManifestDevices(path=tmp_path / "m.csv", digest="", rows=rows)
+    if listed:
+        results = replace(results, run=replace(results.run, source=source))
+
+    write_results(folder, results)
+
+    assert (folder / "failed.csv").exists() is listed
+    if listed:
+        (row,) = read_manifest(folder / "failed.csv")[1]
+        assert row.registration_id == names[1]
+        assert "ForbiddenError" in (folder / "failed.csv").read_text()
+        write_results(folder, replace(results, entries=results.entries[:1]))
+        assert not (folder / "failed.csv").exists()

@@ -26,7 +26,7 @@ from aiodps.settings import Settings
 _WITH_EMULATOR: Final = ("devices", "attestation", "duration", "assign_after", "retry_after")
 _WITH_MANIFEST: Final = (
     *("manifest", "id_scope", "endpoint", "rest_port", "mqtt_port", "trust", "hub_suffixes"),
-    *("ca", "ca_key", "ca_key_password_file", "keys_out", "group_key_file"),
+    *("ignore_columns", "ca", "ca_key", "ca_key_password_file", "keys_out", "group_key_file"),
 )
 
 
@@ -101,7 +101,8 @@ def _check_combinations(arguments: RunArguments) -> None:
         )
 
     for name in _WITH_MANIFEST if arguments.emulator else _WITH_EMULATOR:
-        if getattr(arguments, name) not in {None, ()}:
+        value = getattr(arguments, name)
+        if value is not None and value is not False and value != ():
             raise ConfigurationError(
                 f"--{name.replace('_', '-')} cannot be used with "
                 + ("--emulator" if arguments.emulator else "--manifest"),
@@ -172,11 +173,13 @@ def _manifest_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
             )
 
         return ManifestDevices.read(
-            manifest, group_key_file=Path(arguments.group_key_file).absolute()
+            manifest,
+            group_key_file=Path(arguments.group_key_file).absolute(),
+            ignore_columns=arguments.ignore_columns,
         )
 
     if arguments.ca is None or arguments.ca_key is None or arguments.keys_out is None:
-        return ManifestDevices.read(manifest)
+        return ManifestDevices.read(manifest, ignore_columns=arguments.ignore_columns)
 
     keys = Path(arguments.keys_out).absolute()
     if keys.is_relative_to(folder.absolute()):
@@ -193,7 +196,7 @@ def _manifest_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
         keys=keys,
         key_password_file=None if password is None else Path(password).absolute(),
     )
-    return ManifestDevices.read(manifest, issuer=issuer)
+    return ManifestDevices.read(manifest, issuer=issuer, ignore_columns=arguments.ignore_columns)
 
 
 def _run_id(options: RunOptions, source: DeviceSource) -> str:

@@ -16,9 +16,9 @@ from rich.text import Text
 from aiodps.cli.fleet.evaluation import EvaluationArguments
 from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.table import show_evaluation, show_summary
+from aiodps.cli.mistakes import BAD_INPUT
 from aiodps.cli.option_groups import format_options
 from aiodps.cli.output import (
-    BAD_INPUT,
     REFUSED,
     Command,
     err,

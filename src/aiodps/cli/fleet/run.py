@@ -29,8 +29,10 @@ from aiodps.cli.fleet.run_options import (
     RunArguments,
 )
 from aiodps.cli.fleet.watching import WATCHING, Address, Watching
-from aiodps.cli.output import err
+from aiodps.cli.output import err, warn
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.earlier_runs import assigned_before
+from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.runs import create_run
 
 OPTIONS = [*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *CALIBRATE, *WATCHING, *EVALUATION, *OUTPUT]
@@ -76,6 +78,7 @@ def command(
     if not as_json:
         err.print(Text(f"checking {len(run.source.registration_ids())} devices", "dim"))
 
+    _warn_of_earlier_run(folder, run)
     run = dataclasses.replace(run, evaluation=evaluation)
     with Watching(live, metrics_port).serving(folder, run) as recorder:
         create_run(folder, run, shards=None if only is None else [only])
@@ -90,3 +93,13 @@ def command(
         )
 
     sys.exit(code)
+
+
+def _warn_of_earlier_run(folder: Path, run: RunFile) -> None:
+    found = assigned_before(folder, run)
+    if found is not None:
+        other, count = found
+        warn(
+            f"{count} of these devices were assigned by the run in {str(other)!r}; each is"
+            " registered, and billed, once more"
+        )

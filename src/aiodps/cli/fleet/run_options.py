@@ -25,6 +25,7 @@ class RunArguments:
     assign_after: float | None
     retry_after: int | None
     manifest: str | None
+    ignore_columns: bool
     id_scope: str | None
     endpoint: str | None
     rest_port: int | None
@@ -66,6 +67,8 @@ DEVICES = in_group(
     GroupedOption(["--retry-after"], type=int, metavar="S",
                   help="Seconds the emulator asks devices to wait between polls."),
     GroupedOption(["--manifest"], metavar="FILE", help="Devices to provision: .csv or .jsonl."),
+    GroupedOption(["--ignore-columns"], is_flag=True,
+                  help="Ignore columns of the manifest that are not known."),
     GroupedOption(["--ca"], metavar="FILE",
                   help="CA that issues certificates to devices without one."),
     GroupedOption(["--ca-key"], metavar="FILE", help="Private key of the CA."),

@@ -8,21 +8,27 @@ private_key         its private key; not needed if the certificate's file holds 
 key_password_file   a file with the key's password in the first line
 symmetric_key_file  a file with the device's symmetric key, in place of a certificate
 payload             a JSON object for the custom allocation webhook
+error               why it has failed, as `failed.csv` says; ignored
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
-import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from aiodps.attestation.files import AttestationFiles
 from aiodps.errors import ConfigurationError, ProvisioningError
+from aiodps.fleet.plan.manifest_parsers import PARSERS, UnknownColumnsError
+from aiodps.fresh_files import fresh_file
+from aiodps.input_files.origin import Origin, may_be_secret
+from aiodps.input_files.reading import MAX_LIST_BYTES, read
+from aiodps.input_files.text import decode
+from aiodps.key_text import HIDDEN, is_content
 from aiodps.models import JsonObject
 from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.payloads import check_payload
@@ -35,7 +41,11 @@ FIELDS: Final = (
     "symmetric_key_file",
     "payload",
 )
+ERROR: Final = "error"
+"""The column of `failed.csv` that says why a device has failed."""
 _PATHS: Final = ("certificate", "private_key", "key_password_file", "symmetric_key_file")
+_HINT: Final = "give a .csv or .jsonl file with a registration_id for each device"
+_KNOWN: Final = f"known columns: {', '.join(FIELDS)}; to have others, give --ignore-columns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,33 +81,37 @@ class ManifestError(ConfigurationError):
         """Every bad row, with file, line and reason."""
 
 
-def read_manifest(path: Path, *, check: Check | None = None) -> tuple[str, tuple[Row, ...]]:
+def read_manifest(
+    path: Path, *, check: Check | None = None, ignore_columns: bool = False
+) -> tuple[str, tuple[Row, ...]]:
     """Return the SHA-256 of a manifest, and its rows; its suffix decides how it is read.
 
     Args:
-        path: A `.csv` or `.jsonl` file.
+        path: A `.csv`, `.tsv` or `.jsonl` file; not a pipe, because every shard reads it.
         check: A further check of rows. It is called only if there are bad rows already, so that
             the error lists all of them.
+        ignore_columns: Whether columns that are not known are ignored; else they are an error.
 
     Raises:
         ManifestError: If rows cannot be used; it lists all of them.
         ConfigurationError: If the file cannot be read as a manifest.
     """
-    try:
-        read = _READERS[path.suffix.lower()]
-    except KeyError:
-        raise _unreadable(path, "its name ends in neither .csv nor .jsonl") from None
+    origin = Origin.file(path, what="manifest", kind="manifest")
+    parse = PARSERS.get(path.suffix.lower())
+    if parse is None:
+        raise _unusable(origin, f"has a name that ends in none of {', '.join(PARSERS)}")
 
+    data = read(origin, limit=MAX_LIST_BYTES, again=True)
+    known = None if ignore_columns else (*FIELDS, ERROR)
     try:
-        data = path.read_bytes()
-        raw = list(read(data.decode("utf-8-sig")))
-    except OSError as exc:
-        raise _unreadable(path, str(exc.strerror)) from exc
-    except (ValueError, csv.Error) as exc:
-        raise _unreadable(path, str(exc)) from exc
+        raw = list(parse(decode(data, origin), known))
+    except UnknownColumnsError as exc:
+        raise _unusable(origin, str(exc), hint=_KNOWN) from None
+    except ValueError as exc:
+        raise _unusable(origin, str(exc)) from None
 
     if not raw:
-        raise _unreadable(path, "it lists no devices")
+        raise _unusable(origin, "lists no devices")
 
     return hashlib.sha256(data).hexdigest(), _rows(path, raw, check)
 
@@ -138,6 +152,26 @@ def failing_rows(rows: Iterable[Row], check: Check | None) -> Iterator[tuple[int
             yield row.line, error.message
 
 
+def write_manifest(path: Path, rows: Iterable[Row], errors: Mapping[str, str]) -> None:
+    """Write rows as CSV, with absolute paths, and without payloads, which may hold secrets.
+
+    Args:
+        path: The file.
+        rows: The rows.
+        errors: Why a device has failed, by registration id; a column that readers ignore.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    with fresh_file(path) as file:
+        writer = csv.writer(file)
+        writer.writerow(("registration_id", *_PATHS, ERROR))
+        for row in rows:
+            error = errors.get(row.registration_id, "")
+            paths = (getattr(row.files, name) for name in _PATHS)
+            writer.writerow((row.registration_id, *paths, error))
+
+
 def _row(line: int, fields: object, folder: Path) -> Row:
     if isinstance(fields, str):
         raise ValueError(fields)  # noqa: TRY004 (the reader's error message)
@@ -145,12 +179,7 @@ def _row(line: int, fields: object, folder: Path) -> Row:
     if not isinstance(fields, Mapping):
         raise ValueError("it is not a JSON object")  # noqa: TRY004 (an error of the file)
 
-    unknown = sorted(map(str, fields.keys() - {*FIELDS}))
-    if unknown:
-        known = ", ".join(FIELDS)
-        raise ValueError(f"unknown field {unknown[0]!a}; known fields: {known}")
-
-    given = {name: value for name, value in fields.items() if value not in ("", None)}
+    given = {name: fields[name] for name in FIELDS if fields.get(name) not in ("", None)}
     paths = {name: _path(name, given[name], folder) for name in _PATHS if name in given}
     if "private_key" in paths and "certificate" not in paths:
         raise ValueError("there is a private key but no certificate")
@@ -164,63 +193,14 @@ def _row(line: int, fields: object, folder: Path) -> Row:
 
 
 def _path(name: str, value: object, folder: Path) -> Path:
-    if not isinstance(value, str) or "\0" in value:
+    if not isinstance(value, str) or is_content(value):
         raise ValueError(f"{name} is not a path")
+
+    if may_be_secret(value, what=name) and not os.path.lexists(folder / value):
+        raise ValueError(f"{name} is not the path of a file {HIDDEN}")
 
     return folder / value
 
 
-def _from_csv(text: str) -> Iterator[tuple[int, object]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    header = reader.fieldnames or []
-    if "registration_id" not in header:
-        raise ValueError("the header has no column registration_id")
-
-    unknown = sorted({*header} - {*FIELDS})
-    if unknown:
-        raise ValueError(f"unknown column {unknown[0]!a}; known columns: {', '.join(FIELDS)}")
-
-    for cells in reader:
-        line = reader.line_num
-        if None in cells or None in cells.values():
-            yield line, "it has more or fewer cells than the header"
-            continue
-
-        yield line, _with_payload(cells)
-
-
-def _with_payload(cells: Mapping[str, str]) -> object:
-    """Return the fields of a row, the payload read as JSON; a string is an error message."""
-    fields: dict[str, object] = {name: text.strip() for name, text in cells.items()}
-    if fields.get("payload"):
-        try:
-            fields["payload"] = json.loads(str(fields["payload"]))
-        except ValueError:
-            return "the payload is not JSON"
-
-    return fields
-
-
-def _from_jsonl(text: str) -> Iterator[tuple[int, object]]:
-    for line, row in enumerate(text.splitlines(), start=1):
-        if not row.strip():
-            continue
-
-        try:
-            yield line, json.loads(row)
-        except ValueError as exc:
-            yield line, f"it is not JSON: {exc}"
-
-
-_READERS: Final[dict[str, Callable[[str], Iterator[tuple[int, Any]]]]] = {
-    ".csv": _from_csv,
-    ".jsonl": _from_jsonl,
-}
-
-
-def _unreadable(path: Path, reason: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{str(path)!r} cannot be read as a manifest: {reason}",
-        setting="manifest",
-        hint="give a .csv or .jsonl file with a registration_id for each device",
-    )
+def _unusable(origin: Origin, fault: str, *, hint: str = _HINT) -> ProvisioningError:
+    return origin.error(fault, reason="manifest", hint=hint)

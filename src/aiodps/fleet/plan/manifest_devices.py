@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import os
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from aiodps.attestation.files import AttestationFiles
 from aiodps.attestation.symmetric_key import HmacKey, read_key
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.devices import Device, member
-from aiodps.fleet.plan.manifest import ManifestError, Row, failing_rows, read_manifest
+from aiodps.fleet.plan.manifest import (
+    ManifestError,
+    Row,
+    failing_rows,
+    read_manifest,
+    write_manifest,
+)
 from aiodps.input_files.reading import InsecureKeyFileWarning
 from aiodps.input_files.text import read_password
 from aiodps.pki.files import CredentialFiles, read_authority
+
+_log = logging.getLogger("aiodps.attestation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,38 +57,67 @@ class ManifestDevices:
     group_key_file: Path | None = None
     """Symmetric key of a group, from which those of rows without a credential are derived, in
     memory; None if none was given."""
+    ignore_columns: bool = False
+    """Whether columns that are not known are ignored."""
     rows: tuple[Row, ...] | None = field(default=None, repr=False)
     """None until the file is read; not pickled: other processes read the manifest themselves."""
 
     @classmethod
     def read(
-        cls, path: Path, *, issuer: Issuer | None = None, group_key_file: Path | None = None
+        cls,
+        path: Path,
+        *,
+        issuer: Issuer | None = None,
+        group_key_file: Path | None = None,
+        ignore_columns: bool = False,
     ) -> ManifestDevices:
         """Read a manifest.
+
+        Args:
+            path: The manifest.
+            issuer: Issues certificates for rows without a credential; None if there is no CA.
+            group_key_file: Key of a group, from which keys are derived; None if there is none.
+            ignore_columns: Whether columns that are not known are ignored.
 
         Raises:
             ManifestError: If rows cannot be used; it lists all of them.
             ConfigurationError: If the file cannot be read.
         """
-        unread = cls(path=path, digest="", issuer=issuer, group_key_file=group_key_file)
+        unread = cls(
+            path=path.absolute(),
+            digest="",
+            issuer=issuer,
+            group_key_file=group_key_file,
+            ignore_columns=ignore_columns,
+        )
         with warnings.catch_warnings(action="ignore", category=InsecureKeyFileWarning):
-            digest, rows = read_manifest(path, check=unread._check)
+            digest, rows = read_manifest(path, check=unread._check, ignore_columns=ignore_columns)
 
-        return dataclasses.replace(unread, path=path.absolute(), digest=digest, rows=rows)
+        return replace(unread, digest=digest, rows=rows)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without the rows."""
-        arguments: dict[str, Any] = {
-            "path": self.path,
-            "digest": self.digest,
-            "issuer": self.issuer,
-            "group_key_file": self.group_key_file,
-        }
-        return functools.partial(ManifestDevices, **arguments), ()
+        names = ("path", "digest", "issuer", "group_key_file", "ignore_columns")
+        fields: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return functools.partial(ManifestDevices, **fields), ()
 
     def registration_ids(self) -> Sequence[str]:
         """Return the registration id of every device."""
         return [row.registration_id for row in self._rows()]
+
+    def write_failed(self, path: Path, errors: Mapping[str, str]) -> None:
+        """Write a manifest of the devices that have failed, which can be given to another run.
+
+        Args:
+            path: The file.
+            errors: Why each has failed, by registration id.
+
+        Raises:
+            ConfigurationError: If this manifest cannot be read again.
+            OSError: If the file cannot be written.
+        """
+        failed = [row for row in self._rows() if row.registration_id in errors]
+        write_manifest(path, failed, errors)
 
     def prepare(self, indices: Sequence[int]) -> None:
         """Issue missing certificates, and check every credential.
@@ -88,13 +127,23 @@ class ManifestDevices:
         """
         rows = self._rows()
         self._issue([rows[index] for index in indices])
+        remarks: list[str] = []
+
+        group_key = self._group_key()
+
+        def check(row: Row) -> None:
+            attestation = self._device(group_key, row).attestation
+            remarks.extend(attestation.remarks if isinstance(attestation, X509) else ())
+
         with warnings.catch_warnings(record=True) as open_keys:
             warnings.simplefilter("always")
-            check = functools.partial(self._device, self._group_key())
             errors = list(failing_rows([rows[index] for index in indices], check))
 
         if errors:
             raise ManifestError(self.path, errors)
+
+        if remarks:
+            _log.warning("%d certificates may be refused, the first: %s", len(remarks), remarks[0])
 
         if open_keys:
             warnings.warn(
@@ -115,7 +164,7 @@ class ManifestDevices:
         if self.rows is not None:
             return self.rows
 
-        digest, rows = read_manifest(self.path)
+        digest, rows = read_manifest(self.path, ignore_columns=self.ignore_columns)
         if digest != self.digest:
             raise ConfigurationError(
                 f"{str(self.path)!r} has changed since the run was created",
@@ -137,6 +186,7 @@ class ManifestDevices:
     def _device(self, group_key: HmacKey | None, row: Row) -> Device:
         """Read the credential of a row, and check it as the client would."""
         if row.files.given:
+            _check_regular(row.files)
             attestation = row.files.load(row.registration_id)
         elif group_key is not None:
             attestation = member(group_key, row.registration_id)
@@ -152,10 +202,10 @@ class ManifestDevices:
     def _files(self, row: Row) -> CredentialFiles:
         if self.issuer is None:
             raise ConfigurationError(
-                "the credential is missing, and there is neither a CA nor a group's key",
+                "the credential is missing, and there is neither a CA (--ca, --ca-key and"
+                " --keys-out) nor a group's key (--group-key-file)",
                 setting="certificate",
-                hint="give a certificate or a symmetric_key_file in the row, or --group-key-file, "
-                "or --ca, --ca-key and --keys-out",
+                hint="give a certificate or a symmetric_key_file in the row, or one of these",
             )
 
         return CredentialFiles(directory=self.issuer.keys, name=row.registration_id)
@@ -171,6 +221,7 @@ class ManifestDevices:
             certificate=issuer.certificate,
             private_key=issuer.private_key,
             password=_password(issuer.key_password_file),
+            again=True,
         )
         issuer.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
         for row in missing:
@@ -181,4 +232,18 @@ class ManifestDevices:
 
 
 def _password(path: Path | None) -> bytes | None:
-    return None if path is None else read_password(path, setting="key_password_file")
+    if path is None:
+        return None
+
+    return read_password(path, setting="key_password_file", again=True)
+
+
+def _check_regular(files: AttestationFiles) -> None:
+    paths = [getattr(files, each.name) for each in dataclasses.fields(files)]
+    for path in filter(None, paths):
+        if path.is_fifo():
+            raise ConfigurationError(
+                f"{str(path)!r} is a pipe, and it is read more than once",
+                setting="manifest",
+                hint="give a regular file",
+            )

@@ -199,10 +199,15 @@ def _read_arrivals(data: dict[str, Any]) -> Arrivals:
 
 def _source_as_json(source: DeviceSource) -> dict[str, Any]:
     match source:
-        case ManifestDevices(path=path, digest=digest, issuer=issuer, group_key_file=key):
-            ca = None if issuer is None else asdict(issuer)
-            manifest = {"path": path, "digest": digest, "issuer": ca, "group_key_file": key}
-            return {"kind": "manifest", **manifest}
+        case ManifestDevices(path=path, digest=digest, issuer=issuer):
+            return {
+                "kind": "manifest",
+                "path": path,
+                "digest": digest,
+                "issuer": None if issuer is None else asdict(issuer),
+                "group_key_file": source.group_key_file,
+                "ignore_columns": source.ignore_columns,
+            }
         case GeneratedDevices():
             return {"kind": "generated", **asdict(source)}
         case _:

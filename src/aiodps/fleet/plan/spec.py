@@ -128,6 +128,9 @@ class RunOptions:
                 "trust", settings.trust, "a PEM file or a keyword, which every shard can read"
             )
 
+        if settings.trust is not None and Path(settings.trust).is_fifo():
+            raise unusable("trust", settings.trust, "a regular file, which every shard reads")
+
         Trust.of(settings.trust)
         if self.azure and self.min_poll_interval < RetryPolicy().min_poll_interval:
             raise ConfigurationError(

@@ -5,6 +5,7 @@ They can be written at any time when no shard is running; existing files are rep
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from collections import Counter
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from aiodps.errors import JournalError
+from aiodps.errors import ConfigurationError, JournalError
 from aiodps.fleet.export.histograms import write_histograms
 from aiodps.fleet.export.timeline_files import write_timeline
 from aiodps.fleet.journal.journal import Entry, State
@@ -24,6 +25,7 @@ from aiodps.fleet.measure.generator_load import GeneratorLoad, worst
 from aiodps.fleet.measure.sample import Sample, write_samples
 from aiodps.fleet.measure.window import in_window, window_facts
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
+from aiodps.fleet.plan.manifest_devices import ManifestDevices
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.journals import ShardJournal, read_journals
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
@@ -118,7 +120,10 @@ def results_of(
 
 
 def write_results(folder: Path, results: Results) -> Summary:
-    """Write samples, histograms, timeline, assignments and summary; return the summary.
+    """Write samples, histograms, timeline, assignments, failed devices and summary.
+
+    Returns:
+        The summary.
 
     Raises:
         JournalError: If a file cannot be written; the journals are complete.
@@ -143,6 +148,7 @@ def write_results(folder: Path, results: Results) -> Summary:
         write_histograms(folder, samples, started_at=facts.started_at)
         write_timeline(folder, results.samples)
         _write_assignments(folder / "assignments.csv", results.entries)
+        _write_failed(folder / "failed.csv", results)
         write_summary(folder / "summary.json", summary)
     except OSError as exc:
         raise JournalError(
@@ -209,6 +215,28 @@ def describe_arrivals(arrivals: Arrivals, limit_rate: float | None) -> str:
         words.append(f"at most {limit_rate:g} per minute")
 
     return ", ".join(words)
+
+
+def _write_failed(path: Path, results: Results) -> None:
+    """Write a manifest of the devices that have failed, for rework; none if there is no list."""
+    errors = {
+        each.registration_id: _error(each.sample)
+        for each in results.entries
+        if each.state is State.FAILED
+    }
+    source = results.run.source
+    if not errors or not isinstance(source, ManifestDevices):
+        path.unlink(missing_ok=True)
+        return
+
+    # The manifest may be on another machine, or have changed since.
+    with contextlib.suppress(ConfigurationError):
+        source.write_failed(path, errors)
+
+
+def _error(sample: Sample | None) -> str:
+    facts = () if sample is None else (sample.error_class, sample.error_code)
+    return " ".join(str(each) for each in facts if each is not None)
 
 
 def _write_assignments(path: Path, entries: Sequence[Entry]) -> None:

@@ -85,6 +85,46 @@ def test_certificates_as_the_service_shows_them() -> None:
     assert mechanism.primary.info == info | {"sha256Thumbprint": DEVICE.thumbprint}
 
 
+DIGITS = "".join(f"{number:02x}" for number in range(32))
+PAIRS = [DIGITS[place : place + 2] for place in range(0, 64, 2)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DIGITS,
+        ":".join(PAIRS).upper(),
+        " ".join(PAIRS),
+        "-".join(PAIRS),
+        f"\u200e{' '.join(PAIRS)} ",
+        f"sha256 Fingerprint={':'.join(PAIRS)}\n",
+    ],
+)
+def test_thumbprints_as_tools_write_them(text: str) -> None:
+    """OpenSSL, Windows' dialogue, PowerShell and the portal."""
+    pair = {"primary": {"info": {"sha256Thumbprint": text}}}
+    mechanism = read({"type": "x509", "x509": {"clientCertificates": pair}})
+
+    assert isinstance(mechanism, ClientCertificates)
+    assert mechanism.primary == EnrolledCertificate(thumbprint=DIGITS.upper())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("see portal", "is not 64 hex digits"),
+        (DIGITS[:-1], "is not 64 hex digits"),
+        (f"{DIGITS}00", "is not 64 hex digits"),
+        (DIGITS[:40], "has 40 hex digits, those of SHA-1"),
+    ],
+)
+def test_what_is_not_a_thumbprint(text: str, says: str) -> None:
+    """It would let nobody in, without a word."""
+    pair = {"primary": {"info": {"sha256Thumbprint": text}}}
+    with pytest.raises(ConfigurationError, match=f"info.sha256Thumbprint {says}"):
+        read({"type": "x509", "x509": {"clientCertificates": pair}})
+
+
 @pytest.mark.parametrize(
     ("attestation", "message"),
     [

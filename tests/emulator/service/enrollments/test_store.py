@@ -197,7 +197,7 @@ def test_a_file_mixes_devices_and_groups(encode: Callable[[str], str | bytes]) -
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        (b"", "the enrollments are not JSON: Expecting value: line 1 column 1 (char 0)"),
+        (b"", "the enrollments are not JSON in line 1, column 1: Expecting value"),
         (b"\xff\xff", "the enrollments are not JSON: 'utf-8' codec can't decode byte 0xff"),
         (b"[" * 100_000, "the enrollments are not JSON: too deep"),
         (b"{}", "the enrollments are not a JSON list"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self, TypeAlias, assert_never
@@ -23,6 +24,10 @@ from aiodps.errors import CertificateError
 _SHORTEST_KEY = 16
 _LONGEST_KEY = 64
 """Bytes of a symmetric key (Microsoft Learn, "Symmetric key attestation")."""
+
+_SEPARATORS = re.compile(r"[\s:.\-_\u200e\u200f]+")
+"""What tools put between the digits of a thumbprint; Windows' dialogue begins with U+200E."""
+_THUMBPRINT = re.compile("[0-9A-F]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +61,7 @@ class EnrolledCertificate:
         info = members.object("info")
         text = members.string("certificate")
         if text is None and info is not None:
-            digits = info.required_string("sha256Thumbprint").upper()
-            return cls(thumbprint=digits, described=dict(info.document))
+            return cls(thumbprint=_read_thumbprint(info), described=dict(info.document))
 
         try:
             return cls.of(members.required_string("certificate"))
@@ -79,6 +83,20 @@ class EnrolledCertificate:
 
         der = self.certificate.public_bytes(Encoding.DER)
         return {"certificate": base64.b64encode(der).decode()}
+
+
+def _read_thumbprint(info: JsonObject) -> str:
+    """Return the digits of a thumbprint, with whatever separators and words tools write it."""
+    member = "sha256Thumbprint"
+    text = info.required_string(member).rpartition("=")[2]
+    digits = _SEPARATORS.sub("", text).upper()
+    if _THUMBPRINT.fullmatch(digits):
+        return digits
+
+    if re.fullmatch("[0-9A-F]{40}", digits):
+        raise info.error(member, "has 40 hex digits, those of SHA-1; SHA-256 has 64")
+
+    raise info.error(member, "is not 64 hex digits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,7 +216,10 @@ def read_enrollments(document: bytes | str) -> tuple[Enrollment, ...]:
         if isinstance(document, bytes):
             document = document.decode(json.detect_encoding(document))
 
-        entries = read_value(document)
+        entries = read_value(document.removeprefix("\ufeff"))
+    except json.JSONDecodeError as exc:
+        place = f"line {exc.lineno}, column {exc.colno}: {exc.msg}"
+        raise _fault(f"the enrollments are not JSON in {place}") from None
     except ValueError as exc:
         raise _fault(f"the enrollments are not JSON: {exc}") from exc
 

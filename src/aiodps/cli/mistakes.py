@@ -1,0 +1,132 @@
+"""Mistakes on the command line: one message each, without a traceback and without a key."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from aiodps.errors import ConfigurationError, ProvisioningError
+from aiodps.input_files.origin import Origin
+from aiodps.key_text import HIDDEN, is_content, is_key, without_keys
+from aiodps.printable import printable
+
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+BUG: Final = 70
+"""Exit code of what should not happen; EX_SOFTWARE of sysexits.h."""
+
+_PATHS: Final = frozenset({"FILE", "DIR", "CERT", "KEY", "PART...", "A... -- B..."})
+"""What the help calls parameters that are paths."""
+_EXTRAS: Final = "pip install 'aiodps[all]'"
+
+
+@contextmanager
+def mistakes_as_exit_codes(arguments: Sequence[str]) -> Iterator[None]:
+    """Turn usage errors, missing packages and bugs into a message and an exit code."""
+    try:
+        yield
+    except click.ClickException as error:
+        _show_usage_error(error, arguments)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] == "aiodps":
+            raise
+
+        _say(f"the package {error.name!r} is not installed", f"install it: {_EXTRAS}", arguments)
+        sys.exit(BAD_INPUT)
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+
+        # Neither the message nor the source line: either may hold a key.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        _say(
+            f"{type(error).__name__} in {where}: this is a bug in aiodps",
+            "report it; `python -X dev -m aiodps ...` shows the traceback",
+            arguments,
+        )
+        sys.exit(BUG)
+
+
+def _show_usage_error(error: click.ClickException, arguments: Sequence[str]) -> None:
+    message = without_secrets(error.format_message(), arguments)
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+    help_ = f"{command} --help".lstrip()
+    if "--json" in arguments:
+        _say(message, f"see {help_}", arguments)
+        return
+
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        click.echo(f"{error.ctx.get_usage()}\nTry '{help_}' for help.\n", err=True)
+
+    click.echo(f"Error: {printable(message)}", err=True)
+
+
+def _say(message: str, hint: str, arguments: Sequence[str]) -> None:
+    if "--json" in arguments:
+        facts = ConfigurationError(message, setting="arguments", hint=hint).facts()
+        click.echo(json.dumps(facts))
+        return
+
+    click.echo(click.style("error: ", "red", bold=True) + printable(message), err=True)
+    click.echo(click.style("next:  ", bold=True) + hint, err=True)
+
+
+def without_secrets(message: str, arguments: Sequence[str]) -> str:
+    """Return a message without the keys that were given as arguments."""
+    given = [*arguments, *(value for _, _, value in (each.partition("=") for each in arguments))]
+    for secret in filter(lambda each: is_key(each) or is_content(each), given):
+        for written in (secret, repr(secret)[1:-1]):
+            message = message.replace(written, HIDDEN)
+
+        if secret[:24] in message or repr(secret)[1:25] in message:  # a part of it
+            return f"an argument is not valid {HIDDEN}"
+
+    return without_keys(message)
+
+
+def hide_secrets(error: ProvisioningError, ctx: click.Context) -> None:
+    """Remove the keys that were given as arguments from an error."""
+    given = [str(value) for values in ctx.params.values() for value in _each(values)]
+    error.message = without_secrets(error.message, given)
+    error.hint = without_secrets(error.hint, given)
+
+
+def check_paths(ctx: click.Context) -> None:
+    """Refuse keys in place of paths.
+
+    Raises:
+        ConfigurationError: If the value of a path parameter is not a path.
+    """
+    for parameter in ctx.command.params:
+        if not {parameter.human_readable_name, parameter.metavar} & _PATHS:
+            continue
+
+        for value in map(str, _each(ctx.params.get(parameter.name or ""))):
+            name = f"value of {parameter.opts[0]}"
+            Origin.file(value, what=name, kind=str(parameter.name))
+            if is_key(value) and not os.path.lexists(value):
+                raise ConfigurationError(
+                    f"the {name} is not a path {HIDDEN}",
+                    setting=str(parameter.name),
+                    hint="write the key to a file, and give the path of the file",
+                )
+
+
+def _each(value: object) -> list[object]:
+    """Return the values of a parameter that are not None."""
+    if isinstance(value, tuple | list):
+        return [each for one in value for each in _each(one)]
+
+    return [] if value is None else [value]

@@ -1,0 +1,100 @@
+"""What `aiodps emulator` reads: every fault names the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+from tests import certificates as kit
+
+from aiodps.cli.emulator_files import read_enrollments_file, read_faults_file, trust_cas
+from aiodps.emulator import Emulator
+from aiodps.errors import ConfigurationError
+
+ENROLLMENTS = json.dumps(
+    [{"registrationId": "ä"[:0] + "a", "attestation": {"type": "symmetricKey"}}]
+)
+FAULTS = '[[rule]]\noperation = "register"\nstatus = 500\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_enrollments(encoding: str, tmp_path: Path) -> None:
+    """JSON in any of its encodings."""
+    path = tmp_path / "e.json"
+    path.write_bytes(ENROLLMENTS.encode(encoding))
+
+    assert [each.id for each in read_enrollments_file(str(path))] == ["a"]
+    assert read_enrollments_file(None) == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_faults(encoding: str, tmp_path: Path) -> None:
+    """TOML, with or without a byte order mark."""
+    path = tmp_path / "f.toml"
+    path.write_bytes(FAULTS.encode(encoding))
+    plan = read_faults_file(str(path))
+
+    assert plan is not None
+    assert len(plan.rules) == 1
+    assert read_faults_file(None) is None
+
+
+@pytest.mark.parametrize(
+    ("read", "content", "says"),
+    [
+        (read_enrollments_file, b"", "line 1, column 1"),
+        (read_enrollments_file, b"[1,]", "line 1, column 4"),
+        (read_enrollments_file, b"{}\n{}", "line 2, column 1"),
+        (read_enrollments_file, b"[" * 5000, "too deep"),
+        (read_enrollments_file, b"[{}]", "enrollment 0"),
+        (read_enrollments_file, b"\xe4", "is not UTF-8"),
+        (read_faults_file, b"= 1", "line 1"),
+        (read_faults_file, FAULTS.encode("utf-16"), "UTF-16"),
+        (read_faults_file, b"a = " + b"[" * 5000, "TOML"),
+        (read_faults_file, b"[[rule]]\nx = 1", "rule 1"),
+    ],
+)
+def test_bad_files(
+    read: Callable[[str], object], content: bytes, says: str, tmp_path: Path
+) -> None:
+    """The file, and the place in it."""
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError) as caught:
+        read(str(path))
+
+    assert says in caught.value.message
+    assert str(path) in caught.value.message
+
+
+def test_cas(tmp_path: Path) -> None:
+    """Every certificate of a bundle, in PEM or DER."""
+    ders = [
+        each.certificate.public_bytes(Encoding.DER) for each in (kit.root(), kit.intermediate())
+    ]
+    (tmp_path / "b.cer").write_bytes(b"".join(ders))
+    dps = Emulator()
+    trust_cas(dps, str(tmp_path / "b.cer"))
+
+    assert [each.name for each in dps.service.certificates] == ["b", "b-2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (kit.certify().certificate_pem, "'CN=device-1', which is not a CA"),
+        (kit.root().certificate_pem.decode().encode("utf-16"), "UTF-16"),
+        (kit.root().private_key_pem, "contains a private key"),
+    ],
+)
+def test_what_is_not_a_ca(content: bytes, says: str, tmp_path: Path) -> None:
+    """It is told at the start, and not by a 401 later."""
+    (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        trust_cas(Emulator(), str(tmp_path / "ca.pem"))
+
+    assert caught.value.setting == "verified_ca"
+    assert "ca.pem" in caught.value.message
