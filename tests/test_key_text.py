@@ -41,6 +41,8 @@ def test_content(text: str) -> None:
         "device.pem",
         "/etc/aiodps/certificates/a-folder-with-a-long-name/device-00001_chain.pem",
         "C:\\new\\readme.pem",
+        "/var/tests-of-root/test-284/popen-gw1/test_bad_input_is_told_in_word6/MISSING",
+        "/home/User1/Certificates/2026/Line7/DeviceKeys/Station4/device",
         "0ne00012ABC",
         "sensor-7",
         "00005e005301",

@@ -11,6 +11,9 @@ from typing import Final
 LONGEST_PATH: Final = 500
 """Characters; a longer text is the content of a file, and not its path."""
 
+_RANDOM: Final = 20
+"""Characters of base64 without a slash; 16 bytes have 22."""
+
 HIDDEN: Final = "(not shown: it may be a key or a password)"
 
 _LINE_END = re.compile(r"[\r\n\0]")
@@ -18,7 +21,7 @@ _PEM_BEGIN = re.compile(r"-----BEGIN|BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _SHARED_ACCESS = re.compile(r"(SharedAccessKey=|SharedAccessSignature\s+)[^;\s'\"]+")
 _HEX = re.compile(r"[0-9A-Fa-f]{32,}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{22,}={1,2}|[A-Za-z0-9+/_-]{40,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{22,}={1,2}|[A-Za-z0-9+/]{40,}")
 _KINDS = (str.isupper, str.islower, str.isdigit)
 
 
@@ -35,9 +38,10 @@ def is_key(text: str) -> bool:
     if _PEM_BEGIN.search(text) or _SHARED_ACCESS.search(text) or _HEX.fullmatch(text):
         return True
 
-    # Random base64 has capitals, small letters and digits; few names of this length do.
-    mixed = all(any(kind(each) for each in text) for kind in _KINDS)
-    return mixed and bool(_BASE64.fullmatch(text))
+    # Random base64 has capitals, small letters and digits, also between slashes; few paths do.
+    part = max(text.split("/"), key=len)
+    mixed = all(any(kind(each) for each in part) for kind in _KINDS)
+    return mixed and len(part) >= _RANDOM and bool(_BASE64.fullmatch(text))
 
 
 def shown(value: object, *, limit: int = 80) -> str:

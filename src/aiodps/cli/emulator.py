@@ -16,8 +16,12 @@ import anyio
 import click
 from rich.text import Text
 
-from aiodps.cli.emulator_files import read_enrollments_file, read_faults_file, trust_cas
-from aiodps.cli.emulator_keys import enrollments_with_keys
+from aiodps.cli.emulator_files import (
+    enrollments_with_keys,
+    read_enrollments_file,
+    read_faults_file,
+    trust_cas,
+)
 from aiodps.cli.output import Command, err, out, print_json
 from aiodps.errors import ConfigurationError
 from aiodps.fresh_files import write_fresh

@@ -1,4 +1,4 @@
-"""The files that `aiodps emulator` reads: enrollments, faults and CA certificates."""
+"""The files that `aiodps emulator` reads: enrollments, faults, CA certificates and keys."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from aiodps.attestation.symmetric_key import read_key
 from aiodps.errors import ConfigurationError
 from aiodps.input_files.certificates import load_certificates
 from aiodps.input_files.formats import in_bytes
@@ -77,6 +78,41 @@ def trust_cas(dps: Emulator, path: str) -> None:
 
         name = stem[:60] if number == 1 else f"{stem[:60]}-{number}"
         dps.service.certificates.upload(name, certificate, verified=True, now=time.time())
+
+
+def enrollments_with_keys(
+    device_keys: tuple[str, ...], group_keys: tuple[str, ...]
+) -> Iterator[Enrollment]:
+    """Yield an enrollment for each option; the key in its file is the primary one.
+
+    Raises:
+        ConfigurationError: If an option has no `=`, or its id is not valid.
+        SymmetricKeyError: If a key cannot be read.
+    """
+    for option in device_keys:
+        yield _enrollment(option, "registrationId", setting="device_key")
+
+    for option in group_keys:
+        yield _enrollment(option, "enrollmentGroupId", setting="group_key")
+
+
+def _enrollment(option: str, member: str, *, setting: str) -> Enrollment:
+    from aiodps.emulator.service.enrollments.json import read_enrollment  # noqa: PLC0415 (an extra)
+
+    name, equals, path = option.partition("=")
+    if not (name and equals and path):
+        raise ConfigurationError(
+            f"{option!r} is not an id and a file",
+            setting=setting,
+            hint=f"give --{setting.replace('_', '-')} ID=FILE",
+        )
+
+    document: dict[str, Any] = {member: name, "attestation": _mechanism(Path(path))}
+    return read_enrollment(document, source=f"--{setting.replace('_', '-')}")
+
+
+def _mechanism(path: Path) -> dict[str, Any]:
+    return {"type": "symmetricKey", "symmetricKey": {"primaryKey": read_key(path).text()}}
 
 
 @contextmanager

@@ -168,7 +168,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_manifest(failed, rows, {"dev-1": "UnauthorizedError 401002"})
 
     assert read_manifest(failed)[1] == (replace(rows[0], payload=None), *rows[1:])
-    assert "dev-1.key,,UnauthorizedError 401002" in failed.read_text()
+    assert "dev-1.key,,,UnauthorizedError 401002" in failed.read_text()
 
 
 def test_bad_cells_of_csv(tmp_path: Path) -> None:
