@@ -19,6 +19,9 @@ _Format = Callable[[Any], str]
 
 def show_summary(summary: Summary) -> None:
     """Show outcomes, rates, latencies, waits, requests and errors of a run."""
+    for caution in summary.get("cautions", ()):
+        out.print(Text(caution, "bold yellow"))
+
     transports = summary["transports"]
     table = _table("", *transports)
     for index, section in enumerate(_SECTIONS):

@@ -28,6 +28,7 @@ from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
 from aiodps.fleet.plan.manifest_devices import ManifestDevices
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.journals import ShardJournal, read_journals
+from aiodps.fleet.report.session_cautions import session_cautions
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
 from aiodps.fleet.report.thresholds import evaluate
 from aiodps.fresh_files import fresh_file
@@ -136,6 +137,7 @@ def write_results(folder: Path, results: Results) -> Summary:
     facts = run_facts(results)
     summary = summarize(samples, facts)
     summary["states"] = results.counts_by_state
+    summary["cautions"] = list(session_cautions(summary))
     summary["unfinished"] = results.unfinished_here
     summary["window"] = window
     summary["calibration"] = _calibration(folder)
