@@ -30,7 +30,17 @@ MAY_IMPORT = {
     "client": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings"},
     "pki": {"errors", "models", "input_files", "key_text", "printable", "pki"},
-    "emulator": {"errors", "models", "input_files", "key_text", "printable", "pki", "emulator"},
+    "tpm": {"tpm"},
+    "emulator": {
+        "errors",
+        "models",
+        "tpm",
+        "input_files",
+        "key_text",
+        "printable",
+        "pki",
+        "emulator",
+    },
     "fleet": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings", "client"}
     | {"pki", "fleet", "__init__"},

@@ -60,6 +60,7 @@ class Refusal(Exception):  # noqa: N818 (a response of the service, not a failur
         why: The cause, for the request log alone: the service is not that specific. None if the
             message says it all.
         retry_after: Whole seconds until the next attempt; None to leave it out.
+        authentication_key: The challenge for a TPM, in base64; None if it is not challenged.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class Refusal(Exception):  # noqa: N818 (a response of the service, not a failur
         *,
         why: str | None = None,
         retry_after: int | None = None,
+        authentication_key: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.why = why
         self.retry_after = retry_after
+        self.authentication_key = authentication_key
 
     @property
     def status_code(self) -> int:

@@ -27,7 +27,7 @@ from aiodps.emulator.service.enrollment_rules import (
     check_enrollment,
 )
 from aiodps.emulator.service.enrollments.allocation import LinkedHubs
-from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
+from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys, TpmKeys
 from aiodps.emulator.service.enrollments.store import Enrollment, Enrollments
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.registrations.hub_devices import HubDevices
@@ -193,15 +193,23 @@ class Service:
         if self.throttle is not None:
             self.throttle.register(now=now)
 
-        by_key = isinstance(enrollment.attestation, SymmetricKeys)
+        by_key = isinstance(enrollment.attestation, SymmetricKeys | TpmKeys)
         device = AuthenticatedDevice(
             registration_id=request.registration_id,
             enrollment=enrollment,
             certificate=None if by_key else identity.certificates[0],
+            hub_key=self._hub_key(request.registration_id, enrollment),
             payload=payload if has_payload(request.api_version or "") else None,
         )
         operation = self.registrar.register(device, now=now)
         return responses.accepted(operation, retry_after=self.retry_after)
+
+    def _hub_key(self, registration_id: str, enrollment: Enrollment) -> str | None:
+        if not isinstance(enrollment.attestation, TpmKeys):
+            return None
+
+        challenges = self._authenticator.tpm_challenges
+        return challenges.hub_key(registration_id, enrollment.attestation)
 
     def _operation_status(self, request: Request, identity: Identity, *, now: float) -> Response:
         self._authenticate(request, identity, now=now)

@@ -240,7 +240,7 @@ def _attestation(mechanism: Mechanism) -> tuple[str, str]:
         case SymmetricKeys():
             return "Symmetric key", ""
         case TpmKeys():
-            return "TPM (not supported by this emulator)", ""
+            return "TPM", ""
         case _:
             assert_never(mechanism)
 

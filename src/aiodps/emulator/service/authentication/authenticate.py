@@ -39,6 +39,7 @@ from aiodps.emulator.service.authentication.sas import (
     mistaken_group_key,
     read_token,
 )
+from aiodps.emulator.service.authentication.tpm import TpmChallenges
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
     EnrollmentGroup,
@@ -50,6 +51,7 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     TpmKeys,
 )
 from aiodps.emulator.service.enrollments.store import Enrollments
+from aiodps.emulator.service.registrations.request_bodies import read_tpm
 
 MAX_PRESENTED = 10
 """Certificates a device may present; chains of five were seen in the field."""
@@ -66,6 +68,8 @@ class Authenticator:
     def __init__(self, *, enrollments: Enrollments, certificates: CaCertificates) -> None:
         self._enrollments = enrollments
         self._certificates = certificates
+        self.tpm_challenges = TpmChallenges()
+        """The challenges of devices with a TPM."""
 
     def authenticate(
         self, request: Request, identity: Identity, *, now: float, known_group: str | None = None
@@ -83,12 +87,33 @@ class Authenticator:
         """
         individual = self._enrollments.individual(request.registration_id)
         if individual is not None:
-            return _authenticate_individual(individual, request, identity, now=now)
+            return self._authenticate_individual(individual, request, identity, now=now)
+
+        if read_tpm(request) is not None:  # as seen on the wire
+            raise Refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Enrollment not found.")
 
         if identity.authorization:
             return self._authenticate_by_group_key(request, identity, now=now, known=known_group)
 
         return self._authenticate_by_group_ca(request.registration_id, identity, now=now)
+
+    def _authenticate_individual(
+        self, enrollment: IndividualEnrollment, request: Request, identity: Identity, *, now: float
+    ) -> IndividualEnrollment:
+        match enrollment.attestation:
+            case ClientCertificates(primary=primary, secondary=secondary):
+                presented = thumbprint(_leaf(request.registration_id, identity, now=now))
+                if presented not in {each.thumbprint for each in (primary, secondary) if each}:
+                    raise _unauthorized("Unauthorized", "another certificate is enrolled")
+            case SymmetricKeys() as keys:
+                if not is_signed_by_device(read_token(request, identity, now=now), keys):
+                    raise key_rejected(request, "the signature is not by an enrolled key")
+            case TpmKeys() as keys:
+                self.tpm_challenges.authenticate(request, identity, keys, now=now)
+            case _:
+                assert_never(enrollment.attestation)
+
+        return enrollment
 
     def _authenticate_by_group_key(
         self, request: Request, identity: Identity, *, now: float, known: str | None
@@ -150,25 +175,6 @@ class Authenticator:
         known = [each for ca in chain[above:] for each in self._certificates.of(ca)]
         if not any(each.verified for each in known):
             raise _unauthorized("CA certificate not found.", _why_not_found(chain, known))
-
-
-def _authenticate_individual(
-    enrollment: IndividualEnrollment, request: Request, identity: Identity, *, now: float
-) -> IndividualEnrollment:
-    match enrollment.attestation:
-        case ClientCertificates(primary=primary, secondary=secondary):
-            presented = thumbprint(_leaf(request.registration_id, identity, now=now))
-            if presented not in {each.thumbprint for each in (primary, secondary) if each}:
-                raise _unauthorized("Unauthorized", "another certificate is enrolled")
-        case SymmetricKeys() as keys:
-            if not is_signed_by_device(read_token(request, identity, now=now), keys):
-                raise key_rejected(request, "the signature is not by an enrolled key")
-        case TpmKeys():
-            raise _unauthorized("Unauthorized", "the emulator does not support TPM attestation")
-        case _:
-            assert_never(enrollment.attestation)
-
-    return enrollment
 
 
 def _leaf(registration_id: str, identity: Identity, *, now: float) -> x509.Certificate:

@@ -203,7 +203,7 @@ def read_mechanism(enrollment: JsonObject) -> Mechanism:
         case "symmetrickey":
             return _read_keys(attestation.object("symmetricKey"))
         case "tpm":
-            return _read_tpm(attestation.required_object("tpm"))
+            return read_tpm_keys(attestation.required_object("tpm"))
         case _:
             raise attestation.error("type", f"is {kind!a}, not x509, symmetricKey or tpm")
 
@@ -307,12 +307,20 @@ def _key(members: JsonObject, name: str) -> str | None:
     return text
 
 
-def _read_tpm(members: JsonObject) -> TpmKeys:
+def read_tpm_keys(members: JsonObject) -> TpmKeys:
+    """Read the public keys of a TPM, of an enrollment or of a register request.
+
+    Raises:
+        ConfigurationError: If they are not base64; the message says where.
+    """
     keys = TpmKeys(
         endorsement_key=members.required_string("endorsementKey"),
         storage_root_key=_string_or_none(members, "storageRootKey"),
     )
     _decoded(members, "endorsementKey", keys.endorsement_key)
+    if keys.storage_root_key is not None:
+        _decoded(members, "storageRootKey", keys.storage_root_key)
+
     return keys
 
 

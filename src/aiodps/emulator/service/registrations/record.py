@@ -23,6 +23,7 @@ class Proof(enum.StrEnum):
 
     X509 = "x509"
     SYMMETRIC_KEY = "symmetricKey"
+    TPM = "tpm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,8 @@ class RegistrationOperation:
     """Known from the start, but told only when it is finished; None while a webhook is asked."""
     call: WebhookCall | None = field(default=None, repr=False)
     """The pending call of a webhook; None if there is none."""
+    hub_key: str | None = field(default=None, repr=False)
+    """The challenge with the device's key for the hub, in base64; None without a TPM."""
 
     def result(self, now: float) -> Outcome | None:
         """Return the outcome, or None while the operation is in progress."""

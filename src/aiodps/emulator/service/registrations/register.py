@@ -23,6 +23,11 @@ from aiodps.emulator.service.enrollments.enrollment import (
     IndividualEnrollment,
 )
 from aiodps.emulator.service.enrollments.json import show_enrollment
+from aiodps.emulator.service.enrollments.mechanisms import (
+    SymmetricKeys,
+    TpmKeys,
+    mechanism_to_json,
+)
 from aiodps.emulator.service.registrations.custom_allocation import (
     WebhookCall,
     WebhookReply,
@@ -50,14 +55,33 @@ class AuthenticatedDevice:
     enrollment: Enrollment
     """The enrollment that authenticated it; may be disabled."""
     certificate: x509.Certificate | None = None
-    """The one it presented; None if it has a symmetric key."""
+    """The one it presented; None if it has a symmetric key or a TPM."""
+    hub_key: str | None = field(default=None, repr=False)
+    """The challenge with its key for the hub, in base64; None without a TPM."""
     payload: Mapping[str, Any] | None = field(default=None, repr=False)
     """For the webhook; None if it has none."""
 
     @property
     def proof(self) -> Proof:
         """How it was authenticated."""
-        return Proof.SYMMETRIC_KEY if self.certificate is None else Proof.X509
+        match self.enrollment.attestation:
+            case SymmetricKeys():
+                return Proof.SYMMETRIC_KEY
+            case TpmKeys():
+                return Proof.TPM
+            case _:
+                return Proof.X509
+
+    @property
+    def public_proof(self) -> Mapping[str, Any]:
+        """What is public of it, for a webhook."""
+        match self.enrollment.attestation:
+            case TpmKeys() as keys:
+                return mechanism_to_json(keys)["tpm"]  # type: ignore[no-any-return]
+            case _ if self.certificate is not None:
+                return {"certificateInfo": certificate_info(self.certificate)}
+            case _:
+                return {}
 
     @property
     def group(self) -> str | None:
@@ -99,6 +123,7 @@ class Registrar:
             proof=device.proof,
             enrollment_group_id=device.group,
             call=call,
+            hub_key=device.hub_key,
             now=now,
         )
         if call is not None:
@@ -175,13 +200,11 @@ class Registrar:
                 ErrorCode.CUSTOM_ALLOCATION, f"Custom allocation failed: {missing}", before
             )
 
-        certificate = device.certificate
-        info = None if certificate is None else certificate_info(certificate)
         request = allocation_request(
             show_enrollment(device.enrollment, api_version=webhook.api_version, keys=False),
             registration_id=device.registration_id,
             before=before,
-            proof={device.proof.value: {"certificateInfo": info} if info else {}},
+            proof={device.proof.value: device.public_proof},
             payload=device.payload,
             hubs=hubs,
         )

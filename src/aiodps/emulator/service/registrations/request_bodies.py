@@ -12,10 +12,13 @@ from typing import Any
 from aiodps.emulator.protocol.api_versions import has_csr
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.json_input import read_object
-from aiodps.emulator.protocol.messages import Request, Transport
+from aiodps.emulator.protocol.json_object import JsonObject
+from aiodps.emulator.protocol.messages import Operation, Request, Transport
+from aiodps.emulator.service.enrollments.mechanisms import TpmKeys, read_tpm_keys
+from aiodps.errors import ConfigurationError
 
 _NO_CSR = "this emulator issues no certificates"
-_NO_TPM = "this emulator does not support TPM attestation"
+_NO_TPM = "there is no TPM attestation over MQTT"
 
 
 def read_payload(request: Request) -> Mapping[str, Any] | None:
@@ -24,7 +27,6 @@ def read_payload(request: Request) -> Mapping[str, Any] | None:
     Raises:
         Refusal: 400, if the body is not a JSON object, names another device, has a payload that
             is not an object, or asks for something the emulator does not do.
-        Refusal: 404, if the device attests with a TPM, since no TPM is enrolled.
     """
     members = _read(request.body)
     named = members.get("registrationid")
@@ -38,10 +40,29 @@ def read_payload(request: Request) -> Mapping[str, Any] | None:
     if members.get("csr") is not None:
         raise _csr_refused(request)
 
-    if members.get("tpm") is not None:
-        raise _tpm_refused(request)
+    if members.get("tpm") is not None and request.transport is Transport.MQTT:
+        raise Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
 
     return payload
+
+
+def read_tpm(request: Request) -> TpmKeys | None:
+    """Return the keys of the device's TPM in the body of a register request, or None.
+
+    Raises:
+        Refusal: 400, if they are not what they should be.
+    """
+    if request.operation is not Operation.REGISTER:
+        return None
+
+    tpm = _read(request.body).get("tpm")
+    if tpm is None:
+        return None
+
+    try:
+        return read_tpm_keys(JsonObject(tpm if isinstance(tpm, dict) else {}, "the body", "tpm."))
+    except ConfigurationError as exc:
+        raise Refusal(ErrorCode.BAD_REQUEST, "BadRequest", why=exc.message) from exc
 
 
 def _read(body: bytes) -> Mapping[str, Any]:
@@ -62,14 +83,6 @@ def _csr_refused(request: Request) -> Refusal:
     known = has_csr(request.api_version or "")
     why = _NO_CSR if known else f"api-version {request.api_version} does not have csr"
     return Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=why)
-
-
-def _tpm_refused(request: Request) -> Refusal:
-    """Refuse TPM attestation: over HTTPS as not enrolled (seen on the wire), over MQTT as such."""
-    if request.transport is Transport.MQTT:
-        return Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
-
-    return Refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Enrollment not found.", why=_NO_TPM)
 
 
 def _is_same(named: object, registration_id: str) -> bool:

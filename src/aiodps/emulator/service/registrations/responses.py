@@ -6,7 +6,7 @@ X.509 certificates over HTTPS without an SDK", and in its sister "How to use sym
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.protocol.formats import timestamp
@@ -55,7 +55,10 @@ def registration_state(
 
 
 def error(refused: Refusal, *, tracking_id: str, now: float) -> Response:
-    """Respond with the error of a refusal."""
+    """Respond with the error of a refusal, or with a challenge."""
+    if refused.authentication_key is not None:
+        return Response(status_code=refused.status_code, body=_challenge(refused))
+
     body = {
         "errorCode": int(refused.code),
         "trackingId": tracking_id,
@@ -68,6 +71,15 @@ def error(refused: Refusal, *, tracking_id: str, now: float) -> Response:
         retry_after=refused.retry_after,
         why=refused.why,
     )
+
+
+def _challenge(refused: Refusal) -> dict[str, Any]:
+    return {
+        "message": refused.message,
+        "authenticationKey": refused.authentication_key,
+        "unencryptedAuthenticationKey": None,
+        "keyName": "registration",
+    }
 
 
 def _bare_state(registration_id: str, status: RegistrationStatus) -> dict[str, Any]:
@@ -98,7 +110,15 @@ def _proof(operation: RegistrationOperation) -> dict[str, Any]:
     if operation.enrollment_group_id is not None:
         return {operation.proof.value: {"enrollmentGroupId": operation.enrollment_group_id}}
 
-    return {"x509": {}} if operation.proof is Proof.X509 else {}
+    match operation.proof:
+        case Proof.X509:
+            return {"x509": {}}
+        case Proof.TPM:
+            return {"tpm": {"authenticationKey": operation.hub_key}}
+        case Proof.SYMMETRIC_KEY:
+            return {}
+        case _:
+            assert_never(operation.proof)
 
 
 def _failed(

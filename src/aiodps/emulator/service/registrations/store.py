@@ -60,6 +60,7 @@ class Registrations:
         proof: Proof = Proof.X509,
         enrollment_group_id: str | None = None,
         call: WebhookCall | None = None,
+        hub_key: str | None = None,
         now: float,
     ) -> RegistrationOperation:
         """Begin an operation.
@@ -70,6 +71,7 @@ class Registrations:
             proof: How the device was authenticated.
             enrollment_group_id: Its group; None for an individual enrollment.
             call: The pending call of a webhook; None if there is none.
+            hub_key: The challenge with a TPM's key for the hub; None without a TPM.
             now: Seconds since 1970.
         """
         record = self.record(registration_id) or RegistrationRecord(
@@ -85,6 +87,7 @@ class Registrations:
             etag=etag(rng=self._rng, now=finished),
             outcome=outcome,
             call=call,
+            hub_key=hub_key,
         )
         self._keep(record.with_operation(operation, now=now))
         return operation
