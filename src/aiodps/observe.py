@@ -22,7 +22,7 @@ class StepKind(enum.StrEnum):
     RESOLVED = "resolved"
     """The name of the endpoint was looked up (`took`)."""
     DEQUEUED = "dequeued"
-    """The handshake limiter granted a slot after a wait (`took`)."""
+    """The handshake limiter granted a slot, or turns of the event loop, after a wait (`took`)."""
     CONNECTED = "connected"
     """The TCP connection is open (`took`)."""
     SECURED = "secured"

@@ -185,6 +185,33 @@ async def test_the_phases_are_told_with_their_times() -> None:
     assert all(step.took is not None and step.took >= 0 for step in steps)
 
 
+async def test_a_turn_that_is_waited_for_is_a_phase_of_its_own() -> None:
+    """It is this process that holds the handshake back, and not the server."""
+    steps: list[Step] = []
+    connected = anyio.Event()
+
+    def note(step: Step) -> None:
+        steps.append(step)
+        if step.kind is StepKind.CONNECTED:
+            connected.set()
+
+    async def one(peer: ScriptedServer) -> None:
+        (await dial(peer.target(observer=note).at_port(peer.port))).close()
+
+    with ScriptedServer(tls=serving()) as peer:
+        async with anyio.create_task_group() as tasks, limiter_module.handshake_turn():
+            tasks.start_soon(one, peer)
+            await connected.wait()
+            await anyio.lowlevel.checkpoint()
+
+    assert [(step.kind, step.phase) for step in steps] == [
+        (StepKind.CONNECTED, Phase.TCP),
+        (StepKind.DEQUEUED, Phase.QUEUE),
+        (StepKind.SECURED, Phase.TLS),
+    ]
+    assert all(step.took is not None and step.took > 0 for step in steps)
+
+
 async def test_ipv6_works_as_a_literal() -> None:
     """Address and certificate are matched without brackets."""
     with ScriptedServer(tls=serving(), host="::1") as peer:

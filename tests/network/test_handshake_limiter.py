@@ -21,6 +21,7 @@ from aiodps.network.handshake_limiter import (
     MAX_CAPACITY,
     STALL_TIMEOUT,
     HandshakeLimiter,
+    Slot,
     handshake_turn,
     lift_handshake_limit,
     limiter_for,
@@ -401,3 +402,19 @@ def test_each_event_loop_has_its_own(backend: str) -> None:
 
     assert first is again
     assert other is not first
+
+
+@virtual_time
+async def test_the_wait_for_a_turn_is_told() -> None:
+    """Who needs a turn while another has it is held back for that long; the first one is not."""
+    slots = [Slot(HandshakeLimiter()) for _ in range(3)]
+
+    async def take_a_step(slot: Slot) -> None:
+        async with slot.turn():
+            await elapse(0.25)
+
+    async with anyio.create_task_group() as tasks:
+        for slot in slots:
+            tasks.start_soon(take_a_step, slot)
+
+    assert sorted(slot.held_back for slot in slots) == pytest.approx([0.0, 0.25, 0.5])

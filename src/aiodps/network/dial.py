@@ -30,7 +30,7 @@ from aiodps.errors import (
 )
 from aiodps.models import Phase
 from aiodps.network.endpoint import Endpoint
-from aiodps.network.handshake_limiter import Slot, handshake_turn, limiter_for
+from aiodps.network.handshake_limiter import Slot, limiter_for
 from aiodps.network.resolve import Address, is_literal, resolve
 from aiodps.network.tls_contexts import TLS_CONTEXTS
 from aiodps.network.tls_errors import translate
@@ -138,9 +138,20 @@ async def dial(endpoint: Endpoint) -> Connection:
         sock = await _timed(
             endpoint, StepKind.CONNECTED, Phase.TCP, _connect(endpoint, addresses, slot)
         )
-        return await _timed(
-            endpoint, StepKind.SECURED, Phase.TLS, _handshake(endpoint, sock, slot)
-        )
+        return await _secure(endpoint, sock, slot)
+
+
+async def _secure(endpoint: Endpoint, sock: socket.socket, slot: Slot) -> Connection:
+    """Perform the TLS handshake, and report its time and that for which it was held back."""
+    endpoint.report.phase = Phase.TLS
+    began = anyio.current_time()
+    connection = await _handshake(endpoint, sock, slot)
+    took = anyio.current_time() - began
+    if slot.held_back:
+        endpoint.report(StepKind.DEQUEUED, Phase.QUEUE, took=slot.held_back)
+
+    endpoint.report(StepKind.SECURED, Phase.TLS, took=took - slot.held_back)
+    return connection
 
 
 async def _timed(endpoint: Endpoint, kind: StepKind, phase: Phase, work: Awaitable[T]) -> T:
@@ -220,7 +231,7 @@ async def _connect_one(address: Address, slot: Slot) -> socket.socket:
 async def _handshake(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Connection:
     """Perform the TLS handshake on a connected socket."""
     with _closed_on_error(plain):
-        async with handshake_turn():
+        async with slot.turn():
             sock = _wrap(endpoint, plain)
 
     with _closed_on_error(sock):
@@ -264,7 +275,7 @@ async def _complete_handshake(sock: ssl.SSLSocket, slot: Slot) -> None:
     """Take the steps of the handshake, one in each turn; only waits for the server are counted."""
     left = TLS_TIMEOUT
     while True:
-        async with handshake_turn():
+        async with slot.turn():
             try:
                 sock.do_handshake()
             except ssl.SSLWantReadError:

@@ -51,6 +51,8 @@ class Slot:
         """When the connection got it."""
         self.waited: float = 0.0
         """Seconds the connection has waited for its peer so far."""
+        self.held_back: float = 0.0
+        """Seconds it has waited for turns of the event loop that other handshakes took."""
         self._limiter = limiter
         self._held = True
         self._waiting = 0
@@ -73,6 +75,17 @@ class Slot:
             await for_peer()
         finally:
             self._end_wait()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn of the event loop in which no other step of a handshake is taken."""
+        lock, began = handshake_turn(), anyio.current_time()
+        taken = lock.locked()
+        async with lock:
+            if taken:
+                self.held_back += anyio.current_time() - began
+
+            yield
 
     def release(self) -> None:
         """Let the next one in; may be called more than once."""
