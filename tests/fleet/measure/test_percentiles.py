@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from fractions import Fraction
@@ -17,6 +18,7 @@ from aiodps.fleet.measure.percentiles import (
     REPORTED,
     curve,
     describe,
+    describe_all,
     hgrm,
     percentile,
     rank,
@@ -104,9 +106,44 @@ def test_the_curve_halves_the_rest() -> None:
     assert [p for p in percents if p in {50, 75, Fraction("87.5")}] == [50, 75, Fraction("87.5")]
 
 
+def test_few_values_do_not_carry_high_percentiles() -> None:
+    """Each needs a value beyond it: p99.9 a thousand values."""
+    facts = [describe(range(count)) for count in (1, 99, 100, 999, 1000)]
+
+    assert [one["unsupported"] for one in facts if one] == [
+        [f"p{name}" for name in REPORTED],
+        ["p99", "p99.9"],
+        ["p99.9"],
+        ["p99.9"],
+        [],
+    ]
+
+
+@given(values=VALUES, never=st.integers(0, 100))
+def test_those_without_a_value_are_beyond_all(values: list[float], never: int) -> None:
+    """As if they were infinite."""
+    everyone = sorted([*values, *[math.inf] * never])
+    facts = describe_all(values, never=never)
+
+    assert (facts["count"], facts["never"]) == (len(everyone), never)
+    for name in REPORTED:
+        found = percentile(everyone, name)
+        assert facts[f"p{name}"] == (None if found == math.inf else found)
+
+
+def test_what_is_not_a_number_is_refused() -> None:
+    """Sorted with NaN, every percentile would be anything."""
+    with pytest.raises(ValueError, match="NaN"):
+        describe([1.0, math.nan, 2.0])
+
+    with pytest.raises(ValueError, match="NaN"):
+        describe_all([math.nan], never=1)
+
+
 def test_nothing_has_no_percentile() -> None:
     """No values: no distribution, no curve, and a clear error."""
     assert describe([]) is None
+    assert describe_all([], never=0)["p50"] is None
     assert list(curve([])) == []
     with pytest.raises(ValueError, match="no values"):
         percentile([], 50)

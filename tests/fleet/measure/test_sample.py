@@ -139,6 +139,16 @@ def test_other_files(tmp_path: Path, text: str, line: int) -> None:
         list(read_samples(path))
 
 
+@pytest.mark.parametrize("cell", ["nan", "inf"])
+def test_what_is_not_a_number_of_seconds(tmp_path: Path, cell: str) -> None:
+    """Percentiles of it would be anything."""
+    path = tmp_path / "samples.csv"
+    write_samples(path, [sample(finished=float(cell))])
+
+    with pytest.raises(ConfigurationError, match=r"line 2: .* is out of range"):
+        list(read_samples(path))
+
+
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there is bad input, not a traceback."""
     with pytest.raises(ConfigurationError, match="does not exist"):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiodps.fresh_files import write_fresh
 
@@ -45,13 +45,17 @@ def rank(count: int, percent: Fraction) -> int:
     return math.ceil(percent * count / 100)
 
 
-def describe(values: Iterable[float]) -> dict[str, float] | None:
+def describe(values: Iterable[float]) -> dict[str, Any] | None:
     """Return the statistics of values in any order, in their unit; None if there are none.
 
     Returns:
-        mean, deviation (of the whole population), p50 ... p99.9, max, total.
+        count, mean, deviation (of the whole population), p50 ... p99.9, max, total, unsupported
+        (see `unsupported`).
+
+    Raises:
+        ValueError: a value is not a number.
     """
-    ordered = sorted(values)
+    ordered = _sorted(values)
     if not ordered:
         return None
 
@@ -59,12 +63,50 @@ def describe(values: Iterable[float]) -> dict[str, float] | None:
     mean = total / len(ordered)
     variance = math.fsum((value - mean) ** 2 for value in ordered) / len(ordered)
     return {
+        "count": len(ordered),
         "mean": mean,
         "deviation": math.sqrt(variance),
         **{f"p{name}": percentile(ordered, name) for name in REPORTED},
         "max": ordered[-1],
         "total": total,
+        "unsupported": unsupported(len(ordered)),
     }
+
+
+def describe_all(values: Iterable[float], *, never: int) -> dict[str, Any]:
+    """Return the percentiles of all that began, of which `never` more have no value.
+
+    Returns:
+        count (of all), never, p50 ... p99.9 (None where it falls on one without a value),
+        unsupported.
+
+    Raises:
+        ValueError: a value is not a number.
+    """
+    ordered = [*_sorted(values), *[None] * never]
+    ranks = {f"p{name}": max(rank(len(ordered), Fraction(name)), 1) for name in REPORTED}
+    return {
+        "count": len(ordered),
+        "never": never,
+        **{name: ordered[at - 1] if ordered else None for name, at in ranks.items()},
+        "unsupported": unsupported(len(ordered)),
+    }
+
+
+def unsupported(count: int) -> list[str]:
+    """Return the reported percentiles that so few values do not carry: they are the maximum.
+
+    p99.9 needs a thousand values: less than one of them is greater otherwise.
+    """
+    return [f"p{name}" for name in REPORTED if rank(count, Fraction(name)) >= count]
+
+
+def _sorted(values: Iterable[float]) -> list[float]:
+    ordered = sorted(values)
+    if any(map(math.isnan, ordered)):
+        raise ValueError("a value is NaN, not a number")
+
+    return ordered
 
 
 @dataclass(frozen=True, slots=True)
