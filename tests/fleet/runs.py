@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.fleet.samples import sample
+from tests.fleet.samples import sample, sessions_of
 
+from aiodps.fleet.measure.generator_load import GeneratorLoad
 from aiodps.fleet.measure.sample import Outcome, Sample, write_samples
 from aiodps.fleet.report.summary import Facts, summarize, write_summary
 
@@ -26,12 +27,9 @@ def run_folder(
         started_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         arrivals="open, 20/s, constant",
         environment={"python": "3.11.7", "emulator": True, "note": None},
-        generator={
-            "loop_lag_p99": 0.012,
-            "memory_max": 50 * 2**20,
-            "limited": limited,
-            "why": ["event loop 0.30 s late"] if limited else [],
-        },
+        sessions=sessions_of(
+            GeneratorLoad(loop_lag_p99=0.3 if limited else 0.012, memory_max=50 * 2**20)
+        ),
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_samples(folder / "samples.csv", samples)

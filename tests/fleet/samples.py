@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+from aiodps.fleet.journal.sessions import SessionFacts
+from aiodps.fleet.measure.generator_load import GeneratorLoad
 from aiodps.fleet.measure.sample import Outcome, Sample
+
+
+def sessions_of(*loads: GeneratorLoad | None) -> tuple[SessionFacts, ...]:
+    """Make a session for each load; one without was killed."""
+    return tuple(
+        SessionFacts(
+            started=1e9, number=number, generator_load=None if load is None else asdict(load)
+        )
+        for number, load in enumerate(loads)
+    )
 
 
 def sample(**changes: Any) -> Sample:

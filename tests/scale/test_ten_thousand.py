@@ -18,6 +18,7 @@ import pytest
 from tests.fleet.plan.test_run_file import run_of
 
 from aiodps.fleet.local_emulator import LocalEmulator, with_address
+from aiodps.fleet.measure.limits import latency_of, load_reasons
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Closed
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec
@@ -97,14 +98,16 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
             time.sleep(0.1)
 
     results = read_results(tmp_path / "run")
-    units = write_results(tmp_path / "run", results)["transports"][transport]
+    transports = write_results(tmp_path / "run", results)["transports"]
+    units = transports[transport]
+    reasons = load_reasons(end.generator_load, latency_of(transports))
     with capsys.disabled():
         print(  # noqa: T201 (a measurement)
             f"\n{transport}: {DEVICES} devices in {seconds:.1f} s with start-up, "
             f"{units['achieved_rate']:.0f}/s, p50 {units['latency']['p50']:.2f} s, "
             f"p99 {units['latency']['p99']:.2f} s, {memory.most / 1e6:.0f} MB in all, "
             f"{end.generator_load.fds_max} descriptors, {end.generator_load.cpu_share:.2f} cores, "
-            f"{'; '.join(end.generator_load.reasons()) or 'not limited'}"
+            f"{'; '.join(reasons) or 'not limited'}"
         )
 
     outcomes = Counter(sample.outcome for sample in results.samples)

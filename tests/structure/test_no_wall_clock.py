@@ -20,6 +20,7 @@ CLOCKS: Final = {
 ALLOWED: Final = {
     "scale/": "measurements, in a session of their own",
     "virtual_time.py": "`elapse` refuses to wait where the clock is real",
+    "fleet/stopper.py": "a process of its own, which stops another one for some time",
     "interop/": "clients of other people's libraries, which wait as users do",
 }
 """How the names of files below `tests` begin that may, and why."""

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiodps.fleet.local_emulator import LocalEmulator
+from aiodps.fleet.measure import units
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
-from aiodps.fleet.report import units
 from aiodps.fleet.report.results import CALIBRATION, write_results
 from aiodps.fleet.report.summary import Summary, pick
 from aiodps.fleet.run.launch import OnProgress, Stop, process_pool

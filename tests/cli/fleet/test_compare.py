@@ -38,7 +38,7 @@ def test_for_machines(folders: list[str]) -> None:
     done = CliRunner().invoke(command, [*folders, "--json"])
     facts = json.loads(done.stdout)
 
-    assert len(facts["cautions"]) == 1
+    assert len(facts["cautions"]) == 4
     [rest] = facts["comparisons"]
     rows = {row["name"]: row for row in rest["rows"]}
     assert (rows["devices"]["left"], rows["devices"]["right"]) == (40, 40)

@@ -62,7 +62,7 @@ def test_the_table_says_when_the_generator_was_the_limit(
     report_results(folder, read_results(folder), arguments=arguments, as_json=False, stop=Stop())
     text = capsys.readouterr().out
 
-    assert "generator-limited: 99% of a core busy" in text
+    assert "The run was limited by its generator: a core was over 90 % busy for 2.00 s" in text
     assert "1 x ForbiddenError" in text
 
 

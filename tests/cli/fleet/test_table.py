@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import run_folder
+from tests.fleet.samples import sample
 
 from aiodps.cli.fleet.table import show_comparison, show_summary
 from aiodps.fleet.inference.estimate import Interval
@@ -21,10 +22,35 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     rows = {" ".join(line.split()) for line in text.splitlines()}
 
-    assert {"devices 40 40", "failed 1 1", "latency p50 2.10 s 2.10 s"} <= rows
+    assert {
+        *(
+            "devices 40 40",
+            "failed 1 1",
+            "latency p50 2.10 s 2.10 s",
+            "latency p99.9 max of 39 max of 39",
+        ),
+        *(
+            "of all, p50 2.10 s 2.10 s",
+            "of all, p99 never never",
+            "time to failure max 150 ms 150 ms",
+        ),
+        *("contoso.azure-devices.net 39 39", "drained in 2.12 s 2.12 s"),
+    } <= rows
     assert "2 x UnauthorizedError 401002:" in text
     assert "tracking id t-1; first 500 ms, last 500 ms" in text
-    assert "generator-limited: event loop 0.30 s late" in text
+    assert text.startswith(
+        "caution: The run was limited by its generator: the event loop was late by 300 ms at p99"
+    )
+
+
+def test_rows_without_a_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where all were assigned, percentiles of all are those of latency, and nothing failed."""
+    show_summary(summarize([sample()], FACTS))
+    text = capsys.readouterr().out
+
+    assert "of all" not in text
+    assert "time to failure" not in text
+    assert "own wait between polls, mean" in text
 
 
 def test_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -211,10 +211,10 @@ def test_cautions() -> None:
 
     other["environment"] = {"python": "3.13.0"}
     other["arrivals"] = "burst"
-    other["generator"] = {"limited": True, "why": ["event loop 0.30 s late"]}
+    other["generator"] = {"limited": True, "why": ["it was late"], "unknown": None}
 
     assert cautions({"a": one, "b": other}) == [
-        "b was limited by its generator: event loop 0.30 s late",
+        "b: The run was limited by its generator: it was late.",
         "arrivals differs: a open, 10/s, b burst",
         "python differs: a 3.11.7, b 3.13.0",
     ]

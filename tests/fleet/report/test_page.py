@@ -31,7 +31,11 @@ def test_figures_are_the_summarys(tmp_path: Path) -> None:
     assert found["transports/mqtt/failed"] == "1"
     assert found["transports/rest/register_requests"] == "40"
     assert found["transports/rest/latency/p50"] == "2.10 s"
-    assert found["transports/rest/latency/p99.9"] == "2.12 s"
+    assert found["transports/rest/latency/max"] == "2.12 s"
+    assert found["transports/rest/latency/p99.9"] == "max of 39"
+    assert found["transports/rest/latency_of_all/p50"] == "2.10 s"
+    assert found["transports/rest/latency_of_all/p99"] == "never"
+    assert found["transports/rest/time_to_failure/max"] == "150 ms"
     assert found["transports/rest/phases/wait/mean"] == "2.00 s"
     assert found["transports/rest/phases/session/mean"] == "-"
     assert found["transports/mqtt/phases/session/mean"] == "4.00 ms"
@@ -84,7 +88,10 @@ def test_two_runs(tmp_path: Path) -> None:
     found = dict(FIGURE.findall(page))
 
     assert "<h1>before vs. after</h1>" in page
-    assert "after was limited by its generator: event loop 0.30 s late" in page
+    assert (
+        "after: The run was limited by its generator: the event loop was late by 300 ms at p99"
+        in page
+    )
     assert "before: 1 failed; after: 1 failed" in page
     assert found["0/transports/rest/latency/p50"] == found["1/transports/rest/latency/p50"]
 

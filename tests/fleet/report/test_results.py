@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,16 +15,19 @@ from tests.fleet.samples import sample
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Journal, State, journal_path
 from aiodps.fleet.journal.sessions import SessionFacts
+from aiodps.fleet.measure.generator_load import GeneratorLoad
 from aiodps.fleet.measure.sample import Outcome, read_samples
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import GeneratedDevices
 from aiodps.fleet.plan.manifest import Row, read_manifest
 from aiodps.fleet.plan.manifest_devices import ManifestDevices
+from aiodps.fleet.report.cautions import cautions
 from aiodps.fleet.report.results import describe_arrivals, read_results, write_results
 from aiodps.fleet.report.summary import read_summary
 
 SOURCE = GeneratedDevices(count=20, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
-SESSION = SessionFacts(started=1e9, seconds=2.0, ended=True, generator_load={"cpu_share": 0.99})
+LOAD = GeneratorLoad(busy_seconds=2.0, busy_devices=1.0)
+SESSION = SessionFacts(started=1e9, seconds=2.0, ended=True, generator_load=asdict(LOAD))
 
 
 def run_folder(folder: Path, *, shards: int = 1) -> Path:
@@ -65,7 +68,10 @@ def test_everything_is_written(tmp_path: Path) -> None:
     }  # fmt: skip
     assert summary["transports"]["mqtt"]["devices"] == 3
     assert summary["generator"]["limited"]
-    assert summary["generator"]["why"] == ["99% of a core busy"]
+    assert summary["generator"]["why"] == [
+        "a core was over 90 % busy for 2.00 s, in which 100 % of the devices started"
+    ]
+    assert summary["cautions"] == cautions(summary)
     assert list(read_samples(folder / "samples.csv")) == results.samples
     assert (folder / "histograms" / "latency-mqtt.hgrm").read_text()
     with (folder / "assignments.csv").open(newline="") as file:
@@ -75,6 +81,23 @@ def test_everything_is_written(tmp_path: Path) -> None:
         ]
 
     assert (results.left, results.failed, results.complete) == (18, 1, False)
+
+
+def test_what_a_killed_shard_leaves(tmp_path: Path) -> None:
+    """Nobody knows how late its generator was, nor what became of devices in flight."""
+    folder = run_folder(tmp_path / "run")
+    with Journal.open(journal_path(folder, 0)) as journal:
+        journal.write(
+            [replace(PLANNED[2], state=State.SENT, sent=1, intended=0.0, started=0.0)],
+            SessionFacts(number=1, started=1e9 + 5),
+        )
+
+    results = read_results(folder)
+    summary = write_results(folder, results)
+
+    assert summary["transports"]["mqtt"]["interrupted"] == 1
+    assert summary["transports"]["mqtt"]["latency_of_all"]["never"] == 2
+    assert summary["generator"]["unknown"] is not None
 
 
 def test_twice_is_the_same(tmp_path: Path) -> None:

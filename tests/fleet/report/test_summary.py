@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.fleet.samples import sample
+from tests.fleet.samples import sample, sessions_of
 
 from aiodps.errors import ConfigurationError
+from aiodps.fleet.measure.generator_load import GeneratorLoad
 from aiodps.fleet.measure.sample import Outcome, Sample
 from aiodps.fleet.report.summary import (
     SCHEMA_VERSION,
@@ -26,6 +28,7 @@ FACTS = Facts(
     started_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     arrivals="open, 10/s",
     environment={"python": "3.11.7"},
+    sessions=sessions_of(GeneratorLoad()),
 )
 
 
@@ -100,13 +103,72 @@ def test_time_is_accounted_for() -> None:
 
 def test_rates() -> None:
     """Offered is what was intended, achieved what was assigned; a burst offers no rate."""
-    samples = [sample(intended=n / 10, started=n / 10, finished=2.0) for n in range(11)]
+    samples = [sample(intended=n / 10, started=n / 10, finished=n / 10 + 0.75) for n in range(11)]
     rest = summarize(samples, FACTS)["transports"]["rest"]
     burst = summarize([sample(), sample()], FACTS)["transports"]["rest"]
 
     assert rest["offered_rate"] == pytest.approx(10.0)
-    assert rest["achieved_rate"] == pytest.approx(11 / 2.0)
+    assert rest["achieved_rate"] == pytest.approx(10.0)
+    assert rest["drain_time"] == pytest.approx(0.75)
     assert (burst["offered_rate"], burst["achieved_rate"]) == (None, 2.0)
+    assert burst["drain_time"] == 1.0
+
+
+def achieved(latencies: Sequence[float], *, rate: float) -> float:
+    """Return what a run with these latencies achieved."""
+    samples = [
+        sample(intended=n / rate, started=n / rate, finished=n / rate + latency)
+        for n, latency in enumerate(latencies)
+    ]
+    found: float = summarize(samples, FACTS)["transports"]["rest"]["achieved_rate"]
+    return found
+
+
+def test_the_tail_is_not_part_of_what_is_achieved() -> None:
+    """A service that keeps up achieves what is offered, however long it asks to wait."""
+    assert achieved([7.0] * 300, rate=40) == pytest.approx(40, rel=0.01)
+    assert achieved([0.5] * 299 + [90.0], rate=40) == pytest.approx(40, rel=0.01)
+    # Twenty a second are served of forty: who comes later queues for longer.
+    assert achieved([n / 40 for n in range(300)], rate=40) == pytest.approx(20, rel=0.01)
+
+
+def test_what_closed_arrivals_achieve() -> None:
+    """Ten at a time, a second each: ten a second, although the last ones end after all starts."""
+    samples = [
+        sample(intended=n // 10, started=n // 10, finished=n // 10 + 1 + (n % 10 - 4.5) / 100)
+        for n in range(200)
+    ]
+    rest = summarize(samples, FACTS)["transports"]["rest"]
+
+    assert rest["achieved_rate"] == pytest.approx(10, rel=0.03)
+
+
+def test_those_that_were_never_assigned() -> None:
+    """They are in the percentiles of all that began, and failures have their own distribution."""
+    samples = [
+        *(sample(registration_id=f"dev-{n}", finished=1.0 + n / 128) for n in range(96)),
+        failed(401002, 6.0),
+        failed(401002, 8.0),
+        *[sample(outcome=Outcome.INTERRUPTED)] * 2,
+    ]
+    rest = summarize(samples, FACTS)["transports"]["rest"]
+
+    assert rest["latency"]["p99"] == 1.0 + 95 / 128
+    assert rest["latency_of_all"] == {
+        "count": 100, "never": 4,
+        **{f"p{percent}": 1.0 + (percent - 1) / 128 for percent in (50, 75, 90, 95)},
+        "p99": None, "p99.9": None, "unsupported": ["p99.9"],
+    }  # fmt: skip
+    assert (rest["time_to_failure"]["p50"], rest["time_to_failure"]["max"]) == (6.0, 8.0)
+    assert rest["latency"]["unsupported"] == ["p99", "p99.9"]
+
+
+def test_devices_per_hub() -> None:
+    """The hub with the most devices first; who has none is not counted."""
+    hubs = ["b.net", "a.net", "a.net"]
+    samples = [failed(None, 1.0), *(sample(assigned_hub=hub) for hub in hubs)]
+
+    assert summarize(samples, FACTS)["transports"]["rest"]["hubs"] == {"a.net": 2, "b.net": 1}
 
 
 def test_errors_by_class_and_code() -> None:
@@ -143,7 +205,7 @@ def test_it_can_be_read_again(tmp_path: Path) -> None:
 
     assert read_summary(tmp_path / "summary.json") == summary
     assert summary["started_at"] == "2026-01-02T03:04:05+00:00"
-    assert summary["generator"] == {"limited": False, "why": []}
+    assert summary["generator"]["limited"] is False
     assert (summary["seed"], summary["environment"]) == (7, {"python": "3.11.7"})
 
 

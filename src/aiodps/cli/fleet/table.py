@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import rich.box
 from rich.table import Table
 from rich.text import Text
 
 from aiodps.cli.output import out
-from aiodps.fleet.report import units
+from aiodps.fleet.measure import units
+from aiodps.fleet.report.cautions import cautions
 from aiodps.fleet.report.compare import Comparison, Verdict
-from aiodps.fleet.report.summary import LATENCIES, Summary, pick
+from aiodps.fleet.report.summary import LATENCIES, PERCENTILES, Summary, pick
 
-_Format = Callable[[Any], str]
+_Cell: TypeAlias = Callable[[Summary], str]
+"""Formats a figure of one transport."""
+_Section: TypeAlias = Mapping[str, _Cell]
+_MAX_HUBS: Final = 10
+"""Hubs with the most devices that are shown; `summary.json` has all."""
 
 
 def show_summary(summary: Summary) -> None:
-    """Show outcomes, rates, latencies, waits, requests and errors of a run."""
-    for caution in summary.get("cautions", ()):
-        out.print(Text(caution, "bold yellow"))
+    """Show cautions, outcomes, rates, latencies, waits, requests and errors of a run."""
+    for line in cautions(summary):
+        out.print(Text(f"caution: {line}", "bold yellow"))
 
     transports = summary["transports"]
     table = _table("", *transports)
-    for index, section in enumerate(_SECTIONS):
-        if index:
-            table.add_section()
-
-        for label, (path, format_value) in section.items():
-            cells = [format_value(pick(facts, path)) for facts in transports.values()]
+    for section in (*_SECTIONS, _hubs(transports)):
+        for label, cell in section.items():
+            cells = [cell(facts) for facts in transports.values()]
             style = "bold red" if label == "failed" and any(_failed(transports)) else ""
-            table.add_row(label, *cells, style=style)
+            if label not in _OPTIONAL or {*cells} != {units.NO_VALUE}:
+                table.add_row(label, *cells, style=style)
+
+        table.add_section()
 
     out.print(table)
     _show_errors(summary)
-    generator = summary["generator"]
-    if generator["limited"]:
-        out.print(Text(f"generator-limited: {'; '.join(generator['why'])}", "bold yellow"))
 
 
 def show_evaluation(summary: Summary) -> None:
@@ -96,24 +99,63 @@ _VERDICT_STYLES: Final[Mapping[Verdict | None, str]] = {
     Verdict.NO_DIFFERENCE: "",
 }
 
-_SECTIONS: Final[tuple[Mapping[str, tuple[str, _Format]], ...]] = (
-    {name: (name, units.count) for name in ("devices", "assigned", "failed", "interrupted")},
+
+def _figure(path: str, write: Callable[[Any], str]) -> _Cell:
+    return lambda facts: write(pick(facts, path))
+
+
+def _statistic(distribution: str, name: str) -> _Cell:
+    return lambda facts: units.statistic(facts[distribution], name)
+
+
+def _of_all(name: str) -> _Cell:
+    """Format a percentile of all that began; nothing if all were assigned."""
+    return lambda facts: (
+        units.statistic(facts["latency_of_all"], name)
+        if facts["latency_of_all"]["never"]
+        else units.NO_VALUE
+    )
+
+
+def _hubs(transports: Mapping[str, Summary]) -> _Section:
+    """Return the number of devices for each of the largest hubs."""
+    hubs = sum((Counter(facts["hubs"]) for facts in transports.values()), Counter[str]())
+    return {hub: _devices_of(hub) for hub, _ in hubs.most_common(_MAX_HUBS)}
+
+
+def _devices_of(hub: str) -> _Cell:
+    return lambda facts: units.count(facts["hubs"].get(hub, 0))
+
+
+_ALL: Final[_Section] = {f"of all, {name}": _of_all(name) for name in PERCENTILES}
+_FAILURES: Final[_Section] = {
+    f"time to failure {name}": _statistic("time_to_failure", name) for name in ("p50", "max")
+}
+_OPTIONAL: Final = {*_ALL, *_FAILURES}
+"""Rows that are left out if no device failed or was interrupted."""
+_SECTIONS: Final[tuple[_Section, ...]] = (
     {
-        "offered": ("offered_rate", units.rate),
-        "achieved": ("achieved_rate", units.rate),
+        name: _figure(name, units.count)
+        for name in ("devices", "assigned", "failed", "interrupted")
     },
-    {f"latency {name}": (f"latency/{name}", units.duration) for name in LATENCIES},
     {
-        "service time p50": ("service_time/p50", units.duration),
-        "service time p99": ("service_time/p99", units.duration),
-        "requested wait, mean": ("waited/requested/mean", units.duration),
-        "own wait between polls, mean": ("phases/poll_floor/mean", units.duration),
-        "lost to backoff, mean": ("waited/backoff/mean", units.duration),
-        "started late, mean": ("waited/start_lag/mean", units.duration),
+        "offered": _figure("offered_rate", units.rate),
+        "achieved": _figure("achieved_rate", units.rate),
+        "drained in": _figure("drain_time", units.duration),
+    },
+    {f"latency {name}": _statistic("latency", name) for name in LATENCIES},
+    {**_ALL, **_FAILURES},
+    {
+        "service time p50": _statistic("service_time", "p50"),
+        "service time p99": _statistic("service_time", "p99"),
+        "requested wait, mean": _figure("waited/requested/mean", units.duration),
+        "own wait between polls, mean": _figure("phases/poll_floor/mean", units.duration),
+        "lost to backoff, mean": _figure("waited/backoff/mean", units.duration),
+        "started late, mean": _figure("waited/start_lag/mean", units.duration),
     },
     {
-        "register requests": ("register_requests", units.count),
-        **{name: (name, units.count) for name in ("polls", "throttled", "retries")},
+        "register requests": _figure("register_requests", units.count),
+        **{name: _figure(name, units.count) for name in ("polls", "throttled", "retries")},
     },
 )
 

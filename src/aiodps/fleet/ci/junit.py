@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from aiodps.fleet.report import units
+from aiodps.fleet.measure import units
 from aiodps.fleet.report.summary import Summary
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from aiodps.fleet.report import units
+from aiodps.fleet.measure import units
 from aiodps.fleet.report.summary import LATENCIES, Summary, pick
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|&~-])")

@@ -59,7 +59,11 @@ class SessionFacts:
             raise TypeError("the facts of a session are not an object")
 
         one = cls(**facts)
-        load = {} if one.generator_load is None else dict(one.generator_load)
+        load = {
+            name: figure
+            for name, figure in dict(one.generator_load or {}).items()
+            if figure is not None
+        }
         GeneratorLoad(**load)
         times = [one.started, one.began, one.place, one.shift, one.seconds]
         times += [one.stopped or 0.0, one.skew or 0.0]

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from aiodps.fleet.live.recorder import Recorder
 from aiodps.fleet.live.series import live_series
 from aiodps.fleet.live.server import Response
-from aiodps.fleet.report import units
+from aiodps.fleet.measure import units
 from aiodps.fleet.report.charts import draw, percentile_ticks
 from aiodps.fleet.report.lines import (
     Bars,

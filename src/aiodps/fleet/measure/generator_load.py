@@ -1,30 +1,23 @@
-"""Monitoring of the load generator itself: a generator at its limit distorts latencies."""
+"""Load of the generator: measured while devices run, for `aiodps.fleet.measure.limits`."""
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, Self
 
 import anyio
 
 from aiodps.errors import ResourceError
+from aiodps.fleet.measure.loop_lag import LoopLag
 from aiodps.fleet.measure.percentiles import percentile
+from aiodps.fleet.measure.processor import BUSY, Usage, usage
 
-TICK = 0.1
-"""Seconds between two measurements."""
-MAX_LOOP_LAG = 0.1
-"""Greatest p99 of the event loop's lag in seconds; beyond it, everything else is late too."""
-MAX_START_LAG = 0.25
-"""Greatest p99 of the devices' start lag in seconds; beyond it, arrivals are distorted."""
-MAX_CPU_SHARE = 0.9
-"""Greatest share of one core; beyond it, responses wait for the generator."""
-MAX_FD_SHARE = 0.9
-"""Greatest share of the file descriptors that the process may open."""
 _SPARE_FDS = 64
 """File descriptors for everything but devices."""
 _ENOUGH_FDS = 10_240
@@ -33,33 +26,59 @@ _ENOUGH_FDS = 10_240
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorLoad:
-    """Load of the generator, in one session of one shard or at most in all of them."""
+    """Load of the generator, in one session of one shard or at most in all of them.
 
+    Times are seconds. What is called a share of devices is of those that started in such seconds:
+    a tail in which the last devices only wait does not make a run look idle.
+    """
+
+    loop_lag_mean: float = 0.0
+    """How late the event loop was; each second counts as often as devices started in it."""
     loop_lag_p99: float = 0.0
-    """Seconds that the event loop was late."""
+    """For one hundredth of the time, the event loop was later."""
+    loop_lag_p999: float = 0.0
+    """For one thousandth of the time, the event loop was later."""
     loop_lag_max: float = 0.0
+    start_lag_p50: float = 0.0
+    """From the time when a device could start to its actual start."""
     start_lag_p99: float = 0.0
-    """Seconds between the time when a device could start and its actual start."""
     start_lag_max: float = 0.0
     cpu_share: float = 0.0
     """CPU time divided by wall time; 1.0 is one core."""
+    cpu_share_max: float = 0.0
+    """The same in the busiest second."""
+    busy_seconds: float = 0.0
+    """Seconds in which a core was more than 90 % busy."""
+    busy_devices: float = 0.0
+    """Share of devices."""
+    starved_seconds: float = 0.0
+    """Seconds in which a core would have been more than 90 % busy if the process had got it."""
+    starved_devices: float = 0.0
+    """Share of devices."""
+    run_delay: float | None = None
+    """Time in which the event loop could have run and got no core; None if it is not known."""
+    throttled_share: float | None = None
+    """Share of the time for which a CPU quota stopped the process; None if it is not known."""
+    throttled_mean: float | None = None
+    """Mean length of such a stop; None if it is not known."""
     fds_max: int = 0
     """Most file descriptors open at once; 0 if the system does not tell."""
     fds_limit: int = 0
     memory_max: int = 0
     """Peak memory of the process in bytes."""
 
-    def reasons(self) -> list[str]:
-        """Return why the generator limited the run; empty if it did not."""
-        checks = {
-            f"event loop {self.loop_lag_p99:.2f} s late": self.loop_lag_p99 > MAX_LOOP_LAG,
-            f"devices started {self.start_lag_p99:.2f} s late": self.start_lag_p99 > MAX_START_LAG,
-            f"{self.cpu_share:.0%} of a core busy": self.cpu_share > MAX_CPU_SHARE,
-            f"{self.fds_max} of {self.fds_limit} file descriptors open": self.fds_max
-            > MAX_FD_SHARE * self.fds_limit
-            > 0,
-        }
-        return [reason for reason, exceeded in checks.items() if exceeded]
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | None) -> Self | None:
+        """Read the members of a load; None if a figure is absent: it is not known."""
+        if data is None or data.keys() != {field.name for field in fields(cls)}:
+            return None
+
+        absent = {name for name, value in data.items() if value is None}
+        return cls(**data) if absent <= _NOT_TOLD_EVERYWHERE else None
+
+
+_NOT_TOLD_EVERYWHERE = {"run_delay", "throttled_share", "throttled_mean"}
+"""Figures that not every kernel tells."""
 
 
 def worst(loads: Sequence[GeneratorLoad]) -> GeneratorLoad:
@@ -67,31 +86,74 @@ def worst(loads: Sequence[GeneratorLoad]) -> GeneratorLoad:
     if not loads:
         return GeneratorLoad()
 
-    names = [field.name for field in fields(GeneratorLoad)]
-    return GeneratorLoad(**{name: max(getattr(each, name) for each in loads) for name in names})
+    return GeneratorLoad(
+        **{
+            field.name: _greatest(getattr(each, field.name) for each in loads)
+            for field in fields(GeneratorLoad)
+        }
+    )
+
+
+def _greatest(values: Iterable[Any]) -> Any:
+    return max((value for value in values if value is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Second:
+    """One second of the run; longer if the event loop was held up."""
+
+    length: float
+    devices: int
+    """Devices that started in it."""
+    lag: float
+    """Mean loop lag."""
+    cpu: float
+    """Share of a core that was used."""
+    wanted: float
+    """Share of a core that was used or waited for."""
 
 
 class SelfMonitor:
     """Measures the load of this process and its event loop."""
 
-    def __init__(self) -> None:
-        self._lags: list[float] = []
+    def __init__(
+        self, *, begin: float = -math.inf, read_usage: Callable[[], Usage] = usage
+    ) -> None:
+        """Set up.
+
+        Args:
+            begin: When devices begin to start, on the event loop's clock: nothing that happens
+                earlier is measured.
+            read_usage: Returns the use of the processor so far.
+        """
+        self._begin = begin
+        self._read_usage = read_usage
+        self._lag: LoopLag | None = None
+        self._seconds: list[_Second] = []
+        self._ticks_seen = 0
+        self._devices_seen = 0
         self._start_lags: list[float] = []
         self._fds = 0
-        self._started = time.monotonic()
-        self._cpu = time.process_time()
+        self._first = self._last = read_usage()
 
     async def run(self) -> None:
         """Measure until cancelled."""
+        await anyio.sleep_until(self._begin)
+        self._lag = lag = LoopLag(begin=anyio.current_time())
+        self._first = self._last = self._read_usage()
+        self._fds = open_fd_count()
+        second_ends = lag.due + 1
         while True:
-            due = anyio.current_time() + TICK
-            await anyio.sleep_until(due)
-            self._lags.append(anyio.current_time() - due)
-            self._fds = max(self._fds, open_fd_count())
+            await anyio.sleep_until(lag.due)
+            now = anyio.current_time()
+            lag.wake(now)
+            if now >= second_ends:
+                second_ends = now + 1
+                self._end_second(lag)
 
     def recent_loop_lag(self) -> float:
         """Return the greatest lag of the event loop in the last second or so, in seconds."""
-        return max(self._lags[-10:], default=0.0)
+        return max(self._lag.values[-50:], default=0.0) if self._lag else 0.0
 
     def record_start(self, lag: float) -> None:
         """Record the start lag of one device in seconds."""
@@ -99,27 +161,96 @@ class SelfMonitor:
 
     def generator_load(self) -> GeneratorLoad:
         """Return the load so far."""
-        wall = max(time.monotonic() - self._started, 1e-9)
+        now = self._read_usage()
+        seconds = [*self._seconds, self._second(now)]
+        lags = sorted(self._lag.values) if self._lag else []
+        start_lags = sorted(self._start_lags)
+        total = _change(self._first, now)
+        wall = max(total.wall, 1e-9)
+        busy = [one for one in seconds if one.cpu > BUSY]
+        starved = [one for one in seconds if one.wanted > BUSY >= one.cpu]
         return GeneratorLoad(
-            loop_lag_p99=_p99(self._lags),
-            loop_lag_max=max(self._lags, default=0.0),
-            start_lag_p99=_p99(self._start_lags),
-            start_lag_max=max(self._start_lags, default=0.0),
-            cpu_share=(time.process_time() - self._cpu) / wall,
-            fds_max=self._fds,
+            loop_lag_mean=_mean_lag(seconds),
+            loop_lag_p99=_percentile(lags, "99"),
+            loop_lag_p999=_percentile(lags, "99.9"),
+            loop_lag_max=_percentile(lags, "100"),
+            start_lag_p50=_percentile(start_lags, "50"),
+            start_lag_p99=_percentile(start_lags, "99"),
+            start_lag_max=_percentile(start_lags, "100"),
+            cpu_share=total.cpu / wall,
+            cpu_share_max=max(one.cpu for one in seconds),
+            busy_seconds=sum(one.length for one in busy),
+            busy_devices=self._share_of_devices(busy),
+            starved_seconds=sum(one.length for one in starved),
+            starved_devices=self._share_of_devices(starved),
+            run_delay=total.delay,
+            throttled_share=None if total.throttled is None else total.throttled / wall,
+            throttled_mean=None
+            if total.throttled is None
+            else total.throttled / max(total.stops, 1),
+            fds_max=max(self._fds, open_fd_count()),
             fds_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             memory_max=_peak_memory(),
         )
 
+    def _second(self, now: Usage) -> _Second:
+        """Describe the time since the last second's end; less than a second counts as one."""
+        change = _change(self._last, now)
+        length = max(change.wall, 1.0)
+        lags = self._lag.values[self._ticks_seen :] if self._lag else ()
+        return _Second(
+            length,
+            devices=len(self._start_lags) - self._devices_seen,
+            lag=math.fsum(lags) / max(len(lags), 1),
+            cpu=change.cpu / length,
+            wanted=(change.cpu + (change.delay or 0.0)) / length,
+        )
 
-def _p99(values: Sequence[float]) -> float:
-    return percentile(sorted(values), "99") if values else 0.0
+    def _end_second(self, lag: LoopLag) -> None:
+        now = self._read_usage()
+        self._seconds.append(self._second(now))
+        self._last = now
+        self._ticks_seen = len(lag.values)
+        self._devices_seen = len(self._start_lags)
+        self._fds = max(self._fds, open_fd_count())
+
+    def _share_of_devices(self, seconds: Iterable[_Second]) -> float:
+        return sum(one.devices for one in seconds) / max(len(self._start_lags), 1)
+
+
+def _mean_lag(seconds: Sequence[_Second]) -> float:
+    """Return the mean lag as devices met it; that of all seconds if none started."""
+    weights = [one.devices for one in seconds]
+    if not any(weights):
+        weights = [1] * len(seconds)
+
+    lags = (one.lag * weight for one, weight in zip(seconds, weights, strict=True))
+    return math.fsum(lags) / sum(weights)
+
+
+def _change(before: Usage, after: Usage) -> Usage:
+    """Return what was used in between."""
+    return Usage(
+        wall=after.wall - before.wall,
+        cpu=after.cpu - before.cpu,
+        delay=_difference(before.delay, after.delay),
+        throttled=_difference(before.throttled, after.throttled),
+        stops=after.stops - before.stops,
+    )
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _percentile(ordered: Sequence[float], percent: str) -> float:
+    return percentile(ordered, percent) if ordered else 0.0
 
 
 def open_fd_count() -> int:
     """Return how many file descriptors are open; 0 if the system does not tell."""
     try:
-        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (ten times a second)
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (once a second)
     except OSError:
         return 0
 

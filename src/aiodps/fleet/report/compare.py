@@ -22,6 +22,7 @@ from aiodps.fleet.inference.estimate import (
 )
 from aiodps.fleet.measure.sample import Outcome, Sample, read_samples
 from aiodps.fleet.measure.window import in_window
+from aiodps.fleet.report.cautions import cautions as cautions_of
 from aiodps.fleet.report.figures import FIGURES, LEAST_RUNS, Figure
 from aiodps.fleet.report.summary import Summary, read_summary
 
@@ -288,15 +289,13 @@ def side_name(runs: Sequence[Run]) -> str:
 
 
 def cautions(summaries: Mapping[str, Summary]) -> list[str]:
-    """Return the reasons why runs are not comparable; empty if there are none.
+    """Return the cautions of each run, and why the runs are not comparable, if there is a reason.
 
     Args:
         summaries: The summaries by name of the run.
     """
     lines = [
-        f"{name} was limited by its generator: {', '.join(summary['generator']['why'])}"
-        for name, summary in summaries.items()
-        if summary["generator"]["limited"]
+        f"{name}: {line}" for name, summary in summaries.items() for line in cautions_of(summary)
     ]
     first, *others = summaries.items()
     for other in others:

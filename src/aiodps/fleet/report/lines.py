@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from aiodps.fleet.export.timeline import Slot
+from aiodps.fleet.measure import units
 from aiodps.fleet.measure.percentiles import Point, curve
 from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
-from aiodps.fleet.report import units
 from aiodps.fleet.report.summary import Summary
 
 COLOURS: Final = ("#3b82c4", "#e08a3c", "#2a9d8f", "#9a6fd0")

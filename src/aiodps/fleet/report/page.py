@@ -23,9 +23,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from aiodps.fleet.export.timeline import slot_width, timeline
+from aiodps.fleet.measure import units
 from aiodps.fleet.measure.sample import PHASES
 from aiodps.fleet.measure.window import in_window
-from aiodps.fleet.report import units
+from aiodps.fleet.report.cautions import cautions as cautions_of
+from aiodps.fleet.report.cautions import unfinished
 from aiodps.fleet.report.charts import draw
 from aiodps.fleet.report.compare import (
     Comparison,
@@ -36,7 +38,7 @@ from aiodps.fleet.report.compare import (
     side_name,
 )
 from aiodps.fleet.report.lines import COLOURS, PARTS, Series, curves, parts
-from aiodps.fleet.report.summary import LATENCIES, Summary, pick
+from aiodps.fleet.report.summary import LATENCIES, PERCENTILES, Summary, pick
 
 
 def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
@@ -60,13 +62,16 @@ def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
     page: str = _template().render(
         title=_title(left, right),
         verdict=_verdict(runs),
-        cautions=cautions({run.name if len(runs) > 1 else "the run": run.summary for run in runs}),
+        cautions=cautions({run.name: run.summary for run in runs})
+        if right
+        else cautions_of(runs[0].summary),
         runs=[
             _run_context(run, index=index, alone=len(runs) == 1) for index, run in enumerate(runs)
         ],
         series=series,
         headline=_HEADLINE,
-        percentiles=LATENCIES,
+        percentiles=PERCENTILES,
+        statistics=LATENCIES,
         parts=_parts(series),
         comparisons=_comparisons(left, right),
         version=version("aiodps"),
@@ -89,23 +94,29 @@ _HEADLINE: Final = (
     ("devices", "devices", "count"),
     ("assigned", "assigned", "count"),
     ("failed", "failed", "count"),
-    ("latency/p50", "p50", "duration"),
-    ("latency/p99", "p99", "duration"),
-    ("latency/max", "max", "duration"),
+    ("latency/p50", "p50", "statistic"),
+    ("latency/p99", "p99", "statistic"),
+    ("latency/max", "max", "statistic"),
     ("offered_rate", "offered", "rate"),
     ("achieved_rate", "achieved", "rate"),
+    ("drain_time", "drained in", "duration"),
     ("register_requests", "register requests", "count"),
     ("polls", "polls", "count"),
     ("throttled", "throttled", "count"),
     ("retries", "retries", "count"),
 )
 
-_GENERATOR: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
+_GENERATOR: Final[Mapping[str, tuple[str, Callable[[float | None], str]]]] = {
+    "loop_lag_mean": ("event loop late, mean", units.duration),
     "loop_lag_p99": ("event loop late, p99", units.duration),
     "loop_lag_max": ("event loop late, max", units.duration),
     "start_lag_p99": ("devices started late, p99", units.duration),
     "start_lag_max": ("devices started late, max", units.duration),
     "cpu_share": ("CPU, share of one core", units.share),
+    "cpu_share_max": ("CPU in the busiest second", units.share),
+    "busy_seconds": ("CPU over 90 % busy for", units.duration),
+    "run_delay": ("waited for a core", units.duration),
+    "throttled_share": ("stopped by CPU quota", units.share),
     "fds_max": ("file descriptors, max", units.count),
     "fds_limit": ("file descriptors, limit", units.count),
     "memory_max": ("memory, peak", units.memory),
@@ -149,11 +160,23 @@ def _template() -> Any:
         "share": units.share,
         "ratio": units.ratio,
         "interval": units.interval,
+        "statistic": units.statistic,
+        "figure": _figure,
         "format": lambda value, unit: getattr(units, unit)(value),
         "pick": pick,
         "unit": lambda value, unit: units.BY_UNIT[unit](value),
     }
     return environment.get_template("page.html")
+
+
+def _figure(facts: Summary, path: str, unit: str) -> str:
+    """Format the figure at a path; one of a distribution as such."""
+    distribution, _, name = path.partition("/")
+    if unit == "statistic":
+        return units.statistic(facts[distribution], name)
+
+    text: str = getattr(units, unit)(pick(facts, path))
+    return text
 
 
 def _series(left: Sequence[Run], right: Sequence[Run]) -> list[Series]:
@@ -213,11 +236,8 @@ def _verdict(runs: Sequence[Run]) -> dict[str, str]:
 def _verdict_of(summary: Summary) -> tuple[str, str]:
     """Return the outcome of a run; registrations that never started count as not finished."""
     transports = summary["transports"].values()
-    states = summary.get("states", {})
     failed = sum(facts["failed"] for facts in transports)
-    left = sum(states.get(state, 0) for state in ("planned", "sent", "operation"))
-    left = left or sum(facts["interrupted"] for facts in transports)
-    counts = {"failed": failed, "not finished": left}
+    counts = {"failed": failed, "not finished": unfinished(summary)}
     words = [f"{number:,} {label}" for label, number in counts.items() if number]
     if words:
         return "bad" if failed else "warn", ", ".join(words)
@@ -233,11 +253,20 @@ def _run_context(run: Run, *, index: int, alone: bool) -> dict[str, Any]:
         "summary": run.summary,
         "started": f"{datetime.fromisoformat(run.summary['started_at']):%d %B %Y, %H:%M:%S %Z}",
         "generator": {
-            label: write(generator[name])
-            for name, (label, write) in _GENERATOR.items()
-            if name in generator
+            label: write(generator[name]) for name, (label, write) in _GENERATOR.items()
         },
+        "limited": _limited(generator),
     }
+
+
+def _limited(generator: Mapping[str, Any]) -> str:
+    match generator["limited"]:
+        case None:
+            return f"not known: {generator['unknown']}"
+        case True:
+            return f"yes: {'; '.join(generator['why'])}"
+        case _:
+            return "no"
 
 
 def _parts(series: Sequence[Series]) -> list[dict[str, str]]:

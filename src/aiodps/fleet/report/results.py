@@ -21,14 +21,13 @@ from aiodps.fleet.export.timeline_files import write_timeline
 from aiodps.fleet.journal.journal import Entry, State
 from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.csv_cells import to_cell
-from aiodps.fleet.measure.generator_load import GeneratorLoad, worst
 from aiodps.fleet.measure.sample import Sample, write_samples
 from aiodps.fleet.measure.window import in_window, window_facts
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
 from aiodps.fleet.plan.manifest_devices import ManifestDevices
 from aiodps.fleet.plan.run_file import RunFile
+from aiodps.fleet.report.cautions import cautions
 from aiodps.fleet.report.journals import ShardJournal, read_journals
-from aiodps.fleet.report.session_cautions import session_cautions
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
 from aiodps.fleet.report.thresholds import evaluate
 from aiodps.fresh_files import fresh_file
@@ -84,17 +83,6 @@ class Results:
         """Whether every registration of the run has ended."""
         return not self.left and not self.missing
 
-    @property
-    def generator_load(self) -> GeneratorLoad:
-        """The greatest load of the generator in any session."""
-        return worst(
-            [
-                GeneratorLoad(**one.generator_load)
-                for one in self.sessions
-                if one.generator_load is not None
-            ]
-        )
-
 
 def read_results(folder: Path) -> Results:
     """Read the journals of a run folder.
@@ -137,7 +125,6 @@ def write_results(folder: Path, results: Results) -> Summary:
     facts = run_facts(results)
     summary = summarize(samples, facts)
     summary["states"] = results.counts_by_state
-    summary["cautions"] = list(session_cautions(summary))
     summary["unfinished"] = results.unfinished_here
     summary["window"] = window
     summary["calibration"] = _calibration(folder)
@@ -145,6 +132,7 @@ def write_results(folder: Path, results: Results) -> Summary:
     summary["thresholds"] = [
         asdict(each) for each in evaluate(evaluation, summary, samples, transports=transports)
     ]
+    summary["cautions"] = cautions(summary)
     try:
         write_samples(folder / "samples.csv", results.samples)
         write_histograms(folder, samples, started_at=facts.started_at)
@@ -172,8 +160,7 @@ def _calibration(folder: Path) -> Any:
 
 def run_facts(results: Results) -> Facts:
     """Return the facts about a run that are not in its samples."""
-    run, options, generator_load = results.run, results.run.options, results.generator_load
-    why = generator_load.reasons()
+    run, options = results.run, results.run.options
     started = min((session.started for session in results.sessions), default=None)
     return Facts(
         command=run.command,
@@ -192,7 +179,6 @@ def run_facts(results: Results) -> Facts:
             "sessions": max((session.number + 1 for session in results.sessions), default=0),
         },
         sessions=results.sessions,
-        generator={"limited": bool(why), "why": why, **asdict(generator_load)},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from aiodps.fleet.report import units
+from aiodps.fleet.measure import units
 from aiodps.fleet.report.sessions import OVERLAP
 from aiodps.fleet.report.summary import Summary
 

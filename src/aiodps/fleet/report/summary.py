@@ -1,7 +1,7 @@
 """`summary.json`: the figures of a run, computed from its samples.
 
-Durations are seconds, rates are per second. Latencies and phases are those of assigned devices;
-failures are counted under `errors`.
+Durations are seconds, rates are per second. Latencies and phases are those of assigned devices,
+unless the name says otherwise: `latency_of_all`, `time_to_failure`.
 """
 
 from __future__ import annotations
@@ -16,20 +16,25 @@ from typing import Any, Final, TypeAlias
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.journal.sessions import SessionFacts
-from aiodps.fleet.measure.percentiles import REPORTED, describe
+from aiodps.fleet.measure.generator_load import GeneratorLoad
+from aiodps.fleet.measure.limits import generator_facts
+from aiodps.fleet.measure.percentiles import REPORTED, describe, describe_all, percentile
 from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
 from aiodps.fleet.report.sessions import session_figures, shard_figures, without_pauses
 from aiodps.fresh_files import write_fresh
 from aiodps.models import Json
 from aiodps.printable import printable_json
 
-SCHEMA_VERSION: Final = 2
-"""Of `summary.json`; other versions are refused. 2 has `states` and `register_requests`."""
+SCHEMA_VERSION: Final = 3
+"""Of `summary.json`; other versions are refused. 3 has `latency_of_all` and `cautions`, its
+`achieved_rate` leaves out the tail, and `limited` may be null."""
 
 Summary: TypeAlias = dict[str, Any]
 """A summary as JSON; see `summarize` for its members."""
 
-LATENCIES: Final = (*(f"p{name}" for name in REPORTED), "max", "mean")
+PERCENTILES: Final = tuple(f"p{name}" for name in REPORTED)
+"""The names of percentiles in a distribution."""
+LATENCIES: Final = (*PERCENTILES, "max", "mean")
 """The statistics of latency that tables show."""
 
 
@@ -49,8 +54,6 @@ class Facts:
     """Machine, versions and service, shown in this order."""
     sessions: Sequence[SessionFacts] = ()
     """The sessions of every shard, on the time axis of the samples."""
-    generator: Mapping[str, Json] = field(default_factory=dict)
-    """Load of the generator, with `limited` and `why`: whether and why it limited the run."""
 
 
 def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
@@ -58,9 +61,10 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
 
     Returns:
         `schema_version`, the facts, `duration` (first intended start to last end), `transports`
-        (by name, see `_transport`), `sessions` and `shards` (see `aiodps.fleet.report.sessions`)
-        and `errors` (see `_errors`); `unfinished`, `window`, `calibration` and `thresholds` as of
-        a run in which all has ended, and that has none.
+        (by name, see `_transport`), `sessions` and `shards` (see `aiodps.fleet.report.sessions`),
+        `errors` (see `_errors`) and `generator` (see `aiodps.fleet.measure.limits`);
+        `unfinished`, `window`, `calibration` and `thresholds` as of a run in which all has ended,
+        and that has none.
     """
     samples = list(samples)
     by_transport: dict[str, list[Sample]] = {}
@@ -68,6 +72,11 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
         by_transport.setdefault(sample.transport, []).append(sample)
 
     without = without_pauses(facts.sessions)
+    transports = {
+        name: _transport(each, [without(one) for one in each])
+        for name, each in sorted(by_transport.items())
+    }
+    loads = [GeneratorLoad.from_json(session.generator_load) for session in facts.sessions]
     summary = {
         "schema_version": SCHEMA_VERSION,
         "command": facts.command,
@@ -75,10 +84,7 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
         "started_at": facts.started_at.isoformat(timespec="seconds"),
         "arrivals": facts.arrivals,
         "duration": _duration(samples),
-        "transports": {
-            name: _transport(each, [without(one) for one in each])
-            for name, each in sorted(by_transport.items())
-        },
+        "transports": transports,
         "sessions": session_figures(facts.sessions, samples),
         "shards": shard_figures(facts.sessions, samples),
         "errors": _errors(samples),
@@ -86,7 +92,7 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
         "window": None,
         "calibration": None,
         "thresholds": [],
-        "generator": {"limited": False, "why": [], **facts.generator},
+        "generator": generator_facts(loads, transports),
         "environment": dict(facts.environment),
     }
     return printable_json(summary)  # type: ignore[no-any-return]  # the same shape
@@ -149,7 +155,8 @@ def _transport(samples: Sequence[Sample], running: Sequence[Sample]) -> Summary:
     `latency` counts from the intended start, `service_time` from the actual one, both also for
     devices that an earlier session of the run left behind (`resumed`). `phases` are of all other
     assigned devices, so that their means, with those of `start_lag`, `backoff` and `other`, add up
-    to their mean latency. `waited` separates the wait that the service asked for from lost time.
+    to their mean latency. In `latency_of_all`, a device that has failed or was interrupted is
+    never assigned. `waited` separates the wait that the service asked for from lost time.
 
     Args:
         samples: The samples.
@@ -158,17 +165,24 @@ def _transport(samples: Sequence[Sample], running: Sequence[Sample]) -> Summary:
     ended = [sample for sample in samples if sample.outcome is Outcome.ASSIGNED]
     assigned = [sample for sample in ended if not sample.resumed]
     outcomes = Counter(sample.outcome for sample in samples)
+    latencies = [sample.latency for sample in ended]
+    hubs = Counter(sample.assigned_hub for sample in ended)
     return {
         "devices": len(samples),
         **{outcome.value: outcomes[outcome] for outcome in Outcome},
         "resumed": sum(sample.resumed for sample in samples),
         "offered_rate": _rate(len(running) - 1, _intended_span(running)),
-        "achieved_rate": _rate(len(ended), _duration(running)),
+        "achieved_rate": _achieved_rate(running),
+        "drain_time": max(one.finished for one in running) - max(one.intended for one in running),
         **{
             name: sum(getattr(sample, name) for sample in samples)
             for name in ("register_requests", "polls", "throttled", "retries")
         },
-        "latency": describe(sample.latency for sample in ended),
+        "latency": describe(latencies),
+        "latency_of_all": describe_all(latencies, never=len(samples) - len(ended)),
+        "time_to_failure": describe(
+            sample.latency for sample in samples if sample.outcome is Outcome.FAILED
+        ),
         "latency_without_journal": describe(
             sample.latency - sample.phases.get("journal", 0.0) for sample in ended
         ),
@@ -184,7 +198,26 @@ def _transport(samples: Sequence[Sample], running: Sequence[Sample]) -> Summary:
             "start_lag": describe(sample.started - sample.intended for sample in assigned),
             "other": describe(map(_other, assigned)),
         },
+        "hubs": dict(hubs.most_common()),
     }
+
+
+def _achieved_rate(samples: Sequence[Sample]) -> float | None:
+    """Return how many devices were assigned per second in the steady part of the run.
+
+    The steady part is as long as devices were meant to start, and begins p50 later: a device of
+    median latency that should have started at its beginning ends at its beginning. What ends later
+    is the tail, and `drain_time` long. If all should have started at once, there is no such part,
+    and the whole run counts.
+    """
+    assigned = [sample for sample in samples if sample.outcome is Outcome.ASSIGNED]
+    span = _intended_span(samples)
+    if not assigned or not span:
+        return _rate(len(assigned), _duration(samples))
+
+    median = percentile(sorted(sample.latency for sample in assigned), 50)
+    begin = min(sample.intended for sample in samples) + median
+    return sum(begin < sample.finished <= begin + span for sample in assigned) / span
 
 
 def _other(sample: Sample) -> float:

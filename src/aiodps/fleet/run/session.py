@@ -109,7 +109,7 @@ class Session:
         begin = anyio.current_time() + start - now
         starts = self._starts(start, skew)
         self._journal.write([], starts.session)
-        monitor = self._monitor = SelfMonitor()
+        monitor = self._monitor = SelfMonitor(begin=begin)
         engine = self._engine = Engine(
             self._spec.options, shard=self._spec.shard, progress=self._progress, monitor=monitor
         )

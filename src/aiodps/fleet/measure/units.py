@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
-
-from aiodps.fleet.inference.estimate import Interval
+from typing import Any, Final, Protocol
 
 NO_VALUE: Final = "-"
 """Shown where there is no figure."""
+NEVER: Final = "never"
+"""Shown for the latency of a device that was not assigned."""
 
 _MINUTE: Final = 60.0
 
@@ -26,6 +26,24 @@ def duration(seconds: float | None) -> str:
 
     minutes, rest = divmod(round(seconds), _MINUTE)
     return f"{minutes:,.0f} min {rest:02.0f} s"
+
+
+def statistic(distribution: Mapping[str, Any] | None, name: str) -> str:
+    """Format one statistic of a distribution of seconds in a summary.
+
+    A percentile that falls on a device that was never assigned is "never". One that so few values
+    do not carry is called what it is, their maximum: "max of 30".
+    """
+    if distribution is None:
+        return NO_VALUE
+
+    if distribution[name] is None:
+        return NEVER
+
+    if name in distribution["unsupported"]:
+        return f"max of {count(distribution['count'])}"
+
+    return duration(distribution[name])
 
 
 def rate(per_second: float | None) -> str:
@@ -51,7 +69,15 @@ def ratio(value: float | None) -> str:
     return NO_VALUE if value is None else f"x {value:.2f}"
 
 
-def interval(of_ratio: Interval | None) -> str:
+class _Interval(Protocol):
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+def interval(of_ratio: _Interval | None) -> str:
     """Format the interval of a ratio: 0.98-1.23."""
     return NO_VALUE if of_ratio is None else f"{of_ratio.low:.2f}-{of_ratio.high:.2f}"
 

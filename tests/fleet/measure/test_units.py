@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aiodps.fleet.inference.estimate import Interval
-from aiodps.fleet.report import units
+from aiodps.fleet.measure import units
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,16 @@ from aiodps.fleet.report import units
 def test_durations(seconds: float | None, text: str) -> None:
     """The unit is the one in which the number is handy."""
     assert units.duration(seconds) == text
+
+
+def test_statistics() -> None:
+    """A percentile is a duration, the maximum of too few, or never reached."""
+    facts = {"count": 1300, "p50": 0.5, "p99": None, "p99.9": 1.0, "unsupported": ["p99.9"]}
+
+    assert units.statistic(facts, "p50") == "500 ms"
+    assert units.statistic(facts, "p99") == "never"
+    assert units.statistic(facts, "p99.9") == "max of 1,300"
+    assert units.statistic(None, "p50") == "-"
 
 
 def test_the_others() -> None:
