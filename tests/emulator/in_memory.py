@@ -126,4 +126,4 @@ class Emulated:
         """Whether a device registers, over HTTP and over MQTT."""
         http = await self.hear("http", [PUT])
         mqtt = await self.hear("mqtt", [mqtt_connect(), mqtt_publish(REGISTER)])
-        return http[0].startswith(b"HTTP/1.1 202 ") and b"/res/202/" in mqtt[1]
+        return http[0].startswith(b"HTTP/1.1 202 ") and b"/res/202/" in mqtt[-1]

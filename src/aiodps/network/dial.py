@@ -292,8 +292,15 @@ async def _complete_handshake(sock: ssl.SSLSocket, slot: Slot) -> None:
         left -= anyio.current_time() - began
 
 
+def _check_connected(sock: socket.socket) -> None:
+    """Raise the error that has ended a connection; `wrap_socket` would leave the socket open."""
+    if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(error, os.strerror(error))
+
+
 def _wrap(endpoint: Endpoint, plain: socket.socket) -> ssl.SSLSocket:
     try:
+        _check_connected(plain)
         return TLS_CONTEXTS.wrap(
             plain,
             identity=endpoint.identity,
