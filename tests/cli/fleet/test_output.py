@@ -11,7 +11,7 @@ import click
 import pytest
 from tests.fleet.report.test_results import run_folder
 
-from aiodps.cli.fleet.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
 from aiodps.cli.fleet.output import executor_for, fleet_exit_codes, report_results
 from aiodps.errors import ConfigurationError, JournalError, ResourceError
 from aiodps.fleet.plan.evaluation import Evaluation

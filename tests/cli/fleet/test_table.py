@@ -9,7 +9,8 @@ from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import run_folder
 from tests.fleet.samples import sample
 
-from aiodps.cli.fleet.table import show_comparison, show_summary
+from aiodps.cli.fleet.table import show_capacity, show_comparison, show_summary
+from aiodps.fleet.capacity import Capacity, End, Outcome, Step
 from aiodps.fleet.inference.estimate import Interval
 from aiodps.fleet.report.compare import Comparison, Row, Verdict
 from aiodps.fleet.report.summary import read_summary, summarize
@@ -101,3 +102,30 @@ def test_long_names_are_folded(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert max(map(len, lines)) <= 80
     assert "no difference shown" in lines[5]
+
+
+@pytest.mark.parametrize(
+    ("end", "rate", "words"),
+    [
+        (End.FOUND, 80.0, "80/s keeps the thresholds, 88/s does not"),
+        (End.LOWEST, None, "even the lowest rate, 88/s, misses a threshold"),
+        (End.GENERATOR, 80.0, "limited by the generator at 88/s: 80/s keeps the thresholds"),
+        (End.RANGE, 80.0, "the highest rate of the search"),
+        (End.DEVICES, None, "too few devices for another step: no rate keeps"),
+        (End.STOPPED, 80.0, "stopped: 80/s keeps the thresholds so far"),
+    ],
+)
+def test_a_search(
+    end: End, rate: float | None, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row for each step, and what they say together."""
+    step = Step(
+        rate=88.0, outcome=Outcome.LIMITED, folder="01-88", devices=1234, achieved_rate=61.25,
+        p50=1.0, p99=None, reasons=("late", "busy"),
+    )  # fmt: skip
+    show_capacity(Capacity(rate=rate, bound=88.0, end=end, steps=(step,)))
+    text = capsys.readouterr().out
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+
+    assert "88.0/s 1,234 61.2/s 1.00 s - limited: late; busy" in rows
+    assert words in text

@@ -13,7 +13,7 @@ from tests.sas_vectors import DERIVED
 
 from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.errors import CertificateError, ConfigurationError
-from aiodps.fleet.plan.devices import Device, GeneratedDevices, InMemoryDevices
+from aiodps.fleet.plan.devices import Device, DeviceSlice, GeneratedDevices, InMemoryDevices
 from aiodps.pki.files import CredentialFiles, create_file
 
 
@@ -95,3 +95,12 @@ def test_given_devices_are_checked() -> None:
     device = Device(registration_id=credential.name, attestation=attestation(credential))
     with pytest.raises(CertificateError):
         InMemoryDevices((device,)).prepare([0])
+
+
+def test_a_slice_is_some_of_a_source() -> None:
+    """Its indices are its own; the source prepares and loads them."""
+    some = DeviceSlice(devices=given(9, prefix="d"), begin=4, count=3)
+
+    assert list(some.registration_ids()) == ["d-004", "d-005", "d-006"]
+    assert [one.registration_id for one in some.load([0, 2])] == ["d-004", "d-006"]
+    some.prepare([1])

@@ -15,7 +15,7 @@ from tests.fleet.plan.test_manifest_devices import issuer, listed
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
-from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices
+from aiodps.fleet.plan.devices import DeviceSlice, DeviceSource, GeneratedDevices
 from aiodps.fleet.plan.run_file import RunFile, environment
 from aiodps.fleet.plan.spec import EmulatorOptions
 from aiodps.fleet.report.results import read_results, write_results
@@ -81,6 +81,9 @@ def test_a_listed_run(tmp_path: Path) -> None:
     back = RunFile.read(tmp_path).source
 
     assert list(back.registration_ids()) == ["dev-1"]
+    part = run_of(DeviceSlice(devices=source, begin=0, count=1))
+    part.write(tmp_path)
+    assert list(RunFile.read(tmp_path).source.registration_ids()) == ["dev-1"]
     assert back.load([0])[0].registration_id == "dev-1"
     assert "hush" not in text
     assert "PRIVATE" not in text

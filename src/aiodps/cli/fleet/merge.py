@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.fleet.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.run_options import JSON
 from aiodps.cli.fleet.output import EXIT_CODES, FleetCommand, report_results
-from aiodps.cli.fleet.run_options import JSON
 from aiodps.fleet.run.launch import Stop
 from aiodps.fleet.runs import merge
 

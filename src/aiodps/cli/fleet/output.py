@@ -13,7 +13,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
 from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.table import show_evaluation, show_summary
 from aiodps.cli.mistakes import BAD_INPUT

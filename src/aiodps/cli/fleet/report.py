@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from aiodps.cli.fleet.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.run_options import EVALUATION, JSON
 from aiodps.cli.fleet.output import ResultsCommand
-from aiodps.cli.fleet.run_options import EVALUATION, JSON
 from aiodps.cli.fleet.table import show_evaluation, show_summary
 from aiodps.cli.output import out, print_json
 from aiodps.errors import ConfigurationError

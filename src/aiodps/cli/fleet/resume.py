@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from aiodps.cli.fleet.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.run_options import DASK, EVALUATION, JSON
 from aiodps.cli.fleet.output import (
     EXIT_CODES,
     FleetCommand,
     run_and_report,
 )
-from aiodps.cli.fleet.run_options import DASK, EVALUATION, JSON
 from aiodps.cli.fleet.watching import WATCHING, Address, Watching
 from aiodps.cli.option_groups import GroupedOption, in_group
 from aiodps.fleet.plan.run_file import RunFile

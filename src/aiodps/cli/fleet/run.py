@@ -11,14 +11,9 @@ from typing import Any
 import click
 from rich.text import Text
 
-from aiodps.cli.fleet.evaluation import EvaluationArguments
-from aiodps.cli.fleet.options import check_start, parse_shard, run_from_arguments
-from aiodps.cli.fleet.output import (
-    EXIT_CODES,
-    FleetCommand,
-    run_and_report,
-)
-from aiodps.cli.fleet.run_options import (
+from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.options import check_start, parse_shard, run_from_arguments
+from aiodps.cli.fleet.arguments.run_options import (
     ARRIVALS,
     CALIBRATE,
     DEVICES,
@@ -27,6 +22,11 @@ from aiodps.cli.fleet.run_options import (
     OUTPUT,
     SERVICE,
     RunArguments,
+)
+from aiodps.cli.fleet.output import (
+    EXIT_CODES,
+    FleetCommand,
+    run_and_report,
 )
 from aiodps.cli.fleet.watching import WATCHING, Address, Watching
 from aiodps.cli.output import err, warn

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, assert_never
 
 import rich.box
 from rich.table import Table
 from rich.text import Text
 
 from aiodps.cli.output import out
+from aiodps.fleet.capacity import Capacity, End
 from aiodps.fleet.measure import units
 from aiodps.fleet.report.cautions import cautions
 from aiodps.fleet.report.compare import Comparison, Verdict
@@ -67,6 +68,45 @@ def show_evaluation(summary: Summary) -> None:
         table.add_row(result["threshold"], result["of"], value, outcome.append(reason))
 
     out.print(table)
+
+
+def show_capacity(found: Capacity) -> None:
+    """Show the steps of a search, and what they say about the service."""
+    table = _table("rate", "devices", "achieved", "p50", "p99", "result")
+    for step in found.steps:
+        reasons = f": {'; '.join(step.reasons)}" if step.reasons else ""
+        table.add_row(
+            units.rate(step.rate),
+            units.count(step.devices),
+            units.rate(step.achieved_rate),
+            units.duration(step.p50),
+            units.duration(step.p99),
+            f"{step.outcome}{reasons}",
+        )
+
+    out.print(table)
+    out.print(Text(_sentence(found), "bold"))
+
+
+def _sentence(found: Capacity) -> str:
+    kept = "no rate" if found.rate is None else f"{found.rate:g}/s"
+    more = "and the service may do more"
+    match found.end:
+        case End.FOUND:
+            return f"{kept} keeps the thresholds, {found.bound:g}/s does not"
+        case End.RANGE:
+            return f"{kept} keeps the thresholds, the highest rate of the search, {more}"
+        case End.LOWEST:
+            return f"even the lowest rate, {found.bound:g}/s, misses a threshold"
+        case End.GENERATOR:
+            limit = f"limited by the generator at {found.bound:g}/s"
+            return f"{limit}: {kept} keeps the thresholds, {more}"
+        case End.DEVICES:
+            return f"too few devices for another step: {kept} keeps the thresholds so far"
+        case End.STOPPED:
+            return f"stopped: {kept} keeps the thresholds so far"
+        case _:
+            assert_never(found.end)
 
 
 def show_comparison(comparison: Comparison) -> None:

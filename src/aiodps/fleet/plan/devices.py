@@ -126,6 +126,28 @@ class GeneratedDevices:
         return f"{self.prefix}-{index:0{max(5, len(str(self.count - 1)))}}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSlice:
+    """Some devices of a source, one after the other; a `DeviceSource`."""
+
+    devices: DeviceSource
+    begin: int
+    """Index of the first."""
+    count: int
+
+    def registration_ids(self) -> Sequence[str]:
+        """Return the registration id of every device."""
+        return self.devices.registration_ids()[self.begin : self.begin + self.count]
+
+    def prepare(self, indices: Sequence[int]) -> None:
+        """Check devices before anything is sent, and issue missing certificates."""
+        self.devices.prepare([self.begin + index for index in indices])
+
+    def load(self, indices: Sequence[int]) -> list[Device]:
+        """Return devices with their credentials."""
+        return self.devices.load([self.begin + index for index in indices])
+
+
 @dataclass(frozen=True, slots=True)
 class UnavailableDevices:
     """Stands for devices that only the program that created the run has; every call raises."""

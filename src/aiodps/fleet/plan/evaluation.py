@@ -33,6 +33,9 @@ class Evaluation:
             if not 0 <= getattr(self, name) < math.inf:
                 raise unusable(name, getattr(self, name), "a number of seconds, 0 or more")
 
+        if not isinstance(self.fail_if, str | None):
+            raise unusable("fail_if", self.fail_if, "conditions such as 'p99>5s'")
+
         if self.fail_if is None and (self.allow_limited or self.abort_on_fail):
             given = "allow_limited" if self.allow_limited else "abort_on_fail"
             raise unusable(given, True, "thresholds with --fail-if, too")

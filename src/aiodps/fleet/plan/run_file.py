@@ -15,7 +15,12 @@ from typing import Any, Final
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
-from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices, UnavailableDevices
+from aiodps.fleet.plan.devices import (
+    DeviceSlice,
+    DeviceSource,
+    GeneratedDevices,
+    UnavailableDevices,
+)
 from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
 from aiodps.fleet.plan.run_folder import check_run_folder
@@ -210,6 +215,9 @@ def _source_as_json(source: DeviceSource) -> dict[str, Any]:
             }
         case GeneratedDevices():
             return {"kind": "generated", **asdict(source)}
+        case DeviceSlice(devices=devices, begin=begin, count=count):
+            whole = _source_as_json(devices)
+            return {"kind": "slice", "devices": whole, "begin": begin, "count": count}
         case _:
             return {"kind": "in_memory"}
 
@@ -221,6 +229,8 @@ def _read_source(data: dict[str, Any]) -> DeviceSource:
             issuer = fields.pop("issuer")
             ca = None if issuer is None else Issuer(**_as_paths(issuer))
             return ManifestDevices(**_as_paths(fields), issuer=ca)
+        case "slice":
+            return DeviceSlice(**{**fields, "devices": _read_source(fields["devices"])})
         case "generated":
             return GeneratedDevices(**_as_paths(fields))
         case _:

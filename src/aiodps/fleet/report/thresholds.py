@@ -95,7 +95,7 @@ class Result:
     limit: float | None
     """In the same unit; None if the condition has none."""
     unit: str
-    """"s", "%" for shares, "/s" or "", as in `aiodps.fleet.report.units.BY_UNIT`."""
+    """"s", "%" for shares, "/s" or "", as in `aiodps.fleet.measure.units.BY_UNIT`."""
     reason: str | None = None
     """Why it is missed, where the value does not say; None otherwise."""
 

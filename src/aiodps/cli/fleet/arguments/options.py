@@ -12,8 +12,12 @@ import time
 from pathlib import Path
 from typing import Final
 
-from aiodps.cli.fleet.arrivals import arrivals_from_arguments, check_stages, generated_count
-from aiodps.cli.fleet.run_options import RunArguments
+from aiodps.cli.fleet.arguments.arrivals import (
+    arrivals_from_arguments,
+    check_stages,
+    generated_count,
+)
+from aiodps.cli.fleet.arguments.run_options import RunArguments
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.local_emulator import LocalEmulator
 from aiodps.fleet.plan.devices import DeviceSource

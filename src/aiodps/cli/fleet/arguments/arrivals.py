@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from aiodps.cli.fleet.run_options import RunArguments
+from aiodps.cli.fleet.arguments.run_options import RunArguments
 from aiodps.cli.option_groups import parse_duration
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import (
     Arrivals,
+    AtRate,
     Burst,
     Closed,
     Open,
@@ -104,9 +105,15 @@ def generated_count(arguments: RunArguments, options: RunOptions) -> int:
         )
 
     if count is None and duration is not None and isinstance(arrivals, Open | Staged):
-        count = count_within(arrivals, duration, seed=options.seed)
+        count = devices_within(options, arrivals, duration)
 
     return DEFAULT_DEVICES if count is None else count
+
+
+def devices_within(options: RunOptions, arrivals: AtRate, duration: float) -> int:
+    """Return how many devices start in a time: each of them once over each transport."""
+    starts = count_within(arrivals, duration, seed=options.seed)
+    return max(1, starts // len(options.transports))
 
 
 def check_stages(options: RunOptions, devices: int) -> None:
@@ -117,7 +124,7 @@ def check_stages(options: RunOptions, devices: int) -> None:
     """
     arrivals = options.arrivals
     if isinstance(arrivals, Staged) and not arrivals.stages[-1].rate:
-        count = count_within(arrivals, arrivals.duration, seed=options.seed)
+        count = devices_within(options, arrivals, arrivals.duration)
         if count < devices:
             raise ConfigurationError(
                 f"{count} of the {devices} devices start in the stages, which end at a rate of 0",

@@ -9,7 +9,7 @@ from aiodps.cli.fleet import command
 from aiodps.cli.option_groups import OTHER, GroupedOption
 
 
-@pytest.mark.parametrize("name", ["merge", "resume", "run"])
+@pytest.mark.parametrize("name", ["capacity", "merge", "report", "resume", "run"])
 def test_no_option_is_among_the_others(name: str) -> None:
     """A reader finds each by what it is about."""
     assert isinstance(command, click.Group)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from aiodps.cli.fleet.options import check_start, parse_shard, run_from_arguments
+from aiodps.cli.fleet.arguments.options import check_start, parse_shard, run_from_arguments
+from aiodps.cli.fleet.arguments.run_options import RunArguments
 from aiodps.cli.fleet.run import command
-from aiodps.cli.fleet.run_options import RunArguments
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.devices import GeneratedDevices
 from aiodps.fleet.plan.manifest_devices import ManifestDevices

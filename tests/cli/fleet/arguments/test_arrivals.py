@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cli.fleet.test_options import made
+from tests.cli.fleet.arguments.test_options import made
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Stage, Staged
@@ -49,6 +49,7 @@ def test_arrivals(words: list[str], arrivals: Arrivals) -> None:
         (["--devices", "7", "--rate", "2"], 7),
         (["--rate", "2", "--duration", "1m"], 120),
         (["--rate", "10", "--ramp", "4", "--duration", "6"], 40),
+        (["--rate", "2", "--duration", "1m", "--transport", "rest,mqtt"], 60),
         (["--stages", "10s:4,5s:4"], 40),
         (["--stages", "10s:4,10s:0"], 40),
         (["--stages", "10s:4,10s:0", "--devices", "9"], 9),

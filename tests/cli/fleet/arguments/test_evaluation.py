@@ -8,7 +8,7 @@ import pytest
 from tests.fleet.ci.test_junit import RESULTS
 from tests.fleet.report.test_thresholds import summary_of
 
-from aiodps.cli.fleet.evaluation import EvaluationArguments
+from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.evaluation import Evaluation
 

@@ -1,0 +1,1 @@
+"""Options of `aiodps fleet`, and what is made of them."""
