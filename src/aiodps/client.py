@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import logging
 import secrets
 import threading
@@ -13,9 +15,8 @@ from pathlib import Path
 from typing import Self, Unpack
 
 from aiodps.attestation.base import Attestation, OwnContext
-from aiodps.attestation.credentials import Credentials
-from aiodps.attestation.files import AttestationFiles
-from aiodps.attestation.x509 import X509
+from aiodps.attestation.credentials import Attestations, Credentials, remarks_of
+from aiodps.attestation.files import load_in_order
 from aiodps.errors import (
     ConfigurationError,
     ProvisioningError,
@@ -43,7 +44,7 @@ _attestation_log = logging.getLogger("aiodps.attestation")
 
 async def provision(
     *,
-    attestation: Attestation | None = None,
+    attestation: Attestations | None = None,
     payload: JsonObject | None = None,
     retry: RetryPolicy | None = None,
     on_step: Observer | None = None,
@@ -53,8 +54,10 @@ async def provision(
     """Provision one device: register it, wait until it is assigned, and return the assignment.
 
     Args:
-        attestation: How the device authenticates; None to load the files named by the settings
-            `certificate`, `symmetric_key_file` or `group_key_file`.
+        attestation: How the device authenticates, or a list of ways in order: the next is tried if
+            the service refuses one for what it is, or if a certificate has expired. None to load
+            the files named by the settings `certificate`, `symmetric_key_file` or
+            `group_key_file`, and by the same with `secondary_`.
         payload: A JSON object for the custom allocation webhook; None to send none.
         retry: When and how often to retry; None for `RetryPolicy()`.
         on_step: Called with each `Step` as it happens.
@@ -117,7 +120,7 @@ class ProvisioningClient:
     async def provision(
         self,
         *,
-        attestation: Attestation | None = None,
+        attestation: Attestations | None = None,
         registration_id: str | None = None,
         payload: JsonObject | None = None,
         on_step: Observer | None = None,
@@ -131,8 +134,9 @@ class ProvisioningClient:
         """
         requested = self.settings.registration_id if registration_id is None else registration_id
         try:
-            given = attestation or _attestation(self.settings, requested)
-            credentials = Credentials(given)
+            credentials = Credentials(
+                _attestations(self.settings, requested) if attestation is None else attestation
+            )
             name = _registration_id(credentials, requested)
             credentials.check(registration_id=name, wall_time=time.time())
             checked = check_payload(payload)
@@ -149,10 +153,12 @@ class ProvisioningClient:
         with self._exclusive(name):
             machine = Registration(self._params(name, checked, factory.name, operation_id))
             try:
-                return await drive(machine, transport, report, credentials.reauthenticate)
+                assignment = await drive(machine, transport, report, credentials.reauthenticate)
             except (UnauthorizedError, RegistrationFailedError) as error:
-                _add_remarks(error, given)
+                _add_remarks(error, credentials.remarks)
                 raise
+
+            return dataclasses.replace(assignment, credential=credentials.index)
 
     def _target(self, name: str, attestation: Attestation, report: Reporter) -> Target:
         return Target(
@@ -180,9 +186,9 @@ class ProvisioningClient:
             operation_id=operation_id,
         )
 
-    def _check_trust(self, attestation: Attestation) -> None:
-        identity = attestation.tls_identity()
-        if isinstance(identity, OwnContext) and self.settings.trust is not None:
+    def _check_trust(self, credentials: Credentials) -> None:
+        own = any(isinstance(each, OwnContext) for each in credentials.tls_identities())
+        if own and self.settings.trust is not None:
             raise ConfigurationError(
                 "trust cannot be combined with an SSLContext, which has its own",
                 setting="trust",
@@ -220,28 +226,18 @@ def _require_id_scope(settings: Settings) -> str:
     )
 
 
-def _attestation(settings: Settings, registration_id: str | None) -> Attestation:
-    attestation = AttestationFiles(
-        certificate=settings.certificate,
-        private_key=settings.private_key,
-        key_password_file=settings.key_password_file,
-        symmetric_key_file=settings.symmetric_key_file,
-        group_key_file=settings.group_key_file,
-    ).load(registration_id)
-    for remark in _remarks(attestation):
+def _attestations(settings: Settings, registration_id: str | None) -> Attestations:
+    files = {each.name: getattr(settings, each.name) for each in dataclasses.fields(settings)}
+    loaded = load_in_order(files, registration_id)
+    for remark in itertools.chain.from_iterable(map(remarks_of, loaded)):
         _attestation_log.warning(remark)
 
-    return attestation
+    return loaded
 
 
-def _remarks(attestation: Attestation) -> tuple[str, ...]:
-    return attestation.remarks if isinstance(attestation, X509) else ()
-
-
-def _add_remarks(error: ServiceError, attestation: Attestation) -> None:
+def _add_remarks(error: ServiceError, remarks: tuple[str, ...]) -> None:
     """Put what is odd about a certificate in front of the hint of a refusal."""
     unauthorized = error.error_code is None or error.error_code // 1000 == HTTPStatus.UNAUTHORIZED
-    remarks = _remarks(attestation)
     if remarks and unauthorized:
         error.hint = f"{'; '.join(remarks)}. {error.hint}"
 

@@ -91,6 +91,8 @@ class Assignment:
     """What the custom allocation webhook returned for the device; None if nothing."""
     issued_certificate_chain: tuple[str, ...] = field(default=(), repr=False)
     """Certificates issued to the device (base64 of DER, leaf first); empty if none."""
+    credential: int = 0
+    """Which of several credentials the service accepted, from 0."""
     connection_profile: str | None = None
     """How the device has to connect to its hub: "classic", or "mqttV5" for MQTT 5 alone. A plain
     string, because there may be more; None if absent, which means "classic"."""

@@ -50,7 +50,8 @@ class StepKind(enum.StrEnum):
     RETRYING = "retrying"
     """Something failed (`text`); waiting `wait` seconds before a retry."""
     REAUTHENTICATED = "reauthenticated"
-    """The service refused the credential; the device tries again with a new token."""
+    """The service refused the credential; `text` says what the device tries now: a new token for
+    the service's clock, or the next credential."""
     CLOSED = "closed"
     """The transport is closed; `phase` is the last phase of the registration."""
     ASSIGNED = "assigned"

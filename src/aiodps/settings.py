@@ -59,6 +59,11 @@ class SettingsArguments(TypedDict, total=False):
     key_password_file: str | Path | None
     symmetric_key_file: str | Path | None
     group_key_file: str | Path | None
+    secondary_certificate: str | Path | None
+    secondary_private_key: str | Path | None
+    secondary_key_password_file: str | Path | None
+    secondary_symmetric_key_file: str | Path | None
+    secondary_group_key_file: str | Path | None
     timeout: float | None
     exchange_timeout: float | None
     hub_suffixes: Sequence[str] | None
@@ -174,6 +179,22 @@ class Settings:
     group_key_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
     """File with the symmetric key of the device's enrollment group in base64, from which the
     device's own key is derived; requires `registration_id`."""
+    secondary_certificate: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """`certificate` of a second credential, tried if the service refuses the first."""
+    secondary_private_key: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """`private_key` of the second credential."""
+    secondary_key_password_file: Path | None = field(
+        default=None, metadata=_rule(_path, is_path=True)
+    )
+    """`key_password_file` of the second credential."""
+    secondary_symmetric_key_file: Path | None = field(
+        default=None, metadata=_rule(_path, is_path=True)
+    )
+    """`symmetric_key_file` of a second credential, tried if the service refuses the first."""
+    secondary_group_key_file: Path | None = field(
+        default=None, metadata=_rule(_path, is_path=True)
+    )
+    """`group_key_file` of a second credential, tried if the service refuses the first."""
     timeout: float = field(default=90.0, metadata=_rule(_seconds, float))
     """Seconds for the whole registration."""
     exchange_timeout: float = field(default=30.0, metadata=_rule(_seconds, float))

@@ -5,12 +5,20 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from tests.certificates import root
+from tests.emulated import attestation
 from tests.sas_vectors import C_KEY
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
 from aiodps.attestation.credentials import CLOCK_SKEW, Credentials, is_credential_refused
 from aiodps.attestation.symmetric_key import SymmetricKey
-from aiodps.errors import IdentityMismatchError, UnauthorizedError
+from aiodps.errors import (
+    CertificateError,
+    ConfigurationError,
+    CredentialError,
+    IdentityMismatchError,
+    UnauthorizedError,
+)
 from aiodps.models import Phase
 
 pytestmark = pytest.mark.anyio
@@ -186,3 +194,94 @@ def test_it_is_the_attestation() -> None:
     assert credentials.tls_identity() == NoCertificate()
     with pytest.raises(IdentityMismatchError):
         credentials.check(registration_id="dev-2", wall_time=0.0)
+
+
+class Own:
+    """An attestation that fails its check in some way, or does not."""
+
+    def __init__(self, name: str | None, error: CredentialError | None = None) -> None:
+        self.registration_id = name
+        self.error = error
+
+    def tls_identity(self) -> TlsIdentity:
+        """Show no certificate."""
+        return NoCertificate()
+
+    async def authorization(self, audience: str, *, expires: int) -> str:
+        """Return a token with its own name."""
+        return f"{self.registration_id}"
+
+    def check(self, *, registration_id: str, wall_time: float) -> None:
+        """Fail as told."""
+        if self.error is not None:
+            raise self.error
+
+
+def test_none() -> None:
+    """At least one credential is needed."""
+    with pytest.raises(ConfigurationError, match="no credential"):
+        Credentials([])
+
+
+def test_the_first_id_counts() -> None:
+    """A key in the caller's own context has none."""
+    assert Credentials([Own(None), Own("dev-1")]).registration_id == "dev-1"
+    assert Credentials(Own(None)).registration_id is None
+
+
+async def test_in_order() -> None:
+    """Each once, each with its own token; the last refusal is raised."""
+    credentials = Credentials([Own("a"), Own("b"), Own("c")])
+    tokens, ways = [await credentials.authorization("x", expires=2**40)], []
+    for code in (401000, 401002):
+        ways.append(await credentials.reauthenticate(refusal(code)))
+        tokens.append(await credentials.authorization("x", expires=2**40))
+
+    with pytest.raises(UnauthorizedError) as caught:
+        await credentials.reauthenticate(refusal(401000))
+
+    assert (tokens, ways) == (["a", "b", "c"], ["credential 2", "credential 3"])
+    assert (credentials.index, caught.value.error_code) == (2, 401000)
+    assert len(credentials.tls_identities()) == 1
+
+
+async def test_a_clock_is_put_right_once_for_all() -> None:
+    """The next credential's token is for the service's clock from the start."""
+    clock = Clock()
+    credentials = Credentials([Numbered(), Numbered()], clock=clock)
+    later = NOW + 86400
+    await token(credentials, clock)
+    ways = [await credentials.reauthenticate(refusal(service_time=later))]
+    await token(credentials, clock)
+    ways.append(await credentials.reauthenticate(refusal(service_time=later)))
+
+    assert ways == ["a new token for the service's clock", "credential 2"]
+    assert await token(credentials, clock) == f"1 aud {LIFETIME + 86400}"
+    with pytest.raises(UnauthorizedError):
+        await credentials.reauthenticate(refusal(service_time=later))
+
+
+def test_expired_certificates_are_left_out() -> None:
+    """If others remain; anything else that is wrong has to be put right."""
+    too_late = CertificateError("late", reason="expired")
+    credentials = Credentials([Own("a", too_late), Own("b"), Own("c", too_late), Own("d")])
+    credentials.check(registration_id="x", wall_time=0.0)
+    assert credentials.index == 1
+    assert len(credentials.tls_identities()) == 2
+
+    with pytest.raises(CertificateError, match="late"):
+        Credentials([Own("a", too_late), Own("b", too_late)]).check(
+            registration_id="x", wall_time=0.0
+        )
+
+    too_early = CertificateError("early", reason="not_yet_valid")
+    with pytest.raises(CertificateError, match="early"):
+        Credentials([Own("a"), Own("b", too_early)]).check(registration_id="x", wall_time=0.0)
+
+
+def test_remarks() -> None:
+    """Those of the current certificate; a key has none."""
+    odd = attestation(root().intermediate("dev-1"))
+
+    assert "is a CA" in Credentials(odd).remarks[0]
+    assert Credentials([Own("dev-1"), odd]).remarks == ()

@@ -8,7 +8,7 @@ import pytest
 from tests.certificates import root
 from tests.sas_vectors import C_KEY
 
-from aiodps.attestation.files import AttestationFiles
+from aiodps.attestation.files import AttestationFiles, load_in_order
 from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
@@ -65,3 +65,17 @@ def test_one_kind(names: tuple[str, ...], setting: str) -> None:
         AttestationFiles(**{name: Path("absent") for name in names}).load("dev-1")
 
     assert caught.value.setting == setting
+
+
+def test_two_in_order(tmp_path: Path) -> None:
+    """The second has the same names with a prefix; it is not a credential alone."""
+    key = secret(tmp_path / "key", C_KEY)
+    files = CredentialFiles(directory=tmp_path, name="dev-1")
+    files.write(root().device("dev-1"), overwrite=True)
+    first = {"certificate": files.chain, "private_key": files.private_key}
+    second = {"secondary_symmetric_key_file": key}
+
+    assert [type(each) for each in load_in_order(first, "dev-1")] == [X509]
+    assert [type(each) for each in load_in_order(first | second, "dev-1")] == [X509, SymmetricKey]
+    with pytest.raises(ConfigurationError, match="no credential"):
+        load_in_order(second, "dev-1")

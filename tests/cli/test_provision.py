@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from tests.certificates import certify, root, write
 from tests.emulated import DEVICES
-from tests.sas_vectors import C_DERIVED_KEY, C_GROUP_KEY
+from tests.sas_vectors import C_DERIVED_KEY, C_GROUP_KEY, C_KEY
 from tests.scripted.http import HttpServer, Line, answer, once, state
 from tests.scripted.server import Script, repeat
 from tests.test_printable import HOSTILE
@@ -120,6 +120,17 @@ def test_symmetric_keys(run: Run, tmp_path: Path, transport: str) -> None:
     assert C_GROUP_KEY not in told
     assert C_DERIVED_KEY not in told
     assert "sig=" not in told
+
+
+def test_two_credentials(run: Run, tmp_path: Path) -> None:
+    """The second is taken when the first is refused, which is told."""
+    write_key(tmp_path / "wrong.key", C_KEY)
+    write_key(tmp_path / "own.key", C_DERIVED_KEY)
+    words = ("--symmetric-key-file", "wrong.key", "--secondary-symmetric-key-file", "own.key")
+    done = run("--registration-id", "ut-device", *words, cert=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "credential refused, now: credential 2" in done.stderr
 
 
 def test_json(run: Run) -> None:

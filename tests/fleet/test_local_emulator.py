@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.fleet.fleets import options
 
+from aiodps.attestation.credentials import Credentials
 from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.local_emulator import LocalEmulator, with_address
@@ -40,7 +41,7 @@ def test_nothing_secret_is_in_the_run_folder(tmp_path: Path) -> None:
     assert list(run.iterdir()) == []
     assert local_emulator.folder == tmp_path / "a.emulator"
     assert stat.S_IMODE(local_emulator.folder.stat().st_mode) == 0o700
-    assert device.attestation.registration_id == "device-00000"
+    assert Credentials(device.attestation).registration_id == "device-00000"
     (other,) = local_emulator.devices(1, with_keys=True).load([0])
     assert isinstance(other.attestation, SymmetricKey)
     key = (local_emulator.folder / "device-root_key.pem").read_bytes()

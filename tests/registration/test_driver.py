@@ -63,7 +63,7 @@ class Clockwork:
 QUICK = RetryPolicy(min_poll_interval=0, poll_interval=0, base=0)
 
 
-async def nothing_else(refusal: errors.UnauthorizedError) -> None:
+async def nothing_else(refusal: errors.UnauthorizedError) -> str:
     """Have no other way to authenticate."""
     raise refusal
 
@@ -122,14 +122,16 @@ async def test_another_way_to_authenticate() -> None:
     transport = Clockwork(refused(401, 401000), assigning(0), assigned())
     refusals: list[errors.UnauthorizedError] = []
 
-    async def another(refusal: errors.UnauthorizedError) -> None:
+    async def another(refusal: errors.UnauthorizedError) -> str:
         assert transport.closed == 0
         refusals.append(refusal)
+        return "credential 2"
 
     report = Reporter("dev-1", "rest", steps.append)
     assert await drive(Registration(plan(retry=QUICK)), transport, report, another) is not None
     assert [each.error_code for each in refusals] == [401000]
     assert transport.closed == 2
+    assert steps[1].text == "credential 2"
     assert [step.kind for step in steps][:3] == [
         StepKind.REGISTERING,
         StepKind.REAUTHENTICATED,

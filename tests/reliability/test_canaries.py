@@ -7,7 +7,8 @@ import itertools
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -16,6 +17,8 @@ from tests.certificates import root
 
 import aiodps
 from aiodps import testing
+from aiodps.attestation.files import AttestationFiles
+from aiodps.pki.files import CredentialFiles
 from aiodps.testing import RunningEmulator
 
 pytestmark = pytest.mark.sockets
@@ -66,8 +69,11 @@ def dps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
         yield running
 
 
+REPLY = b"canary-of-the-reply-payload"
 FAULTS = {
     "assigned": "",
+    "replied": '[[rule]]\noperation = "operation status"\n'
+    f'members = {{registrationState = {{payload = {{wifi = "{REPLY.decode()}"}}}}}}',
     "lost": '[[rule]]\noperation = "register"\ndrop = "after"\nhow = "reset"',
     "refused": '[[rule]]\noperation = "register"\nstatus = 401\nerror_code = 401002',
     "garbage": '[[rule]]\noperation = "register"\ngarbage = "message"',
@@ -145,7 +151,7 @@ async def test_no_secret_gets_out(
     told = "\n".join([*ear.lines, *(repr(vars(each)) for each in caplog.records), caplog.text])
     assert len(ear.locals) > 20
     assert "aiodps.registration" in {each.name for each in caplog.records}
-    assert found(told, {"payload": PAYLOAD}) == set()
+    assert found(told, {"payload": PAYLOAD, "reply": REPLY}) == set()
     told += "\n".join(ear.locals)
     assert found(told, secrets) == set()
     assert "SharedAccessSignature" not in told
@@ -172,3 +178,34 @@ async def listen(
         ear.lines += [repr(assignment), str(assignment)]
     except (aiodps.ProvisioningError, CrashError) as error:
         ear.error(error)
+
+
+@pytest.mark.parametrize("opens", [True, False], ids=["right", "wrong"])
+def test_no_password_gets_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, opens: bool
+) -> None:
+    """Neither one that opens a key, nor one that does not; from a file or a function."""
+    caplog.set_level(logging.DEBUG)
+    password = b"canary-of-the-password"
+    given = password if opens else b"canary-of-another-password"
+    files = CredentialFiles(directory=tmp_path, name="dev-1")
+    files.write(root().device("dev-1"), password=password)
+    path = tmp_path / "password"
+    path.write_bytes(given)
+    ear = Ear()
+    loads: list[Callable[[], aiodps.Attestation]] = [
+        lambda: AttestationFiles(
+            certificate=files.chain, private_key=files.private_key, key_password_file=path
+        ).load(None),
+        lambda: aiodps.X509.from_files(files.chain, files.private_key, password=given),
+        lambda: aiodps.X509.from_files(files.chain, files.private_key, password=lambda: given),
+    ]
+    for load in loads:
+        try:
+            ear.lines += [repr(load())]
+        except aiodps.CredentialError as error:
+            ear.error(error)
+
+    told = "\n".join([*ear.lines, *ear.locals, caplog.text])
+    assert bool(ear.locals) is not opens
+    assert found(told, {"password": given}) == set()

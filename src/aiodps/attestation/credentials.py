@@ -1,18 +1,20 @@
 """The credentials of one registration, and what is done when the service refuses one.
 
 A token is signed once for a registration and reused, because its key may be in a slow HSM. If the
-service refuses it and the clocks differ, it is signed once more, for the service's clock.
+service refuses it and the clocks differ, it is signed once more, for the service's clock. A
+credential that the service refuses for what it is makes way for the next one.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import final
+from typing import TypeAlias, final
 
 from aiodps.attestation.base import Attestation, TlsIdentity
-from aiodps.errors import UnauthorizedError
+from aiodps.attestation.x509 import X509
+from aiodps.errors import CertificateError, ConfigurationError, UnauthorizedError
 from aiodps.models import Phase
 
 CLOCK_SKEW = 300
@@ -22,61 +24,129 @@ CREDENTIAL_REFUSED = frozenset({401000, 401002})
 """Error codes of refused tokens and certificates, as seen on the live service."""
 
 
+Attestations: TypeAlias = Attestation | Sequence[Attestation]
+"""One credential, or several in the order in which they are tried."""
+
+
 @final
 class Credentials:
-    """An `Attestation` with the state of one registration: the token, and the clocks' difference.
+    """The `Attestation` of one registration: the first of its credentials that is not refused.
 
     Not for concurrent registrations: each has its own.
     """
 
     def __init__(
-        self, attestation: Attestation, *, clock: Callable[[], float] = time.time
+        self, attestations: Attestations, *, clock: Callable[[], float] = time.time
     ) -> None:
-        """Start with an attestation; `clock` returns the time in seconds since 1970."""
-        self._attestation = attestation
+        """Start with the first credential.
+
+        Args:
+            attestations: One, or several in order.
+            clock: Returns the time in seconds since 1970.
+
+        Raises:
+            ConfigurationError: If there is none.
+        """
+        given = attestations if isinstance(attestations, Sequence) else [attestations]
+        self._left = list(enumerate(given))
         self._clock = clock
         self._token: str | None = None
         self._valid_until = 0.0
         self._offset = 0.0
+        if not self._left:
+            raise ConfigurationError(
+                "no credential was given",
+                setting="attestation",
+                hint="give an attestation, or a list of them in order",
+            )
+
+    @property
+    def index(self) -> int:
+        """The position of the current credential, from 0."""
+        return self._left[0][0]
+
+    @property
+    def _current(self) -> Attestation:
+        return self._left[0][1]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is odd about the current credential; see `X509.remarks`."""
+        return remarks_of(self._current)
 
     @property
     def registration_id(self) -> str | None:
-        """The registration id that the credential is for; see `Attestation`."""
-        return self._attestation.registration_id
+        """The first registration id that a credential is for; see `Attestation`."""
+        names = (each.registration_id for _, each in self._left)
+        return next((name for name in names if name is not None), None)
 
     def tls_identity(self) -> TlsIdentity:
         """Return what the device presents in the TLS handshake."""
-        return self._attestation.tls_identity()
+        return self._current.tls_identity()
+
+    def tls_identities(self) -> list[TlsIdentity]:
+        """Return what the device may present, with each credential that is left."""
+        return [each.tls_identity() for _, each in self._left]
 
     async def authorization(self, audience: str, *, expires: int) -> str | None:
         """Return the token if it is valid for five more minutes, otherwise a new one."""
         if self._token is None or self._now() + CLOCK_SKEW > self._valid_until:
             valid_until = expires + int(self._offset)
-            self._token = await self._attestation.authorization(audience, expires=valid_until)
+            self._token = await self._current.authorization(audience, expires=valid_until)
             self._valid_until = valid_until
 
         return self._token
 
     def check(self, *, registration_id: str, wall_time: float) -> None:
-        """Check everything that can be checked before connecting; see `Attestation`."""
-        self._attestation.check(registration_id=registration_id, wall_time=wall_time)
-
-    async def reauthenticate(self, refusal: UnauthorizedError) -> None:
-        """Prepare another way to authenticate, if there is one.
+        """Check every credential, and leave out those that have expired; see `Attestation`.
 
         Raises:
-            UnauthorizedError: The refusal itself, if there is none; its hint shows the clocks.
+            CredentialError: If all have expired, or one is wrong in another way.
         """
-        if self._token is None or not is_credential_refused(refusal):
+        usable: list[tuple[int, Attestation]] = []
+        expired: list[CertificateError] = []
+        for index, each in self._left:
+            try:
+                each.check(registration_id=registration_id, wall_time=wall_time)
+            except CertificateError as error:
+                if error.reason != "expired":
+                    raise
+
+                expired.append(error)
+            else:
+                usable.append((index, each))
+
+        if not usable:
+            raise expired[0]
+
+        self._left = usable
+
+    async def reauthenticate(self, refusal: UnauthorizedError) -> str:
+        """Prepare another way to authenticate, if there is one, and return what it is.
+
+        Raises:
+            UnauthorizedError: The refusal itself, if there is none; its hint says more.
+        """
+        if not is_credential_refused(refusal):
             raise refusal
 
-        refusal.hint = self._hint(refusal)
-        offset = self._offset_to(refusal.service_time)
-        if self._offset or abs(offset) <= CLOCK_SKEW:
+        if self._token is not None:
+            refusal.hint = self._hint(refusal)
+            if self._is_clock_to_blame(refusal):
+                self._offset = self._offset_to(refusal.service_time)
+                self._token = None
+                return "a new token for the service's clock"
+
+        if len(self._left) == 1:
             raise refusal
 
-        self._offset = offset
+        del self._left[0]
         self._token = None
+        return f"credential {self.index + 1}"
+
+    def _is_clock_to_blame(self, refusal: UnauthorizedError) -> bool:
+        offset = self._offset_to(refusal.service_time)
+        return not self._offset and abs(offset) > CLOCK_SKEW
 
     def _now(self) -> float:
         """Return the time, by the service's clock if that is known to differ."""
@@ -100,6 +170,11 @@ class Credentials:
             f"{clocks}, the key is not that of an enrollment of this id: compare them; a group's "
             "key has to be derived (SymmetricKey.derive, --group-key-file)"
         )
+
+
+def remarks_of(attestation: Attestation) -> tuple[str, ...]:
+    """Return what the service may refuse about a credential, though it is not an error here."""
+    return attestation.remarks if isinstance(attestation, X509) else ()
 
 
 def is_credential_refused(refusal: UnauthorizedError) -> bool:

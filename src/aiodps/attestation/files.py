@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Self
 
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.symmetric_key import SymmetricKey, read_key
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
+from aiodps.input_files.private_keys import hidden
 from aiodps.input_files.text import read_password
 
 
@@ -21,6 +24,11 @@ class AttestationFiles:
     key_password_file: Path | None = None
     symmetric_key_file: Path | None = None
     group_key_file: Path | None = None
+
+    @classmethod
+    def of(cls, files: Mapping[str, Path | None], *, prefix: str = "") -> Self:
+        """Return the files that a mapping has under the names of the fields, with a prefix."""
+        return cls(**{each.name: files.get(f"{prefix}{each.name}") for each in fields(cls)})
 
     @property
     def given(self) -> bool:
@@ -77,5 +85,29 @@ class AttestationFiles:
 
     def _x509(self, certificate: Path) -> X509:
         file = self.key_password_file
-        password = None if file is None else read_password(file, setting="key_password_file")
+        password = hidden(
+            None if file is None else read_password(file, setting="key_password_file")
+        )
         return X509.from_files(certificate, self.private_key, password=password)
+
+
+SECONDARY = "secondary_"
+"""Prefix of the names of the second credential's files."""
+
+
+def load_in_order(
+    files: Mapping[str, Path | None], registration_id: str | None
+) -> tuple[Attestation, ...]:
+    """Read the files of a device's first credential, and those of its second if there is one.
+
+    Args:
+        files: By the names of the settings.
+        registration_id: Registration id of the device; None for that in its certificate.
+
+    Raises:
+        ConfigurationError: If there is no first credential, or files contradict each other.
+        CredentialError: If a file cannot be read or used.
+    """
+    first, second = AttestationFiles.of(files), AttestationFiles.of(files, prefix=SECONDARY)
+    credentials = [first, second] if second.given else [first]
+    return tuple(each.load(registration_id) for each in credentials)

@@ -33,7 +33,7 @@ from aiodps.input_files.certificates import load_der
 from aiodps.input_files.formats import unexpected
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.pkcs12 import is_bundle
-from aiodps.input_files.private_keys import Password
+from aiodps.input_files.private_keys import Password, hidden
 from aiodps.input_files.reading import read, warn_if_others_may_read
 
 _MAX_CN_CHARACTERS = 64
@@ -82,6 +82,7 @@ class X509:
             CertificateError: If the certificate cannot be used; `reason` says why.
             PrivateKeyError: If the key cannot be used; `reason` says why.
         """
+        password = hidden(password)
         given = _read(certificate, "certificate file", CertificateError)
         key = None
         if private_key is not None and str(private_key) != str(certificate):
@@ -96,8 +97,10 @@ class X509:
         cls, *, certificate: bytes, private_key: bytes, password: Password = None
     ) -> Self:
         """Load PEM, DER or PKCS#12; the key never touches the disk on Linux. See `from_files`."""
+        password = hidden(password)
         given = Given(certificate, Origin(what="certificate", kind=CertificateError))
         key = Given(private_key, Origin(what="private key", kind=PrivateKeyError))
+        del private_key
         return cls._make(*parse(given, key, password))
 
     @classmethod
@@ -112,7 +115,7 @@ class X509:
             CertificateError: If it is not a PKCS#12 bundle, or contains no certificate.
             PrivateKeyError: If the password is missing or wrong, or there is no key.
         """
-        what = "PKCS#12 bundle"
+        password, what = hidden(password), "PKCS#12 bundle"
         if isinstance(source, bytes):
             given = Given(source, Origin(what=what, kind=CertificateError))
         else:

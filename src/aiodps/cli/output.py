@@ -188,13 +188,16 @@ _LABELS = {
     StepKind.ASSIGNING: "still assigning",
     StepKind.WAITING: "wait",
     StepKind.RETRYING: "error",
+    StepKind.REAUTHENTICATED: "credential refused, now",
     StepKind.CLOSED: "closed",
 }
 
+_WITH_TEXT = {StepKind.RETRYING, StepKind.FAILED, StepKind.REAUTHENTICATED}
 _STYLES = {
     StepKind.ASSIGNED: "bold green",
     StepKind.FAILED: "bold red",
     StepKind.RETRYING: "yellow",
+    StepKind.REAUTHENTICATED: "yellow",
     StepKind.SENT: "blue",
     StepKind.RECEIVED: "magenta",
 }
@@ -202,7 +205,7 @@ _STYLES = {
 
 def _detail(step: Step) -> str:
     parts = []
-    if step.text and step.kind in {StepKind.RETRYING, StepKind.FAILED}:
+    if step.text and step.kind in _WITH_TEXT:
         parts.append(f": {step.text}")
 
     if step.took is not None:

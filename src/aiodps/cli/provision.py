@@ -42,6 +42,23 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
     "--group-key-file", metavar="FILE", help="Key of an enrollment group, to derive the device's."
 )
 @click.option(
+    "--secondary-cert",
+    "secondary_certificate",
+    metavar="FILE",
+    help="Certificate to use if the service refuses the first credential.",
+)
+@click.option(
+    "--secondary-key",
+    "secondary_private_key",
+    metavar="FILE",
+    help="Its private key; not needed if --secondary-cert contains it.",
+)
+@click.option(
+    "--secondary-symmetric-key-file",
+    metavar="FILE",
+    help="Symmetric key to use if the service refuses the first credential.",
+)
+@click.option(
     "--registration-id", metavar="R", help="Default: the certificate's CN; needed with a key."
 )
 @click.option("--transport", type=click.Choice([AUTO, *TRANSPORTS]), help="Default: auto.")

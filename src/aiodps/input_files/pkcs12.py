@@ -40,12 +40,14 @@ def open_bundle(data: bytes, password: Password, origin: Origin) -> Bundle:
     """
     origin = dataclasses.replace(origin, kind=PrivateKeyError)
     # Without a password, some write none and others an empty one.
-    secrets = (None, b"") if password is None else (resolve_password(password, origin),)
+    guesses = (None, b"") if password is None else (b"",)
     failure: Exception | None = None
-    for secret in secrets:
+    for guess in guesses:
         try:
             with warnings.catch_warnings(action="ignore"):  # of encodings that are not DER
-                bundle = pkcs12.load_pkcs12(data, secret)
+                bundle = pkcs12.load_pkcs12(
+                    data, guess if password is None else resolve_password(password, origin)
+                )
         except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
             failure = exc
         else:

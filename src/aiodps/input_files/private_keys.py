@@ -68,9 +68,8 @@ class KeyBlock:
             ProvisioningError: Of the origin's kind, if it is not valid, not a key for TLS, or its
                 password is missing or wrong.
         """
-        secret = self.password(password)
-        try:
-            key = load_pem_private_key(self.pem, secret)
+        try:  # without a local for the password, which a traceback could show
+            key = load_pem_private_key(self.pem, self.password(password))
         except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
             raise self._unreadable(exc) from exc
 
@@ -144,6 +143,11 @@ def _of_der(data: bytes) -> list[Block]:
             label = "RSA PRIVATE KEY"
 
     return [armoured(whole[0].whole, label)]
+
+
+def hidden(password: Password) -> Password:
+    """Return a password as a function, which a traceback with locals does not show."""
+    return password if password is None or callable(password) else lambda: password
 
 
 def resolve_password(password: str | bytes | Callable[[], str | bytes], origin: Origin) -> bytes:

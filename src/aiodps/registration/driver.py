@@ -40,7 +40,7 @@ async def drive(
     machine: Registration,
     transport: Transport,
     report: Reporter,
-    reauthenticate: Callable[[UnauthorizedError], Awaitable[None]],
+    reauthenticate: Callable[[UnauthorizedError], Awaitable[str]],
 ) -> Assignment:
     """Run a registration to its end, and close the transport whatever happens.
 
@@ -48,17 +48,19 @@ async def drive(
         machine: The registration.
         transport: Carries its requests.
         report: Receives its steps.
-        reauthenticate: Prepares another way to authenticate after a refusal, or raises it.
+        reauthenticate: Prepares another way to authenticate after a refusal, and says which; or
+            raises the refusal.
 
     Raises:
         ProvisioningError: If the registration failed.
     """
     steps = _ActionReporter(report)
 
-    async def again(refusal: UnauthorizedError) -> None:
-        await reauthenticate(refusal)
+    async def again(refusal: UnauthorizedError) -> str:
+        way = await reauthenticate(refusal)
         # A session is authenticated once, and a connection has one certificate.
         await transport.aclose()
+        return way
 
     event: Event = Started()
     try:
@@ -137,9 +139,9 @@ class _ActionReporter:
             case _:
                 assert_never(action)
 
-    def reauthenticated(self, _: None) -> Event:
-        """Report that there is another way to authenticate."""
-        self._reporter(StepKind.REAUTHENTICATED, self._reporter.phase)
+    def reauthenticated(self, way: str) -> Event:
+        """Report another way to authenticate."""
+        self._reporter(StepKind.REAUTHENTICATED, self._reporter.phase, text=way)
         return Reauthenticated()
 
     def _report_request(self, request: Request) -> None:

@@ -29,7 +29,7 @@ class RetryClass(enum.Enum):
     TRANSIENT = "transient"
     """Until the deadline: the cause is temporary."""
     REAUTHENTICATE = "reauthenticate"
-    """If the device can authenticate in another way: with a new token."""
+    """If the device can authenticate in another way: with a new token or another credential."""
 
 
 _MAYBE_DAMAGED = frozenset({"utf8", "json", "empty", "content_type"})

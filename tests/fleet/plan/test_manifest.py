@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from tests.certificates import root
 
-from aiodps.attestation.files import AttestationFiles
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.manifest import ManifestError, Row, read_manifest, write_manifest
 
@@ -45,18 +44,19 @@ def test_each_form(name: str, text: str, lines: tuple[int, ...], tmp_path: Path)
         Row(
             line=lines[0],
             registration_id="dev-1",
-            files=AttestationFiles(
-                certificate=tmp_path / "certs/dev-1.pem",
-                private_key=tmp_path / "certs/dev-1.key",
-            ),
+            files={
+                "certificate": tmp_path / "certs/dev-1.pem",
+                "private_key": tmp_path / "certs/dev-1.key",
+            },
             payload={"model": "x"},
         ),
         Row(
             line=lines[1],
             registration_id="dev-2",
-            files=AttestationFiles(
-                certificate=Path("/etc/dev-2.pem"), key_password_file=tmp_path / "secret.txt"
-            ),
+            files={
+                "certificate": Path("/etc/dev-2.pem"),
+                "key_password_file": tmp_path / "secret.txt",
+            },
         ),
         Row(line=lines[2], registration_id="dev-3"),
     )

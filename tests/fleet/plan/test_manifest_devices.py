@@ -13,8 +13,9 @@ import pytest
 from tests.certificates import intermediate, root, write
 from tests.sas_vectors import DERIVED
 
-from aiodps.attestation.base import Attestation
+from aiodps.attestation.credentials import Attestations, Credentials
 from aiodps.attestation.symmetric_key import SymmetricKey
+from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
@@ -65,7 +66,7 @@ def test_credentials_from_files(tmp_path: Path) -> None:
 
     assert devices.registration_ids() == ["dev-1", "dev-2"]
     assert [device.registration_id for device in loaded] == ["dev-2"]
-    assert loaded[0].attestation.registration_id == "dev-2"
+    assert Credentials(loaded[0].attestation).registration_id == "dev-2"
     assert loaded[0].payload == {"a": 1}
 
 
@@ -123,7 +124,7 @@ def test_a_ca_issues_what_is_missing_once(tmp_path: Path) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
     (device,) = devices.load([0])
-    assert device.attestation.registration_id == "dev-1"
+    assert Credentials(device.attestation).registration_id == "dev-1"
 
 
 def key_file(folder: Path, name: str, key: str) -> Path:
@@ -154,9 +155,21 @@ def test_symmetric_keys(tmp_path: Path) -> None:
     assert len(tokens) == 1
 
 
-def token(attestation: Attestation) -> str | None:
+def test_a_second_credential(tmp_path: Path) -> None:
+    """Another key, or anything else that a first may be."""
+    key_file(tmp_path, "own.key", DERIVED["C"].key)
+    second: dict[str, object] = {"secondary_symmetric_key_file": "own.key"}
+    devices = listed(tmp_path, row(tmp_path, "dev-1") | second)
+    devices.prepare([0])
+    (device,) = devices.load([0])
+
+    assert isinstance(device.attestation, tuple)
+    assert [type(each) for each in device.attestation] == [X509, SymmetricKey]
+
+
+def token(attestations: Attestations) -> str | None:
     """Ask for the same token of each."""
-    return anyio.run(functools.partial(attestation.authorization, "a", expires=1))
+    return anyio.run(functools.partial(Credentials(attestations).authorization, "a", expires=1))
 
 
 def test_bad_keys_are_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aiodps.attestation.base import Attestation
+from aiodps.attestation.credentials import Attestations, Credentials
 from aiodps.attestation.symmetric_key import HmacKey, SymmetricKey, read_key
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
@@ -27,7 +28,8 @@ class Device:
     """A device, ready to be provisioned."""
 
     registration_id: str
-    attestation: Attestation = field(repr=False)
+    attestation: Attestations = field(repr=False)
+    """How it authenticates, or a list of ways in order."""
     payload: JsonObject | None = field(default=None, repr=False)
     """Data for the custom allocation webhook; None to send none."""
 
@@ -70,7 +72,8 @@ class InMemoryDevices:
     def prepare(self, indices: Sequence[int]) -> None:
         """Check the attestation of each device."""
         for device in self.load(indices):
-            device.attestation.check(registration_id=device.registration_id, wall_time=time.time())
+            credentials = Credentials(device.attestation)
+            credentials.check(registration_id=device.registration_id, wall_time=time.time())
 
     def load(self, indices: Sequence[int]) -> list[Device]:
         """Return devices by index."""

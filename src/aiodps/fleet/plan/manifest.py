@@ -7,6 +7,7 @@ certificate         the device's certificate, with its intermediates if any (PEM
 private_key         its private key; not needed if the certificate's file holds it
 key_password_file   a file with the key's password in the first line
 symmetric_key_file  a file with the device's symmetric key, in place of a certificate
+secondary_...       any of these four again, for a credential to use if the first is refused
 payload             a JSON object for the custom allocation webhook
 error               why it has failed, as `failed.csv` says; ignored
 """
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from aiodps.attestation.files import AttestationFiles
+from aiodps.attestation.files import SECONDARY
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.fleet.plan.manifest_parsers import PARSERS, UnknownColumnsError
 from aiodps.fresh_files import fresh_file
@@ -33,17 +34,11 @@ from aiodps.models import JsonObject
 from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.payloads import check_payload
 
-FIELDS: Final = (
-    "registration_id",
-    "certificate",
-    "private_key",
-    "key_password_file",
-    "symmetric_key_file",
-    "payload",
-)
+_FILES: Final = ("certificate", "private_key", "key_password_file", "symmetric_key_file")
+_PATHS: Final = (*_FILES, *(f"{SECONDARY}{name}" for name in _FILES))
+FIELDS: Final = ("registration_id", *_PATHS, "payload")
 ERROR: Final = "error"
 """The column of `failed.csv` that says why a device has failed."""
-_PATHS: Final = ("certificate", "private_key", "key_password_file", "symmetric_key_file")
 _HINT: Final = "give a .csv or .jsonl file with a registration_id for each device"
 _KNOWN: Final = f"known columns: {', '.join(FIELDS)}; to have others, give --ignore-columns"
 
@@ -55,8 +50,8 @@ class Row:
     line: int
     """Line number in the file, from 1."""
     registration_id: str
-    files: AttestationFiles = AttestationFiles()  # noqa: RUF009 (frozen)
-    """Of its credential; none if a CA is to issue a certificate, or a key is to be derived."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Of its credentials, by field; empty for one that is issued by a CA, or derived."""
     payload: JsonObject | None = field(default=None, repr=False)
 
 
@@ -163,12 +158,15 @@ def write_manifest(path: Path, rows: Iterable[Row], errors: Mapping[str, str]) -
     Raises:
         OSError: If the file cannot be written.
     """
+    listed = tuple(rows)
+    second = any(name not in _FILES for row in listed for name in row.files)
+    columns = _PATHS if second else _FILES
     with fresh_file(path) as file:
         writer = csv.writer(file)
-        writer.writerow(("registration_id", *_PATHS, ERROR))
-        for row in rows:
+        writer.writerow(("registration_id", *columns, ERROR))
+        for row in listed:
             error = errors.get(row.registration_id, "")
-            paths = (getattr(row.files, name) for name in _PATHS)
+            paths = (row.files.get(name) for name in columns)
             writer.writerow((row.registration_id, *paths, error))
 
 
@@ -188,7 +186,7 @@ def _row(line: int, fields: object, folder: Path) -> Row:
         line=line,
         registration_id=check_registration_id(given.get("registration_id", "")),
         payload=check_payload(given.get("payload")),
-        files=AttestationFiles(**paths),
+        files=paths,
     )
 
 

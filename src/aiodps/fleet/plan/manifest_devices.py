@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import logging
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from aiodps.attestation.files import AttestationFiles
+from aiodps.attestation.credentials import Attestations, Credentials
+from aiodps.attestation.files import load_in_order
 from aiodps.attestation.symmetric_key import HmacKey, read_key
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
@@ -177,7 +177,7 @@ class ManifestDevices:
 
     def _check(self, row: Row) -> None:
         """Check the credential of a row, unless it is yet to be issued."""
-        if row.files.given or self.issuer is None:
+        if row.files or self.issuer is None:
             self._device(self._group_key(), row)
 
     def _group_key(self) -> HmacKey | None:
@@ -185,16 +185,17 @@ class ManifestDevices:
 
     def _device(self, group_key: HmacKey | None, row: Row) -> Device:
         """Read the credential of a row, and check it as the client would."""
-        if row.files.given:
-            _check_regular(row.files)
-            attestation = row.files.load(row.registration_id)
+        if row.files:
+            _check_regular(row.files.values())
+            attestation: Attestations = load_in_order(row.files, row.registration_id)
         elif group_key is not None:
             attestation = member(group_key, row.registration_id)
         else:
             files = self._files(row)
             attestation = X509.from_files(files.chain, files.private_key)
 
-        attestation.check(registration_id=row.registration_id, wall_time=time.time())
+        credentials = Credentials(attestation)
+        credentials.check(registration_id=row.registration_id, wall_time=time.time())
         return Device(
             registration_id=row.registration_id, attestation=attestation, payload=row.payload
         )
@@ -212,7 +213,7 @@ class ManifestDevices:
 
     def _issue(self, rows: Sequence[Row]) -> None:
         """Issue a certificate to each device that has none, unless an earlier call did."""
-        missing = [row for row in rows if not row.files.given]
+        missing = [row for row in rows if not row.files]
         issuer = self.issuer
         if not missing or issuer is None:
             return
@@ -238,9 +239,8 @@ def _password(path: Path | None) -> bytes | None:
     return read_password(path, setting="key_password_file", again=True)
 
 
-def _check_regular(files: AttestationFiles) -> None:
-    paths = [getattr(files, each.name) for each in dataclasses.fields(files)]
-    for path in filter(None, paths):
+def _check_regular(paths: Iterable[Path]) -> None:
+    for path in paths:
         if path.is_fifo():
             raise ConfigurationError(
                 f"{str(path)!r} is a pipe, and it is read more than once",

@@ -33,7 +33,9 @@ _AZURE_DOMAINS: Final = (
 )
 _PER_DEVICE_SETTINGS: Final = (
     *("registration_id", "certificate", "private_key", "key_password_file"),
-    *("symmetric_key_file", "group_key_file", "transport", "port"),
+    *("symmetric_key_file", "group_key_file", "secondary_certificate", "secondary_private_key"),
+    *("secondary_key_password_file", "secondary_symmetric_key_file", "secondary_group_key_file"),
+    *("transport", "port"),
 )
 
 
