@@ -336,3 +336,18 @@ async def test_no_register_request_is_billed_for_nothing(run: Run) -> None:
     assert outcomes == [Outcome.ASSIGNED] * 16 + [Outcome.FAILED] * 24
     assert len(service.times("register")) == 16
     assert {sample.error_class for sample in fleet.samples[16:]} == {"ProvisioningTimeoutError"}
+
+
+@on_virtual_asyncio
+async def test_failures_have_a_time_of_their_own_and_make_nothing_better(run: Run) -> None:
+    """One in twenty is refused, 6 s after it asked: among all that began, it has no latency."""
+    refused = Answer(register=6.0, error=401, retry_after=None)
+    service = KnownService(lambda n, _: Answer(register=0.1) if n % 20 else refused)
+    fleet = await run(service, count=60, arrivals=Open(rate=20))
+    figures = fleet.summary()
+
+    assert figures["failed"] == 3
+    assert figures["time_to_failure"]["p50"] == pytest.approx(6.0)
+    assert figures["latency"]["p99"] == pytest.approx(0.1)
+    assert figures["latency_of_all"]["p95"] == pytest.approx(0.1)
+    assert figures["latency_of_all"]["p99"] is None
