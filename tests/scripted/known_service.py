@@ -157,6 +157,7 @@ class KnownService:
     async def serve(self, sock: socket.socket, https: bool) -> None:
         """Serve one connection, HTTPS or MQTT, to its end."""
         with sock, suppress(OSError, anyio.EndOfStream):
+            await anyio.wait_readable(sock)
             async with self._places:
                 await self._respond_after(self._handshake)
 
