@@ -119,6 +119,19 @@ def test_devices_that_fail(tmp_path: Path) -> None:
     assert "ID scope not found" in ended.stdout
 
 
+@pytest.mark.usefixtures("in_threads")
+def test_a_run_that_is_lost_is_ended(tmp_path: Path) -> None:
+    """With the first device that fails, of three a minute; exit code 99, and what was lost."""
+    ended = invoked(
+        *(tmp_path, "--id-scope", "0ne0000dead", "--fail-if", "errors>0", "--abort-on-fail"),
+        *("--rate", "0.05"),
+    )
+
+    assert ended.exit_code == 99
+    assert "ending the run: errors>0 (mqtt) is certain" in ended.stderr
+    assert "2 registrations have not ended" in ended.stderr
+
+
 BAD = "registration_id,certificate\ndev-1,nowhere.pem\ndev/2,x.pem\ndev-3,nowhere.pem\n"
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.fleet.ci.test_junit import RESULTS
 from tests.fleet.report.test_summary import FACTS
+from tests.fleet.report.test_thresholds import summary_of
 from tests.fleet.runs import run_folder
 from tests.fleet.samples import sample
 
-from aiodps.cli.fleet.table import show_capacity, show_comparison, show_summary
+from aiodps.cli.fleet.table import show_capacity, show_comparison, show_evaluation, show_summary
 from aiodps.fleet.capacity import Capacity, End, Outcome, Step
 from aiodps.fleet.inference.estimate import Interval
 from aiodps.fleet.report.compare import Comparison, Row, Verdict
@@ -127,5 +129,27 @@ def test_a_search(
     text = capsys.readouterr().out
     rows = [" ".join(line.split()) for line in text.splitlines()]
 
-    assert "88.0/s 1,234 61.2/s 1.00 s - limited: late; busy" in rows
+    assert {"88.0/s 1,234 61.2/s 1.00 s - limited", "88.0/s limited: late; busy"} <= {*rows}
     assert words in text
+
+
+def test_thresholds(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row for each, whole however long a reason is, which comes below; and the window."""
+    window = {"from": 60.0, "to": 300.0, "warm_up": 1200, "cool_down": 3, "failed": 2}
+    late = {**RESULTS[2], "reason": "late " * 40}
+    show_evaluation(summary_of([], thresholds=[*RESULTS[:2], late], window=window))
+    text = capsys.readouterr().out
+    rows = [" ".join(line.split()) for line in text.splitlines()]
+
+    assert {"p99>5s mqtt 1.50 s passed", "errors>0.1% rest 1.20 % missed"} <= {*rows}
+    assert "limited the generator - missed" in rows
+    assert "limited (the generator): late late late" in text
+    assert "1,200 devices of the warm-up and 3 of the cool-down are left out, 2 failed" in text
+
+
+def test_a_calibration(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its sentences; without one, and without thresholds, nothing is shown."""
+    show_evaluation(summary_of([]))
+    assert capsys.readouterr().out == ""
+    show_evaluation(summary_of([], calibration={"sentences": ["It adds 7 ms."]}))
+    assert capsys.readouterr().out == "It adds 7 ms.\n"

@@ -19,6 +19,8 @@ from aiodps.fleet.plan.evaluation import Evaluation
         ({"cool_down": math.inf}, "cool_down"),
         ({"allow_limited": True}, "allow_limited"),
         ({"abort_on_fail": True}, "abort_on_fail"),
+        ({"abort_on_fail": True, "fail_if": "p99>5s", "warm_up": 1}, "abort_on_fail"),
+        ({"fail_if": True}, "fail_if"),
     ],
 )
 def test_what_cannot_be_meant(values: dict[str, Any], setting: str) -> None:

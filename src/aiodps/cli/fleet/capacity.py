@@ -48,7 +48,7 @@ _NOT_OF_A_STEP: Final = (
 )
 """Options of a run that the search sets itself, or that a step has no use for."""
 _UNSET: Final[dict[str, Any]] = {
-    **dict.fromkeys(("devices", "duration", "stages", "junit", "markdown")),
+    **dict.fromkeys(("devices", "duration", "stages")),
     "burst": False,
 }
 

@@ -28,13 +28,16 @@ from aiodps.cli.output import (
     show_error,
 )
 from aiodps.errors import ConfigurationError, JournalError, ProvisioningError
+from aiodps.fleet.abort import hopeless
 from aiodps.fleet.calibration import calibrate
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
+from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.report.results import Results, write_results
 from aiodps.fleet.report.summary import Summary
-from aiodps.fleet.report.thresholds import MISSED, missed
+from aiodps.fleet.report.thresholds import MISSED, missed, parse
+from aiodps.fleet.run.control_files import Order
 from aiodps.fleet.run.launch import OnProgress, Stop, process_pool
 from aiodps.fleet.runs import resume_run
 
@@ -155,17 +158,35 @@ def run_and_report(
             executor=executor_for(dask),
             retry_failed=retry_failed,
             start_at=start_at,
-            on_progress=display if recorder is None else _both(display, recorder),
+            on_progress=_all(display, _aborter(RunFile.read(folder), stop), recorder),
             on_phase=display.show_phase,
         )
 
     return report_results(folder, results, arguments=arguments, as_json=as_json, stop=stop)
 
 
-def _both(one: OnProgress, other: OnProgress) -> OnProgress:
+def _all(*callbacks: OnProgress | None) -> OnProgress:
     def call(progress: Progress) -> None:
-        one(progress)
-        other(progress)
+        for callback in callbacks:
+            if callback is not None:
+                callback(progress)
+
+    return call
+
+
+def _aborter(run: RunFile, stop: Stop) -> OnProgress | None:
+    """Return what ends a run that is certain to miss a threshold; None if that is not asked."""
+    transports = run.options.transports
+    if run.evaluation.fail_if is None or not run.evaluation.abort_on_fail:
+        return None
+
+    thresholds = parse(run.evaluation.fail_if, transports=transports)
+
+    def call(progress: Progress) -> None:
+        lost = hopeless(thresholds, progress, transports=transports)
+        if lost and stop.order is None:
+            stop.order = Order.DRAIN
+            err.print(Text(f"ending the run: {', '.join(lost)} is certain", "bold red"))
 
     return call
 

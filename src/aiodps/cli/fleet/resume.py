@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
-from aiodps.cli.fleet.arguments.run_options import DASK, EVALUATION, JSON
+from aiodps.cli.fleet.arguments.run_options import ABORT, DASK, EVALUATION, JSON
 from aiodps.cli.fleet.output import (
     EXIT_CODES,
     FleetCommand,
@@ -28,6 +28,7 @@ OPTIONS = [
     DASK,
     *WATCHING,
     *EVALUATION,
+    *ABORT,
     *JSON,
 ]
 

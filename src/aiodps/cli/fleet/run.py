@@ -14,6 +14,7 @@ from rich.text import Text
 from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
 from aiodps.cli.fleet.arguments.options import check_start, parse_shard, run_from_arguments
 from aiodps.cli.fleet.arguments.run_options import (
+    ABORT,
     ARRIVALS,
     CALIBRATE,
     DEVICES,
@@ -35,7 +36,17 @@ from aiodps.fleet.earlier_runs import assigned_before
 from aiodps.fleet.plan.run_file import RunFile
 from aiodps.fleet.runs import create_run
 
-OPTIONS = [*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *CALIBRATE, *WATCHING, *EVALUATION, *OUTPUT]
+OPTIONS = [
+    *DEVICES,
+    *SERVICE,
+    *ARRIVALS,
+    *MACHINES,
+    *CALIBRATE,
+    *WATCHING,
+    *EVALUATION,
+    *ABORT,
+    *OUTPUT,
+]
 
 
 @click.command(cls=FleetCommand, epilog=EXIT_CODES, params=OPTIONS)
@@ -74,6 +85,13 @@ def command(
     run = run_from_arguments(
         RunArguments(**arguments, shards=shards), folder, independent=only is not None
     )
+    if only is not None and figures.abort_on_fail:
+        raise ConfigurationError(
+            "one shard does not know what the others have measured",
+            setting="abort_on_fail",
+            hint="leave out --abort-on-fail, or give --shards in place of --shard",
+        )
+
     evaluation = figures.evaluation(run.evaluation, transports=run.options.transports)
     if not as_json:
         err.print(Text(f"checking {len(run.source.registration_ids())} devices", "dim"))

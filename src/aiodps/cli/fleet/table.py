@@ -64,27 +64,32 @@ def show_evaluation(summary: Summary) -> None:
     for result in summary["thresholds"]:
         value = units.BY_UNIT[result["unit"]](result["value"])
         outcome = Text("passed", "green") if result["passed"] else Text("missed", "bold red")
-        reason = f": {result['reason']}" if result["reason"] else ""
-        table.add_row(result["threshold"], result["of"], value, outcome.append(reason))
+        table.add_row(result["threshold"], result["of"], value, outcome)
 
     out.print(table)
+    for result in summary["thresholds"]:
+        if result["reason"]:
+            out.print(Text(f"{result['threshold']} ({result['of']}): {result['reason']}"))
 
 
 def show_capacity(found: Capacity) -> None:
     """Show the steps of a search, and what they say about the service."""
     table = _table("rate", "devices", "achieved", "p50", "p99", "result")
     for step in found.steps:
-        reasons = f": {'; '.join(step.reasons)}" if step.reasons else ""
         table.add_row(
             units.rate(step.rate),
             units.count(step.devices),
             units.rate(step.achieved_rate),
             units.duration(step.p50),
             units.duration(step.p99),
-            f"{step.outcome}{reasons}",
+            str(step.outcome),
         )
 
     out.print(table)
+    for step in found.steps:
+        if step.reasons:
+            out.print(Text(f"{units.rate(step.rate)} {step.outcome}: {'; '.join(step.reasons)}"))
+
     out.print(Text(_sentence(found), "bold"))
 
 

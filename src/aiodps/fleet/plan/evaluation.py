@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import unusable
 
 
@@ -25,13 +26,21 @@ class Evaluation:
     allow_limited: bool = False
     """Whether a run that its generator limited may pass."""
     abort_on_fail: bool = False
-    """Whether the run ends as soon as a threshold cannot be kept any more."""
+    """Whether the run ends as soon as a threshold cannot be kept any more, whatever the remaining
+    devices do; see `aiodps.fleet.abort`."""
 
     def __post_init__(self) -> None:
         """Check the values; raises `ConfigurationError`."""
         for name in ("warm_up", "cool_down"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise unusable(name, getattr(self, name), "a number of seconds, 0 or more")
+
+        if self.abort_on_fail and (self.warm_up or self.cool_down):
+            raise ConfigurationError(
+                "which devices count is known at the end only, with a warm-up or a cool-down",
+                setting="abort_on_fail",
+                hint="leave out --abort-on-fail, or --warm-up and --cool-down",
+            )
 
         if not isinstance(self.fail_if, str | None):
             raise unusable("fail_if", self.fail_if, "conditions such as 'p99>5s'")

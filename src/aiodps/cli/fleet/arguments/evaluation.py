@@ -24,13 +24,16 @@ class EvaluationArguments:
     cool_down: float | None = None
     fail_if: str | None = None
     allow_limited: bool | None = None
+    abort_on_fail: bool | None = None
     junit: Path | None = None
     markdown: Path | None = None
 
     @classmethod
     def taken_from(cls, arguments: dict[str, Any]) -> Self:
-        """Take the options out of all arguments of a command."""
-        return cls(**{field.name: arguments.pop(field.name) for field in dataclasses.fields(cls)})
+        """Take the options out of all arguments of a command, which may lack some."""
+        return cls(
+            **{field.name: arguments.pop(field.name, None) for field in dataclasses.fields(cls)}
+        )
 
     def evaluation(self, before: Evaluation, *, transports: Collection[str]) -> Evaluation:
         """Return an evaluation with the options that are given, and the others as before.

@@ -165,6 +165,11 @@ EVALUATION = [
                            "$GITHUB_STEP_SUMMARY."),
     ),
 ]  # fmt: skip
+ABORT = in_group(
+    "Thresholds",
+    GroupedOption(["--abort-on-fail"], is_flag=True, default=None,
+                  help="End the run as soon as it is certain that it misses a threshold."),
+)  # fmt: skip
 JSON = in_group(
     "Output",
     GroupedOption(["--json", "as_json"], is_flag=True,
