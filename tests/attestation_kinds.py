@@ -12,11 +12,12 @@ from typing import Any, Final, Literal, TypeAlias
 
 import anyio
 from tests.certificates import other_root, root
-from tests.emulated import attestation
+from tests.emulated import QUICK, attestation
 
-from aiodps import SymmetricKey
+from aiodps import ProvisioningClient, RetryPolicy, SymmetricKey
 from aiodps.attestation.base import Attestation
 from aiodps.pki import Credential
+from aiodps.testing import RunningEmulator
 
 Way: TypeAlias = Literal["individual", "group"]
 
@@ -119,3 +120,17 @@ KINDS: Final = {
     "symmetric key": Kind(make=_symmetric_key, codes=KEY_CODES),
     "key in an HSM": Kind(make=_hsm, codes=KEY_CODES),
 }
+
+
+def client_of(
+    dps: RunningEmulator, transport: str, *, retry: RetryPolicy = QUICK
+) -> ProvisioningClient:
+    """Make a client of an emulator in a thread."""
+    return ProvisioningClient(
+        id_scope=dps.id_scope,
+        endpoint=dps.host,
+        port=dps.https_port if transport == "rest" else dps.mqtt_port,
+        transport=transport,
+        trust=dps.ca_pem,
+        retry=retry,
+    )

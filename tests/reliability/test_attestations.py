@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.attestation_kinds import KINDS, Kind, Way
+from tests.attestation_kinds import KINDS, Kind, Way, client_of
 from tests.certificates import root
-from tests.emulated import QUICK
 
 import aiodps
 from aiodps import errors, testing
@@ -37,16 +36,8 @@ async def outcome(
     dps: RunningEmulator, transport: str, attestation: aiodps.Attestation
 ) -> tuple[object, int | None]:
     """Provision a device; return the class of the result, and its error code."""
-    client = aiodps.ProvisioningClient(
-        id_scope=dps.id_scope,
-        endpoint=dps.host,
-        port=dps.https_port if transport == "rest" else dps.mqtt_port,
-        transport=transport,
-        trust=dps.ca_pem,
-        retry=QUICK,
-    )
     try:
-        return type(await client.provision(attestation=attestation)), None
+        return type(await client_of(dps, transport).provision(attestation=attestation)), None
     except errors.ServiceError as error:
         return type(error), error.error_code
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.attestation_kinds import KINDS, Kind, Made, Way
+from tests.attestation_kinds import KINDS, Kind, Made, Way, client_of
 from tests.certificates import root
 
 import aiodps
@@ -78,6 +78,9 @@ FAULTS = {
     "refused": '[[rule]]\noperation = "register"\nstatus = 401\nerror_code = 401002',
     "garbage": '[[rule]]\noperation = "register"\ngarbage = "message"',
 }
+
+
+ONCE = aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0, base=0.0, max_failures=1)
 
 
 class CrashError(BaseException):
@@ -162,14 +165,7 @@ async def listen(
     dps: RunningEmulator, transport: str, attestation: aiodps.Attestation, ear: Ear
 ) -> None:
     """Provision a device, and hear what is told about it."""
-    client = aiodps.ProvisioningClient(
-        id_scope=dps.id_scope,
-        endpoint=dps.host,
-        port=dps.https_port if transport == "rest" else dps.mqtt_port,
-        transport=transport,
-        trust=dps.ca_pem,
-        retry=aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0, base=0.0, max_failures=1),
-    )
+    client = client_of(dps, transport, retry=ONCE)
     ear.lines += [repr(client), repr(attestation), str(attestation)]
     try:
         assignment = await client.provision(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.attestation_kinds import KINDS, Made
+from tests.attestation_kinds import KINDS, Made, client_of
 from tests.certificates import expired, root
-from tests.emulated import QUICK, attestation
+from tests.emulated import attestation
 
 import aiodps
 from aiodps import errors, testing
@@ -39,18 +39,6 @@ def made(dps: RunningEmulator, kind: str, name: str, **more: Any) -> Made:
     dps.enroll({"registrationId": name, "attestation": device.mechanism, **more})
     dps.misbehave("")
     return device
-
-
-def client_of(dps: RunningEmulator, transport: str) -> aiodps.ProvisioningClient:
-    """Make a client."""
-    return aiodps.ProvisioningClient(
-        id_scope=dps.id_scope,
-        endpoint=dps.host,
-        port=dps.https_port if transport == "rest" else dps.mqtt_port,
-        transport=transport,
-        trust=dps.ca_pem,
-        retry=QUICK,
-    )
 
 
 async def provision(
