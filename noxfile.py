@@ -196,7 +196,10 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """What a device costs, beside the libraries used plainly and Microsoft's own; the emulator."""
+    """What a device costs, beside the libraries used plainly and Microsoft's own; the emulator.
+
+    Waits until the machine is quiet, and refuses if it does not become so. Two hours at most.
+    """
     session.install(".[all]", "psutil")
     azure = f"{session.create_tmp()}/azure-iot-device"
     session.run("python", "-m", "venv", "--clear", azure, silent=True)

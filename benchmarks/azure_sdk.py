@@ -1,7 +1,7 @@
 """Microsoft's azure-iot-device, used as its samples do; lives in an environment of its own.
 
 It knows no port but 8883, needs paho-mqtt 1, and polls 2 s after each register, whatever the
-service asked for: so its latency and rate say how it waits, its CPU and memory what it costs.
+service asked for: so its rate says how it waits, and it has threads and connections for longer.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     python -m benchmarks.emulator --out benchmarks/results
 
 The yardstick of CPU is the handshake itself: what `openssl s_server` spends on each connection
-of `openssl s_time` with the same certificates. It is measured in the same rounds.
+of `openssl s_time` with the same certificates. It is measured in the same rounds. The kernel
+counts CPU in ticks of 10 ms: in 5 s that is nothing, and so each kind is done for as long.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import argparse
 import json
 import re
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,13 +28,13 @@ import psutil
 from benchmarks.baseline import Server
 from benchmarks.conversations import CONVERSATIONS, Conversation
 from benchmarks.crowd import Crowd
+from benchmarks.quiet import wait_until_quiet
 from benchmarks.server import emulator, issue
-from benchmarks.table import environment
+from benchmarks.table import environment, spread, written
 from OpenSSL import SSL
 
 from aiodps.pki import Authority, Credential
 
-S_TIME_SECONDS: Final = "2"
 IDLE: Final = 2_000
 BURST: Final = 5_000
 
@@ -118,12 +118,13 @@ def _wait_for(port: int) -> None:
     raise SystemExit("openssl s_server did not start")
 
 
-def handshakes(pid: int, host: str, port: int, files: Files) -> float:
+def handshakes(pid: int, host: str, port: int, files: Files, *, seconds: float) -> float:
     """Return the milliseconds of CPU that a server spends on a connection of `s_time`."""
     before = cpu_seconds(pid)
     done = subprocess.run(
         [
-            *("openssl", "s_time", "-connect", f"{host}:{port}", "-new", "-time", S_TIME_SECONDS),
+            *("openssl", "s_time", "-connect", f"{host}:{port}", "-new"),
+            *("-time", str(round(seconds))),
             *("-cert", f"{files.one}_chain.pem", "-key", f"{files.one}_key.pem"),
             *("-CAfile", files.ca),
         ],
@@ -150,7 +151,7 @@ def idle(server: Server, files: Files, name: str, count: int) -> dict[str, Any]:
         grown = psutil.Process(server.pid).memory_info().rss - before
         process.communicate()
 
-    return facts | {"connections": count, "kib_each": grown / 1024 / count}
+    return facts | {"kib_each": grown / 1024 / facts["answered"]}
 
 
 def burst(server: Server, files: Files, count: int) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def overflows() -> dict[str, int]:
     return {name: int(values[names.index(name)]) for name in ("ListenOverflows", "ListenDrops")}
 
 
-def measure(folder: Path, *, rounds: int, count: int) -> dict[str, Any]:
+def measure(folder: Path, *, rounds: int, count: int, seconds: float) -> dict[str, Any]:
     """Measure everything, each kind against an emulator of its own."""
     root, ca = Authority.root("bench root"), Authority.root("floor")
     files = Files(str(folder / "ca.pem"), str(folder))
@@ -181,8 +182,9 @@ def measure(folder: Path, *, rounds: int, count: int) -> dict[str, Any]:
         _fresh(folder, root, files) as server,
     ):
         for number in range(rounds):
-            one = {"openssl": handshakes(pid, "127.0.0.1", port, files)}
-            one["handshake"] = handshakes(server.pid, server.host, server.https_port, files)
+            one = {"openssl": handshakes(pid, "127.0.0.1", port, files, seconds=seconds)}
+            where = (server.pid, server.host, server.https_port)
+            one["handshake"] = handshakes(*where, files, seconds=seconds)
             for name in CONVERSATIONS:
                 one[name] = cost(server, files, name, count)["cpu_ms"]
 
@@ -214,12 +216,17 @@ def _fresh(folder: Path, root: Authority, files: Files) -> Iterator[Server]:
 
 
 def summary(result: Mapping[str, Any]) -> str:
-    """Say it in a few lines."""
-    lines = ["| | CPU ms/connection | x openssl |", "| --- | --: | --: |"]
+    """Say it in a few lines: medians, and in brackets least and most."""
+    load = result["environment"]["load_before"]
+    lines = [
+        f"Load before: {load:.1f}\n",
+        "| | CPU ms/connection | x openssl |",
+        "| --- | --: | --: |",
+    ]
     for name in result["cpu_ms"][0]:
-        spent = statistics.median(one[name] for one in result["cpu_ms"])
-        ratio = statistics.median(one[name] / one["openssl"] for one in result["cpu_ms"])
-        lines.append(f"| {name} | {spent:.2f} | {ratio:.2f} |")
+        spent = spread([one[name] for one in result["cpu_ms"]])
+        ratio = spread([one[name] / one["openssl"] for one in result["cpu_ms"]])
+        lines.append(f"| {name} | {written(spent, 2)} | {written(ratio, 2)} |")
 
     lines += [
         f"\n{name}: {result[name]['kib_each']:.0f} KiB a connection"
@@ -232,26 +239,25 @@ def summary(result: Mapping[str, Any]) -> str:
 def main() -> None:
     """Measure, and print or write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=1000, help="of each kind in a round")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of handshakes in a round")
+    parser.add_argument("--connections", type=int, default=4000, help="of each kind in a round")
+    parser.add_argument("--anyway", action="store_true", help="even if the machine is busy")
     parser.add_argument("--out", type=Path, help="folder for everything as JSON")
     options = parser.parse_args()
-    facts = environment(
-        {
-            "command": f"python -m benchmarks.emulator {' '.join(sys.argv[1:])}".strip(),
-            "rounds": options.rounds,
-            "connections": options.connections,
-            "openssl_of_the_emulator": SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode(),
-        }
-    )
+    wait_until_quiet(anyway=options.anyway)
+    how = {"rounds": options.rounds, "count": options.connections, "seconds": options.seconds}
+    openssl = SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode()
+    facts = environment("emulator", how | {"openssl_of_the_emulator": openssl})
     with tempfile.TemporaryDirectory() as name:
-        result = measure(Path(name), rounds=options.rounds, count=options.connections)
+        result = {"environment": facts, **measure(Path(name), **how)}
 
-    print(summary(result))
+    text = summary(result)
+    print(text)
     if options.out is not None:
-        everything = {"environment": facts, **result}
-        path = options.out / f"{facts['date'][:10]}-emulator.json"
-        path.write_text(json.dumps(everything, indent=1) + "\n")
+        stem = f"{facts['date'][:10]}-emulator"
+        (options.out / f"{stem}.md").write_text(text + "\n")
+        (options.out / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

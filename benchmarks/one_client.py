@@ -1,18 +1,18 @@
-"""Provision N devices with one client in this process; print what it cost as JSON.
+"""Provision devices with one client in this process for some seconds; print what it cost.
 
 Run by `benchmarks/register.py`, one process for each client and round, so that imports and
-leftovers of one do not weigh on another. Needs nothing but the client: azure-iot-device lives in
-an environment without aiodps.
+leftovers of one do not weigh on another. After one device it says `ready`, and goes on when it is
+told to: with a wave that warms up, one that tells how many devices take that long, and those that
+are measured. Memory, threads and connections are counted by who runs it, from there on: counting
+costs processor time. Needs nothing but the client: azure-iot-device lives in an environment
+without aiodps.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import resource
 import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -21,8 +21,8 @@ from benchmarks.baseline import Server
 
 Client = Callable[[Server, str, Path, Path], Awaitable[str]]
 """Provisions one device."""
-Harness = Callable[[Server, list[Path], int], Coroutine[None, None, list[float]]]
-"""Provisions all of them, a number at a time; returns seconds for each."""
+Harness = Callable[[Server, list[Path], int], Coroutine[None, None, None]]
+"""Provisions all of them, a number at a time."""
 
 
 def load(name: str) -> Harness:
@@ -35,81 +35,42 @@ def load(name: str) -> Harness:
 def each_by(client: Client) -> Harness:
     """Make a plain harness of a client."""
 
-    async def run(server: Server, devices: list[Path], concurrency: int) -> list[float]:
+    async def run(server: Server, devices: list[Path], concurrency: int) -> None:
         places = asyncio.Semaphore(concurrency)
-        latencies: list[float] = []
 
         async def one(chain: Path) -> None:
             key = chain.with_name(chain.name.replace("_chain.pem", "_key.pem"))
             async with places:
-                began = time.perf_counter()
                 await client(server, chain.name.removesuffix("_chain.pem"), chain, key)
-                latencies.append(time.perf_counter() - began)
 
         await asyncio.gather(*(one(device) for device in devices))
-        return latencies
 
     return run
 
 
 def main() -> None:
-    """Measure around the provisioning only; the first device warms up and is not counted."""
-    name, server_json, folder, count, concurrency = sys.argv[1:]
-    server = Server(**json.loads(server_json))
+    """Measure around the provisioning only."""
+    name, server_json, folder, at_once, seconds = sys.argv[1:]
+    server, concurrency = Server(**json.loads(server_json)), int(at_once)
     run = load(name)
-    devices = sorted(Path(folder).glob("*_chain.pem"))[: int(count) + 1]
-    asyncio.run(run(server, devices[:1], 1))
+    devices = sorted(Path(folder).glob("*_chain.pem"))
+    with asyncio.Runner() as loop:
+        loop.run(run(server, devices[:1], 1))
+        print("ready", flush=True)
+        sys.stdin.readline()
+        loop.run(run(server, devices[:concurrency], concurrency))
+        began = time.perf_counter()
+        loop.run(run(server, devices[:concurrency], concurrency))
+        wave = time.perf_counter() - began
+        # A fifth more than the seconds take; at least two waves, as one has no steady state.
+        count = max(2 * concurrency, int(1.2 * float(seconds) / wave * concurrency))
+        count = min(count, len(devices))
+        cpu, wall = time.process_time(), time.perf_counter()
+        loop.run(run(server, devices[:count], concurrency))
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
 
-    rss = resident()
-    cpu, wall = time.process_time(), time.perf_counter()
-    most = watch()
-    latencies = asyncio.run(run(server, devices[1:], int(concurrency)))
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    threads, descriptors, peak = most()
-    print(
-        json.dumps(
-            {
-                "client": name,
-                "devices": len(latencies),
-                "cpu_ms": cpu / len(latencies) * 1000,
-                "wall_s": wall,
-                "per_s": len(latencies) / wall,
-                "latencies": latencies,
-                "threads": threads,
-                "descriptors": descriptors,
-                "kib_each": (peak - rss) / 1024 / int(concurrency),
-            }
-        )
-    )
-
-
-def resident() -> int:
-    """Return the bytes of memory that this process holds."""
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * resource.getpagesize()
-
-
-def watch() -> Callable[[], tuple[int, int, int]]:
-    """Look for the most threads, descriptors and memory, from a thread that is not counted."""
-    threads = descriptors = memory = 0
-    done = threading.Event()
-
-    def look() -> None:
-        nonlocal threads, descriptors, memory
-        while not done.wait(0.01):
-            threads = max(threads, threading.active_count() - 1)
-            descriptors = max(descriptors, len(os.listdir("/proc/self/fd")))  # noqa: PTH208
-            memory = max(memory, resident())
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-
-    def stop() -> tuple[int, int, int]:
-        done.set()
-        thread.join()
-        return threads, descriptors, memory
-
-    return stop
+    facts = {"devices": count, "cpu_ms": cpu / count * 1000, "wall_s": wall, "per_s": count / wall}
+    print(json.dumps(facts))
 
 
 if __name__ == "__main__":
