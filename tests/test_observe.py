@@ -43,7 +43,7 @@ def test_a_broken_observer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_the_log_reads_like_the_protocol(caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG each step is a line with a glyph; bytes of the wire are left out."""
     caplog.set_level(logging.DEBUG, "aiodps")
-    report = Reporter("dev-1", "rest", log_step)
+    report = Reporter("dev-1", "rest")
     report(StepKind.SENT, Phase.REGISTER, text="PUT canary")
     report(StepKind.RECEIVED, Phase.REGISTER, text="202 canary")
     report(StepKind.WAITING, Phase.WAIT, wait=3.0)
@@ -51,8 +51,6 @@ def test_the_log_reads_like_the_protocol(caplog: pytest.LogCaptureFixture) -> No
     report(StepKind.RETRYING, Phase.TCP, wait=0.5, text="refused")
 
     assert caplog.messages == [
-        "> dev-1 sent register",
-        "< dev-1 received register",
         "~ dev-1 waiting wait for 3.0 s",
         "= dev-1 secured tls 12 ms",
         "! dev-1 retrying tcp for 0.5 s refused",
@@ -60,11 +58,46 @@ def test_the_log_reads_like_the_protocol(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_a_quiet_log_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Above DEBUG nothing is written."""
+    """Above DEBUG nothing is written, and bytes of the wire are not even looked at."""
     caplog.set_level(logging.INFO, "aiodps")
-    Reporter("dev-1", "rest", log_step)(StepKind.SENT, Phase.REGISTER)
+    report = Reporter("dev-1", "rest")
+    for kind in set(StepKind) - {StepKind.RETRYING, StepKind.ASSIGNED}:
+        report(kind, Phase.REGISTER)
+
+    caplog.set_level(logging.DEBUG, "aiodps")
+    report(StepKind.SENT, Phase.REGISTER, text=pytest.fail)
 
     assert caplog.messages == []
+
+
+def test_a_slow_death_is_heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Each retry is a warning, with its reason and the wait; the assignment is told, too."""
+    caplog.set_level(logging.INFO, "aiodps")
+    report = Reporter("dev-1", "rest")
+    report(StepKind.RETRYING, Phase.TCP, wait=0.5, text="refused")
+    report(StepKind.ASSIGNED, Phase.REGISTER, took=1.5)
+
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", "! dev-1 retrying tcp for 0.5 s refused"),
+        ("INFO", "= dev-1 assigned register 1500 ms"),
+    ]
+
+
+def test_who_counts_them_may_have_them_at_debug_only(caplog: pytest.LogCaptureFixture) -> None:
+    """A fleet has thousands."""
+    report = Reporter("dev-1", "rest", loud=False)
+    caplog.set_level(logging.DEBUG, "aiodps")
+    report(StepKind.RETRYING, Phase.TCP, wait=0.5, text="refused")
+
+    assert [each.levelname for each in caplog.records] == ["DEBUG"]
+
+
+def test_log_step_is_an_observer(caplog: pytest.LogCaptureFixture) -> None:
+    """For whoever makes steps of their own."""
+    caplog.set_level(logging.DEBUG, "aiodps")
+    log_step(step(StepKind.SECURED, 1.0, Phase.TLS, took=0.0123))
+
+    assert caplog.messages == ["= d secured tls 12 ms"]
 
 
 def step(

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Self, Unpack
 
+from aiodps.argument_types import check_callable, check_type
 from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.credentials import Attestations, Credentials, remarks_of
 from aiodps.attestation.files import load_in_order
@@ -27,7 +28,7 @@ from aiodps.errors import (
 )
 from aiodps.models import Assignment, JsonObject
 from aiodps.network.trust import Trust
-from aiodps.observe import Observer, Reporter, Step, log_step
+from aiodps.observe import Observer, Reporter
 from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.payload_mask import PayloadMask
 from aiodps.protocol.payloads import check_payload, is_operation_id
@@ -38,7 +39,6 @@ from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports import transport_by_name
 from aiodps.transports.base import Target, TransportFactory
 
-_log = logging.getLogger("aiodps.registration")
 _attestation_log = logging.getLogger("aiodps.attestation")
 
 
@@ -92,20 +92,35 @@ class ProvisioningClient:
         **settings: Unpack[SettingsArguments],
     ) -> None:
         """See `provision`; `seed` makes the jitter reproducible, None draws a random one."""
-        self._set_up(Settings.load(config=config, **settings), retry=retry, seed=seed)
+        self._set_up(Settings.load(config=config, **settings), retry, seed)
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, *, retry: RetryPolicy | None = None, seed: int | None = None
+        cls,
+        settings: Settings,
+        *,
+        retry: RetryPolicy | None = None,
+        seed: int | None = None,
+        loud: bool = True,
     ) -> Self:
-        """Create a client from settings that are loaded already."""
+        """Create a client from settings that are loaded already.
+
+        If it is not `loud`, assignments and retries are logged at DEBUG only: whoever provisions
+        many devices counts them instead.
+        """
         client = cls.__new__(cls)
-        client._set_up(settings, retry=retry, seed=seed)  # noqa: SLF001 (its own)
+        client._set_up(settings, retry, seed, loud=loud)  # noqa: SLF001 (its own)
         return client
 
-    def _set_up(self, settings: Settings, *, retry: RetryPolicy | None, seed: int | None) -> None:
+    def _set_up(
+        self, settings: Settings, retry: RetryPolicy | None, seed: int | None, *, loud: bool = True
+    ) -> None:
+        check_type(settings, Settings, "settings")
+        check_type(retry, RetryPolicy | None, "retry")
+        check_type(seed, int | None, "seed")
+        self._loud = loud
         self.settings = settings
-        self.retry: RetryPolicy = retry or RetryPolicy()
+        self.retry: RetryPolicy = RetryPolicy() if retry is None else retry
         self.seed: int = secrets.randbits(64) if seed is None else seed
         self._id_scope = _require_id_scope(settings)
         self._trust = Trust.of(settings.trust)
@@ -140,11 +155,12 @@ class ProvisioningClient:
             name = _registration_id(credentials, requested)
             credentials.check(registration_id=name, wall_time=time.time())
             checked = check_payload(payload)
+            check_callable(on_step, "on_step")
             _check_operation_id(operation_id)
             self._check_trust(credentials)
             factory = _factory(self.settings)
             mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
-            report = Reporter(name, factory.name, _observer(on_step), mask)
+            report = Reporter(name, factory.name, on_step, mask, self._loud)
             transport = factory.open(self._target(name, credentials, report))
         except ProvisioningError as error:
             error.locate(registration_id=requested)
@@ -275,18 +291,3 @@ def _factory(settings: Settings) -> TransportFactory:
                 setting="port",
                 hint="set the port of the transport instead",
             )
-
-
-def _observer(on_step: Observer | None) -> Observer | None:
-    """Return the caller's observer, combined with logging if that is enabled."""
-    if not _log.isEnabledFor(logging.DEBUG):
-        return on_step
-
-    if on_step is None:
-        return log_step
-
-    def both(step: Step) -> None:
-        log_step(step)
-        on_step(step)
-
-    return both

@@ -40,8 +40,7 @@
 
 Each error says where it happened (`phase`, `transport`), after how many attempts and how much time
 (`attempts`, `elapsed`), for which device (`registration_id`), and one next step (`hint`). The
-original exception, if there was one, is its `__cause__`. A message contains no secret, and only
-printable characters, whatever a server sent.
+original exception, if there was one, is its `__cause__`. A message has no secret, and only prints.
 """
 
 from __future__ import annotations
@@ -70,7 +69,6 @@ class ProvisioningError(Exception):
     """The device's registration id; None before it was known."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        # What others sent may be quoted in it, and it ends up in terminals and logs.
         self.message: str = printable(without_keys(message))
         super().__init__(self.message)
         self.hint: str = printable(hint or self.default_hint)
@@ -207,6 +205,8 @@ class TransportError(ProvisioningError):
     """No response arrived; the registration is retried until its deadline."""
 
     default_hint = "check endpoint, port and network; the device's credential is not the cause"
+    persistent: bool = False
+    """Whether it seldom passes, and is retried a few times only: no such name, port refused."""
 
 
 class DnsError(TransportError):

@@ -146,7 +146,9 @@ class Reporter:
     observer: Observer | None = None
     mask: Callable[[str], str] | None = field(default=None, repr=False)
     """Masks what must not be shown in texts; None for nothing."""
-    phase: Phase = field(default=Phase.TCP, init=False)
+    loud: bool = True
+    """Whether an assignment is logged as INFO and a retry as WARNING, and not only as DEBUG."""
+    phase: Phase = field(default=Phase.CONFIGURATION, init=False)
     """The current phase, set by the code that starts it, with or without an observer: an attempt
     that is cancelled cannot report its phase itself."""
 
@@ -160,8 +162,10 @@ class Reporter:
         requested: float | None = None,
         text: Callable[[], str] | str = "",
     ) -> None:
-        """Report a step; if `text` is a function, it is called only if there is an observer."""
-        if self.observer is None:
+        """Report a step, and log it; if `text` is a function, it is called only if needed."""
+        level = _LEVELS.get(kind, logging.DEBUG) if self.loud else logging.DEBUG
+        logged = kind not in _WIRE and _log.isEnabledFor(level)
+        if self.observer is None and not logged:
             return
 
         words = text if isinstance(text, str) else text()
@@ -176,6 +180,12 @@ class Reporter:
             requested=requested,
             text=words if self.mask is None else self.mask(words),
         )
+        if logged:
+            _log.log(level, "%s", _line(step))
+
+        if self.observer is None:
+            return
+
         try:
             self.observer(step)
         except Exception:  # noqa: BLE001 (an observer may raise anything)
@@ -192,20 +202,27 @@ _GLYPHS = {
 }
 
 
+_LEVELS = {StepKind.ASSIGNED: logging.INFO, StepKind.RETRYING: logging.WARNING}
+"""Levels of the steps that an operator has to hear of without asking."""
+_WIRE = {StepKind.SENT, StepKind.RECEIVED}
+
+
+def _line(step: Step) -> str:
+    """Return a step as one line, without wire data."""
+    parts = [_GLYPHS.get(step.kind, "="), step.registration_id, step.kind.value, step.phase.value]
+    if step.took is not None:
+        parts.append(f"{step.took * 1000:.0f} ms")
+
+    if step.wait is not None:
+        parts.append(f"for {step.wait:.1f} s")
+
+    if step.text and step.kind not in _WIRE:
+        parts.append(step.text)
+
+    return " ".join(parts)
+
+
 def log_step(step: Step) -> None:
     """Log a step at DEBUG level, without wire data; this is an `Observer`."""
-    if not _log.isEnabledFor(logging.DEBUG):
-        return
-
-    glyph = _GLYPHS.get(step.kind, "=")
-    wire = step.kind in {StepKind.SENT, StepKind.RECEIVED}
-    _log.debug(
-        "%s %s %s %s%s%s%s",
-        glyph,
-        step.registration_id,
-        step.kind.value,
-        step.phase.value,
-        f" {step.took * 1000:.0f} ms" if step.took is not None else "",
-        f" for {step.wait:.1f} s" if step.wait is not None else "",
-        f" {step.text}" if step.text and not wire else "",
-    )
+    if _log.isEnabledFor(logging.DEBUG):
+        _log.debug("%s", _line(step))

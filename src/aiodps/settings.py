@@ -9,13 +9,13 @@ the environment is obeyed: no proxies, no `SSL_CERT_FILE`, no `SSLKEYLOGFILE`, n
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
+from aiodps.argument_types import check_type
 from aiodps.errors import ConfigurationError
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
@@ -92,7 +92,7 @@ def _rule(
 
 def _seconds(value: object) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and math.isfinite(value) and 0 < value <= MAX_TIMEOUT:  # type: ignore[operator, arg-type]  # a number
+    if number and 0 < value <= MAX_TIMEOUT:  # type: ignore[operator]  # a number
         return float(value)  # type: ignore[arg-type]  # idem
 
     raise ValueError(f"it is not a number of seconds above 0 and at most {MAX_TIMEOUT:g}")
@@ -100,7 +100,10 @@ def _seconds(value: object) -> float:
 
 def _transport(value: object) -> str | TransportFactory:
     names = (AUTO, *TRANSPORTS)
-    if value in names or hasattr(value, "open"):
+    is_factory = not isinstance(value, type | os.PathLike) and callable(
+        getattr(value, "open", None)
+    )
+    if (isinstance(value, str) and value in names) or is_factory:
         return value  # type: ignore[return-value]  # checked by its shape
 
     raise ValueError(f"it is neither {', '.join(names)} nor a value such as REST(...)")
@@ -218,9 +221,11 @@ class Settings:
             ConfigurationError: If a name is unknown or a value is not valid; the message names
                 the setting.
         """
+        check_type(config, str | Path | None, "config")
+        file = os.environ.get(f"{_PREFIX}CONFIG") or None if config is None else config
         given = {name: value for name, value in arguments.items() if value is not None}
         sources = {
-            **_from_file(config or os.environ.get(f"{_PREFIX}CONFIG")),
+            **_from_file(file),
             **_from_environment(os.environ),
             **{name: (value, _ARGUMENT) for name, value in given.items()},
         }

@@ -38,6 +38,7 @@ from aiodps.errors import (
     ResourceError,
     ServerIdentityError,
     TlsProtocolError,
+    TransportError,
 )
 from aiodps.models import Phase
 from aiodps.network.dial import dial
@@ -317,3 +318,23 @@ async def test_a_callers_context_is_told_the_same_way() -> None:
         await dial(peer.target(identity=identity).at_port(peer.port))
 
     assert caught.value.reason == "incomplete_chain"
+
+
+@pytest.mark.parametrize(
+    ("error", "persistent"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), True),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), False),
+        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"), False),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), True),
+        (OSError(errno.ENETUNREACH, "Network is unreachable"), False),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), False),
+    ],
+    ids=str,
+)
+def test_what_seldom_passes_is_marked(error: OSError, persistent: bool) -> None:
+    """A look-up that was answered and a port that refuses; not a network that is not up yet."""
+    told = translate(error, phase=Phase.TCP, host="dps.test")
+
+    assert isinstance(told, TransportError)
+    assert told.persistent is persistent

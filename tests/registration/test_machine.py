@@ -616,3 +616,37 @@ def test_laws(data: st.DataObject, timeout: float, seed: int) -> None:
     assert isinstance(action, Finish | Fail)
     assert not math.isnan(now)
     assert registers <= 2 + lost_registers
+
+
+@pytest.mark.parametrize(("limit", "tries"), [(5, 5), (1, 1), (None, 8)])
+def test_what_seldom_passes_is_tried_a_few_times(limit: int | None, tries: int) -> None:
+    """A wrong endpoint is told within seconds, unless the policy is patient."""
+    policy = RetryPolicy(max_unreachable=limit, base=0.0, cap=0.0)
+    machine = Registration(plan(retry=policy))
+    action: Action = machine.receive(Started(), now=0.0)
+    while isinstance(action, Connect) and machine.attempts < 8:
+        error = errors.ConnectError("refused")
+        error.persistent = True
+        action = machine.receive(ExchangeFailed(error), now=0.0)
+        if isinstance(action, Wait):
+            action = machine.receive(WaitElapsed(), now=0.0)
+
+    assert machine.attempts == tries
+    assert isinstance(action, Connect if limit is None else Fail)
+
+
+def test_two_kinds_of_damage_are_one_after_the_other() -> None:
+    """They do not take turns at being tried once more: each costs a register request."""
+    machine = Registration(plan())
+    registering(machine)
+    first = machine.receive(
+        ExchangeFailed(errors.MalformedResponseError("x", reason="json")), now=0.0
+    )
+    assert isinstance(first, Wait)
+    machine.receive(WaitElapsed(), now=first.until)
+    machine.receive(Connected(), now=first.until)
+    second = machine.receive(
+        ExchangeFailed(errors.ProtocolError("x", reason="framing")), now=first.until
+    )
+
+    assert isinstance(second, Fail)

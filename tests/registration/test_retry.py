@@ -24,6 +24,15 @@ service = {"status_code": 0}
         (errors.MalformedResponseError("x", reason="json"), RetryClass.ONCE_MORE),
         (errors.MalformedResponseError("x", reason="number"), RetryClass.FINAL),
         (errors.ProtocolError("x", reason="framing"), RetryClass.ONCE_MORE),
+        (errors.ProtocolError("x", reason="packet"), RetryClass.ONCE_MORE),
+        *(
+            (errors.ProtocolError("x", reason=reason), RetryClass.FINAL)
+            for reason in ("version", "connack", "suback", "content_encoding", "direction")
+        ),
+        *(
+            (errors.ProtocolError("x", reason=reason), RetryClass.FINAL)
+            for reason in ("length", "publish", "interim")
+        ),
         (errors.ResponseTooLargeError("x", reason="body"), RetryClass.FINAL),
         (errors.UntrustedHubError("x", reason="y"), RetryClass.FINAL),
         (errors.ServerIdentityError("x", reason="expired"), RetryClass.FINAL),

@@ -76,8 +76,6 @@ ENTRY = [
             'truncate = "message"',
             "delay = 0.1",
             "drip = { bytes = 1, every = 0 }",
-            "duplicate = 1",
-            "oversize = 3000000",
         )
     ),
     Case(at("connect", "connack = 3"), transports=MQTT),
@@ -85,20 +83,17 @@ ENTRY = [
         Case(at("connect", f"connack = {code}"), error=aiodps.UnauthorizedError, transports=MQTT)
         for code in (4, 5)
     ),
-    Case(at("connect", "connack = 1"), transports=MQTT),
     Case(at("connect", "connack = 2"), error=aiodps.BadRequestError, transports=MQTT),
-    Case(at("subscribe", "suback = 128"), transports=MQTT),
     *(
-        Case(
-            at(operation, effect).replace("first = 1\n", ""),
-            error=aiodps.ProtocolError,
-            attempts=2,
-            transports=MQTT,
-        )
+        Case(at(operation, effect), error=aiodps.ProtocolError, transports=MQTT)
         for operation, effect in (
             ("connect", "connack = 1"),
+            ("connect", "connack = 7"),
+            ("connect", "duplicate = 1"),
             ("connect", "oversize = 3000000"),
             ("subscribe", "suback = 128"),
+            ("subscribe", "duplicate = 1"),
+            ("subscribe", "oversize = 3000000"),
         )
     ),
 ]

@@ -11,11 +11,12 @@ import pytest
 from tests.structure.source import FILES, PACKAGE, dotted, short, tree
 
 BOTTOM = {"errors", "models", "observe", "input_files", "key_text", "version"}
-BOTTOM |= {"fresh_files", "printable"}
+BOTTOM |= {"argument_types", "fresh_files", "printable"}
 MAY_IMPORT = {
     "models": set[str](),
     "version": set[str](),
     "key_text": set[str](),
+    "argument_types": {"errors"},
     "printable": set[str](),
     "fresh_files": set[str](),
     "errors": {"models", "key_text", "printable"},

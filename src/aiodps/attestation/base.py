@@ -99,3 +99,21 @@ class Attestation(Protocol):
         Raises:
             CredentialError: If the service would certainly refuse the credential.
         """
+
+
+def check_attestation(value: object) -> Attestation:
+    """Return an attestation, if it is one.
+
+    Raises:
+        ConfigurationError: If it is anything else, such as a path, or a class without its call.
+    """
+    methods = (getattr(value, name, None) for name in ("tls_identity", "authorization", "check"))
+    if not isinstance(value, type) and all(map(callable, methods)):
+        return value  # type: ignore[return-value]  # checked by its shape
+
+    what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    raise ConfigurationError(
+        f"the attestation cannot be {what}",
+        setting="attestation",
+        hint="give for example X509.from_files(certificate, private_key)",
+    )

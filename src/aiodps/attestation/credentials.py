@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias, final
 
-from aiodps.attestation.base import Attestation, TlsIdentity
+from aiodps.attestation.base import Attestation, TlsIdentity, check_attestation
 from aiodps.attestation.x509 import X509
 from aiodps.errors import CertificateError, ConfigurationError, UnauthorizedError
 from aiodps.models import Phase
@@ -45,10 +45,10 @@ class Credentials:
             clock: Returns the time in seconds since 1970.
 
         Raises:
-            ConfigurationError: If there is none.
+            ConfigurationError: If there is none, or one is not an attestation.
         """
         given = attestations if isinstance(attestations, Sequence) else [attestations]
-        self._left = list(enumerate(given))
+        self._left = list(enumerate(map(check_attestation, given)))
         self._clock = clock
         self._token: str | None = None
         self._valid_until = 0.0

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeAlias, TypeVar, final
 
+from aiodps.argument_types import check_callable, check_type
 from aiodps.attestation.base import NoCertificate
 from aiodps.errors import (
     ConfigurationError,
@@ -59,6 +60,8 @@ class SymmetricKey:
             SymmetricKeyError: If the key cannot be used; `reason` says why.
             ConfigurationError: If the registration id is not valid, or not one of both is given.
         """
+        check_type(key, str | None, "key")
+        check_callable(sign, "sign")
         held = sign if key is None else parse_key(key)
         both = key is not None and sign is not None
         del key
@@ -87,6 +90,7 @@ class SymmetricKey:
             SymmetricKeyError: If the group's key cannot be used; `reason` says why.
             ConfigurationError: If the registration id is not valid.
         """
+        check_type(group_key, str, "group_key")
         held = parse_key(group_key)
         del group_key
         return cls.member(checked(held), registration_id=registration_id)

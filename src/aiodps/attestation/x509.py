@@ -13,6 +13,7 @@ from typing import Any, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from aiodps.argument_types import check_type
 from aiodps.attestation.base import ClientCertificate, KeyType, OwnContext, TlsIdentity
 from aiodps.attestation.chain import (
     check_strength,
@@ -82,7 +83,9 @@ class X509:
             CertificateError: If the certificate cannot be used; `reason` says why.
             PrivateKeyError: If the key cannot be used; `reason` says why.
         """
-        password = hidden(password)
+        check_type(certificate, str | Path, "certificate")
+        check_type(private_key, str | Path | None, "private_key")
+        password = hidden(_checked(password))
         given = _read(certificate, "certificate file", CertificateError)
         key = None
         if private_key is not None and str(private_key) != str(certificate):
@@ -97,7 +100,9 @@ class X509:
         cls, *, certificate: bytes, private_key: bytes, password: Password = None
     ) -> Self:
         """Load PEM, DER or PKCS#12; the key never touches the disk on Linux. See `from_files`."""
-        password = hidden(password)
+        check_type(certificate, bytes, "certificate")
+        check_type(private_key, bytes, "private_key")
+        password = hidden(_checked(password))
         given = Given(certificate, Origin(what="certificate", kind=CertificateError))
         key = Given(private_key, Origin(what="private key", kind=PrivateKeyError))
         del private_key
@@ -115,7 +120,8 @@ class X509:
             CertificateError: If it is not a PKCS#12 bundle, or contains no certificate.
             PrivateKeyError: If the password is missing or wrong, or there is no key.
         """
-        password, what = hidden(password), "PKCS#12 bundle"
+        check_type(source, str | Path | bytes, "source")
+        password, what = hidden(_checked(password)), "PKCS#12 bundle"
         if isinstance(source, bytes):
             given = Given(source, Origin(what=what, kind=CertificateError))
         else:
@@ -138,6 +144,7 @@ class X509:
             ConfigurationError: If the context does not verify the server's certificate and host
                 name, or allows TLS versions before 1.2.
         """
+        check_type(context, ssl.SSLContext, "context")
         OwnContext(context).check()
         return cls((), "", b"", None, context)
 
@@ -246,6 +253,13 @@ class X509:
                 f"the certificate's CN is {name!a}, the registration id {registration_id!r}",
                 reason="certificate",
             )
+
+
+def _checked(password: Password) -> Password:
+    if not callable(password):
+        check_type(password, str | bytes | None, "password")
+
+    return password
 
 
 def _revive(certificates: list[bytes], *others: Any) -> X509:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -139,6 +140,9 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        # Its steps are shown, or left out on purpose: Python must not print them as warnings.
+        log = logging.getLogger("aiodps.registration")
+        log.handlers = log.handlers or [logging.NullHandler()]
         with self.exit_codes(as_json=ctx.params["as_json"]):
             try:
                 check_paths(ctx)

@@ -70,9 +70,9 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 @click.option(
     "--attempts",
     type=int,
-    default=5,
-    show_default=True,
-    help="Consecutive failures after which it gives up.",
+    metavar="N",
+    help="Consecutive failures after which it gives up. Default: none, but 5 if the name does not"
+    " exist or the port refuses connections.",
 )
 @click.option(
     "--hub-suffix", "hub_suffixes", multiple=True, metavar=".DOMAIN",
@@ -84,7 +84,7 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 def command(
     *,
     payload: str | None,
-    attempts: int,
+    attempts: int | None,
     as_json: bool,
     trace: bool,
     cert: str | None,

@@ -19,6 +19,7 @@ from aiodps.errors import (
     ProvisioningError,
     ResourceError,
     TlsProtocolError,
+    TransportError,
 )
 from aiodps.models import Phase
 from aiodps.network.server_identity import server_identity_error
@@ -68,6 +69,13 @@ _HINTS = {
 
 _OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
+_NO_SUCH_NAME = {
+    getattr(socket, name)
+    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
+    if hasattr(socket, name)
+}
+"""The look-up was answered: there is no such name, or no address. EAI_AGAIN: it was not."""
+
 _GONE = {errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN}
 
 
@@ -101,7 +109,10 @@ def _translate(
         case ssl.SSLError():
             return _tls(exc)
         case socket.gaierror():
-            return DnsError(f"the name {host!r} was not found ({exc.strerror})")
+            return _persistent(
+                DnsError(f"the name {host!r} was not found ({exc.strerror})"),
+                on=exc.errno in _NO_SUCH_NAME,
+            )
         case _:
             return _system(exc, phase, host)
 
@@ -146,6 +157,13 @@ def _closed(phase: Phase) -> ConnectionLostError:
     return ConnectionLostError("the server closed the connection")
 
 
+def _persistent(error: TransportError, *, on: bool) -> TransportError:
+    if on:
+        error.persistent = True
+
+    return error
+
+
 def _system(exc: OSError, phase: Phase, host: str) -> ProvisioningError:
     reported = exc.strerror or type(exc).__name__
     if exc.errno in _OUT_OF_RESOURCES:
@@ -153,7 +171,10 @@ def _system(exc: OSError, phase: Phase, host: str) -> ProvisioningError:
 
     # The reset of a connection just accepted may be noticed while still connecting.
     if phase in {Phase.DNS, Phase.TCP} and exc.errno not in _GONE:
-        return ConnectError(f"cannot connect to {host!r}: {reported}")
+        return _persistent(
+            ConnectError(f"cannot connect to {host!r}: {reported}"),
+            on=exc.errno == errno.ECONNREFUSED,
+        )
 
     if phase is Phase.TLS and exc.errno in _GONE:
         return _closed(phase)

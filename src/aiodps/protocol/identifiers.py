@@ -11,6 +11,7 @@ from aiodps.key_text import shown
 _ID_SCOPE = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", re.ASCII)
 _NOT_IN_REGISTRATION_ID = re.compile(r"[^A-Za-z0-9._:-]", re.ASCII)
+_API_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:-preview)?", re.ASCII)
 _HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
 
@@ -93,6 +94,22 @@ def check_port(port: object) -> int:
         f"the port {shown(port)} is not an integer from 1 to 65535",
         setting="port",
         hint="the service listens on 443 for rest and on 8883 for mqtt",
+    )
+
+
+def check_api_version(api_version: object) -> str:
+    """Return the api-version if it is a date as Azure writes it, like `2021-10-01-preview`.
+
+    Raises:
+        ConfigurationError: If it is not.
+    """
+    if isinstance(api_version, str) and _API_VERSION.fullmatch(api_version):
+        return api_version
+
+    raise ConfigurationError(
+        f"the api-version {shown(api_version)} is not a date like 2021-10-01",
+        setting="api_version",
+        hint="omit it to use the version that this client was made for",
     )
 
 

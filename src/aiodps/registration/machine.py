@@ -207,7 +207,7 @@ class Registration:
         if retry_class is RetryClass.REAUTHENTICATE and isinstance(error, UnauthorizedError):
             return self._reauthenticate(error, now)
 
-        if retry_class is RetryClass.FINAL or self._is_exhausted(error, retry_class):
+        if retry_class is RetryClass.FINAL or self._is_exhausted(retry_class):
             return self._fail(error, now)
 
         return self._wait_to_retry(error, now)
@@ -221,13 +221,17 @@ class Registration:
         self.state = State.REAUTHENTICATING
         return Reauthenticate(refusal, self._last_start)
 
-    def _is_exhausted(self, error: ProvisioningError, retry_class: RetryClass) -> bool:
-        repeated = self._failures > 0 and type(self._last_error) is type(error)
-        if retry_class is RetryClass.ONCE_MORE and repeated:
+    def _is_exhausted(self, retry_class: RetryClass) -> bool:
+        last, policy = self._last_error if self._failures else None, self.params.retry
+        once_more = last is not None and classify(last) is RetryClass.ONCE_MORE
+        if once_more and retry_class is RetryClass.ONCE_MORE:
             return True
 
-        limit = self.params.retry.max_failures
-        return limit is not None and self._failures + 1 >= limit
+        limits = [policy.max_failures]
+        if retry_class is RetryClass.PERSISTENT:
+            limits.append(policy.max_unreachable)
+
+        return any(limit is not None and self._failures + 1 >= limit for limit in limits)
 
     def _wait_to_retry(self, error: ProvisioningError, now: float) -> Action:
         self._locate(error, now)

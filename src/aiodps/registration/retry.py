@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import math
 from dataclasses import dataclass
 
 from aiodps.errors import (
@@ -26,25 +25,30 @@ class RetryClass(enum.Enum):
     """Never: the result would be the same."""
     ONCE_MORE = "once more"
     """Once: the response may have been damaged in transit."""
+    PERSISTENT = "persistent"
+    """A few times (`RetryPolicy.max_unreachable`): the cause seldom passes."""
     TRANSIENT = "transient"
     """Until the deadline: the cause is temporary."""
     REAUTHENTICATE = "reauthenticate"
     """If the device can authenticate in another way: with a new token or another credential."""
 
 
-_MAYBE_DAMAGED = frozenset({"utf8", "json", "empty", "content_type"})
+_MAYBE_DAMAGED = frozenset({"utf8", "json", "empty", "content_type", "framing", "packet"})
+"""Reasons of a `ProtocolError` for which a gateway in between may be the cause; every other one is
+an answer: it would be the same again, and after a register request cost another one."""
+_DAMAGED = (ProtocolError, MalformedResponseError)
 
 
 def classify(error: ProvisioningError) -> RetryClass:
     """Return how an error is retried; the only place that decides this."""
     match error:
+        case TransportError(persistent=True):
+            return RetryClass.PERSISTENT
         case TransportError() | ThrottledError() | ServiceUnavailableError():
             return RetryClass.TRANSIENT
         case UnauthorizedError():
             return RetryClass.REAUTHENTICATE
-        case MalformedResponseError(reason=reason):
-            return RetryClass.ONCE_MORE if reason in _MAYBE_DAMAGED else RetryClass.FINAL
-        case _ if type(error) is ProtocolError:
+        case ProtocolError(reason=reason) if type(error) in _DAMAGED and reason in _MAYBE_DAMAGED:
             return RetryClass.ONCE_MORE
         case _:
             return RetryClass.FINAL
@@ -61,6 +65,9 @@ class RetryPolicy:
 
     max_failures: int | None = None
     """Consecutive failures before giving up; None to retry until the deadline."""
+    max_unreachable: int | None = 5
+    """Consecutive failures before giving up if the endpoint's name does not exist or its port
+    refuses connections; None to retry until the deadline."""
     base: float = 1.0
     """Maximum of the first back-off; doubled with each consecutive failure."""
     cap: float = 100.0
@@ -84,9 +91,10 @@ class RetryPolicy:
         if self.cap < self.base:
             raise _invalid("cap", f"is {self.cap!r}, which is less than base")
 
-        failures = self.max_failures
-        if failures is not None and (type(failures) is not int or failures < 1):
-            raise _invalid("max_failures", f"is {failures!r}, not a whole number of at least 1")
+        for name in ("max_failures", "max_unreachable"):
+            failures = getattr(self, name)
+            if failures is not None and (type(failures) is not int or failures < 1):
+                raise _invalid(name, f"is {failures!r}, not a whole number of at least 1")
 
     def poll_delay(self, retry_after: float | None) -> float:
         """Return how long to wait before the next status query, if nothing failed."""
@@ -114,13 +122,15 @@ class RetryPolicy:
 
 
 _MAX_SPREAD = 5.0
+_MAX_DURATION = 1e9
+"""Seconds; more than any timeout."""
 
 
 def _is_duration(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
 
-    return math.isfinite(value) and value >= 0
+    return 0 <= value <= _MAX_DURATION
 
 
 def _invalid(name: str, fault: str) -> ConfigurationError:

@@ -16,7 +16,7 @@ from aiodps.errors import (
 from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.observe import StepKind
-from aiodps.protocol.identifiers import check_port
+from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, user_name
 from aiodps.transports.base import Target
@@ -45,6 +45,7 @@ class MQTT:
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` if a setting is not valid."""
         check_port(self.port)
+        check_api_version(self.api_version)
         if type(self.keep_alive) is not int or not 0 <= self.keep_alive < 2**16:
             raise ConfigurationError(
                 f"the keep-alive {self.keep_alive!r} is not an integer from 0 to 65535",
@@ -89,6 +90,7 @@ class MqttTransport:
 
         # Before the connection, because a key in an HSM may be slow; not kept in a local, which a
         # traceback could show.
+        self._target.report.phase = Phase.CONFIGURATION
         await self._target.authorization()
         connection = await dial(self._target.at_port(self._settings.port))
         try:

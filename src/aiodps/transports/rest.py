@@ -14,7 +14,7 @@ from aiodps.errors import ConfigurationError, ConnectionLostError
 from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.observe import StepKind
-from aiodps.protocol.identifiers import check_port
+from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.masking import masked_body, masked_headers
 from aiodps.protocol.messages import Register, Request, Response
 from aiodps.protocol.rest import API_VERSION, build_request, parse_response
@@ -41,6 +41,7 @@ class REST:
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` if a setting is not valid."""
         check_port(self.port)
+        check_api_version(self.api_version)
         if not isinstance(self.http_transport, httpx.AsyncBaseTransport | None):
             raise ConfigurationError(
                 f"a {type(self.http_transport).__name__} is not an httpx.AsyncBaseTransport",

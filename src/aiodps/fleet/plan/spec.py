@@ -201,7 +201,9 @@ class RunOptions:
         """Return a client whose jitter comes from the seed."""
         return ProvisioningClient.from_settings(
             self.settings.replace(transport=transport),
-            retry=RetryPolicy(min_poll_interval=self.min_poll_interval),
+            # A gateway that restarts refuses connections for a while, and a fleet is patient.
+            retry=RetryPolicy(min_poll_interval=self.min_poll_interval, max_unreachable=None),
+            loud=False,
             seed=self.seed,
         )
 
