@@ -56,6 +56,17 @@ def test_rows_without_a_figure(capsys: pytest.CaptureFixture[str]) -> None:
     assert "own wait between polls, mean" in text
 
 
+def test_a_long_reason_is_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    """Thresholds keep their names beside it, in eighty columns."""
+    row = {"of": "mqtt", "value": 1, "limit": 1, "unit": "", "passed": False, "reason": None}
+    limited = {**row, "threshold": "limited", "reason": "the event loop was late " * 9}
+    named = {**row, "threshold": "register_requests>=1"}
+    show_evaluation({**summarize([], FACTS), "thresholds": [named, limited]})
+    lines = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+
+    assert "register_requests>=1 mqtt 1 missed" in lines
+
+
 def test_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """A run of which nothing is known has a table without columns."""
     show_summary(summarize([], FACTS))

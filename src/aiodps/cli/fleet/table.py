@@ -61,6 +61,7 @@ def show_evaluation(summary: Summary) -> None:
         return
 
     table = _table("threshold", "of", "value", "result")
+    table.columns[-1].no_wrap = False  # reasons may be long
     for result in summary["thresholds"]:
         value = units.BY_UNIT[result["unit"]](result["value"])
         outcome = Text("passed", "green") if result["passed"] else Text("missed", "bold red")
