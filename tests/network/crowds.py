@@ -86,3 +86,9 @@ async def all_done(model: Model, count: int, peer: Callable[[], Awaitable[None]]
 
     assert len(model.done) == count
     return anyio.current_time() - began
+
+
+async def say_nothing(limiter: HandshakeLimiter) -> None:
+    """Shake hands with a server that is silent."""
+    async with limiter.slot() as slot:
+        await slot.wait(anyio.sleep_forever)

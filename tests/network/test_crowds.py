@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from tests.network.crowds import InOrder, Model, SomeAtOnce, after, all_done, settled
+from tests.network.crowds import InOrder, Model, SomeAtOnce, after, all_done, say_nothing, settled
 from tests.virtual_time import elapse, on_virtual_asyncio
 
 from aiodps.network.dial import TLS_TIMEOUT
@@ -24,10 +24,10 @@ HEALTHY = 50
 @pytest.mark.parametrize("port", [443, 8883], ids=["same endpoint", "other endpoint"])
 async def test_fifty_behind_five_thousand_that_are_silent(port: int) -> None:
     """At the same endpoint they wait as long as 5,000 take to be let go, at another not at all."""
-    silent, healthy = Model(limiter_for("dps.test", 443)), Model(limiter_for("dps.test", port))
+    silent, healthy = limiter_for("dps.test", 443), Model(limiter_for("dps.test", port))
     async with anyio.create_task_group() as tasks:
         for _ in range(SILENT):
-            tasks.start_soon(silent.handshake, anyio.sleep_forever)
+            tasks.start_soon(say_nothing, silent)
 
         await settled()
         waited = await all_done(healthy, HEALTHY, after(0.1))
