@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import anyio
@@ -13,7 +14,7 @@ from tests.fleet.fleets import NEVER, awaited, given, options, release, with_add
 
 from aiodps.emulator.protocol.messages import Operation
 from aiodps.errors import ConfigurationError, JournalError, UsageError
-from aiodps.fleet import Burst, Fleet, Outcome
+from aiodps.fleet import Burst, Evaluation, Fleet, Outcome
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
@@ -34,6 +35,7 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
                 folder=tmp_path / "run",
                 devices=devices,
                 options=with_address(dps, tmp_path, transports=(transport,), arrivals=Burst()),
+                evaluation=Evaluation(fail_if="errors>0"),
             ) as fleet:
                 assert fleet.progress.total == 8
                 results = await fleet.run()
@@ -48,6 +50,11 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
     assert [one.outcome for one in results.samples] == [Outcome.ASSIGNED] * 8
     assert results.complete
     assert dps.counts.register_requests == {device.registration_id: 1 for device in devices}
+    thresholds = json.loads((tmp_path / "run" / "summary.json").read_text())["thresholds"]
+    assert [(one["threshold"], one["passed"]) for one in thresholds[:2]] == [
+        ("errors>0", True),
+        ("unfinished>0", True),
+    ]
     with (tmp_path / "run" / "assignments.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 9
 

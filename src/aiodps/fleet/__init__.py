@@ -7,6 +7,7 @@ from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.measure.sample import Outcome, Sample, read_samples, write_samples
 from aiodps.fleet.plan.arrivals import Burst, Closed, Open, Stage, Staged
 from aiodps.fleet.plan.devices import Device
+from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.plan.manifest_devices import Issuer, ManifestDevices
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results
@@ -18,6 +19,7 @@ __all__ = [
     "Closed",
     "Device",
     "EmulatorOptions",
+    "Evaluation",
     "Fleet",
     "Issuer",
     "ManifestDevices",

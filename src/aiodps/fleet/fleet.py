@@ -13,6 +13,7 @@ from anyio import to_thread
 from aiodps.errors import ConfigurationError, UsageError
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.devices import Device, DeviceSource, InMemoryDevices
+from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.plan.run_file import NAME, RunFile
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec
 from aiodps.fleet.report.journals import ShardJournal
@@ -38,6 +39,7 @@ class Fleet:
         devices: Sequence[Device] | DeviceSource,
         options: RunOptions,
         retry_failed: bool = False,
+        evaluation: Evaluation | None = None,
     ) -> None:
         """Set up; nothing is read, written or sent yet.
 
@@ -46,6 +48,8 @@ class Fleet:
             devices: The devices, or the source that loads them.
             options: The service, and how devices arrive at it.
             retry_failed: Whether failed devices are tried once more.
+            evaluation: Thresholds and window of a new run; None for neither. A run that is
+                resumed has its own. `abort_on_fail` is for `aiodps fleet` only.
 
         Raises:
             ConfigurationError: If the options ask for an emulator, or for more than one shard.
@@ -63,6 +67,7 @@ class Fleet:
         )
         self._options = options
         self._retry_failed = retry_failed
+        self._evaluation = Evaluation() if evaluation is None else evaluation
         self._session: Session | None = None
         self._resources = ExitStack()
 
@@ -141,6 +146,7 @@ class Fleet:
             options=spec.options,
             source=self._source,
             command="aiodps.fleet.Fleet",
+            evaluation=self._evaluation,
         )
         run.write(self._folder)
         return run

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.fleet.ci.test_junit import RESULTS
 from tests.fleet.report.test_summary import FACTS
 from tests.fleet.runs import COMMAND, NASTY, run_folder
 from tests.fleet.samples import sample
@@ -144,3 +145,23 @@ def test_one_run_or_two_sides(tmp_path: Path, count: int) -> None:
     """A report is on one run or on two sides."""
     with pytest.raises(ValueError, match="one run, or about two sides"):
         render([read_run(run_folder(tmp_path))] * count)
+
+
+def test_thresholds_window_and_calibration(tmp_path: Path) -> None:
+    """Each threshold with its value and result; what the figures are of, and how exact."""
+    run = read_run(run_folder(tmp_path))
+    more = {
+        "thresholds": RESULTS,
+        "window": {"from": 1.0, "to": 1.5, "warm_up": 40, "cool_down": 18, "failed": 2},
+        "calibration": {"sentences": ["The harness adds 7 ms."]},
+    }
+    page = render([Run(name="a", summary={**run.summary, **more}, samples=run.samples)])
+    found = dict(FIGURE.findall(page))
+
+    assert (found["thresholds/0/value"], found["thresholds/1/value"]) == ("1.50 s", "1.20 %")
+    assert page.count('class="good">passed<') == 1
+    assert page.count('class="bad">missed') == 2
+    assert "late &lt;by&gt;" in page
+    assert "Figures of 1.00 s to 1.50 s: 40 devices of the warm-up and 18" in page
+    assert "The harness adds 7 ms." in page
+    assert "Thresholds" not in render([run])
