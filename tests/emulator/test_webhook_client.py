@@ -237,5 +237,5 @@ def test_a_ca_that_is_none(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_bytes(b"")
     for path in (empty, tmp_path / "gone.pem"):
-        with pytest.raises(ConfigurationError, match="holds no CA certificates"):
+        with pytest.raises(ConfigurationError, match=r"is empty|cannot be read"):
             Webhooks(instance().registrar, clock=lambda: NOW, ca=path)

@@ -20,7 +20,9 @@ from aiodps.emulator.service.registrations.custom_allocation import (
     WebhookReply,
 )
 from aiodps.emulator.service.registrations.register import Registrar
-from aiodps.errors import ConfigurationError
+from aiodps.input_files.certificates import certificate_ders
+from aiodps.input_files.origin import Origin
+from aiodps.input_files.reading import read
 
 if TYPE_CHECKING:
     import httpx
@@ -39,7 +41,7 @@ class Webhooks:
     Args:
         registrar: Source of the calls, and receiver of their results.
         clock: Returns the time in seconds since 1970.
-        ca: PEM file with the CAs to trust; None for the system's.
+        ca: File with the CAs to trust; None for the system's.
         seconds: Time for a whole call.
 
     Raises:
@@ -121,11 +123,13 @@ async def _post(client: httpx.AsyncClient, call: WebhookCall) -> WebhookReply:
 
 
 def _trust(ca: str | Path) -> ssl.SSLContext:
+    origin = Origin.file(ca, what="CA file", kind="webhook_ca")
+    ders = certificate_ders(read(origin), origin)
     try:
-        return ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(
-            f"{str(ca)!r} holds no CA certificates: {exc.strerror or exc}",
-            setting="webhook_ca",
-            hint="give a file with CA certificates in PEM",
+        return ssl.create_default_context(cadata=b"".join(ders))
+    except ssl.SSLError as exc:
+        raise origin.error(
+            "contains a certificate that OpenSSL cannot read",
+            reason="not_pem",
+            hint="`aiodps certs show FILE` shows what a file contains",
         ) from exc

@@ -21,7 +21,8 @@ class Format:
     name: str
     """With its article: "a public key"."""
     advice: str
-    """What to do with it; `{file}` stands for the file, `{new}` for one to be made."""
+    """What to do with it. `{file}` stands for the file, `{new}` for one to be made in PEM,
+    `{copy}` for one of the same kind, `{stem}` for the name without what follows its last dot."""
     reason: str = "not_pem"
     """The reason of errors about it."""
 
@@ -291,7 +292,7 @@ def unexpected(data: bytes, origin: Origin, *, wanted: str) -> ProvisioningError
 def advice(text: str, origin: Origin) -> str:
     """Fill a format's advice with the names of the file and of a new one."""
     if origin.shown_path is None:
-        return text.format(file="FILE", new="NEW.pem", stem="NEW")
+        return text.format(file="FILE", new="NEW.pem", stem="NEW", copy="NEW")
 
     path = Path(origin.shown_path)
     new = path.with_suffix(".pem")
@@ -302,4 +303,5 @@ def advice(text: str, origin: Origin) -> str:
         file=shlex.quote(str(path)),
         new=shlex.quote(str(new)),
         stem=shlex.quote(str(path.with_suffix(""))),
+        copy=shlex.quote(str(path.with_name(f"{path.stem}_new{path.suffix}"))),
     )

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from aiodps.input_files.formats import in_bytes, recognize
+from aiodps.input_files.formats import advice, in_bytes, recognize
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
 
@@ -17,6 +17,10 @@ MAX_DEPTH: Final = 64
 MAX_PASSWORD: Final = 1023
 """Maximum length of a password in bytes; OpenSSL's limit for private keys."""
 
+_CONVERT: Final = (
+    "save it as UTF-8 (in a spreadsheet: CSV UTF-8), or convert it:"
+    " iconv -f ENCODING -t UTF-8 {file} > {copy}"
+)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -36,7 +40,7 @@ def decode(data: bytes, origin: Origin) -> str:
         raise origin.error(
             held if found else f"{held} {column} (byte 0x{data[exc.start]:02x})",
             reason="utf8",
-            hint="save it as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW",
+            hint=advice(_CONVERT.replace("ENCODING", "WINDOWS-1252"), origin),
         ) from None
 
 
@@ -47,7 +51,7 @@ def without_bom(data: bytes, origin: Origin) -> bytes:
         raise origin.error(
             f"is encoded in {encoding}",
             reason="utf16",
-            hint=f"save it as UTF-8, or convert it: iconv -f {encoding} -t UTF-8 FILE > NEW",
+            hint=advice(_CONVERT.replace("ENCODING", encoding), origin),
         )
 
     return data.removeprefix(_BOM)
@@ -66,7 +70,9 @@ def parse_json(text: str, origin: Origin, *, first_line: int = 1) -> Any:
     except ValueError as exc:
         fault = f"is not usable JSON: {exc}"
 
-    raise origin.error(fault if text.strip() else "is empty", reason="json", hint=_json_hint(text))
+    raise origin.error(
+        fault if text.strip() else "is empty", reason="json", hint=advice(_json_hint(text), origin)
+    )
 
 
 def loads(text: str) -> Any:
@@ -106,9 +112,9 @@ def _json_hint(text: str) -> str:
 
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and all(line.lstrip().startswith("{") for line in lines):
-        return "it looks like JSON Lines; a list of them: jq -s . FILE > NEW"
+        return "it looks like JSON Lines; make a list of them: jq -s . {file} > {copy}"
 
-    return "correct it there, or check it: python -m json.tool FILE"
+    return "correct it there"
 
 
 def json_lines(text: str) -> Iterator[tuple[int, str]]:
