@@ -14,10 +14,11 @@ import anyio
 from tests.certificates import other_root, root
 from tests.emulated import QUICK, attestation
 
-from aiodps import ProvisioningClient, RetryPolicy, SymmetricKey
+from aiodps import ProvisioningClient, RetryPolicy, SymmetricKey, Tpm, errors
 from aiodps.attestation.base import Attestation
 from aiodps.pki import Credential
 from aiodps.testing import RunningEmulator
+from aiodps.tpm.software import SoftwareTpm
 
 Way: TypeAlias = Literal["individual", "group"]
 
@@ -44,6 +45,10 @@ class Kind:
     codes: dict[str, int] = field(default_factory=lambda: {"rest": 401002, "mqtt": 401002})
     """The error code of a refusal, by transport; one that is missing is not supported."""
     ways: tuple[Way, ...] = ("individual", "group")
+    unknown: tuple[type[errors.ServiceError], int] | None = None
+    """Class and code for a device that nobody has enrolled; None for those of a wrong one."""
+    registers: int = 1
+    """Register requests of a device that is let in."""
 
 
 def _x509(name: str, way: Way) -> Made:
@@ -114,11 +119,28 @@ def _hsm(name: str, way: Way) -> Made:
     )
 
 
+def _tpm(name: str, _: Way) -> Made:
+    tpm = SoftwareTpm()
+    keys = {"endorsementKey": base64.b64encode(tpm.endorsement_key).decode()}
+    return Made(
+        mechanism={"type": "tpm", "tpm": keys},
+        right=Tpm(tpm, registration_id=name),
+        wrong=Tpm(SoftwareTpm(), registration_id=name),
+    )
+
+
 KEY_CODES: Final = {"rest": 401002, "mqtt": 401000}
 KINDS: Final = {
     "X.509": Kind(make=_x509),
     "symmetric key": Kind(make=_symmetric_key, codes=KEY_CODES),
     "key in an HSM": Kind(make=_hsm, codes=KEY_CODES),
+    "TPM": Kind(
+        make=_tpm,
+        codes={"rest": 401002},
+        ways=("individual",),
+        unknown=(errors.NotFoundError, 404201),
+        registers=2,
+    ),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.symmetric_key import SymmetricKey
+from aiodps.attestation.tpm import Tpm, TpmDevice
 from aiodps.attestation.x509 import X509
 from aiodps.client import ProvisioningClient, provision
 from aiodps.errors import (
@@ -37,6 +38,7 @@ from aiodps.errors import (
     ThrottledError,
     TlsError,
     TlsProtocolError,
+    TpmError,
     TransportError,
     TransportTimeoutError,
     UnauthorizedError,
@@ -104,6 +106,9 @@ __all__ = [
     "ThrottledError",
     "TlsError",
     "TlsProtocolError",
+    "Tpm",
+    "TpmDevice",
+    "TpmError",
     "TransportError",
     "TransportTimeoutError",
     "Trust",

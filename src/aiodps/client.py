@@ -174,6 +174,7 @@ class ProvisioningClient:
                 _add_remarks(error, credentials.remarks)
                 raise
 
+            await credentials.assigned(assignment)
             return dataclasses.replace(assignment, credential=credentials.index)
 
     def _target(self, name: str, attestation: Attestation, report: Reporter) -> Target:

@@ -7,6 +7,7 @@
     │   ├── CertificateError                the certificate or its chain
     │   ├── PrivateKeyError                 the private key or its password
     │   ├── SymmetricKeyError               the symmetric key, or the function that signs
+    │   ├── TpmError                        the TPM, or what it does with a challenge
     │   └── IdentityMismatchError           two different registration ids in one registration
     ├── TransportError                      no response; retried
     │   ├── DnsError                        the endpoint's name was not found
@@ -190,6 +191,12 @@ class SymmetricKeyError(CredentialError):
     default_hint = "copy the primary key of the device's enrollment from the portal, as it is"
 
 
+class TpmError(CredentialError):
+    """The TPM cannot be used: "keys", "activation" (it refused a challenge), "sign"."""
+
+    default_hint = "check that the enrollment has this TPM's endorsement key"
+
+
 class IdentityMismatchError(CredentialError):
     """Two different registration ids in one registration.
 
@@ -338,14 +345,9 @@ class ServiceError(ProvisioningError):
 
     def __str__(self) -> str:
         """Return one line, with the service's codes."""
-        codes = [f"status {self.status_code}"]
-        if self.error_code is not None:
-            codes.append(f"error {self.error_code}")
-
-        if self.tracking_id:
-            codes.append(f"tracking id {self.tracking_id}")
-
-        return f"{super().__str__()} [{', '.join(codes)}]"
+        error = "" if self.error_code is None else f", error {self.error_code}"
+        tracking = f", tracking id {self.tracking_id}" if self.tracking_id else ""
+        return f"{super().__str__()} [status {self.status_code}{error}{tracking}]"
 
 
 class BadRequestError(ServiceError):
@@ -357,12 +359,11 @@ class BadRequestError(ServiceError):
 class UnauthorizedError(ServiceError):
     """The service does not accept the device's identity (401, CONNACK 4 and 5)."""
 
-    default_hint = (
-        "check the enrollment and the id scope, that the CA is verified, and that the device "
-        "sends its intermediates"
-    )
+    default_hint = "check enrollment, id scope, the CA's verification, and the chain that is sent"
     service_time: float | None = None
     """Time at the service when it refused, in seconds since 1970, or None if it did not say."""
+    challenge: bytes | None = None
+    """The challenge for a TPM, or None."""
 
 
 class ForbiddenError(ServiceError):

@@ -94,8 +94,11 @@ def test_the_figures_are_those_of_the_summary(browser: Chrome, folder: Path) -> 
     for cell in cells:
         path = cell.get_attribute("data-figure") or ""
         expected = summarized(summary, path)
-        figure = said(str(cell.get_property("textContent")))
+        text = str(cell.get_property("textContent"))
+        if text.startswith("max of "):  # a percentile that so few values do not carry
+            continue
 
+        figure = said(text)
         assert figure == (expected and pytest.approx(expected, rel=0.006, abs=0.000_006)), path
 
 
@@ -127,4 +130,5 @@ def test_two_runs(browser: Chrome, folder: Path, tmp_path: Path) -> None:
     show(browser, tmp_path / "both.html")
 
     assert browser.find_element(By.TAG_NAME, "h1").text == "a vs. b"
-    assert "limited by its generator" in browser.find_element(By.CSS_SELECTOR, ".caution").text
+    told = [each.text for each in browser.find_elements(By.CSS_SELECTOR, ".caution")]
+    assert any("limited by its generator" in each for each in told)

@@ -24,7 +24,7 @@ def tpm() -> SoftwareTpm:
 
 async def challenged(tpm: SoftwareTpm, key: bytes = KEY) -> bytes:
     """Make a challenge for a TPM."""
-    return challenge(await tpm.endorsement_key(), await tpm.storage_root_key(), key=key)
+    return challenge(tpm.endorsement_key, tpm.storage_root_key, key=key)
 
 
 def sizes(blob: bytes) -> Iterator[int]:
@@ -41,10 +41,10 @@ async def test_the_layout_is_that_of_the_service(tpm: SoftwareTpm) -> None:
     assert list(sizes(blob))[:5] == [52, 256, 142, 256, 48]
     assert Challenge.read(blob).area[:16].hex() == "0008000b00040440000000" + "05000b0020"
     assert bytes(Challenge.read(blob)) == blob
-    assert (await tpm.endorsement_key())[:12].hex() == "013a0001000b000300b20020"
-    assert (await tpm.storage_root_key())[:12].hex() == "011a0001000b000304720000"
-    assert len(await tpm.endorsement_key()) == 316
-    assert len(await tpm.storage_root_key()) == 284
+    assert tpm.endorsement_key[:12].hex() == "013a0001000b000300b20020"
+    assert tpm.storage_root_key[:12].hex() == "011a0001000b000304720000"
+    assert len(tpm.endorsement_key) == 316
+    assert len(tpm.storage_root_key) == 284
 
 
 async def test_it_signs_with_the_key_of_the_latest_challenge(tpm: SoftwareTpm) -> None:
@@ -79,8 +79,8 @@ async def test_a_challenge_of_another_tpm_is_refused(tpm: SoftwareTpm) -> None:
     """Both keys must be in the same TPM."""
     other = SoftwareTpm()
     for keys in (
-        (await other.endorsement_key(), await tpm.storage_root_key()),
-        (await tpm.endorsement_key(), await other.storage_root_key()),
+        (other.endorsement_key, tpm.storage_root_key),
+        (tpm.endorsement_key, other.storage_root_key),
     ):
         with pytest.raises(StructureError):
             await tpm.activate(challenge(*keys, key=KEY))

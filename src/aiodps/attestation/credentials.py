@@ -13,9 +13,12 @@ from datetime import UTC, datetime
 from typing import TypeAlias, final
 
 from aiodps.attestation.base import Attestation, TlsIdentity, check_attestation
+from aiodps.attestation.tpm import Tpm
 from aiodps.attestation.x509 import X509
 from aiodps.errors import CertificateError, ConfigurationError, UnauthorizedError
-from aiodps.models import Phase
+from aiodps.models import Assignment, Phase
+from aiodps.protocol.messages import TpmKeys
+from aiodps.protocol.payloads import hub_challenge
 
 CLOCK_SKEW = 300
 """Seconds by which two clocks may differ without being the cause of a refusal."""
@@ -23,6 +26,9 @@ CLOCK_SKEW = 300
 CREDENTIAL_REFUSED = frozenset({401000, 401002})
 """Error codes of refused tokens and certificates, as seen on the live service."""
 
+
+_MAX_CHALLENGES = 2
+"""Of a registration: the service may have forgotten the first one, by a restart."""
 
 Attestations: TypeAlias = Attestation | Sequence[Attestation]
 """One credential, or several in the order in which they are tried."""
@@ -53,6 +59,7 @@ class Credentials:
         self._token: str | None = None
         self._valid_until = 0.0
         self._offset = 0.0
+        self._challenges = 0
         if not self._left:
             raise ConfigurationError(
                 "no credential was given",
@@ -88,8 +95,24 @@ class Credentials:
         """Return what the device may present, with each credential that is left."""
         return [each.tls_identity() for _, each in self._left]
 
+    @property
+    def has_tpm(self) -> bool:
+        """Whether one of the credentials that are left is a TPM."""
+        return any(isinstance(each, Tpm) for _, each in self._left)
+
+    @property
+    def tpm_keys(self) -> TpmKeys | None:
+        """The public keys of the current credential, if it is a TPM, for a register request."""
+        return self._current.tpm_keys if isinstance(self._current, Tpm) else None
+
     async def authorization(self, audience: str, *, expires: int) -> str | None:
-        """Return the token if it is valid for five more minutes, otherwise a new one."""
+        """Return the token if it is valid for five more minutes, otherwise a new one.
+
+        A TPM has none until it is challenged, whatever key an earlier challenge left in it.
+        """
+        if isinstance(self._current, Tpm) and not self._challenges:
+            return None
+
         if self._token is None or self._now() + CLOCK_SKEW > self._valid_until:
             valid_until = expires + int(self._offset)
             self._token = await self._current.authorization(audience, expires=valid_until)
@@ -127,6 +150,9 @@ class Credentials:
         Raises:
             UnauthorizedError: The refusal itself, if there is none; its hint says more.
         """
+        if isinstance(self._current, Tpm) and await self._meet_challenge(self._current, refusal):
+            return "the key of a challenge for the TPM"
+
         if not is_credential_refused(refusal):
             raise refusal
 
@@ -142,7 +168,27 @@ class Credentials:
 
         del self._left[0]
         self._token = None
+        self._challenges = 0
         return f"credential {self.index + 1}"
+
+    async def assigned(self, assignment: Assignment) -> None:
+        """Have a TPM import the device's key for its hub, if there is one.
+
+        Raises:
+            TpmError: "activation", if it refused; the device is assigned all the same.
+        """
+        challenge = hub_challenge(assignment.raw)
+        if isinstance(self._current, Tpm) and challenge is not None:
+            await self._current.activate(challenge)
+
+    async def _meet_challenge(self, tpm: Tpm, refusal: UnauthorizedError) -> bool:
+        if refusal.challenge is None or self._challenges == _MAX_CHALLENGES:
+            return False
+
+        await tpm.activate(refusal.challenge)
+        self._challenges += 1
+        self._token = None
+        return True
 
     def _is_clock_to_blame(self, refusal: UnauthorizedError) -> bool:
         offset = self._offset_to(refusal.service_time)

@@ -9,6 +9,14 @@ from aiodps.models import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
+class TpmKeys:
+    """The public keys of a TPM, each a `TPM2B_PUBLIC` with its size."""
+
+    endorsement_key: bytes
+    storage_root_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Register:
     """A register request. It is billed and rate-limited, so it is sent as rarely as possible."""
 

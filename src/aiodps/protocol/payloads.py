@@ -6,11 +6,12 @@ kept, as are unknown values of extensible enumerations.
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeGuard
 
@@ -24,6 +25,7 @@ from aiodps.errors import (
 from aiodps.models import Assignment, Json, JsonObject, RegistrationStatus, Substatus
 from aiodps.printable import printable
 from aiodps.protocol.limits import MAX_JSON_DEPTH, MAX_REQUEST_PAYLOAD
+from aiodps.protocol.messages import TpmKeys
 from aiodps.protocol.strict_json import malformed, read_object
 
 AZURE_HUB_SUFFIXES = (
@@ -59,13 +61,21 @@ class ErrorDetails:
 
     error_code: int | None = None
     message: str | None = None
+    challenge: bytes | None = field(default=None, repr=False)
+    """For a TPM (`authenticationKey`)."""
     tracking_id: str | None = None
     timestamp: str | None = None
 
 
-def registration_body(registration_id: str, payload: JsonObject | None) -> bytes:
+def registration_body(
+    registration_id: str, payload: JsonObject | None, *, tpm: TpmKeys | None = None
+) -> bytes:
     """Build the body of a register request (`DeviceRegistration`)."""
     body: dict[str, Json] = {"registrationId": registration_id}
+    if tpm is not None:
+        keys = {"endorsementKey": tpm.endorsement_key, "storageRootKey": tpm.storage_root_key}
+        body["tpm"] = {name: base64.b64encode(key).decode() for name, key in keys.items()}
+
     if payload is not None:
         body["payload"] = payload
 
@@ -296,6 +306,22 @@ def _enrollment_group_id(state: JsonObject) -> str | None:
     return None
 
 
+def hub_challenge(state: JsonObject) -> bytes | None:
+    """Return the challenge with a TPM's key for its hub, from a `registrationState`, or None."""
+    tpm = state.get("tpm")
+    return _challenge(tpm.get("authenticationKey")) if isinstance(tpm, dict) else None
+
+
+def _challenge(value: Json) -> bytes | None:
+    if not isinstance(value, str) or not value:
+        return None
+
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError:
+        return None
+
+
 def parse_error(body: bytes) -> ErrorDetails:
     """Parse the body of an error response; raises nothing."""
     try:
@@ -326,6 +352,7 @@ def _error_details(document: JsonObject, *, message: str, timestamp: str) -> Err
     return ErrorDetails(
         error_code=code if isinstance(code, int) and not isinstance(code, bool) else None,
         message=_single_line(document.get(message)),
+        challenge=_challenge(document.get("authenticationKey")),
         tracking_id=_single_line(document.get("trackingId")),
         timestamp=_single_line(document.get(timestamp)),
     )

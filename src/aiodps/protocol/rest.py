@@ -14,7 +14,7 @@ import httpx
 from aiodps.errors import ProtocolError, ResponseTooLargeError
 from aiodps.printable import printable
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_HEADERS
-from aiodps.protocol.messages import QueryStatus, Register, Request, Response
+from aiodps.protocol.messages import QueryStatus, Register, Request, Response, TpmKeys
 from aiodps.protocol.payloads import registration_body
 
 API_VERSION = "2021-10-01"
@@ -35,6 +35,7 @@ def build_request(
     api_version: str,
     user_agent: str,
     authorization: str | None = None,
+    tpm: TpmKeys | None = None,
 ) -> httpx.Request:
     """Build the HTTP request.
 
@@ -46,6 +47,7 @@ def build_request(
         api_version: The service's api-version.
         user_agent: Value of the `User-Agent` header.
         authorization: SAS token; None if the device authenticates with its certificate.
+        tpm: Public keys of its TPM; None if it authenticates without one.
 
     Source: REST reference 2021-10-01, `RuntimeRegistration_RegisterDevice` and
     `RuntimeRegistration_OperationStatusLookup`.
@@ -64,7 +66,7 @@ def build_request(
     match request:
         case Register(payload):
             headers["Content-Type"] = "application/json; charset=utf-8"
-            body = registration_body(registration_id, payload)
+            body = registration_body(registration_id, payload, tpm=tpm)
             url = f"{device}/register{query}"
             return httpx.Request("PUT", url, headers=headers, content=body)
         case QueryStatus(operation_id):

@@ -200,6 +200,7 @@ def _error(response: Response) -> ProvisioningError:
     kind, details = _ERRORS.get(code, UnexpectedStatusError), parse_error(response.body)
     error = _service_error(kind, "the service refused the request", details, response)
     if isinstance(error, UnauthorizedError):
+        error.challenge = details.challenge
         error.service_time = response.service_time or error_time(details)
 
     return error

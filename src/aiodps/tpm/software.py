@@ -36,14 +36,16 @@ class SoftwareTpm:
         """Return nothing of its keys."""
         return "<SoftwareTpm>"
 
-    async def endorsement_key(self) -> bytes:
-        """Return the public endorsement key, a `TPM2B_PUBLIC`."""
+    @property
+    def endorsement_key(self) -> bytes:
+        """The public endorsement key, a `TPM2B_PUBLIC`."""
         return structures.storage_key(
             self._endorsement.public_key(), attributes=_EK_ATTRIBUTES, policy=_EK_POLICY
         )
 
-    async def storage_root_key(self) -> bytes:
-        """Return the public storage root key, a `TPM2B_PUBLIC`."""
+    @property
+    def storage_root_key(self) -> bytes:
+        """The public storage root key, a `TPM2B_PUBLIC`."""
         return structures.storage_key(
             self._storage_root.public_key(), attributes=_SRK_ATTRIBUTES, policy=b""
         )
@@ -55,7 +57,7 @@ class SoftwareTpm:
             StructureError: If the challenge is not for this TPM, or was changed on its way.
         """
         parts = Challenge.read(challenge)
-        storage_root = structures.unwrapped(await self.storage_root_key())
+        storage_root = structures.unwrapped(self.storage_root_key)
         inner_key = self._activate_credential(parts, storage_root)
         self._key = self._import(parts, inner_key)
 

@@ -14,9 +14,13 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Self
 
-from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms
+
+try:
+    from cryptography.hazmat.decrepit.ciphers.modes import CFB
+except ModuleNotFoundError:  # before cryptography 47
+    from cryptography.hazmat.primitives.ciphers.modes import CFB
 
 RSA: Final = 0x0001
 KEYED_HASH: Final = 0x0008

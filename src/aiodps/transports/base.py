@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiodps.attestation.base import Attestation
+from aiodps.attestation.tpm import TpmHolder
 from aiodps.network.endpoint import Endpoint
 from aiodps.network.trust import Trust
 from aiodps.observe import Reporter
 from aiodps.protocol.identifiers import audience
-from aiodps.protocol.messages import Request, Response
+from aiodps.protocol.messages import Request, Response, TpmKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,12 @@ class Target:
             trust=self.trust,
             report=self.report,
         )
+
+    @property
+    def tpm_keys(self) -> TpmKeys | None:
+        """The public keys of the device's TPM; None if it authenticates without one."""
+        attestation = self.attestation
+        return attestation.tpm_keys if isinstance(attestation, TpmHolder) else None
 
     async def authorization(self) -> str | None:
         """Return a SAS token that outlives the registration; None if TLS authenticates the device.

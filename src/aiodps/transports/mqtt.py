@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from aiodps.attestation.tpm import TpmHolder
 from aiodps.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -71,6 +72,15 @@ class MQTT:
                 setting="transport",
                 hint="use transport='rest', which also runs on trio",
             ) from exc
+
+        if isinstance(target.attestation, TpmHolder) and target.attestation.has_tpm:
+            # The challenge is in the answer to a register request without credentials, which MQTT
+            # does not have: a session without a password is refused.
+            raise ConfigurationError(
+                "TPM attestation is not possible over MQTT",
+                setting="transport",
+                hint="use transport='rest'",
+            )
 
         return MqttTransport(self, target)
 

@@ -105,6 +105,7 @@ class RestTransport:
             api_version=self._settings.api_version,
             user_agent=_USER_AGENT,
             authorization=await target.authorization(),
+            tpm=target.tpm_keys,
         )
 
     async def aclose(self) -> None:

@@ -30,8 +30,8 @@ def encoded(key: bytes) -> str:
 def keys_of(tpm: SoftwareTpm) -> TpmKeys:
     """Return a TPM's public keys."""
     return TpmKeys(
-        endorsement_key=encoded(asyncio.run(tpm.endorsement_key())),
-        storage_root_key=encoded(asyncio.run(tpm.storage_root_key())),
+        endorsement_key=encoded(tpm.endorsement_key),
+        storage_root_key=encoded(tpm.storage_root_key),
     )
 
 
