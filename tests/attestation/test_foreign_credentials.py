@@ -22,11 +22,13 @@ from tests.emulated import client, emulator
 from tests.foreign_files import (
     RSA_PSS_CERTIFICATE,
     RSA_PSS_KEY,
+    SERIAL_ZERO,
     padded_key,
     trusted_certificate,
 )
 
 import aiodps
+from aiodps.attestation.chain import common_name
 from aiodps.emulator.service.enrollments.store import EnrollmentGroup, IndividualEnrollment
 from aiodps.pki import Credential
 
@@ -38,12 +40,8 @@ RENEWED = NEW.device("renewed-1")
 OF_ROOT = kit.root().device("of-root-1")
 LONELY = kit.self_signed("lonely-1")
 HOLE = kit.intermediate().intermediate("deep").intermediate("deeper")
-PSS = Credential(
-    certificate=aiodps.X509.from_bytes(
-        certificate=RSA_PSS_CERTIFICATE, private_key=RSA_PSS_KEY
-    ).chain[0],
-    private_key=kit.rsa_key(2048),  # of no matter
-)
+PSS = aiodps.X509.from_bytes(certificate=RSA_PSS_CERTIFICATE, private_key=RSA_PSS_KEY)
+ZERO = aiodps.X509.from_bytes(certificate=SERIAL_ZERO, private_key=SERIAL_ZERO)
 
 
 @dataclass(frozen=True)
@@ -86,6 +84,7 @@ CASES = {
     "key of GnuTLS": Case(CHAIN, b"Public Key Info:\n\tECDSA\n" + padded_key(DEVICE)),
     "key of GnuTLS in DER": Case(CHAIN, padded_key(DEVICE, encoding=Encoding.DER), openssl=False),
     "RSA-PSS": Case(RSA_PSS_CERTIFICATE, RSA_PSS_KEY),
+    "serial number 0": Case(SERIAL_ZERO, None),
     "encrypted": Case(CHAIN, DEVICE.encrypted_key_pem(password=b"x"), "x"),
     "DER key": Case(CHAIN, der(DEVICE), openssl=False),
     "CRLF, byte order mark": Case(b"\xef\xbb\xbf" + CHAIN.replace(b"\n", b"\r\n"), KEY),
@@ -118,9 +117,10 @@ async def test_it_is_assigned(name: str, tmp_path: Path) -> None:
         context.load_cert_chain(certificate, key_file, case.password)
 
     device = aiodps.X509.from_files(certificate, key_file, password=case.password)
+    known = [LONELY.certificate, OF_ROOT.certificate, *PSS.chain, *ZERO.chain]
     individual = [
-        IndividualEnrollment.x509(registration_id=each.name, certificate=each.certificate)
-        for each in (LONELY, PSS, OF_ROOT)
+        IndividualEnrollment.x509(registration_id=common_name(each), certificate=each)
+        for each in known
     ]
     group = EnrollmentGroup.signed_by(kit.root().certificate, enrollment_group_id="all")
     async with emulator(enrollments=[*individual, group]) as dps:

@@ -49,18 +49,29 @@ DER = DEVICE.certificate.public_bytes(Encoding.DER) + kit.intermediate().certifi
 )
 def test_two_files(certificate: bytes, key: bytes) -> None:
     """Either may be of any format; one password serves both."""
-    certificates, found = parse(Given(certificate, CERTIFICATE), Given(key, KEY), PASSWORD)
+    leaf, certificates, _ = parse(Given(certificate, CERTIFICATE), Given(key, KEY), PASSWORD)
 
-    assert found.leaf(certificates) == DEVICE.certificate
+    assert leaf == DEVICE.certificate
     assert kit.intermediate().certificate in certificates
 
 
 @pytest.mark.parametrize("data", [DEVICE.chain_pem + PEM_KEY, LOCKED + DEVICE.chain_pem, bundle()])
 def test_one_file(data: bytes) -> None:
     """The key may be with the certificate."""
-    certificates, key = parse(Given(data, CERTIFICATE), None, PASSWORD)
+    leaf, _, _ = parse(Given(data, CERTIFICATE), None, PASSWORD)
 
-    assert key.leaf(certificates) == DEVICE.certificate
+    assert leaf == DEVICE.certificate
+
+
+def test_what_does_not_belong_together() -> None:
+    """Both files are named."""
+    other = Given(kit.good_rsa().private_key_pem, KEY)
+    with pytest.raises(PrivateKeyError) as caught:
+        parse(Given(DEVICE.chain_pem, CERTIFICATE), other, None)
+
+    assert caught.value.message == (
+        "the private key file 'd.key' does not belong to the certificate file 'd.pem'"
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 from tests import certificates
+from tests.foreign_files import padded_key
 
 from aiodps.errors import CertificateError
 from aiodps.pki.contents import Key, Other, load
@@ -123,6 +124,13 @@ def test_keys_of_other_programs() -> None:
     assert isinstance(key, Other)
     assert "TPM" not in key.kind  # the label in the file
     assert "tpm2" in str(key.next_step)
+
+
+def test_keys_that_only_openssl_reads() -> None:
+    """They are keys, of a type that is unknown here."""
+    device = certificates.root().device("d")
+
+    assert load(padded_key(device)) == [Key("private key", None, encrypted=False)]
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=60).map(lambda junk: PEM + junk + PEM))

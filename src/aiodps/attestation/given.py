@@ -24,8 +24,8 @@ class Given:
 
 def parse(
     certificate: Given, private_key: Given | None, password: Password
-) -> tuple[list[x509.Certificate], TlsKey]:
-    """Return certificates and key.
+) -> tuple[x509.Certificate, list[x509.Certificate], TlsKey]:
+    """Return the device's certificate, all certificates, and the key of the device's.
 
     Args:
         certificate: The device's certificate, with its intermediates if any.
@@ -34,8 +34,18 @@ def parse(
 
     Raises:
         CertificateError: If there is no certificate, or one is not valid.
-        PrivateKeyError: If there is no key, it is not valid, or its password is not right.
+        PrivateKeyError: If there is no key, it is not valid, its password is not right, or it
+            belongs to none of the certificates.
     """
+    certificates, key = _parse(certificate, private_key, password)
+    origin = Origin(what="private key", kind="") if private_key is None else private_key.origin
+    leaf = key.leaf(certificates, f"{origin} does not belong to {certificate.origin}")
+    return leaf, certificates, key
+
+
+def _parse(
+    certificate: Given, private_key: Given | None, password: Password
+) -> tuple[list[x509.Certificate], TlsKey]:
     if not is_bundle(certificate.data):
         certificates = load_certificates(certificate.data, certificate.origin)
         return certificates, _key(private_key or _with_certificate(certificate), password)

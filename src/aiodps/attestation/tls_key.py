@@ -62,8 +62,12 @@ class TlsKey:
 
         return cls(given=b"" if block.encrypted else block.pem, opened=key)
 
-    def leaf(self, certificates: Sequence[x509.Certificate]) -> x509.Certificate:
+    def leaf(self, certificates: Sequence[x509.Certificate], message: str) -> x509.Certificate:
         """Return the certificate that the key belongs to.
+
+        Args:
+            certificates: Among these.
+            message: Says that it belongs to none.
 
         Raises:
             PrivateKeyError: If it belongs to none of them, or OpenSSL refuses it as well.
@@ -73,7 +77,7 @@ class TlsKey:
             return found
 
         raise self.refusal or PrivateKeyError(
-            "the private key does not belong to the certificate",
+            message,
             reason="mismatch",
             hint="`aiodps certs show FILE` on both files shows which belong together",
         )

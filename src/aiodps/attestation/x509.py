@@ -149,9 +149,10 @@ class X509:
         return cls((), "", b"", None, context)
 
     @classmethod
-    def _make(cls, certificates: Sequence[x509.Certificate], key: TlsKey) -> Self:
+    def _make(
+        cls, leaf: x509.Certificate, certificates: Sequence[x509.Certificate], key: TlsKey
+    ) -> Self:
         with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: see `check`
-            leaf = key.leaf(certificates)
             check_strength(leaf)
             chain, remarks = sort_chain(leaf, certificates)
             name = common_name(leaf)

@@ -122,11 +122,12 @@ def _private_key(block: Block, origin: Origin) -> Key:
     if key.encrypted:
         return Key("private key", None, encrypted=True)
 
-    block.der(origin)
+    der = block.der(origin)
     try:
         return Key("private key", key.open(None).public_key(), encrypted=False)
     except CredentialError as error:
-        if error.reason == "weak":  # a key of another kind, such as X25519
+        # A key of another kind, such as X25519, or one that only OpenSSL reads.
+        if error.reason == "weak" or formats.of_der(der) is formats.PRIVATE_KEY:
             return Key("private key", None, encrypted=False)
 
         raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import warnings
 from collections.abc import Callable
 from typing import Final, Self, TypeVar
 
@@ -92,7 +93,8 @@ class TlsStream:
         stream._tls.set_accept_state()
         await stream._do(stream._tls.do_handshake)
         try:
-            stream.certificates = _peer_chain(stream._tls)
+            with warnings.catch_warnings(action="ignore"):  # of serial numbers below one
+                stream.certificates = _peer_chain(stream._tls)
         except UNREADABLE as exc:
             raise PeerLostError("the certificate cannot be read", explained=True) from exc
 

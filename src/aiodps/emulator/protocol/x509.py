@@ -42,7 +42,8 @@ def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certif
         data = certificate.encode() if isinstance(certificate, str) else certificate
         data = _without_base64(data)
         load = x509.load_pem_x509_certificate if _PEM in data else x509.load_der_x509_certificate
-        return load(data)
+        with warnings.catch_warnings(action="ignore"):  # of serial numbers below one
+            return load(data)
     except UNREADABLE as exc:
         raise CertificateError(
             "not a certificate",
