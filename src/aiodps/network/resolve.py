@@ -72,7 +72,7 @@ class LookUp:
         result: tuple[Address, ...] | Exception
         try:
             result = _addresses(self._host, self._port)
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, MemoryError) as exc:
             result = exc
 
         # The event loop may have ended in the meantime.
@@ -131,6 +131,8 @@ async def resolve(host: str, port: int) -> tuple[Address, ...]:
     match look_up.result:
         case tuple(addresses):
             return addresses
+        case MemoryError() as error:
+            raise error
         case error:
             raise _not_found(error, host) from error
 
