@@ -38,9 +38,14 @@ PASSES = {"again", "once more", "register again", "register once", "poll again",
 HARMLESS = {"ignored", "stands", "no effect"}
 PROCESSES = {
     "drained": "cli/fleet/test_resume.py::test_first_signal_drains",
-    "resumed": "scale/test_kills.py::test_killed_at_twenty_moments",
+    "resumed": "cli/fleet/test_resume.py::test_killed",
 }
-"""Rules of whole processes, which get a signal while devices are in all phases; with their tests."""
+"""Rules of whole processes, which get a signal whatever phase their devices are in, with tests that
+run with all others; scale/test_kills.py kills at twenty more moments."""
+HINTS = {("F04", "TLS"): "client certificate"} | {
+    ("F34", phase): "a second client" for phase in ("SEND", "ANSWER", "POLL", "FINAL")
+}
+"""What the hint speaks of where the fault has a usual cause."""
 PHASES = {
     "DNS": Phase.DNS,
     "TCP": Phase.TCP,
@@ -174,6 +179,7 @@ async def test_a_fault_that_lasts(
     assert isinstance(error, getattr(errors, cell.error))
     assert error.attempts == attempts(cell, strike)
     assert error.hint
+    assert HINTS.get((cell.fault, cell.phase), "") in error.hint
     session = (cell.transport, cell.phase) == ("mqtt", "SEND") and strike.level is None
     assert error.phase is (Phase.SESSION if session else PHASES[strike.level or cell.phase])
     if isinstance(error, errors.ServerIdentityError):
