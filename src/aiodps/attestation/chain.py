@@ -42,7 +42,7 @@ def sort_chain(
     chain = [leaf]
     while (above := _issuer(chain[-1], rest)) is not None:
         rest.remove(above)
-        if _signed_by(above, above):
+        if _is_self_signed(above):
             return tuple(chain), tuple(_remarks(chain))
 
         chain.append(above)
@@ -54,7 +54,7 @@ def _issuer(
     certificate: x509.Certificate, candidates: Sequence[x509.Certificate]
 ) -> x509.Certificate | None:
     """Return the issuer; of two with one key the one that is valid for longer."""
-    if _signed_by(certificate, certificate):
+    if _is_self_signed(certificate):
         return None
 
     named = [each for each in candidates if each.subject == certificate.issuer]
@@ -66,6 +66,11 @@ def _issuer(
             return max(signers, key=lambda each: each.not_valid_after_utc)
 
     return None
+
+
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    # Names first: a signature costs as much to check as the rest of loading a credential.
+    return certificate.subject == certificate.issuer and _signed_by(certificate, certificate)
 
 
 def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -98,7 +103,7 @@ def _hole(chain: Sequence[x509.Certificate], unused: Sequence[x509.Certificate])
     top = chain[-1]
     subjects = [each.subject for each in chain]
     loose = [each for each in unused if each.subject not in subjects]
-    if loose and not _signed_by(top, top):
+    if loose and not _is_self_signed(top):
         yield (
             f"the chain has a hole: {_name(top)} was issued by {top.issuer.rfc4514_string()!a}, "
             f"which is not among the given certificates, so {_name(loose[0])} is not sent"
