@@ -65,6 +65,19 @@ def group() -> list[dict[str, Any]]:
     return [{"enrollmentGroupId": "g", "attestation": {"type": "x509", "x509": signing}}]
 
 
+def test_secrets_do_not_go_through_links(tmp_path: Path) -> None:
+    """Nor into a file that others may read: a new one takes the place, and is gone at the end."""
+    theirs, ready = tmp_path / "theirs", tmp_path / "ready.json"
+    theirs.touch(mode=0o666)
+    ready.symlink_to(theirs)
+    with started("--ready-file", ready) as (process, facts):
+        assert json.loads(ready.read_text()) == facts
+        assert (ready.is_symlink(), ready.stat().st_mode & 0o777) == (False, 0o600)
+        ended(process, signal.SIGTERM)
+
+    assert (theirs.read_text(), ready.exists()) == ("", False)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_is_and_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     """The ready file and the line on stdout are the same; the CA lies where told."""
@@ -82,6 +95,7 @@ def test_it_says_where_it_is_and_ends_cleanly(number: signal.Signals, tmp_path: 
             "hub": "h.x",
             "pid": process.pid,
             "connection_strings": facts["connection_strings"],
+            "bearer_token": "QUJD",
             "connection_string": (
                 f"HostName=127.0.0.1:{facts['https_port']};"
                 "SharedAccessKeyName=provisioningserviceowner;SharedAccessKey=QUJD"
@@ -91,7 +105,7 @@ def test_it_says_where_it_is_and_ends_cleanly(number: signal.Signals, tmp_path: 
         assert b"CERTIFICATE" in ca.read_bytes()
         assert ended(process, number) == (0, "")
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.pem", "ready.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ca.pem"]
 
 
 def test_it_serves_what_the_files_say(tmp_path: Path) -> None:

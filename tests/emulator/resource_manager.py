@@ -34,7 +34,7 @@ class ResourceManager:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
         arguments = {
             "api_version": "2026-11-01",
-            "authorization": "Bearer token",
+            "authorization": f"Bearer {self.policy.primary_key}",
             "host": "localhost:8443",
         } | more
         version = arguments.pop("api_version")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from tests.emulated import PATIENCE, running
 from tests.emulator.instance import HUB, NOW, instance, poll, register
 from tests.emulator.tokens import KEY, derived, signed, token
 from tests.scripted.http import Line
-from tests.scripted.server import ScriptedServer
+from tests.scripted.server import CLOSED, ScriptedServer
 from tests.scripted.tls import serving
 from tests.scripted_client import Answer
 from tests.scripted_client import http as connected
@@ -188,6 +191,80 @@ async def test_the_environment_does_not_count(monkeypatch: pytest.MonkeyPatch) -
         (state,) = await provisioned(asking(f"http://127.0.0.1:{hook.port}/"))
 
     assert state["status"] == "assigned"
+
+
+def compressed(document: object, times: int) -> bytes:
+    """Write a compressed answer."""
+    body = json.dumps(document).encode()
+    for _ in range(times):
+        body = gzip.compress(body)
+
+    coding = f"Content-Encoding: {', '.join(['gzip'] * times)}"
+    lines = ("HTTP/1.1 200 OK", f"Content-Length: {len(body)}", coding)
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_nothing_is_decompressed(times: int) -> None:
+    """A few bytes could become gigabytes; the webhook is told that nothing is wanted."""
+    with Webhook(compressed({"iotHubHostName": HUB, "bomb": "x" * 100_000}, times)) as hook:
+        (state,) = await provisioned(asking(f"http://127.0.0.1:{hook.port}/"))
+
+    assert "accept-encoding: identity" in hook.asked[0][0].lower()
+    assert "compressed" in state["errorMessage"]
+
+
+async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
+    """The connection is closed as soon as it is too large."""
+
+    class Endless(Webhook):
+        def _answer(self, line: Line) -> None:
+            line.take()
+            line.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            with contextlib.suppress(*CLOSED):
+                while True:
+                    line.send(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+
+    with Endless(None) as hook:
+        (state,) = await provisioned(asking(f"http://127.0.0.1:{hook.port}/"))
+
+    assert "larger than" in state["errorMessage"]
+
+
+async def test_the_key_in_a_url_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Of no logger, at no level, whatever happens."""
+    caplog.set_level(logging.DEBUG)
+    with Webhook(GOOD) as hook:
+        for url in (f"http://127.0.0.1:{hook.port}", "http://127.0.0.1:1", "https://[::1]:1"):
+            await provisioned(asking(f"{url}/api/f?code=canary"))
+
+    assert "canary" not in caplog.text
+
+
+async def test_cookies_are_not_kept() -> None:
+    """What one webhook sets no other gets."""
+    with Webhook(GOOD.replace(b"Connection: close", b"Set-Cookie: a=canary")) as hook:
+        await provisioned(asking(f"http://127.0.0.1:{hook.port}/"), devices=2)
+
+    assert len(hook.asked) == 2
+    assert not any("canary" in head for head, _ in hook.asked)
+
+
+async def test_the_environment_has_no_say_in_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in whom it trusts, nor in who learns its keys."""
+    authority = Authority.root("webhooks")
+    ca, keys = tmp_path / "ca.pem", tmp_path / "keys"
+    ca.write_bytes(authority.certificate_pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    with Webhook(GOOD, serving(authority.server(["localhost"]))) as hook:
+        (bad,) = await provisioned(asking(f"https://localhost:{hook.port}/"))
+        (good,) = await provisioned(asking(f"https://localhost:{hook.port}/"), ca=ca)
+
+    assert (bad["status"], good["status"]) == ("failed", "assigned")
+    assert not keys.exists()
 
 
 async def asked_by(dps: Emulator, method: str, end: str = "") -> Answer:

@@ -131,6 +131,8 @@ async def _tell(client: Client, directory: Path) -> Mapping[str, Any]:
     async with emulator(client, matrix.groups()[:1]) as dps:
         env = variables(dps, directory) | credentials(device, directory) | files
         env["DPS_CONNECTION_STRING"] = dps.connection_string
+        env["DPS_BEARER_TOKEN"] = dps.bearer_token
+        env["DPS_BEARER_TOKEN"] = dps.bearer_token
         registered = await run(["sh", str(CLIENTS / "curl_device.sh")], env)
         assert registered.get("status") == "assigned"
         return await run(client.words, env)

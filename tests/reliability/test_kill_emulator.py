@@ -30,8 +30,8 @@ PATIENCE: Final = 120.0
 """Seconds after which a client that waits in vain has failed."""
 SCOPE: Final = "0neKILL"
 API: Final = "api-version=2021-10-01"
-ADMINISTRATOR: Final = {"Authorization": "Bearer anybody", "Content-Type": "application/json"}
-"""The emulator takes any token of Entra ID."""
+ADMINISTRATOR: Final = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+"""The owner's key takes the place of a token of Entra ID."""
 
 GROUP: Final = {
     "enrollmentGroupId": "all",
@@ -103,6 +103,7 @@ def started(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Emulated]]:
     enrollments = folder / "enrollments.json"
     enrollments.write_text(json.dumps([GROUP]))
     files = [
+        *("--service-key", KEY),
         *("--state", str(folder / "state.db")),
         *("--ca-out", str(folder / "ca.pem")),
         *("--enrollments", str(enrollments)),

@@ -157,7 +157,7 @@ async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool)
     async with httpx.AsyncClient(
         verify=fresh_context(Trust.of(Path(server["ca_file"]))),
         trust_env=False,
-        headers={"Authorization": "Bearer demo"},
+        headers={"Authorization": f"Bearer {server['bearer_token']}"},
         params={"api-version": "2021-10-15"},
     ) as http:
         uploaded = await _call(http, "PUT", base, bench.root)

@@ -151,7 +151,12 @@ def command(
             with _writing(ready_file, setting="ready_file"):
                 ready_file.unlink(missing_ok=True)
 
-        anyio.run(_run, dps, ca_file, ready_file, as_json)
+        try:
+            anyio.run(_run, dps, ca_file, ready_file, as_json)
+        finally:
+            if ready_file is not None:
+                # It says that an emulator runs, and holds its secrets.
+                ready_file.unlink(missing_ok=True)
 
 
 async def _run(dps: Emulator, ca_file: Path, ready_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)

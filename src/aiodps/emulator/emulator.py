@@ -200,6 +200,11 @@ class Emulator:
         return self._instance.owner.connection_string(self.host, self.https_port)
 
     @property
+    def bearer_token(self) -> str:
+        """The bearer token of Azure Resource Manager and the service API; a secret."""
+        return self._access.bearer_token
+
+    @property
     def connection_strings(self) -> dict[str, str]:
         """The connection string of every shared access policy, by its name."""
         return self._access.connection_strings(self.host, self.https_port)
@@ -280,6 +285,7 @@ class Emulator:
             "pid": os.getpid(),
             "connection_string": self.connection_string,
             "connection_strings": self.connection_strings,
+            "bearer_token": self.bearer_token,
             **admin,
         }
 

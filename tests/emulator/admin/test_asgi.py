@@ -40,7 +40,13 @@ async def connected(app: ASGIApp) -> AsyncIterator[HttpClient]:
     async def converse(stream: Stream) -> None:
         http = HttpConnection(stream)
         while (request := await http.next_request()) is not None:
-            cycle = RequestCycle(http=http, stream=stream, request=request, headers=DEFAULTS)
+            cycle = RequestCycle(
+                http=http,
+                stream=stream,
+                request=request,
+                headers=DEFAULTS,
+                on_authenticated=lambda: None,
+            )
             if not await cycle.run(app):
                 return
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import pytest
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from tests.emulated import PATIENCE
 from tests.emulator.admin.visits import head, headers, port_of, rest, visit
+from tests.virtual_time import on_both_loops
 
 from aiodps.emulator.admin.responses import AdminError, AsciiJsonResponse, EventStream
 from aiodps.emulator.admin.router import SegmentRoute
@@ -223,3 +224,28 @@ def test_tokens_differ() -> None:
 
     assert controls[0].token != controls[1].token
     assert len(controls[0].token) >= 32
+
+
+@on_both_loops
+async def test_strangers_do_not_keep_the_operator_out() -> None:
+    """Three hundred say nothing, or drip: the token is answered behind all of them."""
+    async with serving() as (admin, _), AsyncExitStack() as strangers:
+        for number in range(300):
+            stream = await anyio.connect_tcp("127.0.0.1", port_of(admin))
+            await strangers.enter_async_context(stream)
+            if number % 2:
+                await stream.send(b"GET /")
+
+        async with visit(admin) as client:
+            answer = await client.ask("GET", "/echo/x", headers=headers(admin))
+
+    assert answer.status == 200
+
+
+async def test_a_token_ends_the_waiting() -> None:
+    """A client with the token is known, a browser once it is logged in; nobody else is."""
+    async with serving() as (admin, _), visit(admin) as one, visit(admin) as other:
+        await one.ask("GET", "/echo/x", headers=[])
+        await other.ask("GET", "/echo/x", headers=headers(admin))
+
+        assert len(admin._strangers._since) == 1

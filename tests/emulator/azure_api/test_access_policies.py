@@ -67,9 +67,26 @@ def test_either_key_will_do() -> None:
     check(f"SharedAccessSignature se={expiry}&skn={OWNER}&sr={HOST}&sig={sig}")
 
 
-def test_a_bearer_token_is_taken_as_it_is() -> None:
-    """Entra ID is not on this machine."""
-    check("Bearer eyJ0", Right.ENROLLMENT_WRITE)
+@pytest.mark.parametrize(
+    "key", [OWNERS.primary_key, OWNERS.secondary_key], ids=["primary", "secondary"]
+)
+def test_the_owners_key_is_a_bearer_token(key: str) -> None:
+    """Entra ID is not on this machine; who knows the key may do everything anyway."""
+    check(f"Bearer {key}", Right.ENROLLMENT_WRITE)
+    check(f"bearer  {key}", Right.ENROLLMENT_WRITE)
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["x", "eyJ0", READER.primary_key, OWNERS.primary_key[:-1], "é"],
+    ids=["any", "jwt", "reader", "cut", "not-ascii"],
+)
+def test_a_made_up_bearer_token_has_no_right(token: str) -> None:
+    """Nor has the key of a policy with fewer rights."""
+    with pytest.raises(Refusal) as refused:
+        check(f"Bearer {token}", Right.ENROLLMENT_READ)
+
+    assert token not in f"{refused.value.why} {refused.value.message}"
 
 
 def test_a_policy_has_its_rights_alone() -> None:

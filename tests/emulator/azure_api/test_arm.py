@@ -40,14 +40,22 @@ def arm() -> ResourceManager:
     [
         ({"authorization": None}, 401),
         ({"authorization": "Bearer "}, 401),
+        ({"authorization": "Bearer x"}, 401),
         ({"authorization": "SharedAccessSignature sr=x"}, 401),
         ({"api_version": None}, 400),
         ({"api_version": "2019-03-31"}, 400),
     ],
-    ids=["no token", "empty token", "another scheme", "no version", "a device's version"],
+    ids=[
+        "no token",
+        "empty token",
+        "made up",
+        "another scheme",
+        "no version",
+        "a device's version",
+    ],
 )
 def test_callers_that_are_refused(arm: ResourceManager, more: dict[str, Any], status: int) -> None:
-    """A bearer token is needed, any will do; and a version of the management API."""
+    """The owner's key is needed as bearer token; and a version of the management API."""
     answered, answer = arm.call("GET", "/certificates", **more)
 
     assert answered == status

@@ -24,12 +24,13 @@ INSTANCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provis
 )
 def test_where_a_request_goes(path: str, version: str, status: int) -> None:
     """To the resource manager, or to the service API, each with its versions."""
-    headers = {"authorization": "Bearer t", "host": HOST}
+    api = AzureApi(instance())
+    headers = {"authorization": f"Bearer {api.access.bearer_token}", "host": HOST}
     request = ManagementRequest(
         method="GET", path=path, query={"api-version": version}, headers=headers
     )
 
-    assert AzureApi(instance()).handle(request, now=NOW).status_code == status
+    assert api.handle(request, now=NOW).status_code == status
 
 
 def test_the_owner_is_nobody_unless_told() -> None:

@@ -467,7 +467,7 @@ async def test_management_has_faults_too() -> None:
             "GET",
             f"{path}/certificates?api-version=2022-12-12",
             b"",
-            ["Authorization: Bearer x"],
+            [f"Authorization: Bearer {dps.bearer_token}"],
         )
         answer = await client.ask(*ask)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from tests.emulated import device
 
+from aiodps.emulator.azure_api.access_policies import OWNER, Access, AccessPolicy
+from aiodps.emulator.azure_api.router import AzureApi
 from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.protocol.messages import (
     Identity,
@@ -20,6 +22,7 @@ from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.store import MemoryStore, StoreError
 
+OWNERS = AccessPolicy.create(OWNER)
 REQUEST = Request(
     operation=Operation.REGISTER, id_scope="s", registration_id="device-1", api_version=None
 )
@@ -27,7 +30,7 @@ ARM = ManagementRequest(
     method="GET",
     path="/subscriptions/s/resourceGroups/g/providers/Microsoft.Devices/provisioningServices/d/certificates",
     query={"api-version": "2022-12-12"},
-    headers={"authorization": "Bearer t"},
+    headers={"authorization": f"Bearer {OWNERS.primary_key}"},
 )
 
 
@@ -40,7 +43,8 @@ def noted() -> list[Exchange]:
 @pytest.fixture
 def dispatcher(noted: list[Exchange]) -> Dispatcher:
     """Make a dispatcher before a service without enrollments."""
-    return Dispatcher(Service(id_scope="s", linked_hubs=["h.azure-devices.net"]), noted.append)
+    service = Service(id_scope="s", linked_hubs=["h.azure-devices.net"])
+    return Dispatcher(service, noted.append, azure_api=AzureApi(service, Access([OWNERS])))
 
 
 class BrokenService(Service):
@@ -110,7 +114,9 @@ def test_a_bug_of_the_service_is_an_answer(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """500, noted and logged; the connection goes on."""
-    dispatcher = Dispatcher(BrokenService(), noted.append)
+    service = BrokenService()
+    azure_api = AzureApi(service, Access([OWNERS]))
+    dispatcher = Dispatcher(service, noted.append, azure_api=azure_api)
 
     assert ask(dispatcher).status_code == 500
     assert noted[0].status_code == 500

@@ -203,3 +203,26 @@ def test_a_full_disk_keeps_nothing_and_is_got_over(store: SqliteStore, file: Pat
     store.commit()
     store.close()
     assert list(kept(file)) == ["before", "big", "small"]
+
+
+def test_a_file_of_another_program_keeps_its_mode(tmp_path: Path) -> None:
+    """It is refused, and left as it is."""
+    file = tmp_path / "state.db"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE theirs (x)")
+
+    file.chmod(0o664)
+    with pytest.raises(ConfigurationError):
+        SqliteStore.open(file)
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o664
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Not even to a file that is empty, or is not there yet."""
+    link, theirs = tmp_path / "state.db", tmp_path / "theirs"
+    link.symlink_to(theirs)
+    with pytest.raises(ConfigurationError, match="is a link"):
+        SqliteStore.open(link)
+
+    assert not theirs.exists()

@@ -32,12 +32,12 @@ WHERE = {"resource_group_name": "group-1", "provisioning_service_name": "dps-1"}
 NAME = {"certificate_name": "my-root"}
 
 
-class AnyToken:
-    """A credential that nobody asks Entra for."""
+class OwnersKey:
+    """A credential that nobody asks Entra for: the emulator's own bearer token."""
 
     def get_token(self, *_scopes: str, **_more: Any) -> Any:
         """Return a token."""
-        return AccessToken("a-token", int(time.time()) + 3600)
+        return AccessToken(os.environ["DPS_BEARER_TOKEN"], int(time.time()) + 3600)
 
 
 def proof(code: str) -> bytes:
@@ -82,7 +82,7 @@ def match(version: str, etag: str) -> dict[str, Any]:
 def story(version: str) -> dict[str, Any]:
     """Go through what the owner of a CA does."""
     client = IotDpsClient(
-        AnyToken(),
+        OwnersKey(),
         "00000000-0000-0000-0000-000000000000",
         base_url=f"https://{os.environ['DPS_HOST']}:{os.environ['DPS_HTTPS_PORT']}",
         connection_verify=os.environ["DPS_CA_FILE"],

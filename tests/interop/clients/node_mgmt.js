@@ -15,7 +15,7 @@ const { IotDpsClient } = require('@azure/arm-deviceprovisioningservices');
 
 const { env } = process;
 const credential = {
-  getToken: async () => ({ token: 'a-token', expiresOnTimestamp: Date.now() + 3600000 }),
+  getToken: async () => ({ token: env.DPS_BEARER_TOKEN, expiresOnTimestamp: Date.now() + 3600000 }),
 };
 const client = new IotDpsClient(credential, '00000000-0000-0000-0000-000000000000', {
   endpoint: `https://${env.DPS_HOST}:${env.DPS_HTTPS_PORT}`,

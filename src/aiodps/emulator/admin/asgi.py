@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import anyio.lowlevel
 from starlette.types import ASGIApp, Message, Scope
 
+from aiodps.emulator.admin.auth import AUTHENTICATED
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest
 
@@ -29,6 +30,8 @@ class RequestCycle:
     request: HttpRequest
     headers: Mapping[str, str]
     """Sent with every response."""
+    on_authenticated: Callable[[], None]
+    """Called when the request has turned out to be authenticated."""
     _received: bool = False
     _complete: bool = False
     _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -41,7 +44,9 @@ class RequestCycle:
         """
         try:
             with self._scope:
-                await app(_scope(self.request), self._receive, self._send)
+                scope = _scope(self.request)
+                scope[AUTHENTICATED] = self.on_authenticated
+                await app(scope, self._receive, self._send)
         except PeerLostError:
             raise
         except Exception:

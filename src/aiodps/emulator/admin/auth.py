@@ -20,6 +20,8 @@ from aiodps.emulator.admin.responses import AdminError
 
 NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine that a client may use."""
+AUTHENTICATED: Final = "aiodps.authenticated"
+"""Name in the ASGI scope of a function that is called for an authenticated request."""
 _SAFE = ("GET", "HEAD")
 _HINT = "the address with the token was printed at the start; the ready file has it too"
 
@@ -44,6 +46,7 @@ class AuthMiddleware:
         """Refuse a request, log its browser in, or pass it on."""
         try:
             response = self.check(Request(scope))
+            scope.get(AUTHENTICATED, _nothing)()
         except AdminError as exc:
             response = exc.response
 
@@ -97,3 +100,7 @@ class AuthMiddleware:
 
     def _is_right(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token)
+
+
+def _nothing() -> None:
+    """Do nothing, where nobody has to know."""

@@ -11,6 +11,7 @@ from anyio.abc import TaskGroup
 from aiodps.emulator.admin.asgi import RequestCycle
 from aiodps.emulator.admin.responses import AdminError
 from aiodps.emulator.admin.router import SegmentRoute, application
+from aiodps.emulator.admin.strangers import Strangers
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.stream import Stream
@@ -18,8 +19,8 @@ from aiodps.emulator.frontends.http.connection import HttpConnection, RefusedErr
 
 HOST: Final = "127.0.0.1"
 """Whatever the other ports listen on."""
-MAX_CONNECTIONS: Final = 64
-"""Concurrent connections, apart from those of devices."""
+MAX_CONNECTIONS: Final = 512
+"""Concurrent connections, apart from those of devices; see `strangers` for most of them."""
 _TOKEN_BYTES = 24
 _HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -43,6 +44,7 @@ class AdminPort:
         """The token that gives full access; a new one at each start."""
         self.url: str = f"http://{HOST}:{listener.port}"
         """Its address, without the token."""
+        self._strangers = Strangers()
         self._app = application(routes, token=self.token, port=listener.port)
 
     @classmethod
@@ -67,13 +69,20 @@ class AdminPort:
     async def _serve_connection(self, stream: Stream) -> None:
         """Serve one connection to its end."""
         http = HttpConnection(stream)
-        try:
-            while (request := await http.next_request()) is not None:
-                cycle = RequestCycle(http=http, stream=stream, request=request, headers=_HEADERS)
-                if not await cycle.run(self._app):
-                    return
-        except RefusedError as exc:
-            refusal = AdminError(exc.status_code, str(exc)).response
-            headers = {**_HEADERS, **refusal.headers, "Connection": "close"}
-            await http.send(exc.status_code, bytes(refusal.body), headers)
-            await stream.linger()
+        with self._strangers.admitted(stream.peer_timeout) as known:
+            try:
+                while (request := await http.next_request()) is not None:
+                    cycle = RequestCycle(
+                        http=http,
+                        stream=stream,
+                        request=request,
+                        headers=_HEADERS,
+                        on_authenticated=known,
+                    )
+                    if not await cycle.run(self._app):
+                        return
+            except RefusedError as exc:
+                refusal = AdminError(exc.status_code, str(exc)).response
+                headers = {**_HEADERS, **refusal.headers, "Connection": "close"}
+                await http.send(exc.status_code, bytes(refusal.body), headers)
+                await stream.linger()

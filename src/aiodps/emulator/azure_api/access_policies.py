@@ -2,13 +2,14 @@
 
 Source: Microsoft Learn, "Control access to Azure IoT Hub Device Provisioning Service". Tokens of
 Microsoft's clients are for a host name, with or without the port, or for a whole URL, escaped or
-not, and last from ten minutes to an hour (seen on the wire). Any bearer token of Entra ID is
-accepted, as none can be verified on this machine.
+not, and last from ten minutes to an hour (seen on the wire). Tokens of Entra ID cannot be verified
+on this machine: the owner's key takes the place of one.
 """
 
 from __future__ import annotations
 
 import enum
+import hmac
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -146,6 +147,22 @@ class Access:
         """Return a policy by its name in any casing, or None."""
         return self._by_name.get(name.lower())
 
+    @property
+    def bearer_token(self) -> str:
+        """The bearer token that has all rights: the owner's primary key."""
+        return self.policies[0].primary_key
+
+    def is_bearer(self, authorization: str) -> bool:
+        """Whether a header has the bearer token, or the owner's secondary key as one."""
+        scheme, _, token = authorization.partition(" ")
+        owner = self.policies[0]
+        given = token.strip().encode()
+        matches = [
+            hmac.compare_digest(given, key.encode())
+            for key in (owner.primary_key, owner.secondary_key)
+        ]
+        return scheme.lower() == "bearer" and any(matches)
+
     def check(self, request: ManagementRequest, right: Right, *, now: float) -> None:
         """Refuse a request without a token that has a right.
 
@@ -153,8 +170,7 @@ class Access:
             Refusal: 401, if there is no token, or it is invalid or lacks the right.
         """
         authorization = request.headers.get("authorization", "").strip()
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() == "bearer" and token.strip():
+        if self.is_bearer(authorization):
             return
 
         try:

@@ -1,7 +1,7 @@
 """Azure Resource Manager (ARM): authorization and routes.
 
-Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices`. Any bearer
-token will do; subscription, resource group and name of the instance may be anything.
+Source: Microsoft's REST reference of `Microsoft.Devices/provisioningServices`. The bearer token is
+the owner's key; subscription, resource group and name of the instance may be anything.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Arm:
         """Handle any request; never raises. `now` is in seconds since 1970."""
         calls: _Calls = {}
         try:
-            _check_caller(request)
+            _check_caller(request, self._access)
             calls = self._find(request, now=now)
             return call_of(calls, request.method)()
         except Refusal as refused:
@@ -138,10 +138,13 @@ def _certificate_calls(calls: CertificateCalls, name: str, action: list[str]) ->
             return {}
 
 
-def _check_caller(request: ManagementRequest) -> None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Refusal(ErrorCode.UNAUTHORIZED, "A bearer token is missing.")
+def _check_caller(request: ManagementRequest, access: Access) -> None:
+    if not access.is_bearer(request.headers.get("authorization", "")):
+        raise Refusal(
+            ErrorCode.UNAUTHORIZED,
+            "The bearer token is missing or invalid.",
+            why="the bearer token is not the owner's key",
+        )
 
     check_version(request, API_VERSIONS)
 

@@ -136,16 +136,17 @@ class SqliteStore:
 def _prepare(file: Path) -> None:
     """Create the file for its owner alone, or check that it is a regular file."""
     try:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
+        flags = [getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW")]
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | flags[0] | flags[1], 0o600)
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise _fault(file, "is not a regular file")
-
-            if os.name == "posix":
-                os.fchmod(handle, 0o600)
         finally:
             os.close(handle)
     except OSError as exc:
+        if file.is_symlink():
+            raise _fault(file, "is a link", hint="name the file itself") from exc
+
         hint = "check the path and the permissions of the directory"
         raise _fault(file, f"cannot be opened: {exc.strerror}", hint=hint) from exc
 
@@ -160,6 +161,10 @@ def _take(connection: sqlite3.Connection, file: Path) -> bool:
     connection.execute("BEGIN EXCLUSIVE")
     new = _check(connection, file)
     connection.execute("COMMIT")
+    if os.name == "posix":
+        # Not before it is known to be ours, and before the log, which gets the same mode.
+        file.chmod(0o600)
+
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     return new

@@ -89,7 +89,7 @@ async def test_a_ca_is_uploaded_and_proved_as_in_azure() -> None:
     pem = root.certificate_pem.decode()
     async with running() as dps, http(dps) as client:
         version, path = "api-version=2022-12-12", f"{ARM}/certificates/mine"
-        headers = ["Authorization: Bearer any", "If-Match: *"]
+        headers = [f"Authorization: Bearer {dps.bearer_token}", "If-Match: *"]
         body = json.dumps({"properties": {"certificate": pem}}).encode()
         uploaded = await client.ask("PUT", f"{path}?{version}", body, headers)
         code = await client.ask(
