@@ -221,6 +221,18 @@ def test_a_wait_that_does_not_fit_ends_at_once() -> None:
     assert failed.error.elapsed == 1.0
 
 
+def test_a_timeout_that_is_too_short_is_told_what_it_needs() -> None:
+    """The service asked for more time than was left when it was given the register request."""
+    machine = Registration(plan(timeout=1.0))
+    registering(machine)
+    failed = machine.receive(assigning(3.0), now=0.25)
+
+    assert isinstance(failed, Fail)
+    assert failed.error.hint == (
+        "the service asks for a poll in 3.0 s, and 0.8 s are left: give a timeout of 5 s or more"
+    )
+
+
 def test_assigning_for_ever() -> None:
     """J17: a service that never decides ends in a time-out that knows the last status."""
     machine = Registration(plan(timeout=10.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never, final
@@ -196,7 +197,7 @@ class Registration:
         self._failures = 0
         until = now + self.params.retry.poll_delay(pending.retry_after)
         if until >= self._deadline:
-            return self._out_of_time(now, self._last_error)
+            return self._out_of_time(now, self._last_error, hint=self._enough(until, now))
 
         self.state = State.WAITING
         reason = WaitReason.ACCEPTED if first else WaitReason.ASSIGNING
@@ -254,8 +255,21 @@ class Registration:
         self.state = State.WAITING
         return Wait(now + delay, WaitReason.RETRY, error, requested)
 
+    def _enough(self, poll: float, now: float) -> str:
+        """Say which timeout would have been enough for the next poll and its response."""
+        needed = math.ceil(poll - self._began) + 1
+        return (
+            f"the service asks for a poll in {poll - now:.1f} s, and {self._deadline - now:.1f} s "
+            f"are left: give a timeout of {needed} s or more"
+        )
+
     def _out_of_time(
-        self, now: float, last_error: ProvisioningError | None, *, phase: Phase | None = None
+        self,
+        now: float,
+        last_error: ProvisioningError | None,
+        *,
+        phase: Phase | None = None,
+        hint: str | None = None,
     ) -> Action:
         nothing = "no response yet" if self._register_sent else "no register request was sent"
         status = f"last status {self._last_status}" if self._last_status else nothing
@@ -264,6 +278,7 @@ class Registration:
             last_status=self._last_status,
             last_error=last_error,
             operation_id=self.operation_id,
+            hint=hint,
         )
         timeout.__cause__ = last_error
         return self._fail(timeout.locate(phase=phase), now)
