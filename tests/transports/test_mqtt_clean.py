@@ -102,4 +102,4 @@ async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
             await transport.connect()
 
-    assert not [record for record in caplog.records if record.name != "asyncio"]
+    assert {record.name for record in caplog.records} <= {"asyncio", "aiodps.registration"}
