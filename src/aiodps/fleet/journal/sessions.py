@@ -8,7 +8,7 @@ the start of the shard's first session, pauses between sessions included; sample
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 from aiodps.fleet.measure.generator_load import GeneratorLoad
@@ -59,12 +59,12 @@ class SessionFacts:
             raise TypeError("the facts of a session are not an object")
 
         one = cls(**facts)
+        given = dict(one.generator_load or {})
+        GeneratorLoad(**given)
+        unknown = {each.name for each in fields(GeneratorLoad) if each.default is None}
         load = {
-            name: figure
-            for name, figure in dict(one.generator_load or {}).items()
-            if figure is not None
+            name: each for name, each in given.items() if each is not None or name not in unknown
         }
-        GeneratorLoad(**load)
         times = [one.started, one.began, one.place, one.shift, one.seconds]
         times += [one.stopped or 0.0, one.skew or 0.0]
         numbers = [one.shard, one.number, *times, *load.values()]
