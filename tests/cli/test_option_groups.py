@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from aiodps.cli.option_groups import Duration, GroupedOption, format_options, in_group
+from aiodps.cli.option_groups import DURATION, GroupedOption, format_options, in_group
 
 
 class Grouped(click.Command):
@@ -44,12 +44,12 @@ def test_options_are_listed_under_their_headings() -> None:
 )
 def test_durations(text: str, seconds: float) -> None:
     """A number with a unit; without one, seconds."""
-    assert Duration().convert(text, None, None) == seconds
-    assert Duration().convert(seconds, None, None) == seconds
+    assert DURATION.convert(text, None, None) == seconds
+    assert DURATION.convert(seconds, None, None) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "m", "-1s", "1e3", "5 min", "inf", "nan", "٥m", "1m30s"])
 def test_what_is_not_a_duration(text: str) -> None:
     """It is refused with an example of one."""
     with pytest.raises(click.BadParameter, match="30s or 5m"):
-        Duration().convert(text, None, None)
+        DURATION.convert(text, None, None)

@@ -73,7 +73,7 @@ class Tpm:
         if not all(isinstance(key, bytes) and key for key in keys):
             raise TpmError("the TPM returned no public keys", reason="keys")
 
-        self.tpm_keys = TpmKeys(device.endorsement_key, device.storage_root_key)
+        self.tpm_keys: TpmKeys = TpmKeys(device.endorsement_key, device.storage_root_key)
         """The public keys, for a register request."""
         derived = registration_id_of(self.tpm_keys.endorsement_key)
         name = derived if registration_id is None else registration_id

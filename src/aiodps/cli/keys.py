@@ -37,19 +37,19 @@ def command() -> None:
     """
 
 
-out_option = click.option(
+_out_option = click.option(
     "--out", metavar="FILE", type=Path, help="File for the key, for you alone. Default: stdout."
 )
-force_option = click.option("--force", is_flag=True, help="Overwrite --out if it exists.")
-json_option = click.option(
+_force_option = click.option("--force", is_flag=True, help="Overwrite --out if it exists.")
+_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead."
 )
 
 
 @command.command()
-@out_option
-@force_option
-@json_option
+@_out_option
+@_force_option
+@_json_option
 def new(*, out: Path | None, force: bool, as_json: bool) -> None:
     """Make a key of 64 random bytes, for a device or for a group."""
     key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
@@ -62,9 +62,9 @@ def new(*, out: Path | None, force: bool, as_json: bool) -> None:
     "--group-key-file", required=True, type=Path, metavar="FILE", envvar="AIODPS_GROUP_KEY_FILE",
     help="Primary or secondary key of the enrollment group, in base64.",
 )  # fmt: skip
-@out_option
-@force_option
-@json_option
+@_out_option
+@_force_option
+@_json_option
 def derive(
     *, registration_id: str, group_key_file: Path, out: Path | None, force: bool, as_json: bool
 ) -> None:

@@ -41,7 +41,7 @@ def format_options(command: click.Command, ctx: click.Context, help_: click.Help
             help_.write_dl(records)
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
+class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only
     """A length of time, such as 90, 90s, 5m, 1.5h or 250ms; its value is in seconds."""
 
     name = "duration"
@@ -60,6 +60,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic since clic
             )
 
         return seconds
+
+
+DURATION: Any = _Duration()
+"""The type of options that take a length of time."""
 
 
 def parse_duration(text: str) -> float | None:

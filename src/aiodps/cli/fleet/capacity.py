@@ -18,7 +18,6 @@ from aiodps.cli.fleet.arguments.options import run_from_arguments
 from aiodps.cli.fleet.arguments.run_options import (
     ARRIVALS,
     DEVICES,
-    DURATION,
     EVALUATION,
     MACHINES,
     OUTPUT,
@@ -28,7 +27,7 @@ from aiodps.cli.fleet.arguments.run_options import (
 from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.output import BY_SIGNAL, FleetCommand, executor_for
 from aiodps.cli.fleet.table import show_capacity
-from aiodps.cli.option_groups import GroupedOption, in_group
+from aiodps.cli.option_groups import DURATION, GroupedOption, in_group
 from aiodps.cli.output import REFUSED, err, print_json
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.capacity import PRECISION, Capacity, End, Search, Step, find_capacity, step_of

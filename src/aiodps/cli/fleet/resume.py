@@ -20,7 +20,7 @@ from aiodps.cli.fleet.watching import WATCHING, Address, Watching
 from aiodps.cli.option_groups import GroupedOption, in_group
 from aiodps.fleet.plan.run_file import RunFile
 
-OPTIONS = [
+OPTIONS: list[click.Parameter] = [
     *in_group(
         "Devices",
         GroupedOption(["--retry-failed"], is_flag=True, help="Also retry failed devices."),

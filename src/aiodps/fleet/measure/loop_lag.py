@@ -20,9 +20,9 @@ class LoopLag:
     """
 
     def __init__(self, *, begin: float, tick: float = TICK) -> None:
-        self.due = begin
+        self.due: float = begin
         """When the next tick is due, on the event loop's clock."""
-        self.values = array("d")
+        self.values: array[float] = array("d")
         """Seconds by which each tick was late."""
         self._tick = tick
         self._random = random.Random(0)  # noqa: S311 (not a secret)

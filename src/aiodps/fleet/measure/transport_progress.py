@@ -67,7 +67,7 @@ class TransportCounter:
 
     def __init__(self) -> None:
         self._started = 0
-        self.in_flight = 0
+        self.in_flight: int = 0
         self._outcomes: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._buckets: Counter[int] = Counter()

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import click
 
-from aiodps.cli.option_groups import Duration, GroupedOption, in_group
+from aiodps.cli.option_groups import DURATION, GroupedOption, in_group
 from aiodps.fleet.plan.arrivals import Spacing
 from aiodps.fleet.plan.spec import JournalMode
 
-DURATION = Duration()
 PATH = click.Path(path_type=Path, dir_okay=False)
 
 

@@ -68,7 +68,7 @@ class Authenticator:
     def __init__(self, *, enrollments: Enrollments, certificates: CaCertificates) -> None:
         self._enrollments = enrollments
         self._certificates = certificates
-        self.tpm_challenges = TpmChallenges()
+        self.tpm_challenges: TpmChallenges = TpmChallenges()
         """The challenges of devices with a TPM."""
 
     def authenticate(
