@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from aiodps.errors import ConfigurationError
 from aiodps.protocol.identifiers import (
     audience,
+    check_api_version,
     check_endpoint,
     check_id_scope,
     check_port,
@@ -141,3 +142,16 @@ def test_bad_ports(bad: object) -> None:
 
     assert caught.value.setting == "port"
     assert "443" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("good", ["2021-10-01", "2025-07-01-preview"])
+def test_api_versions(good: str) -> None:
+    """A date as Azure writes it."""
+    assert check_api_version(good) == good
+
+
+@pytest.mark.parametrize("bad", ["", "2021", "latest", "2021-10-01&x=1", 20211001, None])
+def test_bad_api_versions(bad: object) -> None:
+    """Anything else is an error of ours before anything is sent."""
+    with pytest.raises(ConfigurationError, match="api-version"):
+        check_api_version(bad)

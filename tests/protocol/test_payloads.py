@@ -18,9 +18,11 @@ from aiodps.errors import (
     UntrustedHubError,
 )
 from aiodps.models import RegistrationStatus, Substatus
+from aiodps.protocol.messages import TpmKeys
 from aiodps.protocol.payloads import (
     check_payload,
     check_same_device,
+    hub_challenge,
     parse_assignment,
     parse_error,
     parse_operation,
@@ -297,3 +299,29 @@ def test_good_payloads() -> None:
         "modelId": "dtmi:com:example;1",
         "n": [1, 2.5, None, True, {"x": []}],
     }
+
+
+def test_the_body_of_a_device_with_a_tpm() -> None:
+    """Both public keys, in base64."""
+    body = registration_body("dev-1", None, tpm=TpmKeys(b"endorsement", b"storage root"))
+
+    assert json.loads(body) == {
+        "registrationId": "dev-1",
+        "tpm": {"endorsementKey": "ZW5kb3JzZW1lbnQ=", "storageRootKey": "c3RvcmFnZSByb290"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "challenge"),
+    [
+        ({"tpm": {"authenticationKey": "AAEC"}}, b"\0\1\2"),
+        ({"tpm": {"authenticationKey": "no base64!"}}, None),
+        ({"tpm": {"authenticationKey": 1}}, None),
+        ({"tpm": {"authenticationKey": ""}}, None),
+        ({"tpm": "text"}, None),
+        ({}, None),
+    ],
+)
+def test_the_challenge_with_the_hubs_key(state: Any, challenge: bytes | None) -> None:
+    """A device without a TPM has none, and one that cannot be read is none."""
+    assert hub_challenge(state) == challenge
