@@ -122,6 +122,7 @@ def step(
 def test_phase_times() -> None:
     """Where the time went: each phase by itself, waits apart."""
     times = PhaseTimes()
+    assert repr(times) == "<PhaseTimes nothing yet>"
     for one in (
         step(StepKind.RESOLVED, 0.1, Phase.DNS, 0.1),
         step(StepKind.CONNECTED, 0.3, Phase.TCP, 0.2),

@@ -106,6 +106,11 @@ class PhaseTimes:
         """Seconds by phase; a phase that did not occur is missing."""
         self._requested: float | None = None
 
+    def __repr__(self) -> str:
+        """Return the seconds by phase."""
+        seconds = ", ".join(f"{phase.value} {took:.3f}" for phase, took in self.seconds.items())
+        return f"<PhaseTimes {seconds or 'nothing yet'}>"
+
     def __call__(self, step: Step, /) -> None:
         """Process a step."""
         match step.kind:

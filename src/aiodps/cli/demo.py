@@ -269,9 +269,12 @@ _COLUMNS = {
 
 def _next(folder: Path, *, kept: bool) -> None:
     """Print the next commands."""
-    out.print("\nnext:  run the emulator yourself:       aiodps emulator --ca-out ca.pem")
-    out.print("       make certificates of your own:   aiodps certs root my-root --out certs")
-    out.print("       provision one device:            aiodps provision --help")
+    out.print("\nnext:  make certificates of your own:   aiodps certs root my-root --out certs")
+    out.print(
+        "       run the emulator for them:       "
+        "aiodps emulator --ca-out ca.pem --verified-ca certs/my-root_cert.pem --admin-port 0"
+    )
+    out.print("       enroll a group on its page, then aiodps provision --help")
     if kept:
         out.print(f"       look at what was made:           ls {folder}")
 

@@ -42,6 +42,14 @@ _HINT_FOR_UNTRUSTED = (
 )
 
 
+_HINT_FOR_BAD_CHAIN = (
+    "a certificate of the server, or a CA above it, breaks a rule of X.509; a CA of your own, "
+    "given with `trust=` (`--trust`), has to be made anew with basicConstraints=critical,CA:TRUE "
+    "and keyUsage=critical,keyCertSign,cRLSign"
+)
+"""OpenSSL 3.0 makes a CA without keyUsage unless told, and strict verification refuses it."""
+
+
 def server_identity_error(
     exc: ssl.SSLCertVerificationError, *, host: str, sock: ssl.SSLSocket | None
 ) -> ServerIdentityError:
@@ -111,6 +119,8 @@ def _explain(
                 f"the certificate of {host!r} was issued by {issuer}, which is not trusted",
                 _HINT_FOR_UNTRUSTED,
             )
+        case "bad_chain":
+            return None, _HINT_FOR_BAD_CHAIN
         case _:
             return None, None
 

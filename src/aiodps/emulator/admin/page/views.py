@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import assert_never
 
 from aiodps.emulator.admin.page.recent_requests import RecentRequests, Step
-from aiodps.emulator.protocol.x509 import subject, thumbprint
+from aiodps.emulator.protocol.x509 import certificate_info, subject, thumbprint
 from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
@@ -59,7 +59,10 @@ class CertificateCard:
     verified: bool
     subject: str
     expires: str
+    sha1: str
+    """SHA-1 thumbprint, as Azure's portal shows it."""
     thumbprint: str
+    """SHA-256 thumbprint."""
     code: str | None = field(repr=False)
     """The verification code; None if none was generated."""
 
@@ -153,6 +156,7 @@ def certificate_card(ca: CaCertificate) -> CertificateCard:
         verified=ca.verified,
         subject=subject(ca.certificate),
         expires=f"{ca.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
+        sha1=str(certificate_info(ca.certificate)["sha1Thumbprint"]),
         thumbprint=thumbprint(ca.certificate),
         code=ca.verification_code,
     )
