@@ -60,20 +60,25 @@ class Stop:
     def handling_signals(self) -> Iterator[None]:
         """Treat Ctrl-C, SIGTERM and a closed terminal (SIGHUP) as requests until the block ends.
 
-        In the main thread only. A signal that is ignored stays so: `nohup` has done that.
+        In the main thread only. A SIGHUP that is ignored stays so: `nohup` has done that. Shells
+        ignore SIGINT for what they start in the background; sent on purpose, it still counts.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         self._terminals = [handle for handle in (0, 1, 2) if os.isatty(handle)]
-        numbers = [each for each in STOP_SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+        numbers = [each for each in STOP_SIGNALS if each != _HANGUP or not _ignored(each)]
         before = [signal.signal(number, self.request) for number in numbers]
         try:
             yield
         finally:
             for number, handler in zip(numbers, before, strict=True):
                 signal.signal(number, handler)
+
+
+def _ignored(number: int) -> bool:
+    return signal.getsignal(number) == signal.SIG_IGN
 
 
 def process_pool(count: int) -> Executor:
