@@ -17,7 +17,7 @@ ENVIRONMENTS = Path("tests/interop/environments")
 PYTHONS = ["3.11", "3.12", "3.13"]
 SPREAD = ("-n", "auto", "--dist", "worksteal")
 """Options of pytest: a process for each core, and who has nothing left to do takes from others."""
-MINUTES = {"lint": "a few seconds", "types": "1 minute", "tests": "3 minutes"}
+MINUTES = {"lint": "a few seconds", "types": "1 minute", "tests": "5 minutes"}
 """What the default sessions take on two quiet cores, packages downloaded before."""
 
 
@@ -32,7 +32,7 @@ def plan(session: nox.Session) -> None:
     for name, takes in MINUTES.items():
         session.log(f"{name}: {str(globals()[name].__doc__).splitlines()[0]} ({takes})")
 
-    session.log("while you write, `nox -s unit`: the tests that open no socket (half a minute)")
+    session.log("while you write, `nox -s unit`: the tests that open no socket (a minute or so)")
 
 
 @nox.session
@@ -67,7 +67,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def unit(session: nox.Session) -> None:
-    """The tests that open no socket and start no process; half a minute."""
+    """The tests that open no socket and start no process; a minute or so."""
     session.install(".[all]", *group("test"))
     session.run("pytest", *SPREAD, "-m", "not sockets", *session.posargs)
 
