@@ -68,7 +68,7 @@ def show(browser: Chrome, page: Path) -> None:
 
 def said(text: str) -> float | None:
     """Read a figure as it is written for people."""
-    if text == "-":
+    if text in {"-", "never"}:  # not known, or later than any that ended
         return None
 
     found = re.fullmatch(r"(-?[\d,]+(?:\.\d+)?) ?(ms|s|/s|%|)", text)
