@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from aiodps.errors import ConfigurationError
+from aiodps.errors import ConfigurationError, IdentityMismatchError
 
 
 class KeyType(enum.Enum):
@@ -99,6 +99,26 @@ class Attestation(Protocol):
         Raises:
             CredentialError: If the service would certainly refuse the credential.
         """
+
+
+def check_same_id(credential: str, own: str, registration_id: str, *, reason: str) -> None:
+    """Check that a credential which names no id by itself is for this registration id.
+
+    Args:
+        credential: What the message calls it.
+        own: The registration id that was given with it; casing does not count.
+        registration_id: The id the device is about to register with.
+        reason: Of the error.
+
+    Raises:
+        IdentityMismatchError: If they differ.
+    """
+    if registration_id.casefold() != own.casefold():
+        raise IdentityMismatchError(
+            f"the {credential} is for {own!r}, the registration id is {registration_id!r}",
+            reason=reason,
+            hint="give the same registration id to both, or leave it out of the settings",
+        )
 
 
 def check_attestation(value: object) -> Attestation:

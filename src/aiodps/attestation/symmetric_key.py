@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Self, TypeAlias, TypeVar, final
 
 from aiodps.argument_types import check_callable, check_type
-from aiodps.attestation.base import NoCertificate
+from aiodps.attestation.base import NoCertificate, check_same_id
 from aiodps.errors import (
     ConfigurationError,
-    IdentityMismatchError,
     ProvisioningError,
     SymmetricKeyError,
 )
@@ -132,13 +131,8 @@ class SymmetricKey:
         Raises:
             IdentityMismatchError: If it is for another one.
         """
-        if registration_id.casefold() != self._registration_id.casefold():
-            raise IdentityMismatchError(
-                f"the symmetric key is for {self._registration_id!r}, the registration id is "
-                f"{registration_id!r}",
-                reason="symmetric_key",
-                hint="give the same registration id to both, or leave it out of the settings",
-            )
+        own = self._registration_id
+        check_same_id("symmetric key", own, registration_id, reason="symmetric_key")
 
 
 def _revive(registration_id: str, sign: Sign) -> SymmetricKey:

@@ -6,9 +6,9 @@ import base64
 import hashlib
 from typing import Protocol, final, runtime_checkable
 
-from aiodps.attestation.base import NoCertificate
+from aiodps.attestation.base import NoCertificate, check_same_id
 from aiodps.attestation.symmetric_key import signed_token
-from aiodps.errors import IdentityMismatchError, ProvisioningError, SymmetricKeyError, TpmError
+from aiodps.errors import ProvisioningError, SymmetricKeyError, TpmError
 from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.messages import TpmKeys
 
@@ -132,13 +132,7 @@ class Tpm:
         Raises:
             IdentityMismatchError: If it is for another one.
         """
-        if registration_id.casefold() != self._registration_id.casefold():
-            raise IdentityMismatchError(
-                f"the TPM is for {self._registration_id!r}, the registration id is "
-                f"{registration_id!r}",
-                reason="tpm",
-                hint="give the same registration id to both, as the enrollment has it",
-            )
+        check_same_id("TPM", self._registration_id, registration_id, reason="tpm")
 
 
 def registration_id_of(endorsement_key: bytes) -> str:
