@@ -201,8 +201,8 @@ class IdentityMismatchError(CredentialError):
     """Two different registration ids in one registration.
 
     Reasons: "certificate" (the CN is not the registration id), "cn" (the CN cannot be a
-    registration id), "symmetric_key" (the key is for another registration id), "response" (the
-    response is about another device).
+    registration id), "symmetric_key" and "tpm" (the credential is for another registration id),
+    "response" (the response is about another device).
     """
 
     default_hint = "the certificate's CN has to be the registration id"

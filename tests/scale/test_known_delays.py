@@ -1,7 +1,7 @@
 """What the fleet says about a service with known delays, over real sockets and in real time.
 
 `tests/fleet/test_truths.py` has the arithmetic, in virtual time. Here a figure is right within 5 %
-or 20 ms, whichever is more, or the fleet says that the generator has limited the run.
+or 20 ms, whichever is more; a run that its generator has limited is a failure.
 """
 
 from __future__ import annotations
@@ -48,9 +48,8 @@ def run(
         anyio.run(session.run)
 
     summary = write_results(folder, read_results(folder))
-    if summary["generator"]["limited"]:
-        pytest.skip("; ".join(summary["generator"]["why"]))
-
+    # A machine that is too busy shows nothing, and that must not look like a pass.
+    assert not summary["generator"]["limited"], summary["generator"]["why"]
     figures: dict[str, Any] = summary["transports"][transport]
     return figures
 
