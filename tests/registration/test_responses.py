@@ -199,26 +199,6 @@ def test_the_connection_profile_is_kept(profile: str | None) -> None:
     assert meaning.connection_profile == profile
 
 
-@pytest.mark.parametrize(
-    ("code", "step"),
-    [
-        (400012, "api-version"),
-        (400207, "webhook"),
-        (401000, "clock"),
-        (401001, "link one"),
-        (403000, "roles"),
-        (404201, "create one"),
-        (409203, "second client"),
-    ],
-)
-def test_each_known_code_has_a_next_step(code: int, step: str) -> None:
-    """Codes that were seen on the live service, or are in Microsoft's clients."""
-    meaning = interpret_response(response(refused(code // 1000, code)), REGISTERED)
-
-    assert isinstance(meaning, errors.ServiceError)
-    assert step in meaning.hint
-
-
 def test_failed_without_a_reason() -> None:
     """A failure without a word is still told in a sentence."""
     meaning = interpret_response(response(answer(200, status="failed")), POLLED)

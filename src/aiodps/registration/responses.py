@@ -37,6 +37,7 @@ from aiodps.protocol.payloads import (
     parse_operation,
     state_error,
 )
+from aiodps.registration.hints import hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +77,6 @@ _ERRORS: dict[int, type[ServiceError]] = {
 
 _RESEND = frozenset({408, 425})
 """The service stopped waiting for the request (408), or asks for it again (425)."""
-
-_HINTS = {
-    400004: "the service could not read the request: check the payload, and look for a proxy that "
-    "changes requests",
-    400012: "the request has a member that this api-version does not know, such as csr before "
-    "2025-07-01-preview, or one that it cannot read: set another api-version",
-    400207: "the custom allocation webhook of the enrollment failed: see its log",
-    400208: "the enrollment names no IoT hub: link one to the instance, or name one there",
-    400209: "the instance is not authorized at the IoT hub: check the linked hub's access policy",
-    401000: "the credential is not that of an enrollment of this registration id, or the clock of "
-    "the device is wrong",
-    401001: "no IoT hub is linked to the instance that could take the device: link one",
-    401002: "usual causes: the device does not send its intermediates, the CA is not verified, "
-    "the certificate is not the enrolled one, or no enrollment matches",
-    403000: "the instance may not use its namespace or IoT hub: check the roles of its identity",
-    404201: "no enrollment exists for this registration id: create one, or check the id",
-    404203: "the service has forgotten the operation: register again",
-    409203: "another registration of this id is in progress: look for a second client",
-}
-"""Next steps for error codes with a known cause, as seen on the live service."""
 
 
 def interpret_response(response: Response, context: ResponseContext) -> Interpretation:
@@ -216,5 +197,5 @@ def _service_error(
         tracking_id=details.tracking_id or response.request_id,
         timestamp=details.timestamp,
         retry_after=response.retry_after,
-        hint=_HINTS.get(details.error_code or 0),
+        hint=hint(details),
     )
