@@ -150,7 +150,10 @@ def test_api_versions(good: str) -> None:
     assert check_api_version(good) == good
 
 
-@pytest.mark.parametrize("bad", ["", "2021", "latest", "2021-10-01&x=1", 20211001, None])
+@pytest.mark.parametrize(
+    "bad",
+    ["", "2021", "latest", "2021-10-01&x=1", "2019-99-99", "2021-02-30-preview", 20211001, None],
+)
 def test_bad_api_versions(bad: object) -> None:
     """Anything else is an error of ours before anything is sent."""
     with pytest.raises(ConfigurationError, match="api-version"):

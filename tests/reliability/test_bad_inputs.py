@@ -149,7 +149,9 @@ async def test_the_first_final_state_counts(
     assert trial.retries == []
 
 
-def test_an_api_version_is_a_date() -> None:
+@pytest.mark.parametrize("transport", [aiodps.REST, aiodps.MQTT])
+@pytest.mark.parametrize("text", ["latest", "2019-99-99"])
+def test_an_api_version_is_a_date(transport: type[aiodps.REST | aiodps.MQTT], text: str) -> None:
     """C12: another text is refused before anything is sent."""
-    with pytest.raises(aiodps.ConfigurationError):
-        aiodps.REST(api_version="latest")
+    with pytest.raises(aiodps.ConfigurationError, match="api-version"):
+        transport(api_version=text)

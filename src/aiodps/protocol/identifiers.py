@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
+from datetime import date
 
 from aiodps.errors import ConfigurationError
 from aiodps.key_text import shown
@@ -11,7 +13,7 @@ from aiodps.key_text import shown
 _ID_SCOPE = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", re.ASCII)
 _NOT_IN_REGISTRATION_ID = re.compile(r"[^A-Za-z0-9._:-]", re.ASCII)
-_API_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:-preview)?", re.ASCII)
+_API_VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:-preview)?", re.ASCII)
 _HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
 
@@ -103,8 +105,10 @@ def check_api_version(api_version: object) -> str:
     Raises:
         ConfigurationError: If it is not.
     """
-    if isinstance(api_version, str) and _API_VERSION.fullmatch(api_version):
-        return api_version
+    if isinstance(api_version, str) and (form := _API_VERSION.fullmatch(api_version)):
+        with contextlib.suppress(ValueError):  # of a 30 February
+            date.fromisoformat(form[1])
+            return api_version
 
     raise ConfigurationError(
         f"the api-version {shown(api_version)} is not a date like 2021-10-01",
