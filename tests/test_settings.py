@@ -69,9 +69,24 @@ def test_unknown_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         Settings.load(config=file)
 
     assert "id_scope" in caught.value.hint
-    monkeypatch.setenv("AIODPS_SCOPE", "x")
-    with pytest.raises(ConfigurationError, match="AIODPS_SCOPE"):
+
+
+@pytest.mark.parametrize(
+    "name", ["SCOPE", "TIMOUT", "REGISTRATIONID", "KEY", "DPS_ENDPOINT", "CONFG"]
+)
+def test_a_mistyped_variable_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What resembles a setting, is a part of its name or contains it, may have been meant."""
+    monkeypatch.setenv(f"AIODPS_{name}", "x")
+    with pytest.raises(ConfigurationError, match=f"AIODPS_{name}"):
         Settings.load()
+
+
+@pytest.mark.parametrize("name", ["IMAGE", "VERSION", "LOG_LEVEL", "SCALE", "KILLS", "HOSTILE"])
+def test_variables_of_others_are_ignored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container or a test suite may have its own variables with this prefix."""
+    monkeypatch.setenv(f"AIODPS_{name}", "x")
+
+    assert Settings.load() == Settings()
 
 
 def test_bad_files(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 Every setting has the same three names: `timeout=` in Python, `AIODPS_TIMEOUT` in the environment
 and `timeout = 60` in a TOML file, in this order of precedence. The file is read only if `config=`
-or `AIODPS_CONFIG` names it. An unknown name is an error that lists the known ones. Nothing else in
-the environment is obeyed: no proxies, no `SSL_CERT_FILE`, no `SSLKEYLOGFILE`, no netrc.
+or `AIODPS_CONFIG` names it. An unknown name is an error that lists the known ones; in the
+environment, where others may set variables, only if it resembles a known one. Nothing else in the
+environment is obeyed: no proxies, no `SSL_CERT_FILE`, no `SSLKEYLOGFILE`, no netrc.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
@@ -39,6 +41,7 @@ MAX_TIMEOUT = 7 * 24 * 3600.0
 """Seconds; a longer time-out is considered a mistake in the unit."""
 
 _PREFIX: Final = "AIODPS_"
+_CONFIG: Final = "config"
 _ARGUMENT: Final = "the argument"
 
 
@@ -222,7 +225,7 @@ class Settings:
                 the setting.
         """
         check_type(config, str | Path | None, "config")
-        file = os.environ.get(f"{_PREFIX}CONFIG") or None if config is None else config
+        file = os.environ.get(_PREFIX + _CONFIG.upper()) or None if config is None else config
         given = {name: value for name, value in arguments.items() if value is not None}
         sources = {
             **_from_file(file),
@@ -248,7 +251,10 @@ def _from_environment(environment: Mapping[str, str]) -> Found:
     found: Found = {}
     for variable, text in environment.items():
         name = variable.removeprefix(_PREFIX).lower()
-        if not variable.startswith(_PREFIX) or name == "config" or not text:
+        if not variable.startswith(_PREFIX) or name == _CONFIG or not text:
+            continue
+
+        if not _resembles_setting(name):
             continue
 
         source = f"the environment variable {variable}"
@@ -297,6 +303,12 @@ def _check(name: str, value: object, source: str) -> Any:
         ) from None
     except ValueError as exc:
         raise _invalid(name, str(exc), value, source) from None
+
+
+def _resembles_setting(name: str) -> bool:
+    """Whether somebody may have meant a setting by it; a part of its name is enough."""
+    known = [_CONFIG, *(one.name for one in dataclasses.fields(Settings))]
+    return any(name in one or one in name for one in known) or bool(get_close_matches(name, known))
 
 
 def _rule_for(name: str, source: str) -> _Rule:
