@@ -15,6 +15,7 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
@@ -81,7 +82,7 @@ class Authority(Credential):
             ConfigurationError: If the name or the days are invalid.
         """
         key = new_private_key(key_type)
-        builder = _builder(issuer=None, name=check_common_name(name), key=key, days=days)
+        builder = _builder(None, check_common_name(name), key.public_key(), days=days)
         return cls(certificate=_sign_ca(builder, key), private_key=key)
 
     def intermediate(
@@ -94,7 +95,7 @@ class Authority(Credential):
             CertificateError: If this CA has expired.
         """
         key = new_private_key(key_type)
-        builder = _builder(issuer=self, name=check_common_name(name), key=key, days=days)
+        builder = _builder(self, check_common_name(name), key.public_key(), days=days)
         return Authority(
             certificate=_sign_ca(builder, self.private_key),
             private_key=key,
@@ -122,9 +123,24 @@ class Authority(Credential):
             CertificateError: If this CA has expired.
         """
         key = private_key or new_private_key(key_type)
+        return self._credential(self.certify(registration_id, key.public_key(), days=days), key)
+
+    def certify(
+        self,
+        registration_id: str,
+        public_key: CertificatePublicKeyTypes,
+        *,
+        days: float = LEAF_DAYS,
+    ) -> x509.Certificate:
+        """Issue a device's certificate for a key that the device keeps, as of its CSR.
+
+        Raises:
+            ConfigurationError: If the registration id or the days are invalid.
+            CertificateError: If this CA has expired.
+        """
         name = check_registration_id(registration_id)
-        builder = _builder(issuer=self, name=name, key=key, days=days)
-        return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+        builder = _builder(self, name, public_key, days=days)
+        return self._sign_leaf(builder, public_key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def verification(self, code: str, *, days: float = VERIFICATION_DAYS) -> Credential:
         """Issue the proof of possession: a leaf whose CN is the verification code.
@@ -136,8 +152,10 @@ class Authority(Credential):
             CertificateError: If this CA has expired.
         """
         key = new_private_key("ec")
-        builder = _builder(issuer=self, name=check_common_name(code), key=key, days=days)
-        return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+        public_key = key.public_key()
+        builder = _builder(self, check_common_name(code), public_key, days=days)
+        leaf = self._sign_leaf(builder, public_key, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+        return self._credential(leaf, key)
 
     def server(
         self,
@@ -161,27 +179,32 @@ class Authority(Credential):
             CertificateError: If this CA has expired.
         """
         key = private_key or new_private_key(key_type)
-        alternatives = alternative_names(names)
-        builder = _builder(issuer=self, name=names[0][:MAX_COMMON_NAME], key=key, days=days)
+        public_key, alternatives = key.public_key(), alternative_names(names)
+        builder = _builder(self, names[0][:MAX_COMMON_NAME], public_key, days=days)
         builder = builder.add_extension(alternatives, critical=False)
-        return self._sign_leaf(builder, key, usage=ExtendedKeyUsageOID.SERVER_AUTH)
+        leaf = self._sign_leaf(builder, public_key, usage=ExtendedKeyUsageOID.SERVER_AUTH)
+        return self._credential(leaf, key)
 
     def _sign_leaf(
-        self, builder: x509.CertificateBuilder, key: PrivateKey, *, usage: x509.ObjectIdentifier
-    ) -> Credential:
+        self,
+        builder: x509.CertificateBuilder,
+        public_key: CertificatePublicKeyTypes,
+        *,
+        usage: x509.ObjectIdentifier,
+    ) -> x509.Certificate:
         # RSA suites without forward secrecy encrypt with the key; all others only sign.
         key_usage = _key_usage(
-            digital_signature=True, key_encipherment=isinstance(key, rsa.RSAPrivateKey)
+            digital_signature=True, key_encipherment=isinstance(public_key, rsa.RSAPublicKey)
         )
         builder = (
             builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage, critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         )
-        certificate = builder.sign(self.private_key, _digest(self.private_key))
-        return Credential(
-            certificate=certificate, private_key=key, intermediates=self._sent_below()
-        )
+        return builder.sign(self.private_key, _digest(self.private_key))
+
+    def _credential(self, leaf: x509.Certificate, key: PrivateKey) -> Credential:
+        return Credential(certificate=leaf, private_key=key, intermediates=self._sent_below())
 
     def _sent_below(self) -> tuple[x509.Certificate, ...]:
         """Return the intermediates of the certificates that this CA issues."""
@@ -189,7 +212,7 @@ class Authority(Credential):
 
 
 def _builder(
-    *, issuer: Authority | None, name: str, key: PrivateKey, days: float
+    issuer: Authority | None, name: str, public_key: CertificatePublicKeyTypes, *, days: float
 ) -> x509.CertificateBuilder:
     """Begin a certificate; without an issuer, it is to be signed with its own key."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -201,7 +224,6 @@ def _builder(
         )
 
     starts, ends = _validity(issuer, days=days)
-    public_key = key.public_key()
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -211,7 +233,7 @@ def _builder(
         .not_valid_before(starts)
         .not_valid_after(ends)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(_authority_key_identifier(issuer, key), critical=False)
+        .add_extension(_authority_key_identifier(issuer, public_key), critical=False)
     )
 
 
@@ -249,15 +271,16 @@ def _validity(issuer: Authority | None, *, days: float) -> tuple[dt.datetime, dt
 
 
 def _authority_key_identifier(
-    issuer: Authority | None, key: PrivateKey
+    issuer: Authority | None, public_key: CertificatePublicKeyTypes
 ) -> x509.AuthorityKeyIdentifier:
     """Name the issuer's key as the issuer's own certificate does, which may be foreign."""
     stated = extension(issuer.certificate, x509.SubjectKeyIdentifier) if issuer else None
     if stated is not None:
         return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(stated)
 
-    issuer_key = issuer.private_key if issuer else key
-    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    key = issuer.private_key.public_key() if issuer else public_key
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 
 def _digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:

@@ -20,8 +20,9 @@ from cryptography.x509.oid import NameOID
 
 from aiodps.input_files.private_keys import PrivateKey
 
-KeyType: TypeAlias = Literal["ec", "rsa", "ed25519"]
-"""EC is P-256, RSA has 2048 bits; the service takes both. Ed25519 is for tests of TLS."""
+KeyType: TypeAlias = Literal["ec", "ec384", "rsa", "ed25519"]
+"""EC is P-256 (`ec384`: P-384), RSA has 2048 bits; the service takes all of them. Ed25519 is for
+tests of TLS."""
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _KNOWN = 4096
@@ -83,6 +84,8 @@ def new_private_key(key_type: KeyType) -> PrivateKey:
     match key_type:
         case "ec":
             return ec.generate_private_key(ec.SECP256R1())
+        case "ec384":
+            return ec.generate_private_key(ec.SECP384R1())
         case "rsa":
             return rsa.generate_private_key(public_exponent=65537, key_size=2048)
         case "ed25519":
