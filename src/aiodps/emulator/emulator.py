@@ -29,6 +29,7 @@ from aiodps.emulator.ports import Ports, check_host
 from aiodps.emulator.request_log.json_lines import write_to
 from aiodps.emulator.request_log.log import Counts, Exchange, ExchangeListener, RequestLog
 from aiodps.emulator.service.enrollments.store import Enrollment
+from aiodps.emulator.service.issuance.issuers import ISSUED_DAYS
 from aiodps.emulator.service.service import Service
 from aiodps.emulator.state.sqlite import SqliteStore
 from aiodps.emulator.state.store import MemoryStore, Store, StoreError
@@ -62,6 +63,8 @@ class Emulator:
             in 10 seconds for each device, 1,000 service API requests a minute.
         remember_keys: Remember the symmetric key that a device registers with for 30 minutes,
             and refuse its other key meanwhile, as the service was seen to do.
+        issued_days: Validity of certificates that are issued to devices of enrollments with an
+            `issuance` policy.
         strict: Refuse what the service merely tolerates, as listed in `strict_rules`; each
             refusal names its rule.
         enrollments: Initial individual enrollments and groups, unless the state file has them;
@@ -125,6 +128,7 @@ class Emulator:
         retry_after: int = 3,
         throttle: bool = False,
         remember_keys: bool = False,
+        issued_days: float = ISSUED_DAYS,
         strict: bool = False,
         enrollments: Iterable[Enrollment] = (),
         linked_hubs: Iterable[str] = (),
@@ -175,6 +179,7 @@ class Emulator:
                 retry_after=retry_after,
                 throttle=throttle,
                 remember_keys=remember_keys,
+                issued_days=issued_days,
                 strict=strict,
                 enrollments=enrollments,
                 store=self._store,

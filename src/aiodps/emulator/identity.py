@@ -13,6 +13,7 @@ from typing import Final, Self
 from cryptography import x509
 
 from aiodps.emulator.azure_api.access_policies import OWNER, AccessPolicy
+from aiodps.emulator.state.credentials import from_document, to_document
 from aiodps.emulator.state.store import Document, Kind, Store, reading
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential
@@ -101,8 +102,8 @@ class InstanceIdentity:
         }
         return policies | {
             "id scope": {"id_scope": self.id_scope},
-            "authority": _pair(self.authority),
-            "server": _pair(self.server),
+            "authority": to_document(self.authority),
+            "server": to_document(self.server),
         }
 
 
@@ -130,7 +131,7 @@ def _id_scope(kept: Document | None, wanted: str | None) -> str:
 
 def _authority(kept: Document | None, *, days: float) -> Authority:
     if kept is not None:
-        authority = Authority.from_pem(**_pem(kept))
+        authority = from_document(Authority, kept)
         if _ends_after(authority.certificate, days=RENEWAL_DAYS):
             return authority
 
@@ -143,7 +144,7 @@ def _authority(kept: Document | None, *, days: float) -> Authority:
 
 def _server(kept: Document | None, authority: Authority, names: Sequence[str]) -> Credential:
     """Issue the server's certificate; the key stays, for clients that pin it."""
-    key = None if kept is None else Credential.from_pem(**_pem(kept)).private_key
+    key = None if kept is None else from_document(Credential, kept).private_key
     all_names = dict.fromkeys((*names, "localhost", "127.0.0.1"))
     return authority.server(tuple(all_names), private_key=key, days=KEPT_CA_DAYS)
 
@@ -174,14 +175,3 @@ def _about(policy: str) -> str:
 def _ends_after(certificate: x509.Certificate, *, days: float) -> bool:
     rest = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
     return rest > dt.timedelta(days=days)
-
-
-def _pair(credential: Credential) -> Mapping[str, str]:
-    return {
-        "certificate": credential.certificate_pem.decode(),
-        "private_key": credential.private_key_pem.decode(),
-    }
-
-
-def _pem(document: Document) -> Mapping[str, bytes]:
-    return {f"{name}_pem": text.encode() for name, text in document.items()}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 from tests.emulator.instance import HUB, NOW, ask, instance, poll, provision, refused, register
+from tests.emulator.service.issuance.requests import POLICY, csr
 from tests.emulator.service.registrations.test_register import DEVICE, answer, custom, group
 from tests.emulator.tokens import KEY, derived, signed
 
@@ -63,10 +67,15 @@ def test_payloads(version: str) -> None:
     assert state["status"] == "assigned"
 
 
-@pytest.mark.parametrize("operation", [Operation.REGISTER, Operation.STATUS_LOOKUP])
 @pytest.mark.parametrize("version", sorted(API_VERSIONS))
-def test_certificates_are_not_issued(version: str, operation: Operation) -> None:
-    """A version that does not know `csr` and one that does refuse it in the same words."""
-    response = ask(instance(group()), operation, DEVICE, api_version=version, body=b'{"csr":"AA"}')
+def test_certificates(version: str) -> None:
+    """An old version refuses `csr`; a new one issues, and the others do not show it."""
+    service = instance(replace(group(), issuance=POLICY))
+    body = json.dumps({"csr": csr("device-1")}).encode()
+    accepted = register(service, DEVICE, api_version=version, body=body)
+    if version < "2025-07-01-preview":
+        assert refused(accepted) == (400, 400012, "Deserialization error")
+        return
 
-    assert refused(response) == (400, 400012, "Deserialization error")
+    state = poll(service, DEVICE, accepted, api_version=version).body["registrationState"]
+    assert len(state["issuedCertificateChain"]) == 3

@@ -34,7 +34,21 @@ def group(**members: Any) -> dict[str, Any]:
     return {"enrollmentGroupId": "line-4", "attestation": KEYS, **members}
 
 
+REGISTRY = {
+    "namespaceName": "my-namespace",
+    "certificateAuthorityName": "CA-1",
+    "certificatePolicyName": "x" * 63,
+}
 REFUSED = {
+    **{
+        f"{name} {text}": (group(**REGISTRY | {name: text}), 400004, f"{name} is not 3 to 64")
+        for name, text in (
+            ("namespaceName", "My-Namespace"),
+            ("namespaceName", "ab"),
+            ("certificateAuthorityName", "-ca"),
+            ("certificatePolicyName", "x" * 64),
+        )
+    },
     "a group id with a space": (group(enrollmentGroupId="My Group"), 400000, "Invalid enrollm"),
     "custom without definition": (
         group(allocationPolicy="custom"),
@@ -73,7 +87,8 @@ REFUSED = {
 @pytest.mark.parametrize(("document", "code", "words"), REFUSED.values(), ids=REFUSED)
 def test_refused_alike(document: dict[str, Any], code: int, words: str) -> None:
     """By the service API, and at the start; the page and Python go the API's way."""
-    admin = Administrator(instance(linked_hubs=(HUB, "other.azure-devices.net")))
+    service = instance(linked_hubs=(HUB, "other.azure-devices.net"))
+    admin = Administrator(service, api_version="2026-11-01")
     kind, member = (
         ("enrollmentGroups", "enrollmentGroupId")
         if "enrollmentGroupId" in document
@@ -98,11 +113,12 @@ def test_refused_alike(document: dict[str, Any], code: int, words: str) -> None:
         {"allocationPolicy": "custom", "customAllocationDefinition": WEBHOOK},
         {"attestation": signed_by(root())},
         {"capabilities": {"iotEdge": True}},
+        REGISTRY,
     ],
 )
 def test_stored(members: dict[str, Any]) -> None:
     """What keeps the rules is stored, and can be put back as it is shown."""
-    admin = Administrator()
+    admin = Administrator(api_version="2026-11-01")
     shown = admin.call("PUT", "/enrollmentGroups/line-4", group(**members))
 
     assert admin.call("PUT", "/enrollmentGroups/line-4", shown, if_match="*")

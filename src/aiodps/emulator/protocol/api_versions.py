@@ -7,7 +7,7 @@ versions its own clients name, and recordings of the oldest.
 | --- | --- |
 | the first to 2017-11-15 | over MQTT, every success has status 200 and no `retry-after` |
 | 2018-11-01 | `payload`, from and to devices |
-| 2025-07-01-preview | `csr` in a registration; an older version does not know it |
+| 2025-07-01-preview | `csr` in a registration, and `issuedCertificateChain` |
 | 2026-11-02-preview | `connectionProfile` of an assigned device |
 """
 
@@ -44,6 +44,7 @@ _WITH_STATUSES = "2018-04-01"
 _WITH_PAYLOAD = "2018-11-01"
 _WITH_CSR = "2025-07-01-preview"
 _WITH_PROFILE = "2026-11-02-preview"
+_SINCE = {"payload": _WITH_PAYLOAD, "issuedCertificateChain": _WITH_CSR}
 _CLASSIC = {"connectionProfile": "classic"}
 """For devices that speak MQTT 3.1.1 to their hub, as all of this emulator do."""
 
@@ -89,7 +90,6 @@ def shape_state(state: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     if version >= _WITH_PROFILE:
         return {**state, **_CLASSIC}
 
-    if "payload" in state and not has_payload(version):
-        return {name: value for name, value in state.items() if name != "payload"}
-
-    return state
+    unknown = _SINCE.keys() & state.keys() if version < _WITH_CSR else ()
+    dropped = {name for name in unknown if version < _SINCE[name]}
+    return {name: value for name, value in state.items() if name not in dropped}

@@ -50,7 +50,12 @@ def check_enrollment(enrollment: Enrollment, *, hubs: LinkedHubs) -> None:
         member = "enrollmentGroupId" if _is_group(enrollment) else "registrationId"
         raise Refusal(ErrorCode.INVALID_REQUEST, f"Invalid {member}.")
 
-    for problem in (*_allocation_problems(enrollment, hubs), *_certificate_problems(enrollment)):
+    issuance = enrollment.issuance.problems() if enrollment.issuance else ()
+    for problem in (
+        *_allocation_problems(enrollment, hubs),
+        *_certificate_problems(enrollment),
+        *issuance,
+    ):
         raise Refusal(ErrorCode.BAD_REQUEST, problem)
 
     _warn_of_another_name(enrollment)

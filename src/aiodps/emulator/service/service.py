@@ -29,10 +29,14 @@ from aiodps.emulator.service.enrollment_rules import (
 from aiodps.emulator.service.enrollments.allocation import LinkedHubs
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys, TpmKeys
 from aiodps.emulator.service.enrollments.store import Enrollment, Enrollments
+from aiodps.emulator.service.issuance.issuers import ISSUED_DAYS, Issuers
 from aiodps.emulator.service.registrations import responses
 from aiodps.emulator.service.registrations.hub_devices import HubDevices
 from aiodps.emulator.service.registrations.register import AuthenticatedDevice, Registrar
-from aiodps.emulator.service.registrations.request_bodies import read_payload
+from aiodps.emulator.service.registrations.request_bodies import (
+    DeviceRegistration,
+    read_registration,
+)
 from aiodps.emulator.service.registrations.store import Registrations
 from aiodps.emulator.service.strict import Strict
 from aiodps.emulator.service.throttle import Throttle
@@ -57,6 +61,7 @@ class Service:
         throttle: Whether to enforce the published limits.
         strict: Whether to refuse what the service merely tolerates.
         remember_keys: Whether to remember the symmetric key of a device for 30 minutes.
+        issued_days: Validity of certificates that are issued to devices.
 
     Raises:
         ConfigurationError: If one of `enrollments` breaks a rule. References to CA certificates
@@ -76,6 +81,7 @@ class Service:
         throttle: bool = False,
         strict: bool = False,
         remember_keys: bool = False,
+        issued_days: float = ISSUED_DAYS,
     ) -> None:
         initial = tuple(enrollments)
         self._rng = rng or random.SystemRandom()
@@ -95,6 +101,7 @@ class Service:
                 check_enrollment(each, hubs=self.linked_hubs)
 
         self.certificates: CaCertificates = CaCertificates(rng=self._rng, store=store)
+        self.issuers: Issuers = Issuers(days=issued_days, store=store)
         self.registrations: Registrations = Registrations(
             assign_after=assign_after, rng=self._rng, store=store
         )
@@ -188,8 +195,8 @@ class Service:
             raise Refusal(ErrorCode.INVALID_REQUEST, f"The body is larger than {MAX_BODY} bytes.")
 
     def _register(self, request: Request, identity: Identity, *, now: float) -> Response:
-        payload = read_payload(request)
-        enrollment = self._authenticate(request, identity, now=now)
+        body = read_registration(request)
+        enrollment = self._authenticate(request, identity, body, now=now)
         if self.throttle is not None:
             self.throttle.register(now=now)
 
@@ -199,7 +206,8 @@ class Service:
             enrollment=enrollment,
             certificate=None if by_key else identity.certificates[0],
             hub_key=self._hub_key(request.registration_id, enrollment),
-            payload=payload if has_payload(request.api_version or "") else None,
+            payload=body.payload if has_payload(request.api_version or "") else None,
+            issued=self._issue(body, request.registration_id, enrollment),
         )
         operation = self.registrar.register(device, now=now)
         return responses.accepted(operation, retry_after=self.retry_after)
@@ -211,8 +219,21 @@ class Service:
         challenges = self._authenticator.tpm_challenges
         return challenges.hub_key(registration_id, enrollment.attestation)
 
+    def _issue(
+        self, body: DeviceRegistration, registration_id: str, enrollment: Enrollment
+    ) -> tuple[str, ...]:
+        """Issue the certificate that a device asks for.
+
+        Without a policy it is assigned and gets none (Microsoft's samples of its C client).
+        """
+        policy = enrollment.issuance
+        if body.csr is None or policy is None or not enrollment.enabled:
+            return ()
+
+        return self.issuers.issue(body.csr, registration_id=registration_id, policy=policy)
+
     def _operation_status(self, request: Request, identity: Identity, *, now: float) -> Response:
-        self._authenticate(request, identity, now=now)
+        self._authenticate(request, identity, DeviceRegistration(), now=now)
         self._count_poll(request, now=now)
         registration_id = request.registration_id
         operation = self.registrations.find(registration_id, request.operation_id or "")
@@ -224,8 +245,8 @@ class Service:
         )
 
     def _look_up(self, request: Request, identity: Identity, *, now: float) -> Response:
-        read_payload(request)
-        self._authenticate(request, identity, now=now)
+        body = read_registration(request)
+        self._authenticate(request, identity, body, now=now)
         self._count_poll(request, now=now)
         operation = self.registrations.latest(request.registration_id)
         if operation is None:
@@ -238,11 +259,13 @@ class Service:
         if self.throttle is not None:
             self.throttle.poll(request.registration_id, now=now)
 
-    def _authenticate(self, request: Request, identity: Identity, *, now: float) -> Enrollment:
+    def _authenticate(
+        self, request: Request, identity: Identity, body: DeviceRegistration, *, now: float
+    ) -> Enrollment:
         record = self.registrations.record(request.registration_id)
         known = record.operations[-1].enrollment_group_id if record else None
         enrollment = self._authenticator.authenticate(
-            request, identity, now=now, known_group=known
+            request, identity, tpm=body.tpm, now=now, known_group=known
         )
         if self._keys is not None:
             self._keys.check(request, identity, enrollment, now=now)

@@ -30,6 +30,8 @@ class Kind(enum.StrEnum):
     """A CA certificate of the instance, by its name in lower case."""
     REGISTRATION = "registration"
     """The registration record of a device and its operations, by registration id in lower case."""
+    ISSUER = "issuer"
+    """A CA that issues certificates to devices, by its policy, or its namespace, in lower case."""
     HUB_DEVICE = "hub device"
     """A device at a linked hub and its twin, by hub and device id."""
 

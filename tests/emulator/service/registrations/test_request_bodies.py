@@ -6,7 +6,7 @@ import pytest
 
 from aiodps.emulator.protocol.errors import Refusal
 from aiodps.emulator.protocol.messages import Operation, Request, Transport
-from aiodps.emulator.service.registrations.request_bodies import read_payload
+from aiodps.emulator.service.registrations.request_bodies import read_registration
 
 
 def request(body: bytes, transport: Transport = Transport.HTTPS) -> Request:
@@ -37,7 +37,7 @@ def request(body: bytes, transport: Transport = Transport.HTTPS) -> Request:
 )
 def test_bodies_of_real_clients(body: bytes) -> None:
     """Source: what Microsoft's SDKs for Python, Node, C and C# send, and the articles' curl."""
-    read_payload(request(body))
+    read_registration(request(body))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_bodies_of_real_clients(body: bytes) -> None:
 def test_bodies_that_are_refused(body: bytes, code: int) -> None:
     """Each with the code that the service was seen to give, where it was seen."""
     with pytest.raises(Refusal) as refused:
-        read_payload(request(body))
+        read_registration(request(body))
 
     assert (refused.value.status_code, refused.value.code) == (code // 1000, code)
 
@@ -70,12 +70,12 @@ def test_bodies_that_are_refused(body: bytes, code: int) -> None:
 def test_a_tpm_over_mqtt() -> None:
     """TPM attestation is not available there, whoever is enrolled."""
     with pytest.raises(Refusal) as refused:
-        read_payload(request(b'{"tpm":{"endorsementKey":"AAAA"}}', Transport.MQTT))
+        read_registration(request(b'{"tpm":{"endorsementKey":"AAAA"}}', Transport.MQTT))
 
     assert refused.value.code == 400012
 
 
 def test_the_payload_is_kept() -> None:
     """A webhook may want it, in any casing of its name."""
-    assert read_payload(request(b"{}")) is None
-    assert read_payload(request(b'{"Payload":{"a":[1]}}')) == {"a": [1]}
+    assert read_registration(request(b"{}")).payload is None
+    assert read_registration(request(b'{"Payload":{"a":[1]}}')).payload == {"a": [1]}

@@ -51,7 +51,6 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     TpmKeys,
 )
 from aiodps.emulator.service.enrollments.store import Enrollments
-from aiodps.emulator.service.registrations.request_bodies import read_tpm
 
 MAX_PRESENTED = 10
 """Certificates a device may present; chains of five were seen in the field."""
@@ -72,13 +71,20 @@ class Authenticator:
         """The challenges of devices with a TPM."""
 
     def authenticate(
-        self, request: Request, identity: Identity, *, now: float, known_group: str | None = None
+        self,
+        request: Request,
+        identity: Identity,
+        *,
+        tpm: TpmKeys | None = None,
+        now: float,
+        known_group: str | None = None,
     ) -> Enrollment:
         """Return the enrollment of an authenticated device; it may be disabled.
 
         Args:
             request: Of the device.
             identity: Its credentials.
+            tpm: The keys of a TPM in the request; None if there are none.
             now: Seconds since 1970.
             known_group: The group of its latest operation, to be tried first; None if unknown.
 
@@ -87,9 +93,9 @@ class Authenticator:
         """
         individual = self._enrollments.individual(request.registration_id)
         if individual is not None:
-            return self._authenticate_individual(individual, request, identity, now=now)
+            return self._authenticate_individual(individual, request, identity, tpm=tpm, now=now)
 
-        if read_tpm(request) is not None:  # as seen on the wire
+        if tpm is not None:  # as seen on the wire
             raise Refusal(ErrorCode.REGISTRATION_NOT_FOUND, "Enrollment not found.")
 
         if identity.authorization:
@@ -98,7 +104,13 @@ class Authenticator:
         return self._authenticate_by_group_ca(request.registration_id, identity, now=now)
 
     def _authenticate_individual(
-        self, enrollment: IndividualEnrollment, request: Request, identity: Identity, *, now: float
+        self,
+        enrollment: IndividualEnrollment,
+        request: Request,
+        identity: Identity,
+        *,
+        tpm: TpmKeys | None,
+        now: float,
     ) -> IndividualEnrollment:
         match enrollment.attestation:
             case ClientCertificates(primary=primary, secondary=secondary):
@@ -109,7 +121,7 @@ class Authenticator:
                 if not is_signed_by_device(read_token(request, identity, now=now), keys):
                     raise key_rejected(request, "the signature is not by an enrolled key")
             case TpmKeys() as keys:
-                self.tpm_challenges.authenticate(request, identity, keys, now=now)
+                self.tpm_challenges.authenticate(request, identity, keys, presented=tpm, now=now)
             case _:
                 assert_never(enrollment.attestation)
 

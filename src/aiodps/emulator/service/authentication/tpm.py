@@ -18,7 +18,6 @@ from aiodps.emulator.protocol.messages import Identity, Request
 from aiodps.emulator.service.authentication.sas import key_rejected, read_token
 from aiodps.emulator.service.authentication.tpm_challenge import challenge
 from aiodps.emulator.service.enrollments.mechanisms import TpmKeys
-from aiodps.emulator.service.registrations.request_bodies import read_tpm
 from aiodps.tpm.structures import HMAC_KEY_BYTES, StructureError
 
 MAX_DEVICES: Final = 100_000
@@ -41,7 +40,13 @@ class TpmChallenges:
         self._devices: OrderedDict[str, _Challenged] = OrderedDict()
 
     def authenticate(
-        self, request: Request, identity: Identity, enrolled: TpmKeys, *, now: float
+        self,
+        request: Request,
+        identity: Identity,
+        enrolled: TpmKeys,
+        *,
+        presented: TpmKeys | None,
+        now: float,
     ) -> None:
         """Let a device pass that signs with the key of its latest challenge.
 
@@ -49,13 +54,13 @@ class TpmChallenges:
             request: Of the device.
             identity: Its credentials.
             enrolled: The keys in its enrollment.
+            presented: The keys in the request; None if there are none.
             now: Seconds since 1970.
 
         Raises:
             Refusal: 401, with a challenge if it has no token yet; without, if its TPM is not the
                 enrolled one, or another key signed.
         """
-        presented = read_tpm(request)
         if presented is not None:
             _check_enrolled(presented, enrolled)
 

@@ -16,6 +16,7 @@ from cryptography import x509
 from aiodps.emulator.protocol.formats import timestamp
 from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
+from aiodps.emulator.service.enrollments.issuance import IssuancePolicy
 from aiodps.emulator.service.enrollments.mechanisms import (
     CaReferences,
     ClientCertificates,
@@ -98,6 +99,8 @@ class _Terms:
     reprovision_policy: ReprovisionPolicy = field(default_factory=ReprovisionPolicy)
     initial_twin: Mapping[str, Any] | None = field(default=None, repr=False)
     """`tags` and `properties` of the device's twin to begin with; None if there are none."""
+    issuance: IssuancePolicy | None = None
+    """For certificates that its devices ask for; None if none are issued."""
     enabled: bool = True
     others: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Members without effect on the emulator, such as `capabilities`."""
@@ -242,6 +245,7 @@ def _terms_to_json(terms: Enrollment) -> dict[str, Any]:
         "iotHubs": list(allocation.hubs) or None,
         "customAllocationDefinition": custom and custom.to_json(),
         "initialTwin": terms.initial_twin,
+        **(terms.issuance.to_json() if terms.issuance else {}),
         **terms.others,
         "etag": terms.etag or None,
         "createdDateTimeUtc": (terms.created and timestamp(terms.created)) or None,

@@ -7,7 +7,6 @@ written back.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,6 +23,8 @@ from aiodps.emulator.service.enrollments.enrollment import (
     ProvisioningStatus,
     ReprovisionPolicy,
 )
+from aiodps.emulator.service.enrollments.issuance import MEMBERS as ISSUANCE
+from aiodps.emulator.service.enrollments.issuance import IssuancePolicy
 from aiodps.emulator.service.enrollments.mechanisms import (
     CaReferences,
     ClientCertificates,
@@ -114,6 +115,7 @@ def _read_terms(members: JsonObject) -> dict[str, Any]:
         "custom_allocation": None if custom is None else CustomAllocation.read(custom),
         "reprovision_policy": ReprovisionPolicy.read(reprovision),
         "initial_twin": None if twin is None else dict(twin.document),
+        "issuance": IssuancePolicy.read(members),
         "enabled": status != ProvisioningStatus.DISABLED,
         "others": others,
         "etag": members.string("etag") or "",
@@ -128,11 +130,6 @@ def _check_others(members: JsonObject) -> None:
     capabilities = members.object("capabilities")
     if capabilities is not None:
         capabilities.required_flag("iotEdge")
-
-    for name, form in _REGISTRY_NAMES.items():
-        value = members.string(name)
-        if value is not None and not form.fullmatch(value):
-            raise members.error(name, "is not 3 to 64 letters, digits and dashes")
 
     if len(members.strings("deviceTypeRefs")) > 1:
         raise members.error("deviceTypeRefs", "has more than one device type")
@@ -175,18 +172,9 @@ _ORDER: Final = (
 """As the service writes them (Microsoft Learn, "How to use custom allocation policies")."""
 _IGNORED: Final = {"optionalDeviceInformation", "capabilities"}
 """Those without effect on the emulator."""
-_READ: Final = {*_ORDER, "registrationState"} - _IGNORED  # the state is not an enrollment's own
+_READ: Final = {*_ORDER, *ISSUANCE, "registrationState"} - _IGNORED
+"""The state is not an enrollment's own."""
 _PLACES: Final = {name: place for place, name in enumerate(_ORDER)}
-
-
-_POLICY_NAME = re.compile(r"[0-9a-zA-Z][a-zA-Z0-9-]{2,62}", re.ASCII)
-_REGISTRY_NAMES: Final = {
-    "credentialPolicyName": re.compile(r".{1,128}"),
-    "namespaceName": re.compile(r"[a-z0-9][a-z0-9-]{1,62}[a-z0-9]", re.ASCII),
-    "certificateAuthorityName": _POLICY_NAME,
-    "certificatePolicyName": _POLICY_NAME,
-}
-"""Names in Azure Device Registry (published specification, 2026-11-01)."""
 
 
 def check_members(document: Mapping[str, Any], *, api_version: str) -> None:
@@ -197,7 +185,7 @@ def check_members(document: Mapping[str, Any], *, api_version: str) -> None:
     Raises:
         Refusal: 400, with the service's words for a member that it does not know.
     """
-    registry = {*_REGISTRY_NAMES, "deviceTypeRefs"}
+    registry = {*ISSUANCE, "deviceTypeRefs"}
     given = {name for name in registry & document.keys() if document[name] is not None}
     for name in sorted(given - known_members(document, api_version=api_version).keys()):
         raise Refusal(

@@ -78,6 +78,9 @@ class RegistrationOperation:
     """The pending call of a webhook; None if there is none."""
     hub_key: str | None = field(default=None, repr=False)
     """The challenge with the device's key for the hub, in base64; None without a TPM."""
+    issued: tuple[str, ...] = field(default=(), repr=False)
+    """The certificate issued to the device and the CAs above it, base64 of DER; may be empty.
+    Only polls tell it."""
 
     def result(self, now: float) -> Outcome | None:
         """Return the outcome, or None while the operation is in progress."""
@@ -91,6 +94,7 @@ class RegistrationOperation:
             "proof": Proof(document["proof"]),
             "outcome": outcome and Outcome.from_json(outcome),
             "call": call and WebhookCall.from_json(call),
+            "issued": tuple(document.get("issued", ())),
         }
         return cls(**{**document, **read})
 

@@ -60,6 +60,8 @@ class AuthenticatedDevice:
     """The challenge with its key for the hub, in base64; None without a TPM."""
     payload: Mapping[str, Any] | None = field(default=None, repr=False)
     """For the webhook; None if it has none."""
+    issued: tuple[str, ...] = field(default=(), repr=False)
+    """The certificate issued to it and the CAs above it, base64 of DER; may be empty."""
 
     @property
     def proof(self) -> Proof:
@@ -112,8 +114,8 @@ class Registrar:
         """Begin an operation, or return the one that waits for a webhook."""
         record = self._registrations.record(device.registration_id)
         pending = record.pending() if record else None
-        if pending is not None:
-            return pending
+        if record is not None and pending is not None:
+            return self._registrations.reissue(record, pending, device.issued, now=now)
 
         decision = self._decide(device, now=now)
         call = decision if isinstance(decision, WebhookCall) else None
@@ -124,6 +126,7 @@ class Registrar:
             enrollment_group_id=device.group,
             call=call,
             hub_key=device.hub_key,
+            issued=device.issued,
             now=now,
         )
         if call is not None:

@@ -7,7 +7,10 @@ Microsoft's own clients).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from cryptography import x509
 
 from aiodps.emulator.protocol.api_versions import has_csr
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
@@ -15,54 +18,66 @@ from aiodps.emulator.protocol.json_input import read_object
 from aiodps.emulator.protocol.json_object import JsonObject
 from aiodps.emulator.protocol.messages import Operation, Request, Transport
 from aiodps.emulator.service.enrollments.mechanisms import TpmKeys, read_tpm_keys
+from aiodps.emulator.service.issuance.csr import read_csr
 from aiodps.errors import ConfigurationError
 
-_NO_CSR = "this emulator issues no certificates"
-_NO_TPM = "there is no TPM attestation over MQTT"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRegistration:
+    """The members of the body."""
+
+    payload: Mapping[str, Any] | None = field(default=None, repr=False)
+    """For a webhook; None if there is none."""
+    tpm: TpmKeys | None = None
+    """The public keys of the device's TPM; None if there are none."""
+    csr: x509.CertificateSigningRequest | None = None
+    """Of the device, checked; None if it asks for no certificate."""
 
 
-def read_payload(request: Request) -> Mapping[str, Any] | None:
-    """Check the body of a register request or look-up; return its payload, None if it has none.
+def read_registration(request: Request) -> DeviceRegistration:
+    """Read the body of a register request or look-up.
 
     Raises:
-        Refusal: 400, if the body is not a JSON object, names another device, has a payload that
-            is not an object, or asks for something the emulator does not do.
+        Refusal: 400, if the body is not a JSON object, names another device, or has a member that
+            is not what it should be, or that this request cannot have.
     """
     members = _read(request.body)
     named = members.get("registrationid")
     if named is not None and not _is_same(named, request.registration_id):
         raise Refusal(ErrorCode.BAD_REQUEST, "The registration id in the body is another one.")
 
-    payload = members.get("payload")
+    payload, tpm, csr = (members.get(name) for name in ("payload", "tpm", "csr"))
     if not isinstance(payload, dict | None):
         raise Refusal(ErrorCode.BAD_REQUEST, "The payload is not a JSON object.")
 
-    if members.get("csr") is not None:
-        raise _csr_refused(request)
-
-    if members.get("tpm") is not None and request.transport is Transport.MQTT:
-        raise Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=_NO_TPM)
-
-    return payload
+    return DeviceRegistration(
+        payload=payload,
+        tpm=None if tpm is None else _read_tpm(tpm, request),
+        csr=None if csr is None else _read_csr(csr, request),
+    )
 
 
-def read_tpm(request: Request) -> TpmKeys | None:
-    """Return the keys of the device's TPM in the body of a register request, or None.
+def _read_tpm(tpm: object, request: Request) -> TpmKeys | None:
+    if request.transport is Transport.MQTT:
+        raise _not_deserialized("there is no TPM attestation over MQTT")
 
-    Raises:
-        Refusal: 400, if they are not what they should be.
-    """
     if request.operation is not Operation.REGISTER:
-        return None
-
-    tpm = _read(request.body).get("tpm")
-    if tpm is None:
         return None
 
     try:
         return read_tpm_keys(JsonObject(tpm if isinstance(tpm, dict) else {}, "the body", "tpm."))
     except ConfigurationError as exc:
         raise Refusal(ErrorCode.BAD_REQUEST, "BadRequest", why=exc.message) from exc
+
+
+def _read_csr(csr: object, request: Request) -> x509.CertificateSigningRequest:
+    if not has_csr(request.api_version or ""):
+        raise _not_deserialized(f"api-version {request.api_version} does not have csr")
+
+    if request.operation is not Operation.REGISTER:
+        raise _not_deserialized("only a register request has csr")
+
+    return read_csr(csr, registration_id=request.registration_id)
 
 
 def _read(body: bytes) -> Mapping[str, Any]:
@@ -78,10 +93,8 @@ def _read(body: bytes) -> Mapping[str, Any]:
     return {name.lower(): value for name, value in document.items()}
 
 
-def _csr_refused(request: Request) -> Refusal:
-    """Refuse a CSR in the words that the service has for a member it does not know."""
-    known = has_csr(request.api_version or "")
-    why = _NO_CSR if known else f"api-version {request.api_version} does not have csr"
+def _not_deserialized(why: str) -> Refusal:
+    """Refuse a member in the words that the service has for those it does not know."""
     return Refusal(ErrorCode.DESERIALIZATION, "Deserialization error", why=why)
 
 

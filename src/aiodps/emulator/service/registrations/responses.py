@@ -26,6 +26,9 @@ def operation_status(
 ) -> Response:
     """Respond to a poll: 202 while the operation is in progress, 200 once it is finished."""
     state = registration_state(operation, registration_id, now=now)
+    if operation.issued and state["status"] == RegistrationStatus.ASSIGNED:
+        state["issuedCertificateChain"] = list(operation.issued)
+
     body = {
         "operationId": operation.operation_id,
         "status": state["status"],

@@ -61,6 +61,7 @@ class Registrations:
         enrollment_group_id: str | None = None,
         call: WebhookCall | None = None,
         hub_key: str | None = None,
+        issued: tuple[str, ...] = (),
         now: float,
     ) -> RegistrationOperation:
         """Begin an operation.
@@ -72,6 +73,7 @@ class Registrations:
             enrollment_group_id: Its group; None for an individual enrollment.
             call: The pending call of a webhook; None if there is none.
             hub_key: The challenge with a TPM's key for the hub; None without a TPM.
+            issued: The certificate issued to the device and the CAs above it; may be empty.
             now: Seconds since 1970.
         """
         record = self.record(registration_id) or RegistrationRecord(
@@ -88,6 +90,7 @@ class Registrations:
             outcome=outcome,
             call=call,
             hub_key=hub_key,
+            issued=issued,
         )
         self._keep(record.with_operation(operation, now=now))
         return operation
@@ -100,6 +103,15 @@ class Registrations:
         finished = max(now, operation.finished)
         decided = replace(operation, outcome=outcome, call=None, finished=finished)
         self._keep(record.with_operation(decided, now=now))
+
+    def reissue(
+        self, record: RegistrationRecord, operation: RegistrationOperation,
+        issued: tuple[str, ...], *, now: float,
+    ) -> RegistrationOperation:  # fmt: skip
+        """Record the certificate of a device that registers again before a webhook decides."""
+        newer = replace(operation, issued=issued)
+        self._keep(record.with_operation(newer, now=now))
+        return newer
 
     def calls(self) -> list[WebhookCall]:
         """Return the pending webhook calls, oldest first, as after a restart."""

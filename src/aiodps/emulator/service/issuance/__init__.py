@@ -1,0 +1,1 @@
+"""Issuance of certificates to devices, from the CSRs in their registrations."""
