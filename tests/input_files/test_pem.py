@@ -28,6 +28,14 @@ def test_blocks(between: bytes, line_end: bytes) -> None:
     assert blocks(found[0].pem, ORIGIN)[0] == found[0]
 
 
+@pytest.mark.parametrize(
+    "text", [b"a -----BEGIN CERTIFICATE----- in text\n", b"what-----BEGIN PRIVATE KEY-----\n"]
+)
+def test_a_begin_in_text_begins_no_block(text: bytes) -> None:
+    """As for OpenSSL, which reads lines."""
+    assert [each.label for each in blocks(text + PEM, ORIGIN)] == ["CERTIFICATE"]
+
+
 @pytest.mark.parametrize("cut", [30, 60, len(PEM) - 60])
 def test_truncated(cut: int) -> None:
     """Also if a whole block comes before it."""

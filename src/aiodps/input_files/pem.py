@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from aiodps.input_files.formats import in_bytes
 from aiodps.input_files.origin import Origin
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----\s*(.*?)\s*-----END \1-----", re.DOTALL)
-_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
+_BEGIN = re.compile(rb"(?<!\w)(?<![^\s-] )-----BEGIN ([A-Z0-9 #]+)-----")
+"""Not after a word: text before a block may mention such a line."""
+_BLOCK = re.compile(_BEGIN.pattern + rb"\s*(.*?)\s*-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
