@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from tests.structure.source import FILES, PACKAGE, dotted, short, tree
 
-BOTTOM = {"errors", "models", "observe", "input_files", "key_text", "version"}
+BOTTOM = {"error_base", "errors", "models", "observe", "input_files", "key_text", "version"}
 BOTTOM |= {"argument_types", "fresh_files", "printable"}
 MAY_IMPORT = {
-    "models": set[str](),
+    "models": {"fresh_files"},
     "version": set[str](),
     "key_text": set[str](),
     "argument_types": {"errors"},
     "printable": set[str](),
     "fresh_files": set[str](),
-    "errors": {"models", "key_text", "printable"},
+    "error_base": {"models", "key_text", "printable"},
+    "errors": {"error_base", "models"},
     "observe": {"models"},
     "input_files": {"errors", "key_text", "input_files"},
     "protocol": BOTTOM | {"protocol"},

@@ -13,6 +13,7 @@ TESTS = Path(__file__).parents[1]
 TESTED_ELSEWHERE = {
     "__main__.py": "tests/cli/test_app.py runs it",
     "version.py": "tests/structure/test_types.py",
+    "error_base.py": "tests/test_errors.py, for every class",
     "protocol/messages.py": "plain values",
     "protocol/limits.py": "plain values; each limit is tested where it holds",
     "registration/events.py": "plain values",
