@@ -8,6 +8,7 @@ once per process, slow RSA keys too.
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import functools
 import ipaddress
@@ -19,6 +20,7 @@ from typing import TypeAlias
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aiodps.pki import Authority, Credential, PrivateKey
@@ -53,6 +55,28 @@ def other_root() -> Authority:
 def rsa_key(bits: int) -> rsa.RSAPrivateKey:
     """An RSA key of a size, made once."""
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def issue(csr: str, *, name: str | None = None) -> list[str]:
+    """Issue a certificate below `intermediate` for a request, as DPS does: base64 of DER each."""
+    request = x509.load_der_x509_csr(base64.b64decode(csr))
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    leaf = (
+        x509.CertificateBuilder()
+        .subject_name(request.subject if name is None else _subject(name))
+        .issuer_name(intermediate().certificate.subject)
+        .public_key(request.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - HOUR)
+        .not_valid_after(now + 30 * DAY)
+        .sign(intermediate().private_key, hashes.SHA256())
+    )
+    return list(map(encode, (leaf, intermediate().certificate, root().certificate)))
+
+
+def encode(certificate: x509.Certificate) -> str:
+    """Write a certificate as base64 of DER."""
+    return base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
 
 
 def certify(

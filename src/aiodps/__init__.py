@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiodps.attestation.base import Attestation
+from aiodps.attestation.issuance import IssuedKeyType, KeySpec
 from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.attestation.tpm import Tpm, TpmDevice
 from aiodps.attestation.x509 import X509
@@ -19,6 +20,7 @@ from aiodps.errors import (
     DnsError,
     ForbiddenError,
     IdentityMismatchError,
+    IssuanceError,
     JournalError,
     MalformedResponseError,
     NotFoundError,
@@ -48,7 +50,7 @@ from aiodps.errors import (
     UsageError,
 )
 from aiodps.input_files.reading import InsecureKeyFileWarning
-from aiodps.models import Assignment, Phase, RegistrationStatus, Substatus
+from aiodps.models import Assignment, IssuedCredential, Phase, RegistrationStatus, Substatus
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, PhaseTimes, Step, StepKind, log_step
 from aiodps.registration.retry import RetryPolicy
@@ -75,7 +77,11 @@ __all__ = [
     "ForbiddenError",
     "IdentityMismatchError",
     "InsecureKeyFileWarning",
+    "IssuanceError",
+    "IssuedCredential",
+    "IssuedKeyType",
     "JournalError",
+    "KeySpec",
     "MalformedResponseError",
     "NotFoundError",
     "Observer",

@@ -14,10 +14,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Self, Unpack
 
+import anyio
+
 from aiodps.argument_types import check_callable, check_type
 from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.credentials import Attestations, Credentials, remarks_of
 from aiodps.attestation.files import load_in_order
+from aiodps.attestation.issuance import KeySpec, certificate_request
 from aiodps.errors import (
     ConfigurationError,
     ProvisioningError,
@@ -46,6 +49,7 @@ async def provision(
     *,
     attestation: Attestations | None = None,
     payload: JsonObject | None = None,
+    csr: str | bytes | None = None,
     retry: RetryPolicy | None = None,
     on_step: Observer | None = None,
     config: str | Path | None = None,
@@ -59,6 +63,9 @@ async def provision(
             the files named by the settings `certificate`, `symmetric_key_file` or
             `group_key_file`, and by the same with `secondary_`.
         payload: A JSON object for the custom allocation webhook; None to send none.
+        csr: A request for a certificate that the caller made and has the key of: PKCS#10 in base64
+            of DER, or as DER; None to ask for none, or to have it made (`issue=KeySpec()`). The
+            certificate is `Assignment.issued`.
         retry: When and how often to retry; None for `RetryPolicy()`.
         on_step: Called with each `Step` as it happens.
         config: TOML file with settings; None for the one named by `AIODPS_CONFIG`, if any.
@@ -69,10 +76,13 @@ async def provision(
     Raises:
         ConfigurationError: If an argument or setting is not valid. Nothing was sent.
         CredentialError: If the device's credential cannot be used. Nothing was sent.
+        IssuanceError: If the device is assigned, but has not got the certificate it asked for.
         ProvisioningError: For everything else, as one of its subclasses; see `aiodps.errors`.
     """
     client = ProvisioningClient(retry=retry, config=config, **settings)
-    return await client.provision(attestation=attestation, payload=payload, on_step=on_step)
+    return await client.provision(
+        attestation=attestation, payload=payload, csr=csr, on_step=on_step
+    )
 
 
 class ProvisioningClient:
@@ -138,11 +148,14 @@ class ProvisioningClient:
         attestation: Attestations | None = None,
         registration_id: str | None = None,
         payload: JsonObject | None = None,
+        issue: KeySpec | None = None,
+        csr: str | bytes | None = None,
         on_step: Observer | None = None,
         operation_id: str | None = None,
     ) -> Assignment:
         """Provision one device; see `aiodps.provision` for arguments and errors.
 
+        `issue` is the key to make for a certificate, None for the setting of that name.
         `operation_id` is an operation that an earlier process started and did not finish: it is
         polled, which is free, and a register request is sent only if the service has forgotten
         it.
@@ -156,28 +169,48 @@ class ProvisioningClient:
             credentials.check(registration_id=name, wall_time=time.time())
             checked = check_payload(payload)
             check_callable(on_step, "on_step")
+            check_type(issue, KeySpec | None, "issue")
             _check_operation_id(operation_id)
+            request = await certificate_request(
+                self.settings.issue if issue is None else issue,
+                csr,
+                registration_id=name,
+                resumed=operation_id is not None,
+            )
             self._check_trust(credentials)
             factory = _factory(self.settings)
             mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
             report = Reporter(name, factory.name, on_step, mask, self._loud)
-            transport = factory.open(self._target(name, credentials, report))
+            target = self._target(name, credentials, report, csr=request is not None)
+            transport = factory.open(target)
         except ProvisioningError as error:
             error.locate(registration_id=requested)
             raise
 
         with self._exclusive(name):
-            machine = Registration(self._params(name, checked, factory.name, operation_id))
+            params = self._params(name, checked, factory.name, operation_id)
+            machine = Registration(
+                dataclasses.replace(params, csr=None if request is None else request.csr)
+            )
             try:
                 assignment = await drive(machine, transport, report, credentials.reauthenticate)
             except (UnauthorizedError, RegistrationFailedError) as error:
                 _add_remarks(error, credentials.remarks)
                 raise
 
-            await credentials.assigned(assignment)
-            return dataclasses.replace(assignment, credential=credentials.index)
+            try:
+                await credentials.assigned(assignment)
+                issued = None if request is None else request.accept(assignment)
+            except ProvisioningError as error:
+                machine.locate(error.locate(phase=report.phase), anyio.current_time())
+                raise
 
-    def _target(self, name: str, attestation: Attestation, report: Reporter) -> Target:
+            taken = dataclasses.replace(assignment, credential=credentials.index)
+            return taken.with_issued(issued)
+
+    def _target(
+        self, name: str, attestation: Attestation, report: Reporter, *, csr: bool
+    ) -> Target:
         return Target(
             endpoint=self.settings.endpoint,
             id_scope=self._id_scope,
@@ -186,6 +219,7 @@ class ProvisioningClient:
             trust=self._trust,
             report=report,
             timeout=self.settings.timeout,
+            csr=csr,
         )
 
     def _params(

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import enum
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Final, Self, TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from aiodps.fresh_files import fresh_file
 
 Json: TypeAlias = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
 """A JSON value. Its members are `Any`, because frameworks cannot evaluate a recursive alias at run
@@ -67,9 +77,90 @@ class Phase(enum.StrEnum):
     """Waiting, as the service asked or before a retry."""
 
 
+IssuedKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+"""A private key that a certificate was issued for."""
+
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCredential:
+    """A certificate that the service issued to the device, with the key that was made for it.
+
+    It can be given as `attestation=`, and saved. Its repr does not show the key.
+    """
+
+    key: IssuedKey | None = field(repr=False)
+    """The private key; None if the caller made the request (`csr=`), and so has the key."""
+    chain: tuple[x509.Certificate, ...] = field(repr=False)
+    """Leaf, intermediates, and the root if the service sent it: each issued by the next."""
+
+    @property
+    def registration_id(self) -> str:
+        """The CN of the leaf."""
+        names = self.chain[0].subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        return str(names[0].value)
+
+    @property
+    def expires(self) -> datetime:
+        """When the leaf expires, in UTC."""
+        return self.chain[0].not_valid_after_utc
+
+    @property
+    def chain_pem(self) -> bytes:
+        """The certificates in PEM."""
+        return b"".join(each.public_bytes(Encoding.PEM) for each in self.chain)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The private key as PKCS#8 in PEM, not encrypted; empty if the caller has it."""
+        if self.key is None:
+            return b""
+
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def save(self, directory: str | Path) -> Path:
+        """Write chain and key to one file, `REGISTRATION_ID.pem`, and return its path.
+
+        Only its owner may read it (0600). It takes the place of an older one in a single step,
+        when it is on the disk: at any time, the file has a chain and the key that belongs to it.
+        A program that wants two files can be given the same one twice.
+
+        Args:
+            directory: Created if it does not exist.
+
+        Raises:
+            OSError: If it cannot be written; an older file is unchanged.
+            ValueError: If the CN of the leaf is not a registration id.
+        """
+        if not _FILE_NAME.fullmatch(self.registration_id):
+            raise ValueError(f"{self.registration_id!a} is not a registration id")
+
+        path = Path(directory) / f"{self.registration_id}.pem"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with fresh_file(path, mode=0o600) as file:
+            file.write((self.chain_pem + self.key_pem).decode())
+            file.flush()
+            os.fsync(file.fileno())
+
+        return path
+
+
+class _Issued:
+    """A place for what was issued that is not a field: fields are shown, copied and pickled."""
+
+    __slots__ = ("_issued",)
+
+    _issued: IssuedCredential | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """The result of a registration: the device's IoT hub and device id. Contains no secret."""
+class Assignment(_Issued):
+    """The result of a registration: the device's IoT hub and device id.
+
+    Contains no secret but for `issued`, which is not a field: it is neither shown nor compared,
+    and lost when the assignment is copied, pickled, or written as JSON.
+    """
 
     registration_id: str
     """The id that the device registered with."""
@@ -102,3 +193,14 @@ class Assignment:
     """Name of the transport that was used, such as "rest"."""
     raw: JsonObject = field(default_factory=dict, repr=False)
     """The complete `registrationState` as received, including unknown members."""
+
+    @property
+    def issued(self) -> IssuedCredential | None:
+        """The certificate that was issued, with its key; None if none was asked for."""
+        return getattr(self, "_issued", None)
+
+    def with_issued(self, issued: IssuedCredential | None) -> Self:
+        """Return a copy with another `issued`."""
+        assignment = copy.copy(self)
+        object.__setattr__(assignment, "_issued", issued)
+        return assignment

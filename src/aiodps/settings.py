@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
 from aiodps.argument_types import check_type
+from aiodps.attestation.issuance import IssuedKeyType, KeySpec
 from aiodps.errors import ConfigurationError
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
@@ -67,6 +68,7 @@ class SettingsArguments(TypedDict, total=False):
     secondary_key_password_file: str | Path | None
     secondary_symmetric_key_file: str | Path | None
     secondary_group_key_file: str | Path | None
+    issue: KeySpec | IssuedKeyType | None
     timeout: float | None
     exchange_timeout: float | None
     hub_suffixes: Sequence[str] | None
@@ -124,6 +126,10 @@ def _path(value: object) -> Path:
         return Path(value)
 
     raise ValueError("it is not a path")
+
+
+def _issue(value: object) -> KeySpec:
+    return value if isinstance(value, KeySpec) else KeySpec(value)  # type: ignore[arg-type]  # checked by it
 
 
 def _suffixes(value: object) -> tuple[str, ...]:
@@ -201,6 +207,9 @@ class Settings:
         default=None, metadata=_rule(_path, is_path=True)
     )
     """`group_key_file` of a second credential, tried if the service refuses the first."""
+    issue: KeySpec | None = field(default=None, metadata=_rule(_issue))
+    """Ask for a certificate, for a new key: `p256`, `p384` or `rsa2048`; in Python also
+    `KeySpec()`."""
     timeout: float = field(default=90.0, metadata=_rule(_seconds, float))
     """Seconds for the whole registration."""
     exchange_timeout: float = field(default=30.0, metadata=_rule(_seconds, float))

@@ -252,6 +252,17 @@ def test_request_body() -> None:
     assert json.loads(registration_body("dev-1", {})) == {"registrationId": "dev-1", "payload": {}}
 
 
+def test_the_body_of_a_device_that_asks_for_a_certificate() -> None:
+    """The request as it is, beside the payload."""
+    body = registration_body("dev-1", {"line": 4}, csr="MIIB")
+
+    assert json.loads(body) == {
+        "registrationId": "dev-1",
+        "csr": "MIIB",
+        "payload": {"line": 4},
+    }
+
+
 def deep(levels: int) -> dict[str, Any]:
     """Make an object of some depth."""
     value: dict[str, Any] = {}

@@ -274,7 +274,7 @@ def test_defaults() -> None:
     settings = MQTT()
 
     assert settings.name == "mqtt"
-    assert (settings.port, settings.api_version, settings.keep_alive) == (8883, "2019-03-31", 60)
+    assert (settings.port, settings.api_version, settings.keep_alive) == (8883, None, 60)
 
 
 @pytest.mark.parametrize(

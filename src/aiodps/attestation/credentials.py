@@ -16,7 +16,7 @@ from aiodps.attestation.base import Attestation, TlsIdentity, check_attestation
 from aiodps.attestation.tpm import Tpm
 from aiodps.attestation.x509 import X509
 from aiodps.errors import CertificateError, ConfigurationError, UnauthorizedError
-from aiodps.models import Assignment, Phase
+from aiodps.models import Assignment, IssuedCredential, Phase
 from aiodps.protocol.messages import TpmKeys
 from aiodps.protocol.payloads import hub_challenge
 
@@ -30,7 +30,7 @@ CREDENTIAL_REFUSED = frozenset({401000, 401002})
 _MAX_CHALLENGES = 2
 """Of a registration: the service may have forgotten the first one, by a restart."""
 
-Attestations: TypeAlias = Attestation | Sequence[Attestation]
+Attestations: TypeAlias = Attestation | IssuedCredential | Sequence[Attestation | IssuedCredential]
 """One credential, or several in the order in which they are tried."""
 
 
@@ -52,9 +52,10 @@ class Credentials:
 
         Raises:
             ConfigurationError: If there is none, or one is not an attestation.
+            PrivateKeyError: If one was issued for a key that only the caller has.
         """
         given = attestations if isinstance(attestations, Sequence) else [attestations]
-        self._left = list(enumerate(map(check_attestation, given)))
+        self._left = list(enumerate(map(_attestation, given)))
         self._clock = clock
         self._token: str | None = None
         self._valid_until = 0.0
@@ -216,6 +217,13 @@ class Credentials:
             f"{clocks}, the key is not that of an enrollment of this id: compare them; a group's "
             "key has to be derived (SymmetricKey.derive, --group-key-file)"
         )
+
+
+def _attestation(value: object) -> Attestation:
+    if isinstance(value, IssuedCredential):
+        return X509.from_issued(value)
+
+    return check_attestation(value)
 
 
 def remarks_of(attestation: Attestation) -> tuple[str, ...]:

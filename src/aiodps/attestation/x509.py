@@ -36,6 +36,7 @@ from aiodps.input_files.origin import Origin
 from aiodps.input_files.pkcs12 import is_bundle
 from aiodps.input_files.private_keys import Password, hidden
 from aiodps.input_files.reading import read, warn_if_others_may_read
+from aiodps.models import IssuedCredential
 
 _MAX_CN_CHARACTERS = 64
 
@@ -147,6 +148,23 @@ class X509:
         check_type(context, ssl.SSLContext, "context")
         OwnContext(context).check()
         return cls((), "", b"", None, context)
+
+    @classmethod
+    def from_issued(cls, issued: IssuedCredential) -> Self:
+        """Use a certificate that the service issued; an `IssuedCredential` may be given as it is.
+
+        Raises:
+            PrivateKeyError: If the caller has its key (`csr=`), or it cannot be used.
+        """
+        check_type(issued, IssuedCredential, "issued")
+        if issued.key is None:
+            raise PrivateKeyError(
+                "the issued certificate has no private key here: its request was the caller's",
+                reason="no_key",
+                hint="give X509 the key and `issued.chain_pem`",
+            )
+
+        return cls._make(issued.chain[0], issued.chain, TlsKey(opened=issued.key))
 
     @classmethod
     def _make(

@@ -20,5 +20,9 @@ MAX_IGNORED_MESSAGES = 100
 """MQTT packets that belong to no request of ours, before the connection is given up."""
 MAX_JSON_DEPTH = 32
 """Nesting depth of a JSON body."""
+MAX_CSR = 8192
+"""Characters of a certificate request in base64; the limit of Microsoft's client in C."""
+MAX_CHAIN = 8
+"""Certificates of an issued chain; two or three have been seen."""
 MAX_REQUEST_PAYLOAD = 96 * 1024
 """Bytes of the custom payload as JSON; the service rejects messages over 96 KB."""

@@ -22,6 +22,8 @@ class Register:
 
     payload: JsonObject | None = field(default=None, repr=False)
     """Custom data for the allocation webhook; None to send none."""
+    csr: str | None = field(default=None, repr=False)
+    """Request for a certificate (base64 of DER); None to ask for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,9 @@ def publication(request: Request, *, registration_id: str, request_id: str) -> P
     """Build the message of a request; the service echoes `request_id` in the response topic."""
     rid = quote(request_id, safe="")
     match request:
-        case Register(payload):
+        case Register(payload, csr):
             topic = f"$dps/registrations/PUT/iotdps-register/?$rid={rid}"
-            return Publication(topic, registration_body(registration_id, payload))
+            return Publication(topic, registration_body(registration_id, payload, csr=csr))
         case QueryStatus(operation_id):
             operation = f"$rid={rid}&operationId={quote(operation_id, safe='')}"
             topic = f"$dps/registrations/GET/iotdps-get-operationstatus/?{operation}"

@@ -68,10 +68,17 @@ class ErrorDetails:
 
 
 def registration_body(
-    registration_id: str, payload: JsonObject | None, *, tpm: TpmKeys | None = None
+    registration_id: str,
+    payload: JsonObject | None,
+    *,
+    csr: str | None = None,
+    tpm: TpmKeys | None = None,
 ) -> bytes:
     """Build the body of a register request (`DeviceRegistration`)."""
     body: dict[str, Json] = {"registrationId": registration_id}
+    if csr is not None:
+        body["csr"] = csr
+
     if tpm is not None:
         keys = {"endorsementKey": tpm.endorsement_key, "storageRootKey": tpm.storage_root_key}
         body["tpm"] = {name: base64.b64encode(key).decode() for name, key in keys.items()}

@@ -64,9 +64,9 @@ def build_request(
         headers["Authorization"] = authorization
 
     match request:
-        case Register(payload):
+        case Register(payload, csr):
             headers["Content-Type"] = "application/json; charset=utf-8"
-            body = registration_body(registration_id, payload, tpm=tpm)
+            body = registration_body(registration_id, payload, csr=csr, tpm=tpm)
             url = f"{device}/register{query}"
             return httpx.Request("PUT", url, headers=headers, content=body)
         case QueryStatus(operation_id):

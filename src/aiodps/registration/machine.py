@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never, final
 
 from aiodps.errors import (
@@ -53,6 +53,8 @@ class RegistrationParams:
     transport: str
     """Name of the transport, for the assignment and for errors."""
     payload: JsonObject | None = None
+    csr: str | None = field(default=None, repr=False)
+    """Request for a certificate (base64 of DER); None to ask for none."""
     timeout: float = 90.0
     """Seconds for the whole registration."""
     exchange_timeout: float = 30.0
@@ -123,7 +125,7 @@ class Registration:
     def _on_failure(self, event: ExchangeFailed, now: float) -> Action:
         error = event.error
         if event.cut_short and now >= self._last_start:
-            self._locate(error, now)
+            self.locate(error, now)
             return self._out_of_time(now, self._last_error or error, phase=error.phase)
 
         if self.state is State.REAUTHENTICATING:
@@ -160,7 +162,7 @@ class Registration:
         if self.operation_id is None:
             self.state = State.REGISTERING
             self._register_sent = True
-            return Send(Register(self.params.payload), deadline)
+            return Send(Register(self.params.payload, self.params.csr), deadline)
 
         self.state = State.POLLING
         return Send(QueryStatus(self.operation_id), deadline)
@@ -217,7 +219,7 @@ class Registration:
         if now >= self._last_start:
             return self._fail(refusal, now)
 
-        self._locate(refusal, now)
+        self.locate(refusal, now)
         self._last_error = refusal
         self.state = State.REAUTHENTICATING
         return Reauthenticate(refusal, self._last_start)
@@ -235,7 +237,7 @@ class Registration:
         return any(limit is not None and self._failures + 1 >= limit for limit in limits)
 
     def _wait_to_retry(self, error: ProvisioningError, now: float) -> Action:
-        self._locate(error, now)
+        self.locate(error, now)
         if now >= self._deadline:
             return self._out_of_time(now, error, phase=error.phase)
 
@@ -284,11 +286,12 @@ class Registration:
         return self._fail(timeout.locate(phase=phase), now)
 
     def _fail(self, error: ProvisioningError, now: float) -> Action:
-        self._locate(error, now)
+        self.locate(error, now)
         self.state = State.FAILED
         return Fail(error)
 
-    def _locate(self, error: ProvisioningError, now: float) -> None:
+    def locate(self, error: ProvisioningError, now: float) -> None:
+        """Say in an error where it happened, and mask what the device has sent."""
         phase = {
             State.REGISTERING: Phase.REGISTER,
             State.POLLING: Phase.POLL,

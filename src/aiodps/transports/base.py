@@ -33,6 +33,8 @@ class Target:
     """Reports the steps of the registration."""
     timeout: float
     """Seconds for the whole registration."""
+    csr: bool = False
+    """Whether the device asks for a certificate, which not every api-version knows."""
 
     def at_port(self, port: int) -> Endpoint:
         """Return the endpoint of the service at a TCP port, for the dialler."""

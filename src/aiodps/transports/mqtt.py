@@ -17,6 +17,7 @@ from aiodps.errors import (
 from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.observe import StepKind
+from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, user_name
@@ -38,15 +39,18 @@ class MQTT:
 
     port: int = 8883
     """TCP port of the service."""
-    api_version: str = API_VERSION
-    """The service's api-version."""
+    api_version: str | None = None
+    """The service's api-version; None for 2019-03-31, or for 2026-11-01 if the device asks for a
+    certificate."""
     keep_alive: int = 60
     """Keep-alive interval in seconds, after which an idle connection is pinged; 0 for never."""
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` if a setting is not valid."""
         check_port(self.port)
-        check_api_version(self.api_version)
+        if self.api_version is not None:
+            check_api_version(self.api_version)
+
         if type(self.keep_alive) is not int or not 0 <= self.keep_alive < 2**16:
             raise ConfigurationError(
                 f"the keep-alive {self.keep_alive!r} is not an integer from 0 to 65535",
@@ -91,6 +95,9 @@ class MqttTransport:
     def __init__(self, settings: MQTT, target: Target) -> None:
         self._settings = settings
         self._target = target
+        self._api_version = choose_api_version(
+            settings.api_version, default=API_VERSION, csr=target.csr
+        )
         self._session: Session | None = None
 
     async def connect(self) -> None:
@@ -143,7 +150,7 @@ class MqttTransport:
         return user_name(
             id_scope=self._target.id_scope,
             registration_id=self._target.registration_id,
-            api_version=self._settings.api_version,
+            api_version=self._api_version,
             client_version=_CLIENT_VERSION,
         )
 

@@ -14,6 +14,7 @@ from aiodps.errors import ConfigurationError, ConnectionLostError
 from aiodps.models import Phase
 from aiodps.network.dial import dial
 from aiodps.observe import StepKind
+from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.masking import masked_body, masked_headers
 from aiodps.protocol.messages import Register, Request, Response
@@ -31,8 +32,9 @@ class REST:
 
     port: int = 443
     """TCP port of the service."""
-    api_version: str = API_VERSION
-    """The service's api-version."""
+    api_version: str | None = None
+    """The service's api-version; None for 2021-10-01, or for 2026-11-01 if the device asks for a
+    certificate."""
     http_transport: httpx.AsyncBaseTransport | None = field(default=None, repr=False)
     """Your own httpx transport, such as `httpx.MockTransport`, or None to connect to the service.
     You have to close it. It decides what to connect to and how to authenticate: neither `trust`
@@ -41,7 +43,9 @@ class REST:
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` if a setting is not valid."""
         check_port(self.port)
-        check_api_version(self.api_version)
+        if self.api_version is not None:
+            check_api_version(self.api_version)
+
         if not isinstance(self.http_transport, httpx.AsyncBaseTransport | None):
             raise ConfigurationError(
                 f"a {type(self.http_transport).__name__} is not an httpx.AsyncBaseTransport",
@@ -64,6 +68,9 @@ class RestTransport:
     def __init__(self, settings: REST, target: Target) -> None:
         self._settings = settings
         self._target = target
+        self._api_version = choose_api_version(
+            settings.api_version, default=API_VERSION, csr=target.csr
+        )
         self._http: SingleConnectionTransport | CustomTransport | None = None
 
     async def connect(self) -> None:
@@ -102,7 +109,7 @@ class RestTransport:
             host=_authority(target.endpoint, self._settings.port),
             id_scope=target.id_scope,
             registration_id=target.registration_id,
-            api_version=self._settings.api_version,
+            api_version=self._api_version,
             user_agent=_USER_AGENT,
             authorization=await target.authorization(),
             tpm=target.tpm_keys,

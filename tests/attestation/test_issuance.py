@@ -1,0 +1,333 @@
+"""What the device asks for is well formed, and what it gets is checked before it is believed."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Callable
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tests.certificates import certify, encode, intermediate, issue, other_root, root
+from tests.emulated import QUICK
+
+import aiodps
+from aiodps import KeySpec, errors
+from aiodps.attestation.issuance import CertificateRequest, IssuedKeyType
+from aiodps.models import Assignment, RegistrationStatus
+
+pytestmark = pytest.mark.anyio
+QUIET = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def csr(name: str, *, pad: int = 0) -> x509.CertificateSigningRequest:
+    """Make a request, longer if it is padded."""
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    if pad:
+        extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(pad))
+        builder = builder.add_extension(extension, critical=False)
+
+    return builder.sign(KEY, hashes.SHA256())
+
+
+def der(name: str = "dev-1", *, pad: int = 0) -> bytes:
+    """Make a request in DER."""
+    return csr(name, pad=pad).public_bytes(Encoding.DER)
+
+
+def text(data: bytes) -> str:
+    """Write bytes in base64."""
+    return base64.b64encode(data).decode()
+
+
+@QUIET
+@pytest.mark.parametrize(
+    ("spec", "kind", "size"),
+    [
+        ("p256", ec.EllipticCurvePrivateKey, 256),
+        ("p384", ec.EllipticCurvePrivateKey, 384),
+        ("rsa2048", rsa.RSAPrivateKey, 2048),
+    ],
+)
+async def test_a_new_request(spec: IssuedKeyType, kind: type, size: int) -> None:
+    """A key of its own, the registration id as CN, signed, in one line of base64."""
+    request = await CertificateRequest.generate(KeySpec(spec), "dev-1")
+    made = x509.load_der_x509_csr(base64.b64decode(request.csr, validate=True))
+
+    assert isinstance(request.key, kind)
+    assert request.key.key_size == size  # type: ignore[union-attr]  # it is a key
+    assert made.is_signature_valid
+    assert made.subject.rfc4514_string() == "CN=dev-1"
+
+
+@QUIET
+async def test_an_id_that_is_too_long_for_a_cn() -> None:
+    """It is said before a key is made."""
+    with pytest.raises(errors.ConfigurationError, match="65 characters") as caught:
+        await CertificateRequest.generate(KeySpec(), "d" * 65)
+
+    assert caught.value.setting == "registration_id"
+    with pytest.raises(errors.ConfigurationError, match="65 characters"):
+        CertificateRequest.given(der(), "d" * 65)
+
+
+@pytest.mark.parametrize("bad", ["p521", "", None, 256])
+def test_a_kind_of_key_that_there_is_not(bad: object) -> None:
+    """The kinds that there are stand in the hint."""
+    with pytest.raises(errors.ConfigurationError) as caught:
+        KeySpec(bad)  # type: ignore[arg-type]  # that is the point
+
+    assert caught.value.setting == "issue"
+    assert "p256, p384, rsa2048" in caught.value.hint
+
+
+@pytest.mark.parametrize("given", [der(), text(der()), text(der("DEV-1"))])
+def test_a_request_of_the_caller(given: object) -> None:
+    """DER or base64 of DER; the case of the CN does not count."""
+    request = CertificateRequest.given(given, "dev-1")
+
+    assert request.key is None
+    assert base64.b64decode(request.csr)[:1] == b"\x30"
+
+
+PEM = csr("dev-1").public_bytes(Encoding.PEM)
+NO_NAME = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+BAD_REQUESTS = {
+    "another CN": (text(der("dev-2")), "has the CN 'dev-2', not 'dev-1'"),
+    "no CN": (NO_NAME.sign(KEY, hashes.SHA256()).public_bytes(Encoding.DER), "CN ''"),
+    "PEM": (PEM.decode(), "is PEM"),
+    "PEM in bytes": (PEM, "is PEM"),
+    "base64 of PEM": (text(PEM), "is base64 of PEM"),
+    "lines": (base64.encodebytes(der()).decode(), "not base64 in one line"),
+    "not ASCII": ("schlüssel", "not base64 in one line"),
+    "empty": ("", "not a PKCS#10"),
+    "a certificate": (root().certificate.public_bytes(Encoding.DER), "not a PKCS#10"),
+    "too long": (der(pad=6200), "the maximum is 8192"),
+    "a signature that is wrong": (der()[:-4] + b"abcd", "not signed with the key"),
+    "a number": (7, "cannot be of type 'int'"),
+}
+
+
+@pytest.mark.parametrize(("given", "fault"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
+def test_a_request_that_cannot_be_sent(given: object, fault: str) -> None:
+    """What is wrong is said before anything is sent."""
+    with pytest.raises(errors.ConfigurationError) as caught:
+        CertificateRequest.given(given, "dev-1")
+
+    assert fault in caught.value.message
+    assert caught.value.setting == "csr"
+
+
+def assigned(chain: list[str]) -> Assignment:
+    """Make the assignment that a chain comes with."""
+    return Assignment(
+        registration_id="dev-1",
+        device_id="press-4",
+        assigned_hub="hub.azure-devices.net",
+        status=RegistrationStatus.ASSIGNED,
+        issued_certificate_chain=tuple(chain),
+        transport="rest",
+    )
+
+
+REQUEST = CertificateRequest.given(der(), "dev-1")
+GOOD = issue(REQUEST.csr)
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        pytest.param(GOOD, id="with root"),
+        pytest.param(GOOD[:2], id="without root"),
+        pytest.param(issue(REQUEST.csr, name="DEV-1"), id="in capitals"),
+        pytest.param(
+            [text(x509.load_der_x509_certificate(base64.b64decode(each)).public_bytes(
+                Encoding.PEM)) for each in GOOD],
+            id="base64 of PEM",
+        ),
+    ],
+)  # fmt: skip
+def test_a_chain_that_is_right(chain: list[str]) -> None:
+    """The root may be missing, and an element may be PEM."""
+    issued = REQUEST.accept(assigned(chain))
+
+    assert issued.registration_id.casefold() == "dev-1"
+    assert len(issued.chain) == len(chain)
+
+
+OTHER = certify("dev-1")
+BAD_CHAINS = {
+    "none": ([], "missing"),
+    "too many": (GOOD * 4, "unreadable"),
+    "not base64": (["?"], "unreadable"),
+    "not a certificate": ([text(b"0\x03\x02\x01\x00")], "unreadable"),
+    "another key": ([encode(OTHER.certificate), *GOOD[1:]], "key"),
+    "another CN": (issue(REQUEST.csr, name="dev-2"), "cn"),
+    "a link left out": ([GOOD[0], GOOD[2]], "chain"),
+    "another root": ([*GOOD[:2], encode(other_root().certificate)], "chain"),
+    "in the wrong order": ([GOOD[0], GOOD[2], GOOD[1]], "chain"),
+}
+
+
+@pytest.mark.parametrize(("chain", "reason"), BAD_CHAINS.values(), ids=BAD_CHAINS)
+def test_a_chain_that_is_wrong(chain: list[str], reason: str) -> None:
+    """It is not believed; where the device is assigned is said all the same."""
+    with pytest.raises(errors.IssuanceError) as caught:
+        REQUEST.accept(assigned(chain))
+
+    assert caught.value.reason == reason
+    assert caught.value.device_id == "press-4"
+    assert caught.value.assigned_hub == "hub.azure-devices.net"
+
+
+Answer = Callable[[httpx.Request], list[str]]
+
+
+def service(asked: list[httpx.Request], answer: Answer) -> aiodps.REST:
+    """Make a service that assigns at once, with the chain that it answers."""
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        state = {
+            "registrationId": "dev-1",
+            "deviceId": "press-4",
+            "assignedHub": "hub.azure-devices.net",
+            "issuedCertificateChain": answer(request),
+        }
+        body = {"operationId": "op", "status": "assigned", "registrationState": state}
+        return httpx.Response(200, json=body)
+
+    return aiodps.REST(http_transport=httpx.MockTransport(respond))
+
+
+def issues(request: httpx.Request) -> list[str]:
+    """Issue what is asked for."""
+    return issue(json.loads(request.content)["csr"])
+
+
+def client(transport: aiodps.REST, **settings: object) -> aiodps.ProvisioningClient:
+    """Make a client of a service."""
+    return aiodps.ProvisioningClient(
+        id_scope="0ne00000000",
+        transport=transport,
+        retry=QUICK,
+        **settings,  # type: ignore[arg-type]  # names of settings
+    )
+
+
+DEVICE = aiodps.SymmetricKey(registration_id="dev-1", key=text(bytes(32)))
+
+
+async def test_a_certificate_is_issued() -> None:
+    """A key is made, the version is chosen, and what comes is a credential."""
+    asked: list[httpx.Request] = []
+    assignment = await client(service(asked, issues)).provision(
+        attestation=DEVICE, issue=KeySpec()
+    )
+
+    assert [each.url.params["api-version"] for each in asked] == ["2026-11-01"]
+    assert assignment.issued is not None
+    assert assignment.issued.registration_id == "dev-1"
+    x509_ = aiodps.X509.from_issued(assignment.issued)
+    assert [each.subject.rfc4514_string() for each in x509_.chain] == [
+        "CN=dev-1",
+        intermediate().certificate.subject.rfc4514_string(),
+    ]
+
+
+@QUIET
+async def test_the_setting_asks_for_a_certificate() -> None:
+    """As a word, as in the environment and in a file."""
+    asked: list[httpx.Request] = []
+    assignment = await client(service(asked, issues), issue="p384").provision(attestation=DEVICE)
+
+    assert assignment.issued is not None
+    assert assignment.issued.key is not None
+    assert assignment.issued.key.key_size == 384
+
+
+@QUIET
+async def test_an_issued_credential_authenticates() -> None:
+    """It may be given as it is, alone or in order; the service sees the same registration id."""
+    issued = (
+        await client(service([], issues)).provision(attestation=DEVICE, issue=KeySpec())
+    ).issued
+    assert issued is not None
+    again = client(service([], lambda _: []))
+
+    assert (await again.provision(attestation=issued)).registration_id == "dev-1"
+    assert (await again.provision(attestation=[issued, DEVICE])).issued is None
+
+
+@QUIET
+async def test_the_key_of_the_caller() -> None:
+    """The chain alone is here, and it is no credential without the key."""
+    assignment = await client(service([], issues)).provision(attestation=DEVICE, csr=der())
+    issued = assignment.issued
+
+    assert issued is not None
+    assert issued.key is None
+    assert issued.chain[0].public_key().public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    ) == KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(errors.PrivateKeyError) as caught:
+        await client(service([], issues)).provision(attestation=issued)
+
+    assert caught.value.reason == "no_key"
+
+
+@QUIET
+async def test_nothing_issued() -> None:
+    """An error of its own, which says where it happened and what is assigned."""
+    asked: list[httpx.Request] = []
+    with pytest.raises(errors.IssuanceError) as caught:
+        await client(service(asked, lambda _: [])).provision(attestation=DEVICE, issue=KeySpec())
+
+    error = caught.value
+    assert (error.reason, error.device_id, error.attempts) == ("missing", "press-4", 1)
+    assert (error.phase, error.transport) == (aiodps.Phase.REGISTER, "rest")
+    assert error.registration_id == "dev-1"
+    assert len(asked) == 1
+
+
+BAD_CALLS = {
+    "an api-version without it": ({"issue": KeySpec()}, "2021-10-01", "api_version"),
+    "two ways": ({"issue": KeySpec(), "csr": der()}, None, "csr"),
+    "an operation of before": ({"issue": KeySpec(), "operation_id": "op"}, None, "operation_id"),
+    "no KeySpec": ({"issue": "p256"}, None, "issue"),
+    "another device's request": ({"csr": der("dev-2")}, None, "csr"),
+}
+
+
+@QUIET
+@pytest.mark.parametrize(("call", "version", "setting"), BAD_CALLS.values(), ids=BAD_CALLS)
+async def test_what_contradicts_itself(
+    call: dict[str, object], version: str | None, setting: str
+) -> None:
+    """Nothing is sent."""
+    asked: list[httpx.Request] = []
+    transport = dataclasses.replace(service(asked, issues), api_version=version)
+    with pytest.raises(errors.ConfigurationError) as caught:
+        await client(transport).provision(attestation=DEVICE, **call)  # type: ignore[arg-type]
+
+    assert caught.value.setting == setting
+    assert asked == []
+
+
+@QUIET
+async def test_the_callers_request_survives_a_restart() -> None:
+    """With a key of its own, a device can poll an operation of before."""
+    polls: list[httpx.Request] = []
+    assignment = await client(service(polls, lambda _: GOOD)).provision(
+        attestation=DEVICE, csr=der(), operation_id="op"
+    )
+
+    assert assignment.issued is not None
+    assert [each.method for each in polls] == ["GET"]
