@@ -15,7 +15,7 @@ from urllib.parse import quote
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from aiodps.emulator.protocol.api_versions import has_payload
+from aiodps.emulator.protocol.api_versions import has_csr, has_payload
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.json_input import read_object
 from aiodps.emulator.protocol.messages import Identity, Operation, Request, Response, Transport
@@ -103,7 +103,7 @@ def _check_body(request: Request) -> None:
     version = request.api_version or ""
     known = {"registrationId", "tpm"}
     known |= {"payload"} if has_payload(version) else set()
-    known |= {"csr"} if version >= "2025-07-01" else set()
+    known |= {"csr"} if has_csr(version) else set()
     _raise_first(
         {
             StrictRule.MEMBERS: not set(document) <= known,

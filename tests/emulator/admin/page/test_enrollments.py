@@ -8,6 +8,7 @@ from tests.certificates import intermediate, root, self_signed
 from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance
 
+from aiodps.emulator.admin.page import enrollments
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.enrollments.mechanisms import CaReferences, SymmetricKeys
 
@@ -53,6 +54,20 @@ async def test_keys_are_made_and_shown_only_on_demand() -> None:
     page = await visitor.get("/enrollments/lamp")
     assert page.count(str(enrollment.attestation.primary)) == 1
     assert str(enrollment.attestation.primary) not in await visitor.get("/enrollments")
+
+
+async def test_certificates_for_devices() -> None:
+    """The three names are one policy; one of them alone comes back with the reason."""
+    visitor, names = Visitor(), NEW | {"attestation": "symmetricKey"}
+    whole = {each: each.lower() for each in enrollments.POLICY}
+    page = await visitor.refused("/enrollments/new", names | {"namespaceName": "my-namespace"})
+    assert "has namespaceName; a policy is namespaceName, certificateAuthorityName" in page
+
+    await visitor.post("/enrollments/new", names | whole)
+    enrollment = visitor.service.enrollments.individual("lamp")
+    assert enrollment is not None
+    assert enrollment.issuance is not None
+    assert enrollment.issuance.to_json() == whole
 
 
 async def test_enrol_a_group() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tests.certificates import root, self_signed
 from tests.emulator.instance import NOW, instance, register, shown
+from tests.emulator.service.issuance.requests import POLICY, csr
 
 from aiodps.emulator.admin.page import views
 from aiodps.emulator.admin.page.recent_requests import RecentRequests
@@ -51,6 +54,22 @@ def test_enrollments(enrollment: Enrollment, attestation: str, attested_by: str)
 
     assert (row.id, row.attestation, row.attested_by) == ("lamp", attestation, attested_by)
     assert row.hub == "hashed"
+
+
+def test_a_certificate_for_a_device() -> None:
+    """The policy is among the facts of the enrollment, the end of the certificate in the row."""
+    enrollment = IndividualEnrollment.x509(
+        registration_id="lamp", certificate=LAMP.certificate, issuance=POLICY
+    )
+    service = instance(enrollment)
+    body = json.dumps({"csr": csr("lamp")}).encode()
+    register(service, shown(LAMP), registration_id="lamp", api_version="2026-11-01", body=body)
+    (row,) = views.registration_rows(service, RecentRequests(), ["lamp"], now=NOW)
+
+    facts = views.enrollment_facts(enrollment)
+    assert facts["Certificates"] == "issued by my-namespace / ca-1 / thirty-days"
+    assert '"certificatePolicyName": "thirty-days"' in views.enrollment_document(enrollment)
+    assert row.certificate.endswith(" UTC")
 
 
 def test_a_registration_at_work() -> None:

@@ -49,5 +49,5 @@ def test_members(members: dict[str, Any], policy: IssuancePolicy | None) -> None
 )
 def test_names_that_do_not_belong_together(members: dict[str, Any]) -> None:
     """The message says what does."""
-    with pytest.raises(ConfigurationError, match="credentialPolicyName alone, are needed"):
+    with pytest.raises(ConfigurationError, match="a policy is namespaceName, certificateA"):
         read_enrollment(ENROLLMENT | members, source="it")

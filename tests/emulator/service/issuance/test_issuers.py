@@ -24,6 +24,8 @@ from tests.emulator.instance import (
     shown,
 )
 from tests.emulator.service.issuance.requests import POLICY, chain, csr, device_key
+from tests.emulator.service.registrations.test_register import DEVICE as BY_KEY
+from tests.emulator.service.registrations.test_register import NEW, answer, custom
 
 from aiodps.emulator.protocol.messages import Operation
 from aiodps.emulator.service.enrollments.enrollment import IndividualEnrollment
@@ -124,6 +126,17 @@ def test_it_is_told_to_polls_alone() -> None:
         assert "issuedCertificateChain" not in body
 
     assert chain(poll(service, DEVICE, accepted, api_version="2026-11-15-preview").body)
+
+
+def test_the_latest_csr_counts() -> None:
+    """A device that registers again before the webhook has chosen may have a new key."""
+    service = instance(custom(issuance=POLICY), linked_hubs=(NEW,))
+    register(service, BY_KEY, **{**ASKING, "body": b"{}"})
+    accepted = register(service, BY_KEY, **ASKING)
+    answer(service)
+
+    leaf, *_ = chain(poll(service, BY_KEY, accepted, api_version="2026-11-01").body)
+    assert leaf.public_key() == device_key().public_key()
 
 
 def test_no_policy() -> None:

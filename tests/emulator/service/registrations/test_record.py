@@ -51,6 +51,7 @@ OPERATIONS = st.builds(
     etag=TEXT,
     outcome=st.none() | OUTCOMES,
     call=st.none() | CALLS,
+    issued=st.just(()) | st.tuples(TEXT, TEXT),
 )
 BARE_OPERATIONS = st.builds(
     RegistrationOperation,

@@ -33,6 +33,12 @@ from aiodps.emulator.service.service import Service
 from aiodps.errors import CertificateError, ConfigurationError
 
 ANY_ETAG: Final = "*"
+POLICY: Final = {
+    "namespaceName": "Namespace",
+    "certificateAuthorityName": "Certificate authority",
+    "certificatePolicyName": "Certificate policy",
+}
+"""Entries of the form for issuance, named as in the service API, and their labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,11 +197,12 @@ class EnrollmentsSection:
         return RedirectResponse(self._path, HTTPStatus.SEE_OTHER)
 
     def _form(self, form: Form, *, status_code: int = HTTPStatus.OK) -> Response:
-        names = ("id", "attestation", "ca", "device_id", "hub", "enabled")
+        names = ("id", "attestation", "ca", "device_id", "hub", "enabled", *POLICY)
         return self._page(
             "enrollment_new.html",
             status_code=status_code,
             typed={name: form.text(name) for name in names},
+            policy=POLICY,
             group=self._kind is GROUP,
             hubs=self._service.linked_hubs,
             cas=[each.name for each in self._service.certificates],
@@ -217,7 +224,7 @@ class EnrollmentsSection:
         if hub := form.text("hub"):
             document |= {"allocationPolicy": "static", "iotHubs": [hub]}
 
-        return document
+        return document | {name: text for name in POLICY if (text := form.text(name))}
 
     def _attestation(self, form: Form) -> dict[str, Any]:
         match form.text("attestation"):

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import assert_never
 
 from aiodps.emulator.admin.page.recent_requests import RecentRequests, Step
-from aiodps.emulator.protocol.x509 import certificate_info, subject, thumbprint
+from aiodps.emulator.protocol.x509 import certificate_info, read_certificate, subject, thumbprint
 from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
@@ -25,7 +25,7 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     SymmetricKeys,
     TpmKeys,
 )
-from aiodps.emulator.service.registrations.record import Outcome
+from aiodps.emulator.service.registrations.record import Outcome, RegistrationOperation
 from aiodps.emulator.service.service import Service
 from aiodps.models import RegistrationStatus
 
@@ -98,6 +98,8 @@ class RegistrationRow:
     hub: str = ""
     device_id: str = ""
     substatus: str = ""
+    certificate: str = ""
+    """The end of the certificate that it was issued; "" if it was issued none."""
     steps: tuple[StepLine, ...] = ()
     """The newest first."""
     deletable: bool = False
@@ -129,6 +131,7 @@ def enrollment_facts(enrollment: Enrollment) -> dict[str, str]:
         "Secondary": _certificate(secondary) if shown and secondary is not None else "",
         "Device id": row.device_id,
         "Hub": row.hub,
+        "Certificates": _policy(enrollment),
         "Created": _date(enrollment.created) if enrollment.created else "",
         "Updated": _date(enrollment.updated) if enrollment.updated else "",
     }
@@ -145,7 +148,7 @@ def enrollment_keys(enrollment: Enrollment) -> dict[str, str]:
 
 def enrollment_document(enrollment: Enrollment) -> str:
     """Return an enrollment as the service API shows it, indented."""
-    shown = show_enrollment(enrollment, api_version="2021-10-01", keys=False)
+    shown = show_enrollment(enrollment, api_version="2026-11-01", keys=False)
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
@@ -204,7 +207,15 @@ def _registration_row(
         hub=hub_device.hub if hub_device else "",
         device_id=hub_device.device_id if hub_device else "",
         substatus=outcome.substatus or outcome.error_message or "",
+        certificate=_issued(operation) if hub_device else "",
     )
+
+
+def _issued(operation: RegistrationOperation) -> str:
+    if not operation.issued:
+        return ""
+
+    return f"{read_certificate(operation.issued[0]).not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
 
 
 def _note(exchange: Exchange) -> str:
@@ -247,6 +258,13 @@ def _attestation(mechanism: Mechanism) -> tuple[str, str]:
             return "TPM", ""
         case _:
             assert_never(mechanism)
+
+
+def _policy(enrollment: Enrollment) -> str:
+    if enrollment.issuance is None:
+        return ""
+
+    return f"issued by {' / '.join(enrollment.issuance.to_json().values())}"
 
 
 def _either(*enrolled: EnrolledCertificate | None) -> str:

@@ -137,6 +137,7 @@ class IndividualEnrollment(_Terms):
         device_id: str | None = None,
         hub: str | None = None,
         enabled: bool = True,
+        issuance: IssuancePolicy | None = None,
     ) -> Self:
         """Enroll a device by its own certificate.
 
@@ -147,6 +148,7 @@ class IndividualEnrollment(_Terms):
             device_id: Its id at the IoT Hub; None for the registration id.
             hub: Host name of its IoT Hub, linked to the instance; None to choose one.
             enabled: Whether it may register.
+            issuance: For a certificate that it asks for; None if it gets none.
 
         Raises:
             CertificateError: If a certificate cannot be read.
@@ -157,6 +159,7 @@ class IndividualEnrollment(_Terms):
             device_id=device_id,
             allocation=_to(hub),
             enabled=enabled,
+            issuance=issuance,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -186,6 +189,7 @@ class EnrollmentGroup(_Terms):
         secondary: x509.Certificate | str | bytes | None = None,
         hub: str | None = None,
         enabled: bool = True,
+        issuance: IssuancePolicy | None = None,
     ) -> Self:
         """Enroll the devices of a CA, root or intermediate.
 
@@ -196,6 +200,7 @@ class EnrollmentGroup(_Terms):
             secondary: Another CA, for roll-over; None if there is none.
             hub: Host name of their IoT Hub, linked to the instance; None to choose one for each.
             enabled: Whether they may register.
+            issuance: For certificates that they ask for; None if they get none.
 
         Raises:
             CertificateError: If a certificate cannot be read.
@@ -205,6 +210,7 @@ class EnrollmentGroup(_Terms):
             attestation=SigningCertificates.of(certificate, secondary),
             allocation=_to(hub),
             enabled=enabled,
+            issuance=issuance,
         )
 
     @classmethod
@@ -215,6 +221,7 @@ class EnrollmentGroup(_Terms):
         enrollment_group_id: str,
         hub: str | None = None,
         enabled: bool = True,
+        issuance: IssuancePolicy | None = None,
     ) -> Self:
         """Enroll the devices of a CA certificate of the instance, by its name there."""
         return cls(
@@ -222,6 +229,7 @@ class EnrollmentGroup(_Terms):
             attestation=CaReferences(primary=name),
             allocation=_to(hub),
             enabled=enabled,
+            issuance=issuance,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -51,8 +51,8 @@ class IssuancePolicy:
             return cls(name=given["credentialPolicyName"])
 
         if given:
-            wanted = f"{', '.join(_NAMES)}, or credentialPolicyName alone, are needed"
-            raise members.error(", ".join(given), f"is not enough or too much: {wanted}")
+            wanted = f"{', '.join(_NAMES)}, or credentialPolicyName alone"
+            raise members.error("", f"has {', '.join(given)}; a policy is {wanted}")
 
         return None
 
