@@ -170,6 +170,23 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def pkcs11(session: nox.Session) -> None:
+    """Keys in a token of SoftHSM2, which OpenSSL's provider pkcs11 uses (Debian's packages)."""
+    show = ("openssl", "list", "-providers", "-provider", "pkcs11")
+    shown = session.run(*show, silent=True, external=True, success_codes=[0, 1])
+    if not shutil.which("softhsm2-util") or "PKCS#11 Provider" not in str(shown):
+        session.error(
+            "install softhsm2 and pkcs11-provider first (packages of Debian 13; Debian 12 has"
+            " pkcs11-provider in bookworm-backports alone)"
+        )
+
+    session.install(".[all]", *group("test"))
+    # OpenSSL reads it when Python starts; no test can set it.
+    env = {"OPENSSL_CONF": str(Path("tests/tokens.cnf").resolve())}
+    session.run("pytest", "-m", "pkcs11", *session.posargs, env=env)
+
+
+@nox.session(default=False)
 def kills(session: nox.Session) -> None:
     """The emulator with --state, killed hundreds of times amid writes."""
     session.install(".[all]", *group("test"))

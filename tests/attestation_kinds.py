@@ -8,11 +8,14 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import anyio
+import pytest
 from tests.certificates import other_root, root
 from tests.emulated import QUICK, attestation
+from tests.tokens import PIN, in_token
 
 from aiodps import ProvisioningClient, RetryPolicy, SymmetricKey, Tpm, errors
 from aiodps.attestation.base import Attestation
@@ -49,9 +52,13 @@ class Kind:
     """Class and code for a device that nobody has enrolled; None for those of a wrong one."""
     registers: int = 1
     """Register requests of a device that is let in."""
+    marks: tuple[pytest.MarkDecorator, ...] = ()
+    """Of its rows; empty if they run anywhere."""
 
 
-def _x509(name: str, way: Way) -> Made:
+def _x509(
+    name: str, way: Way, *, present: Callable[[Credential], Attestation] = attestation
+) -> Made:
     ca = root().intermediate(f"ca of {name}")
     device, wrong = ca.device(name), other_root().device(name)
     enrolled: tuple[str, Credential] = (
@@ -62,9 +69,9 @@ def _x509(name: str, way: Way) -> Made:
     lines = device.private_key_pem.decode().splitlines()[1:-1]
     return Made(
         mechanism={"type": "x509", "x509": {member: {"primary": primary}}},
-        right=attestation(device),
-        wrong=attestation(wrong),
-        secrets={"private key": base64.b64decode("".join(lines))},
+        right=present(device),
+        wrong=present(wrong),
+        secrets={"private key": base64.b64decode("".join(lines)), "PIN": PIN.encode()},
     )
 
 
@@ -132,6 +139,7 @@ def _tpm(name: str, _: Way) -> Made:
 KEY_CODES: Final = {"rest": 401002, "mqtt": 401000}
 KINDS: Final = {
     "X.509": Kind(make=_x509),
+    "X.509 in a token": Kind(make=partial(_x509, present=in_token), marks=(pytest.mark.pkcs11,)),
     "symmetric key": Kind(make=_symmetric_key, codes=KEY_CODES),
     "key in an HSM": Kind(make=_hsm, codes=KEY_CODES),
     "TPM": Kind(

@@ -20,7 +20,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-SLOW: Final = frozenset({"processes", "scale", "interop", "browser", "cluster"})
+SLOW: Final = frozenset({"processes", "scale", "interop", "browser", "cluster", "pkcs11"})
 """Marks of tests that run in sessions of their own; all of them open sockets."""
 
 

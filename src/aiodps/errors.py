@@ -90,7 +90,7 @@ class PrivateKeyError(CredentialError):
     Reasons: "not_a_path", "unreadable", "not_regular", "too_large", "timeout" (of a pipe),
     "empty", "not_pem", "truncated", "bad_base64", "utf16", "swapped", "no_key", "public_key",
     "wrong_password", "password_missing", "password_callback", "mismatch", "weak",
-    "unsupported_curve".
+    "unsupported_curve", "provider" and "token" (of a key in a token).
     """
 
 

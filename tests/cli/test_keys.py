@@ -85,3 +85,25 @@ def test_bad_input(run: Run, words: tuple[str, ...], told: str) -> None:
 
     assert done.exit_code == 2
     assert told in done.stderr
+
+
+URI = "pkcs11:token=t;object=o;type=private"
+
+
+def test_reference(run: Run, tmp_path: Path) -> None:
+    """It is what `X509.from_files` takes, on stdout or in a file."""
+    shown = run("reference", URI)
+    written = run("reference", URI, "--out", "a.pem", "--json")
+
+    assert shown.stdout.startswith("-----BEGIN PKCS#11 PROVIDER URI-----\n")
+    assert (tmp_path / "a.pem").read_text(encoding="utf-8") == shown.stdout
+    assert json.loads(written.stdout) == {"private_key": "a.pem"}
+
+
+@pytest.mark.parametrize("uri", ["a.pem", "pkcs11:object=o;type=cert", f"{URI}?pin-value=1234"])
+def test_no_reference(run: Run, uri: str) -> None:
+    """Of something else; and no PIN is on a command line, nor repeated."""
+    done = run("reference", uri)
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "1234" not in done.stderr

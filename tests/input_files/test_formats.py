@@ -88,6 +88,7 @@ KNOWN = [
     (public(DER, PublicFormat.PKCS1), formats.PUBLIC_KEY),
     (public(Encoding.OpenSSH, PublicFormat.OpenSSH), formats.OPENSSH_PUBLIC),
     (b"-----BEGIN TSS2 PRIVATE KEY-----\nAAAA\n-----END TSS2 PRIVATE KEY-----\n", formats.TSS2),
+    (b"-----BEGIN PKCS#11 PROVIDER URI-----\nAAAA\n", formats.KEY_REFERENCE),
     (bytes.fromhex("3012 0606 678105010a01 a003020101 0201000400"), formats.TSS2),
     (b"\xfe\xed\xfe\xed\0\0\0\x02", formats.JKS),
     (b"PuTTY-User-Key-File-3: ssh-ed25519\n", formats.PUTTY),

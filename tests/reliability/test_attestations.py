@@ -23,7 +23,11 @@ def dps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
 
 
 ROWS = [
-    pytest.param(kind, transport, way, loop, id=f"{name}-{transport}-{way}-{loop}")
+    pytest.param(
+        *(kind, transport, way, loop),
+        id=f"{name}-{transport}-{way}-{loop}",
+        marks=kind.marks,
+    )
     for name, kind in KINDS.items()
     for transport in kind.codes
     for way in kind.ways

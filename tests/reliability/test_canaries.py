@@ -120,7 +120,7 @@ class Ear:
 @pytest.mark.parametrize(
     ("kind", "transport", "way"),
     [
-        pytest.param(kind, transport, way, id=f"{name}-{transport}-{way}")
+        pytest.param(kind, transport, way, id=f"{name}-{transport}-{way}", marks=kind.marks)
         for name, kind in KINDS.items()
         for transport in kind.codes
         for way in kind.ways

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cryptography import x509
 
+from aiodps.attestation.key_reference import KeyReference, find_reference
 from aiodps.attestation.tls_key import TlsKey
 from aiodps.errors import PrivateKeyError
 from aiodps.input_files.certificates import load_certificates
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.pkcs12 import Bundle, is_bundle, open_bundle
 from aiodps.input_files.private_keys import Password, find_key
+
+Key: TypeAlias = TlsKey | KeyReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Given:
 
 def parse(
     certificate: Given, private_key: Given | None, password: Password
-) -> tuple[x509.Certificate, list[x509.Certificate], TlsKey]:
+) -> tuple[x509.Certificate, list[x509.Certificate], Key]:
     """Return the device's certificate, all certificates, and the key of the device's.
 
     Args:
@@ -45,7 +49,7 @@ def parse(
 
 def _parse(
     certificate: Given, private_key: Given | None, password: Password
-) -> tuple[list[x509.Certificate], TlsKey]:
+) -> tuple[list[x509.Certificate], Key]:
     if not is_bundle(certificate.data):
         certificates = load_certificates(certificate.data, certificate.origin)
         return certificates, _key(private_key or _with_certificate(certificate), password)
@@ -62,15 +66,19 @@ def _parse(
     return bundle.certificates, _key_in(bundle, certificate.origin)
 
 
-def _key(given: Given, password: Password) -> TlsKey:
+def _key(given: Given, password: Password) -> Key:
     if is_bundle(given.data):
         return _key_in(open_bundle(given.data, password, given.origin), given.origin)
+
+    reference = find_reference(given.data, given.origin)
+    if reference is not None:
+        return KeyReference.read(reference, password, given.origin)
 
     return TlsKey.read(find_key(given.data, given.origin), password)
 
 
 def _with_certificate(certificate: Given) -> Given:
-    if b"PRIVATE KEY-----" in certificate.data:
+    if any(each in certificate.data for each in (b"PRIVATE KEY-----", b"PROVIDER URI-----")):
         origin = Origin(
             what="private key file", kind=PrivateKeyError, path=certificate.origin.path
         )

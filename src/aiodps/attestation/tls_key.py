@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
@@ -44,6 +45,7 @@ class TlsKey:
     """Decrypts what was given; None if it is not encrypted."""
     refusal: CredentialError | None = None
     """Why `cryptography` refused the key."""
+    is_secret: ClassVar[bool] = True
 
     @classmethod
     def read(cls, block: KeyBlock, password: Password) -> TlsKey:
@@ -117,10 +119,11 @@ def load_into(context: ssl.SSLContext, pem: bytes, password: bytes | None) -> No
     """Load certificates and key into a context; raises `ssl.SSLError`."""
     with as_file(pem) as path:
         # Without a password function OpenSSL might prompt for one on the terminal.
-        context.load_cert_chain(path, password=password or _refuse_password)
+        context.load_cert_chain(path, password=password or refuse_password)
 
 
-def _refuse_password() -> str:
+def refuse_password() -> str:
+    """Raise `RuntimeError`: given to OpenSSL in place of a password, so that it asks nobody."""
     raise RuntimeError("OpenSSL asked for a password")
 
 

@@ -22,7 +22,8 @@ from aiodps.attestation.chain import (
     key_type,
     sort_chain,
 )
-from aiodps.attestation.given import Given, parse
+from aiodps.attestation.given import Given, Key, parse
+from aiodps.attestation.key_reference import KeyReference, refuse_uri
 from aiodps.attestation.tls_key import TlsKey, load_into
 from aiodps.errors import (
     CertificateError,
@@ -61,6 +62,8 @@ class X509:
     remarks: tuple[str, ...] = field(default=(), repr=False)
     """What the service may refuse, though it is no error here: a missing intermediate, a
     certificate for servers. A refusal repeats it in its hint."""
+    _reference: KeyReference | None = field(default=None, repr=False)
+    """The key, if it is in a token; None if it is in `_pem`."""
 
     @classmethod
     def from_files(
@@ -76,9 +79,11 @@ class X509:
 
         Args:
             certificate: File with the device's certificate and its intermediates, in any order.
-            private_key: File with its private key; None if it is in the same file.
-            password: Password of the key or of the PKCS#12 bundle: a string, bytes, or a function
-                that returns one. None if it is not encrypted. There is never a prompt for it.
+            private_key: File with its private key, or with a reference to a key in a token
+                (`PKCS#11 PROVIDER URI`), which OpenSSL reads again for each connection; None if
+                it is in the same file.
+            password: Password of the key or the PKCS#12 bundle, or PIN of the token: a string,
+                bytes, or a function that returns one. None if there is none; nobody is asked.
 
         Raises:
             CertificateError: If the certificate cannot be used; `reason` says why.
@@ -86,15 +91,18 @@ class X509:
         """
         check_type(certificate, str | Path, "certificate")
         check_type(private_key, str | Path | None, "private_key")
+        refuse_uri(private_key)
         password = hidden(_checked(password))
         given = _read(certificate, "certificate file", CertificateError)
         key = None
         if private_key is not None and str(private_key) != str(certificate):
             key = _read(private_key, "private key file", PrivateKeyError)
 
-        made = cls._make(*parse(given, key, password))
-        warn_if_others_may_read(Path(certificate if key is None else str(private_key)))
-        return made
+        leaf, certificates, found = parse(given, key, password)
+        if found.is_secret:
+            warn_if_others_may_read(Path(certificate if key is None else str(private_key)))
+
+        return cls._make(leaf, certificates, found)
 
     @classmethod
     def from_bytes(
@@ -168,7 +176,7 @@ class X509:
 
     @classmethod
     def _make(
-        cls, leaf: x509.Certificate, certificates: Sequence[x509.Certificate], key: TlsKey
+        cls, leaf: x509.Certificate, certificates: Sequence[x509.Certificate], key: Key
     ) -> Self:
         with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: see `check`
             check_strength(leaf)
@@ -183,6 +191,7 @@ class X509:
             _key_type=key_type(leaf),
             _password=key.password,
             remarks=remarks,
+            _reference=key if isinstance(key, KeyReference) else None,
         )
 
     def __repr__(self) -> str:
@@ -199,7 +208,14 @@ class X509:
             raise TypeError("an X509 made from an SSLContext cannot be pickled")
 
         certificates = [one.public_bytes(Encoding.DER) for one in self.chain]
-        others = (self._name, self._pem, self._key_type, self._password, self.remarks)
+        others = (
+            self._name,
+            self._pem,
+            self._key_type,
+            self._password,
+            self.remarks,
+            self._reference,
+        )
         return _revive, (certificates, *others)
 
     @property
@@ -233,6 +249,10 @@ class X509:
         """Return None: the TLS handshake authenticates the device."""
 
     def _load(self, context: ssl.SSLContext) -> None:
+        if self._reference is not None:
+            self._reference.load_into(context, self._pem)
+            return
+
         try:
             load_into(context, self._pem, self._password)
         except ssl.SSLError as exc:
@@ -282,7 +302,7 @@ def _checked(password: Password) -> Password:
 
 
 def _revive(certificates: list[bytes], *others: Any) -> X509:
-    name, pem, key_type, password, remarks = others
+    name, pem, key_type, password, remarks, reference = others
     return X509(
         chain=tuple(load_der(der) for der in certificates),
         _name=name,
@@ -290,6 +310,7 @@ def _revive(certificates: list[bytes], *others: Any) -> X509:
         _key_type=key_type,
         _password=password,
         remarks=remarks,
+        _reference=reference,
     )
 
 

@@ -17,7 +17,7 @@ COMMANDS = {
     "demo": "Provision ten devices against an emulator on this machine.",
     "emulator": "Run a Device Provisioning Service on this machine.",
     "fleet": "Provision many devices, and measure how long each takes.",
-    "keys": "Make and derive symmetric keys.",
+    "keys": "Make and derive symmetric keys, and refer to keys in tokens.",
     "provision": "Provision one device.",
 }
 

@@ -1,4 +1,4 @@
-"""`aiodps keys`: makes and derives symmetric keys."""
+"""`aiodps keys`: makes and derives symmetric keys, and makes references to keys in tokens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from aiodps.attestation.key_reference import make_reference
 from aiodps.attestation.symmetric_key import read_key
 from aiodps.cli.output import Command, err, print_json
 from aiodps.errors import ConfigurationError
@@ -30,7 +31,7 @@ class KeysGroup(click.Group):
 
 @click.group(cls=KeysGroup, epilog=EPILOG)
 def command() -> None:
-    """Make symmetric keys, and derive those of devices from that of an enrollment group.
+    """Make symmetric keys, derive those of devices from a group's, and refer to keys in tokens.
 
     Keys are read from files and never from the command line, where other users of the machine can
     see them.
@@ -77,14 +78,49 @@ def derive(
     _deliver(key, out, force=force, as_json=as_json, facts={"registration_id": name})
 
 
+@command.command()
+@click.argument("uri")
+@_out_option
+@_force_option
+@_json_option
+def reference(*, uri: str, out: Path | None, force: bool, as_json: bool) -> None:
+    """Make a reference to the private key that the PKCS#11 URI names, to be given as --key.
+
+    Such as 'pkcs11:token=T;object=O;type=private?pin-source=file:/etc/device.pin'.
+    """
+    if "pin-value=" in uri:
+        raise ConfigurationError(
+            "the URI has a PIN, which other users of the machine can see on the command line",
+            setting="uri",
+            hint="write the PIN to a file, and name it: pin-source=file:FILE",
+        )
+
+    try:
+        pem = make_reference(uri).decode().rstrip("\n")
+    except ValueError as exc:
+        raise ConfigurationError(
+            f"no reference can be made: {exc}",
+            setting="uri",
+            hint="give one like 'pkcs11:token=T;object=O;type=private'",
+        ) from exc
+
+    _deliver(pem, out, force=force, as_json=as_json, facts={}, as_file="private_key")
+
+
 def _deliver(
-    key: str, out: Path | None, *, force: bool, as_json: bool, facts: dict[str, str]
+    key: str,
+    out: Path | None,
+    *,
+    force: bool,
+    as_json: bool,
+    facts: dict[str, str],
+    as_file: str = "symmetric_key_file",
 ) -> None:
-    """Write the key to a file, or print it."""
+    """Write the key to a file, or print it; `as_file` is the setting for the file."""
     if out is not None:
         _write(out, key, force=force)
 
-    delivered = {"key": key} if out is None else {"symmetric_key_file": str(out)}
+    delivered = {"key": key} if out is None else {as_file: str(out)}
     if as_json:
         print_json({**facts, **delivered})
     elif out is None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 SEQUENCE = 0x30
 INTEGER = 0x02
 OID = 0x06
+UTF8_STRING = 0x0C
+VISIBLE_STRING = 0x1A
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,17 @@ def is_cut_off(data: bytes) -> bool:
 
 def sequence(*parts: bytes) -> bytes:
     """Encode a sequence of elements."""
-    content = b"".join(parts)
+    return element(SEQUENCE, b"".join(parts))
+
+
+def element(tag: int, content: bytes) -> bytes:
+    """Encode an element."""
     size = len(content)
     if size < 0x80:  # noqa: PLR2004 (DER's short form of a length)
-        return bytes([SEQUENCE, size]) + content
+        return bytes([tag, size]) + content
 
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([SEQUENCE, 0x80 | len(length)]) + length + content
+    return bytes([tag, 0x80 | len(length)]) + length + content
 
 
 def _element(data: bytes, at: int) -> Element | None:

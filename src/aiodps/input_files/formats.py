@@ -59,7 +59,12 @@ OPENSSH: Final = Format(
 OPENSSH_PUBLIC: Final = Format("an OpenSSH public key", _OWN_KEY, reason="public_key")
 TSS2: Final = Format(
     "a key inside of a TPM (TSS2)",
-    "it cannot be converted: use it with X509.from_context and OpenSSL's provider tpm2",
+    "link it into a token, and make a reference to it (aiodps keys reference):"
+    " tpm2_ptool link --label=TOKEN --userpin=PIN --key-label=KEY {file}",
+)
+KEY_REFERENCE: Final = Format(
+    "a reference to a key in a token (PKCS#11)",
+    "give it as the private key of a device's certificate; elsewhere, give the key itself",
 )
 PUTTY: Final = Format(
     "a private key in PuTTY's format",
@@ -113,6 +118,7 @@ _LABELS: Final = {
     "OPENSSH PRIVATE KEY": OPENSSH,
     "TSS2 PRIVATE KEY": TSS2,
     "TSS PRIVATE KEY": TSS2,
+    "PKCS#11 PROVIDER URI": KEY_REFERENCE,
     "PGP PRIVATE KEY BLOCK": PGP,
     "PGP PUBLIC KEY BLOCK": PGP,
     "ENCRYPTED PRIVATE KEY": ENCRYPTED_KEY,
