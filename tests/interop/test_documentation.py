@@ -29,6 +29,7 @@ ENVIRONMENTS = {
 PRINTS = {
     "The service API": "",
     "The JSON API": '"register_requests": {"total"',
+    "Certificates for devices": "thirty-days",
     "Certificates and proof of possession": '"isVerified":true',
 }
 """What a section's blocks print; those of devices print their hub."""
