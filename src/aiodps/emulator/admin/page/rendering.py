@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -31,6 +32,20 @@ REQUESTS: Final = Section("/requests", "Requests")
 SECTIONS: Final = (OVERVIEW, ENROLLMENTS, GROUPS, CERTIFICATES, REGISTRATIONS, REQUESTS)
 
 
+@cache
+def _templates() -> jinja2.Environment:
+    """Environment of the templates; it compiles each once, for all emulators of a process."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("aiodps.emulator.admin.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"sections": SECTIONS}
+    return environment
+
+
 class Rendering:
     """Renders templates to HTML; all values are escaped.
 
@@ -39,15 +54,8 @@ class Rendering:
     """
 
     def __init__(self, *, id_scope: str) -> None:
+        self._id_scope = id_scope
         self._messages: deque[dict[str, Any]] = deque(maxlen=5)
-        self._templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("aiodps.emulator.admin.page"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.globals |= {"id_scope": id_scope, "sections": SECTIONS}
 
     def notify(self, text: str, *, bad: bool = False) -> None:
         """Show a message at the top of the next page."""
@@ -64,7 +72,7 @@ class Rendering:
 
     def fragment(self, template: str, **values: Any) -> str:
         """Render a part of a page."""
-        return self._templates.get_template(template).render(**values)
+        return _templates().get_template(template).render(id_scope=self._id_scope, **values)
 
     def not_found(self, section: Section, name: str) -> HTMLResponse:
         """Render the page for a name that does not exist."""
