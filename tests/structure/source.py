@@ -32,6 +32,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """List all that is in a file: walking a tree takes longer than what is looked for."""
+    return tuple(ast.walk(tree(path)))
+
+
 def functions(path: Path) -> list[Function]:
     """List the functions of a file, methods and inner ones too."""
-    return [node for node in ast.walk(tree(path)) if isinstance(node, Function)]
+    return [node for node in nodes(path) if isinstance(node, Function)]

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 import pytest
-from tests.structure.source import FILES, Function, short, tree
+from tests.structure.source import FILES, Function, nodes, short
 
 from aiodps.cli.app import app
 
@@ -53,7 +53,7 @@ def retired(name: str) -> frozenset[str]:
 def public_names(path: Path) -> Iterator[str]:
     """List what a file names for others: itself, classes, functions, and their parameters."""
     yield short(path).removesuffix(".py")
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         match node:
             case ast.ClassDef(name=name):
                 yield from (name, *fields(node))
@@ -72,10 +72,13 @@ def parameters(function: Function) -> list[str]:
     return [each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=short)
-def test_no_retired_word_is_a_name(path: Path) -> None:
+def test_no_retired_word_is_a_name() -> None:
     """Nor a part of one."""
-    assert [name for name in public_names(path) if retired(name)] == []
+    named = [
+        f"{short(path)}: {name}" for path in FILES for name in public_names(path) if retired(name)
+    ]
+
+    assert named == []
 
 
 def commands(command: click.Command, *above: str) -> Iterator[tuple[str, click.Command]]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import statistics
 from collections import Counter
-from pathlib import Path
 from typing import Final
 
-import pytest
 from tests.structure.source import FILES, Function, functions, short
 
 MOST_FILES: Final = 14
@@ -41,16 +39,20 @@ def test_a_folder_has_few_files() -> None:
     assert {short(folder): n for folder, n in counts.items() if n > MOST_FILES} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=short)
-def test_a_file_is_read_in_one_sitting(path: Path) -> None:
+def test_a_file_is_read_in_one_sitting() -> None:
     """It has one responsibility."""
-    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+    lengths = {short(path): len(path.read_text("utf-8").splitlines()) for path in FILES}
+
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
-@pytest.mark.parametrize("path", FILES, ids=short)
-def test_no_function_is_longer_than_a_page(path: Path) -> None:
+def test_no_function_is_longer_than_a_page() -> None:
     """Each can be seen whole."""
-    lengths = {each.name: code_length(each) for each in functions(path)}
+    lengths = {
+        f"{short(path)}: {each.name}": code_length(each)
+        for path in FILES
+        for each in functions(path)
+    }
 
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
 
