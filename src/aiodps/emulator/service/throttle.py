@@ -36,8 +36,8 @@ class Window:
         if len(passed) == passed.maxlen:
             left = passed[0] + self._seconds - now
             # A clock that was turned back must not lock anybody out.
-            if 0 < left <= self._seconds:
-                return left
+            if left > 0 and now >= passed[0]:
+                return min(left, self._seconds)  # rounding may have added to it
 
         passed.append(now)
         return 0.0
