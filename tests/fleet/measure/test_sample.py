@@ -71,7 +71,7 @@ def test_every_field_has_its_column() -> None:
     assert len(set(HEADER)) == len(HEADER)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(samples=st.lists(SAMPLES, max_size=5))
 def test_round_trip(tmp_path: Path, samples: list[Sample]) -> None:
     """Whatever is written is read back, to the last digit and character."""
