@@ -17,6 +17,8 @@ ENVIRONMENTS = Path("tests/interop/environments")
 PYTHONS = ["3.11", "3.12", "3.13"]
 SPREAD = ("-n", "auto", "--dist", "worksteal")
 """Options of pytest: a process for each core, and who has nothing left to do takes from others."""
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
+"""Environment in which Python keeps what it compiled: hundreds of processes import the same."""
 MINUTES = {"lint": "a few seconds", "types": "1 minute", "tests": "5 minutes"}
 """What the default sessions take on two quiet cores, packages downloaded before."""
 
@@ -59,31 +61,33 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
 
-    session.run("coverage", "run", "-m", "pytest", "-q", "tests/registration", "tests/protocol")
+    core = ("tests/registration", "tests/protocol")
+    session.run("coverage", "run", "-m", "pytest", "-q", *core, env=BYTECODE)
     measured = "--include=*/aiodps/registration/*,*/aiodps/protocol/*"
     session.run("coverage", "report", measured, "--fail-under=100")
-    session.run("pytest", *SPREAD)
+    session.run("pytest", *SPREAD, *(f"--ignore={each}" for each in core), env=BYTECODE)
 
 
 @nox.session(default=False)
 def unit(session: nox.Session) -> None:
     """The tests that open no socket and start no process; a minute or so."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", *SPREAD, "-m", "not sockets", *session.posargs)
+    session.run("pytest", *SPREAD, "-m", "not sockets", *session.posargs, env=BYTECODE)
 
 
 @nox.session(default=False)
 def processes(session: nox.Session) -> None:
-    """What starts many processes: kills, the plugin's own pytests, curl and paho."""
+    """What starts many processes (kills, curl, paho), and simulations of thousands of devices."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", *SPREAD, "-m", "processes", *session.posargs)
+    slow = ("-m", "processes or simulation")
+    session.run("pytest", *SPREAD, *slow, *session.posargs, env=BYTECODE)
 
 
 @nox.session(python=PYTHONS, default=False)
 def matrix(session: nox.Session) -> None:
     """The suite on every Python that is here."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", *(session.posargs or SPREAD))
+    session.run("pytest", *(session.posargs or SPREAD), env=BYTECODE)
 
 
 @nox.session(default=False)

@@ -16,7 +16,7 @@ from aiodps.network.handshake_limiter import (
     limiter_for,
 )
 
-pytestmark = [pytest.mark.anyio, on_virtual_asyncio]
+pytestmark = [pytest.mark.anyio, on_virtual_asyncio, pytest.mark.simulation]
 SILENT = 5_000
 HEALTHY = 50
 

@@ -20,6 +20,13 @@ from aiodps.fleet.report.results import read_results
 from aiodps.fleet.run.launch import Stop, process_pool
 
 
+@pytest.fixture
+def without_bokeh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No report is drawn, which takes half a second, where the extra is not installed."""
+    monkeypatch.setitem(sys.modules, "aiodps.fleet.report.html", None)
+
+
+@pytest.mark.usefixtures("without_bokeh")
 @pytest.mark.parametrize(
     ("number", "fail_if", "code"),
     [
@@ -53,6 +60,7 @@ def test_exit_codes(
     assert f"aiodps fleet resume {folder}" in told.replace("\n", "")
 
 
+@pytest.mark.usefixtures("without_bokeh")
 def test_the_table_says_when_the_generator_was_the_limit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

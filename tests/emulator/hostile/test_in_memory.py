@@ -17,8 +17,8 @@ from tests.emulator.in_memory import Emulated
 from tests.scripted_client import mqtt_connect
 
 pytestmark = pytest.mark.anyio
-CASES = int(os.environ.get("AIODPS_HOSTILE", "1500"))
-ROUND = 500
+CASES = int(os.environ.get("AIODPS_HOSTILE", "600"))
+ROUND = 200
 """Cases between two looks at how things stand."""
 MOST_GROWTH = 48 << 20
 """Bytes. What is counted one by one has a limit, and that is reached on the way."""

@@ -94,6 +94,7 @@ def test_nothing_assigned() -> None:
     assert (p50.right, p50.ratio, p50.verdict) == (None, None, None)
 
 
+@pytest.mark.simulation
 def test_one_run_against_the_same_again() -> None:
     """Two runs of one thing are told as equal 19 times of 20, though neighbours are alike."""
     runs = [simulated_run(seed, devices=1500) for seed in range(21)]
@@ -113,6 +114,7 @@ def test_one_run_against_a_slower_one() -> None:
     assert set(differences([slow], [fast]).values()) == {Verdict.BETTER}
 
 
+@pytest.mark.simulation
 def test_ten_runs_a_side() -> None:
     """The same again is told as equal 19 times of 20; a tenth more is told as more, each time."""
     fast = [simulated_run(seed, devices=1500) for seed in range(30)]
