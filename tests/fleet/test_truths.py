@@ -21,7 +21,7 @@ from aiodps.fleet.measure.sample import Outcome, Sample
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, schedule
 from aiodps.network.handshake_limiter import LEAST_CAPACITY, STALL_TIMEOUT
 
-pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
+pytestmark = [pytest.mark.anyio, pytest.mark.simulation]
 ALL_ARRIVALS = [
     pytest.param(Open(rate=50), id="open"),
     pytest.param(Open(rate=50, spacing="poisson"), id="poisson"),
