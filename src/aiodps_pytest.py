@@ -6,7 +6,7 @@ them pays nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +14,18 @@ import pytest
 if TYPE_CHECKING:
     from aiodps.pki import Authority
     from aiodps.testing import DeviceFactory, RunningEmulator
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """Show the requests that `dps` received in the report of a test that failed."""
+    outcome = yield
+    report = outcome.get_result()
+    exchanges = getattr(getattr(item, "funcargs", {}).get("dps"), "exchanges", ())
+    if report.failed and exchanges:
+        from aiodps.testing import transcript  # noqa: PLC0415 (see above)
+
+        report.sections.append(("requests to dps", transcript(exchanges)))
 
 
 @pytest.fixture

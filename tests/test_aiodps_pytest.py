@@ -63,6 +63,34 @@ def test_options_can_be_overridden(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_a_failure_shows_what_was_asked(pytester: pytest.Pytester) -> None:
+    """With the emulator's reason; a test that passes shows nothing."""
+    pytester.makepyfile(
+        """
+        import aiodps
+        import anyio
+        import pytest
+
+        @pytest.mark.parametrize("passes", [True, False])
+        def test_it(passes, dps, dps_device):
+            device = dps_device("lamp-7", enrolled=False)
+            held = aiodps.X509.from_files(device.certificate_file, device.key_file)
+            client = aiodps.ProvisioningClient(
+                id_scope=dps.id_scope, endpoint=dps.host, port=dps.https_port,
+                transport="rest", trust=dps.ca_pem,
+            )
+            with pytest.raises(aiodps.UnauthorizedError):
+                anyio.run(lambda: client.provision(attestation=held))
+            assert passes
+        """
+    )
+    result = pytester.runpytest_subprocess()
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*requests to dps*", "https 401 register lamp-7 Signing*"])
+    assert result.stdout.str().count("requests to dps") == 1
+
+
 def test_a_suite_that_does_not_use_it_pays_nothing(pytester: pytest.Pytester) -> None:
     """Neither the package is imported nor anything of its dependencies."""
     pytester.makepyfile(

@@ -41,7 +41,7 @@ def test_a_broken_observer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_the_log_reads_like_the_protocol(caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG each step is a line with a glyph; bytes of the wire are left out."""
+    """At DEBUG each step is a line in words; bytes of the wire are left out."""
     caplog.set_level(logging.DEBUG, "aiodps")
     report = Reporter("dev-1", "rest")
     report(StepKind.SENT, Phase.REGISTER, text="PUT canary")
@@ -51,9 +51,9 @@ def test_the_log_reads_like_the_protocol(caplog: pytest.LogCaptureFixture) -> No
     report(StepKind.RETRYING, Phase.TCP, wait=0.5, text="refused")
 
     assert caplog.messages == [
-        "~ dev-1 waiting wait for 3.0 s",
-        "= dev-1 secured tls 12 ms",
-        "! dev-1 retrying tcp for 0.5 s refused",
+        "dev-1: waiting in phase wait, for 3.0 s",
+        "dev-1: secured in phase tls, 12 ms",
+        "dev-1: retrying in phase tcp, for 0.5 s, refused",
     ]
 
 
@@ -78,8 +78,8 @@ def test_a_slow_death_is_heard(caplog: pytest.LogCaptureFixture) -> None:
     report(StepKind.ASSIGNED, Phase.REGISTER, took=1.5)
 
     assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
-        ("WARNING", "! dev-1 retrying tcp for 0.5 s refused"),
-        ("INFO", "= dev-1 assigned register 1500 ms"),
+        ("WARNING", "dev-1: retrying in phase tcp, for 0.5 s, refused"),
+        ("INFO", "dev-1: assigned in phase register, 1500 ms"),
     ]
 
 
@@ -92,12 +92,14 @@ def test_who_counts_them_may_have_them_at_debug_only(caplog: pytest.LogCaptureFi
     assert [each.levelname for each in caplog.records] == ["DEBUG"]
 
 
-def test_log_step_is_an_observer(caplog: pytest.LogCaptureFixture) -> None:
-    """For whoever makes steps of their own."""
+def test_log_step_adds_what_goes_over_the_wire(caplog: pytest.LogCaptureFixture) -> None:
+    """And nothing twice; the bytes are left out."""
     caplog.set_level(logging.DEBUG, "aiodps")
-    log_step(step(StepKind.SECURED, 1.0, Phase.TLS, took=0.0123))
+    report = Reporter("d", "rest", log_step)
+    report(StepKind.SECURED, Phase.TLS, took=0.0123)
+    report(StepKind.SENT, Phase.REGISTER, text="PUT canary")
 
-    assert caplog.messages == ["= d secured tls 12 ms"]
+    assert caplog.messages == ["d: secured in phase tls, 12 ms", "d: sent in phase register"]
 
 
 def step(

@@ -197,16 +197,6 @@ class Reporter:
             _log.exception("an observer failed on %s", kind)
 
 
-_GLYPHS = {
-    StepKind.SENT: ">",
-    StepKind.RECEIVED: "<",
-    StepKind.WAITING: "~",
-    StepKind.RETRYING: "!",
-    StepKind.IGNORED: "x",
-    StepKind.FAILED: "!",
-}
-
-
 _LEVELS = {StepKind.ASSIGNED: logging.INFO, StepKind.RETRYING: logging.WARNING}
 """Levels of the steps that an operator has to hear of without asking."""
 _WIRE = {StepKind.SENT, StepKind.RECEIVED}
@@ -214,7 +204,7 @@ _WIRE = {StepKind.SENT, StepKind.RECEIVED}
 
 def _line(step: Step) -> str:
     """Return a step as one line, without wire data."""
-    parts = [_GLYPHS.get(step.kind, "="), step.registration_id, step.kind.value, step.phase.value]
+    parts = [f"{step.registration_id}: {step.kind.value} in phase {step.phase.value}"]
     if step.took is not None:
         parts.append(f"{step.took * 1000:.0f} ms")
 
@@ -224,10 +214,13 @@ def _line(step: Step) -> str:
     if step.text and step.kind not in _WIRE:
         parts.append(step.text)
 
-    return " ".join(parts)
+    return ", ".join(parts)
 
 
 def log_step(step: Step) -> None:
-    """Log a step at DEBUG level, without wire data; this is an `Observer`."""
-    if _log.isEnabledFor(logging.DEBUG):
+    """Log that something was sent or received, at DEBUG and without wire data.
+
+    This is an `Observer`. All other steps are logged without one.
+    """
+    if step.kind in _WIRE and _log.isEnabledFor(logging.DEBUG):
         _log.debug("%s", _line(step))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,6 +143,15 @@ def running(*, ca: Authority, directory: Path, **options: Any) -> Iterator[Runni
         dps = RunningEmulator(emulator, portal, ca_file=ca_file)
         dps.trust(ca, name=CA_NAME)
         yield dps
+
+
+def transcript(exchanges: Iterable[Exchange]) -> str:
+    """Return a line for each request, with its response."""
+    return "\n".join(
+        f"{each.transport} {each.status_code} {each.what} {each.registration_id or '-'}"
+        f" {each.message or ''}".rstrip()
+        for each in exchanges
+    )
 
 
 class DeviceFactory:

@@ -8,6 +8,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+import aiodps
+from aiodps.cli import main
 from aiodps.cli.app import COMMANDS, app
 
 
@@ -63,3 +65,15 @@ def test_without_the_extra() -> None:
 
     assert done.returncode == 2
     assert done.stderr.strip() == ("the command line needs an extra: pip install 'aiodps[cli]'")
+
+
+def test_the_version_needs_no_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A report of a bug begins with it."""
+    monkeypatch.setitem(sys.modules, "click", None)
+    monkeypatch.delitem(sys.modules, "aiodps.cli.app")
+    monkeypatch.setattr(sys, "argv", ["aiodps", "--version"])
+    main()
+
+    assert capsys.readouterr().out == f"aiodps, version {aiodps.__version__}\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from aiodps.version import __version__
+
 EXTRA_MISSING = "the command line needs an extra: pip install 'aiodps[cli]'"
 
 
@@ -22,6 +24,10 @@ def _run() -> None:
     except ModuleNotFoundError as exc:
         if exc.name not in {"click", "rich"}:
             raise
+
+        if sys.argv[1:] == ["--version"]:
+            print(f"aiodps, version {__version__}")  # noqa: T201
+            return
 
         print(EXTRA_MISSING, file=sys.stderr)  # noqa: T201
         sys.exit(2)

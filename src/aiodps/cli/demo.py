@@ -127,7 +127,7 @@ async def _emulator(bench: Bench) -> AsyncIterator[dict[str, Any]]:
         *("--ca-out", str(bench.folder / "emulator-ca.pem")),
     ]
     async with await anyio.open_process(
-        command, stdout=asyncio.subprocess.DEVNULL, stderr=None
+        command, stdout=asyncio.subprocess.PIPE, stderr=None
     ) as process:
         try:
             yield await _ready(process, anyio.Path(ready))
@@ -145,10 +145,21 @@ async def _ready(process: anyio.abc.Process, file: anyio.Path) -> dict[str, Any]
             await anyio.sleep(0.02)
 
     raise ConfigurationError(
-        "the emulator did not start",
+        f"the emulator did not start: {await _reason(process)}",
         setting="emulator",
         hint="run `aiodps emulator` by itself to see why",
     )
+
+
+async def _reason(process: anyio.abc.Process) -> str:
+    """Return the message of the error with which the emulator ended, in JSON."""
+    if process.returncode is None or process.stdout is None:
+        return f"it was not ready after {STARTUP:g} s"
+
+    try:
+        return str(json.loads(await process.stdout.receive())["message"])
+    except (anyio.EndOfStream, ValueError, KeyError):
+        return f"it ended with {process.returncode}"
 
 
 async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool) -> None:

@@ -24,7 +24,8 @@ from aiodps.transports import AUTO, TRANSPORTS
 _PORTS = ", ".join(f"{kind().port} for {name}" for name, kind in TRANSPORTS.items())
 
 EPILOG = """\b
-Exit codes: 0 assigned, 1 refused by the service, 2 bad input, 3 not reachable or TLS, 4 timeout.
+Exit codes: 0 assigned, 1 refused by the service, 2 bad input, 3 not reachable or TLS, 4 timeout,
+130 Ctrl-C, 143 SIGTERM.
 Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config."""
 
 

@@ -11,7 +11,7 @@ from distributed import Client
 from aiodps.errors import ConfigurationError
 
 T = TypeVar("T")
-CONNECT_TIMEOUT = 30.0
+CONNECT_TIMEOUT = 10.0
 """Seconds until the scheduler must have responded."""
 
 
