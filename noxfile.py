@@ -115,7 +115,8 @@ def httpx2(session: nox.Session) -> None:
 def interop(session: nox.Session) -> None:
     """Real third-party clients against the emulator, in environments of their own."""
     session.install(".[all]", *group("test"))
-    debian_packages(session)
+    npm = [] if shutil.which("npm") else ["nodejs", "npm"]
+    debian_packages(session, ENVIRONMENTS / "debian" / "packages", *npm)
     home = Path(session.create_tmp()).resolve()
     for requirements in sorted(ENVIRONMENTS.glob("*.txt")):
         environment = home / requirements.stem
@@ -135,16 +136,23 @@ def interop(session: nox.Session) -> None:
     )
 
 
-def debian_packages(session: nox.Session) -> None:
+def debian_packages(session: nox.Session, listed_in: Path, *more: str) -> None:
     """Install what comes from Debian, unless it is here."""
-    names = (ENVIRONMENTS / "debian" / "packages").read_text().split()
-    names += [] if shutil.which("npm") else ["nodejs", "npm"]
+    names = [*listed_in.read_text().split(), *more]
     show = ("dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *names)
     listed = session.run(*show, silent=True, external=True, success_codes=[0, 1])
     if all(f"{name} installed" in str(listed) for name in names):
         return
 
     session.run("apt-get", "install", "-y", "-qq", *names, external=True)
+
+
+@nox.session(default=False)
+def swtpm(session: nox.Session) -> None:
+    """TPM attestation with a simulated TPM; tpm2-pytss is compiled, which takes a minute."""
+    debian_packages(session, Path("tests/tpm/debian-packages"))
+    session.install(".[all,tpm]", *group("test"))
+    session.run("pytest", "tests/tpm", "-m", "swtpm", *session.posargs)
 
 
 @nox.session(default=False)

@@ -15,13 +15,13 @@ import anyio
 import pytest
 from tests.certificates import other_root, root
 from tests.emulated import QUICK, attestation
+from tests.software_tpms import software_tpm
 from tests.tokens import PIN, in_token
 
 from aiodps import ProvisioningClient, RetryPolicy, SymmetricKey, Tpm, errors
 from aiodps.attestation.base import Attestation
 from aiodps.pki import Credential
 from aiodps.testing import RunningEmulator
-from aiodps.tpm.software import SoftwareTpm
 
 Way: TypeAlias = Literal["individual", "group"]
 
@@ -127,12 +127,12 @@ def _hsm(name: str, way: Way) -> Made:
 
 
 def _tpm(name: str, _: Way) -> Made:
-    tpm = SoftwareTpm()
+    tpm = software_tpm()
     keys = {"endorsementKey": base64.b64encode(tpm.endorsement_key).decode()}
     return Made(
         mechanism={"type": "tpm", "tpm": keys},
         right=Tpm(tpm, registration_id=name),
-        wrong=Tpm(SoftwareTpm(), registration_id=name),
+        wrong=Tpm(software_tpm("other"), registration_id=name),
     )
 
 

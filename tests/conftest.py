@@ -23,7 +23,7 @@ settings.register_profile("fuzz", PROFILE, max_examples=20_000, derandomize=Fals
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 SLOW: Final = frozenset(
-    {"processes", "simulation", "scale", "interop", "browser", "cluster", "pkcs11"}
+    {"processes", "simulation", "scale", "interop", "browser", "cluster", "pkcs11", "swtpm"}
 )
 """Marks of tests that run in sessions of their own; most of them open sockets."""
 

@@ -106,7 +106,7 @@ class SymmetricKeyError(CredentialError):
 
 
 class TpmError(CredentialError):
-    """The TPM cannot be used: "keys", "activation" (it refused a challenge), "sign"."""
+    """The TPM cannot be used: "keys", "activation", "sign"; more reasons are in docs/tpm.md."""
 
     default_hint = "check that the enrollment has this TPM's endorsement key"
 

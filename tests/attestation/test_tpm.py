@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from tests.software_tpms import software_tpm
 
 import aiodps
 from aiodps import Tpm, TpmDevice
@@ -20,38 +21,39 @@ from aiodps.errors import (
     TpmError,
     UnauthorizedError,
 )
-from aiodps.tpm.software import SoftwareTpm
+from aiodps.tpm.structures import ENDORSEMENT_KEY_TEMPLATE, STORAGE_ROOT_KEY_TEMPLATE
 
 pytestmark = pytest.mark.anyio
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
-TPM = SoftwareTpm()
 KEY = bytes(range(32))
 
 
 def challenged(**more: Any) -> UnauthorizedError:
     """Make the refusal with a challenge."""
     refusal = UnauthorizedError("Authorization required", status_code=401, **more)
-    refusal.challenge = challenge(TPM.endorsement_key, TPM.storage_root_key, key=KEY)
+    refusal.challenge = challenge(
+        software_tpm().endorsement_key, software_tpm().storage_root_key, key=KEY
+    )
     return refusal
 
 
 def test_the_registration_id_is_that_of_microsofts_tools() -> None:
     """Base32 of SHA-256 of the endorsement key, lower case, without padding; or one's own."""
-    derived = Tpm(TPM).registration_id
+    derived = Tpm(software_tpm()).registration_id
 
-    assert derived == registration_id_of(TPM.endorsement_key)
+    assert derived == registration_id_of(software_tpm().endorsement_key)
     assert len(derived) == 52
     assert derived == derived.lower()
     assert registration_id_of(b"") == "4oymiquy7qobjgx36tejs35zeqt24qpemsnzgtfeswmrw6csxbkq"
-    assert Tpm(TPM, registration_id="pump-7").registration_id == "pump-7"
+    assert Tpm(software_tpm(), registration_id="pump-7").registration_id == "pump-7"
     with pytest.raises(ConfigurationError):
-        Tpm(TPM, registration_id="a/b")
+        Tpm(software_tpm(), registration_id="a/b")
 
 
 def test_it_is_for_one_registration_id() -> None:
     """Another one is an error before anything is sent; casing does not count."""
-    tpm = Tpm(TPM, registration_id="pump-7")
+    tpm = Tpm(software_tpm(), registration_id="pump-7")
     tpm.check(registration_id="PUMP-7", wall_time=0.0)
     with pytest.raises(IdentityMismatchError):
         tpm.check(registration_id="pump-8", wall_time=0.0)
@@ -62,7 +64,7 @@ def test_it_is_for_one_registration_id() -> None:
 @ON_ASYNCIO
 async def test_a_challenge_gives_the_key_that_signs() -> None:
     """No token before it, whatever is in the TPM; after it, one that the service can check."""
-    credentials = Credentials(Tpm(TPM, registration_id="pump-7"))
+    credentials = Credentials(Tpm(software_tpm(), registration_id="pump-7"))
     before = await credentials.authorization("s/registrations/pump-7", expires=9)
     await credentials.reauthenticate(challenged())
     token = await credentials.authorization("s/registrations/pump-7", expires=9_999_999_999)
@@ -78,7 +80,7 @@ async def test_a_challenge_gives_the_key_that_signs() -> None:
 @ON_ASYNCIO
 async def test_challenges_have_an_end() -> None:
     """The service may have forgotten one; not for ever."""
-    credentials = Credentials(Tpm(TPM, registration_id="pump-7"))
+    credentials = Credentials(Tpm(software_tpm(), registration_id="pump-7"))
     for _ in range(2):
         await credentials.reauthenticate(challenged(error_code=401002))
 
@@ -89,8 +91,8 @@ async def test_challenges_have_an_end() -> None:
 class BrokenTpm:
     """A TPM that fails at everything but its keys."""
 
-    endorsement_key = TPM.endorsement_key
-    storage_root_key = TPM.storage_root_key
+    endorsement_key = ENDORSEMENT_KEY_TEMPLATE
+    storage_root_key = STORAGE_ROOT_KEY_TEMPLATE
 
     async def activate(self, challenge: bytes) -> None:
         """Fail."""
@@ -127,7 +129,7 @@ def test_a_tpm_without_keys(key: Any) -> None:
 @ON_ASYNCIO
 async def test_there_is_no_tpm_over_mqtt() -> None:
     """It is refused before anything is sent, also as the second of two credentials."""
-    tpm: TpmDevice = TPM
+    tpm: TpmDevice = software_tpm()
     key = aiodps.SymmetricKey(registration_id="pump-7", key=base64.b64encode(KEY).decode())
     own = Tpm(tpm, registration_id="pump-7")
     both: list[aiodps.Attestation] = [key, own]

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "client": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings"},
     "pki": {"errors", "models", "input_files", "key_text", "printable", "pki"},
-    "tpm": {"tpm"},
+    "tpm": {"errors", "argument_types", "tpm"},
     "emulator": {
         "errors",
         "models",

@@ -8,20 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from typing import Final
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from aiodps.tpm import structures
 from aiodps.tpm.structures import Challenge, StructureError
-
-_EK_ATTRIBUTES: Final = 0x000300B2
-_EK_POLICY: Final = bytes.fromhex(
-    "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
-)
-"""PolicySecret(endorsement): TCG, "EK Credential Profile", B.3.3."""
-_SRK_ATTRIBUTES: Final = 0x00030472
 
 
 class SoftwareTpm:
@@ -39,16 +31,12 @@ class SoftwareTpm:
     @property
     def endorsement_key(self) -> bytes:
         """The public endorsement key, a `TPM2B_PUBLIC`."""
-        return structures.storage_key(
-            self._endorsement.public_key(), attributes=_EK_ATTRIBUTES, policy=_EK_POLICY
-        )
+        return structures.endorsement_key(_modulus(self._endorsement))
 
     @property
     def storage_root_key(self) -> bytes:
         """The public storage root key, a `TPM2B_PUBLIC`."""
-        return structures.storage_key(
-            self._storage_root.public_key(), attributes=_SRK_ATTRIBUTES, policy=b""
-        )
+        return structures.storage_root_key(_modulus(self._storage_root))
 
     async def activate(self, challenge: bytes) -> None:
         """Import the HMAC key of a challenge, in place of an earlier one.
@@ -104,6 +92,10 @@ def _read_sensitive(area: bytes) -> tuple[bytes, bytes]:
     _, rest = structures.split(area[2:])
     seed_value, rest = structures.split(rest)
     return structures.unwrapped(rest), seed_value
+
+
+def _modulus(key: rsa.RSAPrivateKey) -> bytes:
+    return key.public_key().public_numbers().n.to_bytes(256)
 
 
 def _decrypt(key: rsa.RSAPrivateKey, encrypted: bytes, label: bytes) -> bytes:

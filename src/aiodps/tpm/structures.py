@@ -38,6 +38,16 @@ DUPLICATE: Final = b"DUPLICATE\0"
 """Labels of the seeds that are encrypted to a key of the TPM."""
 
 
+_ENDORSEMENT_ATTRIBUTES: Final = 0x000300B2
+_ENDORSEMENT_POLICY: Final = bytes.fromhex(
+    "837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa"
+)
+"""PolicySecret(endorsement): TCG, "EK Credential Profile", B.3.3."""
+_STORAGE_ROOT_ATTRIBUTES: Final = 0x00030472
+_NO_MODULUS: Final = bytes(256)
+"""What a template has in its place."""
+
+
 class StructureError(ValueError):
     """Bytes are not the structure they should be; the message says why, and shows none of them."""
 
@@ -163,9 +173,17 @@ class StorageKey:
         return name(self.area)
 
 
-def storage_key(key: RSAPublicKey, *, attributes: int, policy: bytes) -> bytes:
-    """Write the `TPM2B_PUBLIC` of an RSA storage key."""
-    modulus = key.public_numbers().n.to_bytes(256)
+def endorsement_key(modulus: bytes) -> bytes:
+    """Write the `TPM2B_PUBLIC` of an endorsement key; its exponent is 65537."""
+    return _storage_key(_ENDORSEMENT_ATTRIBUTES, _ENDORSEMENT_POLICY, modulus)
+
+
+def storage_root_key(modulus: bytes) -> bytes:
+    """Write the `TPM2B_PUBLIC` of a storage root key; its exponent is 65537."""
+    return _storage_key(_STORAGE_ROOT_ATTRIBUTES, b"", modulus)
+
+
+def _storage_key(attributes: int, policy: bytes, modulus: bytes) -> bytes:
     return tpm2b(
         struct.pack(">HHI", RSA, SHA256, attributes)
         + tpm2b(policy)
@@ -173,6 +191,12 @@ def storage_key(key: RSAPublicKey, *, attributes: int, policy: bytes) -> bytes:
         + struct.pack(">I", 0)  # the exponent 65537
         + tpm2b(modulus)
     )
+
+
+ENDORSEMENT_KEY_TEMPLATE: Final = endorsement_key(_NO_MODULUS)
+"""TCG, "EK Credential Profile", B.3.3: template L-1."""
+STORAGE_ROOT_KEY_TEMPLATE: Final = storage_root_key(_NO_MODULUS)
+"""TCG, "TPM v2.0 Provisioning Guidance", 7.5.1."""
 
 
 @dataclass(frozen=True, slots=True)

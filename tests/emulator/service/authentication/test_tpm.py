@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import pytest
 from tests.emulator.instance import instance, poll, refused, register
 from tests.emulator.tokens import signed
+from tests.software_tpms import software_tpm
 
 from aiodps.emulator.protocol.messages import Identity, Transport
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy
@@ -19,7 +20,7 @@ from aiodps.emulator.service.service import Service
 from aiodps.tpm.software import SoftwareTpm
 
 NOBODY = Identity()
-TPM, OTHER = SoftwareTpm(), SoftwareTpm()
+Which: TypeAlias = Literal["own", "other"]
 
 
 def encoded(key: bytes) -> str:
@@ -37,21 +38,22 @@ def keys_of(tpm: SoftwareTpm) -> TpmKeys:
 
 def enrolled(**more: Any) -> IndividualEnrollment:
     """Enrol a device by its TPM's endorsement key alone."""
-    keys = TpmKeys(endorsement_key=keys_of(TPM).endorsement_key)
+    keys = TpmKeys(endorsement_key=keys_of(software_tpm()).endorsement_key)
     return IndividualEnrollment(registration_id="device-1", attestation=keys, **more)
 
 
-def body(endorsement: SoftwareTpm = TPM, storage_root: SoftwareTpm = TPM) -> bytes:
+def body(endorsement: Which = "own", storage_root: Which = "own") -> bytes:
     """Write the body of a device's register request."""
     tpm = {
-        "endorsementKey": keys_of(endorsement).endorsement_key,
-        "storageRootKey": keys_of(storage_root).storage_root_key,
+        "endorsementKey": keys_of(software_tpm(endorsement)).endorsement_key,
+        "storageRootKey": keys_of(software_tpm(storage_root)).storage_root_key,
     }
     return json.dumps({"registrationId": "device-1", "tpm": tpm}).encode()
 
 
-def activated(service: Service, tpm: SoftwareTpm = TPM) -> Identity:
+def activated(service: Service) -> Identity:
     """Have a TPM challenged; return a token that is signed with the key it was given."""
+    tpm = software_tpm()
     response = register(service, NOBODY, body=body())
     asyncio.run(tpm.activate(base64.b64decode(response.body["authenticationKey"])))
     assert tpm._key is not None
@@ -75,12 +77,12 @@ def test_the_dialogue() -> None:
     }
     assert accepted.status_code == 202
     assert state["status"] == "assigned"
-    asyncio.run(TPM.activate(base64.b64decode(state["tpm"]["authenticationKey"])))
+    asyncio.run(software_tpm().activate(base64.b64decode(state["tpm"]["authenticationKey"])))
 
 
 def test_another_tpm() -> None:
     """Its endorsement key is not the enrolled one: it is not even challenged."""
-    response = register(instance(enrolled()), NOBODY, body=body(OTHER, OTHER))
+    response = register(instance(enrolled()), NOBODY, body=body("other", "other"))
 
     assert refused(response) == (401, 401002, "Unauthorized")
     assert response.why == "another endorsement key is enrolled"
@@ -88,13 +90,15 @@ def test_another_tpm() -> None:
 
 def test_another_storage_root_key() -> None:
     """It is refused if one is enrolled; if not, the TPM cannot read the challenge."""
-    both = IndividualEnrollment(registration_id="device-1", attestation=keys_of(TPM))
-    response = register(instance(both), NOBODY, body=body(TPM, OTHER))
-    challenged = register(instance(enrolled()), NOBODY, body=body(TPM, OTHER))
+    both = IndividualEnrollment(registration_id="device-1", attestation=keys_of(software_tpm()))
+    response = register(instance(both), NOBODY, body=body("own", "other"))
+    challenged = register(instance(enrolled()), NOBODY, body=body("own", "other"))
 
     assert response.why == "another storage root key is enrolled"
     with pytest.raises(ValueError, match="integrity"):
-        asyncio.run(TPM.activate(base64.b64decode(challenged.body["authenticationKey"])))
+        asyncio.run(
+            software_tpm().activate(base64.b64decode(challenged.body["authenticationKey"]))
+        )
 
 
 def test_an_older_challenge() -> None:
@@ -128,7 +132,7 @@ def test_keys_that_are_none(tpm: object) -> None:
 def test_keys_that_are_missing() -> None:
     """No challenge without both keys, nor with one that is not a storage key."""
     service = instance(enrolled())
-    alone = {"tpm": {"endorsementKey": keys_of(TPM).endorsement_key}}
+    alone = {"tpm": {"endorsementKey": keys_of(software_tpm()).endorsement_key}}
     odd = {"tpm": {**alone["tpm"], "storageRootKey": "AAAA"}}
     for document in ({}, alone, odd):
         response = register(service, NOBODY, body=json.dumps(document).encode())
@@ -163,5 +167,5 @@ def test_a_webhook_is_told_the_keys() -> None:
     (call,) = service.registrar.take_calls()
 
     assert call.request["deviceRuntimeContext"]["tpm"] == {
-        "endorsementKey": keys_of(TPM).endorsement_key
+        "endorsementKey": keys_of(software_tpm()).endorsement_key
     }
