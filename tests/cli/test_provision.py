@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from tests.test_printable import HOSTILE
 
 from aiodps.cli.app import app
 from aiodps.cli.provision import command
+from aiodps.settings import Settings
 
 pytestmark = pytest.mark.sockets
 PATIENCE = 120.0
@@ -143,6 +145,14 @@ def test_two_credentials(run: Run, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "credential refused, now: credential 2" in done.stderr
+
+
+def test_each_setting_of_a_second_credential_is_an_option() -> None:
+    """As it is for the first."""
+    names = {each.name for each in dataclasses.fields(Settings)}
+    options = {each.name for each in command.params}
+
+    assert {name for name in names if name.startswith("secondary_")} <= options
 
 
 def test_json(run: Run) -> None:

@@ -34,5 +34,6 @@ def sample(**changes: Any) -> Sample:
         "polls": 1,
         "assigned_hub": "contoso.azure-devices.net",
         "device_id": "dev-1",
+        "credential": 0,
     }
     return Sample(**plain | changes)

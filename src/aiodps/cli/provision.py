@@ -55,9 +55,17 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
     help="Its private key; not needed if --secondary-cert contains it.",
 )
 @click.option(
+    "--secondary-key-password-file", metavar="FILE", help="Password of the secondary key."
+)
+@click.option(
     "--secondary-symmetric-key-file",
     metavar="FILE",
     help="Symmetric key to use if the service refuses the first credential.",
+)
+@click.option(
+    "--secondary-group-key-file",
+    metavar="FILE",
+    help="Key of an enrollment group to derive that key from.",
 )
 @click.option(
     "--registration-id", metavar="R", help="Default: the certificate's CN; needed with a key."

@@ -48,6 +48,7 @@ SAMPLES = st.builds(
     error_message=st.none() | TEXT,
     assigned_hub=st.none() | TEXT,
     device_id=st.none() | TEXT,
+    credential=st.none() | st.integers(0, 9),
 )
 
 

@@ -36,7 +36,7 @@ def run_folder(folder: Path, *, shards: int = 1) -> Path:
     run_of(SOURCE, shards=shards).write(folder)
     path = journal_path(folder, 0)
     path.parent.mkdir()
-    took = sample(registration_id="dev-0", device_id="press-4", transport="mqtt")
+    took = sample(registration_id="dev-0", device_id="press-4", transport="mqtt", credential=1)
     refused = replace(took, outcome=Outcome.FAILED, error_class="ForbiddenError")
     with Journal.create(path, run_id="run-1", shard=0, entries=PLANNED) as journal:
         journal.write(
@@ -67,6 +67,7 @@ def test_everything_is_written(tmp_path: Path) -> None:
         "planned": 17, "sent": 1, "operation": 0, "assigned": 1, "failed": 1,
     }  # fmt: skip
     assert summary["transports"]["mqtt"]["devices"] == 3
+    assert summary["transports"]["mqtt"]["credentials"] == {"1": 1}
     assert summary["generator"]["limited"]
     assert summary["generator"]["why"] == [
         "a core was over 90 % busy for 2.00 s, in which 100 % of the devices started"
@@ -76,8 +77,8 @@ def test_everything_is_written(tmp_path: Path) -> None:
     assert (folder / "histograms" / "latency-mqtt.hgrm").read_text()
     with (folder / "assignments.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [
-            ["registration_id", "device_id", "assigned_hub"],
-            ["dev-0", "press-4", "contoso.azure-devices.net"],
+            ["registration_id", "device_id", "assigned_hub", "credential"],
+            ["dev-0", "press-4", "contoso.azure-devices.net", "1"],
         ]
 
     assert (results.left, results.failed, results.complete) == (18, 1, False)

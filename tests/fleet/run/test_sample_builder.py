@@ -52,6 +52,7 @@ def test_where_the_time_went() -> None:
             assigned_hub="h.azure-devices.net",
             status=RegistrationStatus.ASSIGNED,
             transport="mqtt",
+            credential=1,
         ),
         **TIMES,
     )
@@ -76,6 +77,7 @@ def test_where_the_time_went() -> None:
     )
     assert (sample.outcome, sample.shard) == (Outcome.ASSIGNED, 3)
     assert (sample.device_id, sample.assigned_hub) == ("device-0", "h.azure-devices.net")
+    assert sample.credential == 1
     assert (sample.latency, sample.service_time) == (8.0, 7.5)
 
 

@@ -27,8 +27,8 @@ from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.payloads import is_operation_id
 from aiodps.transports import TRANSPORTS
 
-VERSION = 3
-"""Of the file format; 3 has the first intended and actual start of each registration."""
+VERSION = 4
+"""Of the file format; 4 has the credential that the service accepted."""
 
 _SCHEMA = """
 CREATE TABLE about (version INTEGER, run_id TEXT, shard INTEGER);

@@ -82,6 +82,8 @@ class Sample:
     """Host name of the IoT Hub; None unless assigned."""
     device_id: str | None = None
     """Device id at that hub; None unless assigned."""
+    credential: int | None = None
+    """Which of the device's credentials the service accepted, from 0; None unless assigned."""
 
     @property
     def latency(self) -> float:
@@ -96,6 +98,7 @@ class Sample:
 
 _OPTIONAL: Final = (
     *("error_class", "error_code", "tracking_id", "error_message", "assigned_hub", "device_id"),
+    "credential",
 )
 HEADER: Final = (
     *("registration_id", "transport", "shard", "intended", "started", "finished", "outcome"),
@@ -222,5 +225,6 @@ _COLUMN_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
     "outcome": Outcome,
     "resumed": lambda cell: {"True": True, "False": False}[cell],
     "error_code": int,
+    "credential": _count,
 }
 """How each column is read; the others are strings."""

@@ -228,15 +228,16 @@ def _error(sample: Sample | None) -> str:
 
 
 def _write_assignments(path: Path, entries: Sequence[Entry]) -> None:
-    """Write the assigned hub of each device; the last assignment of a device counts."""
+    """Write where each device is, and by which credential; its last assignment counts."""
+    names = ("device_id", "assigned_hub", "credential")
     rows = {
-        entry.registration_id: (entry.sample.device_id, entry.sample.assigned_hub)
+        entry.registration_id: [getattr(entry.sample, name) for name in names]
         for entry in entries
         if entry.state is State.ASSIGNED and entry.sample is not None
     }
     with fresh_file(path) as file:
         writer = csv.writer(file)
-        writer.writerow(("registration_id", "device_id", "assigned_hub"))
+        writer.writerow(("registration_id", *names))
         writer.writerows(
             map(to_cell, (registration_id, *assignment))
             for registration_id, assignment in rows.items()

@@ -167,6 +167,7 @@ def _transport(samples: Sequence[Sample], running: Sequence[Sample]) -> Summary:
     outcomes = Counter(sample.outcome for sample in samples)
     latencies = [sample.latency for sample in ended]
     hubs = Counter(sample.assigned_hub for sample in ended)
+    credentials = Counter(str(sample.credential) for sample in ended)
     return {
         "devices": len(samples),
         **{outcome.value: outcomes[outcome] for outcome in Outcome},
@@ -199,6 +200,7 @@ def _transport(samples: Sequence[Sample], running: Sequence[Sample]) -> Summary:
             "other": describe(map(_other, assigned)),
         },
         "hubs": dict(hubs.most_common()),
+        "credentials": dict(sorted(credentials.items())),
     }
 
 

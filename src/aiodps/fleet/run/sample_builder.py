@@ -108,6 +108,7 @@ def _result_fields(result: Assignment | Exception | None) -> dict[str, Any]:
                 "outcome": Outcome.ASSIGNED,
                 "assigned_hub": result.assigned_hub,
                 "device_id": result.device_id,
+                "credential": result.credential,
             }
         case _:
             name = type(result).__name__
