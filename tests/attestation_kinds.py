@@ -7,23 +7,33 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import anyio
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from tests.certificates import other_root, root
 from tests.emulated import QUICK, attestation
 from tests.software_tpms import software_tpm
 from tests.tokens import PIN, in_token
 
-from aiodps import ProvisioningClient, RetryPolicy, SymmetricKey, Tpm, errors
+from aiodps import KeySpec, ProvisioningClient, RetryPolicy, SymmetricKey, Tpm, errors
 from aiodps.attestation.base import Attestation
+from aiodps.models import IssuedKey
 from aiodps.pki import Credential
 from aiodps.testing import RunningEmulator
 
 Way: TypeAlias = Literal["individual", "group"]
+
+
+POLICY: Final = {
+    "namespaceName": "factory",
+    "certificateAuthorityName": "line-4",
+    "certificatePolicyName": "thirty-days",
+}
+"""Has an enrollment issue certificates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,14 @@ class Made:
     """The same device with a credential that the enrollment does not have."""
     secrets: dict[str, bytes] = field(default_factory=dict)
     """What must never be shown, by what it is."""
+    issue: KeySpec | None = None
+    """The key of the certificate that it asks for; None if it asks for none."""
+
+    def enrollment(self, name: str, way: Way, **members: Any) -> dict[str, Any]:
+        """Write the enrollment of the device, or of its group."""
+        member = "registrationId" if way == "individual" else "enrollmentGroupId"
+        policy = {} if self.issue is None else POLICY
+        return {member: name, "attestation": self.mechanism, **policy, **members}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +154,30 @@ def _tpm(name: str, _: Way) -> Made:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class KnownKey(KeySpec):
+    """A key that a test knows."""
+
+    key: IssuedKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+
+    async def generate(self) -> IssuedKey:
+        """Return it."""
+        return self.key
+
+
+def issued(make: Callable[[str, Way], Made]) -> Callable[[str, Way], Made]:
+    """Make devices of a kind that ask for a certificate as well."""
+
+    def made(name: str, way: Way) -> Made:
+        known = KnownKey()
+        number = known.key.private_numbers().private_value  # type: ignore[union-attr]  # it is EC
+        secret = {"issued key": number.to_bytes(32, "big")}
+        device = make(name, way)
+        return replace(device, issue=known, secrets=device.secrets | secret)
+
+    return made
+
+
 KEY_CODES: Final = {"rest": 401002, "mqtt": 401000}
 KINDS: Final = {
     "X.509": Kind(make=_x509),
@@ -149,6 +191,10 @@ KINDS: Final = {
         unknown=(errors.NotFoundError, 404201),
         registers=2,
     ),
+}
+KINDS |= {
+    f"{name}, issued a certificate": replace(KINDS[name], make=issued(KINDS[name].make))
+    for name in ("X.509", "symmetric key")
 }
 
 

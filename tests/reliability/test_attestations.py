@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.attestation_kinds import KINDS, Kind, Way, client_of
+from tests.attestation_kinds import KINDS, Kind, Made, Way, client_of, issued
 from tests.certificates import root
 
 import aiodps
@@ -37,11 +37,15 @@ ROWS = [
 
 
 async def outcome(
-    dps: RunningEmulator, transport: str, attestation: aiodps.Attestation
+    dps: RunningEmulator, transport: str, made: Made, *, wrong: bool
 ) -> tuple[object, int | None]:
     """Provision a device; return the class of the result, and its error code."""
     try:
-        return type(await client_of(dps, transport).provision(attestation=attestation)), None
+        assignment = await client_of(dps, transport).provision(
+            attestation=made.wrong if wrong else made.right, issue=made.issue
+        )
+        assert (assignment.issued is None) is (made.issue is None)
+        return type(assignment), None
     except errors.ServiceError as error:
         return type(error), error.error_code
 
@@ -63,14 +67,36 @@ async def test_outcomes(
         name = f"{case}-{abs(hash((id(kind), transport, way, anyio_backend_name)))}"
         made = kind.make(name, way)
         if case != "unknown":
-            member = "registrationId" if way == "individual" else "enrollmentGroupId"
             status = "disabled" if case == "disabled" else "enabled"
-            dps.enroll({member: name, "attestation": made.mechanism, "provisioningStatus": status})
+            dps.enroll(made.enrollment(name, way, provisioningStatus=status))
 
-        credential = made.wrong if case == "wrong" else made.right
-        results[case] = await outcome(dps, transport, credential)
+        results[case] = await outcome(dps, transport, made, wrong=case == "wrong")
         registers[case] = dps.register_requests(name)
 
     assert results == expected
     in_ = kind.registers
     assert registers == {"right": in_, "wrong": 1, "disabled": in_, "unknown": 1}
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_device_with_a_tpm_is_issued_a_certificate(dps: RunningEmulator) -> None:
+    """Whatever proves who it is: the request goes with the answer to the challenge as well."""
+    made = issued(KINDS["TPM"].make)("tpm-1", "individual")
+    dps.enroll(made.enrollment("tpm-1", "individual"))
+
+    assert await outcome(dps, "rest", made, wrong=False) == (aiodps.Assignment, None)
+    assert dps.register_requests("tpm-1") == 2
+
+
+@pytest.mark.parametrize("transport", ["rest", "mqtt"])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_enrollment_that_issues_nothing(dps: RunningEmulator, transport: str) -> None:
+    """The device is assigned, and its client says that it got no certificate."""
+    name = f"no-policy-{transport}"
+    made = issued(KINDS["symmetric key"].make)(name, "individual")
+    dps.enroll({"registrationId": name, "attestation": made.mechanism})
+    with pytest.raises(errors.IssuanceError) as caught:
+        await outcome(dps, transport, made, wrong=False)
+
+    assert (caught.value.reason, caught.value.device_id) == ("missing", name)
+    assert caught.value.phase is aiodps.Phase.POLL

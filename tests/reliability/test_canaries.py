@@ -141,10 +141,9 @@ async def test_no_secret_gets_out(
         ear.crash_at = CRASHES[transport] if case == "crash" else None
         name = f"{case}-{transport}-{way}-{id(kind)}"
         made[case] = kind.make(name, way)
-        member = "registrationId" if way == "individual" else "enrollmentGroupId"
-        dps.enroll({member: name, "attestation": made[case].mechanism})
+        dps.enroll(made[case].enrollment(name, way))
         dps.misbehave(FAULTS.get(case, ""))
-        await listen(dps, transport, made[case].right, ear)
+        await listen(dps, transport, made[case], ear)
 
     secrets = {
         f"{name} of {case}": secret
@@ -161,17 +160,18 @@ async def test_no_secret_gets_out(
     assert "sig=" not in told
 
 
-async def listen(
-    dps: RunningEmulator, transport: str, attestation: aiodps.Attestation, ear: Ear
-) -> None:
+async def listen(dps: RunningEmulator, transport: str, made: Made, ear: Ear) -> None:
     """Provision a device, and hear what is told about it."""
-    client = client_of(dps, transport, retry=ONCE)
+    client, attestation = client_of(dps, transport, retry=ONCE), made.right
     ear.lines += [repr(client), repr(attestation), str(attestation)]
     try:
         assignment = await client.provision(
-            attestation=attestation, payload={"wifi": PAYLOAD.decode()}, on_step=ear.step
+            attestation=attestation,
+            payload={"wifi": PAYLOAD.decode()},
+            issue=made.issue,
+            on_step=ear.step,
         )
-        ear.lines += [repr(assignment), str(assignment)]
+        ear.lines += [repr(assignment), str(assignment), repr(assignment.issued)]
     except (aiodps.ProvisioningError, CrashError) as error:
         ear.error(error)
 
