@@ -179,7 +179,7 @@ def issued(make: Callable[[str, Way], Made]) -> Callable[[str, Way], Made]:
 
 
 KEY_CODES: Final = {"rest": 401002, "mqtt": 401000}
-KINDS: Final = {
+_OWN: Final = {
     "X.509": Kind(make=_x509),
     "X.509 in a token": Kind(make=partial(_x509, present=in_token), marks=(pytest.mark.pkcs11,)),
     "symmetric key": Kind(make=_symmetric_key, codes=KEY_CODES),
@@ -192,10 +192,11 @@ KINDS: Final = {
         registers=2,
     ),
 }
-KINDS |= {
-    f"{name}, issued a certificate": replace(KINDS[name], make=issued(KINDS[name].make))
+_ISSUED: Final = {
+    f"{name}, issued a certificate": replace(_OWN[name], make=issued(_OWN[name].make))
     for name in ("X.509", "symmetric key")
 }
+KINDS: Final = _OWN | _ISSUED
 
 
 def client_of(

@@ -234,7 +234,7 @@ class IssuanceError(_ReasonedError):
 
     Reasons: "missing" (the service sent none), "unreadable", "key" (it is for another key than the
     device's), "cn" (for another registration id), "chain" (a certificate was not issued by the
-    next). No key was kept and no file was written.
+    next), "unwritable" (it could not be saved by a command or a fleet). No key was kept.
     """
 
     default_hint = "register again; if it repeats, quote the device id to Azure support"

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import pytest
 from click.testing import CliRunner
+from tests.attestation_kinds import POLICY
 from tests.certificates import certify, root, write
 from tests.emulated import DEVICES
 from tests.sas_vectors import C_DERIVED_KEY, C_GROUP_KEY, C_KEY
@@ -20,6 +21,7 @@ from tests.scripted.http import HttpServer, Line, answer, once, state
 from tests.scripted.server import Script, repeat
 from tests.test_printable import HOSTILE
 
+from aiodps import X509
 from aiodps.cli.app import app
 from aiodps.cli.provision import command
 from aiodps.settings import Settings
@@ -44,6 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     (folder / "root.pem").write_bytes(root().certificate_pem)
     pem = root().certificate_pem.decode()
     group = {
+        **POLICY,
         "enrollmentGroupId": "by-root",
         "attestation": {
             "type": "x509",
@@ -114,6 +117,54 @@ def test_assigned(run: Run, transport: str) -> None:
     assert "by-root-1" in done.stdout
     assert "tls secured" in done.stderr
     assert "assigned" in done.stderr
+
+
+def issuing(server: dict[str, Any], folder: Path, *words: str) -> list[str]:
+    """Write the words of a command for a device that asks for a certificate."""
+    write(DEVICES["root"], folder)
+    return [
+        *("--id-scope", server["id_scope"], "--endpoint", server["host"], "--transport", "rest"),
+        *("--port", str(server["https_port"]), "--trust", server["ca_file"]),
+        *("--cert", str(folder / "device_chain.pem"), "--key", str(folder / "device_key.pem")),
+        *words,
+    ]
+
+
+def test_a_certificate_is_issued(server: dict[str, Any], tmp_path: Path) -> None:
+    """One file with chain and key, whose path is printed, and the key nowhere."""
+    words = issuing(server, tmp_path, "--issue", "--keys-out", str(tmp_path / "keys"), "--trace")
+    done = CliRunner().invoke(command, words)
+    path = tmp_path / "keys" / "by-root-1.pem"
+    as_json = CliRunner().invoke(command, [*words, "--json"])
+
+    assert (done.exit_code, as_json.exit_code) == (0, 0), done.stderr
+    assert str(path) in "".join(done.stdout.partition("issued credential")[2].split())
+    assert json.loads(as_json.stdout)["issued_credential"] == str(path)
+    assert X509.from_files(path).registration_id == "by-root-1"
+    lines = path.read_text().partition("PRIVATE KEY-----\n")[2].splitlines()
+    assert len(lines) > 2
+    assert not any(line in as_json.output + done.output for line in lines[:2])
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [
+        pytest.param(["--issue"], {}, id="no folder"),
+        pytest.param(["--keys-out", "keys"], {}, id="a folder for nothing"),
+        pytest.param([], {"AIODPS_ISSUE": "p256"}, id="no folder for the setting"),
+        pytest.param(["--issue", "--keys-out", "/proc/no"], {}, id="nothing can be written"),
+    ],
+)
+def test_a_certificate_without_a_place(
+    server: dict[str, Any], tmp_path: Path, words: list[str], environment: dict[str, str]
+) -> None:
+    """2: nothing is sent, so that no key is lost."""
+    done = CliRunner().invoke(
+        command, [*issuing(server, tmp_path, *words), "--json"], env=environment
+    )
+
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["setting"] == "keys_out"
 
 
 @pytest.mark.parametrize("transport", ["rest", "mqtt"])

@@ -9,9 +9,19 @@ from pathlib import Path
 import anyio
 import psutil
 import pytest
-from tests.emulated import emulator
-from tests.fleet.fleets import NEVER, awaited, given, options, release, with_address
+from tests.attestation_kinds import POLICY
+from tests.emulated import emulator, fleet
+from tests.fleet.fleets import (
+    NEVER,
+    SETTINGS,
+    awaited,
+    given,
+    options,
+    release,
+    with_address,
+)
 
+from aiodps import X509
 from aiodps.emulator.protocol.messages import Operation
 from aiodps.errors import ConfigurationError, JournalError, UsageError
 from aiodps.fleet import Burst, Evaluation, Fleet, Outcome
@@ -57,6 +67,53 @@ async def test_from_devices_to_assignments(transport: str, tmp_path: Path) -> No
     ]
     with (tmp_path / "run" / "assignments.csv").open(newline="") as file:
         assert len(list(csv.reader(file))) == 9
+
+
+@ASYNCIO
+async def test_certificates_are_issued(tmp_path: Path) -> None:
+    """Each is saved with its key; one whose key went down with its process is asked for anew."""
+    devices, keys = given(3).devices, tmp_path / "keys"
+    async with emulator(enrollments=fleet(**POLICY), assign_after=NEVER) as dps:
+
+        def issuing() -> Fleet:
+            with_keys = with_address(
+                dps,
+                tmp_path,
+                settings=SETTINGS.replace(issue="p256"),
+                keys_out=keys,
+                arrivals=Burst(),
+            )
+            return Fleet(folder=tmp_path / "run", devices=devices, options=with_keys)
+
+        with awaited(dps, Operation.OPERATION_STATUS, 3) as polled, anyio.CancelScope() as scope:
+            async with issuing() as running, anyio.create_task_group() as tasks:
+                tasks.start_soon(running.run)
+                await polled.wait()
+                scope.cancel()
+
+        assert not keys.exists()
+        release(dps)
+        async with issuing() as running:
+            results = await running.run()
+
+    assert [one.outcome for one in results.samples] == [Outcome.ASSIGNED] * 3
+    assert {*keys.iterdir()} == {keys / f"{one.registration_id}.pem" for one in devices}
+    assert all(X509.from_files(path).registration_id == path.stem for path in keys.iterdir())
+    assert set(dps.counts.register_requests.values()) == {2}
+    for path in (tmp_path / "run").rglob("*"):
+        assert path.is_dir() or b"PRIVATE" not in path.read_bytes()
+
+
+@ASYNCIO
+async def test_a_device_that_is_issued_nothing_has_failed(tmp_path: Path) -> None:
+    """It is assigned at the service, and not what was asked for."""
+    settings = SETTINGS.replace(issue="p256")
+    async with emulator() as dps:
+        asked = with_address(dps, tmp_path, settings=settings, keys_out=tmp_path / "keys")
+        async with Fleet(folder=tmp_path / "run", devices=given(1).devices, options=asked) as run:
+            results = await run.run()
+
+    assert [one.error_class for one in results.samples] == ["IssuanceError"]
 
 
 @ASYNCIO

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import anyio
 import click
 from rich.table import Table
 from rich.text import Text
 
+from aiodps.attestation.issuance import IssuedKeyType, check_keys_folder, save_issued
 from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
+from aiodps.errors import ConfigurationError
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
 from aiodps.input_files.text import decode, parse_json
@@ -70,6 +73,14 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 @click.option(
     "--registration-id", metavar="R", help="Default: the certificate's CN; needed with a key."
 )
+@click.option(
+    "--issue",
+    is_flag=False,
+    flag_value="p256",
+    type=click.Choice(get_args(IssuedKeyType)),
+    help="Ask for a certificate, for a new key. Default: p256.",
+)
+@click.option("--keys-out", metavar="DIR", help="Folder for that certificate and its key.")
 @click.option("--transport", type=click.Choice([AUTO, *TRANSPORTS]), help="Default: auto.")
 @click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint.")
 @click.option("--port", type=int, metavar="N", help=f"Default: {_PORTS}.")
@@ -96,6 +107,7 @@ def command(
     attempts: int | None,
     as_json: bool,
     trace: bool,
+    keys_out: str | None,
     cert: str | None,
     key: str | None,
     **options: Any,
@@ -106,13 +118,37 @@ def command(
         certificate=cert,
         private_key=key,
     )
+    keys = _keys_folder(settings, keys_out)
     client = ProvisioningClient.from_settings(settings, retry=RetryPolicy(max_failures=attempts))
     on_step = StepPrinter(wire=trace) if trace or not as_json else None
-    assignment = anyio.run(lambda: client.provision(payload=_payload(payload), on_step=on_step))
+
+    async def provision() -> tuple[Assignment, Path | None]:
+        assigned = await client.provision(payload=_payload(payload), on_step=on_step)
+        return assigned, None if keys is None else await save_issued(assigned, keys)
+
+    facts = as_facts(*anyio.run(provision))
     if as_json:
-        print_json(as_facts(assignment))
+        print_json(facts)
     else:
-        show(assignment)
+        show(facts)
+
+
+def _keys_folder(settings: Settings, given: str | None) -> Path | None:
+    """Return the folder for what is issued; None if nothing is asked for."""
+    if (settings.issue is None) is not (given is None):
+        raise ConfigurationError(
+            "a certificate is asked for, and there is no folder for it"
+            if given is None
+            else "there is a folder for a certificate, and none is asked for",
+            setting="keys_out",
+            hint="give both --issue and --keys-out DIR, or none of them",
+        )
+
+    if given is None:
+        return None
+
+    check_keys_folder(Path(given))
+    return Path(given)
 
 
 def _payload(text: str | None) -> JsonObject | None:
@@ -127,20 +163,27 @@ def _payload(text: str | None) -> JsonObject | None:
     return parse_json(source, origin)  # type: ignore[no-any-return]  # checked by the client
 
 
-def as_facts(assignment: Assignment) -> dict[str, Any]:
+def as_facts(assignment: Assignment, issued: Path | None) -> dict[str, Any]:
     """Return an assignment as plain data, without the raw response."""
     fields = dataclasses.fields(assignment)
     facts = {field.name: getattr(assignment, field.name) for field in fields}
     facts.pop("raw")
+    if issued is not None:
+        # The file has it, with its key.
+        del facts["issued_certificate_chain"]
+        facts["issued_credential"] = str(issued)
+
     return facts
 
 
-def show(assignment: Assignment) -> None:
+def show(facts: dict[str, Any]) -> None:
     """Show an assignment as a table."""
     table = Table.grid(padding=(0, 2))
-    for name, value in as_facts(assignment).items():
+    for name, value in facts.items():
         if value not in {None, ()} if not isinstance(value, dict | list) else True:
-            table.add_row(Text(name.replace("_", " "), "dim"), Text(printable(str(value))))
+            table.add_row(
+                Text(name.replace("_", " "), "dim"), Text(printable(str(value)), overflow="fold")
+            )
 
     err.print()
     out.print(table)

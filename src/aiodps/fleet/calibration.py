@@ -84,8 +84,12 @@ def null_options(options: RunOptions) -> RunOptions:
     return dataclasses.replace(
         options,
         settings=Settings().replace(
-            id_scope="0ne00000000", endpoint="127.0.0.1", timeout=options.settings.timeout
+            id_scope="0ne00000000",
+            endpoint="127.0.0.1",
+            timeout=options.settings.timeout,
+            issue=options.settings.issue,
         ),
+        keys_out=None,
         min_poll_interval=0.0,
         limit_rate=options.max_per_minute or 0,
         emulator=EmulatorOptions(assign_after=0.0, retry_after=0),

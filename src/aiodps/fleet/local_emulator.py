@@ -39,6 +39,12 @@ _CA: Final = "device-root"
 _HUB: Final = "emulated.azure-devices.net"
 _HOST: Final = "127.0.0.1"
 _SERVER_CA: Final = "emulator-ca.pem"
+_POLICY: Final = {
+    "namespaceName": "devices",
+    "certificateAuthorityName": "devices",
+    "certificatePolicyName": "devices",
+}
+"""Certificates are issued to devices that ask for one."""
 _MODULE: Final = ("aiodps", "emulator")
 
 
@@ -72,10 +78,12 @@ class LocalEmulator:
         key = base64.b64encode(secrets.token_bytes(64)).decode()
         create_file(self._group_key, key.encode(), mode=0o600, overwrite=True)
         with_keys = {
+            **_POLICY,
             "enrollmentGroupId": "devices-with-keys",
             "attestation": {"type": "symmetricKey", "symmetricKey": {"primaryKey": key}},
         }
         group = {
+            **_POLICY,
             "enrollmentGroupId": "devices",
             "attestation": {
                 "type": "x509",

@@ -65,6 +65,13 @@ def test_what_is_written_is_read_back(arrivals: Arrivals, tmp_path: Path) -> Non
     keyed.write(tmp_path)
     assert RunFile.read(tmp_path) == keyed
 
+    issuing = dataclasses.replace(
+        run.options, settings=settings.replace(issue="p384"), keys_out=Path("/keys")
+    )
+    issued = dataclasses.replace(run, options=issuing)
+    issued.write(tmp_path)
+    assert RunFile.read(tmp_path) == issued
+
     apart = dataclasses.replace(run, local_shards=(3,))
     apart.write(tmp_path)
     assert RunFile.read(tmp_path) == apart

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fleet.fleets import given, options
+from tests.fleet.fleets import SETTINGS, given, options
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Burst, Open
@@ -26,6 +26,10 @@ AZURE = Settings(id_scope="0ne00000000")
         pytest.param({"transports": ("rest", "rest")}, "transport", id="twice"),
         pytest.param({"shards": 0}, "shards", id="no shard"),
         pytest.param({"shards": 6}, "concurrency", id="more shards than places"),
+        pytest.param({"keys_out": Path("keys")}, "keys_out", id="a folder for nothing"),
+        pytest.param(
+            {"settings": SETTINGS.replace(issue="p256")}, "keys_out", id="keys without a folder"
+        ),
         pytest.param({"limit_rate": -1}, "limit_rate", id="limit"),
         pytest.param({"limit_rate": math.nan}, "limit_rate", id="nan"),
         pytest.param({"limit_rate": 60, "arrivals": Open(rate=1.1)}, "rate", id="over the limit"),

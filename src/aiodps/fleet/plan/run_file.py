@@ -173,9 +173,13 @@ def options_as_json(options: RunOptions) -> dict[str, Any]:
         for one in fields(Settings)
         if (value := getattr(options.settings, one.name)) != one.default
     }
+    if options.settings.issue is not None:
+        settings["issue"] = options.settings.issue.type
+
     return {
         **asdict(options),
         "settings": settings,
+        "keys_out": None if options.keys_out is None else str(options.keys_out),
         "arrivals": {"kind": kind, **asdict(options.arrivals)},
     }
 
@@ -188,6 +192,7 @@ def _read_options(data: dict[str, Any]) -> RunOptions:
             "settings": Settings().replace(**data["settings"]),
             "arrivals": _read_arrivals(data["arrivals"]),
             "transports": tuple(data["transports"]),
+            "keys_out": None if data.get("keys_out") is None else Path(data["keys_out"]),
             "emulator": None if emulator is None else EmulatorOptions(**emulator),
         }
     )

@@ -86,6 +86,9 @@ class RunOptions:
     may lose what happened in the last `aiodps.fleet.journal.writer.INTERVAL` seconds."""
     force_memory_journal: bool = False
     """Whether "memory" is allowed on Azure, where what is lost is registered and billed again."""
+    keys_out: Path | None = None
+    """Folder for the certificates that devices ask for (`issue` in the settings), with their keys;
+    None if they ask for none, or if an emulator issues them for the test alone."""
     emulator: EmulatorOptions | None = None
     """The emulator to start for the run; None if the service is running already."""
 
@@ -107,6 +110,7 @@ class RunOptions:
                 "concurrency", concurrency, f"at least one for each shard: {self.shards}"
             )
 
+        self._check_keys()
         self._check_journal()
         self._check_limit()
 
@@ -139,6 +143,17 @@ class RunOptions:
                 "Azure allows each device five polls in ten seconds",
                 setting="min_poll_interval",
                 hint="give a shortest interval of 2 s or more",
+            )
+
+    def _check_keys(self) -> None:
+        issue, keys = self.settings.issue, self.keys_out
+        if (issue is None and keys is not None) or (
+            issue is not None and keys is None and self.emulator is None
+        ):
+            raise ConfigurationError(
+                "certificates that are issued need a folder for their keys, and no others do",
+                setting="keys_out",
+                hint="give both --issue and --keys-out DIR, or none of them",
             )
 
     def _check_journal(self) -> None:

@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from aiodps import errors
+from aiodps.attestation.issuance import save_issued
 from aiodps.client import ProvisioningClient
 from aiodps.errors import JournalError, ProvisioningError
 from aiodps.fleet.journal.journal import Entry, State
@@ -178,12 +179,7 @@ class Engine:
         key = (job.entry.transport, job.entry.registration_id.casefold())
         self._states[key] = state
         try:
-            return await self._clients[job.entry.transport].provision(
-                attestation=job.device.attestation,
-                payload=job.device.payload,
-                operation_id=job.entry.operation_id,
-                on_step=builder,
-            )
+            return await self._assignment(job, builder)
         except JournalError:
             raise
         except ProvisioningError as error:
@@ -193,6 +189,22 @@ class Engine:
             return error
         finally:
             del self._states[key]
+
+    async def _assignment(self, job: Job, builder: SampleBuilder) -> Assignment:
+        """Provision one device, and save the certificate that it has asked for, if any."""
+        keys = self._options.keys_out
+        # The key of a certificate that an earlier session asked for is gone.
+        issues = self._options.settings.issue is not None
+        assignment = await self._clients[job.entry.transport].provision(
+            attestation=job.device.attestation,
+            payload=job.device.payload,
+            operation_id=None if issues else job.entry.operation_id,
+            on_step=builder,
+        )
+        if keys is not None:
+            await save_issued(assignment, keys)
+
+        return assignment
 
     async def _write(self, entry: Entry, sample: Sample, writer: JournalWriter) -> None:
         """Journal the outcome of a registration, before it is reported."""

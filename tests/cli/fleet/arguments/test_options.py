@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from aiodps import KeySpec
 from aiodps.cli.fleet.arguments.options import check_start, parse_shard, run_from_arguments
 from aiodps.cli.fleet.arguments.run_options import RunArguments
 from aiodps.cli.fleet.run import command
@@ -100,3 +101,26 @@ def test_devices_with_keys(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigurationError):
             made(*words)
+
+
+def test_issued_certificates(tmp_path: Path) -> None:
+    """A folder for the keys, which an emulator's devices need not have, and a CA as well."""
+    path, keys = tmp_path / "m.csv", tmp_path / "keys"
+    path.write_text("registration_id\ndev-1\n")
+    earnest = ("--manifest", str(path), "--id-scope", "0ne1")
+    issued = made(*earnest, "--issue", "--keys-out", str(keys)).options
+    tried = made("--emulator", "--issue", "p384").options
+
+    assert (issued.settings.issue, issued.keys_out) == (KeySpec(), keys)
+    assert (tried.settings.issue, tried.keys_out) == (KeySpec("p384"), None)
+    assert keys.is_dir()
+    for words in (
+        (*earnest, "--issue"),
+        (*earnest, "--keys-out", str(keys)),
+        ("--emulator", "--issue", "--keys-out", "runs/a/keys"),
+        ("--emulator", "--issue", "--keys-out", str(path)),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            made(*words)
+
+        assert caught.value.setting == "keys_out"

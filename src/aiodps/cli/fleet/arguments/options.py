@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from aiodps.attestation.issuance import check_keys_folder
 from aiodps.cli.fleet.arguments.arrivals import (
     arrivals_from_arguments,
     check_stages,
@@ -30,7 +31,7 @@ from aiodps.settings import Settings
 _WITH_EMULATOR: Final = ("devices", "attestation", "duration", "assign_after", "retry_after")
 _WITH_MANIFEST: Final = (
     *("manifest", "id_scope", "endpoint", "rest_port", "mqtt_port", "trust", "hub_suffixes"),
-    *("ignore_columns", "ca", "ca_key", "ca_key_password_file", "keys_out", "group_key_file"),
+    *("ignore_columns", "ca", "ca_key", "ca_key_password_file", "group_key_file"),
 )
 
 
@@ -46,15 +47,19 @@ def run_from_arguments(arguments: RunArguments, folder: Path, *, independent: bo
         ConfigurationError: If a value cannot be used, or two contradict each other.
     """
     _check_combinations(arguments)
-    options = _options(arguments, independent=independent)
+    keys = _keys_folder(arguments, folder)
+    options = _options(arguments, keys, independent=independent)
     if arguments.emulator:
         count = generated_count(arguments, options)
         emulator = LocalEmulator.for_run(folder)
         with_keys = arguments.attestation == "symmetric-key"
         source: DeviceSource = emulator.devices(count, with_keys=with_keys)
     else:
-        source = _manifest_devices(arguments, folder)
+        source = _manifest_devices(arguments, keys)
         check_stages(options, len(source.registration_ids()))
+
+    if options.keys_out is not None:
+        check_keys_folder(options.keys_out)
 
     return RunFile(
         run_id=_run_id(options, source) if independent else secrets.token_hex(8),
@@ -115,7 +120,30 @@ def _check_combinations(arguments: RunArguments) -> None:
             )
 
 
-def _options(arguments: RunArguments, *, independent: bool) -> RunOptions:
+def _keys_folder(arguments: RunArguments, folder: Path) -> Path | None:
+    """Return the folder for issued certificates; None if there is none."""
+    if arguments.keys_out is None:
+        return None
+
+    keys = Path(arguments.keys_out).absolute()
+    if keys.is_relative_to(folder.absolute()):
+        raise ConfigurationError(
+            "private keys must not be written to the run folder, which holds no secrets",
+            setting="keys_out",
+            hint="give a folder for --keys-out that is outside of --out",
+        )
+
+    if arguments.issue is None and arguments.ca is None:
+        raise ConfigurationError(
+            "--keys-out is for certificates that are issued, and none are",
+            setting="keys_out",
+            hint="give --ca and --ca-key, or --issue; or leave out --keys-out",
+        )
+
+    return keys
+
+
+def _options(arguments: RunArguments, keys: Path | None, *, independent: bool) -> RunOptions:
     ports = {"rest": arguments.rest_port, "mqtt": arguments.mqtt_port}
     seed = arguments.seed
     if seed is None:
@@ -133,6 +161,7 @@ def _options(arguments: RunArguments, *, independent: bool) -> RunOptions:
         shards=arguments.shards,
         journal=arguments.journal,
         force_memory_journal=arguments.force_memory_journal,
+        keys_out=keys if arguments.issue else None,
         emulator=EmulatorOptions(
             assign_after=arguments.assign_after, retry_after=arguments.retry_after
         )
@@ -145,7 +174,10 @@ def _settings(arguments: RunArguments) -> Settings:
     """Return the settings; the emulator's ports and CA are known only when it has started."""
     if arguments.emulator:
         return Settings().replace(
-            id_scope="0ne00000000", endpoint="127.0.0.1", timeout=arguments.timeout
+            id_scope="0ne00000000",
+            endpoint="127.0.0.1",
+            timeout=arguments.timeout,
+            issue=arguments.issue,
         )
 
     return Settings().replace(
@@ -154,14 +186,15 @@ def _settings(arguments: RunArguments) -> Settings:
         trust=arguments.trust,
         hub_suffixes=arguments.hub_suffixes or None,
         timeout=arguments.timeout,
+        issue=arguments.issue,
     )
 
 
-def _manifest_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
+def _manifest_devices(arguments: RunArguments, keys: Path | None) -> DeviceSource:
     manifest = Path(arguments.manifest or "")
     given = {"ca": arguments.ca, "ca_key": arguments.ca_key, "keys_out": arguments.keys_out}
     missing = [name for name, value in given.items() if value is None]
-    if len(missing) not in {0, len(given)}:
+    if missing and (arguments.ca or arguments.ca_key):
         raise ConfigurationError(
             f"--{missing[0].replace('_', '-')} is missing",
             setting=missing[0],
@@ -182,16 +215,8 @@ def _manifest_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
             ignore_columns=arguments.ignore_columns,
         )
 
-    if arguments.ca is None or arguments.ca_key is None or arguments.keys_out is None:
+    if arguments.ca is None or arguments.ca_key is None or keys is None:
         return ManifestDevices.read(manifest, ignore_columns=arguments.ignore_columns)
-
-    keys = Path(arguments.keys_out).absolute()
-    if keys.is_relative_to(folder.absolute()):
-        raise ConfigurationError(
-            "private keys must not be written to the run folder, which holds no secrets",
-            setting="keys_out",
-            hint="give a folder for --keys-out that is outside of --out",
-        )
 
     password = arguments.ca_key_password_file
     issuer = Issuer(
@@ -206,9 +231,10 @@ def _manifest_devices(arguments: RunArguments, folder: Path) -> DeviceSource:
 def _run_id(options: RunOptions, source: DeviceSource) -> str:
     """Derive the id of a run from its content, so that independent shards have the same one.
 
-    The path of the CA file is left out: it may differ between machines.
+    The paths of the CA file and of the keys are left out: they may differ between machines.
     """
     content = options_as_json(options)
     content["settings"].pop("trust", None)
+    content.pop("keys_out")
     text = json.dumps([content, *source.registration_ids()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import click
 
+from aiodps.attestation.issuance import IssuedKeyType
 from aiodps.cli.option_groups import DURATION, GroupedOption, in_group
 from aiodps.fleet.plan.arrivals import Spacing
 from aiodps.fleet.plan.spec import JournalMode
@@ -34,6 +36,7 @@ class RunArguments:
     ca: str | None
     ca_key: str | None
     ca_key_password_file: str | None
+    issue: IssuedKeyType | None
     keys_out: str | None
     group_key_file: str | None
     transport: str
@@ -73,8 +76,11 @@ DEVICES = in_group(
     GroupedOption(["--ca-key"], metavar="FILE", help="Private key of the CA."),
     GroupedOption(["--ca-key-password-file"], metavar="FILE",
                   help="Password of the CA's key, in the first line."),
+    GroupedOption(["--issue"], is_flag=False, flag_value="p256",
+                  type=click.Choice(get_args(IssuedKeyType)),
+                  help="Have each device ask for a certificate, for a new key. Default: p256."),
     GroupedOption(["--keys-out"], metavar="DIR",
-                  help="Folder for issued certificates and their keys."),
+                  help="Folder for issued certificates and their keys, with --ca or --issue."),
     GroupedOption(["--group-key-file"], metavar="FILE",
                   help="Key of an enrollment group, from which those of devices without a "
                        "credential are derived."),
