@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,7 +15,9 @@ from tests.fleet.servers import fleet_command, run_facts, server
 
 from aiodps.cli.fleet import capacity
 from aiodps.cli.fleet.capacity import command
+from aiodps.fleet.capacity import Step, step_of
 from aiodps.fleet.plan.run_file import RunFile
+from aiodps.fleet.report.results import read_results
 from aiodps.pki.files import CredentialFiles
 
 
@@ -68,6 +72,39 @@ def test_the_lowest_rate_is_too_high(tmp_path: Path) -> None:
         *(99, "lowest", None, 20),
     )
     assert [step["reasons"] for step in found["steps"]] == [["register_requests>=1 (mqtt)"]]
+
+
+@pytest.mark.sockets
+@pytest.mark.usefixtures("in_threads")
+def test_ctrl_c_between_two_steps_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was measured is written, and the exit code is that of Ctrl-C."""
+
+    def step_then_ctrl_c(*args: Any, **kwargs: Any) -> Step:
+        signal.raise_signal(signal.SIGINT)
+        return step_of(*args, **kwargs)
+
+    monkeypatch.setattr(capacity, "step_of", step_then_ctrl_c)
+    ended = searched(tmp_path, *RANGE, "--fail-if", "register_requests>1")
+    written = json.loads((tmp_path / "search" / "capacity.json").read_text())
+
+    assert (ended.exit_code, written["end"]) == (105, "stopped")
+    assert [step["rate"] for step in written["steps"]] == [20]
+
+
+@pytest.mark.sockets
+@pytest.mark.usefixtures("in_threads")
+def test_a_step_that_is_certain_to_miss_ends_early(tmp_path: Path) -> None:
+    """With --abort-on-fail; the search goes on with what the step showed."""
+    words = ("--from", "4", "--to", "9", "--step-duration", "10s", "--allow-limited")
+    ended = searched(tmp_path, *words, "--fail-if", "max>0.1ms", "--abort-on-fail")
+    found = json.loads(ended.stdout)
+
+    assert (ended.exit_code, found["end"]) == (99, "lowest")
+    (step,) = found["steps"]
+    assert step["outcome"] == "missed"
+    assert read_results(tmp_path / "search" / step["folder"]).left > 20
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from aiodps.cli.fleet.arguments.arrivals import devices_within
 from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
 from aiodps.cli.fleet.arguments.options import run_from_arguments
 from aiodps.cli.fleet.arguments.run_options import (
+    ABORT,
     ARRIVALS,
     DEVICES,
     EVALUATION,
@@ -25,7 +26,13 @@ from aiodps.cli.fleet.arguments.run_options import (
     RunArguments,
 )
 from aiodps.cli.fleet.live import LiveDisplay
-from aiodps.cli.fleet.output import BY_SIGNAL, FleetCommand, executor_for
+from aiodps.cli.fleet.output import (
+    BY_SIGNAL,
+    FleetCommand,
+    aborter,
+    executor_for,
+    together,
+)
 from aiodps.cli.fleet.table import show_capacity
 from aiodps.cli.option_groups import DURATION, GroupedOption, in_group
 from aiodps.cli.output import REFUSED, err, print_json
@@ -67,7 +74,7 @@ OPTIONS = [
     *SEARCH,
     *(
         option
-        for option in (*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *EVALUATION, *OUTPUT)
+        for option in (*DEVICES, *SERVICE, *ARRIVALS, *MACHINES, *EVALUATION, *ABORT, *OUTPUT)
         if option.name not in _NOT_OF_A_STEP
     ),
 ]
@@ -106,7 +113,9 @@ def command(
         duration=step_duration,
         quiet=as_json,
     )
-    found = find_capacity(search, steps.run)
+    with steps.stop.handling_signals():  # also between two steps
+        found = find_capacity(search, steps.run)
+
     data = {**dataclasses.asdict(found), "folder": str(steps.folder)}
     if found.steps:
         write_fresh(steps.folder / "capacity.json", json.dumps(data, indent=1) + "\n")
@@ -164,7 +173,14 @@ class _Steps:
             )
 
     def run(self, rate: float, number: int) -> Step | End:
-        """Run one step."""
+        """Run one step.
+
+        A step that misses a threshold for certain may end early (`--abort-on-fail`); that ends
+        nothing else.
+        """
+        if self.stop.signal is not None:
+            return End.STOPPED
+
         folder = self.folder / f"{number:02}-{rate:g}"
         run = self._own_devices(self._plan(rate, folder))
         if run is None:
@@ -173,18 +189,23 @@ class _Steps:
         if not self._quiet:
             err.print(Text(f"step {number}: {rate:g}/s for {self._duration:g} s", "bold"))
 
-        create_run(folder, dataclasses.replace(run, evaluation=self._evaluation))
+        run = dataclasses.replace(run, evaluation=self._evaluation)
+        create_run(folder, run)
         with LiveDisplay(self.stop, quiet=self._quiet) as display:
             results = resume_run(
                 folder,
                 self.stop,
                 executor=executor_for(None),
-                on_progress=display,
+                on_progress=together(display, aborter(run, self.stop)),
                 on_phase=display.show_phase,
             )
 
         step = step_of(write_results(folder, results), rate=rate, folder=folder.name)
-        return step if self.stop.order is None else End.STOPPED
+        if self.stop.signal is not None and not results.complete:
+            return End.STOPPED
+
+        self.stop.order = None
+        return step
 
     def _plan(self, rate: float, folder: Path) -> RunFile:
         duration = self._duration if self._arguments.emulator else None

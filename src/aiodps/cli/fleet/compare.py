@@ -12,6 +12,7 @@ from rich.text import Text
 from aiodps.cli.fleet.output import ResultsCommand
 from aiodps.cli.fleet.report import report_module
 from aiodps.cli.fleet.table import show_comparison
+from aiodps.cli.option_groups import GroupedOption, in_group
 from aiodps.cli.output import err, out, print_json
 from aiodps.fleet.report.compare import cautions, compare_runs, read_run, run_names
 
@@ -45,16 +46,18 @@ def _two_sides(
     return sides[0], sides[1]
 
 
-@click.command(cls=_CompareCommand)
+OPTIONS = in_group(
+    "Output",
+    GroupedOption(["--out", "page"], metavar="FILE",
+                  type=click.Path(path_type=Path, dir_okay=False),
+                  help="Also write one HTML report about all runs."),
+    GroupedOption(["--json", "as_json"], is_flag=True,
+                  help="Print one JSON object and nothing else."),
+)  # fmt: skip
+
+
+@click.command(cls=_CompareCommand, params=OPTIONS)
 @click.argument("sides", metavar="A... -- B...", nargs=-1, required=True, callback=_two_sides)
-@click.option(
-    "--out",
-    "page",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write one HTML report about all runs.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(*, sides: tuple[list[Path], list[Path]], page: Path | None, as_json: bool) -> None:
     """Compare runs: each figure of A and of B, the ratio of B to A, and a verdict.
 

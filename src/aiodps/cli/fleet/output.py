@@ -16,6 +16,7 @@ from rich.text import Text
 from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
 from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.table import show_evaluation, show_summary
+from aiodps.cli.fleet.watching import Watching
 from aiodps.cli.mistakes import BAD_INPUT
 from aiodps.cli.option_groups import format_options
 from aiodps.cli.output import (
@@ -66,17 +67,21 @@ def fleet_exit_codes(*, as_json: bool) -> AbstractContextManager[None]:
     )
 
 
-class FleetCommand(Command):
-    """A command with the fleet's exit codes."""
-
-    exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(fleet_exit_codes)
+class GroupedCommand(Command):
+    """A command whose options have headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under their headings."""
         format_options(self, ctx, formatter)
 
 
-class ResultsCommand(Command):
+class FleetCommand(GroupedCommand):
+    """A command with the fleet's exit codes."""
+
+    exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(fleet_exit_codes)
+
+
+class ResultsCommand(GroupedCommand):
     """A command that shows the results of a run, which anybody may have written."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -133,39 +138,45 @@ def executor_for(dask: str | None) -> Callable[[int], Executor]:
 
 def run_and_report(
     folder: Path,
+    run: RunFile,
     *,
     arguments: EvaluationArguments,
+    watching: Watching,
     as_json: bool,
+    create: Callable[[], None] = lambda: None,
     dask: str | None = None,
     retry_failed: bool = False,
     start_at: float | None = None,
     with_calibration: bool = False,
-    recorder: OnProgress | None = None,
 ) -> int:
     """Run the remaining registrations, write and show the results, and return the exit code.
 
-    `recorder` is called with the progress, as the display is.
+    `create` creates the run, once it is certain that it can be watched.
     """
     stop = Stop()
-    if with_calibration:
+    with watching.serving(folder, run) as recorder:
+        create()
+        if with_calibration:
+            with LiveDisplay(stop, quiet=as_json) as display:
+                calibrate(folder, stop, on_progress=display, on_phase=display.show_phase)
+
         with LiveDisplay(stop, quiet=as_json) as display:
-            calibrate(folder, stop, on_progress=display, on_phase=display.show_phase)
+            results = resume_run(
+                folder,
+                stop,
+                executor=executor_for(dask),
+                retry_failed=retry_failed,
+                start_at=start_at,
+                on_progress=together(display, aborter(run, stop), recorder),
+                on_phase=display.show_phase,
+            )
 
-    with LiveDisplay(stop, quiet=as_json) as display:
-        results = resume_run(
-            folder,
-            stop,
-            executor=executor_for(dask),
-            retry_failed=retry_failed,
-            start_at=start_at,
-            on_progress=_all(display, _aborter(RunFile.read(folder), stop), recorder),
-            on_phase=display.show_phase,
-        )
-
-    return report_results(folder, results, arguments=arguments, as_json=as_json, stop=stop)
+        return report_results(folder, results, arguments=arguments, as_json=as_json, stop=stop)
 
 
-def _all(*callbacks: OnProgress | None) -> OnProgress:
+def together(*callbacks: OnProgress | None) -> OnProgress:
+    """Return what calls all of these that are not None."""
+
     def call(progress: Progress) -> None:
         for callback in callbacks:
             if callback is not None:
@@ -174,7 +185,7 @@ def _all(*callbacks: OnProgress | None) -> OnProgress:
     return call
 
 
-def _aborter(run: RunFile, stop: Stop) -> OnProgress | None:
+def aborter(run: RunFile, stop: Stop) -> OnProgress | None:
     """Return what ends a run that is certain to miss a threshold; None if that is not asked."""
     transports = run.options.transports
     if run.evaluation.fail_if is None or not run.evaluation.abort_on_fail:

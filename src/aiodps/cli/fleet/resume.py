@@ -54,16 +54,16 @@ def command(
     run = RunFile.read(folder)
     evaluation = arguments.evaluation(run.evaluation, transports=run.options.transports)
     if evaluation != run.evaluation:
-        dataclasses.replace(run, evaluation=evaluation).write(folder)
+        run = dataclasses.replace(run, evaluation=evaluation)
+        run.write(folder)
 
-    with Watching(live, metrics_port).serving(folder, run) as recorder:
-        code = run_and_report(
-            folder,
-            arguments=arguments,
-            as_json=as_json,
-            dask=dask,
-            retry_failed=retry_failed,
-            recorder=recorder,
-        )
-
+    code = run_and_report(
+        folder,
+        run,
+        arguments=arguments,
+        watching=Watching(live, metrics_port),
+        as_json=as_json,
+        dask=dask,
+        retry_failed=retry_failed,
+    )
     sys.exit(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,18 +99,17 @@ def command(
 
     _warn_of_earlier_run(folder, run)
     run = dataclasses.replace(run, evaluation=evaluation)
-    with Watching(live, metrics_port).serving(folder, run) as recorder:
-        create_run(folder, run, shards=None if only is None else [only])
-        code = run_and_report(
-            folder,
-            arguments=figures,
-            as_json=as_json,
-            dask=dask,
-            start_at=start_at,
-            with_calibration=calibrate,
-            recorder=recorder,
-        )
-
+    code = run_and_report(
+        folder,
+        run,
+        arguments=figures,
+        watching=Watching(live, metrics_port),
+        as_json=as_json,
+        create=partial(create_run, folder, run, shards=None if only is None else [only]),
+        dask=dask,
+        start_at=start_at,
+        with_calibration=calibrate,
+    )
     sys.exit(code)
 
 
