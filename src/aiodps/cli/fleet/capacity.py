@@ -178,7 +178,7 @@ class _Steps:
         A step that misses a threshold for certain may end early (`--abort-on-fail`); that ends
         nothing else.
         """
-        if self.stop.signal is not None:
+        if self._stopped():
             return End.STOPPED
 
         folder = self.folder / f"{number:02}-{rate:g}"
@@ -201,11 +201,14 @@ class _Steps:
             )
 
         step = step_of(write_results(folder, results), rate=rate, folder=folder.name)
-        if self.stop.signal is not None and not results.complete:
+        if self._stopped() and not results.complete:
             return End.STOPPED
 
         self.stop.order = None
         return step
+
+    def _stopped(self) -> bool:
+        return self.stop.signal is not None
 
     def _plan(self, rate: float, folder: Path) -> RunFile:
         duration = self._duration if self._arguments.emulator else None
