@@ -125,6 +125,12 @@ def test_a_request_that_cannot_be_sent(given: object, fault: str) -> None:
     assert caught.value.setting == "csr"
 
 
+def test_letters_that_look_alike() -> None:
+    """The Kelvin sign is a small k to Unicode, and another letter to the service."""
+    with pytest.raises(errors.ConfigurationError, match="has the CN"):
+        CertificateRequest.given(der("dev-\N{KELVIN SIGN}"), "dev-k")
+
+
 def assigned(chain: list[str]) -> Assignment:
     """Make the assignment that a chain comes with."""
     return Assignment(

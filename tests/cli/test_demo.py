@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from aiodps import X509
+
 pytestmark = pytest.mark.sockets
 
 
@@ -36,15 +38,19 @@ def test_for_people() -> None:
 
 def test_for_machines(tmp_path: Path) -> None:
     """--json gives the same as one object; --out keeps what was made."""
-    done = demo("--json", "--out", str(tmp_path / "kept"))
+    done = demo("--json", "--issue", "--out", str(tmp_path / "kept"))
     facts = json.loads(done.stdout)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert {(one["path"], one["transport"]) for one in facts["devices"]} == {
         (way, transport)
-        for way in ("individual", "root", "intermediate", "key", "group-key")
+        for way in ("individual", "root", "intermediate", "key", "group-key", "issued")
         for transport in ("rest", "mqtt")
     }
     assert all(0 < one["phases"]["wait"] < one["seconds"] for one in facts["devices"])
     assert max(one["seconds"] for one in facts["devices"]) < facts["seconds"]
     assert (tmp_path / "kept" / "demo-root_cert.pem").exists()
+    issued = [one["issued_credential"] for one in facts["devices"] if one["path"] == "issued"]
+    assert [X509.from_files(path).registration_id for path in issued] == [
+        *("issued-rest", "issued-mqtt"),
+    ]

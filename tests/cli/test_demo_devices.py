@@ -25,3 +25,17 @@ def test_devices_and_enrollments(tmp_path: Path) -> None:
     }
     keys = [*tmp_path.glob("*.key"), *tmp_path.glob("*_key.pem")]
     assert {stat.S_IMODE(each.stat().st_mode) for each in keys} == {0o600}
+
+
+def test_devices_that_ask_for_certificates(tmp_path: Path) -> None:
+    """Two more, whose enrollments have a policy."""
+    bench = Bench.make(tmp_path, issue=True)
+    policies = {
+        each["registrationId"]: each["certificatePolicyName"]
+        for each in bench.enrollments()
+        if "certificatePolicyName" in each
+    }
+
+    assert len(bench.devices) == 12
+    assert policies == {"issued-rest": "demo-policy", "issued-mqtt": "demo-policy"}
+    read_enrollments(json.dumps(bench.enrollments()).encode())

@@ -152,7 +152,7 @@ def test_a_certificate_is_issued(server: dict[str, Any], tmp_path: Path) -> None
         pytest.param(["--issue"], {}, id="no folder"),
         pytest.param(["--keys-out", "keys"], {}, id="a folder for nothing"),
         pytest.param([], {"AIODPS_ISSUE": "p256"}, id="no folder for the setting"),
-        pytest.param(["--issue", "--keys-out", "/proc/no"], {}, id="nothing can be written"),
+        pytest.param(["--issue", "--keys-out", __file__], {}, id="nothing can be written"),
     ],
 )
 def test_a_certificate_without_a_place(

@@ -127,7 +127,7 @@ class CertificateRequest:
         if not valid:
             raise _bad_csr("is not signed with the key that is in it")
 
-        if [name.casefold() for name in names] != [registration_id.casefold()]:
+        if not _is_name_of(names, registration_id):
             raise _bad_csr(f"has the CN {', '.join(names)!a}, not {registration_id!r}")
 
         return cls(registration_id=registration_id, csr=text, public_key=public_key)
@@ -166,7 +166,7 @@ class CertificateRequest:
         if public_key != self.public_key:
             raise _refused("is for another key than the device's", "key")
 
-        if [name.casefold() for name in names] != [self.registration_id.casefold()]:
+        if not _is_name_of(names, self.registration_id):
             raise _refused(f"is for the CN {', '.join(names)[:140]!a}", "cn")
 
         for certificate, issuer in itertools.pairwise(chain):
@@ -244,6 +244,13 @@ def _common_names(source: x509.Certificate | x509.CertificateSigningRequest) -> 
         names = source.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
 
     return [str(name.value) for name in names]
+
+
+def _is_name_of(names: Sequence[str], registration_id: str) -> bool:
+    """Whether the only CN is a registration id, in any case; other alphabets have no case."""
+    return "".join(names).isascii() and [each.lower() for each in names] == [
+        registration_id.lower()
+    ]
 
 
 def _der(source: x509.Certificate | x509.CertificateSigningRequest) -> bytes:

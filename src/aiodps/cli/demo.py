@@ -22,6 +22,7 @@ import rich.box
 from rich.table import Table
 from rich.text import Text
 
+from aiodps.attestation.issuance import KeySpec, save_issued
 from aiodps.cli.demo_devices import Bench, Device
 from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
@@ -49,22 +50,26 @@ class Outcome:
     assignment: Assignment
     times: PhaseTimes
     seconds: float
+    issued: Path | None = None
+    """File with the certificate that was issued to it, and the key; None if it asked for none."""
 
 
 @click.command(cls=Command)
 @click.option("--out", metavar="DIR", help="Keep certificates and enrollments in this folder.")
+@click.option("--issue", is_flag=True, help="Also have certificates issued to two devices.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(*, out: str | None, as_json: bool) -> None:
+def command(*, out: str | None, issue: bool, as_json: bool) -> None:
     """Provision ten devices with an emulator in its own process.
 
     Makes a root, an intermediate, device certificates and symmetric keys, proves possession of the
     root, enrolls the devices, and provisions one of each kind: {certificate of an individual
     enrollment, of a group by root CA, of a group by intermediate CA, key of an individual
-    enrollment, key derived from a group's} x {rest, mqtt}.
+    enrollment, key derived from a group's} x {rest, mqtt}. With --issue, two devices with keys ask
+    for a certificate as well.
     """
     with _folder(out) as folder:
         began = time.monotonic()
-        outcomes = anyio.run(_demo, folder, not as_json)
+        outcomes = anyio.run(_demo, folder, issue, not as_json)
         if as_json:
             print_json(_facts(outcomes, time.monotonic() - began))
         else:
@@ -92,9 +97,10 @@ def _folder(kept: str | None) -> Iterator[Path]:
         yield Path(directory)
 
 
-async def _demo(folder: Path, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
-    _say(talk, "credentials: a root, an intermediate, six certificates (EC P-256), four keys")
-    bench = Bench.make(folder)
+async def _demo(folder: Path, issue: bool, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
+    bench = Bench.make(folder, issue=issue)
+    count = "six" if issue else "four"
+    _say(talk, f"credentials: a root, an intermediate, six certificates (EC P-256), {count} keys")
     _say(talk, "emulator: starting in its own process")
     async with _emulator(bench) as server:
         _say(
@@ -103,7 +109,7 @@ async def _demo(folder: Path, talk: bool) -> list[Outcome]:  # noqa: FBT001 (any
             f"id scope {server['id_scope']}",
         )
         await _prove_possession(bench, server, talk=talk)
-        _say(talk, "devices: provisioning ten at once\n")
+        _say(talk, f"devices: provisioning {len(bench.devices)} at once\n")
         return await _provision_all(bench, server, talk=talk)
 
 
@@ -237,10 +243,15 @@ async def _provision(
             printer(step)
 
     began = time.monotonic()
+    keys = device.keys_out
     assignment = await client.provision(
-        attestation=device.files.load(device.registration_id), on_step=watch
+        attestation=device.files.load(device.registration_id),
+        issue=None if keys is None else KeySpec(),
+        on_step=watch,
     )
-    return Outcome(device, assignment, times, time.monotonic() - began)
+    took = time.monotonic() - began
+    issued = None if keys is None else await save_issued(assignment, keys)
+    return Outcome(device, assignment, times, took, issued)
 
 
 def _show(outcomes: list[Outcome]) -> None:
@@ -267,6 +278,12 @@ def _show(outcomes: list[Outcome]) -> None:
 
     err.print()
     out.print(table)
+    for one in outcomes:
+        issued = one.assignment.issued
+        if issued is not None:
+            out.print(
+                f"{issued.registration_id} has a certificate until {issued.expires:%Y-%m-%d}"
+            )
 
 
 _COLUMNS = {
@@ -300,6 +317,7 @@ def _facts(outcomes: list[Outcome], seconds: float) -> dict[str, Any]:
                 "registration_id": one.device.registration_id,
                 "assigned_hub": one.assignment.assigned_hub,
                 "device_id": one.assignment.device_id,
+                "issued_credential": None if one.issued is None else str(one.issued),
                 "seconds": round(one.seconds, 3),
                 "phases": {each.value: round(took, 4) for each, took in one.times.seconds.items()},
             }

@@ -15,6 +15,13 @@ from aiodps.pki.files import CredentialFiles, create_file
 
 TRANSPORTS: Final = ("rest", "mqtt")
 GROUP_KEY: Final = "demo-group.key"
+ISSUED: Final = "issued"
+_POLICY: Final = {
+    "namespaceName": "demo",
+    "certificateAuthorityName": "demo-ca",
+    "certificatePolicyName": "demo-policy",
+}
+"""Certificates are issued to the devices of an enrollment that ask for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,8 @@ class Device:
     """Of its credential."""
     mechanism: dict[str, Any] | None = field(default=None, repr=False)
     """The `attestation` of its own enrollment; None if it belongs to a group."""
+    keys_out: Path | None = None
+    """Folder for the certificate that it asks for, with its key; None if it asks for none."""
 
     @property
     def registration_id(self) -> str:
@@ -45,8 +54,13 @@ class Bench:
     devices: tuple[Device, ...]
 
     @classmethod
-    def make(cls, folder: Path) -> Bench:
-        """Make root, intermediate, group key and ten devices, and write their files."""
+    def make(cls, folder: Path, *, issue: bool = False) -> Bench:
+        """Make root, intermediate, group key and ten devices, and write their files.
+
+        Args:
+            folder: For the files.
+            issue: Whether to make two more, which ask for a certificate.
+        """
         root = Authority.root("demo-root")
         intermediate = root.intermediate("demo-intermediate")
         for authority in (root, intermediate):
@@ -63,6 +77,12 @@ class Bench:
             Device(way, transport, *make(f"{way}-{transport}"))
             for (way, make), transport in itertools.product(ways.items(), TRANSPORTS)
         )
+        if issue:
+            devices += tuple(
+                Device(ISSUED, each, *_with_key(folder, f"{ISSUED}-{each}"), keys_out=folder)
+                for each in TRANSPORTS
+            )
+
         group_key = _new_key(folder / GROUP_KEY)
         return cls(
             folder=folder,
@@ -75,7 +95,11 @@ class Bench:
     def enrollments(self) -> list[dict[str, Any]]:
         """Return the enrollments as the service API writes them."""
         individual = [
-            {"registrationId": each.registration_id, "attestation": each.mechanism}
+            {
+                "registrationId": each.registration_id,
+                "attestation": each.mechanism,
+                **({} if each.keys_out is None else _POLICY),
+            }
             for each in self.devices
             if each.mechanism is not None
         ]
