@@ -39,17 +39,21 @@ def make(emulator: RunningEmulator, ca: Authority, tmp_path: Path) -> DeviceFact
     return DeviceFactory(emulator, ca=ca, directory=tmp_path)
 
 
-async def provision(dps: RunningEmulator, device: Device) -> aiodps.Assignment:
-    """Provision a device that has a certificate."""
-    assert device.certificate_file is not None
-    assert device.key_file is not None
+async def provision(
+    dps: RunningEmulator, device: Device, attestation: aiodps.Attestation | None = None
+) -> aiodps.Assignment:
+    """Provision a device; without an attestation, one that has a certificate."""
+    if attestation is None:
+        assert device.certificate_file is not None
+        attestation = aiodps.X509.from_files(device.certificate_file, device.key_file)
+
     return await aiodps.provision(
         id_scope=dps.id_scope,
         endpoint=dps.host,
         port=dps.https_port,
         transport="rest",
         trust=dps.ca_pem,
-        attestation=aiodps.X509.from_files(device.certificate_file, device.key_file),
+        attestation=attestation,
         retry=aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0),
     )
 
@@ -67,6 +71,18 @@ async def test_a_device_with_a_certificate_is_let_in(
     assert (assignment.device_id, assignment.assigned_hub) == ("lamp", "h.azure-devices.net")
     assert emulator.register_requests("lamp") == 1
     assert [exchange.status_code for exchange in emulator.exchanges] == [202, 200]
+
+
+@pytest.mark.anyio
+async def test_a_device_with_a_tpm_is_let_in(
+    emulator: RunningEmulator, make: DeviceFactory
+) -> None:
+    """By its own enrollment."""
+    device = make("lamp", attestation="tpm")
+    assert device.tpm is not None
+    tpm = aiodps.Tpm(device.tpm, registration_id=device.registration_id)
+
+    assert (await provision(emulator, device, tpm)).device_id == "lamp"
 
 
 @pytest.mark.anyio
@@ -172,8 +188,11 @@ def test_a_private_key_is_the_owners_alone(make: DeviceFactory) -> None:
 
 def test_what_cannot_be_is_said(make: DeviceFactory, emulator: RunningEmulator) -> None:
     """Before anything happens, with the members named."""
-    with pytest.raises(ConfigurationError, match="'tpm' is not an attestation"):
-        make(attestation="tpm")  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="'password' is not an attestation"):
+        make(attestation="password")  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigurationError, match="by a group"):
+        make(attestation="tpm", group=True)
 
     with pytest.raises(ConfigurationError, match="attestation"):
         emulator.enroll({"registrationId": "lamp"})

@@ -24,8 +24,9 @@ from aiodps.emulator.service.authentication.sas import derive_key
 from aiodps.emulator.service.enrollments.json import read_enrollment
 from aiodps.errors import ConfigurationError
 from aiodps.pki import Authority, Credential, KeyType
+from aiodps.tpm.software import SoftwareTpm
 
-Attestation: TypeAlias = Literal["x509", "symmetric_key"]
+Attestation: TypeAlias = Literal["x509", "symmetric_key", "tpm"]
 """Attestation mechanism of a device."""
 
 _T = TypeVar("_T")
@@ -40,13 +41,15 @@ class Device:
 
     registration_id: str
     certificate_file: Path | None = None
-    """PEM, with the intermediate if there is one; None if it has a symmetric key."""
+    """PEM, with the intermediate if there is one; None if it has no certificate."""
     key_file: Path | None = None
-    """PEM, not encrypted; None if it has a symmetric key."""
+    """PEM, not encrypted; None if it has no certificate."""
     symmetric_key: str | None = field(default=None, repr=False)
-    """Base64; None if it has a certificate."""
+    """Base64; None if it has none."""
     symmetric_key_file: Path | None = None
-    """The same in a file; None if it has a certificate."""
+    """The same in a file; None if it has none."""
+    tpm: SoftwareTpm | None = None
+    """For `aiodps.Tpm`; None if it has none."""
 
 
 class RunningEmulator:
@@ -179,7 +182,7 @@ class DeviceFactory:
 
         Args:
             registration_id: None for a new one.
-            attestation: Certificate or symmetric key.
+            attestation: Certificate, symmetric key, or a TPM in software.
             chain: Issue the certificate from an intermediate below `dps_ca`, which the device
                 sends along, instead of from `dps_ca` itself.
             key_type: Of its certificate's key.
@@ -190,7 +193,8 @@ class DeviceFactory:
                 them: `{"provisioningStatus": "disabled"}`.
 
         Raises:
-            ConfigurationError: If the registration id or a member of the enrollment is invalid.
+            ConfigurationError: If the registration id or a member of the enrollment is invalid, or
+                a device with a TPM is to be in a group.
         """
         if attestation not in get_args(Attestation):
             raise ConfigurationError(
@@ -199,19 +203,31 @@ class DeviceFactory:
                 hint=f"give one of {', '.join(get_args(Attestation))}",
             )
 
+        if attestation == "tpm" and group:
+            raise ConfigurationError(
+                "a device with a TPM cannot be enrolled by a group",
+                setting="group",
+                hint="leave group=True out: the service has individual enrollments only for TPMs",
+            )
+
         self._made += 1
         name = registration_id or f"device-{self._made}"
-        if attestation == "x509":
-            credential = self._issuer(name, chain=chain).device(name, key_type=key_type)
-            device = self._write(credential, name)
-            signing = _x509("signingCertificates", self._ca)
-            mechanism = signing if group else _x509("clientCertificates", credential)
-        else:
-            key = self._group_key if group else _new_key()
-            own = derived_key(key, name) if group else key
-            device = self._write_key(own, name)
-            keys = {"primaryKey": key, "secondaryKey": _new_key()}
-            mechanism = {"type": "symmetricKey", "symmetricKey": keys}
+        match attestation:
+            case "x509":
+                credential = self._issuer(name, chain=chain).device(name, key_type=key_type)
+                device = self._write(credential, name)
+                signing = _x509("signingCertificates", self._ca)
+                mechanism = signing if group else _x509("clientCertificates", credential)
+            case "symmetric_key":
+                key = self._group_key if group else _new_key()
+                device = self._write_key(derived_key(key, name) if group else key, name)
+                keys = {"primaryKey": key, "secondaryKey": _new_key()}
+                mechanism = {"type": "symmetricKey", "symmetricKey": keys}
+            case "tpm":
+                tpm = SoftwareTpm()
+                device = Device(registration_id=name, tpm=tpm)
+                endorsement_key = base64.b64encode(tpm.endorsement_key).decode()
+                mechanism = {"type": "tpm", "tpm": {"endorsementKey": endorsement_key}}
 
         if enrolled:
             own_id, group_id = (

@@ -48,7 +48,7 @@ MAY_IMPORT = {
     | {"pki", "fleet", "__init__"},
     "__init__": BOTTOM
     | {"attestation", "network", "registration", "transports", "settings", "client"},
-    "testing": {"errors", "pki", "emulator"},
+    "testing": {"errors", "pki", "tpm", "emulator"},
     "__main__": {"cli"},
 }
 """Which part may import which; `cli` stands on top and may import all. The registration's driver
