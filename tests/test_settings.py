@@ -114,6 +114,8 @@ def test_bad_files(tmp_path: Path) -> None:
         pytest.param("trust", 7, id="trust"),
         pytest.param("trust", "", id="trust-empty"),
         pytest.param("certificate", 7, id="certificate"),
+        pytest.param("tpm", "/dev/tpmrm0", id="tpm-path"),
+        pytest.param("tpm", True, id="tpm"),
         pytest.param("hub_suffixes", ".a", id="suffix-text"),
         pytest.param("hub_suffixes", [], id="suffix-empty"),
         pytest.param("id_scope", "a/b", id="C01"),

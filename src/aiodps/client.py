@@ -19,7 +19,7 @@ import anyio
 from aiodps.argument_types import check_callable, check_type
 from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.credentials import Attestations, Credentials, remarks_of
-from aiodps.attestation.files import load_in_order
+from aiodps.attestation.files import load_in_order, load_tpm
 from aiodps.attestation.issuance import KeySpec, certificate_request
 from aiodps.errors import (
     ConfigurationError,
@@ -61,7 +61,7 @@ async def provision(
         attestation: How the device authenticates, or a list of ways in order: the next is tried if
             the service refuses one for what it is, or if a certificate has expired. None to load
             the files named by the settings `certificate`, `symmetric_key_file` or
-            `group_key_file`, and by the same with `secondary_`.
+            `group_key_file`, or the TPM named by `tpm`, and the files named with `secondary_`.
         payload: A JSON object for the custom allocation webhook; None to send none.
         csr: A request for a certificate that the caller made and has the key of: PKCS#10 in base64
             of DER, or as DER; None to ask for none, or to have it made (`issue=KeySpec()`). The
@@ -163,7 +163,9 @@ class ProvisioningClient:
         requested = self.settings.registration_id if registration_id is None else registration_id
         try:
             credentials = Credentials(
-                _attestations(self.settings, requested) if attestation is None else attestation
+                await _attestations(self.settings, requested)
+                if attestation is None
+                else attestation
             )
             name = _registration_id(credentials, requested)
             credentials.check(registration_id=name, wall_time=time.time())
@@ -277,9 +279,10 @@ def _require_id_scope(settings: Settings) -> str:
     )
 
 
-def _attestations(settings: Settings, registration_id: str | None) -> Attestations:
+async def _attestations(settings: Settings, registration_id: str | None) -> Attestations:
     files = {each.name: getattr(settings, each.name) for each in dataclasses.fields(settings)}
-    loaded = load_in_order(files, registration_id)
+    tpm = None if settings.tpm is None else await load_tpm(settings.tpm, files)
+    loaded = load_in_order(files, registration_id, tpm=tpm)
     for remark in itertools.chain.from_iterable(map(remarks_of, loaded)):
         _attestation_log.warning(remark)
 

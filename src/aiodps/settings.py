@@ -63,6 +63,9 @@ class SettingsArguments(TypedDict, total=False):
     key_password_file: str | Path | None
     symmetric_key_file: str | Path | None
     group_key_file: str | Path | None
+    tpm: str | None
+    tpm_owner_auth_file: str | Path | None
+    tpm_endorsement_auth_file: str | Path | None
     secondary_certificate: str | Path | None
     secondary_private_key: str | Path | None
     secondary_key_password_file: str | Path | None
@@ -128,6 +131,13 @@ def _path(value: object) -> Path:
     raise ValueError("it is not a path")
 
 
+def _tcti(value: object) -> str:
+    if isinstance(value, str) and value.partition(":")[0].isidentifier():
+        return value
+
+    raise ValueError("it is not a TCTI such as 'device:/dev/tpmrm0'")
+
+
 def _issue(value: object) -> KeySpec:
     return value if isinstance(value, KeySpec) else KeySpec(value)  # type: ignore[arg-type]  # checked by it
 
@@ -191,6 +201,15 @@ class Settings:
     group_key_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
     """File with the symmetric key of the device's enrollment group in base64, from which the
     device's own key is derived; requires `registration_id`."""
+    tpm: str | None = field(default=None, metadata=_rule(_tcti))
+    """TCTI of the device's TPM, in place of a certificate: `device:/dev/tpmrm0`, or another that
+    tpm2-tss knows. Over REST alone."""
+    tpm_owner_auth_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """File with the password of the TPM's owner hierarchy in its first line."""
+    tpm_endorsement_auth_file: Path | None = field(
+        default=None, metadata=_rule(_path, is_path=True)
+    )
+    """File with the password of the TPM's endorsement hierarchy in its first line."""
     secondary_certificate: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
     """`certificate` of a second credential, tried if the service refuses the first."""
     secondary_private_key: Path | None = field(default=None, metadata=_rule(_path, is_path=True))

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from tests.certificates import root
 from tests.sas_vectors import C_KEY
+from tests.software_tpms import software_tpm
 
-from aiodps.attestation.files import AttestationFiles, load_in_order
+from aiodps.attestation.files import AttestationFiles, load_in_order, load_tpm
 from aiodps.attestation.symmetric_key import SymmetricKey
+from aiodps.attestation.tpm import Tpm
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
 from aiodps.pki.files import CredentialFiles
@@ -79,3 +81,22 @@ def test_two_in_order(tmp_path: Path) -> None:
     assert [type(each) for each in load_in_order(first | second, "dev-1")] == [X509, SymmetricKey]
     with pytest.raises(ConfigurationError, match="no credential"):
         load_in_order(second, "dev-1")
+
+
+def test_a_tpm_first(tmp_path: Path) -> None:
+    """It takes the place of the first credential's files."""
+    second = {"secondary_symmetric_key_file": secret(tmp_path / "key", C_KEY)}
+    loaded = load_in_order(second, "dev-1", tpm=software_tpm())
+
+    assert [type(each) for each in loaded] == [Tpm, SymmetricKey]
+    assert [each.registration_id for each in loaded] == ["dev-1", "dev-1"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("setting", ["certificate", "tpm_owner_auth_file"])
+async def test_files_that_a_tpm_cannot_have(tmp_path: Path, setting: str) -> None:
+    """Those of another credential, and a password that is not there: before the TPM is used."""
+    with pytest.raises(ConfigurationError) as caught:
+        await load_tpm("device:/dev/tpmrm0", {setting: tmp_path / "absent"})
+
+    assert caught.value.setting == setting

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "observe": {"models"},
     "input_files": {"errors", "key_text", "input_files"},
     "protocol": BOTTOM | {"protocol"},
-    "attestation": BOTTOM | {"protocol", "attestation"},
+    "attestation": BOTTOM | {"protocol", "attestation", "tpm"},
     "registration": BOTTOM | {"protocol", "registration"},
     "network": BOTTOM | {"protocol", "attestation", "network"},
     "transports": BOTTOM | {"protocol", "attestation", "network", "transports"},

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import hmac
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from click.testing import CliRunner
 from tests.attestation_kinds import client_of
 from tests.leftovers import descriptors
 
 from aiodps import Tpm, errors
+from aiodps.cli.app import app
 from aiodps.emulator.service.authentication.tpm_challenge import challenge
 from aiodps.testing import RunningEmulator
 from aiodps.tpm.hardware import HardwareTpm
@@ -183,3 +186,42 @@ async def test_calls_at_once_and_cancelled_ones(swtpm: Swtpm) -> None:
 
     assert await tpm.sign(b"text") == hmac.digest(KEY, b"text", "sha256")
     assert not {name for name in descriptors() - before if name.startswith("socket")}
+
+
+@pytest.mark.swtpm
+async def test_by_settings_alone(
+    swtpm: Swtpm, dps: RunningEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TCTI and passwords come from the environment."""
+    set_password(swtpm, "owner", b"right")
+    password = tmp_path / "owner"
+    password.touch(mode=0o600)
+    password.write_bytes(b"right\n")
+    monkeypatch.setenv("AIODPS_TPM", swtpm.tcti)
+    monkeypatch.setenv("AIODPS_TPM_OWNER_AUTH_FILE", str(password))
+    tpm = await HardwareTpm.load(swtpm.tcti, owner_auth=b"right")
+    enroll(dps, tpm, "pump-8")
+    assigned = await client_of(dps, "rest").provision(registration_id="pump-8")
+
+    assert assigned.registration_id == "pump-8"
+
+
+@pytest.mark.swtpm
+def test_the_command(swtpm: Swtpm, dps: RunningEmulator, tmp_path: Path) -> None:
+    """`aiodps keys endorsement` for the enrollment, and `aiodps provision --tpm`."""
+    shown = CliRunner().invoke(app, ["keys", "endorsement", "--tpm", swtpm.tcti, "--json"])
+    facts = json.loads(shown.stdout)
+    attestation = {"type": "tpm", "tpm": {"endorsementKey": facts["endorsement_key"]}}
+    dps.enroll({"registrationId": facts["registration_id"], "attestation": attestation})
+    (tmp_path / "ca.pem").write_bytes(dps.ca_pem)
+    done = CliRunner().invoke(
+        app,
+        [
+            *("provision", "--tpm", swtpm.tcti, "--transport", "rest", "--json"),
+            *("--id-scope", dps.id_scope, "--endpoint", dps.host),
+            *("--port", str(dps.https_port), "--trust", str(tmp_path / "ca.pem")),
+        ],
+    )
+
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["registration_id"] == facts["registration_id"]

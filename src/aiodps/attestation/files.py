@@ -9,10 +9,12 @@ from typing import Self
 
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.symmetric_key import SymmetricKey, read_key
+from aiodps.attestation.tpm import Tpm, TpmDevice
 from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
 from aiodps.input_files.private_keys import hidden
 from aiodps.input_files.text import read_password
+from aiodps.tpm.hardware import HardwareTpm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +71,14 @@ class AttestationFiles:
         kinds = ("certificate", "symmetric_key_file", "group_key_file")
         given = [name for name in kinds if getattr(self, name) is not None]
         if len(given) > 1:
-            raise ConfigurationError(
-                f"there are both {given[0]} and {given[1]}, which are different credentials",
-                setting=given[1],
-                hint="leave out one of them, also in the environment and in the settings file",
-            )
+            raise _contradiction(given[0], given[1])
 
         if not given:
             raise ConfigurationError(
                 "the device has no credential: neither a certificate nor a symmetric key",
                 setting="attestation",
-                hint="give attestation=, or certificate (--cert), symmetric_key_file or "
-                "group_key_file, as in AIODPS_CERTIFICATE",
+                hint="give attestation=, or certificate (--cert), symmetric_key_file, "
+                "group_key_file or tpm, as in AIODPS_CERTIFICATE",
             )
 
     def _x509(self, certificate: Path) -> X509:
@@ -96,18 +94,60 @@ SECONDARY = "secondary_"
 
 
 def load_in_order(
-    files: Mapping[str, Path | None], registration_id: str | None
+    files: Mapping[str, Path | None],
+    registration_id: str | None,
+    *,
+    tpm: TpmDevice | None = None,
 ) -> tuple[Attestation, ...]:
     """Read the files of a device's first credential, and those of its second if there is one.
 
     Args:
         files: By the names of the settings.
-        registration_id: Registration id of the device; None for that in its certificate.
+        registration_id: Registration id of the device; None for that of its first credential.
+        tpm: The first credential; None to read it from files.
 
     Raises:
         ConfigurationError: If there is no first credential, or files contradict each other.
         CredentialError: If a file cannot be read or used.
     """
     first, second = AttestationFiles.of(files), AttestationFiles.of(files, prefix=SECONDARY)
-    credentials = [first, second] if second.given else [first]
-    return tuple(each.load(registration_id) for each in credentials)
+    primary = (
+        first.load(registration_id) if tpm is None else Tpm(tpm, registration_id=registration_id)
+    )
+    return (primary, second.load(registration_id)) if second.given else (primary,)
+
+
+async def load_tpm(tcti: str, files: Mapping[str, Path | None]) -> HardwareTpm:
+    """Read the keys of the TPM that is the first credential.
+
+    Args:
+        tcti: How to reach it.
+        files: By the names of the settings; those with the TPM's passwords are read.
+
+    Raises:
+        ConfigurationError: If there are files of another first credential, or one with a password
+            cannot be read.
+        TpmError: If the TPM cannot be used.
+    """
+    given = [each.name for each in fields(AttestationFiles) if files.get(each.name) is not None]
+    if given:
+        raise _contradiction("tpm", given[0])
+
+    return await HardwareTpm.load(
+        tcti,
+        owner_auth=_password(files, "tpm_owner_auth_file"),
+        endorsement_auth=_password(files, "tpm_endorsement_auth_file"),
+    )
+
+
+def _password(files: Mapping[str, Path | None], setting: str) -> bytes:
+    path = files.get(setting)
+    return b"" if path is None else read_password(path, setting=setting)
+
+
+def _contradiction(one: str, other: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"there are both {one} and {other}, which are different credentials",
+        setting=other,
+        hint="leave out one of them, also in the environment and in the settings file",
+    )

@@ -1,4 +1,4 @@
-"""`aiodps keys`: makes and derives symmetric keys, and makes references to keys in tokens."""
+"""`aiodps keys`: symmetric keys, references to keys in tokens, and the key of a TPM."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import base64
 import secrets
 from pathlib import Path
 
+import anyio
 import click
 from rich.text import Text
 
+from aiodps.attestation.files import load_tpm
 from aiodps.attestation.key_reference import make_reference
 from aiodps.attestation.symmetric_key import read_key
+from aiodps.attestation.tpm import registration_id_of
 from aiodps.cli.output import Command, err, print_json
 from aiodps.errors import ConfigurationError
 from aiodps.pki.files import create_file
 from aiodps.protocol.identifiers import check_registration_id
+from aiodps.tpm.hardware import DEFAULT_TCTI
 
 EPILOG = """\b
 Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
@@ -33,8 +37,8 @@ class KeysGroup(click.Group):
 def command() -> None:
     """Make symmetric keys, derive those of devices from a group's, and refer to keys in tokens.
 
-    Keys are read from files and never from the command line, where other users of the machine can
-    see them.
+    Symmetric keys are read from files and never from the command line, where other users of the
+    machine can see them.
     """
 
 
@@ -105,6 +109,36 @@ def reference(*, uri: str, out: Path | None, force: bool, as_json: bool) -> None
         ) from exc
 
     _deliver(pem, out, force=force, as_json=as_json, facts={}, as_file="private_key")
+
+
+@command.command()
+@click.option(
+    "--tpm", default=DEFAULT_TCTI, metavar="TCTI", envvar="AIODPS_TPM",
+    help=f"The TPM. Default: {DEFAULT_TCTI}.",
+)  # fmt: skip
+@click.option(
+    "--tpm-owner-auth-file", type=Path, metavar="FILE", envvar="AIODPS_TPM_OWNER_AUTH_FILE",
+    help="Password of the TPM's owner, if a key has to be made.",
+)  # fmt: skip
+@click.option(
+    "--tpm-endorsement-auth-file", type=Path, metavar="FILE",
+    envvar="AIODPS_TPM_ENDORSEMENT_AUTH_FILE", help="Password of its endorsement hierarchy.",
+)  # fmt: skip
+@_json_option
+def endorsement(*, tpm: str, as_json: bool, **auth_files: Path | None) -> None:
+    """Show the public endorsement key of this machine's TPM, for its enrollment.
+
+    Makes the keys that provisioning uses, if the TPM has none.
+    """
+    device = anyio.run(load_tpm, tpm, auth_files)
+    key = base64.b64encode(device.endorsement_key).decode()
+    name = registration_id_of(device.endorsement_key)
+    if as_json:
+        print_json({"registration_id": name, "endorsement_key": key})
+        return
+
+    click.echo(key)
+    err.print(Text(f"registration id, unless you give another: {name}", "dim"))
 
 
 def _deliver(

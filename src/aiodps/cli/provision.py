@@ -22,6 +22,7 @@ from aiodps.models import Assignment, JsonObject
 from aiodps.printable import printable
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
+from aiodps.tpm.hardware import DEFAULT_TCTI
 from aiodps.transports import AUTO, TRANSPORTS
 
 _PORTS = ", ".join(f"{kind().port} for {name}" for name, kind in TRANSPORTS.items())
@@ -44,6 +45,17 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 )
 @click.option(
     "--group-key-file", metavar="FILE", help="Key of an enrollment group, to derive the device's."
+)
+@click.option(
+    "--tpm",
+    metavar="[TCTI]",
+    is_flag=False,
+    flag_value=DEFAULT_TCTI,
+    help=f"Use the TPM of this machine, over REST. Default of TCTI: {DEFAULT_TCTI}.",
+)
+@click.option("--tpm-owner-auth-file", metavar="FILE", help="Password of the TPM's owner.")
+@click.option(
+    "--tpm-endorsement-auth-file", metavar="FILE", help="Password of its endorsement hierarchy."
 )
 @click.option(
     "--secondary-cert",
