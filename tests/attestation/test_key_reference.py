@@ -111,7 +111,7 @@ def test_no_provider(
     fault: str,
     reason: str,
 ) -> None:
-    """What is missing is named, with the next step, before anything is sent."""
+    """K33: what is missing is named, with the next step, before anything is sent."""
     monkeypatch.chdir(files[1].parent)
     if configuration is None:
         monkeypatch.delenv("OPENSSL_CONF", raising=False)
@@ -135,7 +135,7 @@ def test_no_provider(
     ],
 )
 def test_damaged(files: tuple[Path, Path], pem: bytes, reason: str) -> None:
-    """It is said here, because OpenSSL says the same of everything."""
+    """K32: it is said here, because OpenSSL says the same of everything."""
     files[1].write_bytes(pem)
     with pytest.raises(PrivateKeyError) as caught:
         X509.from_files(*files)
@@ -144,7 +144,7 @@ def test_damaged(files: tuple[Path, Path], pem: bytes, reason: str) -> None:
 
 
 def test_not_a_file(files: tuple[Path, Path]) -> None:
-    """OpenSSL reads it again for each connection, so neither bytes nor a pipe will do."""
+    """K32: OpenSSL reads it again for each connection, so neither bytes nor a pipe will do."""
     with pytest.raises(PrivateKeyError) as caught:
         X509.from_bytes(certificate=DEVICE.chain_pem, private_key=PEM)
 

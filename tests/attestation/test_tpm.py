@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,7 +22,11 @@ from aiodps.errors import (
     TpmError,
     UnauthorizedError,
 )
-from aiodps.tpm.structures import ENDORSEMENT_KEY_TEMPLATE, STORAGE_ROOT_KEY_TEMPLATE
+from aiodps.tpm.structures import (
+    ENDORSEMENT_KEY_TEMPLATE,
+    STORAGE_ROOT_KEY_TEMPLATE,
+    StructureError,
+)
 
 pytestmark = pytest.mark.anyio
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -117,9 +122,37 @@ async def test_what_fails_in_the_tpm_is_an_error_of_ours() -> None:
     assert isinstance(activation.value.__cause__, OSError)
 
 
+BAD_CHALLENGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "cut": lambda blob: blob[:200],
+    "cut in a size": lambda blob: blob[:1],
+    "a size that is too long": lambda blob: b"\xff\xff" + blob[2:],
+    "a size that is too short": lambda blob: b"\x00\x01" + blob[2:],
+    "a bit": lambda blob: bytes([*blob[:99], blob[99] ^ 1, *blob[100:]]),
+    "of another TPM": lambda _: challenge(
+        software_tpm("other").endorsement_key, software_tpm().storage_root_key, key=KEY
+    ),
+}
+
+
+@ON_ASYNCIO
+@pytest.mark.parametrize("change", BAD_CHALLENGES.values(), ids=BAD_CHALLENGES)
+async def test_bad_challenges(change: Callable[[bytes], bytes]) -> None:
+    """K30: an error before anything else is sent, which says what the TPM found."""
+    refusal = challenged()
+    assert refusal.challenge is not None
+    refusal.challenge = change(refusal.challenge)
+    credentials = Credentials(Tpm(software_tpm(), registration_id="pump-7"))
+    with pytest.raises(TpmError, match="refused the service's challenge") as caught:
+        await credentials.reauthenticate(refusal)
+
+    assert isinstance(caught.value.__cause__, StructureError)
+    assert caught.value.reason == "activation"
+
+
 @pytest.mark.parametrize("key", [b"", None, "text"])
 def test_a_tpm_without_keys(key: Any) -> None:
-    """It is refused when the attestation is made."""
+    """K31: it is refused when the attestation is made."""
     tpm = BrokenTpm()
     tpm.storage_root_key = key
     with pytest.raises(TpmError, match="no public keys"):

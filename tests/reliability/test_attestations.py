@@ -54,7 +54,7 @@ async def outcome(
 async def test_outcomes(
     dps: RunningEmulator, anyio_backend_name: str, kind: Kind, transport: str, way: Way
 ) -> None:
-    """Right, wrong, disabled, unknown: class, code, and one register request for each."""
+    """Right, wrong (K28, K29), disabled, unknown: class, code, one register request for each."""
     refused = (errors.UnauthorizedError, kind.codes[transport])
     expected = {
         "right": (aiodps.Assignment, None),
