@@ -40,7 +40,10 @@ def make(emulator: RunningEmulator, ca: Authority, tmp_path: Path) -> DeviceFact
 
 
 async def provision(
-    dps: RunningEmulator, device: Device, attestation: aiodps.Attestation | None = None
+    dps: RunningEmulator,
+    device: Device,
+    attestation: aiodps.Attestation | None = None,
+    issue: aiodps.KeySpec | None = None,
 ) -> aiodps.Assignment:
     """Provision a device; without an attestation, one that has a certificate."""
     if attestation is None:
@@ -48,6 +51,7 @@ async def provision(
         attestation = aiodps.X509.from_files(device.certificate_file, device.key_file)
 
     return await aiodps.provision(
+        issue=issue,
         id_scope=dps.id_scope,
         endpoint=dps.host,
         port=dps.https_port,
@@ -83,6 +87,19 @@ async def test_a_device_with_a_tpm_is_let_in(
     tpm = aiodps.Tpm(device.tpm, registration_id=device.registration_id)
 
     assert (await provision(emulator, device, tpm)).device_id == "lamp"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("group", [False, True])
+async def test_a_device_is_issued_a_certificate(
+    emulator: RunningEmulator, make: DeviceFactory, group: bool
+) -> None:
+    """By the policy of its own enrollment or its group's."""
+    device = make("lamp", group=group, issue=True)
+    assignment = await provision(emulator, device, issue=aiodps.KeySpec())
+
+    assert assignment.issued is not None
 
 
 @pytest.mark.anyio

@@ -31,6 +31,12 @@ Attestation: TypeAlias = Literal["x509", "symmetric_key", "tpm"]
 
 _T = TypeVar("_T")
 
+_POLICY: Final = {
+    "namespaceName": "dps-device",
+    "certificateAuthorityName": "dps-device",
+    "certificatePolicyName": "dps-device",
+}
+
 CA_NAME: Final = "dps_ca"
 """CN of the fixtures' root, and its name on the emulated instance."""
 
@@ -175,6 +181,7 @@ class DeviceFactory:
         chain: bool = False,
         key_type: KeyType = "ec",
         group: bool = False,
+        issue: bool = False,
         enrolled: bool = True,
         enrollment: Mapping[str, Any] | None = None,
     ) -> Device:
@@ -188,6 +195,8 @@ class DeviceFactory:
             key_type: Of its certificate's key.
             group: Enroll it by a group instead of individually: `x509_group` for `dps_ca`,
                 `symmetric_key_group` for derived keys.
+            issue: Whether its enrollment has a policy by which it is issued a certificate, if it
+                asks for one.
             enrolled: Whether to enroll it at all.
             enrollment: More members of the enrollment, or of the group, as the service API takes
                 them: `{"provisioningStatus": "disabled"}`.
@@ -235,7 +244,8 @@ class DeviceFactory:
                 {"enrollmentGroupId": f"{attestation}_group"},
             )
             named = group_id if group else own_id
-            self._dps.enroll({**named, "attestation": mechanism, **(enrollment or {})})
+            policy = _POLICY if issue else {}
+            self._dps.enroll({**named, "attestation": mechanism, **policy, **(enrollment or {})})
 
         return device
 

@@ -14,11 +14,16 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.certificates import certify, encode, intermediate, issue, other_root, root
-from tests.emulated import QUICK
+from tests.emulated import QUICK, emulator
+from tests.emulated import client as client_of
+from tests.sas_vectors import C_KEY
 
 import aiodps
 from aiodps import KeySpec, errors
 from aiodps.attestation.issuance import CertificateRequest, IssuedKeyType
+from aiodps.emulator.service.enrollments.issuance import IssuancePolicy
+from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
+from aiodps.emulator.service.enrollments.store import EnrollmentGroup, IndividualEnrollment
 from aiodps.models import Assignment, RegistrationStatus
 
 pytestmark = pytest.mark.anyio
@@ -337,3 +342,29 @@ async def test_the_callers_request_survives_a_restart() -> None:
 
     assert assignment.issued is not None
     assert [each.method for each in polls] == ["GET"]
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize(
+    ("transport", "anyio_backend"), [("rest", "asyncio"), ("rest", "trio"), ("mqtt", "asyncio")]
+)
+async def test_an_issued_certificate_lets_the_device_in(transport: str) -> None:
+    """A key of its own, known to a group of the CA that issued the certificate."""
+    policy = IssuancePolicy(namespace="factory", certificate_authority="line-4", name="month")
+    key = aiodps.SymmetricKey(registration_id="lamp-7", key=C_KEY)
+    enrolled = IndividualEnrollment(
+        registration_id="lamp-7", attestation=SymmetricKeys(primary=C_KEY), issuance=policy
+    )
+    async with emulator() as dps:
+        dps.service.enrollments.put(enrolled)
+        with_issue = client_of(dps, transport, issue=aiodps.KeySpec())
+        issued = (await with_issue.provision(attestation=key)).issued
+        assert issued is not None
+        *_, ca, top = issued.chain
+        dps.service.certificates.upload("issued", top, verified=True, now=0.0)
+        group = EnrollmentGroup.signed_by(ca, enrollment_group_id="issued")
+        dps.service.enrollments.remove(enrolled)
+        dps.service.enrollments.put(group)
+        assignment = await client_of(dps, transport).provision(attestation=issued)
+
+    assert assignment.enrollment_group_id == "issued"

@@ -55,6 +55,13 @@ def test_register_publication() -> None:
     assert json.loads(message.payload) == {"registrationId": "dev1", "payload": {"a": 1}}
 
 
+def test_a_register_publication_with_a_certificate_request() -> None:
+    """As Microsoft's clients send it: a member beside the payload."""
+    message = publication(Register(None, "MIIB"), registration_id="dev1", request_id="r1")
+
+    assert message.payload == b'{"registrationId": "dev1", "csr": "MIIB"}'
+
+
 def test_status_publication() -> None:
     """A status query goes to the GET topic, its values encoded, with nothing in it."""
     message = publication(QueryStatus("5.a=b&c"), registration_id="dev1", request_id="r/2")

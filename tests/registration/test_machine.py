@@ -114,6 +114,21 @@ def test_an_operation_of_before_that_is_forgotten() -> None:
     assert again.request == Register(None)
 
 
+def test_a_certificate_request_is_sent_with_each_register() -> None:
+    """It is the same one: its key is made once for a registration."""
+    machine = Registration(plan(csr="MIIB"))
+    machine.receive(Started(), now=0.0)
+    first = machine.receive(Connected(), now=0.1)
+    wait = machine.receive(lost(), now=1.0)
+    assert isinstance(wait, Wait)
+    machine.receive(WaitElapsed(), now=wait.until)
+    again = machine.receive(Connected(), now=wait.until)
+
+    assert isinstance(first, Send)
+    assert isinstance(again, Send)
+    assert first.request == again.request == Register(None, "MIIB")
+
+
 def test_a_lost_register_is_sent_again() -> None:
     """As long as no operation id is known, the register is what is sent again."""
     machine = Registration(plan())
