@@ -12,7 +12,6 @@ from aiodps.tpm.failures import BROKEN, failure_of
 from aiodps.tpm.structures import (
     ENDORSEMENT_KEY_TEMPLATE,
     STORAGE_ROOT_KEY_TEMPLATE,
-    Challenge,
     StructureError,
 )
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:  # they need tpm2-pytss
 
 pytestmark = pytest.mark.swtpm
 KEY = bytes(range(32))
+SIZES = (0, 1, 54, 55, 312, 313, 456, 457, 714, 715)
+"""Where the sizes of the parts are that a TPM reads."""
 
 
 def handles(tpm: Tpm2, kind: int) -> list[int]:
@@ -76,16 +77,18 @@ def test_without_a_key_nothing_is_signed(swtpm: Swtpm) -> None:
 
 
 def test_every_flipped_bit_is_refused(swtpm: Swtpm) -> None:
-    """In each byte that a TPM reads, one bit; the key that it was given before stays."""
+    """Each bit of the sizes, and one of each other byte; the key of before stays."""
     from tpm2_pytss import TSS2_Exception  # noqa: PLC0415 (an extra)
 
     tpm = swtpm.tpm2()
     keys = tpm.public_keys()
     tpm.activate(challenge(*keys, key=KEY))
     blob = challenge(*keys, key=KEY[::-1])
-    for index in range(len(blob) - len(Challenge.read(blob).rest)):
+    flips = [(index, 1 << bit) for index in SIZES for bit in range(8)]
+    flips += [(index, 1 << index % 8) for index in range(764)]
+    for index, bit in flips:
         flipped = bytearray(blob)
-        flipped[index] ^= 1 << index % 8
+        flipped[index] ^= bit
         try:
             tpm.activate(bytes(flipped))
         except StructureError:

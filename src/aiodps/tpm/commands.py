@@ -7,7 +7,7 @@ memory, sessions and transient keys, is flushed whatever becomes of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -33,7 +33,7 @@ from tpm2_pytss import (
 )
 
 from aiodps.tpm import structures
-from aiodps.tpm.structures import Challenge, StorageKey
+from aiodps.tpm.structures import Challenge, StorageKey, StructureError
 
 ENDORSEMENT_HANDLE: Final = 0x81010001
 STORAGE_ROOT_HANDLE: Final = 0x81000001
@@ -195,5 +195,10 @@ def _flushed(esapi: Any, handle: Any) -> Iterator[Any]:
 
 
 def _read(kind: Any, inside: bytes) -> Any:
-    read: Callable[[bytes], tuple[Any, int]] = kind.unmarshal
-    return read(structures.tpm2b(inside))[0]
+    """Read a structure; tpm2-tss ignores bytes behind it, and the TPM does not get to see them."""
+    given = structures.tpm2b(inside)
+    read, _ = kind.unmarshal(given)
+    if read.marshal() != given:
+        raise StructureError("a part of the challenge is not the structure it should be")
+
+    return read
