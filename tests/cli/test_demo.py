@@ -38,7 +38,7 @@ def test_for_people() -> None:
 
 def test_for_machines(tmp_path: Path) -> None:
     """--json gives the same as one object; --out keeps what was made."""
-    done = demo("--json", "--issue", "--out", str(tmp_path / "kept"))
+    done = demo("--json", "--issue", "--tpm", "--out", str(tmp_path / "kept"))
     facts = json.loads(done.stdout)
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -46,7 +46,7 @@ def test_for_machines(tmp_path: Path) -> None:
         (way, transport)
         for way in ("individual", "root", "intermediate", "key", "group-key", "issued")
         for transport in ("rest", "mqtt")
-    }
+    } | {("tpm", "rest")}
     assert all(0 < one["phases"]["wait"] < one["seconds"] for one in facts["devices"])
     assert max(one["seconds"] for one in facts["devices"]) < facts["seconds"]
     assert (tmp_path / "kept" / "demo-root_cert.pem").exists()

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from aiodps.attestation.symmetric_key import SymmetricKey
+from aiodps.attestation.tpm import Tpm
 from aiodps.attestation.x509 import X509
 from aiodps.cli.demo_devices import Bench
 from aiodps.emulator.service.enrollments.store import read_enrollments
@@ -16,7 +17,7 @@ def test_devices_and_enrollments(tmp_path: Path) -> None:
     """Each can be loaded from its files, and belongs to one enrollment or group."""
     bench = Bench.make(tmp_path)
     enrolled = {each.id for each in read_enrollments(json.dumps(bench.enrollments()).encode())}
-    kinds = [type(each.files.load(each.registration_id)) for each in bench.devices]
+    kinds = [type(each.attestation()) for each in bench.devices]
 
     assert kinds == [X509] * 6 + [SymmetricKey] * 4
     assert enrolled == {
@@ -25,6 +26,17 @@ def test_devices_and_enrollments(tmp_path: Path) -> None:
     }
     keys = [*tmp_path.glob("*.key"), *tmp_path.glob("*_key.pem")]
     assert {stat.S_IMODE(each.stat().st_mode) for each in keys} == {0o600}
+
+
+def test_a_device_with_a_tpm(tmp_path: Path) -> None:
+    """One more, whose enrollment has the key of its TPM."""
+    bench = Bench.make(tmp_path, tpm=True)
+    device = bench.devices[-1]
+
+    assert len(bench.devices) == 11
+    assert isinstance(device.attestation(), Tpm)
+    assert device.attestation().registration_id == "tpm-rest"
+    assert "tpm-rest" in {each.get("registrationId") for each in bench.enrollments()}
 
 
 def test_devices_that_ask_for_certificates(tmp_path: Path) -> None:

@@ -57,19 +57,20 @@ class Outcome:
 @click.command(cls=Command)
 @click.option("--out", metavar="DIR", help="Keep certificates and enrollments in this folder.")
 @click.option("--issue", is_flag=True, help="Also have certificates issued to two devices.")
+@click.option("--tpm", is_flag=True, help="Also provision a device with a TPM in software.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def command(*, out: str | None, issue: bool, as_json: bool) -> None:
+def command(*, out: str | None, issue: bool, tpm: bool, as_json: bool) -> None:
     """Provision ten devices with an emulator in its own process.
 
     Makes a root, an intermediate, device certificates and symmetric keys, proves possession of the
     root, enrolls the devices, and provisions one of each kind: {certificate of an individual
     enrollment, of a group by root CA, of a group by intermediate CA, key of an individual
     enrollment, key derived from a group's} x {rest, mqtt}. With --issue, two devices with keys ask
-    for a certificate as well.
+    for a certificate as well; with --tpm, there is a device with a TPM in software, over rest.
     """
     with _folder(out) as folder:
         began = time.monotonic()
-        outcomes = anyio.run(_demo, folder, issue, not as_json)
+        outcomes = anyio.run(_demo, folder, issue, tpm, not as_json)
         if as_json:
             print_json(_facts(outcomes, time.monotonic() - began))
         else:
@@ -97,8 +98,8 @@ def _folder(kept: str | None) -> Iterator[Path]:
         yield Path(directory)
 
 
-async def _demo(folder: Path, issue: bool, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
-    bench = Bench.make(folder, issue=issue)
+async def _demo(folder: Path, issue: bool, tpm: bool, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
+    bench = Bench.make(folder, issue=issue, tpm=tpm)
     count = "six" if issue else "four"
     _say(talk, f"credentials: a root, an intermediate, six certificates (EC P-256), {count} keys")
     _say(talk, "emulator: starting in its own process")
@@ -245,7 +246,7 @@ async def _provision(
     began = time.monotonic()
     keys = device.keys_out
     assignment = await client.provision(
-        attestation=device.files.load(device.registration_id),
+        attestation=device.attestation(),
         issue=None if keys is None else KeySpec(),
         on_step=watch,
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from aiodps.attestation.base import Attestation
 from aiodps.attestation.files import AttestationFiles
 from aiodps.attestation.symmetric_key import HmacKey
+from aiodps.attestation.tpm import Tpm, TpmDevice
 from aiodps.pki import Authority, Credential
 from aiodps.pki.files import CredentialFiles, create_file
+from aiodps.tpm.software import SoftwareTpm
 
 TRANSPORTS: Final = ("rest", "mqtt")
 GROUP_KEY: Final = "demo-group.key"
@@ -37,10 +41,20 @@ class Device:
     keys_out: Path | None = None
     """Folder for the certificate that it asks for, with its key; None if it asks for none."""
 
+    tpm: TpmDevice | None = field(default=None, repr=False)
+    """Its credential in place of files; None if it has files."""
+
     @property
     def registration_id(self) -> str:
         """The device's registration id."""
         return f"{self.way}-{self.transport}"
+
+    def attestation(self) -> Attestation:
+        """Return how it authenticates; reads its files."""
+        if self.tpm is not None:
+            return Tpm(self.tpm, registration_id=self.registration_id)
+
+        return self.files.load(self.registration_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +68,13 @@ class Bench:
     devices: tuple[Device, ...]
 
     @classmethod
-    def make(cls, folder: Path, *, issue: bool = False) -> Bench:
+    def make(cls, folder: Path, *, issue: bool = False, tpm: bool = False) -> Bench:
         """Make root, intermediate, group key and ten devices, and write their files.
 
         Args:
             folder: For the files.
             issue: Whether to make two more, which ask for a certificate.
+            tpm: Whether to make one more, with a TPM in software.
         """
         root = Authority.root("demo-root")
         intermediate = root.intermediate("demo-intermediate")
@@ -82,6 +97,9 @@ class Bench:
                 Device(ISSUED, each, *_with_key(folder, f"{ISSUED}-{each}"), keys_out=folder)
                 for each in TRANSPORTS
             )
+
+        if tpm:
+            devices += (_with_tpm(),)
 
         group_key = _new_key(folder / GROUP_KEY)
         return cls(
@@ -128,6 +146,14 @@ def _with_key(folder: Path, name: str) -> Made:
     path = folder / f"{name}.key"
     key = _new_key(path)
     return AttestationFiles(symmetric_key_file=path), _symmetric_key(key)
+
+
+def _with_tpm() -> Device:
+    """Make a device with a TPM, which MQTT cannot challenge."""
+    tpm = SoftwareTpm()
+    key = base64.b64encode(tpm.endorsement_key).decode()
+    mechanism = {"type": "tpm", "tpm": {"endorsementKey": key}}
+    return Device("tpm", "rest", AttestationFiles(), mechanism, tpm=tpm)
 
 
 def _write(folder: Path, credential: Credential) -> CredentialFiles:
