@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator.protocol.errors import ErrorCode, Refusal
+from aiodps.emulator.protocol.errors import ErrorCode, Refusal, unsupported_version
+
+
+def test_the_operator_reads_where_an_api_version_belongs() -> None:
+    """A user name with `/?api-version=` as at an IoT hub has none for DPS."""
+    refused = unsupported_version(None)
+
+    assert refused.message == "The api-version is missing."
+    assert "without '?'" in str(refused.why)
 
 
 @pytest.mark.parametrize("code", ErrorCode)

@@ -88,6 +88,11 @@ class Refusal(Exception):  # noqa: N818 (a response of the service, not a failur
 def unsupported_version(api_version: str | None) -> Refusal:
     """Make the refusal of an api-version that does not exist, or of a request without one."""
     if api_version is None:
-        return Refusal(ErrorCode.INVALID_REQUEST, "The api-version is missing.")
+        return Refusal(
+            ErrorCode.INVALID_REQUEST,
+            "The api-version is missing.",
+            why="it is a parameter of the query; over MQTT, the end of the user name: "
+            "{idScope}/registrations/{registrationId}/api-version={v}, without '?'",
+        )
 
     return Refusal(ErrorCode.INVALID_REQUEST, f"Unsupported api-version {api_version!a}.")
