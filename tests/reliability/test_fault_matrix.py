@@ -36,12 +36,11 @@ PAGE = FOLDER.parents[1] / "docs" / "reliability.md"
 PASSES = {"again", "once more", "register again", "register once", "poll again", "wait"}
 """Rules by which a fault that strikes once leaves the device assigned, and one that lasts does not."""
 HARMLESS = {"ignored", "stands", "no effect"}
-PROCESSES = {
-    "drained": "cli/fleet/test_resume.py::test_first_signal_drains",
-    "resumed": "cli/fleet/test_resume.py::test_killed",
-}
-"""Rules of whole processes, which get a signal whatever phase their devices are in, with tests that
-run with all others; scale/test_kills.py kills at twenty more moments."""
+PROCESSES = dict.fromkeys(
+    ("drained", "resumed"), "reliability/test_signals_by_phase.py::test_a_signal_in_each_phase"
+)
+"""Rules of whole processes, which get a signal in each phase in the session `processes`;
+scale/test_kills.py kills at twenty more moments."""
 HINTS = {("F04", "TLS"): "client certificate"} | {
     ("F34", phase): "a second client" for phase in ("SEND", "ANSWER", "POLL", "FINAL")
 }
