@@ -7,6 +7,7 @@ import pickle
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from tests import tokens
 from aiodps import testing
 from aiodps.attestation.base import ClientCertificate
 from aiodps.attestation.key_reference import KeyReference, find_reference, make_reference
-from aiodps.attestation.tls_key import refuse_password
 from aiodps.attestation.x509 import X509
 from aiodps.errors import CredentialError, PrivateKeyError
 from aiodps.input_files.origin import Origin
@@ -57,13 +57,13 @@ def test_the_form() -> None:
 class Recorder(ssl.SSLContext):
     """A context that only notes what it is to load."""
 
-    loaded: tuple[bytes, object, object]
+    loaded: tuple[bytes, str, bytes]
 
     def load_cert_chain(  # type: ignore[override]  # as it is called
-        self, certfile: str, keyfile: str, password: object
+        self, certfile: str, keyfile: str, password: Callable[[], bytes]
     ) -> None:
-        """Note the arguments."""
-        self.loaded = Path(certfile).read_bytes(), keyfile, password
+        """Note the arguments, and what OpenSSL is told if it asks for the PIN."""
+        self.loaded = Path(certfile).read_bytes(), keyfile, password()
 
 
 @pytest.mark.parametrize("pin", [None, "1234"])
@@ -77,8 +77,7 @@ def test_handed_over_untouched(
     context = Recorder(ssl.PROTOCOL_TLS_CLIENT)
     reference.load_into(context, DEVICE.chain_pem)
 
-    password = refuse_password if pin is None else b"1234"
-    assert context.loaded == (DEVICE.chain_pem, str(files[1]), password)
+    assert context.loaded == (DEVICE.chain_pem, str(files[1]), (pin or "").encode())
     assert "1234" not in repr(reference)
 
 
@@ -209,7 +208,7 @@ def test_another_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("pin", "reason"), [(None, "password_missing"), ("4321", "token")])
 @pytest.mark.pkcs11
 def test_another_pin(tmp_path: Path, pin: str | None, reason: str) -> None:
-    """It is an error before anything is sent; a process gives its PIN once."""
+    """It is an error before anything is sent; and nobody is asked."""
     label = tokens.import_key(DEVICE).stem
     certificate, file = tmp_path / "device.crt", tmp_path / "pin"
     certificate.write_bytes(DEVICE.chain_pem)
@@ -220,6 +219,7 @@ def test_another_pin(tmp_path: Path, pin: str | None, reason: str) -> None:
     done = aiodps("provision", "--id-scope", "0ne00000000", "--json", *words)
 
     assert (done.returncode, json.loads(done.stdout)["reason"]) == (2, reason)
+    assert b"Enter" not in done.stderr
 
 
 @pytest.mark.pkcs11

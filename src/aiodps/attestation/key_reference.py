@@ -17,7 +17,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.attestation.memory_file import as_file
-from aiodps.attestation.tls_key import refuse_password
 from aiodps.errors import PrivateKeyError, ProvisioningError
 from aiodps.input_files.der import UTF8_STRING, VISIBLE_STRING, element, elements, sequence
 from aiodps.input_files.formats import KEY_REFERENCE, PRIVATE_KEY, of_label
@@ -111,25 +110,33 @@ class KeyReference:
         Raises:
             PrivateKeyError: If OpenSSL gets no key, or it is not the certificate's.
         """
+        asked: list[bool] = []
+
+        def pin() -> bytes:
+            # An empty PIN ends the login; an exception would make OpenSSL ask on the terminal.
+            asked.append(True)
+            return self.password or b""
+
         with as_file(chain) as certificates:
             try:
-                context.load_cert_chain(certificates, self.path, self.password or refuse_password)
-            except (OSError, RuntimeError) as exc:
-                raise self._refusal(exc, mismatch) from exc
+                context.load_cert_chain(certificates, self.path, pin)
+            except OSError as exc:
+                raise self._refusal(exc, mismatch, asked=bool(asked)) from exc
 
-    def _refusal(self, exc: Exception, mismatch: str) -> ProvisioningError:
+    def _refusal(self, exc: OSError, mismatch: str, *, asked: bool) -> ProvisioningError:
         """Return the error about a key that OpenSSL did not load.
 
         It says "PEM lib" whatever is wrong, or, only with the provider, an error number that a
         library has left behind, usually "No such file".
         """
+        if asked and self.password is None:
+            return self._error(
+                "which asks for a PIN: there is none, or the configured one is wrong",
+                reason="password_missing",
+                hint="give pin-source=file:FILE in the URI, or password= (--key-password-file)",
+            )
+
         match exc:
-            case RuntimeError():
-                return self._error(
-                    "which asks for a PIN: there is none, or the configured one is wrong",
-                    reason="password_missing",
-                    hint="give password= (--key-password-file); or pin-source= in the URI",
-                )
             case ssl.SSLError(reason="KEY_VALUES_MISMATCH"):
                 return PrivateKeyError(mismatch, reason="mismatch")
             case _ if not os.path.lexists(self.path):

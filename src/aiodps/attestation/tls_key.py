@@ -119,11 +119,10 @@ def load_into(context: ssl.SSLContext, pem: bytes, password: bytes | None) -> No
     """Load certificates and key into a context; raises `ssl.SSLError`."""
     with as_file(pem) as path:
         # Without a password function OpenSSL might prompt for one on the terminal.
-        context.load_cert_chain(path, password=password or refuse_password)
+        context.load_cert_chain(path, password=password or _refuse_password)
 
 
-def refuse_password() -> str:
-    """Raise `RuntimeError`: given to OpenSSL in place of a password, so that it asks nobody."""
+def _refuse_password() -> str:
     raise RuntimeError("OpenSSL asked for a password")
 
 
