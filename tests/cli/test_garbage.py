@@ -120,7 +120,7 @@ def run(folder: Path, words: Sequence[str], environment: dict[str, str]) -> None
 
 
 SLOW = settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -148,7 +148,7 @@ async def test_a_task_that_asyncio_cancels_as_its_turn_comes_takes_no_slot() -> 
     assert limiter.in_use == 0
 
 
-@virtual_time
+@on_virtual_asyncio
 async def test_silent_peers_cost_a_stall_timeout_for_each_load_of_slots() -> None:
     """400 that say nothing, and one that answers at once behind them, at the same endpoint."""
     model, began = Model(), anyio.current_time()
@@ -165,7 +165,7 @@ async def test_silent_peers_cost_a_stall_timeout_for_each_load_of_slots() -> Non
     assert model.limiter.in_use == 0
 
 
-@virtual_time
+@on_virtual_asyncio
 async def test_who_comes_through_does_not_hide_the_silent() -> None:
     """200 a second, three of ten silent for 10 s: who is overtaken gives its slot back."""
     model, began = Model(), anyio.current_time()
@@ -189,7 +189,7 @@ async def test_who_comes_through_does_not_hide_the_silent() -> None:
     assert max(late) < 0.1
 
 
-@virtual_time
+@on_virtual_asyncio
 async def test_a_slow_server_is_not_overrun() -> None:
     """One that serves 20 a second in order: nobody is overtaken, and the slots are kept."""
     model, server = Model(), InOrder(0.05)
@@ -201,7 +201,7 @@ async def test_a_slow_server_is_not_overrun() -> None:
     assert model.most <= LEAST_CAPACITY + 2
 
 
-@virtual_time
+@on_virtual_asyncio
 async def test_a_memory_of_busy_times_is_not_patient_with_silence() -> None:
     """After a slow server's handshakes, silent peers are let go after 250 ms as before."""
     model, server = Model(), InOrder(0.05)
@@ -236,7 +236,7 @@ async def test_capacity_follows_the_way() -> None:
     assert model.limiter.capacity == MAX_CAPACITY
 
 
-@virtual_time
+@on_virtual_asyncio
 async def test_capacity_shrinks_when_they_wait_for_each_other() -> None:
     """What grew on a quiet day does not overrun the server on a busy one."""
     model = Model()
@@ -300,7 +300,7 @@ async def test_two_waits_at_once_are_one() -> None:
     assert slot.waited == pytest.approx(0.2)
 
 
-@virtual_time
+@on_virtual_asyncio
 async def test_a_load_generator_can_lift_the_limit() -> None:
     """100 a second at a server that takes a second for each: each takes a second."""
     lift_handshake_limit()

@@ -51,6 +51,7 @@ def test_figures_are_the_summarys(page: str) -> None:
     assert COMMAND in page
     assert "02 January 2026, 03:04:05 UTC" in page
     assert "rest vs. mqtt" in page
+    assert "Thresholds" not in page
 
 
 def test_a_run_in_which_nothing_was_assigned(caplog: pytest.LogCaptureFixture) -> None:
@@ -168,4 +169,3 @@ def test_thresholds_window_and_calibration(tmp_path: Path) -> None:
     assert "late &lt;by&gt;" in page
     assert "Figures of 1.00 s to 1.50 s: 40 devices of the warm-up and 18" in page
     assert "The harness adds 7 ms." in page
-    assert "Thresholds" not in render([run])
