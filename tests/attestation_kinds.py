@@ -144,13 +144,33 @@ def _hsm(name: str, way: Way) -> Made:
     )
 
 
+class _OpenTpm:
+    """A TPM that tells the test which keys it was given."""
+
+    def __init__(self) -> None:
+        self._tpm = software_tpm()
+        self.endorsement_key = self._tpm.endorsement_key
+        self.storage_root_key = self._tpm.storage_root_key
+        self.keys: dict[str, bytes] = {}
+
+    async def activate(self, challenge: bytes) -> None:
+        """Import a key."""
+        await self._tpm.activate(challenge)
+        self.keys[f"key {len(self.keys)} of the TPM"] = self._tpm._key or b""
+
+    async def sign(self, data: bytes) -> bytes:
+        """Sign with it."""
+        return await self._tpm.sign(data)
+
+
 def _tpm(name: str, _: Way) -> Made:
-    tpm = software_tpm()
+    tpm = _OpenTpm()
     keys = {"endorsementKey": base64.b64encode(tpm.endorsement_key).decode()}
     return Made(
         mechanism={"type": "tpm", "tpm": keys},
         right=Tpm(tpm, registration_id=name),
         wrong=Tpm(software_tpm("other"), registration_id=name),
+        secrets=tpm.keys,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import pytest
 from tests.emulator.instance import instance, poll, refused, register
-from tests.emulator.tokens import signed
+from tests.emulator.tokens import DIALECTS, signed
 from tests.software_tpms import software_tpm
 
 from aiodps.emulator.protocol.messages import Identity, Transport
@@ -51,13 +51,13 @@ def body(endorsement: Which = "own", storage_root: Which = "own") -> bytes:
     return json.dumps({"registrationId": "device-1", "tpm": tpm}).encode()
 
 
-def activated(service: Service) -> Identity:
+def activated(service: Service, **more: str) -> Identity:
     """Have a TPM challenged; return a token that is signed with the key it was given."""
     tpm = software_tpm()
     response = register(service, NOBODY, body=body())
     asyncio.run(tpm.activate(base64.b64decode(response.body["authenticationKey"])))
     assert tpm._key is not None
-    return signed(key=encoded(tpm._key))
+    return signed(key=encoded(tpm._key), **more)
 
 
 def test_the_dialogue() -> None:
@@ -78,6 +78,14 @@ def test_the_dialogue() -> None:
     assert accepted.status_code == 202
     assert state["status"] == "assigned"
     asyncio.run(software_tpm().activate(base64.b64decode(state["tpm"]["authenticationKey"])))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_dialects_of_other_clients(dialect: str) -> None:
+    """The token of the second request is signed as it stands there."""
+    service = instance(enrolled())
+
+    assert register(service, activated(service, dialect=dialect), body=body()).status_code == 202
 
 
 def test_another_tpm() -> None:
