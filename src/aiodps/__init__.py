@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiodps.attestation.base import Attestation
-from aiodps.attestation.issuance import IssuedKeyType, KeySpec
+from aiodps.attestation.issuance.request import IssuedKeyType, KeySpec
 from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.attestation.tpm import Tpm, TpmDevice
 from aiodps.attestation.x509 import X509

@@ -20,7 +20,7 @@ from aiodps.argument_types import check_callable, check_type
 from aiodps.attestation.base import Attestation, OwnContext
 from aiodps.attestation.credentials import Attestations, Credentials, remarks_of
 from aiodps.attestation.files import load_in_order, load_tpm
-from aiodps.attestation.issuance import KeySpec, certificate_request
+from aiodps.attestation.issuance.request import KeySpec, certificate_request
 from aiodps.errors import (
     ConfigurationError,
     ProvisioningError,

@@ -11,7 +11,8 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from aiodps.attestation.issuance import IssuedKeyType, check_keys_folder, save_issued
+from aiodps.attestation.issuance.request import IssuedKeyType
+from aiodps.attestation.issuance.saving import check_keys_folder, save_issued
 from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from aiodps import errors
-from aiodps.attestation.issuance import save_issued
+from aiodps.attestation.issuance.saving import save_issued
 from aiodps.client import ProvisioningClient
 from aiodps.errors import JournalError, ProvisioningError
 from aiodps.fleet.journal.journal import Entry, State

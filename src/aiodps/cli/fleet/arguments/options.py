@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from aiodps.attestation.issuance import check_keys_folder
+from aiodps.attestation.issuance.saving import check_keys_folder
 from aiodps.cli.fleet.arguments.arrivals import (
     arrivals_from_arguments,
     check_stages,

@@ -1,4 +1,4 @@
-"""What the device asks for is well formed, and what it gets is checked before it is believed."""
+"""What the device asks for is well formed, and what is issued to it is a credential."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.certificates import certify, encode, intermediate, issue, other_root, root
+from tests.certificates import intermediate, issue, root
 from tests.emulated import QUICK, emulator
 from tests.emulated import client as client_of
 from tests.sas_vectors import C_KEY
 
 import aiodps
 from aiodps import KeySpec, errors
-from aiodps.attestation.issuance import CertificateRequest, IssuedKeyType
+from aiodps.attestation.issuance.request import CertificateRequest, IssuedKeyType
 from aiodps.emulator.service.enrollments.issuance import IssuancePolicy
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.enrollments.store import EnrollmentGroup, IndividualEnrollment
-from aiodps.models import Assignment, RegistrationStatus
 
 pytestmark = pytest.mark.anyio
 QUIET = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -134,68 +133,6 @@ def test_letters_that_look_alike() -> None:
     """The Kelvin sign is a small k to Unicode, and another letter to the service."""
     with pytest.raises(errors.ConfigurationError, match="has the CN"):
         CertificateRequest.given(der("dev-\N{KELVIN SIGN}"), "dev-k")
-
-
-def assigned(chain: list[str]) -> Assignment:
-    """Make the assignment that a chain comes with."""
-    return Assignment(
-        registration_id="dev-1",
-        device_id="press-4",
-        assigned_hub="hub.azure-devices.net",
-        status=RegistrationStatus.ASSIGNED,
-        issued_certificate_chain=tuple(chain),
-        transport="rest",
-    )
-
-
-REQUEST = CertificateRequest.given(der(), "dev-1")
-GOOD = issue(REQUEST.csr)
-
-
-@pytest.mark.parametrize(
-    "chain",
-    [
-        pytest.param(GOOD, id="with root"),
-        pytest.param(GOOD[:2], id="without root"),
-        pytest.param(issue(REQUEST.csr, name="DEV-1"), id="in capitals"),
-        pytest.param(
-            [text(x509.load_der_x509_certificate(base64.b64decode(each)).public_bytes(
-                Encoding.PEM)) for each in GOOD],
-            id="base64 of PEM",
-        ),
-    ],
-)  # fmt: skip
-def test_a_chain_that_is_right(chain: list[str]) -> None:
-    """The root may be missing, and an element may be PEM."""
-    issued = REQUEST.accept(assigned(chain))
-
-    assert issued.registration_id.casefold() == "dev-1"
-    assert len(issued.chain) == len(chain)
-
-
-OTHER = certify("dev-1")
-BAD_CHAINS = {
-    "none": ([], "missing"),
-    "too many": (GOOD * 4, "unreadable"),
-    "not base64": (["?"], "unreadable"),
-    "not a certificate": ([text(b"0\x03\x02\x01\x00")], "unreadable"),
-    "another key": ([encode(OTHER.certificate), *GOOD[1:]], "key"),
-    "another CN": (issue(REQUEST.csr, name="dev-2"), "cn"),
-    "a link left out": ([GOOD[0], GOOD[2]], "chain"),
-    "another root": ([*GOOD[:2], encode(other_root().certificate)], "chain"),
-    "in the wrong order": ([GOOD[0], GOOD[2], GOOD[1]], "chain"),
-}
-
-
-@pytest.mark.parametrize(("chain", "reason"), BAD_CHAINS.values(), ids=BAD_CHAINS)
-def test_a_chain_that_is_wrong(chain: list[str], reason: str) -> None:
-    """It is not believed; where the device is assigned is said all the same."""
-    with pytest.raises(errors.IssuanceError) as caught:
-        REQUEST.accept(assigned(chain))
-
-    assert caught.value.reason == reason
-    assert caught.value.device_id == "press-4"
-    assert caught.value.assigned_hub == "hub.azure-devices.net"
 
 
 Answer = Callable[[httpx.Request], list[str]]
@@ -336,7 +273,7 @@ async def test_what_contradicts_itself(
 async def test_the_callers_request_survives_a_restart() -> None:
     """With a key of its own, a device can poll an operation of before."""
     polls: list[httpx.Request] = []
-    assignment = await client(service(polls, lambda _: GOOD)).provision(
+    assignment = await client(service(polls, lambda _: issue(text(der())))).provision(
         attestation=DEVICE, csr=der(), operation_id="op"
     )
 

@@ -1,4 +1,4 @@
-"""Certificate issuance: the device's new key, its request (CSR), and the chain in the answer.
+"""Requests for certificates (CSR): made with a new key, or checked if the caller made them.
 
 Sources: Azure REST specification 2026-11-01, operation `RegisterDeviceAndIssueCertificate`; Azure
 IoT SDK for C 1.0, `dps-integration.md`.
@@ -7,33 +7,33 @@ IoT SDK for C 1.0, `dps-integration.md`.
 from __future__ import annotations
 
 import base64
-import itertools
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Final, Literal, TypeAlias, assert_never, get_args
 
 from anyio import to_thread
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from aiodps.errors import ConfigurationError, IssuanceError
-from aiodps.input_files.certificates import UNREADABLE, load_der
+from aiodps.attestation.issuance.chain import (
+    PEM,
+    check_chain,
+    common_names,
+    is_name_of,
+    public_der,
+)
+from aiodps.errors import ConfigurationError
+from aiodps.input_files.certificates import UNREADABLE
 from aiodps.key_text import shown
 from aiodps.models import Assignment, IssuedCredential, IssuedKey
-from aiodps.protocol.limits import MAX_CHAIN, MAX_CSR
+from aiodps.protocol.limits import MAX_CSR
 
 IssuedKeyType: TypeAlias = Literal["p256", "p384", "rsa2048"]
 """EC P-256, EC P-384, or RSA with 2048 bits."""
 
 _MAX_CN_CHARACTERS: Final = 64
-_PEM: Final = b"-----BEGIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class CertificateRequest:
         return cls(
             registration_id=registration_id,
             csr=base64.b64encode(made.public_bytes(Encoding.DER)).decode(),
-            public_key=_der(made),
+            public_key=public_der(made),
             key=key,
         )
 
@@ -119,15 +119,15 @@ class CertificateRequest:
 
         try:
             request = x509.load_der_x509_csr(der)
-            valid, names = request.is_signature_valid, _common_names(request)
-            public_key = _der(request)
+            valid, names = request.is_signature_valid, common_names(request)
+            public_key = public_der(request)
         except UNREADABLE as exc:
             raise _bad_csr("is not a PKCS#10 request in DER") from exc
 
         if not valid:
             raise _bad_csr("is not signed with the key that is in it")
 
-        if not _is_name_of(names, registration_id):
+        if not is_name_of(names, registration_id):
             raise _bad_csr(f"has the CN {', '.join(names)!a}, not {registration_id!r}")
 
         return cls(registration_id=registration_id, csr=text, public_key=public_key)
@@ -138,41 +138,10 @@ class CertificateRequest:
         Raises:
             IssuanceError: If nothing was issued, or not to this device and key; `reason` says why.
         """
-        try:
-            return IssuedCredential(self.key, self._checked(assignment.issued_certificate_chain))
-        except IssuanceError as error:
-            error.assigned_hub, error.device_id = assignment.assigned_hub, assignment.device_id
-            raise
-
-    def _checked(self, elements: Sequence[str]) -> tuple[x509.Certificate, ...]:
-        if not elements:
-            raise IssuanceError(
-                "the device is assigned, but the service issued no certificate",
-                reason="missing",
-                hint="give the enrollment a certificate policy, in a namespace of Azure Device "
-                "Registry that is linked to the instance",
-            )
-
-        if len(elements) > MAX_CHAIN:
-            raise _refused(f"has {len(elements)} certificates", "unreadable")
-
-        try:
-            chain = tuple(map(_certificate, elements))
-            leaf, names = chain[0], _common_names(chain[0])
-            public_key = _der(leaf)
-        except UNREADABLE as exc:
-            raise _refused("cannot be read", "unreadable") from exc
-
-        if public_key != self.public_key:
-            raise _refused("is for another key than the device's", "key")
-
-        if not _is_name_of(names, self.registration_id):
-            raise _refused(f"is for the CN {', '.join(names)[:140]!a}", "cn")
-
-        for certificate, issuer in itertools.pairwise(chain):
-            _check_link(certificate, issuer)
-
-        return chain
+        chain = check_chain(
+            assignment, public_key=self.public_key, registration_id=self.registration_id
+        )
+        return IssuedCredential(self.key, chain)
 
 
 def _check_length(registration_id: str) -> None:
@@ -191,7 +160,7 @@ def _decoded(csr: object) -> bytes:
         raise _bad_csr(f"cannot be of type {type(csr).__name__!r}")
 
     given = csr.encode(errors="replace") if isinstance(csr, str) else csr
-    if given.lstrip().startswith(_PEM):
+    if given.lstrip().startswith(PEM):
         raise _bad_csr("is PEM")
 
     if isinstance(csr, bytes):
@@ -202,7 +171,7 @@ def _decoded(csr: object) -> bytes:
     except ValueError as exc:
         raise _bad_csr("is not base64 in one line") from exc
 
-    if der.startswith(_PEM):
+    if der.startswith(PEM):
         raise _bad_csr("is base64 of PEM")
 
     return der
@@ -215,46 +184,6 @@ def _bad_csr(fault: str) -> ConfigurationError:
         hint="give base64 of DER with the registration id as CN: `openssl req -new -subj /CN=ID "
         "-key FILE -outform DER | base64 -w 0`",
     )
-
-
-def _certificate(element: str) -> x509.Certificate:
-    """Read an element of a chain: base64 of DER, or of PEM, which has been seen as well."""
-    data = base64.b64decode(element, validate=True)
-    if data.startswith(_PEM):
-        with warnings.catch_warnings(action="ignore"):  # as `load_der`
-            return x509.load_pem_x509_certificate(data)
-
-    return load_der(data)
-
-
-def _check_link(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (InvalidSignature, *UNREADABLE) as exc:
-        name = certificate.subject.rfc4514_string()[:140]
-        raise _refused(f"has a hole: {name!a} was not issued by the next", "chain") from exc
-
-
-def _refused(fault: str, reason: str) -> IssuanceError:
-    return IssuanceError(f"the issued certificate chain {fault}", reason=reason)
-
-
-def _common_names(source: x509.Certificate | x509.CertificateSigningRequest) -> list[str]:
-    with warnings.catch_warnings(action="ignore"):  # of a CN that is too long
-        names = source.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-
-    return [str(name.value) for name in names]
-
-
-def _is_name_of(names: Sequence[str], registration_id: str) -> bool:
-    """Whether the only CN is a registration id, in any case; other alphabets have no case."""
-    return "".join(names).isascii() and [each.lower() for each in names] == [
-        registration_id.lower()
-    ]
-
-
-def _der(source: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
-    return source.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 async def certificate_request(
@@ -276,7 +205,7 @@ async def certificate_request(
             raise ConfigurationError(
                 "issue and csr are two ways to ask for a certificate",
                 setting="csr",
-                hint="leave out issue if the device makes its own requests",
+                hint="leave out issue, also in the environment and in the settings file",
             )
 
         return CertificateRequest.given(csr, registration_id)
@@ -292,43 +221,3 @@ async def certificate_request(
         )
 
     return await CertificateRequest.generate(spec, registration_id)
-
-
-def check_keys_folder(directory: Path) -> None:
-    """Check that issued credentials can be saved, before they are asked for.
-
-    Raises:
-        ConfigurationError: If the folder cannot be created, or written to.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with TemporaryFile(dir=directory):
-            pass
-    except OSError as exc:
-        raise ConfigurationError(
-            f"the folder {str(directory)!r} cannot be written to: {exc.strerror}",
-            setting="keys_out",
-            hint="give a folder that you have write access to, such as --keys-out keys",
-        ) from exc
-
-
-async def save_issued(assignment: Assignment, directory: Path) -> Path | None:
-    """Save what was issued, in a thread; None if nothing was.
-
-    Raises:
-        IssuanceError: "unwritable", if it cannot be written.
-    """
-    issued = assignment.issued
-    if issued is None:
-        return None
-
-    try:
-        return await to_thread.run_sync(issued.save, directory)
-    except OSError as exc:
-        error = IssuanceError(
-            f"the issued credential cannot be written: {exc.strerror}",
-            reason="unwritable",
-            hint="free some disk space, and register again",
-        )
-        error.assigned_hub, error.device_id = assignment.assigned_hub, assignment.device_id
-        raise error.locate(registration_id=assignment.registration_id) from exc

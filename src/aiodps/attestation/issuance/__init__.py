@@ -1,0 +1,1 @@
+"""Certificate issuance: a request in the registration, a checked chain in its answer."""
