@@ -180,7 +180,7 @@ class ProvisioningClient:
                 resumed=operation_id is not None,
             )
             self._check_trust(credentials)
-            factory = _factory(self.settings)
+            factory = _factory(self.settings, has_tpm=credentials.has_tpm)
             mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
             report = Reporter(name, factory.name, on_step, mask, self._loud)
             target = self._target(name, credentials, report, csr=request is not None)
@@ -317,10 +317,10 @@ def _registration_id(attestation: Attestation, requested: str | None) -> str:
     return check_registration_id(name)
 
 
-def _factory(settings: Settings) -> TransportFactory:
+def _factory(settings: Settings, *, has_tpm: bool) -> TransportFactory:
     match settings.transport:
         case str(name):
-            return transport_by_name(name, port=settings.port)
+            return transport_by_name(name, port=settings.port, has_tpm=has_tpm)
         case factory if settings.port is None:
             return factory
         case factory:

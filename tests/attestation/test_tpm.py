@@ -27,6 +27,7 @@ from aiodps.tpm.structures import (
     STORAGE_ROOT_KEY_TEMPLATE,
     StructureError,
 )
+from aiodps.transports import AUTO, transport_by_name
 
 pytestmark = pytest.mark.anyio
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -171,3 +172,10 @@ async def test_there_is_no_tpm_over_mqtt() -> None:
             await aiodps.provision(
                 attestation=attestation, id_scope="0ne00000000", transport="mqtt"
             )
+
+
+@ON_ASYNCIO
+async def test_auto_is_rest_for_a_tpm() -> None:
+    """On asyncio, where it is MQTT for other credentials."""
+    assert transport_by_name(AUTO, has_tpm=True).name == "rest"
+    assert transport_by_name(AUTO).name == "mqtt"

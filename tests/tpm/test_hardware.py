@@ -217,7 +217,7 @@ def test_the_command(swtpm: Swtpm, dps: RunningEmulator, tmp_path: Path) -> None
     done = CliRunner().invoke(
         app,
         [
-            *("provision", "--tpm", swtpm.tcti, "--transport", "rest", "--json"),
+            *("provision", "--tpm", swtpm.tcti, "--json"),
             *("--id-scope", dps.id_scope, "--endpoint", dps.host),
             *("--port", str(dps.https_port), "--trust", str(tmp_path / "ca.pem")),
         ],

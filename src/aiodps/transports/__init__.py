@@ -18,16 +18,19 @@ AUTO: Final = "auto"
 """The name of a transport that suits the event loop; see `transport_by_name`."""
 
 
-def transport_by_name(name: str, *, port: int | None = None) -> TransportFactory:
+def transport_by_name(
+    name: str, *, port: int | None = None, has_tpm: bool = False
+) -> TransportFactory:
     """Return the settings of a transport, with their defaults.
 
     Args:
         name: A name in `TRANSPORTS`, or `AUTO`: mqtt on asyncio, where it uses less CPU; rest on
-            trio, where mqtt does not run.
+            trio, where mqtt does not run, and for a TPM, which mqtt cannot challenge.
         port: TCP port of the service; None for the transport's own.
+        has_tpm: Whether the device may authenticate with a TPM.
     """
     if name == AUTO:
-        name = "mqtt" if _on_asyncio() else "rest"
+        name = "mqtt" if _on_asyncio() and not has_tpm else "rest"
 
     kind = TRANSPORTS[name]
     return kind() if port is None else kind(port=port)
