@@ -68,7 +68,7 @@ BAD_CHAINS = {
 
 @pytest.mark.parametrize(("chain", "reason"), BAD_CHAINS.values(), ids=BAD_CHAINS)
 def test_a_chain_that_is_wrong(chain: list[str], reason: str) -> None:
-    """It is not believed; where the device is assigned is said all the same."""
+    """J26, J27: it is not believed; where the device is assigned is said all the same."""
     with pytest.raises(errors.IssuanceError) as caught:
         REQUEST.accept(assigned(chain))
 

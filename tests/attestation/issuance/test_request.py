@@ -121,7 +121,7 @@ BAD_REQUESTS = {
 
 @pytest.mark.parametrize(("given", "fault"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
 def test_a_request_that_cannot_be_sent(given: object, fault: str) -> None:
-    """What is wrong is said before anything is sent."""
+    """K34, K35, K36: what is wrong is said before anything is sent."""
     with pytest.raises(errors.ConfigurationError) as caught:
         CertificateRequest.given(given, "dev-1")
 
@@ -233,7 +233,7 @@ async def test_the_key_of_the_caller() -> None:
 
 @QUIET
 async def test_nothing_issued() -> None:
-    """An error of its own, which says where it happened and what is assigned."""
+    """J26: an error of its own, which says where it happened and what is assigned."""
     asked: list[httpx.Request] = []
     with pytest.raises(errors.IssuanceError) as caught:
         await client(service(asked, lambda _: [])).provision(attestation=DEVICE, issue=KeySpec())
