@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 import pytest
@@ -13,7 +16,7 @@ from click.testing import CliRunner
 from tests.certificates import root
 
 from aiodps.cli.app import app
-from aiodps.cli.mistakes import BUG, mistakes_as_exit_codes, without_secrets
+from aiodps.cli.mistakes import BUG, UNWRITTEN, mistakes_as_exit_codes, without_secrets
 
 KEY = root().private_key_pem.decode()
 BODY = "".join(KEY.splitlines()[1:-1])
@@ -142,6 +145,19 @@ def test_what_nobody_intended(
     assert says in said
     assert BODY[:30] not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.sockets
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_output_to_a_disk_that_is_full() -> None:
+    """That is no bug: it is said, without a traceback at the end either."""
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "aiodps", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert done.returncode == UNWRITTEN
+    assert done.stderr.startswith("error: the output cannot be written: No space left on device")
+    assert done.stderr.count("\n") == 2
 
 
 def test_a_module_of_ours_that_is_missing() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,10 @@ BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
 BUG: Final = 70
 """Exit code of what should not happen; EX_SOFTWARE of sysexits.h."""
+
+UNWRITTEN: Final = 74
+"""Exit code if the result cannot be written; EX_IOERR."""
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EPIPE})
 
 _PATHS: Final = frozenset({"FILE", "DIR", "CERT", "KEY", "PART...", "A... -- B..."})
 """What the help calls parameters that are paths."""
@@ -45,6 +50,15 @@ def mistakes_as_exit_codes(arguments: Sequence[str]) -> Iterator[None]:
         _say(f"the package {error.name!r} is not installed", f"install it: {_EXTRAS}", arguments)
         sys.exit(BAD_INPUT)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+            _say(
+                f"the output cannot be written: {os.strerror(error.errno)}",
+                "what the command did is done; give the output another place",
+                (),  # as text: JSON would go where nothing can be written
+            )
+            _give_up_stdout()
+            sys.exit(UNWRITTEN)
+
         if sys.flags.dev_mode:
             raise
 
@@ -57,6 +71,13 @@ def mistakes_as_exit_codes(arguments: Sequence[str]) -> Iterator[None]:
             arguments,
         )
         sys.exit(BUG)
+
+
+def _give_up_stdout() -> None:
+    """Let Python flush what is left of the output to nowhere, when it exits."""
+    with suppress(OSError, ValueError):
+        stdout = sys.stdout.fileno()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
 
 
 def _show_usage_error(error: click.ClickException, arguments: Sequence[str]) -> None:
