@@ -75,12 +75,11 @@ class TlsHandshake:
         try:
             return await TlsStream.accept(sock, self.context, peer_timeout)
         except PeerLostError as exc:
-            # The reason tells of a misconfigured device.
-            log.log(
-                logging.INFO if exc.explained else logging.DEBUG, "TLS handshake failed: %s", exc
-            )
             if exc.explained and self.hook is not None:
-                self.hook.on_failure(str(exc))
+                self.hook.on_failure(str(exc))  # a device is misconfigured: in the request log
+            else:
+                level = logging.INFO if exc.explained else logging.DEBUG
+                log.log(level, "TLS handshake failed: %s", exc)
 
             raise
 
