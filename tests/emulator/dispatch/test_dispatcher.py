@@ -66,7 +66,7 @@ def test_each_request_is_noted(dispatcher: Dispatcher, noted: list[Exchange]) ->
 
     (exchange,) = noted
     assert exchange.status_code == response.status_code
-    assert exchange.message == response.body["message"]
+    assert str(exchange.message).startswith(response.body["message"])
     assert (exchange.transport, exchange.what) == ("mqtt", "register")
     assert (exchange.registration_id, exchange.certificate) == ("device-1", "CN=device-1")
     assert exchange.took >= 0
