@@ -15,7 +15,8 @@ from typing import Final
 from aiodps.tpm.commands import Tpm2
 from aiodps.tpm.hardware import IDENTITY_HANDLE
 
-HOST: Final = "127.0.0.1"
+HOST: Final = "127.0.0.2"
+"""Not where connections come from: one to a port that is free yet would connect to itself."""
 _INIT: Final = struct.pack(">II", 2, 0)
 """CMD_INIT of the control channel, without flags: swtpm's `tpm_ioctl.h`."""
 _STARTUP: Final = bytes.fromhex("80010000000c000001440000")
@@ -69,7 +70,7 @@ def simulator(state: Path) -> Iterator[Swtpm]:
 
 def _until_it_listens(swtpm: Swtpm, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None:
-        with contextlib.suppress(ConnectionRefusedError):
+        with contextlib.suppress(ConnectionError):
             return _send(swtpm.port + 1, _INIT)
 
     raise AssertionError("swtpm ended: another process took its port")
