@@ -143,8 +143,8 @@ def _public(esapi: Any, key: Any) -> bytes:
     return public
 
 
-def _activate_credential(esapi: Any, storage_root: Any, parts: Challenge) -> bytes:
-    """Return the key that the HMAC key is wrapped with (Part 3, "TPM2_ActivateCredential")."""
+def _activate_credential(esapi: Any, storage_root: Any, parts: Challenge) -> Any:
+    """Return what the HMAC key is wrapped with, as `TPM2B_DATA`, whose repr does not show it."""
     session = esapi.start_auth_session(
         ESYS_TR.NONE,
         ESYS_TR.NONE,
@@ -163,16 +163,16 @@ def _activate_credential(esapi: Any, storage_root: Any, parts: Challenge) -> byt
             session1=ESYS_TR.PASSWORD,
             session2=session,
         )
-        return bytes(inner_key)
+        return TPM2B_DATA(bytes(inner_key))
 
 
 @contextmanager
-def _loaded(esapi: Any, storage_root: Any, inner_key: bytes, parts: Challenge) -> Iterator[Any]:
+def _loaded(esapi: Any, storage_root: Any, inner_key: Any, parts: Challenge) -> Iterator[Any]:
     """Import the HMAC key below the storage root key, and load it."""
     public = _read(TPM2B_PUBLIC, parts.area)
     private = esapi.import_(
         storage_root,
-        TPM2B_DATA(inner_key),
+        inner_key,
         public,
         _read(TPM2B_PRIVATE, parts.duplicate),
         _read(TPM2B_ENCRYPTED_SECRET, parts.duplicate_seed),

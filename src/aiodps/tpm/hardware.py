@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Self, TypeVar, final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, final
 
 from anyio import to_thread
 
@@ -21,11 +22,28 @@ DEFAULT_TCTI: Final = "device:/dev/tpmrm0"
 IDENTITY_HANDLE: Final = 0x81000100
 """Persistent handle where Microsoft's clients store the key of a challenge."""
 PERSISTENT_HANDLES: Final = range(0x81000000, 0x82000000)
+MOST_PASSWORD_BYTES: Final = 64
+"""Of a `TPM2B_AUTH`: the largest digest."""
 
 _ONE_AT_A_TIME: Final = threading.Lock()
 """Held by the thread that is connected to a TPM."""
 
 Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Password:
+    """A password, which a traceback with locals does not show."""
+
+    value: Any = field(repr=False)
+
+    def check(self, setting: str) -> None:
+        if not isinstance(self.value, bytes) or len(self.value) > MOST_PASSWORD_BYTES:
+            raise ConfigurationError(
+                f"{setting} is not a password of at most {MOST_PASSWORD_BYTES} bytes",
+                setting=setting,
+                hint="give it as bytes, without a line end",
+            )
 
 
 @final
@@ -70,9 +88,11 @@ class HardwareTpm:
             TpmError: With the reason: see `TpmError`.
             ConfigurationError: If an argument is not valid.
         """
+        owner, endorsement = _Password(owner_auth), _Password(endorsement_auth)
+        del owner_auth, endorsement_auth
         check_type(tcti, str, "tcti")
-        check_type(owner_auth, bytes, "owner_auth")
-        check_type(endorsement_auth, bytes, "endorsement_auth")
+        owner.check("owner_auth")
+        endorsement.check("endorsement_auth")
         if identity_handle not in PERSISTENT_HANDLES:
             raise ConfigurationError(
                 "the identity handle is not a persistent handle",
@@ -82,8 +102,8 @@ class HardwareTpm:
 
         tpm = _commands()(
             tcti=tcti,
-            owner_auth=owner_auth,
-            endorsement_auth=endorsement_auth,
+            owner_auth=owner.value,
+            endorsement_auth=endorsement.value,
             identity_handle=identity_handle,
         )
         return cls(tpm, *await _call(tpm.tcti, tpm.public_keys, reason="keys"))
