@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiodps.emulator.service.authentication.tpm_challenge import challenge
+from aiodps.errors import TpmError
 from aiodps.tpm.failures import BROKEN, failure_of
 from aiodps.tpm.structures import (
     ENDORSEMENT_KEY_TEMPLATE,
@@ -72,7 +73,7 @@ def test_it_signs_with_the_key_of_the_latest_challenge(swtpm: Swtpm) -> None:
 
 def test_without_a_key_nothing_is_signed(swtpm: Swtpm) -> None:
     """There is none before the first challenge."""
-    with pytest.raises(LookupError):
+    with pytest.raises(TpmError, match="no key of a challenge"):
         swtpm.tpm2().sign(b"")
 
 

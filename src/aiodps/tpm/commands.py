@@ -33,6 +33,7 @@ from tpm2_pytss import (
 )
 
 from aiodps.tpm import structures
+from aiodps.tpm.failures import NO_KEY
 from aiodps.tpm.structures import Challenge, StorageKey, StructureError
 
 ENDORSEMENT_HANDLE: Final = 0x81010001
@@ -83,11 +84,11 @@ class Tpm2:
         """Return the HMAC-SHA256 of bytes with the stored key.
 
         Raises:
-            LookupError: If none is stored.
+            TpmError: "sign", if none is stored.
         """
         with self._connected() as esapi:
             if self.identity_handle not in _persistent_handles(esapi):
-                raise LookupError
+                raise NO_KEY.error()
 
             key = esapi.tr_from_tpmpublic(self.identity_handle)
             return bytes(esapi.hmac(key, data, TPM2_ALG.SHA256))

@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from aiodps.argument_types import check_type
 from aiodps.errors import ConfigurationError
-from aiodps.tpm.failures import NO_KEY, NO_PACKAGE, REFUSED, check_device, failure_of
+from aiodps.tpm.failures import NO_PACKAGE, REFUSED, check_device, failure_of
 from aiodps.tpm.structures import StructureError
 
 if TYPE_CHECKING:
@@ -149,8 +149,6 @@ async def _call(tcti: str, command: Callable[[], Answer], *, reason: str) -> Ans
 
     try:
         return await to_thread.run_sync(run)
-    except LookupError as exc:
-        raise NO_KEY.error() from exc
     except StructureError as exc:
         raise REFUSED[reason].error(str(exc)) from exc
     except RuntimeError as exc:  # tpm2_pytss.TSS2_Exception
