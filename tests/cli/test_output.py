@@ -154,3 +154,14 @@ def test_nothing_of_others_acts_on_the_terminal(
 
     assert all(each.isprintable() for each in (said.out + said.err).split("\n"))
     assert len([line for line in said.err.split("\n") if "QQ" in line]) == 4
+
+
+def test_a_table_in_a_pipe_has_no_blanks_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal fills its lines, a file need not."""
+    table = Table("a", "a wide heading")
+    table.add_row("1", "2")
+    out.print(table)
+    lines = capsys.readouterr().out.splitlines()
+
+    assert any("wide" in line for line in lines)
+    assert not [line for line in lines if line != line.rstrip()]

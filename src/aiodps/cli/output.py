@@ -43,6 +43,13 @@ class _Printed:
         self._renderable = renderable
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not console.is_terminal:  # a file or a pipe: without the blanks that fill a table
+            segments = console.render(self._renderable, options)
+            text = "".join(segment.text for segment in segments if not segment.control)
+            lines = (printable(line).rstrip() for line in text.split("\n"))
+            yield Segment("\n".join(lines))
+            return
+
         for segment in console.render(self._renderable, options):
             text, style, control = segment
             # Line ends are the layout's: texts of others have none (`printable`).
