@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from tests import certificates
 from tests.pki.tls import openssl_verify
 
-from aiodps.cli.certs import command
+from aiodps.cli.certs.commands import command
 from aiodps.pki import Credential
 from aiodps.pki.files import CredentialFiles
 

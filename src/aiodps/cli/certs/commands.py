@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from aiodps.cli.certs_output import show_credential, show_descriptions
+from aiodps.cli.certs.output import show_credential, show_descriptions
 from aiodps.cli.output import Command, Option, print_json
 from aiodps.errors import CertificateError, ConfigurationError
 from aiodps.input_files.origin import Origin

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests import certificates
 
-from aiodps.cli.certs_output import show_credential, show_descriptions
+from aiodps.cli.certs.output import show_credential, show_descriptions
 from aiodps.pki import Authority
 from aiodps.pki.describe import Description, Fact
 
