@@ -121,6 +121,15 @@ def step(
     )
 
 
+def test_phase_times_of_a_look_up() -> None:
+    """Its request counts as a poll."""
+    times = PhaseTimes()
+    times(step(StepKind.LOOKING_UP, 1.0, Phase.POLL))
+    times(step(StepKind.FOUND, 1.5, Phase.POLL, 2.0))
+
+    assert times.seconds == {Phase.POLL: 0.5}
+
+
 def test_phase_times() -> None:
     """Where the time went: each phase by itself, waits apart."""
     times = PhaseTimes()

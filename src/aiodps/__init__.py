@@ -7,7 +7,7 @@ from aiodps.attestation.issuance.request import IssuedKeyType, KeySpec
 from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.attestation.tpm import Tpm, TpmDevice
 from aiodps.attestation.x509 import X509
-from aiodps.client import ProvisioningClient, provision
+from aiodps.client import ProvisioningClient, provision, registration_status
 from aiodps.errors import (
     BadRequestError,
     CertificateError,
@@ -50,7 +50,14 @@ from aiodps.errors import (
     UsageError,
 )
 from aiodps.input_files.reading import InsecureKeyFileWarning
-from aiodps.models import Assignment, IssuedCredential, Phase, RegistrationStatus, Substatus
+from aiodps.models import (
+    Assignment,
+    IssuedCredential,
+    Phase,
+    RegistrationRecord,
+    RegistrationStatus,
+    Substatus,
+)
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, PhaseTimes, Step, StepKind, log_step
 from aiodps.registration.retry import RetryPolicy
@@ -95,6 +102,7 @@ __all__ = [
     "RedirectRefusedError",
     "RegistrationDisabledError",
     "RegistrationFailedError",
+    "RegistrationRecord",
     "RegistrationStatus",
     "ResourceError",
     "ResponseTooLargeError",
@@ -126,4 +134,5 @@ __all__ = [
     "__version__",
     "log_step",
     "provision",
+    "registration_status",
 ]

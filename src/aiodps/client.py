@@ -1,4 +1,7 @@
-"""The public interface: `provision` and `ProvisioningClient`, which validate and compose."""
+"""The public interface: `provision`, `registration_status` and `ProvisioningClient`.
+
+They validate and compose.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ from aiodps.errors import (
     UnauthorizedError,
     UsageError,
 )
-from aiodps.models import Assignment, JsonObject
+from aiodps.models import Assignment, JsonObject, RegistrationRecord
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter
 from aiodps.protocol.identifiers import check_registration_id
@@ -38,6 +41,7 @@ from aiodps.protocol.payloads import check_payload, is_operation_id
 from aiodps.registration.driver import drive
 from aiodps.registration.machine import Registration, RegistrationParams
 from aiodps.registration.retry import RetryPolicy
+from aiodps.registration.status_look_up import StatusLookUp
 from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports import transport_by_name
 from aiodps.transports.base import Target, TransportFactory
@@ -83,6 +87,38 @@ async def provision(
     return await client.provision(
         attestation=attestation, payload=payload, csr=csr, on_step=on_step
     )
+
+
+async def registration_status(
+    *,
+    attestation: Attestations | None = None,
+    retry: RetryPolicy | None = None,
+    on_step: Observer | None = None,
+    config: str | Path | None = None,
+    **settings: Unpack[SettingsArguments],
+) -> RegistrationRecord:
+    """Look up how the service's record of one device stands; changes nothing, and is not billed.
+
+    One request over REST, which is the only transport that has it: "auto" is "rest" here. The
+    device authenticates as if it registered. The status may be any: a registration that failed,
+    or a disabled enrollment, is a result and not an error.
+
+    Args:
+        attestation: See `provision`.
+        retry: See `provision`.
+        on_step: See `provision`.
+        config: See `provision`.
+        **settings: See `provision`.
+
+    Raises:
+        NotFoundError: If the service has no record: the device has never registered, its record
+            was deleted, or id scope or registration id are wrong.
+        ConfigurationError: If an argument or setting is not valid, or the transport is MQTT.
+            Nothing was sent.
+        ProvisioningError: For everything else, as one of its subclasses; see `aiodps.errors`.
+    """
+    client = ProvisioningClient(retry=retry, config=config, **settings)
+    return await client.registration_status(attestation=attestation, on_step=on_step)
 
 
 class ProvisioningClient:
@@ -162,13 +198,7 @@ class ProvisioningClient:
         """
         requested = self.settings.registration_id if registration_id is None else registration_id
         try:
-            credentials = Credentials(
-                await _attestations(self.settings, requested)
-                if attestation is None
-                else attestation
-            )
-            name = _registration_id(credentials, requested)
-            credentials.check(registration_id=name, wall_time=time.time())
+            credentials, name = await self._credentials(attestation, requested)
             checked = check_payload(payload)
             check_callable(on_step, "on_step")
             check_type(issue, KeySpec | None, "issue")
@@ -179,8 +209,7 @@ class ProvisioningClient:
                 registration_id=name,
                 resumed=operation_id is not None,
             )
-            self._check_trust(credentials)
-            factory = _factory(self.settings, has_tpm=credentials.has_tpm)
+            factory = _factory(self.settings, needs_rest=credentials.has_tpm)
             mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
             report = Reporter(name, factory.name, on_step, mask, self._loud)
             target = self._target(name, credentials, report, csr=request is not None)
@@ -190,9 +219,14 @@ class ProvisioningClient:
             raise
 
         with self._exclusive(name):
-            params = self._params(name, checked, factory.name, operation_id)
             machine = Registration(
-                dataclasses.replace(params, csr=None if request is None else request.csr)
+                self._params(
+                    name,
+                    factory.name,
+                    payload=checked,
+                    csr=None if request is None else request.csr,
+                    operation_id=operation_id,
+                )
             )
             try:
                 assignment = await drive(machine, transport, report, credentials.reauthenticate)
@@ -210,8 +244,55 @@ class ProvisioningClient:
             taken = dataclasses.replace(assignment, credential=credentials.index)
             return taken.with_issued(issued)
 
+    async def registration_status(
+        self,
+        *,
+        attestation: Attestations | None = None,
+        registration_id: str | None = None,
+        on_step: Observer | None = None,
+    ) -> RegistrationRecord:
+        """Look up one device; see `aiodps.registration_status` for arguments and errors.
+
+        It may be called while the same device registers.
+        """
+        requested = self.settings.registration_id if registration_id is None else registration_id
+        try:
+            credentials, name = await self._credentials(attestation, requested)
+            check_callable(on_step, "on_step")
+            factory = _factory(self.settings, needs_rest=True)
+            report = Reporter(name, factory.name, on_step, loud=self._loud)
+            transport = factory.open(self._target(name, credentials, report, look_up=True))
+        except ProvisioningError as error:
+            error.locate(registration_id=requested)
+            raise
+
+        machine = StatusLookUp(self._params(name, factory.name))
+        try:
+            return await drive(machine, transport, report, credentials.reauthenticate)
+        except UnauthorizedError as error:
+            _add_remarks(error, credentials.remarks)
+            raise
+
+    async def _credentials(
+        self, attestation: Attestations | None, requested: str | None
+    ) -> tuple[Credentials, str]:
+        """Return checked credentials, and the registration id that they are for."""
+        credentials = Credentials(
+            await _attestations(self.settings, requested) if attestation is None else attestation
+        )
+        name = _registration_id(credentials, requested)
+        credentials.check(registration_id=name, wall_time=time.time())
+        self._check_trust(credentials)
+        return credentials, name
+
     def _target(
-        self, name: str, attestation: Attestation, report: Reporter, *, csr: bool
+        self,
+        name: str,
+        attestation: Attestation,
+        report: Reporter,
+        *,
+        csr: bool = False,
+        look_up: bool = False,
     ) -> Target:
         return Target(
             endpoint=self.settings.endpoint,
@@ -222,15 +303,23 @@ class ProvisioningClient:
             report=report,
             timeout=self.settings.timeout,
             csr=csr,
+            look_up=look_up,
         )
 
     def _params(
-        self, name: str, payload: JsonObject | None, transport: str, operation_id: str | None
+        self,
+        name: str,
+        transport: str,
+        *,
+        payload: JsonObject | None = None,
+        csr: str | None = None,
+        operation_id: str | None = None,
     ) -> RegistrationParams:
         return RegistrationParams(
             registration_id=name,
             transport=transport,
             payload=payload,
+            csr=csr,
             timeout=self.settings.timeout,
             exchange_timeout=self.settings.exchange_timeout,
             retry=self.retry,
@@ -317,10 +406,10 @@ def _registration_id(attestation: Attestation, requested: str | None) -> str:
     return check_registration_id(name)
 
 
-def _factory(settings: Settings, *, has_tpm: bool) -> TransportFactory:
+def _factory(settings: Settings, *, needs_rest: bool) -> TransportFactory:
     match settings.transport:
         case str(name):
-            return transport_by_name(name, port=settings.port, has_tpm=has_tpm)
+            return transport_by_name(name, port=settings.port, needs_rest=needs_rest)
         case factory if settings.port is None:
             return factory
         case factory:

@@ -72,7 +72,7 @@ class Phase(enum.StrEnum):
     REGISTER = "register"
     """The register request and its response."""
     POLL = "poll"
-    """A status query and its response."""
+    """A status query or a look-up, and its response."""
     WAIT = "wait"
     """Waiting, as the service asked or before a retry."""
 
@@ -204,3 +204,42 @@ class Assignment(_Issued):
         assignment = copy.copy(self)
         object.__setattr__(assignment, "_issued", issued)
         return assignment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRecord:
+    """The service's record of a device's latest registration, as a look-up returns it.
+
+    What the service does not say is None. Contains no secret, unless `payload` or `raw` do.
+    """
+
+    registration_id: str
+    """The id that was looked up."""
+    status: RegistrationStatus
+    """Status of the latest registration; `FAILED` and `DISABLED` are results as well."""
+    substatus: Substatus | str | None = None
+    """Kind of assignment; a plain string if it is unknown to this version."""
+    assigned_hub: str | None = None
+    """Host name of the IoT hub; None unless the device is assigned."""
+    device_id: str | None = None
+    """The device's id at the IoT hub; a registration that failed may have an earlier one."""
+    created: datetime | None = None
+    """When the record was created."""
+    updated: datetime | None = None
+    """When the record was last changed."""
+    etag: str | None = None
+    """Entity tag of the record."""
+    error_code: int | None = None
+    """The service's six-digit code for why the registration failed; None if it has not."""
+    error_message: str | None = None
+    """The service's words for the same, in one line."""
+    payload: Json = field(default=None, repr=False)
+    """What the custom allocation webhook returned for the device."""
+    connection_profile: str | None = None
+    """How the device has to connect to its hub; see `Assignment.connection_profile`."""
+    enrollment_group_id: str | None = None
+    """Enrollment group of the device; None for an individual enrollment."""
+    transport: str
+    """Name of the transport that was used, such as "rest"."""
+    raw: JsonObject = field(default_factory=dict, repr=False)
+    """The complete record as received, including unknown members."""

@@ -45,6 +45,8 @@ class StepKind(enum.StrEnum):
     """A status query is about to be sent."""
     ASSIGNING = "assigning"
     """A status query returned that nothing is decided yet (`took` since the query)."""
+    LOOKING_UP = "looking-up"
+    """A look-up is about to be sent."""
     WAITING = "waiting"
     """Waiting `wait` seconds, as the service asked or as the minimum between two polls."""
     RETRYING = "retrying"
@@ -56,8 +58,11 @@ class StepKind(enum.StrEnum):
     """The transport is closed; `phase` is the last phase of the registration."""
     ASSIGNED = "assigned"
     """Final: the device is assigned (`took` since the start)."""
+    FOUND = "found"
+    """Final: a look-up found the registration record (`took` since the start); `text` is its
+    status."""
     FAILED = "failed"
-    """Final: the registration failed (`took` since the start)."""
+    """Final: the registration or the look-up failed (`took` since the start)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +119,7 @@ class PhaseTimes:
     def __call__(self, step: Step, /) -> None:
         """Process a step."""
         match step.kind:
-            case StepKind.REGISTERING | StepKind.POLLING:
+            case StepKind.REGISTERING | StepKind.POLLING | StepKind.LOOKING_UP:
                 self._requested = step.at
             case StepKind.WAITING | StepKind.RETRYING:
                 self._end_request(step)
@@ -124,6 +129,7 @@ class PhaseTimes:
                 | StepKind.ACCEPTED
                 | StepKind.ASSIGNING
                 | StepKind.ASSIGNED
+                | StepKind.FOUND
                 | StepKind.FAILED
             ):
                 self._end_request(step)

@@ -182,8 +182,8 @@ class Settings:
     port: int | None = field(default=None, metadata=_rule(check_port, int))
     """TCP port; by default that of the transport."""
     transport: str | TransportFactory = field(default=AUTO, metadata=_rule(_transport))
-    """`rest`, `mqtt`, `auto` (mqtt on asyncio, rest on trio and for a TPM), or in Python a value
-    such as `MQTT(port=18883)`."""
+    """`rest`, `mqtt`, `auto` (mqtt on asyncio, rest on trio, for a TPM and for look-ups), or in
+    Python a value such as `MQTT(port=18883)`."""
     trust: Trust | str | bytes | Path | None = field(
         default=None, metadata=_rule(_trust, is_path=True)
     )

@@ -177,5 +177,5 @@ async def test_there_is_no_tpm_over_mqtt() -> None:
 @ON_ASYNCIO
 async def test_auto_is_rest_for_a_tpm() -> None:
     """On asyncio, where it is MQTT for other credentials."""
-    assert transport_by_name(AUTO, has_tpm=True).name == "rest"
+    assert transport_by_name(AUTO, needs_rest=True).name == "rest"
     assert transport_by_name(AUTO).name == "mqtt"

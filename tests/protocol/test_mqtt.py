@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aiodps.errors import (
     BadRequestError,
+    ConfigurationError,
     MalformedResponseError,
     ProtocolError,
     ProvisioningError,
@@ -19,7 +20,7 @@ from aiodps.errors import (
     UnauthorizedError,
 )
 from aiodps.protocol.limits import MAX_TOPIC_BYTES, MAX_TOPIC_PARAMETERS
-from aiodps.protocol.messages import QueryStatus, Register
+from aiodps.protocol.messages import LookUpStatus, QueryStatus, Register
 from aiodps.protocol.mqtt import (
     ResponseTopic,
     Unrelated,
@@ -70,6 +71,14 @@ def test_status_publication() -> None:
         "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=r%2F2&operationId=5.a%3Db%26c"
     )
     assert message.payload == b""
+
+
+def test_there_is_no_look_up() -> None:
+    """Microsoft Learn, "Communicate with DPS using the MQTT protocol", has no topic for it."""
+    with pytest.raises(ConfigurationError, match="no look-up") as caught:
+        publication(LookUpStatus(), registration_id="dev1", request_id="r")
+
+    assert (caught.value.setting, caught.value.hint) == ("transport", "use transport='rest'")
 
 
 RES = "$dps/registrations/res/"

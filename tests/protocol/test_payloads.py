@@ -26,6 +26,7 @@ from aiodps.protocol.payloads import (
     parse_assignment,
     parse_error,
     parse_operation,
+    parse_record,
     registration_body,
     state_error,
 )
@@ -75,6 +76,50 @@ def test_assignment() -> None:
     assert assignment.payload == {"hello": "world"}
     assert assignment.issued_certificate_chain == ("MIIB", "MIIC")
     assert assignment.raw["futureMember"] == 1
+
+
+def test_record() -> None:
+    """A look-up returns the state itself (REST reference, DeviceRegistrationResult)."""
+    record = parse_record(body(**ASSIGNED_STATE), registration_id="dev-1", transport="rest")
+    assignment = parse_assignment(ASSIGNED_STATE, registration_id="dev-1", transport="rest")
+
+    for name in ("status", "substatus", "assigned_hub", "device_id", "created", "updated", "etag"):
+        assert getattr(record, name) == getattr(assignment, name)
+
+    assert record.payload == {"hello": "world"}
+    assert record.enrollment_group_id == "line-4"
+    assert (record.error_code, record.error_message) == (None, None)
+    assert record.raw["futureMember"] == 1
+    assert "world" not in repr(record)
+
+
+def test_record_of_a_failure() -> None:
+    """Why it failed is told; what the service leaves out is None."""
+    record = parse_record(
+        body(status="failed", errorCode=400207, errorMessage="no\nhub"),
+        registration_id="dev-1",
+        transport="rest",
+    )
+
+    assert (record.error_code, record.error_message) == (400207, "no hub")
+    assert {record.assigned_hub, record.device_id, record.created, record.etag} == {None}
+
+
+@pytest.mark.parametrize(
+    ("members", "error"),
+    [
+        ({"status": "assigned", "deviceId": "a/b"}, MalformedResponseError),
+        ({"status": "assigned", "assignedHub": 1}, UntrustedHubError),
+        ({"status": "lost"}, UnknownStatusError),
+        ({"status": "assigned", "registrationId": "dev-2"}, IdentityMismatchError),
+    ],
+)
+def test_records_that_cannot_be_right(
+    members: dict[str, object], error: type[ProvisioningError]
+) -> None:
+    """What is there has to be valid, as in an assignment."""
+    with pytest.raises(error):
+        parse_record(body(**members), registration_id="dev-1", transport="rest")
 
 
 def test_symmetric_key_group() -> None:

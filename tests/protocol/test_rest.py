@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aiodps.errors import ProtocolError, ResponseTooLargeError
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_HEADERS
-from aiodps.protocol.messages import QueryStatus, Register
+from aiodps.protocol.messages import LookUpStatus, QueryStatus, Register, Request, TpmKeys
 from aiodps.protocol.rest import (
     MAX_RETRY_AFTER,
     build_request,
@@ -23,7 +23,9 @@ from aiodps.protocol.rest import (
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
 
 
-def built(request: Register | QueryStatus, authorization: str | None = None) -> httpx.Request:
+def built(
+    request: Request, authorization: str | None = None, tpm: TpmKeys | None = None
+) -> httpx.Request:
     """Build a request for the device dev-1."""
     return build_request(
         request,
@@ -33,6 +35,7 @@ def built(request: Register | QueryStatus, authorization: str | None = None) -> 
         api_version="2021-10-01",
         user_agent="aiodps/0",
         authorization=authorization,
+        tpm=tpm,
     )
 
 
@@ -57,7 +60,7 @@ def test_register() -> None:
 
 def test_authorization() -> None:
     """A token goes into a header of every request, and is not in the repr."""
-    for request in (Register(), QueryStatus("5.316a.b1e0")):
+    for request in (Register(), QueryStatus("5.316a.b1e0"), LookUpStatus()):
         written = built(request, "SharedAccessSignature sr=canary")
 
         assert dict(written.headers)["authorization"] == "SharedAccessSignature sr=canary"
@@ -72,6 +75,21 @@ def test_query() -> None:
     assert request.url.raw_path == (
         b"/0ne00000000/registrations/dev%3A1/operations/5.316a.b1e0?api-version=2021-10-01"
     )
+
+
+def test_look_up() -> None:
+    """REST reference 2021-10-01, RuntimeRegistration_DeviceRegistrationStatusLookup.
+
+    Its body is that of a register request, without payload and certificate request.
+    """
+    request = built(LookUpStatus())
+
+    assert request.method == "POST"
+    assert request.url.raw_path == b"/0ne00000000/registrations/dev%3A1?api-version=2021-10-01"
+    assert json.loads(request.content) == {"registrationId": "dev:1"}
+    assert request.headers["content-type"] == "application/json; charset=utf-8"
+    keys = json.loads(built(LookUpStatus(), tpm=TpmKeys(b"ek", b"srk")).content)["tpm"]
+    assert keys == {"endorsementKey": "ZWs=", "storageRootKey": "c3Jr"}
 
 
 def test_response() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from aiodps.errors import ConnectionLostError
+from aiodps.models import Assignment
 from aiodps.protocol.messages import Response
 from aiodps.registration.actions import Action
 from aiodps.registration.events import Connected, Event, ExchangeFailed, ResponseReceived, Started
@@ -67,7 +68,7 @@ def lost() -> Event:
     return ExchangeFailed(ConnectionLostError("the server closed the connection"))
 
 
-def registering(machine: Registration, *, now: float = 0.0) -> Action:
+def registering(machine: Registration, *, now: float = 0.0) -> Action[Assignment]:
     """Bring a new machine to its first register request."""
     machine.receive(Started(), now=now)
     return machine.receive(Connected(), now=now)

@@ -9,17 +9,18 @@ import anyio
 import pytest
 import trio
 import trio.testing
-from tests.registration.talk import assigned, assigning, plan, refused
+from tests.registration.talk import answer, assigned, assigning, plan, refused
 from tests.virtual_time import elapse
 
 from aiodps import errors
 from aiodps.models import Phase
 from aiodps.observe import Reporter, Step, StepKind
-from aiodps.protocol.messages import QueryStatus, Register, Request, Response
+from aiodps.protocol.messages import LookUpStatus, QueryStatus, Register, Request, Response
 from aiodps.registration.driver import drive
 from aiodps.registration.events import ResponseReceived
 from aiodps.registration.machine import Registration
 from aiodps.registration.retry import RetryPolicy
+from aiodps.registration.status_look_up import StatusLookUp
 
 pytestmark = pytest.mark.anyio
 
@@ -99,6 +100,22 @@ async def test_happy_path() -> None:
         StepKind.POLLING,
         StepKind.ASSIGNED,
         StepKind.CLOSED,
+    ]
+
+
+async def test_look_up() -> None:
+    """One request, a record, and its status in the last step."""
+    steps: list[Step] = []
+    transport = Clockwork(answer(200, status="failed"))
+    report = Reporter("dev-1", "rest", steps.append)
+    record = await drive(StatusLookUp(plan()), transport, report, nothing_else)
+
+    assert record.registration_id == "dev-1"
+    assert transport.requests == [LookUpStatus()]
+    assert [(step.kind, step.text) for step in steps] == [
+        (StepKind.LOOKING_UP, ""),
+        (StepKind.FOUND, "failed"),
+        (StepKind.CLOSED, ""),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from tests.registration.talk import (
 )
 
 from aiodps import errors
-from aiodps.models import Phase, RegistrationStatus
+from aiodps.models import Assignment, Phase, RegistrationStatus
 from aiodps.protocol.messages import QueryStatus, Register, Response
 from aiodps.registration.actions import (
     Action,
@@ -43,7 +44,9 @@ from aiodps.registration.events import (
 )
 from aiodps.registration.machine import Registration
 from aiodps.registration.retry import RetryPolicy
+from aiodps.registration.retrying import RetryingMachine
 from aiodps.registration.states import TRANSITIONS, IllegalEventError, State
+from aiodps.registration.status_look_up import StatusLookUp
 
 
 def test_a_good_day() -> None:
@@ -64,7 +67,7 @@ def test_a_good_day() -> None:
     machine.receive(Connected(), now=109.2)
     done = machine.receive(assigned(), now=109.3)
     assert isinstance(done, Finish)
-    assert done.assignment.device_id == "dev-1"
+    assert done.result.device_id == "dev-1"
     assert machine.state is State.ASSIGNED
     assert machine.attempts == 1
 
@@ -518,7 +521,7 @@ EVENTS: list[Event] = [
 ]
 
 
-def snapshot(machine: Registration) -> tuple[object, ...]:
+def snapshot(machine: RetryingMachine[Any]) -> tuple[object, ...]:
     """Take what decides the machine's future, without times."""
     state = vars(machine)
     return (
@@ -533,9 +536,9 @@ def snapshot(machine: Registration) -> tuple[object, ...]:
 
 def test_every_way_through_the_table() -> None:
     """From every state that can be reached, every event does what the table says, or nothing."""
-    start = Registration(plan())
-    seen = {snapshot(start)}
-    todo = [(start, 0.0)]
+    starts: list[RetryingMachine[Any]] = [Registration(plan()), StatusLookUp(plan())]
+    seen = {snapshot(start) for start in starts}
+    todo = [(start, 0.0) for start in starts]
     walked: set[tuple[State, type[Event], State]] = set()
     while todo:
         machine, now = todo.pop()
@@ -553,11 +556,11 @@ def test_every_way_through_the_table() -> None:
 
 
 def step(
-    machine: Registration,
+    machine: RetryingMachine[Any],
     event: Event,
     now: float,
     seen: set[tuple[object, ...]],
-    todo: list[tuple[Registration, float]],
+    todo: list[tuple[RetryingMachine[Any], float]],
     walked: set[tuple[State, type[Event], State]],
 ) -> None:
     """Try one event on a copy of the machine."""
@@ -577,7 +580,7 @@ def step(
         todo.append((twin, now))
 
 
-def next_event(action: Action, draw: st.DataObject) -> Event | None:
+def next_event(action: Action[Any], draw: st.DataObject) -> Event | None:
     """Let the world answer an action, in any way it can."""
     match action:
         case Connect():
@@ -650,7 +653,7 @@ def test_what_seldom_passes_is_tried_a_few_times(limit: int | None, tries: int) 
     """A wrong endpoint is told within seconds, unless the policy is patient."""
     policy = RetryPolicy(max_unreachable=limit, base=0.0, cap=0.0)
     machine = Registration(plan(retry=policy))
-    action: Action = machine.receive(Started(), now=0.0)
+    action: Action[Assignment] = machine.receive(Started(), now=0.0)
     while isinstance(action, Connect) and machine.attempts < 8:
         error = errors.ConnectError("refused")
         error.persistent = True

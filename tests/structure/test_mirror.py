@@ -15,6 +15,8 @@ TESTED_ELSEWHERE = {
     "protocol/limits.py": "plain values; each limit is tested where it holds",
     "registration/events.py": "plain values",
     "registration/actions.py": "plain values",
+    "registration/retrying.py": "tests/registration, by both machines",
+    "cli/device_options.py": "tests/cli/test_provision.py and test_status.py",
     "attestation/base.py": "contracts",
     "transports/base.py": "a contract; tests/transports/conformance.py holds transports to it",
     "emulator/protocol/messages.py": "plain values",

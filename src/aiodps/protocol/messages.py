@@ -34,7 +34,12 @@ class QueryStatus:
     """The operation id that the service returned."""
 
 
-Request: TypeAlias = Register | QueryStatus
+@dataclass(frozen=True, slots=True)
+class LookUpStatus:
+    """A look-up of the device's registration record. It changes nothing, and is free of charge."""
+
+
+Request: TypeAlias = Register | QueryStatus | LookUpStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

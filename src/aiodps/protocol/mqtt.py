@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote_to_bytes
 
 from aiodps.errors import (
     BadRequestError,
+    ConfigurationError,
     MalformedResponseError,
     ProtocolError,
     ProvisioningError,
@@ -20,7 +21,7 @@ from aiodps.errors import (
     UnauthorizedError,
 )
 from aiodps.protocol.limits import MAX_TOPIC_BYTES, MAX_TOPIC_PARAMETERS
-from aiodps.protocol.messages import QueryStatus, Register, Request
+from aiodps.protocol.messages import LookUpStatus, QueryStatus, Register, Request
 from aiodps.protocol.mqtt_packets import Connack, Suback
 from aiodps.protocol.payloads import registration_body
 
@@ -61,7 +62,11 @@ class Publication:
 
 
 def publication(request: Request, *, registration_id: str, request_id: str) -> Publication:
-    """Build the message of a request; the service echoes `request_id` in the response topic."""
+    """Build the message of a request; the service echoes `request_id` in the response topic.
+
+    Raises:
+        ConfigurationError: For a look-up, which MQTT does not have; see `no_look_up`.
+    """
     rid = quote(request_id, safe="")
     match request:
         case Register(payload, csr):
@@ -71,8 +76,23 @@ def publication(request: Request, *, registration_id: str, request_id: str) -> P
             operation = f"$rid={rid}&operationId={quote(operation_id, safe='')}"
             topic = f"$dps/registrations/GET/iotdps-get-operationstatus/?{operation}"
             return Publication(topic, b"")
+        case LookUpStatus():
+            raise no_look_up()
         case _:
             assert_never(request)
+
+
+def no_look_up() -> ConfigurationError:
+    """Return the refusal of a look-up over MQTT.
+
+    Microsoft documents two topics for requests: the one that registers, and the one that queries
+    an operation. For the look-up there is a path over HTTPS only.
+    """
+    return ConfigurationError(
+        "the service has no look-up of registrations over MQTT",
+        setting="transport",
+        hint="use transport='rest'",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,14 @@ from aiodps.errors import (
     UnknownStatusError,
     UntrustedHubError,
 )
-from aiodps.models import Assignment, Json, JsonObject, RegistrationStatus, Substatus
+from aiodps.models import (
+    Assignment,
+    Json,
+    JsonObject,
+    RegistrationRecord,
+    RegistrationStatus,
+    Substatus,
+)
 from aiodps.printable import printable
 from aiodps.protocol.limits import MAX_JSON_DEPTH, MAX_REQUEST_PAYLOAD
 from aiodps.protocol.messages import TpmKeys
@@ -242,6 +249,45 @@ def parse_assignment(
         etag=_text(state.get("etag")),
         payload=state.get("payload"),
         issued_certificate_chain=_texts(state.get("issuedCertificateChain")),
+        connection_profile=_text(state.get("connectionProfile")),
+        enrollment_group_id=_enrollment_group_id(state),
+        transport=transport,
+        raw=state,
+    )
+
+
+def parse_record(
+    body: bytes,
+    *,
+    registration_id: str,
+    transport: str,
+    hub_suffixes: Sequence[str] = AZURE_HUB_SUFFIXES,
+) -> RegistrationRecord:
+    """Parse the response to a look-up: a `DeviceRegistrationResult`, not wrapped.
+
+    What the service leaves out is None; what it says has to be valid, as in an assignment.
+
+    Raises:
+        MalformedResponseError: If it cannot be parsed, or the device id is not valid.
+        UnknownStatusError: If the status is unknown to this version.
+        UntrustedHubError: If the hub is in none of the allowed domains.
+        IdentityMismatchError: If the response is about another device.
+    """
+    state = read_object(body)
+    check_same_device(state, registration_id)
+    hub, device_id, why = state.get("assignedHub"), state.get("deviceId"), state_error(state)
+    return RegistrationRecord(
+        registration_id=registration_id,
+        status=_status(state.get("status")),
+        substatus=_substatus(state.get("substatus")),
+        assigned_hub=None if hub is None else _assigned_hub(hub, hub_suffixes),
+        device_id=None if device_id is None else _device_id(device_id),
+        created=_moment(state.get("createdDateTimeUtc")),
+        updated=_moment(state.get("lastUpdatedDateTimeUtc")),
+        etag=_text(state.get("etag")),
+        error_code=why.error_code,
+        error_message=why.message,
+        payload=state.get("payload"),
         connection_profile=_text(state.get("connectionProfile")),
         enrollment_group_id=_enrollment_group_id(state),
         transport=transport,

@@ -14,7 +14,14 @@ import httpx
 from aiodps.errors import ProtocolError, ResponseTooLargeError
 from aiodps.printable import printable
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_HEADERS
-from aiodps.protocol.messages import QueryStatus, Register, Request, Response, TpmKeys
+from aiodps.protocol.messages import (
+    LookUpStatus,
+    QueryStatus,
+    Register,
+    Request,
+    Response,
+    TpmKeys,
+)
 from aiodps.protocol.payloads import registration_body
 
 API_VERSION = "2021-10-01"
@@ -23,6 +30,7 @@ API_VERSION = "2021-10-01"
 MAX_RETRY_AFTER = 1e9
 """Seconds; a longer wait would exceed every deadline."""
 
+_JSON = "application/json; charset=utf-8"
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
@@ -49,8 +57,9 @@ def build_request(
         authorization: SAS token; None if the device authenticates with its certificate.
         tpm: Public keys of its TPM; None if it authenticates without one.
 
-    Source: REST reference 2021-10-01, `RuntimeRegistration_RegisterDevice` and
-    `RuntimeRegistration_OperationStatusLookup`.
+    Source: REST reference 2021-10-01, `RuntimeRegistration_RegisterDevice`,
+    `RuntimeRegistration_OperationStatusLookup` and
+    `RuntimeRegistration_DeviceRegistrationStatusLookup`.
     """
     base = f"https://{host}/{quote(id_scope, safe='')}/registrations"
     device = f"{base}/{quote(registration_id, safe='')}"
@@ -65,13 +74,17 @@ def build_request(
 
     match request:
         case Register(payload, csr):
-            headers["Content-Type"] = "application/json; charset=utf-8"
+            headers["Content-Type"] = _JSON
             body = registration_body(registration_id, payload, csr=csr, tpm=tpm)
             url = f"{device}/register{query}"
             return httpx.Request("PUT", url, headers=headers, content=body)
         case QueryStatus(operation_id):
             url = f"{device}/operations/{quote(operation_id, safe='')}{query}"
             return httpx.Request("GET", url, headers=headers)
+        case LookUpStatus():
+            headers["Content-Type"] = _JSON
+            body = registration_body(registration_id, None, tpm=tpm)
+            return httpx.Request("POST", f"{device}{query}", headers=headers, content=body)
         case _:
             assert_never(request)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from aiodps.errors import ProvisioningError, UnauthorizedError
-from aiodps.models import Assignment
 from aiodps.protocol.messages import Request
+
+R = TypeVar("R")
+"""What a machine is for: an assignment, or the record that was looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,10 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
-    """Return the assignment: the device is assigned."""
+class Finish(Generic[R]):
+    """Return the result: the device is assigned, or its record was found."""
 
-    assignment: Assignment
+    result: R
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +76,4 @@ class Fail:
     error: ProvisioningError
 
 
-Action: TypeAlias = Connect | Send | Reauthenticate | Wait | Finish | Fail
+Action: TypeAlias = Connect | Send | Reauthenticate | Wait | Finish[R] | Fail

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, assert_never
+from typing import Any, TypeVar, assert_never
 
 import anyio
 
 from aiodps.errors import ProvisioningError, TransportTimeoutError, UnauthorizedError
-from aiodps.models import Assignment, Phase
+from aiodps.models import Phase, RegistrationRecord
 from aiodps.observe import Reporter, StepKind
-from aiodps.protocol.messages import QueryStatus, Register, Request
+from aiodps.protocol.messages import LookUpStatus, QueryStatus, Register, Request
 from aiodps.registration.actions import (
     Action,
     Connect,
     Fail,
     Finish,
+    R,
     Reauthenticate,
     Send,
     Wait,
@@ -30,29 +31,29 @@ from aiodps.registration.events import (
     Started,
     WaitElapsed,
 )
-from aiodps.registration.machine import Registration
+from aiodps.registration.retrying import RetryingMachine
 from aiodps.transports.base import Transport
 
 T = TypeVar("T")
 
 
 async def drive(
-    machine: Registration,
+    machine: RetryingMachine[R],
     transport: Transport,
     report: Reporter,
     reauthenticate: Callable[[UnauthorizedError], Awaitable[str]],
-) -> Assignment:
-    """Run a registration to its end, and close the transport whatever happens.
+) -> R:
+    """Run a machine to its end, return its result, and close the transport whatever happens.
 
     Args:
-        machine: The registration.
+        machine: The registration, or the look-up.
         transport: Carries its requests.
         report: Receives its steps.
         reauthenticate: Prepares another way to authenticate after a refusal, and says which; or
             raises the refusal.
 
     Raises:
-        ProvisioningError: If the registration failed.
+        ProvisioningError: If it failed.
     """
     steps = _ActionReporter(report)
 
@@ -83,8 +84,8 @@ async def drive(
                 case Wait(until):
                     await anyio.sleep_until(until)
                     event = WaitElapsed()
-                case Finish(assignment):
-                    return assignment
+                case Finish(result):
+                    return result
                 case Fail(error):
                     raise error
                 case _:
@@ -120,7 +121,7 @@ class _ActionReporter:
         self._reporter = report
         self._began = self._sent = anyio.current_time()
 
-    def report(self, action: Action) -> None:
+    def report(self, action: Action[Any]) -> None:
         """Report an action that is about to be carried out."""
         now = anyio.current_time()
         match action:
@@ -129,8 +130,8 @@ class _ActionReporter:
                 self._report_request(request)
             case Wait():
                 self._report_wait(action, now)
-            case Finish():
-                self._reporter(StepKind.ASSIGNED, self._reporter.phase, took=now - self._began)
+            case Finish(result):
+                self._report_result(result, took=now - self._began)
             case Fail(error):
                 took = now - self._began
                 self._reporter(StepKind.FAILED, error.phase, took=took, text=error.message)
@@ -150,11 +151,21 @@ class _ActionReporter:
                 kind, phase = StepKind.REGISTERING, Phase.REGISTER
             case QueryStatus():
                 kind, phase = StepKind.POLLING, Phase.POLL
+            case LookUpStatus():
+                kind, phase = StepKind.LOOKING_UP, Phase.POLL
             case _:
                 assert_never(request)
 
         self._reporter.phase = phase
         self._reporter(kind, phase)
+
+    def _report_result(self, result: object, *, took: float) -> None:
+        phase = self._reporter.phase
+        match result:
+            case RegistrationRecord(status=status):
+                self._reporter(StepKind.FOUND, phase, took=took, text=status.value)
+            case _:
+                self._reporter(StepKind.ASSIGNED, phase, took=took)
 
     def _report_wait(self, action: Wait, now: float) -> None:
         report, requested = self._reporter, action.requested

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import TypeAlias, TypeVar, assert_never
 
 from aiodps.errors import (
     BadRequestError,
@@ -24,7 +24,7 @@ from aiodps.errors import (
     UnauthorizedError,
     UnexpectedStatusError,
 )
-from aiodps.models import Assignment, RegistrationStatus
+from aiodps.models import Assignment, RegistrationRecord, RegistrationStatus
 from aiodps.protocol.messages import Response
 from aiodps.protocol.payloads import (
     ErrorDetails,
@@ -35,9 +35,12 @@ from aiodps.protocol.payloads import (
     parse_assignment,
     parse_error,
     parse_operation,
+    parse_record,
     state_error,
 )
 from aiodps.registration.hints import hint
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class ResponseContext:
     transport: str
     hub_suffixes: Sequence[str]
     operation_id: str | None
-    """The operation that was polled; None for a register request."""
+    """The operation that was polled; None for a register request or a look-up."""
 
 
 _ERRORS: dict[int, type[ServiceError]] = {
@@ -81,10 +84,21 @@ _RESEND = frozenset({408, 425})
 
 def interpret_response(response: Response, context: ResponseContext) -> Interpretation:
     """Return what a response means; errors are returned, never raised."""
+    return _interpret(response, lambda: _read_success(response, context))
+
+
+def interpret_record(
+    response: Response, context: ResponseContext
+) -> RegistrationRecord | ProvisioningError:
+    """Return what the response to a look-up means; errors are returned, never raised."""
+    return _interpret(response, lambda: _read_record(response, context))
+
+
+def _interpret(response: Response, read: Callable[[], T]) -> T | ProvisioningError:
     try:
         match response.status_code // 100:
             case 2:
-                return _read_success(response, context)
+                return read()
             case 3:
                 return _redirect(response)
             case _:
@@ -119,6 +133,16 @@ def _read_success(response: Response, context: ResponseContext) -> Interpretatio
             )
         case _:
             assert_never(status)
+
+
+def _read_record(response: Response, context: ResponseContext) -> RegistrationRecord:
+    _check_content_type(response)
+    return parse_record(
+        response.body,
+        registration_id=context.registration_id,
+        transport=context.transport,
+        hub_suffixes=context.hub_suffixes,
+    )
 
 
 def _failed(operation: OperationStatus, response: Response) -> ServiceError:

@@ -2,7 +2,7 @@
 
 Two rules
 ---------
-1. `TRANSITIONS` decides every question of *order*. The machine (`machine.py`) checks each event
+1. `TRANSITIONS` decides every question of *order*. A machine (`retrying.py`) checks each event
    against it before it does anything; an event that is not allowed changes nothing.
 2. Neither this module nor the machine does any input or output, reads a clock, or draws a random
    number. Time is an argument; jitter is a pure function of seed, registration id and attempt.
@@ -29,6 +29,8 @@ still open), POLLING, and ASSIGNED.
   the wait would end after the deadline, the registration fails at once instead of waiting.
 - *Deadlines are nested.* Each request has its own, and no request and no wait extends past the
   deadline of the registration.
+- *A look-up is a single request.* It has a machine of its own (`status_look_up.py`), which shares
+  connecting, retries, reauthentication and deadline (`retrying.py`), and this table.
 - *Final states are final.* A response that decides the registration counts even if it arrives
   late, and nothing after it changes the outcome.
 
@@ -65,15 +67,20 @@ class State(enum.Enum):
     """A status query is outstanding."""
     REAUTHENTICATING = "reauthenticating"
     """The service refused the credential; another way to authenticate is being prepared."""
+    LOOKING_UP = "looking up"
+    """A look-up is outstanding."""
     WAITING = "waiting"
     """Waiting, as the service asked or before a retry."""
     ASSIGNED = "assigned"
     """Final: the device is assigned."""
+    FOUND = "found"
+    """Final: the look-up was answered with the registration record."""
     FAILED = "failed"
-    """Final: the registration failed."""
+    """Final: the registration, or the look-up, failed."""
 
 
 _AFTER_RESPONSE = frozenset({State.WAITING, State.REAUTHENTICATING, State.ASSIGNED, State.FAILED})
+_AFTER_LOOK_UP = frozenset({State.WAITING, State.REAUTHENTICATING, State.FOUND, State.FAILED})
 _AFTER_FAILURE = frozenset({State.WAITING, State.REAUTHENTICATING, State.FAILED})
 
 TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
@@ -81,7 +88,9 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
         Started: frozenset({State.CONNECTING}),
     },
     State.CONNECTING: {
-        Connected: frozenset({State.REGISTERING, State.POLLING, State.FAILED}),
+        Connected: frozenset(
+            {State.REGISTERING, State.POLLING, State.LOOKING_UP, State.FAILED},
+        ),
         ExchangeFailed: _AFTER_FAILURE,
     },
     State.REGISTERING: {
@@ -92,6 +101,10 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
         ResponseReceived: _AFTER_RESPONSE,
         ExchangeFailed: _AFTER_FAILURE,
     },
+    State.LOOKING_UP: {
+        ResponseReceived: _AFTER_LOOK_UP,
+        ExchangeFailed: _AFTER_FAILURE,
+    },
     State.REAUTHENTICATING: {
         Reauthenticated: frozenset({State.CONNECTING, State.FAILED}),
         ExchangeFailed: frozenset({State.FAILED}),
@@ -100,6 +113,7 @@ TRANSITIONS: Mapping[State, Mapping[type[Event], frozenset[State]]] = {
         WaitElapsed: frozenset({State.CONNECTING, State.FAILED}),
     },
     State.ASSIGNED: {},
+    State.FOUND: {},
     State.FAILED: {},
 }
 

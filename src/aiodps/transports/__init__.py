@@ -19,18 +19,18 @@ AUTO: Final = "auto"
 
 
 def transport_by_name(
-    name: str, *, port: int | None = None, has_tpm: bool = False
+    name: str, *, port: int | None = None, needs_rest: bool = False
 ) -> TransportFactory:
     """Return the settings of a transport, with their defaults.
 
     Args:
         name: A name in `TRANSPORTS`, or `AUTO`: mqtt on asyncio, where it uses less CPU; rest on
-            trio, where mqtt does not run, and for a TPM, which mqtt cannot challenge.
+            trio, where mqtt does not run, and for what mqtt does not have.
         port: TCP port of the service; None for the transport's own.
-        has_tpm: Whether the device may authenticate with a TPM.
+        needs_rest: Whether it is for what only rest has: the challenge of a TPM, or a look-up.
     """
     if name == AUTO:
-        name = "mqtt" if _on_asyncio() and not has_tpm else "rest"
+        name = "mqtt" if _on_asyncio() and not needs_rest else "rest"
 
     kind = TRANSPORTS[name]
     return kind() if port is None else kind(port=port)

@@ -35,6 +35,8 @@ class Target:
     """Seconds for the whole registration."""
     csr: bool = False
     """Whether the device asks for a certificate, which not every api-version knows."""
+    look_up: bool = False
+    """Whether the registration record is looked up, which not every transport can."""
 
     def at_port(self, port: int) -> Endpoint:
         """Return the endpoint of the service at a TCP port, for the dialler."""
@@ -111,5 +113,6 @@ class TransportFactory(Protocol):
         """Return a transport that is not connected yet.
 
         Raises:
-            ConfigurationError: If the transport cannot run here (MQTT on trio).
+            ConfigurationError: If the transport cannot run here (MQTT on trio), or cannot do what
+                the target is for (a look-up over MQTT).
         """

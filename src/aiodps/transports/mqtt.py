@@ -20,7 +20,7 @@ from aiodps.observe import StepKind
 from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.messages import Request, Response
-from aiodps.protocol.mqtt import API_VERSION, user_name
+from aiodps.protocol.mqtt import API_VERSION, no_look_up, user_name
 from aiodps.transports.base import Target
 from aiodps.transports.paho_session import Session
 from aiodps.version import __version__
@@ -66,8 +66,12 @@ class MQTT:
         """Return a transport that is not connected yet.
 
         Raises:
-            ConfigurationError: If the event loop is not asyncio's.
+            ConfigurationError: If the event loop is not asyncio's, the attestation is a TPM, or
+                the target is a look-up.
         """
+        if target.look_up:
+            raise no_look_up()
+
         try:
             asyncio.get_running_loop()
         except RuntimeError as exc:
