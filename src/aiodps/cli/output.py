@@ -197,15 +197,19 @@ _LABELS = {
     StepKind.ACCEPTED: "accepted, assignment pending",
     StepKind.POLLING: "poll",
     StepKind.ASSIGNING: "still assigning",
+    StepKind.LOOKING_UP: "look up",
     StepKind.WAITING: "wait",
     StepKind.RETRYING: "error",
     StepKind.REAUTHENTICATED: "credential refused, now",
     StepKind.CLOSED: "closed",
 }
 
-_WITH_TEXT = {StepKind.RETRYING, StepKind.FAILED, StepKind.REAUTHENTICATED}
+_WITH_TEXT = {
+    *(StepKind.RETRYING, StepKind.FAILED, StepKind.REAUTHENTICATED, StepKind.FOUND),
+}
 _STYLES = {
     StepKind.ASSIGNED: "bold green",
+    StepKind.FOUND: "bold",
     StepKind.FAILED: "bold red",
     StepKind.RETRYING: "yellow",
     StepKind.REAUTHENTICATED: "yellow",
