@@ -463,7 +463,7 @@ print([path for path in written if not isinstance(path, int) and path != os.devn
 def test_keys_in_memory_stay_in_memory() -> None:
     """X5: loading a key from bytes opens no file for writing."""
     done = subprocess.run(
-        [sys.executable, "-c", AUDIT],
+        [sys.executable, "-B", "-c", AUDIT],  # keeps no bytecode, which is written to files
         input=pickle.dumps(load(good())),
         capture_output=True,
         check=True,
