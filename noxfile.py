@@ -19,7 +19,7 @@ SPREAD = ("-n", "auto", "--dist", "worksteal")
 """Options of pytest: a process for each core, and who has nothing left to do takes from others."""
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 """Environment in which Python keeps what it compiled: hundreds of processes import the same."""
-MINUTES = {"lint": "a few seconds", "types": "1 minute", "tests": "5 minutes"}
+MINUTES = {"lint": "a few seconds", "types": "1 minute", "tests": "4 minutes"}
 """What the default sessions take on two quiet cores, packages downloaded before."""
 
 
@@ -34,7 +34,7 @@ def plan(session: nox.Session) -> None:
     for name, takes in MINUTES.items():
         session.log(f"{name}: {str(globals()[name].__doc__).splitlines()[0]} ({takes})")
 
-    session.log("while you write, `nox -s unit`: the tests that open no socket (a minute or so)")
+    session.log("while you write, `nox -s unit`: the quick tests, without sockets (half a minute)")
 
 
 @nox.session
@@ -70,9 +70,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def unit(session: nox.Session) -> None:
-    """The tests that open no socket and start no process; a minute or so."""
+    """The quick tests: they open no socket and start no process; half a minute or so."""
     session.install(".[all]", *group("test"))
-    session.run("pytest", *SPREAD, "-m", "not sockets", *session.posargs, env=BYTECODE)
+    quick = ("-m", "not sockets and not slow")
+    session.run("pytest", *SPREAD, *quick, *session.posargs, env=BYTECODE)
 
 
 @nox.session(default=False)

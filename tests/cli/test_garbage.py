@@ -18,6 +18,8 @@ from tests import certificates as kit
 from aiodps.cli.app import app
 from aiodps.cli.mistakes import BUG
 
+pytestmark = pytest.mark.slow
+
 KEY: Final = kit.root().private_key_pem
 BODY: Final = b"".join(KEY.splitlines()[1:-1]).decode()
 WHOLE: Final = {

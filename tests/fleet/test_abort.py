@@ -95,6 +95,7 @@ SAMPLES = st.lists(
     ),
 )
 @example(samples=[SLOW, QUICK], share=0.5, text="p50>5s")
+@pytest.mark.slow
 def test_what_is_lost_stays_lost(samples: list[Sample], share: float, text: str) -> None:
     """However the run goes on, and also if it is ended there: the threshold is missed."""
     ended = samples[: 1 + int(share * (len(samples) - 1))]

@@ -27,7 +27,7 @@ from aiodps.network.handshake_limiter import (
     limiter_for,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @virtual_time

@@ -218,6 +218,7 @@ def test_nothing_is_shared_across_key_types_and_trusts() -> None:
     assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
 
 
+@pytest.mark.slow
 def test_contexts_are_not_kept_without_end() -> None:
     """A caller with a trust per device does not fill the memory."""
     contexts = TlsContextCache()

@@ -45,6 +45,7 @@ def test_chains_pass_openssl_strictly(tmp_path: Path, key_type: KeyType, depth: 
     assert "purpose" in openssl_verify(tmp_path, server, root=root, purpose="sslclient")
 
 
+@pytest.mark.slow
 @KEY_TYPES
 @DEPTHS
 def test_chains_pass_strict_tls(tmp_path: Path, key_type: KeyType, depth: int) -> None:

@@ -78,6 +78,7 @@ def test_a_credential_is_read_from_what_it_wrote() -> None:
     assert read.private_key_pem == written.private_key_pem
 
 
+@pytest.mark.slow
 def test_keys_that_nobody_makes_here_are_refused() -> None:
     """Such as DSA."""
     key = dsa.generate_private_key(2048).private_bytes(

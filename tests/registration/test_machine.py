@@ -601,6 +601,7 @@ def next_event(action: Action[Any], draw: st.DataObject) -> Event | None:
             return None
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(data=st.data(), timeout=st.floats(1, 1000), seed=st.integers(0, 2**64))
 def test_laws(data: st.DataObject, timeout: float, seed: int) -> None:

@@ -68,6 +68,7 @@ async def test_it_signs_with_the_key_of_the_latest_challenge(tpm: SoftwareTpm) -
         assert await tpm.sign(b"text") == hmac.digest(key, b"text", "sha256")
 
 
+@pytest.mark.slow
 async def test_every_flipped_bit_is_refused(tpm: SoftwareTpm) -> None:
     """In each byte of what a TPM reads; one bit for each, the next one for each byte."""
     blob = await challenged(tpm)

@@ -13,6 +13,8 @@ from tests.fleet.runs import run_folder
 from aiodps.cli.fleet.compare import command
 from aiodps.cli.fleet.report import command as report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folders(tmp_path: Path) -> list[str]:

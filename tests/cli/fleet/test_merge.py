@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from tests.fleet.report.test_results import run_folder
 
 from aiodps.cli.fleet.merge import command
+
+pytestmark = pytest.mark.slow
 
 
 def test_parts_become_a_run(tmp_path: Path) -> None:

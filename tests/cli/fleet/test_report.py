@@ -14,6 +14,8 @@ from tests.fleet.runs import run_folder
 from aiodps.cli.fleet import command as fleet
 from aiodps.cli.fleet.report import command
 
+pytestmark = pytest.mark.slow
+
 
 def test_for_people(tmp_path: Path) -> None:
     """The table, and where the page is."""

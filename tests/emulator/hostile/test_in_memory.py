@@ -16,7 +16,7 @@ from tests.emulator.hostile.mutations import hostile
 from tests.emulator.in_memory import Emulated
 from tests.scripted_client import mqtt_connect
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 CASES = int(os.environ.get("AIODPS_HOSTILE", "600"))
 ROUND = 200
 """Cases between two looks at how things stand."""

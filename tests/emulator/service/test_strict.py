@@ -192,6 +192,7 @@ def test_a_certificate_in_its_own_casing() -> None:
     assert register(instance(enrollment, strict=True), shown(device), body=BODY).status_code == 202
 
 
+@pytest.mark.slow
 def test_memory_is_bounded() -> None:
     """Of too many devices that wait, the oldest waits are forgotten."""
     rules, waiting = Strict(SCOPE), Response(status_code=202, body={}, retry_after=3)

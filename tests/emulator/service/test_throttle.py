@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.emulator.administrator import Administrator
@@ -89,6 +90,7 @@ def test_without_throttle() -> None:
     assert {poll(service, DEVICE, accepted).status_code for _ in range(20)} == {200}
 
 
+@pytest.mark.slow
 def test_memory_is_bounded() -> None:
     """Of too many devices, the ones that were silent for longest are forgotten."""
     throttle = limits.Throttle()

@@ -17,6 +17,8 @@ from aiodps.fleet.inference.block_bootstrap import (
     autocorrelation_time,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def series(seed: int, count: int = 3000, *, alike: float = 0.9, rate: float = 50) -> list[Timed]:
     """Draw a series of standard normal values."""

@@ -15,6 +15,8 @@ from tests.fleet.runs import NASTY
 from aiodps.fleet.live.page import LivePage
 from aiodps.fleet.live.recorder import Recorder
 
+pytestmark = pytest.mark.slow
+
 
 def live(recorder: Recorder, **changes: Any) -> LivePage:
     """Make a page."""

@@ -24,7 +24,7 @@ from aiodps.fleet.measure.limits import (
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.report.summary import Summary, summarize
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SLOW_PEER = (0.2,) * 6
 

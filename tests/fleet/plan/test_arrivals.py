@@ -109,6 +109,7 @@ def integral(arrivals: Open | Staged, seconds: float) -> float:
     return math.fsum(rate_at(arrivals, step * (n + 0.5)) for n in range(20_000)) * step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arrivals", [STAGES, Open(rate=30, ramp=12), Open(rate=30)], ids=["stages", "ramp", "rate"]
 )

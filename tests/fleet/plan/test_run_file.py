@@ -155,6 +155,7 @@ def changed(document: Any, path: tuple[str | int, ...], value: object) -> Any:
 ODD: list[object] = [None, True, -1, 1e300, "x", "\x1b[2J", [], ["x"], {}, {"x": 1}, "9" * 5000]
 
 
+@pytest.mark.slow
 def test_a_file_of_somebody_elses_is_one_clear_error(tmp_path: Path) -> None:
     """Whatever is put in place of whichever value; results can be written if it is none."""
     source = GeneratedDevices(count=5, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))

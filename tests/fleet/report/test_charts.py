@@ -12,6 +12,8 @@ from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.report.charts import draw, percentile_chart, phase_charts, timeline_charts
 from aiodps.fleet.report.lines import Series, parts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def series() -> Series:

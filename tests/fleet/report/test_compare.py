@@ -30,6 +30,8 @@ from aiodps.fleet.report.compare import (
 )
 from aiodps.fleet.report.summary import summarize
 
+pytestmark = pytest.mark.slow
+
 
 def run(
     name: str = "a", *, took: float, transports: tuple[str, ...] = ("rest",), failed: int = 0

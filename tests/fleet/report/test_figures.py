@@ -8,6 +8,8 @@ from tests.fleet.simulated import simulated_run
 from aiodps.fleet.inference.block_bootstrap import BlockBootstrap
 from aiodps.fleet.report.figures import FIGURES, Figure
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def bootstrap() -> BlockBootstrap:

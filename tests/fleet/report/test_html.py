@@ -13,6 +13,8 @@ from aiodps.errors import ConfigurationError
 from aiodps.fleet.report.compare import read_run
 from aiodps.fleet.report.html import write_report
 
+pytestmark = pytest.mark.slow
+
 
 def test_from_memory_as_from_files(tmp_path: Path) -> None:
     """A run that is handed over is drawn without its files, and looks the same."""

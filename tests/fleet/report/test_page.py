@@ -21,6 +21,8 @@ from aiodps.fleet.report.page import _verdict as verdict
 from aiodps.fleet.report.page import render
 from aiodps.fleet.report.summary import summarize
 
+pytestmark = pytest.mark.slow
+
 FIGURE = re.compile(r'data-figure="([^"]+)">([^<]*)<')
 
 

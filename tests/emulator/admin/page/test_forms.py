@@ -31,6 +31,7 @@ async def test_plain() -> None:
 
 
 @given(name=st.text("abc _-.:äß", max_size=20), content=st.binary(max_size=200))
+@pytest.mark.slow
 async def test_files_arrive_byte_by_byte(name: str, content: bytes) -> None:
     """DER has bytes of every kind."""
     assume(BOUNDARY not in content)
