@@ -22,7 +22,7 @@ settings.register_profile("default", PROFILE)
 settings.register_profile("fuzz", PROFILE, max_examples=20_000, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-SLOW: Final = frozenset(
+OWN_SESSION: Final = frozenset(
     {"processes", "simulation", "scale", "interop", "browser", "cluster", "pkcs11", "swtpm"}
 )
 """Marks of tests that run in sessions of their own; most of them open sockets."""
@@ -73,7 +73,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the slow sessions' tests out unless a session asks for them with `-m`."""
-    slow = [item for item in items if SLOW & {mark.name for mark in item.iter_markers()}]
+    slow = [item for item in items if OWN_SESSION & {mark.name for mark in item.iter_markers()}]
     for item in slow:
         item.add_marker("sockets")
 
