@@ -60,6 +60,15 @@ def test_a_version_that_does_not_exist() -> None:
     assert caught.value.reason == "not_pem"
 
 
+def test_a_name_that_is_not_text() -> None:
+    """`cryptography` parses names when they are asked for; here that is when a file is loaded."""
+    name = root().name.encode()
+    with pytest.raises(CertificateError) as caught:
+        load_certificates(DERS[0].replace(name, b"\xff" * len(name)), ORIGIN)
+
+    assert caught.value.reason == "not_pem"
+
+
 def test_odd_serial_numbers() -> None:
     """`cryptography` warns of serial numbers below one; nobody who gives a file can read that."""
     serial = root().certificate.serial_number.to_bytes(20, "big")

@@ -73,6 +73,9 @@ def _load(der: bytes, origin: Origin) -> x509.Certificate:
 
 
 def load_der(der: bytes) -> x509.Certificate:
-    """Load one certificate; raises one of `UNREADABLE`, and never warns."""
-    with warnings.catch_warnings(action="ignore"):  # of serial numbers below one
-        return x509.load_der_x509_certificate(der)
+    """Load one certificate, whose names can be read; raises one of `UNREADABLE`, never warns."""
+    with warnings.catch_warnings(action="ignore"):  # of serial numbers below one, long names
+        certificate = x509.load_der_x509_certificate(der)
+        _ = certificate.subject, certificate.issuer  # which are not parsed before
+
+    return certificate

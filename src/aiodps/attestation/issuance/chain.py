@@ -78,7 +78,7 @@ def _certificate(element: str) -> x509.Certificate:
     data = base64.b64decode(element, validate=True)
     if data.startswith(PEM):
         with warnings.catch_warnings(action="ignore"):  # as `load_der`
-            return x509.load_pem_x509_certificate(data)
+            data = x509.load_pem_x509_certificate(data).public_bytes(Encoding.DER)
 
     return load_der(data)
 
