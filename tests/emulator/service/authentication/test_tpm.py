@@ -17,6 +17,7 @@ from aiodps.emulator.service.enrollments.allocation import Allocation, Allocatio
 from aiodps.emulator.service.enrollments.enrollment import CustomAllocation, IndividualEnrollment
 from aiodps.emulator.service.enrollments.mechanisms import TpmKeys
 from aiodps.emulator.service.service import Service
+from aiodps.tpm import structures
 from aiodps.tpm.software import SoftwareTpm
 
 NOBODY = Identity()
@@ -120,6 +121,21 @@ def test_an_older_challenge() -> None:
     assert refused(register(instance(enrolled()), newer, body=body()))[0] == 401
 
 
+def test_another_tpm_is_enrolled_meanwhile() -> None:
+    """The key of the former one's challenge counts no more, whether the request has keys or not."""
+    service = instance(enrolled())
+    identity = activated(service)
+    accepted = register(service, identity, body=body())
+    service.enrollments.put(
+        IndividualEnrollment(
+            registration_id="device-1", attestation=TpmKeys(endorsement_key=encoded(b"another"))
+        )
+    )
+
+    assert refused(poll(service, identity, accepted))[0] == 401
+    assert refused(register(service, identity, body=b"{}"))[0] == 401
+
+
 @pytest.mark.parametrize(
     "tpm",
     [
@@ -142,7 +158,8 @@ def test_keys_that_are_missing() -> None:
     service = instance(enrolled())
     alone = {"tpm": {"endorsementKey": keys_of(software_tpm()).endorsement_key}}
     odd = {"tpm": {**alone["tpm"], "storageRootKey": "AAAA"}}
-    for document in ({}, alone, odd):
+    even = encoded(structures.storage_root_key(b"\xff" * 255 + b"\xfe"))
+    for document in ({}, alone, odd, {"tpm": {**alone["tpm"], "storageRootKey": even}}):
         response = register(service, NOBODY, body=json.dumps(document).encode())
 
         assert refused(response) == (401, 401002, "Unauthorized")

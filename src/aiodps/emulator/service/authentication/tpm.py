@@ -30,7 +30,8 @@ class _Challenged:
     """A device whose challenge was sent."""
 
     key: bytes = field(repr=False)
-    storage_root_key: bytes
+    keys: TpmKeys
+    """Those that it presented."""
 
 
 class TpmChallenges:
@@ -61,25 +62,31 @@ class TpmChallenges:
             Refusal: 401, with a challenge if it has no token yet; without, if its TPM is not the
                 enrolled one, or another key signed.
         """
-        if presented is not None:
-            _check_enrolled(presented, enrolled)
+        other = None if presented is None else _other_key(presented, enrolled)
+        if other is not None:
+            why = f"another {other} key is enrolled"
+            raise Refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", why=why)
 
         if not identity.authorization:
             raise self._challenge(request.registration_id, presented)
 
         token = read_token(request, identity, now=now)
-        known = self._devices.get(request.registration_id.lower())
+        known = self._challenged(request.registration_id, enrolled)
         if known is None or not token.is_signed_with([known.key]):
             raise key_rejected(request, "the signature is not by the key of the latest challenge")
 
     def hub_key(self, registration_id: str, enrolled: TpmKeys) -> str | None:
         """Return a key for the IoT hub, as a challenge in base64; None for an unknown device."""
-        known = self._devices.get(registration_id.lower())
+        known = self._challenged(registration_id, enrolled)
         if known is None:
             return None
 
-        endorsement = base64.b64decode(enrolled.endorsement_key)
-        return _written(endorsement, known.storage_root_key, os.urandom(HMAC_KEY_BYTES))
+        return _written(known.keys, os.urandom(HMAC_KEY_BYTES))
+
+    def _challenged(self, registration_id: str, enrolled: TpmKeys) -> _Challenged | None:
+        """Return a device that was challenged; None if another TPM is enrolled by now."""
+        known = self._devices.get(registration_id.lower())
+        return None if known is None or _other_key(known.keys, enrolled) else known
 
     def _challenge(self, registration_id: str, presented: TpmKeys | None) -> Refusal:
         if presented is None or presented.storage_root_key is None:
@@ -87,34 +94,36 @@ class TpmChallenges:
             return Refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", why=why)
 
         key = os.urandom(HMAC_KEY_BYTES)
-        storage_root = base64.b64decode(presented.storage_root_key)
         try:
-            written = _written(base64.b64decode(presented.endorsement_key), storage_root, key)
+            written = _written(presented, key)
         except StructureError as exc:
             why = f"a key of the TPM cannot be used: {exc}"
             return Refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", why=why)
 
         self._devices.pop(registration_id.lower(), None)
-        self._devices[registration_id.lower()] = _Challenged(key, storage_root)
+        self._devices[registration_id.lower()] = _Challenged(key, presented)
         if len(self._devices) > MAX_DEVICES:
             self._devices.popitem(last=False)
 
         return Refusal(ErrorCode.UNAUTHORIZED, _MESSAGE, authentication_key=written)
 
 
-def _written(endorsement: bytes, storage_root: bytes, key: bytes) -> str:
-    return base64.b64encode(challenge(endorsement, storage_root, key=key)).decode()
+def _written(keys: TpmKeys, key: bytes) -> str:
+    endorsement, storage_root = keys.endorsement_key, keys.storage_root_key or ""
+    made = challenge(base64.b64decode(endorsement), base64.b64decode(storage_root), key=key)
+    return base64.b64encode(made).decode()
 
 
-def _check_enrolled(presented: TpmKeys, enrolled: TpmKeys) -> None:
+def _other_key(presented: TpmKeys, enrolled: TpmKeys) -> str | None:
+    """Return which key is not the enrolled one; None if the TPM is."""
     if not _is_same(presented.endorsement_key, enrolled.endorsement_key):
-        why = "another endorsement key is enrolled"
-        raise Refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", why=why)
+        return "endorsement"
 
     known = enrolled.storage_root_key
     if known is not None and not _is_same(presented.storage_root_key or "", known):
-        why = "another storage root key is enrolled"
-        raise Refusal(ErrorCode.UNAUTHORIZED, "Unauthorized", why=why)
+        return "storage root"
+
+    return None
 
 
 def _is_same(one: str, other: str) -> bool:

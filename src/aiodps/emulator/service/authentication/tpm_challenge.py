@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from aiodps.tpm import structures
-from aiodps.tpm.structures import Challenge, StorageKey
+from aiodps.tpm.structures import Challenge, StorageKey, StructureError
 
 _SEED_BYTES: Final = 32
 _URI_INFO: Final = b"{}"
@@ -70,4 +70,7 @@ def _duplicate(
 
 def _encrypt(key: StorageKey, seed: bytes, label: bytes) -> bytes:
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), label)
-    return key.key.encrypt(seed, oaep)
+    try:
+        return key.key.encrypt(seed, oaep)
+    except ValueError as exc:  # of an even modulus, for example
+        raise StructureError("nothing can be encrypted to it") from exc
