@@ -69,3 +69,19 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
 
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_durable_file_outlasts_a_power_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its content is on the disk before it takes its place, and its name when the block ends."""
+    path, synced = tmp_path / "ours", []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "os.fsync",
+            lambda handle: synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), path.exists())),
+        )
+        with fresh_file(path, durable=True) as file:
+            file.write("ours")
+
+    assert synced == [(False, False), (True, True)]

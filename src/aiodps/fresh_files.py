@@ -10,18 +10,19 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 
 @contextmanager
-def fresh_file(path: Path, *, mode: int = 0o666) -> Iterator[TextIO]:
+def fresh_file(path: Path, *, mode: int = 0o666, durable: bool = False) -> Iterator[TextIO]:
     """Open a text file (UTF-8, line ends as written) that takes its place when the block ends.
 
     Args:
         path: Its place; a file or a link that is there is replaced.
         mode: Its mode from the start, limited by the umask.
+        durable: Whether it has to outlast a power failure once the block has ended.
 
     Raises:
         OSError: If it cannot be written; what was there is unchanged.
@@ -36,11 +37,18 @@ def fresh_file(path: Path, *, mode: int = 0o666) -> Iterator[TextIO]:
             opener=lambda name, flags: os.open(name, flags, mode),
         ) as file:
             yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
 
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+    if durable:
+        with suppress(OSError):  # some file systems, and Windows, have no such call
+            sync_folder(path.parent)
 
 
 def write_fresh(path: Path, text: str, *, mode: int = 0o666) -> None:
@@ -51,3 +59,12 @@ def write_fresh(path: Path, text: str, *, mode: int = 0o666) -> None:
     """
     with fresh_file(path, mode=mode) as file:
         file.write(text)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

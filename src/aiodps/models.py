@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import enum
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,10 +137,8 @@ class IssuedCredential:
 
         path = Path(directory) / f"{self.registration_id}.pem"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with fresh_file(path, mode=0o600) as file:
+        with fresh_file(path, mode=0o600, durable=True) as file:
             file.write((self.chain_pem + self.key_pem).decode())
-            file.flush()
-            os.fsync(file.fileno())
 
         return path
 

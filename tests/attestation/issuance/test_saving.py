@@ -9,6 +9,7 @@ from tests.attestation.issuance.test_chain import GOOD, REQUEST, assigned
 
 from aiodps import errors
 from aiodps.attestation.issuance.saving import check_keys_folder, save_issued
+from aiodps.models import Phase
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
@@ -43,3 +44,5 @@ async def test_a_disk_that_is_full(tmp_path: Path) -> None:
     assert (error.reason, error.device_id, error.registration_id) == (
         *("unwritable", "press-4", "dev-1"),
     )
+    assert error.phase is not Phase.CONFIGURATION
+    assert str(tmp_path / "file") in error.message

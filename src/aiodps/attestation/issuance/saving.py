@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 from anyio import to_thread
 
 from aiodps.errors import ConfigurationError, IssuanceError
-from aiodps.models import Assignment
+from aiodps.models import Assignment, Phase
 
 
 def check_keys_folder(directory: Path) -> None:
@@ -43,9 +43,13 @@ async def save_issued(assignment: Assignment, directory: Path) -> Path | None:
         return await to_thread.run_sync(issued.save, directory)
     except OSError as exc:
         error = IssuanceError(
-            f"the issued credential cannot be written: {exc.strerror}",
+            f"the issued credential cannot be written to {str(directory)!r}: {exc.strerror}",
             reason="unwritable",
-            hint="free some disk space, and register again",
+            hint="look at the folder and its disk space, and register again",
         )
         error.assigned_hub, error.device_id = assignment.assigned_hub, assignment.device_id
-        raise error.locate(registration_id=assignment.registration_id) from exc
+        raise error.locate(
+            phase=Phase.POLL,  # the device is assigned
+            transport=assignment.transport,
+            registration_id=assignment.registration_id,
+        ) from exc

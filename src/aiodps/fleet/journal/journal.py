@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import json
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from typing import Any, Self
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.sample import MAX_SECONDS, Sample, sample_from_json
+from aiodps.fresh_files import sync_folder
 from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.payloads import is_operation_id
 from aiodps.transports import TRANSPORTS
@@ -137,7 +137,7 @@ class Journal:
             # The journal exists completely or not at all, also after a power loss or on a full
             # disk: there is no write-ahead log yet, which would have to be moved along.
             draft.replace(path)
-            _sync(path.parent)
+            sync_folder(path.parent)
 
         return cls.open(path, run_id=run_id, durable=durable)
 
@@ -243,14 +243,6 @@ def _connect(path: Path, *, durable: bool = True) -> sqlite3.Connection:
         raise
 
     return connection
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _check(connection: sqlite3.Connection, path: Path, run_id: str | None) -> None:
