@@ -17,11 +17,12 @@ PEM = root().private_key_pem.decode()
 ONE_LINE = PEM.replace("\n", "\\n")
 BODY = "".join(PEM.splitlines()[1:-1])
 SYMMETRIC = base64.b64encode(hashlib.sha512(b"a").digest()).decode()
+URI = "pkcs11:token=T;object=O?pin-value=1234"
 CONNECTION = f"HostName=h;SharedAccessKeyName=owner;SharedAccessKey={SYMMETRIC}"
 
 
 @pytest.mark.parametrize(
-    "text", [PEM, ONE_LINE, PEM.replace("\n", " "), BODY, SYMMETRIC, "ab12" * 16, CONNECTION]
+    "text", [PEM, ONE_LINE, PEM.replace("\n", " "), BODY, SYMMETRIC, "ab12" * 16, CONNECTION, URI]
 )
 def test_keys(text: str) -> None:
     """PEM with line ends of any kind, base64, hex digits, and connection strings."""
@@ -45,6 +46,7 @@ def test_content(text: str) -> None:
         "/home/User1/Certificates/2026/Line7/DeviceKeys/Station4/device",
         "0ne00012ABC",
         "sensor-7",
+        "pkcs11:token=T;object=O?pin-source=file:/etc/pin",
         "00005e005301",
         "x" * 100,
         "global.azure-devices-provisioning.net",

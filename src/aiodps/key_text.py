@@ -19,7 +19,8 @@ HIDDEN: Final = "(not shown: it may be a key or a password)"
 _LINE_END = re.compile(r"[\r\n\0]")
 _PEM_BEGIN = re.compile(r"-----BEGIN|BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
-_SHARED_ACCESS = re.compile(r"(SharedAccessKey=|SharedAccessSignature\s+)[^;\s'\"]+")
+_NAMED = re.compile(r"(SharedAccessKey=|SharedAccessSignature\s+|(?i:pin-value=))[^;\s'\"]+")
+"""After its name, in connection strings, tokens and PKCS#11 URIs."""
 _HEX = re.compile(r"[0-9A-Fa-f]{32,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{22,}={1,2}|[A-Za-z0-9+/]{40,}")
 _KINDS = (str.isupper, str.islower, str.isdigit)
@@ -33,9 +34,9 @@ def is_content(text: str) -> bool:
 
 
 def is_key(text: str) -> bool:
-    """Whether a text may be a key: PEM, base64, hex digits or a connection string."""
+    """Whether a text may be a key: PEM, base64, hex digits, a connection string, or a PIN."""
     text = text.strip()
-    if _PEM_BEGIN.search(text) or _SHARED_ACCESS.search(text) or _HEX.fullmatch(text):
+    if _PEM_BEGIN.search(text) or _NAMED.search(text) or _HEX.fullmatch(text):
         return True
 
     # Random base64 has capitals, small letters and digits, also between slashes; few paths do.
@@ -54,5 +55,5 @@ def shown(value: object, *, limit: int = 80) -> str:
 
 
 def without_keys(message: str) -> str:
-    """Return a message without the PEM blocks and shared access keys that it quotes."""
-    return _SHARED_ACCESS.sub(rf"\1{HIDDEN}", _PEM.sub(HIDDEN, message))
+    """Return a message without the PEM blocks, shared access keys and PINs that it quotes."""
+    return _NAMED.sub(rf"\1{HIDDEN}", _PEM.sub(HIDDEN, message))

@@ -148,10 +148,11 @@ def test_not_a_file(files: tuple[Path, Path]) -> None:
         X509.from_bytes(certificate=DEVICE.chain_pem, private_key=PEM)
 
     assert caught.value.reason == "not_regular"
-    with pytest.raises(PrivateKeyError, match="aiodps keys reference") as caught:
-        X509.from_files(files[0], URI)
+    for given in (URI, files[0].parent / URI):  # as settings files and manifests make it
+        with pytest.raises(PrivateKeyError, match="aiodps keys reference") as caught:
+            X509.from_files(files[0], given)
 
-    assert caught.value.reason == "not_a_path"
+        assert caught.value.reason == "not_a_path"
 
 
 @pytest.mark.parametrize("uri", ["token=t", "pkcs11:object=o;type=cert", "pkcs11:type=public"])

@@ -197,7 +197,8 @@ def make_reference(uri: str) -> bytes:
 
 def refuse_uri(private_key: str | Path | None) -> None:
     """Raise `PrivateKeyError` if the URI itself was given in place of the file."""
-    if str(private_key).startswith(_SCHEME):
+    # A settings file's or a manifest's is below its folder here.
+    if any(part.lower().startswith(_SCHEME) for part in Path(private_key or "").parts):
         raise PrivateKeyError(
             "the private key file is not a path, but a PKCS#11 URI",
             reason="not_a_path",
