@@ -77,8 +77,10 @@ def test_unknown_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mistyped_variable_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What resembles a setting, is a part of its name or contains it, may have been meant."""
     monkeypatch.setenv(f"AIODPS_{name}", "x")
-    with pytest.raises(ConfigurationError, match=f"AIODPS_{name}"):
+    with pytest.raises(ConfigurationError, match=f"AIODPS_{name} .*is not a setting") as caught:
         Settings.load()
+
+    assert "id_scope" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["IMAGE", "VERSION", "LOG_LEVEL", "SCALE", "KILLS", "HOSTILE"])

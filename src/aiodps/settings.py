@@ -286,8 +286,9 @@ def _from_environment(environment: Mapping[str, str]) -> Found:
             continue
 
         source = f"the environment variable {variable}"
+        rule = _rule_for(name, source)
         try:
-            found[name] = (_rule_for(name, source).parse(text), source)
+            found[name] = (rule.parse(text), source)
         except ValueError:
             raise _invalid(name, "it is not a number", text, source) from None
 
