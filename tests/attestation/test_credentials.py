@@ -240,7 +240,7 @@ async def test_in_order() -> None:
     with pytest.raises(UnauthorizedError) as caught:
         await credentials.reauthenticate(refusal(401000))
 
-    assert (tokens, ways) == (["a", "b", "c"], ["credential 2", "credential 3"])
+    assert (tokens, ways) == (["a", "b", "c"], ["credential 1", "credential 2"])
     assert (credentials.index, caught.value.error_code) == (2, 401000)
     assert len(credentials.tls_identities()) == 1
 
@@ -255,7 +255,7 @@ async def test_a_clock_is_put_right_once_for_all() -> None:
     await token(credentials, clock)
     ways.append(await credentials.reauthenticate(refusal(service_time=later)))
 
-    assert ways == ["a new token for the service's clock", "credential 2"]
+    assert ways == ["a new token for the service's clock", "credential 1"]
     assert await token(credentials, clock) == f"1 aud {LIFETIME + 86400}"
     with pytest.raises(UnauthorizedError):
         await credentials.reauthenticate(refusal(service_time=later))

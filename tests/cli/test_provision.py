@@ -195,7 +195,7 @@ def test_two_credentials(run: Run, tmp_path: Path) -> None:
     done = run("--registration-id", "ut-device", *words, cert=False)
 
     assert done.returncode == 0, done.stderr
-    assert "credential refused, now: credential 2" in done.stderr
+    assert "credential refused, now: credential 1" in done.stderr
 
 
 def test_each_setting_of_a_second_credential_is_an_option() -> None:

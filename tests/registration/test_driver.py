@@ -142,13 +142,13 @@ async def test_another_way_to_authenticate() -> None:
     async def another(refusal: errors.UnauthorizedError) -> str:
         assert transport.closed == 0
         refusals.append(refusal)
-        return "credential 2"
+        return "credential 1"
 
     report = Reporter("dev-1", "rest", steps.append)
     assert await drive(Registration(plan(retry=QUICK)), transport, report, another) is not None
     assert [each.error_code for each in refusals] == [401000]
     assert transport.closed == 2
-    assert steps[1].text == "credential 2"
+    assert steps[1].text == "credential 1"
     assert [step.kind for step in steps][:3] == [
         StepKind.REGISTERING,
         StepKind.REAUTHENTICATED,

@@ -170,7 +170,7 @@ class Credentials:
         del self._left[0]
         self._token = None
         self._challenges = 0
-        return f"credential {self.index + 1}"
+        return f"credential {self.index}"
 
     async def assigned(self, assignment: Assignment) -> None:
         """Have a TPM import the device's key for its hub, if there is one.
@@ -214,8 +214,8 @@ class Credentials:
             else f"the clocks agree ({ours} here, {_moment(theirs)} at the service)"
         )
         return (
-            f"{clocks}, the key is not that of an enrollment of this id: compare them; a group's "
-            "key has to be derived (SymmetricKey.derive, --group-key-file)"
+            f"{clocks}, the key is not in an enrollment of this registration id: compare them; "
+            "a group's key has to be derived (SymmetricKey.derive, --group-key-file)"
         )
 
 
