@@ -54,7 +54,7 @@ class AttestationFiles:
 
         if registration_id is None:
             raise ConfigurationError(
-                "a symmetric key does not say whose it is, and no registration id was given",
+                "a symmetric key requires a registration id, and none was given",
                 setting="registration_id",
                 hint="give registration_id= (--registration-id), or set AIODPS_REGISTRATION_ID",
             )
@@ -147,7 +147,7 @@ def _password(files: Mapping[str, Path | None], setting: str) -> bytes:
 
 def _contradiction(one: str, other: str) -> ConfigurationError:
     return ConfigurationError(
-        f"there are both {one} and {other}, which are different credentials",
+        f"{one} and {other} are both set, but they are different credentials",
         setting=other,
         hint="leave out one of them, also in the environment and in the settings file",
     )

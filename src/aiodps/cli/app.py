@@ -19,7 +19,7 @@ COMMANDS = {
     "fleet": "Provision many devices, and measure how long each takes.",
     "keys": "Make and derive symmetric keys, and refer to keys in tokens.",
     "provision": "Provision one device.",
-    "status": "Look up how the registration of one device stands.",
+    "status": "Look up the registration of one device.",
 }
 
 

@@ -44,7 +44,7 @@ _DEVICE: Final = (
     click.option(
         "--tpm-endorsement-auth-file",
         metavar="FILE",
-        help="Password of its endorsement hierarchy.",
+        help="Password of the TPM's endorsement hierarchy.",
     ),
     click.option(
         "--secondary-cert",

@@ -43,7 +43,10 @@ def command() -> None:
 
 
 _out_option = click.option(
-    "--out", metavar="FILE", type=Path, help="File for the key, for you alone. Default: stdout."
+    "--out",
+    metavar="FILE",
+    type=Path,
+    help="File for the key, readable only by you. Default: stdout.",
 )
 _force_option = click.option("--force", is_flag=True, help="Overwrite --out if it exists.")
 _json_option = click.option(
@@ -122,7 +125,7 @@ def reference(*, uri: str, out: Path | None, force: bool, as_json: bool) -> None
 )  # fmt: skip
 @click.option(
     "--tpm-endorsement-auth-file", type=Path, metavar="FILE",
-    envvar="AIODPS_TPM_ENDORSEMENT_AUTH_FILE", help="Password of its endorsement hierarchy.",
+    envvar="AIODPS_TPM_ENDORSEMENT_AUTH_FILE", help="Password of the TPM's endorsement hierarchy.",
 )  # fmt: skip
 @_json_option
 def endorsement(*, tpm: str, as_json: bool, **auth_files: Path | None) -> None:

@@ -26,7 +26,7 @@ from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
 
 EPILOG = """\b
-Exit codes: 0 assigned, 1 refused by the service, 2 bad input, 3 not reachable or TLS, 4 timeout,
+Exit codes: 0 assigned, 1 refused by the service, 2 bad input, 3 connection or TLS, 4 timeout,
 130 Ctrl-C, 143 SIGTERM.
 Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config."""
 
@@ -73,11 +73,11 @@ def _keys_folder(settings: Settings, given: str | None) -> Path | None:
     """Return the folder for what is issued; None if nothing is asked for."""
     if (settings.issue is None) is not (given is None):
         raise ConfigurationError(
-            "a certificate is asked for, and there is no folder for it"
+            "a certificate is asked for, but there is no folder for it"
             if given is None
-            else "there is a folder for a certificate, and none is asked for",
+            else "there is a folder for a certificate, but none is asked for",
             setting="keys_out",
-            hint="give both --issue and --keys-out DIR, or none of them",
+            hint="give both --issue and --keys-out DIR, or neither",
         )
 
     if given is None:

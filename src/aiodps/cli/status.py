@@ -17,7 +17,7 @@ from aiodps.registration.retry import RetryPolicy
 
 EPILOG = """\b
 Over REST only: the service has no look-up over MQTT, and "auto" is "rest" here.
-Exit codes: 0 assigned, 1 any other status, not known or refused, 2 bad input, 3 not reachable or
+Exit codes: 0 assigned, 1 any other status, not known or refused, 2 bad input, 3 connection or
 TLS, 4 timeout, 130 Ctrl-C, 143 SIGTERM.
 Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config."""
 

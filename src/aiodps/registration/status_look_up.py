@@ -13,8 +13,8 @@ from aiodps.registration.retrying import RequestParams, RetryingMachine
 from aiodps.registration.states import State
 
 _UNKNOWN = (
-    "the device has not registered yet, or the id scope or its registration id is another one: "
-    "provision it, or correct them"
+    "provision the device if it has not registered yet; otherwise check its id scope and "
+    "registration id"
 )
 
 

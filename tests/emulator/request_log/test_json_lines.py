@@ -127,7 +127,7 @@ def test_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     """Is known at once."""
     with (
-        pytest.raises(ConfigurationError, match="cannot be write_to") as caught,
+        pytest.raises(ConfigurationError, match="cannot be written to") as caught,
         write_to(RequestLog(), tmp_path / "none" / "journal"),
     ):
         pass

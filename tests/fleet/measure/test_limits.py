@@ -169,8 +169,8 @@ QUIET = GeneratorLoad()
         (
             {"starved_seconds": 3.0, "starved_devices": 0.5, "run_delay": 2.0},
             (
-                "other processes took the core: for 3.00 s there was work for over 90 % of one, "
-                "and the generator waited 2.00 s"
+                "other processes took the core: for 3.00 s the generator had work for over 90 % "
+                "of one, and it waited 2.00 s"
             ),
         ),
         (

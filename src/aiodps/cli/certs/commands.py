@@ -96,7 +96,7 @@ def creation_options(*options: Option) -> Option:
     """Add options, then those of every creating command; in the order of the help."""
     every: tuple[Option, ...] = (
         click.option("--out", "directory", metavar="DIR", type=Path, default=".",
-                     help="Folder of the files, also of PARENT's. Default: the current one."),
+                     help="Folder for the files; those of a PARENT are read from it. Default: ."),
         click.option("--force", is_flag=True, help="Overwrite files that exist."),
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead."),
     )  # fmt: skip

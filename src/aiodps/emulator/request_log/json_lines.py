@@ -98,11 +98,11 @@ def _print(line: bytes) -> None:
 
 def _open(path: Path) -> FileIO:
     try:
-        # Without a buffer: what was write_to has left this process, and nothing is left to flush.
+        # Without a buffer: what was written has left this process, and nothing is left to flush.
         return path.open("ab", buffering=0)
     except OSError as exc:
         raise ConfigurationError(
-            f"{str(path)!r} cannot be write_to: {exc.strerror}",
+            f"{str(path)!r} cannot be written to: {exc.strerror}",
             setting="log_json",
             hint="check the directory and its permissions",
         ) from exc

@@ -177,8 +177,9 @@ def _processor_reasons(load: GeneratorLoad, tolerated: float) -> Iterator[str]:
 
     if load.starved_devices > _FEW and load.starved_seconds > tolerated:
         yield (
-            f"other processes took the core: for {units.duration(load.starved_seconds)} there was "
-            f"work for over 90 % of one, and the generator waited {units.duration(load.run_delay)}"
+            f"other processes took the core: for {units.duration(load.starved_seconds)} the "
+            "generator had work for over 90 % of one, "
+            f"and it waited {units.duration(load.run_delay)}"
         )
 
 

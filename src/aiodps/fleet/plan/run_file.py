@@ -136,8 +136,9 @@ class RunFile:
         except ConfigurationError:
             raise
         except _UNREADABLE as exc:
+            reason = f"{NAME}: {exc.strerror}" if isinstance(exc, OSError) else exc
             raise ConfigurationError(
-                f"the folder {str(folder)!r} has no run that can be read: {exc}",
+                f"the folder {str(folder)!r} has no run that can be read: {reason}",
                 setting="folder",
                 hint="give a folder that `aiodps fleet run --out` created",
             ) from exc

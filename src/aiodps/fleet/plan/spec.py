@@ -153,7 +153,7 @@ class RunOptions:
             raise ConfigurationError(
                 "certificates that are issued need a folder for their keys, and no others do",
                 setting="keys_out",
-                hint="give both --issue and --keys-out DIR, or none of them",
+                hint="give both --issue and --keys-out DIR, or neither",
             )
 
     def _check_journal(self) -> None:
