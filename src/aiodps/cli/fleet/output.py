@@ -53,8 +53,8 @@ _NO_REPORT = "no report was written: it needs pip install 'aiodps[fleet]'"
 
 EXIT_CODES = """\b
 Exit codes: 0 all assigned, 1 some failed or have not ended, 2 bad input (nothing was sent),
-99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 by SIGTERM, 129 as
-the terminal was closed."""
+99 a threshold of --fail-if was missed, 105 stopped by Ctrl-C, 143 by SIGTERM, 129
+because the terminal was closed."""
 
 
 def fleet_exit_codes(*, as_json: bool) -> AbstractContextManager[None]:
