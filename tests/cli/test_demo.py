@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ def test_for_machines(tmp_path: Path) -> None:
     assert all(0 < one["phases"]["wait"] < one["seconds"] for one in facts["devices"])
     assert max(one["seconds"] for one in facts["devices"]) < facts["seconds"]
     assert (tmp_path / "kept" / "demo-root_cert.pem").exists()
+    assert stat.S_IMODE((tmp_path / "kept" / "enrollments.json").stat().st_mode) == 0o600
     issued = [one["issued_credential"] for one in facts["devices"] if one["path"] == "issued"]
     assert [X509.from_files(path).registration_id for path in issued] == [
         *("issued-rest", "issued-mqtt"),

@@ -28,6 +28,7 @@ from aiodps.cli.demo_devices import Bench, Device
 from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError, ProvisioningError
+from aiodps.fresh_files import write_fresh
 from aiodps.models import Assignment, Phase
 from aiodps.network.tls_contexts import fresh_context
 from aiodps.network.trust import Trust
@@ -126,7 +127,7 @@ async def _emulator(bench: Bench) -> AsyncIterator[dict[str, Any]]:
     ready = bench.folder / "emulator.json"
     ready.unlink(missing_ok=True)
     enrollments = bench.folder / "enrollments.json"
-    enrollments.write_text(json.dumps(bench.enrollments(), indent=1), encoding="utf-8")
+    write_fresh(enrollments, json.dumps(bench.enrollments(), indent=1), mode=0o600)  # has keys
     command = [
         *(sys.executable, "-m", "aiodps", "emulator", "--quiet", "--json"),
         *("--https-port", "0", "--mqtt-port", "0", "--retry-after", "2"),
