@@ -160,6 +160,13 @@ def test_a_tpm_without_keys(key: Any) -> None:
         Tpm(tpm)
 
 
+def test_what_is_not_a_tpm() -> None:
+    """Such as its TCTI, or a coroutine that was not awaited."""
+    not_a_tpm: Any = "device:/dev/tpmrm0"
+    with pytest.raises(ConfigurationError, match="device cannot be of type 'str'"):
+        Tpm(not_a_tpm)
+
+
 @ON_ASYNCIO
 async def test_there_is_no_tpm_over_mqtt() -> None:
     """It is refused before anything is sent, also as the second of two credentials."""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from typing import Protocol, final, runtime_checkable
 
+from aiodps.argument_types import check_type
 from aiodps.attestation.base import NoCertificate, check_same_id
 from aiodps.attestation.symmetric_key import signed_token
 from aiodps.errors import ProvisioningError, SymmetricKeyError, TpmError
@@ -13,6 +14,7 @@ from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.messages import TpmKeys
 
 
+@runtime_checkable
 class TpmDevice(Protocol):
     """A TPM 2.0, as far as DPS needs it; `aiodps.tpm.software.SoftwareTpm` is one for tests."""
 
@@ -67,8 +69,9 @@ class Tpm:
 
         Raises:
             TpmError: "keys", if the TPM has no such keys.
-            ConfigurationError: If the registration id is not valid.
+            ConfigurationError: If the device is not a TPM, or the registration id is not valid.
         """
+        check_type(device, TpmDevice, "device")
         keys: tuple[object, ...] = (device.endorsement_key, device.storage_root_key)
         if not all(isinstance(key, bytes) and key for key in keys):
             raise TpmError("the TPM returned no public keys", reason="keys")
