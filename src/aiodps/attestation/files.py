@@ -114,7 +114,10 @@ def load_in_order(
     primary = (
         first.load(registration_id) if tpm is None else Tpm(tpm, registration_id=registration_id)
     )
-    return (primary, second.load(registration_id)) if second.given else (primary,)
+    if not second.given:
+        return (primary,)
+
+    return primary, second.load(registration_id or primary.registration_id)
 
 
 async def load_tpm(tcti: str, files: Mapping[str, Path | None]) -> HardwareTpm:

@@ -46,7 +46,7 @@ _out_option = click.option(
     "--out",
     metavar="FILE",
     type=Path,
-    help="File for the key, readable only by you. Default: stdout.",
+    help="File to write, readable only by you. Default: stdout.",
 )
 _force_option = click.option("--force", is_flag=True, help="Overwrite --out if it exists.")
 _json_option = click.option(
@@ -91,9 +91,9 @@ def derive(
 @_force_option
 @_json_option
 def reference(*, uri: str, out: Path | None, force: bool, as_json: bool) -> None:
-    """Make a reference to the private key that the PKCS#11 URI names, to be given as --key.
+    """Make a reference to the private key that a PKCS#11 URI names: a file for --key.
 
-    Such as 'pkcs11:token=T;object=O;type=private?pin-source=file:/etc/device.pin'.
+    Example of a URI: 'pkcs11:token=T;object=O;type=private?pin-source=file:/etc/device.pin'.
     """
     if "pin-value=" in uri:
         raise ConfigurationError(

@@ -66,7 +66,7 @@ def command(*, sides: tuple[list[Path], list[Path]], page: Path | None, as_json:
     Several:  aiodps fleet compare runs/a1 runs/a2 runs/a3 -- runs/b1 runs/b2 runs/b3
 
     A verdict says whether B is better or worse by more than runs vary by themselves. Several runs
-    a side are compared by what differs from run to run (ten are many, three the fewest); with one
+    a side are compared by what differs from run to run (at least three, better ten); with one
     run a side, only what varies within a run is known. Reasons not to compare the runs come
     first: different machines or arrivals, or a run that was limited by its load generator.
     """
