@@ -145,7 +145,7 @@ class ConnectError(TransportError):
 class ConnectionLostError(TransportError):
     """An open connection was lost."""
 
-    default_hint = "if this repeats in the same phase, look for a proxy or a second client"
+    default_hint = "if it repeats, check port and transport; look for a proxy or a second client"
 
 
 class TransportTimeoutError(TransportError, TimeoutError):
