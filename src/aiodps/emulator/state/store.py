@@ -82,7 +82,7 @@ def reading(kind: Kind) -> Iterator[None]:
         yield
     except ConfigurationError:
         raise  # it is a ValueError, and says more
-    except (LookupError, TypeError, ValueError) as exc:
+    except Exception as exc:  # of whatever reads it
         raise ConfigurationError(
             f"the state file is invalid: it holds a bad {kind}",
             setting="state",

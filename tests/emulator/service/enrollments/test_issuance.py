@@ -51,3 +51,11 @@ def test_names_that_do_not_belong_together(members: dict[str, Any]) -> None:
     """The message says what does."""
     with pytest.raises(ConfigurationError, match="a policy is namespaceName, certificateA"):
         read_enrollment(ENROLLMENT | members, source="it")
+
+
+@pytest.mark.parametrize("name", ["x" * 129, "\x1b[2J"], ids=["too long", "a control character"])
+def test_names_of_previews(name: str) -> None:
+    """Their rule is another one, and said."""
+    [problem] = IssuancePolicy(name=name).problems()
+
+    assert problem.startswith("credentialPolicyName is not 1 to 128 characters")

@@ -19,7 +19,7 @@ _NAMES: Final = {
     "certificateAuthorityName": _POLICY_NAME,
     "certificatePolicyName": _POLICY_NAME,
 }
-_PREVIEW: Final = {"credentialPolicyName": re.compile(r".{1,128}")}
+_PREVIEW: Final = {"credentialPolicyName": re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}")}
 MEMBERS: Final = (*_NAMES, *_PREVIEW)
 """Their names in an enrollment."""
 
@@ -61,7 +61,11 @@ class IssuancePolicy:
         forms = _NAMES | _PREVIEW
         for member, text in self.to_json().items():
             if not forms[member].fullmatch(text):
-                yield f"{member} is not 3 to 64 letters, digits and dashes."
+                wanted = "1 to 128 characters, without control characters"
+                if member in _NAMES:
+                    wanted = "3 to 64 letters, digits and dashes"
+
+                yield f"{member} is not {wanted}."
 
     def to_json(self) -> dict[str, str]:
         """Write it as the members of an enrollment."""
