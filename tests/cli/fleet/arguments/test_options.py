@@ -118,6 +118,7 @@ def test_issued_certificates(tmp_path: Path) -> None:
         (*earnest, "--issue"),
         (*earnest, "--keys-out", str(keys)),
         ("--emulator", "--issue", "--keys-out", "runs/a/keys"),
+        ("--emulator", "--issue", "--keys-out", "runs/b/../a/keys"),
         ("--emulator", "--issue", "--keys-out", str(path)),
     ):
         with pytest.raises(ConfigurationError) as caught:

@@ -126,7 +126,7 @@ def _keys_folder(arguments: RunArguments, folder: Path) -> Path | None:
         return None
 
     keys = Path(arguments.keys_out).absolute()
-    if keys.is_relative_to(folder.absolute()):
+    if keys.resolve().is_relative_to(folder.resolve()):
         raise ConfigurationError(
             "private keys must not be written to the run folder, which holds no secrets",
             setting="keys_out",
