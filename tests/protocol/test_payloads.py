@@ -132,6 +132,14 @@ def test_symmetric_key_group() -> None:
     assert assignment.enrollment_group_id is None
 
 
+def test_a_chain_with_odd_elements() -> None:
+    """They are not passed over: whoever asked for a certificate has to see that it is damaged."""
+    state = {**ASSIGNED_STATE, "issuedCertificateChain": ["MIIB", 5, None]}
+    assignment = parse_assignment(state, registration_id="dev-1", transport="rest")
+
+    assert assignment.issued_certificate_chain == ("MIIB", "", "")
+
+
 def test_odd_details_are_kept() -> None:
     """J22, J23, J24: details that are odd do not cost the device its assignment."""
     odd: dict[str, Any] = {

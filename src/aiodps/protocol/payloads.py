@@ -343,10 +343,11 @@ def _text(value: Json) -> str | None:
 
 
 def _texts(value: Json) -> tuple[str, ...]:
+    """Return the strings of a list; what is not a string leaves its place empty."""
     if not isinstance(value, list):
         return ()
 
-    return tuple(item for item in value if isinstance(item, str))
+    return tuple(item if isinstance(item, str) else "" for item in value)
 
 
 def _enrollment_group_id(state: JsonObject) -> str | None:
