@@ -1,4 +1,4 @@
-"""The service's vocabulary as Python values, without behaviour."""
+"""The service's vocabulary as Python values; only what was issued has behaviour: it saves itself."""
 
 from __future__ import annotations
 
