@@ -1,4 +1,4 @@
-"""The service's vocabulary as Python values; only what was issued has behaviour: it saves itself."""
+"""The service's vocabulary as Python values. Only what was issued has behaviour: it is saved."""
 
 from __future__ import annotations
 
