@@ -39,6 +39,14 @@ def series() -> Series:
     return series_of([sample(), sample(intended=0.5, outcome=Outcome.FAILED)])
 
 
+def test_parts_of_a_run_in_which_all_were_resumed() -> None:
+    """It was killed before a device was assigned: latencies there are, and no parts of them."""
+    resumed = series_of([sample(resumed=True)])
+
+    assert percentile_lines([resumed])
+    assert parts(resumed.facts) == {}
+
+
 def test_a_percentile_curve(series: Series) -> None:
     """The only assigned device is the first and the last."""
     latency, service_time = percentile_lines([series])
