@@ -10,6 +10,7 @@ from typing import get_type_hints
 import pytest
 
 from aiodps.errors import ConfigurationError
+from aiodps.key_text import HIDDEN
 from aiodps.settings import GLOBAL_ENDPOINT, Settings, SettingsArguments
 
 
@@ -163,3 +164,13 @@ def test_replace() -> None:
     assert (settings.timeout, settings.port) == (5.0, None)
     with pytest.raises(ConfigurationError):
         settings.replace(timeout=0)
+
+
+def test_what_is_shown_of_settings() -> None:
+    """What is not the default; never a key that was given in place of its path."""
+    key = "pkcs11:token=T?pin-value=1234"
+    settings = Settings.load(id_scope="0ne00012ABC", certificate="a.pem", private_key=key)
+
+    assert repr(settings) == (
+        f"Settings(id_scope='0ne00012ABC', certificate={Path('a.pem')!r}, private_key={HIDDEN})"
+    )

@@ -23,7 +23,7 @@ from aiodps.errors import ConfigurationError
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
 from aiodps.input_files.text import parse_toml
-from aiodps.key_text import shown
+from aiodps.key_text import HIDDEN, is_key, shown
 from aiodps.network.trust import Trust
 from aiodps.protocol.identifiers import (
     check_endpoint,
@@ -237,6 +237,17 @@ class Settings:
         default=AZURE_HUB_SUFFIXES, metadata=_rule(_suffixes, _comma_list)
     )
     """Domains that the assigned hub may be in; by default those of Azure."""
+
+    def __repr__(self) -> str:
+        """Return what is not the default, without what may be a key in place of a path."""
+        given = []
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if value != each.default:
+                hide = each.metadata["rule"].is_path and is_key(str(value))
+                given.append(f"{each.name}={HIDDEN if hide else repr(value)}")
+
+        return f"Settings({', '.join(given)})"
 
     @classmethod
     def load(
