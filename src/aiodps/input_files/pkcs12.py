@@ -7,10 +7,10 @@ import warnings
 from dataclasses import dataclass, field
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from aiodps.errors import PrivateKeyError, ProvisioningError
-from aiodps.input_files.certificates import UNREADABLE, load_der
 from aiodps.input_files.der import is_cut_off, is_der
 from aiodps.input_files.formats import PKCS12, advice, of_der
 from aiodps.input_files.origin import Origin
@@ -48,18 +48,19 @@ def open_bundle(data: bytes, password: Password, origin: Origin) -> Bundle:
                 bundle = pkcs12.load_pkcs12(
                     data, guess if password is None else resolve_password(password, origin)
                 )
-            return _content(bundle)
-        except UNREADABLE as exc:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
             failure = exc
+        else:
+            return _content(bundle)
 
     raise _unopened(failure, password, origin) from failure
 
 
 def _content(bundle: pkcs12.PKCS12KeyAndCertificates) -> Bundle:
-    own = () if bundle.cert is None else (bundle.cert,)
-    found = (each.certificate for each in (*own, *bundle.additional_certs))
-    certificates = [load_der(each.public_bytes(Encoding.DER)) for each in found]
-    return Bundle(certificates, bundle.key if isinstance(bundle.key, PrivateKey) else None)
+    own = [] if bundle.cert is None else [bundle.cert.certificate]
+    others = [extra.certificate for extra in bundle.additional_certs]
+    key = bundle.key
+    return Bundle([*own, *others], key if isinstance(key, PrivateKey) else None)
 
 
 def _unopened(failure: Exception | None, password: Password, origin: Origin) -> ProvisioningError:
