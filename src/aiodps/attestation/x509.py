@@ -162,7 +162,7 @@ class X509:
         """Use a certificate that the service issued; an `IssuedCredential` may be given as it is.
 
         Raises:
-            PrivateKeyError: If the caller has its key (`csr=`), or it cannot be used.
+            PrivateKeyError: If the caller has its key (`csr=`), or it is another one's.
         """
         check_type(issued, IssuedCredential, "issued")
         if issued.key is None:
@@ -172,7 +172,9 @@ class X509:
                 hint="give X509 the key and `issued.chain_pem`",
             )
 
-        return cls._make(issued.chain[0], issued.chain, TlsKey(opened=issued.key))
+        key = TlsKey(opened=issued.key)
+        leaf = key.leaf(issued.chain, "the private key does not belong to the issued certificate")
+        return cls._make(leaf, issued.chain, key)
 
     @classmethod
     def _make(

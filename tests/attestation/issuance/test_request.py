@@ -212,6 +212,8 @@ async def test_an_issued_credential_authenticates() -> None:
 
     assert (await again.provision(attestation=issued)).registration_id == "dev-1"
     assert (await again.provision(attestation=[issued, DEVICE])).issued is None
+    with pytest.raises(errors.PrivateKeyError, match="does not belong to the issued cert"):
+        aiodps.X509.from_issued(dataclasses.replace(issued, key=await KeySpec().generate()))
 
 
 @QUIET
