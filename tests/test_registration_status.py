@@ -34,7 +34,7 @@ async def test_before_and_after() -> None:
 
     assert (caught.value.error_code, caught.value.phase) == (404201, aiodps.Phase.POLL)
     assert (caught.value.attempts, caught.value.registration_id) == (1, "by-root-1")
-    assert "provision it" in caught.value.hint
+    assert "provision the device" in caught.value.hint
     assert record.status is RegistrationStatus.ASSIGNED
     for name in ("device_id", "assigned_hub", "substatus", "etag", "created", "updated"):
         assert getattr(record, name) == getattr(assignment, name)
