@@ -100,7 +100,7 @@ class Bars:
 
 def parts(facts: Summary) -> dict[str, float]:
     """Return the mean seconds of each part; they add up to the mean latency."""
-    if facts["waited"]["other"] is None:  # every device that was assigned was resumed
+    if facts["waited"].get("other") is None:  # no device was assigned that was not resumed
         return {}
 
     waited = {name: facts["waited"][name]["mean"] for name in ("start_lag", "backoff", "other")}
