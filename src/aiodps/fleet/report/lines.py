@@ -177,12 +177,16 @@ def phase_bars(series: Sequence[Series]) -> dict[str, list[Bars]]:
     return bars
 
 
+_SHORTEST_BAR: Final = 1e-6
+"""Seconds; less is what rounding leaves of the difference that "inside aiodps" is."""
+
+
 def _stacked(series: Sequence[Series], names: Iterable[str]) -> Iterator[Bars]:
     left = [0.0] * len(series)
     for name in names:
         label, colour = PARTS[name]
         seconds = [parts(one.facts).get(name, 0.0) for one in series]
-        if not any(seconds):
+        if max(seconds, default=0.0) < _SHORTEST_BAR:
             continue
 
         right = [begin + max(took, 0.0) for begin, took in zip(left, seconds, strict=True)]
