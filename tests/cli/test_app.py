@@ -67,13 +67,14 @@ def test_without_the_extra() -> None:
     assert done.stderr.strip() == ("the command line needs an extra: pip install 'aiodps[cli]'")
 
 
+@pytest.mark.parametrize("option", ["--version", "-V"])
 def test_the_version_needs_no_extra(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A report of a bug begins with it."""
     monkeypatch.setitem(sys.modules, "click", None)
     monkeypatch.delitem(sys.modules, "aiodps.cli.app")
-    monkeypatch.setattr(sys, "argv", ["aiodps", "--version"])
+    monkeypatch.setattr(sys, "argv", ["aiodps", option])
     main()
 
     assert capsys.readouterr().out == f"aiodps, version {aiodps.__version__}\n"

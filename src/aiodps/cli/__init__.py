@@ -25,7 +25,7 @@ def _run() -> None:
         if exc.name not in {"click", "rich"}:
             raise
 
-        if sys.argv[1:] == ["--version"]:
+        if sys.argv[1:] in (["--version"], ["-V"]):
             print(f"aiodps, version {__version__}")  # noqa: T201
             return
 

@@ -80,6 +80,6 @@ class App(LazyGroup):
 
 
 @click.group(cls=App, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="aiodps", prog_name="aiodps")
+@click.version_option(None, "-V", "--version", package_name="aiodps", prog_name="aiodps")
 def app() -> None:
     """Provision devices with Azure IoT Hub Device Provisioning Service (DPS)."""
