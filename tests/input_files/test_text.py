@@ -53,7 +53,7 @@ def test_byte_order_mark() -> None:
     ("text", "says"),
     [
         ("{'a': 1}", "is not JSON in line 1, column 2"),
-        ('{\n"a": 1,\n}', "is not JSON in line 3, column 1"),
+        ('{\n"a": 1\n"b": 2}', "is not JSON in line 3, column 1"),
         ("", "is empty"),
         (" \n", "is empty"),
         ("[" * 100_000, "more than 64 levels"),

@@ -75,7 +75,7 @@ def test_columns_without_a_name() -> None:
         ("registration_id,payload\na", "it has 1 cells, and the header has 2"),
         ("registration_id,payload\na,{},x", "it has 3 cells"),
         ("registration_id,payload\na,{", "the payload is not JSON at character 1"),
-        (f"registration_id;payload\na;{'[' * 3000}", "the payload is not usable"),
+        (f"registration_id;payload\na;{'[' * 3000}{']' * 3000}", "the payload is not usable"),
     ],
 )
 def test_bad_rows(text: str, error: str) -> None:
@@ -106,7 +106,9 @@ def test_two_columns_of_one_name() -> None:
 
 def test_deep_json_lines() -> None:
     """Depth is bounded."""
-    assert "more than 64 levels" in str(parse('{"a":' * 5000, form=".jsonl")[0][1])
+    assert "more than 64 levels" in str(
+        parse('{"a":' * 5000 + "1" + "}" * 5000, form=".jsonl")[0][1]
+    )
 
 
 @pytest.mark.parametrize("form", PARSERS)
