@@ -224,19 +224,11 @@ class DeviceFactory:
         match attestation:
             case "x509":
                 credential = self._issuer(name, chain=chain).device(name, key_type=key_type)
-                device = self._write(credential, name)
-                signing = _x509("signingCertificates", self._ca)
-                mechanism = signing if group else _x509("clientCertificates", credential)
+                device, mechanism = self._with_certificate(credential, name, group=group)
             case "symmetric_key":
-                key = self._group_key if group else _new_key()
-                device = self._write_key(derived_key(key, name) if group else key, name)
-                keys = {"primaryKey": key, "secondaryKey": _new_key()}
-                mechanism = {"type": "symmetricKey", "symmetricKey": keys}
+                device, mechanism = self._with_key(name, group=group)
             case "tpm":
-                tpm = SoftwareTpm()
-                device = Device(registration_id=name, tpm=tpm)
-                endorsement_key = base64.b64encode(tpm.endorsement_key).decode()
-                mechanism = {"type": "tpm", "tpm": {"endorsementKey": endorsement_key}}
+                device, mechanism = _with_tpm(name)
 
         if enrolled:
             own_id, group_id = (
@@ -248,6 +240,20 @@ class DeviceFactory:
             self._dps.enroll({**named, "attestation": mechanism, **policy, **(enrollment or {})})
 
         return device
+
+    def _with_certificate(
+        self, credential: Credential, name: str, *, group: bool
+    ) -> tuple[Device, Mapping[str, Any]]:
+        """Return a device, and the attestation mechanism of its enrollment or group."""
+        signing = _x509("signingCertificates", self._ca)
+        mechanism = signing if group else _x509("clientCertificates", credential)
+        return self._write(credential, name), mechanism
+
+    def _with_key(self, name: str, *, group: bool) -> tuple[Device, Mapping[str, Any]]:
+        key = self._group_key if group else _new_key()
+        device = self._write_key(derived_key(key, name) if group else key, name)
+        keys = {"primaryKey": key, "secondaryKey": _new_key()}
+        return device, {"type": "symmetricKey", "symmetricKey": keys}
 
     def _issuer(self, name: str, *, chain: bool) -> Authority:
         return self._ca.intermediate(f"above {name}"[:64]) if chain else self._ca
@@ -282,3 +288,10 @@ def derived_key(group_key: str, registration_id: str) -> str:
 
 def _new_key() -> str:
     return base64.b64encode(secrets.token_bytes(64)).decode()
+
+
+def _with_tpm(name: str) -> tuple[Device, Mapping[str, Any]]:
+    tpm = SoftwareTpm()
+    endorsement_key = base64.b64encode(tpm.endorsement_key).decode()
+    mechanism = {"type": "tpm", "tpm": {"endorsementKey": endorsement_key}}
+    return Device(registration_id=name, tpm=tpm), mechanism
