@@ -31,15 +31,13 @@ from aiodps.errors import (
     IdentityMismatchError,
     PrivateKeyError,
 )
-from aiodps.input_files.certificates import load_der
+from aiodps.input_files.certificates import MAX_COMMON_NAME, load_der
 from aiodps.input_files.formats import unexpected
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.pkcs12 import is_bundle
 from aiodps.input_files.private_keys import Password, hidden
 from aiodps.input_files.reading import read, warn_if_others_may_read
 from aiodps.models import IssuedCredential
-
-_MAX_CN_CHARACTERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +281,9 @@ class X509:
 
     def _check_name(self, registration_id: str) -> None:
         name = self.registration_id or ""
-        if len(name) > _MAX_CN_CHARACTERS:
+        if len(name) > MAX_COMMON_NAME:
             raise IdentityMismatchError(
-                f"the CN has {len(name)} characters, the maximum is {_MAX_CN_CHARACTERS}",
+                f"the CN has {len(name)} characters, the maximum is {MAX_COMMON_NAME}",
                 reason="cn",
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,6 +23,8 @@ UNREADABLE = (
     KeyError,  # before 50, of a string in a name whose type it does not know
 )
 """What `cryptography` raises for an invalid certificate or key, when it is loaded or accessed."""
+MAX_COMMON_NAME: Final = 64
+"""Characters of a CN, bytes of UTF-8 for names made here; RFC 5280 A.1, ub-common-name."""
 
 
 def load_certificates(data: bytes, origin: Origin) -> list[x509.Certificate]:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
+from aiodps.input_files.certificates import MAX_COMMON_NAME
 from aiodps.input_files.private_keys import PrivateKey
 from aiodps.pki.credential import (
     Credential,
@@ -29,7 +30,6 @@ from aiodps.pki.credential import (
     new_private_key,
 )
 from aiodps.pki.names import (
-    MAX_COMMON_NAME,
     alternative_names,
     check_common_name,
     check_registration_id,

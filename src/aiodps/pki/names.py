@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from cryptography import x509
 
 from aiodps.errors import ConfigurationError
-
-MAX_COMMON_NAME = 64
-"""Bytes in UTF-8; RFC 5280 appendix A.1, ub-common-name."""
+from aiodps.input_files.certificates import MAX_COMMON_NAME
 
 _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,63}[A-Za-z0-9-]", re.ASCII)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias, assert_never, get_args
+from typing import Literal, TypeAlias, assert_never, get_args
 
 from anyio import to_thread
 from cryptography import x509
@@ -25,15 +25,13 @@ from aiodps.attestation.issuance.chain import (
     public_der,
 )
 from aiodps.errors import ConfigurationError
-from aiodps.input_files.certificates import UNREADABLE
+from aiodps.input_files.certificates import MAX_COMMON_NAME, UNREADABLE
 from aiodps.key_text import shown
 from aiodps.models import Assignment, IssuedCredential, IssuedKey
 from aiodps.protocol.limits import MAX_CSR
 
 IssuedKeyType: TypeAlias = Literal["p256", "p384", "rsa2048"]
 """EC P-256, EC P-384, or RSA with 2048 bits."""
-
-_MAX_CN_CHARACTERS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +143,10 @@ class CertificateRequest:
 
 
 def _check_length(registration_id: str) -> None:
-    if len(registration_id) > _MAX_CN_CHARACTERS:
+    if len(registration_id) > MAX_COMMON_NAME:
         raise ConfigurationError(
             f"the registration id has {len(registration_id)} characters, and the CN of a "
-            f"certificate has at most {_MAX_CN_CHARACTERS}",
+            f"certificate has at most {MAX_COMMON_NAME}",
             setting="registration_id",
             hint="give a shorter one to devices that ask for certificates",
         )

@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
-from aiodps.input_files.certificates import UNREADABLE
-from aiodps.pki.names import MAX_COMMON_NAME
+from aiodps.input_files.certificates import MAX_COMMON_NAME, UNREADABLE
 
 MAX_CSR: Final = 8192
 """Characters of base64."""
