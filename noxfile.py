@@ -221,7 +221,7 @@ def fuzz(session: nox.Session) -> None:
         "AIODPS_HOSTILE": str(each),
         "AIODPS_HOSTILE_CONNECTIONS": "20000",
     }
-    session.run("pytest", "-k", "any_bytes or law or fuzz", *session.posargs, env=plenty)
+    session.run("pytest", *SPREAD, "-k", "any_bytes or law or fuzz", *session.posargs, env=plenty)
 
 
 @nox.session(default=False)
