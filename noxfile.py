@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["plan", "lint", "types", "tests"]
+nox.options.sessions = ["plan", "lint", "docs", "types", "tests"]
 nox.options.default_venv_backend = "uv|virtualenv"  # `pip install "nox[uv]"` saves a minute
 nox.options.error_on_missing_interpreters = False
 nox.needs_version = ">=2025.5"
@@ -19,7 +19,12 @@ SPREAD = ("-n", "auto", "--dist", "worksteal")
 """Options of pytest: a process for each core, and who has nothing left to do takes from others."""
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 """Environment in which Python keeps what it compiled: hundreds of processes import the same."""
-MINUTES = {"lint": "a few seconds", "types": "1 minute", "tests": "4 minutes"}
+MINUTES = {
+    "lint": "a few seconds",
+    "docs": "half a minute",
+    "types": "1 minute",
+    "tests": "4 minutes",
+}
 """What the default sessions take on two quiet cores, packages downloaded before."""
 
 
@@ -43,6 +48,15 @@ def lint(session: nox.Session) -> None:
     session.install(*group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation site, into build/site: no warning, no dead link between pages."""
+    session.install(".[all]", *group("docs"))
+    strict = ("-q", "-j", "auto", "-W", "--keep-going", "-c", "docs")
+    session.run("sphinx-build", *strict, "-d", "build/doctrees", ".", "build/site")
 
 
 @nox.session

@@ -1,0 +1,88 @@
+"""What the site has of its own: pages that no list names yet, and `llms.txt`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
+
+ABOUT: Final = """\
+# aiodps
+
+> Provision devices with Azure IoT Hub Device Provisioning Service (DPS) from asyncio: over REST or
+> MQTT, with X.509 certificates, symmetric keys or a TPM; with an offline emulator of DPS, pytest
+> fixtures, and a harness for fleets.
+
+Each link is the source of a page, in Markdown.
+"""
+LIST: Final = "\n\n```{{toctree}}\n:hidden:\n{option}\n\n{pages}\n```\n"
+
+
+def list_pages(app: Sphinx, document: str, source: list[str]) -> None:
+    """Give a folder's README the folder's pages, and the index those that it does not list."""
+    if document == app.config.root_doc:
+        pages = unlisted(Path(app.srcdir, "docs"), source[0])
+        source[0] += LIST.format(option=":caption: More", pages="\n".join(pages))
+    elif re.fullmatch(r"docs/.+/README", document):
+        source[0] += LIST.format(option=":glob:", pages="*")
+
+
+def unlisted(docs: Path, index: str) -> list[str]:
+    """Return the pages of `docs` itself, and the folders' READMEs, that an index does not list."""
+    pages = [*docs.glob("*.md"), *docs.glob("*/README.md")]
+    names = {page.relative_to(docs).with_suffix("").as_posix() for page in pages}
+    return sorted(names - set(index.split()) - {"index"})
+
+
+def read_docstring(
+    _app: Sphinx, what: str, _name: str, _obj: object, _options: object, lines: list[str]
+) -> None:
+    """Prepare a docstring for Sphinx: an indented paragraph is code, and no quotation."""
+    for number in range(len(lines) - 1, 1, -1):
+        above, before, line = lines[number - 2 : number + 1]
+        if line.startswith("    ") and not before and above and not above.startswith(" "):
+            lines[number:number] = ["::", ""]
+
+    if what in {"attribute", "data", "property"}:
+        lines.insert(0, "")  # napoleon takes what precedes a colon in the first line for a type
+
+
+def read_signature(
+    _app: Sphinx,
+    _what: str,
+    _name: str,
+    _obj: object,
+    _options: object,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Write the default of a dataclass's field so that Sphinx can parse it."""
+    return signature and signature.replace("<factory>", "..."), returns
+
+
+def write_llms_txt(app: Sphinx, failure: Exception | None) -> None:
+    """Write the list of pages that language models read, as https://llmstxt.org describes it."""
+    if failure is not None or app.builder.name != "html":
+        return
+
+    titles = app.env.titles
+    links = [
+        f"- [{titles[document].astext()}](_sources/{document}.md.txt)"
+        for document in sorted(titles)
+        if document != app.config.root_doc
+    ]
+    text = f"{ABOUT}\n## Pages\n\n" + "\n".join(links) + "\n"
+    Path(app.outdir, "llms.txt").write_text(text, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the above; a diagram is shown as its source, since drawing takes a script."""
+    app.add_lexer("mermaid", TextLexer)
+    app.connect("source-read", list_pages)
+    app.connect("autodoc-process-docstring", read_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", read_signature)
+    app.connect("build-finished", write_llms_txt)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
