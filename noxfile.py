@@ -244,7 +244,8 @@ def bench(session: nox.Session) -> None:
 
     Waits until the machine is quiet, and refuses if it does not become so. Two hours at most.
     """
-    session.install(".[all]", "psutil")
+    session.install(".[all]", "psutil", "opentelemetry-sdk")
+    session.run("python", "-m", "benchmarks.telemetry")
     azure = f"{session.create_tmp()}/azure-iot-device"
     session.run("python", "-m", "venv", "--clear", azure, silent=True)
     python, requirements = f"{azure}/bin/python", ENVIRONMENTS / "azure-iot-device.txt"

@@ -32,9 +32,9 @@ from aiodps.errors import (
     UnauthorizedError,
     UsageError,
 )
-from aiodps.models import Assignment, JsonObject, RegistrationRecord
+from aiodps.models import Assignment, JsonObject, Phase, RegistrationRecord
 from aiodps.network.trust import Trust
-from aiodps.observe import Observer, Reporter
+from aiodps.observe import Observer, Reporter, StepKind
 from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.payload_mask import PayloadMask
 from aiodps.protocol.payloads import check_payload, is_operation_id
@@ -228,6 +228,7 @@ class ProvisioningClient:
                     operation_id=operation_id,
                 )
             )
+            report(StepKind.STARTED, Phase.CONFIGURATION, text=self.settings.endpoint)
             try:
                 assignment = await drive(machine, transport, report, credentials.reauthenticate)
             except (UnauthorizedError, RegistrationFailedError) as error:
@@ -267,6 +268,7 @@ class ProvisioningClient:
             raise
 
         machine = StatusLookUp(self._params(name, factory.name))
+        report(StepKind.LOOK_UP_STARTED, Phase.CONFIGURATION, text=self.settings.endpoint)
         try:
             return await drive(machine, transport, report, credentials.reauthenticate)
         except UnauthorizedError as error:

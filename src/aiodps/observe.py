@@ -13,12 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from aiodps.error_base import ProvisioningError
 from aiodps.models import Phase
 
 
 class StepKind(enum.StrEnum):
     """Kind of a step."""
 
+    STARTED = "started"
+    """A registration starts; `text` is the endpoint. `CLOSED` follows whatever happens."""
+    LOOK_UP_STARTED = "look-up-started"
+    """A look-up starts; `text` is the endpoint. `CLOSED` follows whatever happens."""
     RESOLVED = "resolved"
     """The name of the endpoint was looked up (`took`)."""
     DEQUEUED = "dequeued"
@@ -87,6 +92,8 @@ class Step:
     """Seconds that the service asked it to wait (Retry-After); None if it did not say."""
     text: str = field(default="", repr=False)
     """Details for people; for `SENT` and `RECEIVED` what went over the wire."""
+    error: ProvisioningError | None = field(default=None, repr=False)
+    """What failed, for `RETRYING` and `FAILED`; None if nothing did."""
 
 
 class Observer(Protocol):
@@ -172,6 +179,7 @@ class Reporter:
         wait: float | None = None,
         requested: float | None = None,
         text: Callable[[], str] | str = "",
+        error: ProvisioningError | None = None,
     ) -> None:
         """Report a step, and log it; if `text` is a function, it is called only if needed."""
         level = _LEVELS.get(kind, logging.DEBUG) if self.loud else logging.DEBUG
@@ -190,6 +198,7 @@ class Reporter:
             wait=wait,
             requested=requested,
             text=words if self.mask is None else self.mask(words),
+            error=error,
         )
         if logged:
             _log.log(level, "%s", _line(step))

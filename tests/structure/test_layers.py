@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "fresh_files": set[str](),
     "error_base": {"models", "key_text", "printable"},
     "errors": {"error_base", "models"},
-    "observe": {"models"},
+    "observe": {"error_base", "models"},
+    "watching": {"errors", "observe", "version"},
     "input_files": {"errors", "key_text", "input_files"},
     "protocol": BOTTOM | {"protocol"},
     "attestation": BOTTOM | {"protocol", "attestation", "tpm"},
@@ -109,6 +110,19 @@ def test_no_import_goes_in_a_circle(node_of: Callable[[str], str]) -> None:
         graph.setdefault(node, set()).update({node_of(name) for name in imports(path)} - {node})
 
     graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_a_telemetry_library_is_imported_by_whoever_asks_for_it() -> None:
+    """`import aiodps` costs nothing of it, and works without it."""
+    users = {
+        short(path)
+        for path in FILES
+        for node in nodes(path)
+        if isinstance(node, ast.ImportFrom | ast.Import) and "opentelemetry" in ast.unparse(node)
+    }
+
+    assert users == {"watching/otel.py"}
+    assert not any(part_of(name) == "watching" for path in FILES for name in imports(path))
 
 
 def test_the_emulator_refuses_in_its_own_words() -> None:

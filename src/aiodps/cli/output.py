@@ -169,11 +169,11 @@ class StepPrinter:
 
     def __call__(self, step: Step, /) -> None:
         """Print one step."""
+        began = self._began.setdefault(step.registration_id, step.at - (step.took or 0.0))
         on_wire = step.kind in {StepKind.SENT, StepKind.RECEIVED, StepKind.IGNORED}
-        if on_wire and not self._wire:
+        if step.kind in _NOT_SHOWN or (on_wire and not self._wire):
             return
 
-        began = self._began.setdefault(step.registration_id, step.at - (step.took or 0.0))
         line = Text(f"{step.at - began:8.3f} s  ", "dim")
         if self._name_width:
             line.append(f"{step.registration_id:{self._name_width}} {step.transport:4}  ", "cyan")
@@ -204,6 +204,7 @@ _LABELS = {
     StepKind.CLOSED: "closed",
 }
 
+_NOT_SHOWN = {StepKind.STARTED, StepKind.LOOK_UP_STARTED}
 _WITH_TEXT = {
     *(StepKind.RETRYING, StepKind.FAILED, StepKind.REAUTHENTICATED, StepKind.FOUND),
 }

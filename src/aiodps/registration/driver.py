@@ -134,7 +134,9 @@ class _ActionReporter:
                 self._report_result(result, took=now - self._began)
             case Fail(error):
                 took = now - self._began
-                self._reporter(StepKind.FAILED, error.phase, took=took, text=error.message)
+                self._reporter(
+                    StepKind.FAILED, error.phase, took=took, text=error.message, error=error
+                )
             case Connect() | Reauthenticate():
                 pass
             case _:
@@ -171,8 +173,15 @@ class _ActionReporter:
         report, requested = self._reporter, action.requested
         wait = max(action.until - now, 0.0)
         match action:
-            case Wait(error=ProvisioningError(message=text, phase=phase)):
-                report(StepKind.RETRYING, phase, wait=wait, requested=requested, text=text)
+            case Wait(error=ProvisioningError() as error):
+                report(
+                    StepKind.RETRYING,
+                    error.phase,
+                    wait=wait,
+                    requested=requested,
+                    text=error.message,
+                    error=error,
+                )
             case _:
                 accepted = action.reason is WaitReason.ACCEPTED
                 kind = StepKind.ACCEPTED if accepted else StepKind.ASSIGNING
