@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -28,16 +27,15 @@ from aiodps.errors import (
     ConfigurationError,
     ProvisioningError,
     RegistrationFailedError,
-    ServiceError,
     UnauthorizedError,
     UsageError,
 )
 from aiodps.models import Assignment, JsonObject, Phase, RegistrationRecord
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter, StepKind
-from aiodps.protocol.identifiers import check_registration_id
+from aiodps.protocol.identifiers import check_operation_id, check_registration_id
 from aiodps.protocol.payload_mask import PayloadMask
-from aiodps.protocol.payloads import check_payload, is_operation_id
+from aiodps.protocol.payloads import check_payload
 from aiodps.registration.driver import drive
 from aiodps.registration.machine import Registration, RegistrationParams
 from aiodps.registration.retry import RetryPolicy
@@ -202,7 +200,7 @@ class ProvisioningClient:
             checked = check_payload(payload)
             check_callable(on_step, "on_step")
             check_type(issue, KeySpec | None, "issue")
-            _check_operation_id(operation_id)
+            check_operation_id(operation_id)
             request = await certificate_request(
                 self.settings.issue if issue is None else issue,
                 csr,
@@ -232,7 +230,7 @@ class ProvisioningClient:
             try:
                 assignment = await drive(machine, transport, report, credentials.reauthenticate)
             except (UnauthorizedError, RegistrationFailedError) as error:
-                _add_remarks(error, credentials.remarks)
+                credentials.add_remarks(error)
                 raise
 
             try:
@@ -272,7 +270,7 @@ class ProvisioningClient:
         try:
             return await drive(machine, transport, report, credentials.reauthenticate)
         except UnauthorizedError as error:
-            _add_remarks(error, credentials.remarks)
+            credentials.add_remarks(error)
             raise
 
     async def _credentials(
@@ -378,22 +376,6 @@ async def _attestations(settings: Settings, registration_id: str | None) -> Atte
         _attestation_log.warning(remark)
 
     return loaded
-
-
-def _add_remarks(error: ServiceError, remarks: tuple[str, ...]) -> None:
-    """Put what is odd about a certificate in front of the hint of a refusal."""
-    unauthorized = error.error_code is None or error.error_code // 1000 == HTTPStatus.UNAUTHORIZED
-    if remarks and unauthorized:
-        error.hint = f"{'; '.join(remarks)}. {error.hint}"
-
-
-def _check_operation_id(operation_id: str | None) -> None:
-    if operation_id is not None and not is_operation_id(operation_id):
-        raise ConfigurationError(
-            f"{ascii(operation_id)[:60]} is not an operation id",
-            setting="operation_id",
-            hint="give the id that the service returned for the register request",
-        )
 
 
 def _registration_id(attestation: Attestation, requested: str | None) -> str:

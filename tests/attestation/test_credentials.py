@@ -279,9 +279,26 @@ def test_expired_certificates_are_left_out() -> None:
         Credentials([Own("a"), Own("b", too_early)]).check(registration_id="x", wall_time=0.0)
 
 
+def hint_of(credentials: Credentials, error_code: int) -> str:
+    """Return the hint of a refusal, with the remarks of the current credential."""
+    error = UnauthorizedError("no", status_code=401, error_code=error_code, hint="look at it")
+    credentials.add_remarks(error)
+    return error.hint
+
+
 def test_remarks() -> None:
-    """Those of the current certificate; a key has none."""
+    """Those of the current certificate, on a refusal of a credential; a key has none."""
     odd = attestation(root().intermediate("dev-1"))
 
-    assert "is a CA" in Credentials(odd).remarks[0]
-    assert Credentials([Own("dev-1"), odd]).remarks == ()
+    assert "is a CA" in hint_of(Credentials(odd), 401002)
+    assert hint_of(Credentials(odd), 400002) == "look at it"
+    assert hint_of(Credentials([Own("dev-1"), odd]), 401002) == "look at it"
+
+
+def test_usable_credentials() -> None:
+    """What is left, with its positions: an expired one is not."""
+    late, good = Own("a", CertificateError("late", reason="expired")), Own("b")
+    credentials = Credentials([late, good])
+    credentials.check(registration_id="x", wall_time=0.0)
+
+    assert list(credentials.usable) == [(1, good)]

@@ -12,6 +12,7 @@ from aiodps.protocol.identifiers import (
     check_api_version,
     check_endpoint,
     check_id_scope,
+    check_operation_id,
     check_port,
     check_registration_id,
 )
@@ -158,3 +159,13 @@ def test_bad_api_versions(bad: object) -> None:
     """Anything else is an error of ours before anything is sent."""
     with pytest.raises(ConfigurationError, match="api-version"):
         check_api_version(bad)
+
+
+def test_operation_ids() -> None:
+    """None is none; what would not be safe in a URL is refused by name."""
+    check_operation_id(None)
+    check_operation_id("4.d0a67b8b4d8b7a5e.e2c6b2b7")
+    with pytest.raises(ConfigurationError) as caught:
+        check_operation_id("a/b")
+
+    assert caught.value.setting == "operation_id"

@@ -10,12 +10,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TypeAlias, final
 
 from aiodps.attestation.base import Attestation, TlsIdentity, check_attestation
 from aiodps.attestation.tpm import Tpm
 from aiodps.attestation.x509 import X509
-from aiodps.errors import CertificateError, ConfigurationError, UnauthorizedError
+from aiodps.errors import (
+    CertificateError,
+    ConfigurationError,
+    ServiceError,
+    UnauthorizedError,
+)
 from aiodps.models import Assignment, IssuedCredential, Phase
 from aiodps.protocol.messages import TpmKeys
 from aiodps.protocol.payloads import hub_challenge
@@ -78,9 +84,16 @@ class Credentials:
         return self._left[0][1]
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        """What is odd about the current credential; see `X509.remarks`."""
-        return remarks_of(self._current)
+    def usable(self) -> Sequence[tuple[int, Attestation]]:
+        """The credentials that are left, each with its position."""
+        return tuple(self._left)
+
+    def add_remarks(self, error: ServiceError) -> None:
+        """Put what is odd about the current certificate in front of the hint of a refusal."""
+        code, remarks = error.error_code, remarks_of(self._current)
+        unauthorized = code is None or code // 1000 == HTTPStatus.UNAUTHORIZED
+        if remarks and unauthorized:
+            error.hint = f"{'; '.join(remarks)}. {error.hint}"
 
     @property
     def registration_id(self) -> str | None:

@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import re
 from datetime import date
+from typing import TypeGuard
 
 from aiodps.errors import ConfigurationError
 from aiodps.key_text import shown
@@ -13,6 +14,7 @@ from aiodps.key_text import shown
 _ID_SCOPE = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", re.ASCII)
 _NOT_IN_REGISTRATION_ID = re.compile(r"[^A-Za-z0-9._:-]", re.ASCII)
+_OPERATION_ID = re.compile(r"[A-Za-z0-9._~:=,;!*()@-]{1,256}", re.ASCII)
 _API_VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:-preview)?", re.ASCII)
 _HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
@@ -115,6 +117,25 @@ def check_api_version(api_version: object) -> str:
         setting="api_version",
         hint="omit it to use the version that this client was made for",
     )
+
+
+def is_operation_id(value: object) -> TypeGuard[str]:
+    """Return whether a value is an operation id that is safe in a URL and in a topic."""
+    return isinstance(value, str) and _OPERATION_ID.fullmatch(value) is not None
+
+
+def check_operation_id(operation_id: object) -> None:
+    """Check an operation id that a caller gives; None if there is none.
+
+    Raises:
+        ConfigurationError: If it is not valid.
+    """
+    if operation_id is not None and not is_operation_id(operation_id):
+        raise ConfigurationError(
+            f"{ascii(operation_id)[:60]} is not an operation id",
+            setting="operation_id",
+            hint="give the id that the service returned for the register request",
+        )
 
 
 def check_endpoint(endpoint: object) -> str:

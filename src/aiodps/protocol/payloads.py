@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from aiodps.errors import (
     ConfigurationError,
@@ -31,6 +31,7 @@ from aiodps.models import (
     Substatus,
 )
 from aiodps.printable import printable
+from aiodps.protocol.identifiers import is_operation_id
 from aiodps.protocol.limits import MAX_JSON_DEPTH, MAX_REQUEST_PAYLOAD
 from aiodps.protocol.messages import TpmKeys
 from aiodps.protocol.strict_json import malformed, read_object
@@ -46,7 +47,6 @@ AZURE_HUB_SUFFIXES = (
 _MAX_INTEGER_BITS = 128
 """Bits of an integer in a payload; a larger one is a mistake, which Python may not even format."""
 
-_OPERATION_ID = re.compile(r"[A-Za-z0-9._~:=,;!*()@-]{1,256}", re.ASCII)
 _DEVICE_ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),:=@$']{1,128}", re.ASCII)
 _HUB = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+", re.ASCII)
 
@@ -168,11 +168,6 @@ def parse_operation(body: bytes) -> OperationStatus:
         status=_status(document.get("status")),
         state=_state(document.get("registrationState")),
     )
-
-
-def is_operation_id(value: object) -> TypeGuard[str]:
-    """Return whether a value is an operation id that is safe in a URL and in a topic."""
-    return isinstance(value, str) and _OPERATION_ID.fullmatch(value) is not None
 
 
 def _operation_id(value: Json) -> str | None:

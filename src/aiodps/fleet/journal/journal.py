@@ -23,8 +23,7 @@ from aiodps.errors import JournalError
 from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.measure.sample import MAX_SECONDS, Sample, sample_from_json
 from aiodps.fresh_files import sync_folder
-from aiodps.protocol.identifiers import check_registration_id
-from aiodps.protocol.payloads import is_operation_id
+from aiodps.protocol.identifiers import check_registration_id, is_operation_id
 from aiodps.transports import TRANSPORTS
 
 VERSION = 4
