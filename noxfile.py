@@ -215,11 +215,12 @@ def pkcs11(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """The emulator with --state, killed hundreds of times amid writes."""
+    """The emulator with --state, and the cache, killed hundreds of times amid writes."""
     session.install(".[all]", *group("test"))
     session.run(
         "pytest",
-        *("tests/reliability/test_kill_emulator.py", "-m", "processes"),
+        *(f"tests/reliability/test_kill_{what}.py" for what in ("emulator", "cache")),
+        *("-m", "processes"),
         *session.posargs,
         env={"AIODPS_KILLS": "300"},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aiodps.assignments.cache import AssignmentCache
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.issuance.request import IssuedKeyType, KeySpec
 from aiodps.attestation.symmetric_key import SymmetricKey
@@ -71,6 +72,7 @@ __all__ = [
     "REST",
     "X509",
     "Assignment",
+    "AssignmentCache",
     "Attestation",
     "BadRequestError",
     "CertificateError",

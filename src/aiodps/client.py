@@ -5,24 +5,27 @@ They validate and compose.
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-import logging
 import secrets
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Self, Unpack
 
 import anyio
 
 from aiodps.argument_types import check_callable, check_type
+from aiodps.assignments.cache import AssignmentCache, CacheEntry
 from aiodps.attestation.base import Attestation, OwnContext
-from aiodps.attestation.credentials import Attestations, Credentials, remarks_of
-from aiodps.attestation.files import load_in_order, load_tpm
-from aiodps.attestation.issuance.request import KeySpec, certificate_request
+from aiodps.attestation.credentials import Attestations, Credentials
+from aiodps.attestation.files import load_attestations
+from aiodps.attestation.issuance.request import (
+    CertificateRequest,
+    KeySpec,
+    certificate_request,
+)
 from aiodps.errors import (
     ConfigurationError,
     ProvisioningError,
@@ -42,9 +45,7 @@ from aiodps.registration.retry import RetryPolicy
 from aiodps.registration.status_look_up import StatusLookUp
 from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports import transport_by_name
-from aiodps.transports.base import Target, TransportFactory
-
-_attestation_log = logging.getLogger("aiodps.attestation")
+from aiodps.transports.base import Target, Transport, TransportFactory
 
 
 async def provision(
@@ -52,6 +53,8 @@ async def provision(
     attestation: Attestations | None = None,
     payload: JsonObject | None = None,
     csr: str | bytes | None = None,
+    cache: AssignmentCache | None = None,
+    force: bool = False,
     retry: RetryPolicy | None = None,
     on_step: Observer | None = None,
     config: str | Path | None = None,
@@ -68,6 +71,9 @@ async def provision(
         csr: A request for a certificate that the caller made and has the key of: PKCS#10 in base64
             of DER, or as DER; None to ask for none, or to have it made (`issue=KeySpec()`). The
             certificate is `Assignment.issued`.
+        cache: Where the assignment is stored, and taken from if there is one for this device,
+            credential and payload: nothing is sent then. None to register in any case.
+        force: Register even if there is one, and store the new one: after `should_reprovision`.
         retry: When and how often to retry; None for `RetryPolicy()`.
         on_step: Called with each `Step` as it happens.
         config: TOML file with settings; None for the one named by `AIODPS_CONFIG`, if any.
@@ -83,7 +89,12 @@ async def provision(
     """
     client = ProvisioningClient(retry=retry, config=config, **settings)
     return await client.provision(
-        attestation=attestation, payload=payload, csr=csr, on_step=on_step
+        attestation=attestation,
+        payload=payload,
+        csr=csr,
+        cache=cache,
+        force=force,
+        on_step=on_step,
     )
 
 
@@ -184,6 +195,8 @@ class ProvisioningClient:
         payload: JsonObject | None = None,
         issue: KeySpec | None = None,
         csr: str | bytes | None = None,
+        cache: AssignmentCache | None = None,
+        force: bool = False,
         on_step: Observer | None = None,
         operation_id: str | None = None,
     ) -> Assignment:
@@ -201,6 +214,8 @@ class ProvisioningClient:
             check_callable(on_step, "on_step")
             check_type(issue, KeySpec | None, "issue")
             check_operation_id(operation_id)
+            check_type(cache, AssignmentCache | None, "cache")
+            check_type(force, bool, "force")
             request = await certificate_request(
                 self.settings.issue if issue is None else issue,
                 csr,
@@ -211,37 +226,37 @@ class ProvisioningClient:
             mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
             report = Reporter(name, factory.name, on_step, mask, self._loud)
             target = self._target(name, credentials, report, csr=request is not None)
+            entry = None
+            if cache is not None:
+                entry = await CacheEntry.of(
+                    cache, target, credentials.usable, checked, self.settings.hub_suffixes
+                )
+
             transport = factory.open(target)
         except ProvisioningError as error:
             error.locate(registration_id=requested)
             raise
 
         with self._exclusive(name):
-            machine = Registration(
-                self._params(
-                    name,
-                    factory.name,
-                    payload=checked,
-                    csr=None if request is None else request.csr,
-                    operation_id=operation_id,
-                )
+            if entry is not None and not force and operation_id is None:
+                stored = await entry.find(credentials.assigned)
+                if stored is not None:
+                    return stored
+
+            params = self._params(
+                name,
+                factory.name,
+                payload=checked,
+                csr=None if request is None else request.csr,
+                operation_id=operation_id,
             )
+            machine = Registration(params)
             report(StepKind.STARTED, Phase.CONFIGURATION, text=self.settings.endpoint)
-            try:
-                assignment = await drive(machine, transport, report, credentials.reauthenticate)
-            except (UnauthorizedError, RegistrationFailedError) as error:
-                credentials.add_remarks(error)
-                raise
+            assignment = await _register(machine, transport, report, credentials, request)
+            if entry is not None:
+                await entry.store(assignment)
 
-            try:
-                await credentials.assigned(assignment)
-                issued = None if request is None else request.accept(assignment)
-            except ProvisioningError as error:
-                machine.locate(error.locate(phase=report.phase), anyio.current_time())
-                raise
-
-            taken = dataclasses.replace(assignment, credential=credentials.index)
-            return taken.with_issued(issued)
+            return assignment
 
     async def registration_status(
         self,
@@ -277,9 +292,11 @@ class ProvisioningClient:
         self, attestation: Attestations | None, requested: str | None
     ) -> tuple[Credentials, str]:
         """Return checked credentials, and the registration id that they are for."""
-        credentials = Credentials(
-            await _attestations(self.settings, requested) if attestation is None else attestation
-        )
+        if attestation is None:
+            settings = {each.name: getattr(self.settings, each.name) for each in fields(Settings)}
+            attestation = await load_attestations(settings, requested)
+
+        credentials = Credentials(attestation)
         name = _registration_id(credentials, requested)
         credentials.check(registration_id=name, wall_time=time.time())
         self._check_trust(credentials)
@@ -357,6 +374,30 @@ class ProvisioningClient:
                 self._in_progress.discard(name)
 
 
+async def _register(
+    machine: Registration,
+    transport: Transport,
+    report: Reporter,
+    credentials: Credentials,
+    request: CertificateRequest | None,
+) -> Assignment:
+    try:
+        assignment = await drive(machine, transport, report, credentials.reauthenticate)
+    except (UnauthorizedError, RegistrationFailedError) as error:
+        credentials.add_remarks(error)
+        raise
+
+    try:
+        await credentials.assigned(assignment)
+        issued = None if request is None else request.accept(assignment)
+    except ProvisioningError as error:
+        machine.locate(error.locate(phase=report.phase), anyio.current_time())
+        raise
+
+    taken = replace(assignment, credential=credentials.index)
+    return taken.with_issued(issued)
+
+
 def _require_id_scope(settings: Settings) -> str:
     if settings.id_scope is not None:
         return settings.id_scope
@@ -366,16 +407,6 @@ def _require_id_scope(settings: Settings) -> str:
         setting="id_scope",
         hint="give id_scope= (--id-scope), or set AIODPS_ID_SCOPE",
     )
-
-
-async def _attestations(settings: Settings, registration_id: str | None) -> Attestations:
-    files = {each.name: getattr(settings, each.name) for each in dataclasses.fields(settings)}
-    tpm = None if settings.tpm is None else await load_tpm(settings.tpm, files)
-    loaded = load_in_order(files, registration_id, tpm=tpm)
-    for remark in itertools.chain.from_iterable(map(remarks_of, loaded)):
-        _attestation_log.warning(remark)
-
-    return loaded
 
 
 def _registration_id(attestation: Attestation, requested: str | None) -> str:

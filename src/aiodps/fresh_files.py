@@ -8,11 +8,17 @@ that nobody can guess takes its place.
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
+
+_DRAFT: Final = re.compile(r"\..+\.[0-9a-f]{16}")
+_ABANDONED: Final = 3600.0
+"""Seconds after which whoever wrote a draft must have been killed."""
 
 
 @contextmanager
@@ -59,6 +65,15 @@ def write_fresh(path: Path, text: str, *, mode: int = 0o666) -> None:
     """
     with fresh_file(path, mode=mode) as file:
         file.write(text)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove the drafts of writers that were killed; what cannot be removed stays."""
+    with suppress(OSError), os.scandir(folder) as found:
+        for each in found:
+            old = time.time() - each.stat(follow_symlinks=False).st_mtime > _ABANDONED
+            if _DRAFT.fullmatch(each.name) and old:
+                Path(each).unlink()
 
 
 def sync_folder(folder: Path) -> None:

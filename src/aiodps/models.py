@@ -181,6 +181,8 @@ class Assignment(_Issued):
     """Certificates issued to the device (base64 of DER, leaf first); empty if none."""
     credential: int = 0
     """Which of several credentials the service accepted, from 0."""
+    cached: bool = field(default=False, compare=False)
+    """Whether it was stored by an earlier registration (`AssignmentCache`): nothing was sent."""
     connection_profile: str | None = None
     """How the device has to connect to its hub: "classic", or "mqttV5" for MQTT 5 alone. A plain
     string, because there may be more; None if absent, which means "classic"."""

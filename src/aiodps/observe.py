@@ -42,6 +42,13 @@ class StepKind(enum.StrEnum):
     """A response or packet was received; `text` is its content, with secrets masked."""
     IGNORED = "ignored"
     """A packet was received that belongs to no request, or came too late; `text` says which."""
+    CACHED = "cached"
+    """The assignment was stored in the cache: `ASSIGNED` is next, and nothing is sent; `text` is
+    the hub."""
+    CACHE_MISSED = "cache-missed"
+    """The cache has no assignment for this registration; `text` says why."""
+    CACHE_FAILED = "cache-failed"
+    """A file of the cache is damaged or cannot be written, which is no error; `text` says why."""
     REGISTERING = "registering"
     """A register request is about to be sent."""
     ACCEPTED = "accepted"
@@ -212,7 +219,11 @@ class Reporter:
             _log.exception("an observer failed on %s", kind)
 
 
-_LEVELS = {StepKind.ASSIGNED: logging.INFO, StepKind.RETRYING: logging.WARNING}
+_LEVELS = {
+    StepKind.ASSIGNED: logging.INFO,
+    StepKind.RETRYING: logging.WARNING,
+    StepKind.CACHE_FAILED: logging.WARNING,
+}
 """Levels of the steps that an operator has to hear of without asking."""
 _WIRE = {StepKind.SENT, StepKind.RECEIVED}
 

@@ -119,6 +119,19 @@ def test_assigned(run: Run, transport: str) -> None:
     assert "assigned" in done.stderr
 
 
+def test_the_second_time_nothing_is_sent(run: Run, tmp_path: Path) -> None:
+    """`--cache` is shown in the steps and in JSON; `--force` registers all the same."""
+    words = ("--cache", str(tmp_path / "cache"))
+    first, second = run(*words), run(*words)
+    forced = run(*words, "--force", "--json")
+
+    assert (first.returncode, second.returncode, forced.returncode) == (0, 0, 0)
+    assert "not in the cache: " in first.stderr
+    assert "taken from the cache: emulated-hub.azure-devices.net" in second.stderr
+    assert "register" not in second.stderr
+    assert not json.loads(forced.stdout)["cached"]
+
+
 def issuing(server: dict[str, Any], folder: Path, *words: str) -> list[str]:
     """Write the words of a command for a device that asks for a certificate."""
     write(DEVICES["root"], folder)

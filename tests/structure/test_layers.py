@@ -30,8 +30,10 @@ MAY_IMPORT = {
     "network": BOTTOM | {"protocol", "attestation", "network"},
     "transports": BOTTOM | {"protocol", "attestation", "network", "transports"},
     "settings": BOTTOM | {"protocol", "attestation", "network", "transports"},
+    "assignments": BOTTOM | {"protocol", "attestation", "network", "transports", "assignments"},
     "client": BOTTOM
-    | {"protocol", "attestation", "network", "registration", "transports", "settings"},
+    | {"protocol", "attestation", "network", "registration", "transports", "settings"}
+    | {"assignments"},
     "pki": {"errors", "models", "input_files", "key_text", "printable", "pki"},
     "tpm": {"errors", "argument_types", "tpm"},
     "emulator": {
@@ -48,7 +50,8 @@ MAY_IMPORT = {
     | {"protocol", "attestation", "network", "registration", "transports", "settings", "client"}
     | {"pki", "fleet", "__init__"},
     "__init__": BOTTOM
-    | {"attestation", "network", "registration", "transports", "settings", "client"},
+    | {"attestation", "network", "registration", "transports", "settings", "client"}
+    | {"assignments"},
     "testing": {"errors", "pki", "tpm", "emulator"},
     "__main__": {"cli"},
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.symmetric_key import SymmetricKey, read_key
@@ -15,6 +16,8 @@ from aiodps.errors import ConfigurationError
 from aiodps.input_files.private_keys import hidden
 from aiodps.input_files.text import read_password
 from aiodps.tpm.hardware import HardwareTpm
+
+_log = logging.getLogger("aiodps.attestation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,28 @@ def load_in_order(
         return (primary,)
 
     return primary, second.load(registration_id or primary.registration_id)
+
+
+async def load_attestations(
+    settings: Mapping[str, Any], registration_id: str | None
+) -> tuple[Attestation, ...]:
+    """Load the credentials that settings name, and log what is odd about them.
+
+    Args:
+        settings: By name.
+        registration_id: Registration id of the device; None for that of its first credential.
+
+    Raises:
+        ConfigurationError: If there is no first credential, or settings contradict each other.
+        CredentialError: If a file or the TPM cannot be used.
+    """
+    tpm = None if settings["tpm"] is None else await load_tpm(settings["tpm"], settings)
+    loaded = load_in_order(settings, registration_id, tpm=tpm)
+    for each in loaded:
+        for remark in each.remarks if isinstance(each, X509) else ():
+            _log.warning(remark)
+
+    return loaded
 
 
 async def load_tpm(tcti: str, files: Mapping[str, Path | None]) -> HardwareTpm:

@@ -193,6 +193,9 @@ _LABELS = {
     StepKind.SECURED: "tls secured",
     StepKind.SESSION_OPENED: "mqtt connected",
     StepKind.SUBSCRIBED: "mqtt subscribed",
+    StepKind.CACHED: "taken from the cache",
+    StepKind.CACHE_MISSED: "not in the cache",
+    StepKind.CACHE_FAILED: "cache",
     StepKind.REGISTERING: "register",
     StepKind.ACCEPTED: "accepted, assignment pending",
     StepKind.POLLING: "poll",
@@ -207,6 +210,7 @@ _LABELS = {
 _NOT_SHOWN = {StepKind.STARTED, StepKind.LOOK_UP_STARTED}
 _WITH_TEXT = {
     *(StepKind.RETRYING, StepKind.FAILED, StepKind.REAUTHENTICATED, StepKind.FOUND),
+    *(StepKind.CACHED, StepKind.CACHE_MISSED, StepKind.CACHE_FAILED),
 }
 _STYLES = {
     StepKind.ASSIGNED: "bold green",
@@ -214,6 +218,7 @@ _STYLES = {
     StepKind.FAILED: "bold red",
     StepKind.RETRYING: "yellow",
     StepKind.REAUTHENTICATED: "yellow",
+    StepKind.CACHE_FAILED: "yellow",
     StepKind.SENT: "blue",
     StepKind.RECEIVED: "magenta",
 }

@@ -11,6 +11,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from aiodps.assignments.cache import AssignmentCache
 from aiodps.attestation.issuance.request import IssuedKeyType
 from aiodps.attestation.issuance.saving import check_keys_folder, save_issued
 from aiodps.cli.device_options import device_options, run_options, settings_of
@@ -41,6 +42,13 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
     help="Ask for a certificate, for a new key. Default: p256.",
 )
 @click.option("--keys-out", metavar="DIR", help="Folder for that certificate and its key.")
+@click.option(
+    "--cache",
+    "cache_folder",
+    metavar="DIR",
+    help="Folder that keeps the assignment: if it is there, nothing is sent.",
+)
+@click.option("--force", is_flag=True, help="Register even if --cache has the assignment.")
 @click.option("--payload", metavar="JSON|@FILE", help="Object for the custom allocation webhook.")
 @run_options
 def command(
@@ -50,16 +58,21 @@ def command(
     as_json: bool,
     trace: bool,
     keys_out: str | None,
+    cache_folder: str | None,
+    force: bool,
     **options: Any,
 ) -> None:
     """Provision one device: register it, wait until it is assigned, and show its hub."""
     settings = settings_of(**options)
     keys = _keys_folder(settings, keys_out)
+    cache = None if cache_folder is None else AssignmentCache(cache_folder)
     client = ProvisioningClient.from_settings(settings, retry=RetryPolicy(max_failures=attempts))
     on_step = StepPrinter(wire=trace) if trace or not as_json else None
 
     async def provision() -> tuple[Assignment, Path | None]:
-        assigned = await client.provision(payload=_payload(payload), on_step=on_step)
+        assigned = await client.provision(
+            payload=_payload(payload), cache=cache, force=force, on_step=on_step
+        )
         return assigned, None if keys is None else await save_issued(assigned, keys)
 
     facts = as_facts(*anyio.run(provision))

@@ -1,0 +1,207 @@
+"""`AssignmentCache`: a folder with the assignments of devices, one file each.
+
+One file for each device: processes that provision different devices do not meet, and a file takes
+the place of an earlier one in a single step. So no lock is needed, and nobody waits for a process
+that was stopped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, final
+
+import anyio
+from anyio import to_thread
+
+from aiodps.argument_types import check_type
+from aiodps.assignments.cache_file import Miss, decode, encode, read_entry, write_entry
+from aiodps.assignments.cache_key import CacheKey
+from aiodps.attestation.base import Attestation
+from aiodps.errors import ConfigurationError, TpmError
+from aiodps.fresh_files import remove_drafts
+from aiodps.input_files.origin import Origin
+from aiodps.models import Assignment, JsonObject, Phase
+from aiodps.observe import Reporter, StepKind
+from aiodps.transports.base import Target
+
+
+@final
+class AssignmentCache:
+    """A folder in which assignments are stored: one device's, or those of many.
+
+    It holds no file open, and may be shared by tasks, threads and processes. The files contain no
+    secret of the device; what a webhook returned for it is in them, and only their owner may read
+    them.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Name the folder, which is created when something is stored.
+
+        Args:
+            folder: Its path; it outlasts a restart of the device, unlike `/tmp` or `/run`.
+
+        Raises:
+            ConfigurationError: If it is not a path.
+        """
+        check_type(folder, str | Path, "cache")
+        origin = Origin.file(folder, what="cache folder", kind="cache")
+        if origin.shown_path is None:
+            raise origin.error("is not a path, but content", reason="not_a_path")
+
+        self.folder: Path = Path(folder)
+        """The folder."""
+        self._tidy = False
+
+    def __repr__(self) -> str:
+        """Return the folder."""
+        return f"AssignmentCache({os.fspath(self.folder)!r})"
+
+    def look_up(
+        self, key: CacheKey, *, registration_id: str, hub_suffixes: Sequence[str]
+    ) -> Assignment | Miss:
+        """Return the assignment that is stored for a key, or why there is none; see `decode`."""
+        found = read_entry(self.folder / key.file_name)
+        if isinstance(found, Miss):
+            return found
+
+        return decode(found, key, registration_id=registration_id, hub_suffixes=hub_suffixes)
+
+    def store(self, key: CacheKey, assignment: Assignment) -> None:
+        """Store an assignment; once this returns, it outlasts a power failure.
+
+        If another process has stored a later one for the same key, that one stays.
+
+        Raises:
+            OSError: If it cannot be written. An earlier one, which is out of date now, is removed
+                unless the folder cannot be written to at all.
+        """
+        if not self._tidy:
+            self._tidy = True
+            remove_drafts(self.folder)
+
+        stored = self.look_up(key, registration_id=key.registration_id, hub_suffixes=("",))
+        if isinstance(stored, Assignment) and _is_later(stored, assignment):
+            return
+
+        path = self.folder / key.file_name
+        try:
+            write_entry(path, encode(key, assignment))
+        except OSError:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+            raise
+
+
+def _is_later(one: Assignment, other: Assignment) -> bool:
+    return bool(one.updated and other.updated and one.updated > other.updated)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """The place of one registration in a cache. Nothing that is wrong with it is an error."""
+
+    cache: AssignmentCache
+    key: CacheKey
+    registration_id: str
+    hub_suffixes: Sequence[str]
+    report: Reporter
+
+    @classmethod
+    async def of(
+        cls,
+        cache: AssignmentCache,
+        target: Target,
+        credentials: Sequence[tuple[int, Attestation]],
+        payload: JsonObject | None,
+        hub_suffixes: Sequence[str],
+    ) -> Self:
+        """Return the place of a registration.
+
+        Args:
+            cache: The cache.
+            target: The registration.
+            credentials: See `Credentials.usable`.
+            payload: The custom payload; None if there is none.
+            hub_suffixes: Domains that the hub may be in.
+
+        Raises:
+            ConfigurationError: If the device asks for a certificate, or a credential cannot be
+                recognized.
+            CredentialError: If a symmetric key cannot sign.
+        """
+        if target.csr:
+            raise ConfigurationError(
+                "an assignment with an issued certificate cannot be cached: its key is not kept",
+                setting="cache",
+                hint="save `assignment.issued`, and provision with it and with cache= next time",
+            )
+
+        key = await CacheKey.of(
+            endpoint=target.endpoint,
+            id_scope=target.id_scope,
+            registration_id=target.registration_id,
+            credentials=credentials,
+            payload=payload,
+        )
+        return cls(
+            cache=cache,
+            key=key,
+            registration_id=target.registration_id,
+            hub_suffixes=hub_suffixes,
+            report=target.report,
+        )
+
+    async def find(self, activate: Callable[[Assignment], Awaitable[None]]) -> Assignment | None:
+        """Return the assignment that is stored; None if there is none that fits.
+
+        Args:
+            activate: Has a TPM import the key for its hub; its refusal means that the assignment
+                is of no use any more.
+        """
+        began = anyio.current_time()
+        found = await to_thread.run_sync(self._look_up)
+        if isinstance(found, Assignment):
+            try:
+                await activate(found)
+            except TpmError as error:
+                found = Miss(f"cannot be used: {error.message}")
+
+        if isinstance(found, Miss):
+            kind = StepKind.CACHE_FAILED if found.damaged else StepKind.CACHE_MISSED
+            self.report(kind, Phase.CONFIGURATION, text=f"{self._path!r} {found.why}")
+            return None
+
+        took = anyio.current_time() - began
+        self.report(StepKind.CACHED, Phase.CONFIGURATION, text=found.assigned_hub)
+        self.report(StepKind.ASSIGNED, Phase.CONFIGURATION, took=took)
+        return found
+
+    async def store(self, assignment: Assignment) -> None:
+        """Store an assignment before it is returned, or report why that is not possible."""
+        fault = await to_thread.run_sync(self._store, assignment)
+        if fault is not None:
+            self.report(StepKind.CACHE_FAILED, self.report.phase, text=fault)
+
+    def _store(self, assignment: Assignment) -> str | None:
+        try:
+            self.cache.store(self.key, assignment)
+        except OSError as exc:
+            stays = ", and keeps an earlier assignment" if os.path.lexists(self._path) else ""
+            return f"{self._path!r} cannot be written: {exc.strerror}{stays}"
+
+        return None
+
+    def _look_up(self) -> Assignment | Miss:
+        return self.cache.look_up(
+            self.key, registration_id=self.registration_id, hub_suffixes=self.hub_suffixes
+        )
+
+    @property
+    def _path(self) -> str:
+        return os.fspath(self.cache.folder / self.key.file_name)
