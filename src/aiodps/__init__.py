@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiodps.assignments.cache import AssignmentCache
+from aiodps.assignments.reprovision import should_reprovision
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.issuance.request import IssuedKeyType, KeySpec
 from aiodps.attestation.symmetric_key import SymmetricKey
@@ -137,4 +138,5 @@ __all__ = [
     "log_step",
     "provision",
     "registration_status",
+    "should_reprovision",
 ]

@@ -191,6 +191,28 @@ async def test_a_folder_that_cannot_be(
     assert caplog.text.count("cannot be") == 2  # read, and written
 
 
+class Cleared:
+    """A TPM that cannot import any more what it could before; the next key it can."""
+
+    def __init__(self, tpm: aiodps.Tpm) -> None:
+        self.endorsement_key = tpm.tpm_keys.endorsement_key
+        self.storage_root_key = tpm.tpm_keys.storage_root_key
+        self._device = tpm._device
+        self._refuses = True
+
+    async def activate(self, challenge: bytes) -> None:
+        """Refuse the first."""
+        if self._refuses:
+            self._refuses = False
+            raise OSError("integrity")
+
+        await self._device.activate(challenge)
+
+    async def sign(self, data: bytes) -> bytes:
+        """Sign as before."""
+        return await self._device.sign(data)
+
+
 @SOCKETS
 @QUIET
 async def test_a_tpm_that_was_cleared(dps: RunningEmulator, cache: AssignmentCache) -> None:
@@ -203,22 +225,7 @@ async def test_a_tpm_that_was_cleared(dps: RunningEmulator, cache: AssignmentCac
     [file] = cache.folder.iterdir()
     assert "authenticationKey" in file.read_text()
 
-    class Cleared:
-        endorsement_key = tpm.tpm_keys.endorsement_key
-        storage_root_key = tpm.tpm_keys.storage_root_key
-        refusals = 1
-
-        async def activate(self, challenge: bytes) -> None:
-            if self.refusals:
-                self.refusals -= 1
-                raise OSError("integrity")
-
-            await tpm._device.activate(challenge)
-
-        async def sign(self, data: bytes) -> bytes:
-            return await tpm._device.sign(data)
-
-    cleared = aiodps.Tpm(Cleared(), registration_id="tpm")
+    cleared = aiodps.Tpm(Cleared(tpm), registration_id="tpm")
     again = await client.provision(attestation=cleared, cache=cache, on_step=steps)
 
     assert not again.cached
