@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import anyio
 
 from aiodps.emulator.admin.api import AdminApi
+from aiodps.emulator.admin.metrics import Metrics
 from aiodps.emulator.admin.page.page import Page
 from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.admin.server import AdminPort
@@ -249,7 +250,10 @@ class Emulator:
             running.enter_context(write_to(self.request_log, self._log_json))
 
         if self._admin_port is not None:
-            self.admin = running.enter_context(self._open_admin_port(self._admin_port))
+            admin = self._open_admin_port(
+                self._admin_port, Metrics(self.service, ports.connections)
+            )
+            self.admin = running.enter_context(admin)
 
         tasks = await running.enter_async_context(anyio.create_task_group())
         running.callback(tasks.cancel_scope.cancel)
@@ -262,7 +266,7 @@ class Emulator:
             tasks.start_soon(self.admin.serve, tasks)
 
     @contextmanager
-    def _open_admin_port(self, port: int) -> Iterator[AdminPort]:
+    def _open_admin_port(self, port: int, metrics: Metrics) -> Iterator[AdminPort]:
         """Bind the admin port for the duration of the block; nothing is served yet."""
         recent = RecentRequests()
         page = Page(
@@ -272,9 +276,11 @@ class Emulator:
             ca_pem=self.ca_pem,
             save=self.save,
         )
+        routes = [*AdminApi(self).routes(), *metrics.routes(), *page.routes()]
         with (
-            closing(AdminPort.bind(port, [*AdminApi(self).routes(), *page.routes()])) as admin,
+            closing(AdminPort.bind(port, routes)) as admin,
             self.request_log.listen(recent.record, on_clear=recent.clear),
+            self.request_log.listen(metrics.record),
         ):
             yield admin
 

@@ -28,6 +28,8 @@ class Ports:
     def __init__(self, https: Listener, mqtt: Listener) -> None:
         self._https = https
         self._mqtt = mqtt
+        self.connections: ConnectionLimit = ConnectionLimit()
+        """The open connections of both ports."""
 
     @classmethod
     def bind(cls, host: str, *, https_port: int, mqtt_port: int) -> Self:
@@ -72,7 +74,6 @@ class Ports:
             faults: Draws the faults of handshakes.
             on_exchange: Called with each handshake that failed.
         """
-        connection_limit = ConnectionLimit()
         mqtt = MqttFrontend(dispatcher)
         https = HttpFrontend(dispatcher, mqtt)
         for name, listener, frontend in (
@@ -86,7 +87,7 @@ class Ports:
                     listener.serve,
                     frontend.serve,
                     tasks,
-                    connection_limit=connection_limit,
+                    connection_limit=self.connections,
                     tls=tls,
                 )
             )

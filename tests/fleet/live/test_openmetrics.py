@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from prometheus_client import Metric
 from prometheus_client.openmetrics import parser
+from prometheus_client.samples import Sample
 from tests.fleet.live.runs import going_on
 
 from aiodps.fleet.live.openmetrics import BUCKETS, openmetrics
@@ -17,10 +18,15 @@ def families(text: str) -> Iterator[Metric]:
     yield from parser.text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
 
 
+def labels(sample: Sample) -> list[str]:
+    """Return the values of its labels, the transport first."""
+    return [value for _, value in sorted(sample.labels.items(), reverse=True)]
+
+
 def samples(text: str) -> dict[tuple[str, ...], float]:
     """Parse metrics: values by name and values of labels."""
     return {
-        (sample.name.removeprefix("aiodps_fleet_"), *sample.labels.values()): sample.value
+        (sample.name.removeprefix("aiodps_fleet_"), *labels(sample)): sample.value
         for family in families(text)
         for sample in family.samples
     }

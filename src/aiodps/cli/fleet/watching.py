@@ -15,7 +15,6 @@ from rich.text import Text
 
 from aiodps.cli.option_groups import GroupedOption, in_group
 from aiodps.cli.output import err
-from aiodps.fleet.live.openmetrics import CONTENT_TYPE, openmetrics
 from aiodps.fleet.live.recorder import Recorder
 from aiodps.fleet.live.server import Response, serving
 from aiodps.fleet.plan.arrivals import Burst
@@ -117,6 +116,13 @@ def _serving_page(recorder: Recorder, folder: Path, run: RunFile) -> Iterator[st
 
 @contextlib.contextmanager
 def _serving_metrics(recorder: Recorder, address: Address) -> Iterator[str]:
+    try:
+        from aiodps.fleet.live.openmetrics import CONTENT_TYPE, openmetrics  # noqa: PLC0415 (an extra)
+    except ModuleNotFoundError as exc:
+        raise click.UsageError(
+            "--metrics-port needs an extra: pip install 'aiodps[fleet]'"
+        ) from exc
+
     def metrics() -> Response:
         return Response(body=openmetrics(recorder.progress).encode(), content_type=CONTENT_TYPE)
 

@@ -45,6 +45,10 @@ class ConnectionLimit:
             capacity: Number of slots; None for as many as the process has descriptors for.
         """
         self.capacity: int = descriptor_capacity() if capacity is None else capacity
+        self.completed: int = 0
+        """TLS handshakes so far that were completed."""
+        self.failed: int = 0
+        """TLS handshakes so far that were not, whoever ended them."""
         self._handshaking = set[PeerTimeout]()
         self._established = set[PeerTimeout]()
         self._warned = False
@@ -52,7 +56,17 @@ class ConnectionLimit:
     @property
     def taken(self) -> int:
         """Number of open connections."""
-        return len(self._handshaking) + len(self._established)
+        return self.handshaking + self.established
+
+    @property
+    def handshaking(self) -> int:
+        """Number of open connections that have not completed the TLS handshake."""
+        return len(self._handshaking)
+
+    @property
+    def established(self) -> int:
+        """Number of open connections that have."""
+        return len(self._established)
 
     @property
     def free(self) -> int:
@@ -68,11 +82,13 @@ class ConnectionLimit:
         try:
             yield
         finally:
+            self.failed += peer_timeout in self._handshaking
             self._handshaking.discard(peer_timeout)
             self._established.discard(peer_timeout)
 
     def mark_established(self, peer_timeout: PeerTimeout) -> None:
         """Record that a peer has completed the handshake."""
+        self.completed += 1
         self._handshaking.discard(peer_timeout)
         self._established.add(peer_timeout)
 
