@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -12,7 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import anyio
 import pytest
 from tests.interop.harness import HOST, environment
 
@@ -122,17 +120,6 @@ def test_each_block_runs_as_it_stands(
     assert PRINTS.get(section, "emulated-hub.azure-devices.net") in run(
         [*words, here(code)], dispatcher
     )
-
-
-def test_the_example_in_python_runs() -> None:
-    """With the emulator in the caller's own event loop."""
-    ((_, _, code),) = [block for block in blocks("README.md") if block[1] == "python"]
-    program = compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-
-    async def main() -> None:
-        await eval(program, {})  # noqa: S307 (our own page)
-
-    anyio.run(main)
 
 
 def python_for(section: str) -> str:
