@@ -394,8 +394,10 @@ async def _register(
         machine.locate(error.locate(phase=report.phase), anyio.current_time())
         raise
 
-    taken = replace(assignment, credential=credentials.index)
-    return taken.with_issued(issued)
+    if credentials.index:
+        assignment = replace(assignment, credential=credentials.index)
+
+    return assignment if issued is None else assignment.with_issued(issued)
 
 
 def _require_id_scope(settings: Settings) -> str:
