@@ -91,7 +91,7 @@ def test_the_certificate_of_the_key(files: tuple[Path, Path]) -> None:
 
     chain = [kit.root().certificate, *DEVICE.intermediates, DEVICE.certificate]
 
-    assert Asked(path=str(files[1])).leaf(chain, "") == DEVICE.certificate
+    assert Asked(path=str(files[1])).leaf(chain, str) == DEVICE.certificate
     assert asked == [DEVICE.certificate_pem]
 
 

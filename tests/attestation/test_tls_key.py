@@ -43,7 +43,7 @@ def test_an_open_key_stays_as_it_was() -> None:
     key = TlsKey.read(given, None)
 
     assert key.pem(DEVICE.certificate) == given.pem
-    assert key.leaf(OTHERS, "not its key") == DEVICE.certificate
+    assert key.leaf(OTHERS, lambda: "not its key") == DEVICE.certificate
     assert "PRIVATE" not in repr(key)
 
 

@@ -43,7 +43,7 @@ def parse(
     """
     certificates, key = _parse(certificate, private_key, password)
     origin = Origin(what="private key", kind="") if private_key is None else private_key.origin
-    leaf = key.leaf(certificates, f"{origin} does not belong to {certificate.origin}")
+    leaf = key.leaf(certificates, lambda: f"{origin} does not belong to {certificate.origin}")
     return leaf, certificates, key
 
 

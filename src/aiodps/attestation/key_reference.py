@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,14 +71,16 @@ class KeyReference:
             is_secret="pin-value=" in _uri(block.der(origin)),
         )
 
-    def leaf(self, certificates: Sequence[x509.Certificate], message: str) -> x509.Certificate:
+    def leaf(
+        self, certificates: Sequence[x509.Certificate], message: Callable[[], str]
+    ) -> x509.Certificate:
         """Return the certificate that has issued none of the others, if the key belongs to it.
 
         OpenSSL is asked once and not for each certificate: a token counts wrong PINs.
 
         Args:
             certificates: Among these.
-            message: Says that the key does not belong to it.
+            message: Returns what to say if the key does not belong to it.
 
         Raises:
             PrivateKeyError: If it does not, or OpenSSL gets no key.
@@ -86,7 +88,7 @@ class KeyReference:
         leaf = next((each for each in certificates if _is_last(each, certificates)), None)
         leaf = leaf or certificates[0]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.load_into(context, leaf.public_bytes(Encoding.PEM), mismatch=message)
+        self.load_into(context, leaf.public_bytes(Encoding.PEM), mismatch=message())
         return leaf
 
     def pem(self, _: x509.Certificate) -> bytes:

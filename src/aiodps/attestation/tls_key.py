@@ -7,7 +7,7 @@ GnuTLS writes. Whether it accepts a key shows only together with the key's certi
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -64,12 +64,14 @@ class TlsKey:
 
         return cls(given=b"" if block.encrypted else block.pem, opened=key)
 
-    def leaf(self, certificates: Sequence[x509.Certificate], message: str) -> x509.Certificate:
+    def leaf(
+        self, certificates: Sequence[x509.Certificate], message: Callable[[], str]
+    ) -> x509.Certificate:
         """Return the certificate that the key belongs to.
 
         Args:
             certificates: Among these.
-            message: Says that it belongs to none.
+            message: Returns what to say if it belongs to none.
 
         Raises:
             PrivateKeyError: If it belongs to none of them, or OpenSSL refuses it as well.
@@ -79,7 +81,7 @@ class TlsKey:
             return found
 
         raise self.refusal or PrivateKeyError(
-            message,
+            message(),
             reason="mismatch",
             hint="`aiodps certs show FILE` on both files shows which belong together",
         )

@@ -171,7 +171,9 @@ class X509:
             )
 
         key = TlsKey(opened=issued.key)
-        leaf = key.leaf(issued.chain, "the private key does not belong to the issued certificate")
+        leaf = key.leaf(
+            issued.chain, lambda: "the private key does not belong to the issued certificate"
+        )
         return cls._make(leaf, issued.chain, key)
 
     @classmethod
