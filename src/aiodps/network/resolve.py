@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import math
 import socket
@@ -137,6 +138,7 @@ async def resolve(host: str, port: int) -> tuple[Address, ...]:
             raise _not_found(error, host) from error
 
 
+@functools.lru_cache
 def is_literal(host: str) -> bool:
     """Return whether a host is an IP address already."""
     try:
