@@ -36,19 +36,6 @@ class TpmDevice(Protocol):
         """Return the HMAC-SHA256 of bytes with the key that was imported last."""
 
 
-@runtime_checkable
-class TpmHolder(Protocol):
-    """An attestation with a TPM, which takes part in a dialogue that only REST has."""
-
-    @property
-    def has_tpm(self) -> bool:
-        """Whether a credential is a TPM."""
-
-    @property
-    def tpm_keys(self) -> TpmKeys | None:
-        """The public keys for a register request; None if the current credential has none."""
-
-
 @final
 class Tpm:
     """TPM attestation of an individual enrollment, over REST alone.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiodps.attestation.base import Attestation
-from aiodps.attestation.tpm import TpmHolder
 from aiodps.network.endpoint import Endpoint
 from aiodps.network.trust import Trust
 from aiodps.observe import Reporter
@@ -51,8 +50,8 @@ class Target:
     @property
     def tpm_keys(self) -> TpmKeys | None:
         """The public keys of the device's TPM; None if it authenticates without one."""
-        attestation = self.attestation
-        return attestation.tpm_keys if isinstance(attestation, TpmHolder) else None
+        keys: TpmKeys | None = getattr(self.attestation, "tpm_keys", None)
+        return keys
 
     async def authorization(self) -> str | None:
         """Return a SAS token that outlives the registration; None if TLS authenticates the device.

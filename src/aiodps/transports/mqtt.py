@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import anyio
 
-from aiodps.attestation.tpm import TpmHolder
 from aiodps.errors import (
     ConfigurationError,
     ConnectionLostError,
@@ -81,7 +80,7 @@ class MQTT:
                 hint="use transport='rest', which also runs on trio",
             ) from exc
 
-        if isinstance(target.attestation, TpmHolder) and target.attestation.has_tpm:
+        if getattr(target.attestation, "has_tpm", False):
             # The challenge is in the answer to a register request without credentials, which MQTT
             # does not have: a session without a password is refused.
             raise ConfigurationError(
