@@ -25,6 +25,7 @@ PIPE_TIMEOUT: Final = 10.0
 """Seconds in which a pipe has to deliver everything."""
 
 _CHUNK = 64 * 1024
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class InsecureKeyFileWarning(UserWarning):
@@ -47,7 +48,7 @@ def read(origin: Origin, *, limit: int = MAX_BYTES, again: bool = False) -> byte
     """
     assert origin.path is not None  # noqa: S101 (the caller's part)
     try:
-        handle = os.open(origin.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(origin.path, _FLAGS)
     except OSError as exc:
         raise _unreadable(origin, exc) from None  # the cause would repeat the name
 
@@ -71,13 +72,21 @@ def read(origin: Origin, *, limit: int = MAX_BYTES, again: bool = False) -> byte
 def _read(origin: Origin, handle: int, limit: int, *, again: bool) -> bytes:
     mode = os.fstat(handle).st_mode
     if stat.S_ISREG(mode):
-        with open(handle, "rb", closefd=False) as stream:
-            return stream.read(limit + 1)
+        return _read_regular(handle, limit)
 
     if stat.S_ISFIFO(mode) and poll is not None and not again:
         return _read_pipe(origin, handle, limit)
 
     raise origin.error(_irregular(mode), reason="not_regular", hint="give a regular file")
+
+
+def _read_regular(handle: int, limit: int) -> bytes:
+    """Read up to one byte more than the limit, in chunks: most files are small."""
+    data = bytearray()
+    while len(data) <= limit and (chunk := os.read(handle, min(_CHUNK, limit + 1 - len(data)))):
+        data += chunk
+
+    return bytes(data)
 
 
 def _irregular(mode: int) -> str:
