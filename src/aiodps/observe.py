@@ -6,12 +6,15 @@ module imports no transport and no driver, because both report steps.
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import anyio
 
 from aiodps.error_base import ProvisioningError
 from aiodps.models import Phase
@@ -160,6 +163,19 @@ class PhaseTimes:
 
 
 _log = logging.getLogger("aiodps.registration")
+
+
+def event_loop_clock() -> Callable[[], float]:
+    """Return the clock of the running event loop, that of `anyio.current_time`.
+
+    On asyncio it is the loop's own: anyio finds out at each call which library is running.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+
+    return anyio.current_time if task is None else task.get_loop().time
 
 
 @dataclass(slots=True, eq=False)

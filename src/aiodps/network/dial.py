@@ -34,7 +34,7 @@ from aiodps.network.handshake_limiter import Slot, limiter_for
 from aiodps.network.resolve import Address, is_literal, resolve
 from aiodps.network.tls_contexts import TLS_CONTEXTS
 from aiodps.network.tls_errors import translate
-from aiodps.observe import StepKind
+from aiodps.observe import StepKind, event_loop_clock
 
 TCP_TIMEOUT = 10.0
 """Seconds for the TCP connection, all addresses together."""
@@ -130,8 +130,9 @@ async def dial(endpoint: Endpoint) -> Connection:
         addresses = await _timed(endpoint, StepKind.RESOLVED, Phase.DNS, look_up)
 
     endpoint.report.phase = Phase.QUEUE
-    began = anyio.current_time()
-    async with limiter_for(endpoint.host, endpoint.port).slot() as slot:
+    limiter = limiter_for(endpoint.host, endpoint.port)
+    began = limiter.now()
+    async with limiter.slot() as slot:
         if slot.queued:
             endpoint.report(StepKind.DEQUEUED, Phase.QUEUE, took=slot.started - began)
 
@@ -144,9 +145,9 @@ async def dial(endpoint: Endpoint) -> Connection:
 async def _secure(endpoint: Endpoint, sock: socket.socket, slot: Slot) -> Connection:
     """Perform the TLS handshake, and report its time and that for which it was held back."""
     endpoint.report.phase = Phase.TLS
-    began = anyio.current_time()
+    began = slot.now()
     connection = await _handshake(endpoint, sock, slot)
-    took = anyio.current_time() - began
+    took = slot.now() - began
     if slot.held_back:
         endpoint.report(StepKind.DEQUEUED, Phase.QUEUE, took=slot.held_back)
 
@@ -156,9 +157,10 @@ async def _secure(endpoint: Endpoint, sock: socket.socket, slot: Slot) -> Connec
 
 async def _timed(endpoint: Endpoint, kind: StepKind, phase: Phase, work: Awaitable[T]) -> T:
     endpoint.report.phase = phase
-    began = anyio.current_time()
+    clock = event_loop_clock()
+    began = clock()
     result = await work
-    endpoint.report(kind, phase, took=anyio.current_time() - began)
+    endpoint.report(kind, phase, took=clock() - began)
     return result
 
 
@@ -285,11 +287,11 @@ async def _complete_handshake(sock: ssl.SSLSocket, slot: Slot) -> None:
             else:
                 return
 
-        began = anyio.current_time()
+        began = slot.now()
         with anyio.fail_after(left):
             await slot.wait(functools.partial(wait, sock))
 
-        left -= anyio.current_time() - began
+        left -= slot.now() - began
 
 
 def _check_connected(sock: socket.socket) -> None:

@@ -30,6 +30,8 @@ from weakref import WeakValueDictionary
 import anyio
 from anyio.lowlevel import RunVar
 
+from aiodps.observe import event_loop_clock
+
 LEAST_CAPACITY = 128
 """Slots to begin with. With 10 s for TLS, 13 handshakes a second is the slowest server that is not
 overrun by them."""
@@ -54,6 +56,9 @@ class Slot:
         self.held_back: float = 0.0
         """Seconds it has waited for turns of the event loop that other handshakes took."""
         self._limiter = limiter
+        self.now: Callable[[], float] = limiter.now
+        """The clock of the event loop."""
+        self._turn = handshake_turn()
         self._held = True
         self._waiting = 0
         self._since = 0.0
@@ -79,11 +84,10 @@ class Slot:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a turn of the event loop in which no other step of a handshake is taken."""
-        lock, began = handshake_turn(), anyio.current_time()
-        taken = lock.locked()
-        async with lock:
+        began, taken = self.now(), self._turn.locked()
+        async with self._turn:
             if taken:
-                self.held_back += anyio.current_time() - began
+                self.held_back += self.now() - began
 
             yield
 
@@ -96,20 +100,22 @@ class Slot:
     def _begin_wait(self) -> None:
         # Two addresses that are tried at once wait together.
         if not self._waiting:
-            self._since = anyio.current_time()
+            self._since = self.now()
 
         self._waiting += 1
 
     def _end_wait(self) -> None:
         self._waiting -= 1
         if not self._waiting:
-            self.waited += anyio.current_time() - self._since
+            self.waited += self.now() - self._since
 
 
 class HandshakeLimiter:
     """Bounds the connections in the making to one endpoint, of one event loop."""
 
     def __init__(self, *, unlimited: bool = False) -> None:
+        self.now: Callable[[], float] = event_loop_clock()
+        """The clock of the event loop."""
         self._slots = anyio.CapacityLimiter(math.inf if unlimited else LEAST_CAPACITY)
         self._last_done = -math.inf
         self._newest_done = -math.inf
@@ -132,7 +138,7 @@ class HandshakeLimiter:
         """Wait for a slot, first come, first served, and give it back at the end at the latest."""
         slot = Slot(self)
         await self._acquire(slot)
-        slot.started = anyio.current_time()
+        slot.started = self.now()
         try:
             yield slot
             self._learn(slot)
@@ -153,7 +159,7 @@ class HandshakeLimiter:
 
     def is_stalled(self, slot: Slot) -> bool:
         """Tell whether a connection was overtaken, or nobody comes through (rules 1 and 2)."""
-        silence = anyio.current_time() - max(slot.started, self._last_done)
+        silence = self.now() - max(slot.started, self._last_done)
         if silence >= self.stall_timeout:
             self.stall_timeout = STALL_TIMEOUT
             return True
@@ -162,7 +168,7 @@ class HandshakeLimiter:
 
     def _learn(self, slot: Slot) -> None:
         """Take a handshake that is done into account (rules 2 and 3)."""
-        self._last_done = anyio.current_time()
+        self._last_done = self.now()
         self._newest_done = max(self._newest_done, slot.started)
         self._quickest = min(self._quickest, slot.waited)
         self.stall_timeout = max(STALL_TIMEOUT, slot.waited)

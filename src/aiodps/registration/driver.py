@@ -9,7 +9,7 @@ import anyio
 
 from aiodps.errors import ProvisioningError, TransportTimeoutError, UnauthorizedError
 from aiodps.models import Phase, RegistrationRecord
-from aiodps.observe import Reporter, StepKind
+from aiodps.observe import Reporter, StepKind, event_loop_clock
 from aiodps.protocol.messages import LookUpStatus, QueryStatus, Register, Request
 from aiodps.registration.actions import (
     Action,
@@ -55,7 +55,8 @@ async def drive(
     Raises:
         ProvisioningError: If it failed.
     """
-    steps = _ActionReporter(report)
+    clock = event_loop_clock()
+    steps = _ActionReporter(report, clock())
 
     async def again(refusal: UnauthorizedError) -> str:
         way = await reauthenticate(refusal)
@@ -66,8 +67,9 @@ async def drive(
     event: Event = Started()
     try:
         while True:
-            action = machine.receive(event, now=anyio.current_time())
-            steps.report(action)
+            now = clock()
+            action = machine.receive(event, now=now)
+            steps.report(action, now)
             match action:
                 case Connect(deadline):
                     event = await _attempt(
@@ -117,13 +119,12 @@ async def _attempt(
 class _ActionReporter:
     """Reports the machine's actions as steps, and keeps the reporter's phase up to date."""
 
-    def __init__(self, report: Reporter) -> None:
+    def __init__(self, report: Reporter, now: float) -> None:
         self._reporter = report
-        self._began = self._sent = anyio.current_time()
+        self._began = self._sent = now
 
-    def report(self, action: Action[Any]) -> None:
+    def report(self, action: Action[Any], now: float) -> None:
         """Report an action that is about to be carried out."""
-        now = anyio.current_time()
         match action:
             case Send(request):
                 self._sent = now

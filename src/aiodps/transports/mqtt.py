@@ -138,7 +138,8 @@ class MqttTransport:
     async def _step(
         self, kind: StepKind, work: Callable[[], Awaitable[None]], packet: str, seconds: float
     ) -> None:
-        began = anyio.current_time()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         with anyio.move_on_after(seconds) as limit:
             await work()
 
@@ -147,7 +148,7 @@ class MqttTransport:
                 phase=Phase.SESSION
             )
 
-        self._target.report(kind, Phase.SESSION, took=anyio.current_time() - began)
+        self._target.report(kind, Phase.SESSION, took=clock() - began)
 
     def _user_name(self) -> str:
         return user_name(
