@@ -34,6 +34,9 @@ MAY_IMPORT = {
     "client": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings"}
     | {"assignments"},
+    "checks": BOTTOM
+    | {"protocol", "attestation", "network", "registration", "transports", "settings", "client"}
+    | {"pki", "checks"},
     "pki": {"errors", "models", "input_files", "key_text", "printable", "pki"},
     "tpm": {"errors", "argument_types", "tpm"},
     "emulator": {

@@ -14,11 +14,13 @@ from aiodps.cli.mistakes import mistakes_as_exit_codes
 
 COMMANDS = {
     "certs": "Create and show test certificates.",
+    "check": "Find what keeps a device from being provisioned.",
     "demo": "Provision ten devices against an emulator on this machine.",
     "emulator": "Run a Device Provisioning Service on this machine.",
     "fleet": "Provision many devices, and measure how long each takes.",
     "keys": "Make and derive symmetric keys, and refer to keys in tokens.",
     "provision": "Provision one device.",
+    "roots": "Show the CAs that are trusted, and what an endpoint presents.",
     "status": "Look up the registration of one device.",
 }
 

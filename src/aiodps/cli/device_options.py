@@ -76,7 +76,7 @@ _DEVICE: Final = (
     ),
 )
 """How the device authenticates."""
-_RUN: Final = (
+_ENDPOINT: Final = (
     click.option("--transport", type=click.Choice([AUTO, *TRANSPORTS]), help="Default: auto."),
     click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint."),
     click.option("--port", type=int, metavar="N", help=f"Default: {_PORTS}."),
@@ -84,6 +84,9 @@ _RUN: Final = (
         "--trust", metavar="FILE", help="CAs of the service; also: azure, certifi, system."
     ),
     click.option("--timeout", type=float, metavar="S", help="Seconds in all. Default: 90."),
+)
+"""Where the service is."""
+_RETRIES: Final = (
     click.option(
         "--attempts",
         type=int,
@@ -98,13 +101,18 @@ _RUN: Final = (
         metavar=".DOMAIN",
         help="Domain an assigned hub may be in; repeatable. Default: Azure's.",
     ),
+)
+"""How it is asked, and what is believed."""
+_OUTPUT: Final = (
     click.option("--config", metavar="FILE", help="TOML file with settings."),
     click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."
     ),
+)
+"""Where settings come from, and how results are printed."""
+_TRACE: Final = (
     click.option("--trace", is_flag=True, help="Show each message that is sent or received."),
 )
-"""Where the service is, and how it is asked."""
 
 
 def device_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -114,7 +122,12 @@ def device_options(function: Callable[..., None]) -> Callable[..., None]:
 
 def run_options(function: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say where the service is, and how it is asked; `--json`, `--trace`."""
-    return _with(function, _RUN)
+    return _with(function, (*_ENDPOINT, *_RETRIES, *_OUTPUT, *_TRACE))
+
+
+def endpoint_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where the service is; `--config` and `--json`."""
+    return _with(function, (*_ENDPOINT, *_OUTPUT))
 
 
 def _with(function: Callable[..., None], options: Sequence[Option]) -> Callable[..., None]:
@@ -124,7 +137,7 @@ def _with(function: Callable[..., None], options: Sequence[Option]) -> Callable[
     return function
 
 
-def settings_of(*, cert: str | None, key: str | None, **options: Any) -> Settings:
+def settings_of(*, cert: str | None = None, key: str | None = None, **options: Any) -> Settings:
     """Return the settings that the options name, apart from `attempts`, `as_json` and `trace`."""
     return Settings.load(
         **{name: None if value == () else value for name, value in options.items()},

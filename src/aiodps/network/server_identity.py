@@ -71,7 +71,9 @@ def server_identity_error(
     )
 
 
-def presented_certificates(sock: ssl.SSLSocket | None) -> tuple[x509.Certificate, ...]:
+def presented_certificates(
+    sock: ssl.SSLSocket | ssl.SSLObject | None,
+) -> tuple[x509.Certificate, ...]:
     """Return the certificates that the server sent, leaf first, even if they were not accepted.
 
     Empty if they cannot be read: this is public from Python 3.13 on only.

@@ -63,7 +63,7 @@ class Trust:
             case "certifi":
                 return Trust("certifi", b"".join(_certifi()))
             case "system":
-                _system_paths()
+                system_paths()
                 return Trust("system", None)
             case bytes():
                 origin = Origin(what="given PEM bytes", kind="trust")
@@ -80,7 +80,7 @@ class Trust:
             context.load_verify_locations(cadata=self.authorities)
             return
 
-        paths = _system_paths()
+        paths = system_paths()
         if paths is None:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         else:
@@ -105,7 +105,7 @@ def _azure_roots() -> bytes:
     )
 
 
-def _system_paths() -> tuple[str | None, str | None] | None:
+def system_paths() -> tuple[str | None, str | None] | None:
     """Return file and directory of the operating system's authorities; None on Windows.
 
     These are the paths that OpenSSL was built with. Its own function for loading them is not used

@@ -16,6 +16,11 @@ _REGISTRATION_ID = re.compile(r"[A-Za-z0-9._:-]{0,127}[A-Za-z0-9-]", re.ASCII)
 _NOT_IN_REGISTRATION_ID = re.compile(r"[^A-Za-z0-9._:-]", re.ASCII)
 _OPERATION_ID = re.compile(r"[A-Za-z0-9._~:=,;!*()@-]{1,256}", re.ASCII)
 _API_VERSION = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:-preview)?", re.ASCII)
+_AZURE_DOMAINS = (
+    ".azure-devices-provisioning.net",
+    ".azure-devices-provisioning.cn",
+    ".azure-devices-provisioning.us",
+)
 _HOST_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_HOST_LABEL}(?:\.{_HOST_LABEL})*", re.ASCII)
 
@@ -187,3 +192,8 @@ def _endpoint_fault(endpoint: object) -> str:
         return "has non-ASCII characters; write the name in its xn-- form"
 
     return "is not a host name"
+
+
+def is_azure(endpoint: str) -> bool:
+    """Whether an endpoint belongs to one of Azure's clouds."""
+    return endpoint.lower().endswith(_AZURE_DOMAINS)

@@ -14,6 +14,7 @@ from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged, unusable
 from aiodps.fleet.plan.devices import DeviceSource
 from aiodps.network.trust import Trust
+from aiodps.protocol.identifiers import is_azure
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
 from aiodps.transports import TRANSPORTS, transport_by_name
@@ -26,11 +27,6 @@ DEFAULT_ARRIVALS: Final = Closed(concurrency=50)
 MAX_SHARDS: Final = 1024
 JournalMode: TypeAlias = Literal["durable", "memory"]
 """Whether devices wait until the disk has their state, or not."""
-_AZURE_DOMAINS: Final = (
-    ".azure-devices-provisioning.net",
-    ".azure-devices-provisioning.cn",
-    ".azure-devices-provisioning.us",
-)
 _PER_DEVICE_SETTINGS: Final = (
     *("registration_id", "certificate", "private_key", "key_password_file"),
     *("symmetric_key_file", "group_key_file", "secondary_certificate", "secondary_private_key"),
@@ -193,7 +189,7 @@ class RunOptions:
     @property
     def azure(self) -> bool:
         """Whether the service is Azure, which has quotas and bills requests."""
-        return self.settings.endpoint.casefold().endswith(_AZURE_DOMAINS)
+        return is_azure(self.settings.endpoint)
 
     @property
     def durable(self) -> bool:

@@ -1,0 +1,1 @@
+"""Checks of the way to an endpoint, and of what answers there."""
