@@ -44,6 +44,10 @@ PLACES = [
             "--payload",
         )
     ),
+    *(("check", option, "SECRET") for option in ("--cert", "--key", "--verified-ca", "--trust")),
+    ("check", "--symmetric-key-file", "SECRET", "--registration-id", "r"),
+    ("roots", "--trust", "SECRET"),
+    ("roots", "--endpoint", "SECRET"),
     ("provision", "--id-scope", "SECRET"),
     ("provision", "--id-scope", "0ne1", "--cert", "x", "--registration-id", "SECRET"),
     ("provision", "--id-scope", "0ne1", "--cert", "x", "--payload", "@SECRET"),

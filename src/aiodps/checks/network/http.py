@@ -40,7 +40,8 @@ async def ask(
         TimeoutError: If there is no response within 10 s.
     """
     http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
-    lines = {"Host": connection.host, "User-Agent": f"aiodps/{__version__}", **(headers or {})}
+    host = f"[{connection.host}]" if ":" in connection.host else connection.host
+    lines = {"Host": host, "User-Agent": f"aiodps/{__version__}", **(headers or {})}
     request = h11.Request(method="GET", target=path, headers=list(lines.items()))
     sent = (http.send(request) or b"") + (http.send(h11.EndOfMessage()) or b"")
     with anyio.fail_after(ANSWER_TIMEOUT):

@@ -69,7 +69,7 @@ async def check_tcp(
     """Open one TCP connection, and close it."""
     name = f"tcp {port} {family}"
     if address is None:
-        return not_tried(name, f"the name has no {family} address")
+        return not_tried(name, f"there is no {family} address")
 
     began = anyio.current_time()
     try:
