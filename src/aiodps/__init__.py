@@ -30,6 +30,7 @@ from aiodps.errors import (
     ProtocolError,
     ProvisioningError,
     ProvisioningTimeoutError,
+    ProxyError,
     RedirectRefusedError,
     RegistrationDisabledError,
     RegistrationFailedError,
@@ -60,6 +61,7 @@ from aiodps.models import (
     RegistrationStatus,
     Substatus,
 )
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, PhaseTimes, Step, StepKind, log_step
 from aiodps.registration.retry import RetryPolicy
@@ -102,6 +104,8 @@ __all__ = [
     "ProvisioningClient",
     "ProvisioningError",
     "ProvisioningTimeoutError",
+    "Proxy",
+    "ProxyError",
     "RedirectRefusedError",
     "RegistrationDisabledError",
     "RegistrationFailedError",

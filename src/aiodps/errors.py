@@ -14,6 +14,7 @@
     │   ├── ConnectError                    the endpoint could not be connected to
     │   ├── ConnectionLostError             an open connection was lost
     │   ├── TransportTimeoutError (TimeoutError)  a phase exceeded its time limit
+    │   ├── ProxyError                      the proxy did not connect to the service
     │   └── ResourceError                   this machine ran out of a resource
     ├── TlsError                            TLS failed; never retried
     │   ├── ServerIdentityError             the server's certificate was not accepted
@@ -152,6 +153,26 @@ class TransportTimeoutError(TransportError, TimeoutError):
     """A phase exceeded its time limit; `phase` says which."""
 
     default_hint = "the server accepts connections but does not respond: check the endpoint"
+
+
+class ProxyError(TransportError):
+    """The proxy did not connect to the service; it is never the service that has refused.
+
+    Reasons: "authentication" (user and password), "forbidden" (this endpoint or port), "refused"
+    (it does not take such requests): these are never retried. "unavailable" (it could not reach
+    the service), "protocol" (what answered is not a proxy of this scheme).
+    """
+
+    default_hint = "check that the proxy can reach endpoint and port"
+
+    def __init__(
+        self, message: str, *, reason: str, status_code: int | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+        """Why, in one word."""
+        self.status_code = status_code
+        """The proxy's HTTP status or SOCKS reply; None if it gave none."""
 
 
 class ResourceError(TransportError):

@@ -33,6 +33,8 @@ class StepKind(enum.StrEnum):
     """The handshake limiter granted a slot, or turns of the event loop, after a wait (`took`)."""
     CONNECTED = "connected"
     """The TCP connection is open (`took`)."""
+    TUNNEL_OPENED = "tunnel-opened"
+    """The proxy has connected to the service (`took`)."""
     SECURED = "secured"
     """The TLS handshake is complete (`took`)."""
     SESSION_OPENED = "session-opened"

@@ -19,6 +19,11 @@ service = {"status_code": 0}
     [
         (errors.ConnectError("x"), RetryClass.TRANSIENT),
         (errors.TransportTimeoutError("x"), RetryClass.TRANSIENT),
+        (errors.ProxyError("x", reason="unavailable"), RetryClass.TRANSIENT),
+        *(
+            (errors.ProxyError("x", reason=reason), RetryClass.FINAL)
+            for reason in ("authentication", "forbidden", "refused")
+        ),
         (errors.ThrottledError("x", status_code=429), RetryClass.TRANSIENT),
         (errors.ServiceUnavailableError("x", status_code=503), RetryClass.TRANSIENT),
         (errors.MalformedResponseError("x", reason="json"), RetryClass.ONCE_MORE),

@@ -25,6 +25,7 @@ from tests.certificates import root
 from tests.scripted.attested import Attested
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter
 from aiodps.transports.base import Target
@@ -219,10 +220,14 @@ def target(
     observer: Observer | None = None,
     registration_id: str = "dev1",
     sas: str | None = None,
+    address: str | None = None,
+    proxy: Proxy | None = None,
 ) -> Target:
     """Return a target; by default it trusts `root`, and the device shows no certificate."""
     return Target(
         endpoint=endpoint,
+        address=address,
+        proxy=proxy,
         id_scope="0ne00000000",
         registration_id=registration_id,
         attestation=Attested(identity or NoCertificate(), sas),

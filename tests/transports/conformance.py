@@ -6,11 +6,12 @@ one, write a kit and put it into `KITS`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.protocol.mqtt_bytes import CONNACK
-from tests.scripted import http, mqtt
+from tests.scripted import http, mqtt, proxies
 from tests.scripted.server import CLOSED, Line, Script, silent, steps
 
 from aiodps.protocol.limits import MAX_BODY
@@ -37,10 +38,12 @@ class Kit:
     """Takes everything and never answers."""
     oversized: Script
     """Answers with more than may be."""
+    proxy: proxies.Kind | None = None
+    """The proxy through which it connects; None for none."""
 
     def __str__(self) -> str:
         """Name the kit in test ids."""
-        return self.name
+        return self.name if self.proxy is None else f"{self.name}-{self.proxy}"
 
 
 def _answering(status: int, body: bytes) -> Script:
@@ -84,5 +87,8 @@ KITS = [
         oversized=steps(mqtt.Line.accept, mqtt.Line.request, b"\x32\xff\xff\xff\x7f", _flood),
     ),
 ]
+
+CONNECT, SOCKS = (kind for kind in proxies.KINDS if kind.authenticates)
+KITS += [dataclasses.replace(KITS[0], proxy=CONNECT), dataclasses.replace(KITS[1], proxy=SOCKS)]
 
 CASES = [(kit, backend) for kit in KITS for backend in kit.backends]

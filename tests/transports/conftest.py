@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.network import dial, resolve
+from aiodps.network import dial, resolve, tunnel
 from aiodps.transports import mqtt
 
 LIMITS = (
     (resolve, "LOOKUP_TIMEOUT"),
     (dial, "TCP_TIMEOUT"),
+    (tunnel, "PROXY_TIMEOUT"),
     (dial, "TLS_TIMEOUT"),
     (mqtt, "CONNACK_TIMEOUT"),
     (mqtt, "SUBACK_TIMEOUT"),

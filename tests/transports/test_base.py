@@ -6,9 +6,11 @@ import dataclasses
 import resource
 import ssl
 import threading
+from collections.abc import Iterator
 
 import anyio
 import pytest
+from tests.scripted.running_proxy import Through, running_proxy
 from tests.scripted.server import THREADS, Line, ScriptedServer, alert, says
 from tests.scripted.tls import demanding
 from tests.transports.conformance import CASES, Kit
@@ -19,9 +21,11 @@ from aiodps.errors import (
     ConnectError,
     ConnectionLostError,
     ProvisioningError,
+    ProxyError,
     ResponseTooLargeError,
     ServerIdentityError,
     TlsProtocolError,
+    TransportError,
 )
 from aiodps.network import handshake_limiter
 from aiodps.network.trust import Trust
@@ -31,8 +35,26 @@ from aiodps.transports.base import Transport
 pytestmark = [
     pytest.mark.sockets,
     pytest.mark.anyio,
-    pytest.mark.parametrize(("kit", "anyio_backend"), CASES, ids=str),
+    pytest.mark.parametrize(("kit", "anyio_backend"), CASES, ids=str, indirect=True),
 ]
+
+
+@pytest.fixture(scope="module")
+def proxy_port() -> Iterator[int]:
+    """One proxy for all."""
+    with running_proxy() as port:
+        yield port
+
+
+@pytest.fixture
+def kit(request: pytest.FixtureRequest) -> Kit:
+    """Give the kit, with its proxy if it has one."""
+    kit: Kit = request.param
+    if kit.proxy is None:
+        return kit
+
+    direct, proxy = kit.factory, kit.proxy.proxy(request.getfixturevalue("proxy_port"))
+    return dataclasses.replace(kit, factory=lambda port: Through(direct(port), proxy))
 
 
 def opened(kit: Kit, peer: ScriptedServer) -> Transport:
@@ -162,9 +184,15 @@ async def test_closed_in_the_handshake(kit: Kit, how: str) -> None:
     """3: a peer that hangs up in the handshake is told as that, with a hint, at once."""
     with ScriptedServer(Line.end if how == "fin" else Line.reset) as peer:
         transport = opened(kit, peer)
-        with pytest.raises(ConnectionLostError) as caught:
+        with pytest.raises(TransportError) as caught:
             await transport.connect()
 
+    if kit.proxy is not None and caught.value.phase == "proxy":
+        # It saw the reset before it had said yes.
+        assert isinstance(caught.value, ProxyError)
+        return
+
+    assert isinstance(caught.value, ConnectionLostError)
     assert caught.value.phase in {"tls", "tcp"}
 
 
@@ -185,7 +213,7 @@ async def test_refused(kit: Kit) -> None:
 
     transport = kit.factory(peer.port).open(target)
     for _ in range(2):
-        with pytest.raises(ConnectError):
+        with pytest.raises(ConnectError if kit.proxy is None else ProxyError):
             await transport.connect()
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.emulated import DEVICES, attestation
 from tests.scripted.http import HttpServer, Line, always, answer, held, once, open_to, state
-from tests.scripted.server import LIMIT, Script, drips
+from tests.scripted.server import LIMIT, Script, drips, target
 
 import aiodps
 from aiodps.errors import (
@@ -20,6 +20,7 @@ from aiodps.errors import (
     ProvisioningError,
     ResponseTooLargeError,
 )
+from aiodps.network.proxy import Proxy
 from aiodps.observe import Step, StepKind
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADERS
 from aiodps.protocol.messages import QueryStatus, Register
@@ -322,6 +323,17 @@ async def test_an_http_transport_of_ones_own() -> None:
 
     assert (response.status_code, response.retry_after, len(peer.lines)) == (200, 3.0, 0)
     assert [step.kind for step in steps] == [StepKind.SENT, StepKind.RECEIVED] * 2
+
+
+@pytest.mark.parametrize("name", ["proxy", "address"])
+def test_an_http_transport_of_ones_own_connects_by_itself(name: str) -> None:
+    """A proxy that it would not use is refused, and so is an address."""
+    given = {"proxy": Proxy.parse("http://p:1"), "address": "10.0.0.1"}[name]
+    mock = httpx.MockTransport(lambda _: httpx.Response(200))
+    with pytest.raises(ConfigurationError) as caught:
+        REST(http_transport=mock).open(target(**{name: given}))  # type: ignore[arg-type]  # each its own
+
+    assert caught.value.setting == name
 
 
 async def test_provision_against_a_mock() -> None:

@@ -190,6 +190,7 @@ class StepPrinter:
 _LABELS = {
     StepKind.RESOLVED: "name looked up",
     StepKind.CONNECTED: "tcp connected",
+    StepKind.TUNNEL_OPENED: "proxy tunnel opened",
     StepKind.SECURED: "tls secured",
     StepKind.SESSION_OPENED: "mqtt connected",
     StepKind.SUBSCRIBED: "mqtt subscribed",

@@ -1,4 +1,4 @@
-"""The dialler of both transports: look-up, TCP, TLS, on asyncio and trio, without a thread.
+"""The dialler of all transports: look-up, TCP, proxy, TLS, on asyncio and trio, without a thread.
 
 Sockets are non-blocking, with TLS directly on top. Each operation is tried first and waits only if
 TLS asks for it, because TLS may hold decrypted bytes that the socket does not report.
@@ -34,6 +34,7 @@ from aiodps.network.handshake_limiter import Slot, limiter_for
 from aiodps.network.resolve import Address, is_literal, resolve
 from aiodps.network.tls_contexts import TLS_CONTEXTS
 from aiodps.network.tls_errors import translate
+from aiodps.network.tunnel import hinting_at, open_tunnel
 from aiodps.observe import StepKind, event_loop_clock
 
 TCP_TIMEOUT = 10.0
@@ -116,30 +117,47 @@ async def dial(endpoint: Endpoint) -> Connection:
     """Open a TLS connection to the service, with the device's identity.
 
     Time limits: 5 s for the look-up; then, from the moment that the handshake limiter grants a
-    slot, 10 s for TCP and 10 s for TLS.
+    slot, 10 s for TCP, 10 s for the proxy if there is one, and 10 s for TLS.
 
     Raises:
         TransportError: If no connection could be opened.
         TlsError: If one of the two sides did not accept the other.
         CredentialError: If the device's certificate or key cannot be loaded.
     """
-    if is_literal(endpoint.host):
-        addresses = await resolve(endpoint.host, endpoint.port)
-    else:
-        look_up = resolve(endpoint.host, endpoint.port)
-        addresses = await _timed(endpoint, StepKind.RESOLVED, Phase.DNS, look_up)
+    with hinting_at(endpoint.proxy):
+        addresses = await _look_up(endpoint)
 
     endpoint.report.phase = Phase.QUEUE
-    limiter = limiter_for(endpoint.host, endpoint.port)
+    limiter = limiter_for(*endpoint.server, via=endpoint.proxy)
     began = limiter.now()
     async with limiter.slot() as slot:
         if slot.queued:
             endpoint.report(StepKind.DEQUEUED, Phase.QUEUE, took=slot.started - began)
 
-        sock = await _timed(
-            endpoint, StepKind.CONNECTED, Phase.TCP, _connect(endpoint, addresses, slot)
-        )
+        sock = await _reach(endpoint, addresses, slot)
         return await _secure(endpoint, sock, slot)
+
+
+async def _look_up(endpoint: Endpoint) -> tuple[Address, ...]:
+    look_up = resolve(*endpoint.first_hop)
+    if is_literal(endpoint.first_hop[0]):
+        return await look_up
+
+    return await _timed(endpoint, StepKind.RESOLVED, Phase.DNS, look_up)
+
+
+async def _reach(endpoint: Endpoint, addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
+    """Return a socket that leads to the service, directly or through the proxy."""
+    connect = _connect(endpoint, addresses, slot)
+    with hinting_at(endpoint.proxy):
+        sock = await _timed(endpoint, StepKind.CONNECTED, Phase.TCP, connect)
+
+    if endpoint.proxy is not None:
+        tunnel = open_tunnel(endpoint, endpoint.proxy, sock, slot)
+        with _closed_on_error(sock):
+            await _timed(endpoint, StepKind.TUNNEL_OPENED, Phase.PROXY, tunnel)
+
+    return sock
 
 
 async def _secure(endpoint: Endpoint, sock: socket.socket, slot: Slot) -> Connection:
@@ -168,15 +186,16 @@ async def _connect(
     endpoint: Endpoint, addresses: tuple[Address, ...], slot: Slot
 ) -> socket.socket:
     """Open a TCP connection to the address that accepts first."""
+    host, _ = endpoint.first_hop
     try:
         with anyio.fail_after(TCP_TIMEOUT):
             return await _race(addresses, slot)
     except TimeoutError as exc:
         raise TransportTimeoutError(
-            f"{endpoint.host!r} did not accept a connection within {TCP_TIMEOUT:g} s"
+            f"{host!r} did not accept a connection within {TCP_TIMEOUT:g} s"
         ).locate(phase=Phase.TCP) from exc
     except OSError as exc:
-        raise translate(exc, phase=Phase.TCP, host=endpoint.host) from exc
+        raise translate(exc, phase=Phase.TCP, host=host) from exc
 
 
 async def _race(addresses: tuple[Address, ...], slot: Slot) -> socket.socket:

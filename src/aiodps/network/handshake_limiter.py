@@ -23,7 +23,7 @@ so that the loop's other tasks never wait for more than one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -184,23 +184,26 @@ class HandshakeLimiter:
             )
 
 
-_Limiters = WeakValueDictionary[tuple[str, int], HandshakeLimiter]
+_Limiters = WeakValueDictionary[tuple[str, int, Hashable], HandshakeLimiter]
 _limiters: RunVar[_Limiters] = RunVar("aiodps_handshake_limiters")
 _turn: RunVar[anyio.Lock] = RunVar("aiodps_handshake_turn")
 _unlimited: RunVar[bool] = RunVar("aiodps_handshakes_unlimited", default=False)
 
 
-def limiter_for(host: str, port: int) -> HandshakeLimiter:
-    """Return the running event loop's limiter for an endpoint; it is forgotten when unused."""
+def limiter_for(host: str, port: int, via: Hashable = None) -> HandshakeLimiter:
+    """Return the running event loop's limiter for an endpoint; it is forgotten when unused.
+
+    `via` is the proxy on the way, which has times of its own; None for none.
+    """
     try:
         limiters = _limiters.get()
     except LookupError:
         limiters = WeakValueDictionary()
         _limiters.set(limiters)
 
-    limiter = limiters.get((host, port))
+    limiter = limiters.get((host, port, via))
     if limiter is None:
-        limiter = limiters[host, port] = HandshakeLimiter(unlimited=_unlimited.get())
+        limiter = limiters[host, port, via] = HandshakeLimiter(unlimited=_unlimited.get())
 
     return limiter
 

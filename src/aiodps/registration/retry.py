@@ -11,6 +11,7 @@ from aiodps.errors import (
     MalformedResponseError,
     ProtocolError,
     ProvisioningError,
+    ProxyError,
     ServiceUnavailableError,
     ThrottledError,
     TransportError,
@@ -36,12 +37,16 @@ class RetryClass(enum.Enum):
 _MAYBE_DAMAGED = frozenset({"utf8", "json", "empty", "content_type", "framing", "packet"})
 """Reasons of a `ProtocolError` for which a gateway in between may be the cause; every other one is
 an answer: it would be the same again, and after a register request cost another one."""
+_REFUSED_BY_PROXY = frozenset({"authentication", "forbidden", "refused"})
+"""Reasons of a `ProxyError` that are decisions, of it or of whoever runs it."""
 _DAMAGED = (ProtocolError, MalformedResponseError)
 
 
 def classify(error: ProvisioningError) -> RetryClass:
     """Return how an error is retried; the only place that decides this."""
     match error:
+        case ProxyError(reason=reason) if reason in _REFUSED_BY_PROXY:
+            return RetryClass.FINAL
         case TransportError(persistent=True):
             return RetryClass.PERSISTENT
         case TransportError() | ThrottledError() | ServiceUnavailableError():

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from aiodps.attestation.base import Attestation
 from aiodps.network.endpoint import Endpoint
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.observe import Reporter
 from aiodps.protocol.identifiers import audience
@@ -20,6 +21,10 @@ class Target:
 
     endpoint: str
     """Host name or IP literal of the service, checked against its certificate."""
+    address: str | None = None
+    """Host name or IP literal to connect to in place of `endpoint`; None for `endpoint`."""
+    proxy: Proxy | None = None
+    """Proxy to connect through; None for none."""
     id_scope: str
     """Id scope of the DPS instance."""
     registration_id: str
@@ -42,6 +47,8 @@ class Target:
         return Endpoint(
             host=self.endpoint,
             port=port,
+            address=self.address,
+            proxy=self.proxy,
             identity=self.attestation.tls_identity(),
             trust=self.trust,
             report=self.report,

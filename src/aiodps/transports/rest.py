@@ -58,7 +58,18 @@ class REST:
         return "rest"
 
     def open(self, target: Target) -> RestTransport:
-        """Return a transport that is not connected yet."""
+        """Return a transport that is not connected yet.
+
+        Raises:
+            ConfigurationError: If a proxy or an address was given, and `http_transport` as well.
+        """
+        if self.http_transport is not None and (target.proxy or target.address):
+            raise ConfigurationError(
+                "http_transport connects by itself: neither a proxy nor an address is used",
+                setting="proxy" if target.proxy else "address",
+                hint="leave it out, or give it to your own HTTP transport",
+            )
+
         return RestTransport(self, target)
 
 

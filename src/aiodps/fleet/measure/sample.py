@@ -26,7 +26,7 @@ class Outcome(enum.StrEnum):
 
 
 PHASES: Final = (
-    *("dns", "queue", "tcp", "tls", "session"),
+    *("dns", "queue", "tcp", "proxy", "tls", "session"),
     "journal",
     *("register", "poll", "wait", "poll_floor"),
 )

@@ -22,6 +22,7 @@ PARTS: Final = {
     "dns": ("dns", "#b9c9e4"),
     "queue": ("handshake limiter", "#c98fb0"),
     "tcp": ("tcp", "#8fb0dd"),
+    "proxy": ("proxy", "#76a0d6"),
     "tls": ("tls", "#5f90cf"),
     "session": ("mqtt session", "#3f6fb5"),
     "journal": ("journal", "#8d7fc7"),
