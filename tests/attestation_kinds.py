@@ -22,6 +22,7 @@ from tests.tokens import PIN, in_token
 from aiodps import KeySpec, ProvisioningClient, RetryPolicy, SymmetricKey, Tpm, errors
 from aiodps.attestation.base import Attestation
 from aiodps.models import IssuedKey
+from aiodps.network.proxy import Proxy
 from aiodps.pki import Credential
 from aiodps.testing import RunningEmulator
 
@@ -220,7 +221,11 @@ KINDS: Final = _OWN | _ISSUED
 
 
 def client_of(
-    dps: RunningEmulator, transport: str, *, retry: RetryPolicy = QUICK
+    dps: RunningEmulator,
+    transport: str,
+    *,
+    retry: RetryPolicy = QUICK,
+    proxy: Proxy | None = None,
 ) -> ProvisioningClient:
     """Make a client of an emulator in a thread."""
     return ProvisioningClient(
@@ -228,6 +233,7 @@ def client_of(
         endpoint=dps.host,
         port=dps.https_port if transport == "rest" else dps.mqtt_port,
         transport=transport,
+        proxy=proxy,
         trust=dps.ca_pem,
         retry=retry,
     )

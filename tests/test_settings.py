@@ -11,6 +11,7 @@ import pytest
 
 from aiodps.errors import ConfigurationError
 from aiodps.key_text import HIDDEN
+from aiodps.network.proxy import Proxy
 from aiodps.settings import GLOBAL_ENDPOINT, Settings, SettingsArguments
 
 
@@ -124,6 +125,10 @@ def test_bad_files(tmp_path: Path) -> None:
         pytest.param("id_scope", "a/b", id="C01"),
         pytest.param("registration_id", "a/b", id="C02"),
         pytest.param("endpoint", "https://x", id="C05"),
+        pytest.param("address", "https://x", id="address"),
+        pytest.param("proxy", "proxy.example:3128", id="proxy"),
+        pytest.param("proxy", 7, id="proxy-7"),
+        pytest.param("proxy_password_file", 7, id="proxy-password"),
     ],
 )
 def test_nonsense(name: str, value: object) -> None:
@@ -144,10 +149,29 @@ def test_numbers_in_the_environment(name: str, text: str, monkeypatch: pytest.Mo
 
 def test_nothing_else_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """C15: proxies, certificate files, key logs and netrc are not looked at."""
-    for name in ("HTTPS_PROXY", "SSL_CERT_FILE", "SSLKEYLOGFILE", "NETRC"):
+    for name in ("HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSLKEYLOGFILE", "NETRC"):
         monkeypatch.setenv(name, "/nowhere")
 
     assert Settings.load() == Settings()
+
+
+def test_a_proxy(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From wherever it comes: its user and password are in no text, and its file is a path."""
+    url = "http://canary:canary@proxy.example:3128"
+    monkeypatch.setenv("AIODPS_PROXY", url)
+    file.write_text('proxy_password_file = "password"\naddress = "10.0.0.1"\n', encoding="utf-8")
+    settings = Settings.load(config=file)
+
+    assert settings.proxy == Settings.load(proxy=Proxy.parse(url)).proxy
+    assert settings.proxy_password_file == file.parent / "password"
+    assert settings.address == "10.0.0.1"
+    assert "proxy.example" in repr(settings)
+    assert "canary" not in repr(settings)
+    monkeypatch.setenv("AIODPS_PROXY", f"{url}/canary")
+    with pytest.raises(ConfigurationError, match="AIODPS_PROXY") as caught:
+        Settings.load()
+
+    assert "canary" not in str(caught.value)
 
 
 def test_arguments() -> None:

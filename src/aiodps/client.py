@@ -34,6 +34,7 @@ from aiodps.errors import (
     UsageError,
 )
 from aiodps.models import Assignment, JsonObject, Phase, RegistrationRecord
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter, StepKind
 from aiodps.protocol.identifiers import check_operation_id, check_registration_id
@@ -179,6 +180,7 @@ class ProvisioningClient:
         self.seed: int = secrets.randbits(64) if seed is None else seed
         self._id_scope = _require_id_scope(settings)
         self._trust = Trust.of(settings.trust)
+        self._proxy = Proxy.load(settings.proxy, settings.proxy_password_file)
         self._in_progress: set[str] = set()
         self._lock = threading.Lock()
 
@@ -313,6 +315,8 @@ class ProvisioningClient:
     ) -> Target:
         return Target(
             endpoint=self.settings.endpoint,
+            address=self.settings.address,
+            proxy=self._proxy,
             id_scope=self._id_scope,
             registration_id=name,
             attestation=attestation,

@@ -4,7 +4,7 @@ Every setting has the same three names: `timeout=` in Python, `AIODPS_TIMEOUT` i
 and `timeout = 60` in a TOML file, in this order of precedence. The file is read only if `config=`
 or `AIODPS_CONFIG` names it. An unknown name is an error that lists the known ones; in the
 environment, where others may set variables, only if it resembles a known one. Nothing else in the
-environment is obeyed: no proxies, no `SSL_CERT_FILE`, no `SSLKEYLOGFILE`, no netrc.
+environment is obeyed: no `HTTPS_PROXY`, no `SSL_CERT_FILE`, no `SSLKEYLOGFILE`, no netrc.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
 from aiodps.input_files.text import parse_toml
 from aiodps.key_text import HIDDEN, is_key, shown
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.protocol.identifiers import (
     check_endpoint,
@@ -56,6 +57,9 @@ class SettingsArguments(TypedDict, total=False):
     registration_id: str | None
     endpoint: str | None
     port: int | None
+    address: str | None
+    proxy: Proxy | str | None
+    proxy_password_file: str | Path | None
     transport: str | TransportFactory | None
     trust: Trust | str | bytes | Path | None
     certificate: str | Path | None
@@ -115,6 +119,14 @@ def _transport(value: object) -> str | TransportFactory:
         return value  # type: ignore[return-value]  # checked by its shape
 
     raise ValueError(f"it is neither {', '.join(names)} nor a value such as REST(...)")
+
+
+def _address(value: object) -> str:
+    return check_endpoint(value, setting="address")
+
+
+def _proxy(value: object) -> Proxy:
+    return value if isinstance(value, Proxy) else Proxy.parse(value)  # type: ignore[arg-type]  # checked by it
 
 
 def _trust(value: object) -> Trust | str | bytes | Path:
@@ -181,6 +193,14 @@ class Settings:
     """Host name of the service."""
     port: int | None = field(default=None, metadata=_rule(check_port, int))
     """TCP port; by default that of the transport."""
+    address: str | None = field(default=None, metadata=_rule(_address))
+    """Host name or IP address to connect to in place of `endpoint`, which the certificate is still
+    checked against."""
+    proxy: Proxy | None = field(default=None, metadata=_rule(_proxy))
+    """Proxy to connect through: `http://user:password@proxy.example:3128`, or with `socks5`; in
+    Python also `Proxy(...)`."""
+    proxy_password_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
+    """File with the password of the proxy's user in its first line, or with `user:password`."""
     transport: str | TransportFactory = field(default=AUTO, metadata=_rule(_transport))
     """`rest`, `mqtt`, `auto` (mqtt on asyncio, rest on trio, for a TPM and for look-ups), or in
     Python a value such as `MQTT(port=18883)`."""

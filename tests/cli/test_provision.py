@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import socket
@@ -18,6 +19,8 @@ from tests.certificates import certify, root, write
 from tests.emulated import DEVICES
 from tests.sas_vectors import C_DERIVED_KEY, C_GROUP_KEY, C_KEY
 from tests.scripted.http import HttpServer, Line, answer, once, state
+from tests.scripted.proxies import PASSWORD, USER
+from tests.scripted.running_proxy import running_proxy
 from tests.scripted.server import Script, repeat
 from tests.test_printable import HOSTILE
 
@@ -272,6 +275,23 @@ def test_exit_codes(run: Run, words: tuple[str, ...], code: int, said: str) -> N
     assert any(f"error={name}" in done.stderr for name in said.split("|"))
     assert "next:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize("password", [PASSWORD, "canary-of-a-wrong-one"], ids=["right", "wrong"])
+def test_a_proxy(run: Run, tmp_path: Path, scheme: str, password: str) -> None:
+    """0 or 3: with user and password from a file, which are shown nowhere."""
+    file = tmp_path / "password"
+    file.write_text(f"{USER}:{password}\n")
+    with running_proxy() as port:
+        url = f"{scheme}://127.0.0.1:{port}"
+        done = run("--proxy", url, "--proxy-password-file", str(file), "--trace")
+
+    assert done.returncode == (0 if password == PASSWORD else 3), done.stderr
+    assert ("proxy tunnel opened" in done.stderr) is (password == PASSWORD)
+    assert ("error=ProxyError" in done.stderr) is (password != PASSWORD)
+    for secret in (USER, password, base64.b64encode(f"{USER}:{password}".encode()).decode()):
+        assert secret not in done.stdout + done.stderr
 
 
 def test_nobody_there(run: Run) -> None:

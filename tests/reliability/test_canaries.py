@@ -14,9 +14,11 @@ from urllib.parse import quote
 import pytest
 from tests.attestation_kinds import KINDS, Kind, Made, Way, client_of
 from tests.certificates import root
+from tests.scripted.proxies import PASSWORD, USER
+from tests.scripted.running_proxy import running_proxy
 
 import aiodps
-from aiodps import testing
+from aiodps import Proxy, testing
 from aiodps.attestation.files import AttestationFiles
 from aiodps.pki.files import CredentialFiles
 from aiodps.testing import RunningEmulator
@@ -69,6 +71,14 @@ def dps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def proxy_port() -> Iterator[int]:
+    """One proxy of both schemes."""
+    with running_proxy() as port:
+        yield port
+
+
+WRONG = "canary-of-a-user:canary-of-another-proxy-password"
 REPLY = b"canary-of-the-reply-payload"
 FAULTS = {
     "assigned": "",
@@ -174,6 +184,44 @@ async def listen(dps: RunningEmulator, transport: str, made: Made, ear: Ear) -> 
         ear.lines += [repr(assignment), str(assignment), repr(assignment.issued)]
     except (aiodps.ProvisioningError, CrashError) as error:
         ear.error(error)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+@pytest.mark.parametrize("transport", ["rest", "mqtt"])
+async def test_no_password_of_a_proxy_gets_out(
+    dps: RunningEmulator,
+    proxy_port: int,
+    caplog: pytest.LogCaptureFixture,
+    transport: str,
+    scheme: str,
+) -> None:
+    """Neither it nor the user, whether the proxy takes them, refuses them or is none at all."""
+    caplog.set_level(logging.DEBUG)
+    ear = Ear()
+    right = f"{USER}:{PASSWORD}"
+    https = dps.https_port
+    for number, (login, port) in enumerate(
+        [(right, proxy_port), (WRONG, proxy_port), (right, https)]
+    ):
+        name = f"proxied-{transport}-{scheme}-{number}"
+        made = next(iter(KINDS.values())).make(name, "individual")
+        dps.enroll(made.enrollment(name, "individual"))
+        client = client_of(
+            dps, transport, retry=ONCE, proxy=Proxy.parse(f"{scheme}://{login}@127.0.0.1:{port}")
+        )
+        ear.lines += [repr(client), repr(client.settings), repr(client.settings.proxy)]
+        try:
+            await client.provision(attestation=made.right, on_step=ear.step)
+        except aiodps.ProvisioningError as error:
+            ear.error(error)
+
+    told = "\n".join([*ear.lines, *ear.locals, *(repr(vars(each)) for each in caplog.records)])
+    assert "tunnel-opened" in told
+    assert "refused user and password" in told
+    secrets = {text: text.encode() for text in (USER, PASSWORD, WRONG, right)}
+    assert found(told, secrets) == set()
 
 
 @pytest.mark.parametrize("opens", [True, False], ids=["right", "wrong"])

@@ -80,6 +80,13 @@ _ENDPOINT: Final = (
     click.option("--transport", type=click.Choice([AUTO, *TRANSPORTS]), help="Default: auto."),
     click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint."),
     click.option("--port", type=int, metavar="N", help=f"Default: {_PORTS}."),
+    click.option("--address", metavar="HOST", help="Host to connect to in place of the endpoint."),
+    click.option("--proxy", metavar="URL", help="http://HOST:PORT or socks5://HOST:PORT."),
+    click.option(
+        "--proxy-password-file",
+        metavar="FILE",
+        help="Password of the proxy's user, or user:password, in the first line.",
+    ),
     click.option(
         "--trust", metavar="FILE", help="CAs of the service; also: azure, certifi, system."
     ),

@@ -143,8 +143,10 @@ def check_operation_id(operation_id: object) -> None:
         )
 
 
-def check_endpoint(endpoint: object) -> str:
+def check_endpoint(endpoint: object, *, setting: str = "endpoint") -> str:
     """Return the endpoint as the dialler needs it: a host name, or an IP literal without brackets.
+
+    `setting` is what the message names.
 
     Raises:
         ConfigurationError: If it is not a host alone; the message says what else it contains.
@@ -158,8 +160,8 @@ def check_endpoint(endpoint: object) -> str:
             return endpoint
 
     raise ConfigurationError(
-        f"the endpoint {shown(endpoint)} {_endpoint_fault(endpoint)}",
-        setting="endpoint",
+        f"the {setting} {shown(endpoint)} {_endpoint_fault(endpoint)}",
+        setting=setting,
         hint="give the host alone, as global.azure-devices-provisioning.net, the port separately",
     )
 

@@ -47,7 +47,14 @@ def run_of(source: DeviceSource, **changes: Any) -> RunFile:
 )
 def test_what_is_written_is_read_back(arrivals: Arrivals, tmp_path: Path) -> None:
     """Plan, devices and the rest, for each kind of arrivals."""
-    settings = Settings(id_scope="0ne1", endpoint="h.example", hub_suffixes=(".x",), timeout=7.0)
+    settings = Settings().replace(
+        id_scope="0ne1",
+        endpoint="h.example",
+        address="10.0.0.1",
+        proxy="http://proxy.example:3128",
+        hub_suffixes=[".x"],
+        timeout=7.0,
+    )
     source = GeneratedDevices(count=5, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
     run = run_of(
         source,

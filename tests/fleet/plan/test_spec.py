@@ -13,6 +13,7 @@ from tests.fleet.fleets import SETTINGS, given, options
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Burst, Open
 from aiodps.fleet.plan.spec import AZURE_LIMIT, RunOptions, ShardSpec
+from aiodps.network.proxy import Proxy
 from aiodps.settings import Settings
 
 AZURE = Settings(id_scope="0ne00000000")
@@ -87,6 +88,8 @@ def test_azure_is_not_polled_faster_than_it_allows() -> None:
     [
         *({"id_scope": "a/b"}, {"id_scope": None}, {"endpoint": "https://x"}, {"timeout": 0}),
         *({"trust": "/nowhere.pem"}, {"trust": b"PEM"}, {"transport": "rest"}, {"port": 9}),
+        {"proxy": Proxy.parse("http://u:p@proxy.example:1")},
+        {"proxy_password_file": Path("/nowhere")},
     ],
     ids=lambda changes: next(iter(changes)),
 )

@@ -13,6 +13,7 @@ from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged, unusable
 from aiodps.fleet.plan.devices import DeviceSource
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.protocol.identifiers import is_azure
 from aiodps.registration.retry import RetryPolicy
@@ -134,6 +135,7 @@ class RunOptions:
             raise unusable("trust", settings.trust, "a regular file, which every shard reads")
 
         Trust.of(settings.trust)
+        _check_proxy(settings)
         if self.azure and self.min_poll_interval < RetryPolicy().min_poll_interval:
             raise ConfigurationError(
                 "Azure allows each device five polls in ten seconds",
@@ -239,6 +241,18 @@ class RunOptions:
         """Return the number in the run of a shard's N-th registration: inverse of `shard_of`."""
         transports = len(self.transports)
         return (index // transports * self.shards + shard) * transports + index % transports
+
+
+def _check_proxy(settings: Settings) -> None:
+    """Refuse a proxy's user in the settings, which the run folder keeps and the report shows."""
+    if settings.proxy is not None and settings.proxy.user is not None:
+        raise ConfigurationError(
+            "a fleet's proxy has its user and password in a file",
+            setting="proxy",
+            hint="write user:password into a file, and give it as proxy_password_file",
+        )
+
+    Proxy.load(settings.proxy, settings.proxy_password_file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,6 +172,7 @@ def run_facts(results: Results) -> Facts:
         environment={
             **run.environment,
             "endpoint": options.settings.endpoint,
+            **({} if (proxy := options.settings.proxy) is None else {"proxy": str(proxy)}),
             "id_scope": options.settings.id_scope,
             "emulator": options.emulator is not None,
             "shards": options.shards,

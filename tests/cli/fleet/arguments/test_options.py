@@ -40,6 +40,25 @@ def test_a_limit_for_azure_alone(tmp_path: Path) -> None:
     assert made(*earnest, "--endpoint", "dps.example").options.max_per_minute is None
 
 
+def test_a_proxy(tmp_path: Path) -> None:
+    """Its user and password are in a file, of which the run has the path alone."""
+    devices, secret = tmp_path / "m.csv", tmp_path / "secret"
+    devices.write_text("registration_id\ndev-1\n")
+    secret.write_text("user:canary\n")
+    words = ("--manifest", str(devices), "--id-scope", "0ne1", "--proxy", "socks5://p:1")
+    run = made(*words, "--proxy-password-file", str(secret), "--address", "10.0.0.1")
+    run.write(tmp_path)
+
+    assert str(run.options.settings.proxy) == "socks5://p:1"
+    assert run.options.settings.address == "10.0.0.1"
+    assert RunFile.read(tmp_path).options == run.options
+    assert "canary" not in (tmp_path / "run.json").read_text()
+    with pytest.raises(ConfigurationError, match="in a file") as caught:
+        made(*words[:-1], "http://canary:canary@p:1")
+
+    assert "canary" not in str(caught.value)
+
+
 def test_a_journal_in_memory() -> None:
     """For load tests; the default is durable, and Azure has to be forced."""
     assert made("--emulator").options.durable

@@ -31,7 +31,16 @@ from aiodps.settings import Settings
 _WITH_EMULATOR: Final = ("devices", "attestation", "duration", "assign_after", "retry_after")
 _WITH_MANIFEST: Final = (
     *("manifest", "id_scope", "endpoint", "rest_port", "mqtt_port", "trust", "hub_suffixes"),
-    *("ignore_columns", "ca", "ca_key", "ca_key_password_file", "group_key_file"),
+    *(
+        "address",
+        "proxy",
+        "proxy_password_file",
+        "ignore_columns",
+        "ca",
+        "ca_key",
+        "ca_key_password_file",
+        "group_key_file",
+    ),
 )
 
 
@@ -180,9 +189,13 @@ def _settings(arguments: RunArguments) -> Settings:
             issue=arguments.issue,
         )
 
+    password = arguments.proxy_password_file
     return Settings().replace(
         id_scope=arguments.id_scope,
         endpoint=arguments.endpoint,
+        address=arguments.address,
+        proxy=arguments.proxy,
+        proxy_password_file=None if password is None else Path(password).absolute(),
         trust=arguments.trust,
         hub_suffixes=arguments.hub_suffixes or None,
         timeout=arguments.timeout,
@@ -231,10 +244,13 @@ def _manifest_devices(arguments: RunArguments, keys: Path | None) -> DeviceSourc
 def _run_id(options: RunOptions, source: DeviceSource) -> str:
     """Derive the id of a run from its content, so that independent shards have the same one.
 
-    The paths of the CA file and of the keys are left out: they may differ between machines.
+    The paths of the CA file, of the proxy's password and of the keys are left out: they may differ
+    between machines.
     """
     content = options_as_json(options)
-    content["settings"].pop("trust", None)
+    for name in ("trust", "proxy_password_file"):
+        content["settings"].pop(name, None)
+
     content.pop("keys_out")
     text = json.dumps([content, *source.registration_ids()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

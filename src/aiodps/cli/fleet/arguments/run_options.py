@@ -31,6 +31,9 @@ class RunArguments:
     endpoint: str | None
     rest_port: int | None
     mqtt_port: int | None
+    address: str | None
+    proxy: str | None
+    proxy_password_file: str | None
     trust: str | None
     hub_suffixes: tuple[str, ...]
     ca: str | None
@@ -92,6 +95,11 @@ SERVICE = in_group(
     GroupedOption(["--endpoint"], metavar="HOST", help="Default: Azure's global endpoint."),
     GroupedOption(["--rest-port"], type=int, metavar="N", help="Default: 443."),
     GroupedOption(["--mqtt-port"], type=int, metavar="N", help="Default: 8883."),
+    GroupedOption(["--address"], metavar="HOST",
+                  help="Host to connect to in place of the endpoint."),
+    GroupedOption(["--proxy"], metavar="URL", help="http://HOST:PORT or socks5://HOST:PORT."),
+    GroupedOption(["--proxy-password-file"], metavar="FILE",
+                  help="user:password of the proxy, in the first line."),
     GroupedOption(["--trust"], metavar="FILE",
                   help="CAs of the service; also: azure, certifi, system."),
     GroupedOption(["--hub-suffix", "hub_suffixes"], multiple=True, metavar=".DOMAIN",
