@@ -14,6 +14,7 @@ from aiodps.checks.model.finding import Finding, Verdict, bad, good, not_tried
 from aiodps.checks.model.plan import Clock, Plan, paths_of, utc_now
 from aiodps.checks.network.endpoint import Show, check_endpoint
 from aiodps.checks.service import check_registration, not_asked
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.settings import Settings
 
@@ -50,6 +51,8 @@ async def check_device(device: Device, show: Show) -> tuple[str, ...]:
         host=settings.endpoint,
         paths=paths_of(settings),
         trust=Trust.of(settings.trust),
+        address=settings.address,
+        proxy=Proxy.load(settings.proxy, settings.proxy_password_file),
         identity=credentials[0].tls_identity() if credentials else NoCertificate(),
         now=device.now,
     )
@@ -65,7 +68,14 @@ async def check_device(device: Device, show: Show) -> tuple[str, ...]:
 
 def check_settings(settings: Settings, *, register: bool) -> Finding:
     """Tell what is going to be checked, and whether anything is missing for a registration."""
-    given = f"endpoint {settings.endpoint}, transport {settings.transport}"
+    parts = [f"endpoint {settings.endpoint}", f"transport {settings.transport}"]
+    if settings.address is not None:
+        parts.insert(1, f"at {settings.address}")
+
+    if settings.proxy is not None:
+        parts.append(f"proxy {settings.proxy}")
+
+    given = ", ".join(parts)
     if settings.id_scope is not None:
         return good("settings", f"id scope {settings.id_scope}, {given}")
 

@@ -12,6 +12,7 @@ from anyio.abc import SocketStream
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
 from aiodps.network.endpoint import Endpoint
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.observe import Reporter
 from aiodps.settings import Settings
@@ -46,6 +47,10 @@ class Plan:
     """The transports that use each port, by name."""
     trust: Trust
     """CAs that may issue the service's certificate."""
+    address: str | None = None
+    """Host to connect to in place of `host`; None for `host` itself."""
+    proxy: Proxy | None = None
+    """Proxy to connect through; None for none."""
     identity: TlsIdentity = field(default_factory=NoCertificate, repr=False)
     """What the device presents in the TLS handshake."""
     connect: Connector = field(default=_connect, repr=False)
@@ -56,10 +61,16 @@ class Plan:
         return Endpoint(
             host=self.host,
             port=port,
+            address=self.address,
+            proxy=self.proxy,
             identity=self.identity if identity is None else identity,
             trust=self.trust,
             report=Reporter("check", "check", loud=False),
         )
+
+    def first_hop(self, port: int) -> tuple[str, int]:
+        """Return host and port that this machine connects to: the proxy's, or the service's."""
+        return self.endpoint(port).first_hop
 
 
 def paths_of(settings: Settings) -> dict[int, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from aiodps.checks.model.plan import WEBSOCKET, Plan
 from aiodps.checks.network.clock import check_clock
 from aiodps.checks.network.dates import check_dates
 from aiodps.checks.network.http import check_http
-from aiodps.checks.network.tcp import FAMILIES, check_name, check_tcp, of_families
+from aiodps.checks.network.tcp import check_families, check_name
 from aiodps.checks.network.tls import check_tls
 from aiodps.checks.network.websocket import check_websocket
 from aiodps.network.dial import Connection
@@ -38,10 +38,7 @@ async def check_endpoint(plan: Plan, *, within: float, show: Show) -> tuple[str,
     """
     ports = [_Port(plan, port) for port in plan.paths]
     with anyio.move_on_after(within):
-        found, addresses = await check_name(plan.host)
-        for each in found:
-            show(each)
-
+        addresses = await _way_to_first_hop(plan, show)
         async with anyio.create_task_group() as tasks:
             for port in ports:
                 tasks.start_soon(port.check, addresses, lambda: _show_finished(ports, show))
@@ -53,6 +50,25 @@ async def check_endpoint(plan: Plan, *, within: float, show: Show) -> tuple[str,
     usable = tuple(name for port in ports for name in port.usable)
     show(_summary(plan, usable))
     return usable
+
+
+async def _way_to_first_hop(plan: Plan, show: Show) -> Mapping[str, str]:
+    """Return the addresses to connect to, by family; of a proxy only one that lets us in."""
+    host, _ = plan.first_hop(0)
+    found, addresses = await check_name(host)
+    for each in found:
+        show(each)
+
+    if plan.proxy is None:
+        return addresses
+
+    found, address = await check_families(
+        addresses, plan.proxy.port, host=host, connect=plan.connect
+    )
+    for each in found:
+        show(each)
+
+    return {} if address is None else {"proxy": address}
 
 
 def _show_finished(ports: Sequence[_Port], show: Show) -> None:
@@ -110,39 +126,30 @@ class _Port:
             self.finished = True
 
     async def _connect(self, addresses: Mapping[str, str]) -> str | None:
-        """Check TCP; return an address that lets connections in."""
+        """Return an address that lets connections in: the proxy's, which was checked, or one."""
         plan, port = self._plan, self._port
+        if plan.proxy is None:
+            host, _ = plan.first_hop(port)
+            found, address = await check_families(addresses, port, host=host, connect=plan.connect)
+            self.findings += found
+            return address
+
         if not addresses:
-            self.findings.append(not_tried(f"tcp {port}", "there is no address"))
-            return None
+            self.findings.append(not_tried(f"tls {port}", "the proxy cannot be reached"))
 
-        found: dict[str, Finding] = {}
-
-        async def check(family: str) -> None:
-            found[family] = await check_tcp(
-                family, addresses.get(family), port, host=plan.host, connect=plan.connect
-            )
-
-        async with anyio.create_task_group() as tasks:
-            for family in FAMILIES:
-                tasks.start_soon(check, family)
-
-        in_order = [found[family] for family in FAMILIES]
-        self.findings += of_families(in_order)
-        open_to = [family for family in FAMILIES if found[family].verdict is Verdict.GOOD]
-        return addresses[open_to[0]] if open_to else None
+        return next(iter(addresses.values()), None)
 
     async def _secure(self, address: str) -> None:
-        finding, connection = await check_tls(self._plan, self._port, address)
-        if finding.fault in {"expired", "not_yet_valid"} and "rest" in self._names:
-            finding = await check_dates(finding, self._plan, self._port)
+        found, connection = await check_tls(self._plan, self._port, address)
+        if found[-1].fault in {"expired", "not_yet_valid"} and "rest" in self._names:
+            found[-1] = await check_dates(found[-1], self._plan, self._port)
 
-        self.findings.append(finding)
+        self.findings += found
         if connection is None:
             return
 
         try:
-            if finding.verdict is Verdict.GOOD:
+            if found[-1].verdict is Verdict.GOOD:
                 await self._use(connection)
         finally:
             connection.close()

@@ -15,11 +15,13 @@ from anyio.abc import SocketStream
 from cryptography import x509
 
 from aiodps.checks.model.plan import Plan
-from aiodps.errors import ConnectError
+from aiodps.errors import ConnectError, TransportError
 from aiodps.models import Phase
 from aiodps.network.dial import TCP_TIMEOUT, TLS_TIMEOUT
+from aiodps.network.proxy_handshake import Handshake, start
 from aiodps.network.resolve import resolve
 from aiodps.network.server_identity import presented_certificates
+from aiodps.network.tunnel import PROXY_TIMEOUT
 
 _CONTENT_TYPES: Final = range(20, 24)
 """First byte of a TLS record, RFC 8446 5.1."""
@@ -45,16 +47,39 @@ class Presented:
 
 async def look_at(plan: Plan, port: int, address: str) -> Presented:
     """Look at what a server presents; it presents nothing if it cannot be connected to."""
+    endpoint = plan.endpoint(port)
     try:
         with anyio.fail_after(TCP_TIMEOUT):
-            stream = await plan.connect(address, port)
+            stream = await plan.connect(address, endpoint.first_hop[1])
     except OSError:  # also a time-out
         return Presented(reached=False)
 
     try:
+        if plan.proxy is not None:
+            await _pass(start(plan.proxy, *endpoint.server), stream)
+
         return await _shake_hands(stream, plan.host)
+    except (TransportError, TimeoutError):  # the proxy's
+        return Presented(reached=False)
     finally:
         await anyio.aclose_forcefully(stream)
+
+
+async def _pass(handshake: Handshake, stream: SocketStream) -> None:
+    """Take the steps of a handshake with a proxy."""
+    sending = next(handshake)
+    with anyio.fail_after(PROXY_TIMEOUT):
+        while True:
+            try:
+                await stream.send(bytes(sending))
+                arrived = await stream.receive()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                arrived = b""
+
+            try:
+                sending = handshake.send(arrived)
+            except StopIteration:
+                return
 
 
 async def _shake_hands(stream: SocketStream, host: str) -> Presented:
@@ -111,7 +136,8 @@ async def look_at_host(plan: Plan, port: int) -> Presented:
     Raises:
         TransportError: If it has no address, or none lets connections in.
     """
-    for address in await resolve(plan.host, port):
+    host, first_port = plan.first_hop(port)
+    for address in await resolve(host, first_port):
         presented = await look_at(plan, port, address.sockaddr[0])
         if presented.reached:
             return presented

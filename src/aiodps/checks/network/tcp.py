@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -61,6 +61,28 @@ def _not_found(error: ProvisioningError) -> Finding:
             fault = "dns"
 
     return bad("name", fault, error.message, error.hint)
+
+
+async def check_families(
+    addresses: Mapping[str, str], port: int, *, host: str, connect: Connector
+) -> tuple[list[Finding], str | None]:
+    """Check TCP with all families at the same time; return an address that lets connections in."""
+    if not addresses:
+        return [not_tried(f"tcp {port}", "there is no address")], None
+
+    found: dict[str, Finding] = {}
+
+    async def check(family: str) -> None:
+        address = addresses.get(family)
+        found[family] = await check_tcp(family, address, port, host=host, connect=connect)
+
+    async with anyio.create_task_group() as tasks:
+        for family in FAMILIES:
+            tasks.start_soon(check, family)
+
+    open_to = [family for family in FAMILIES if found[family].verdict is Verdict.GOOD]
+    in_order = of_families([found[family] for family in FAMILIES])
+    return in_order, addresses[open_to[0]] if open_to else None
 
 
 async def check_tcp(

@@ -21,12 +21,14 @@ from aiodps.checks.network.middleboxes import product_in
 from aiodps.errors import (
     ConnectionLostError,
     ProvisioningError,
+    ProxyError,
     ServerIdentityError,
     TlsError,
     TlsProtocolError,
     TransportTimeoutError,
 )
 from aiodps.input_files.certificates import UNREADABLE
+from aiodps.models import Phase
 from aiodps.network.dial import Connection, dial
 from aiodps.network.server_identity import presented_certificates
 from aiodps.protocol.identifiers import is_azure
@@ -44,26 +46,59 @@ _EXCEPTION: Final = (
 )
 
 
-async def check_tls(plan: Plan, port: int, address: str) -> tuple[Finding, Connection | None]:
+async def check_tls(
+    plan: Plan, port: int, address: str
+) -> tuple[list[Finding], Connection | None]:
     """Do what provisioning does until the handshake is complete; the caller closes the connection.
 
     Args:
         plan: What is checked.
         port: TCP port.
         address: An address that lets connections in, for a second look at a refused server.
+
+    Returns:
+        A finding about the proxy, if there is one, and one about TLS, if it got so far.
     """
     name = f"tls {port}"
     try:
         connection = await dial(plan.endpoint(port))
-    except TransportTimeoutError as error:
-        return bad(name, "silent", error.message, error.hint), None
-    except (TlsError, ConnectionLostError) as error:
-        presented = await look_at(plan, port, address)
-        return explain(name, error, presented, plan=plan), None
     except ProvisioningError as error:
-        return of_error(name, error), None
+        if error.phase is Phase.PROXY:
+            return [of_proxy(port, error)], None
 
-    return _established(name, connection, plan), connection
+        return [*_tunnel(plan, port), await _refused(name, error, plan, port, address)], None
+
+    return [*_tunnel(plan, port), _established(name, connection, plan)], connection
+
+
+def _tunnel(plan: Plan, port: int) -> list[Finding]:
+    """Return that the proxy lets connections through, if there is one."""
+    return [] if plan.proxy is None else [good(f"proxy {port}", f"{plan.proxy} lets it through")]
+
+
+async def _refused(
+    name: str, error: ProvisioningError, plan: Plan, port: int, address: str
+) -> Finding:
+    match error:
+        case TransportTimeoutError():
+            return bad(name, "silent", error.message, error.hint)
+        case TlsError() | ConnectionLostError():
+            return explain(name, error, await look_at(plan, port, address), plan=plan)
+        case _:
+            return of_error(name, error)
+
+
+def of_proxy(port: int, error: ProvisioningError) -> Finding:
+    """Return why a proxy does not let connections through."""
+    match error:
+        case ProxyError(reason=reason):
+            fault = f"proxy_{reason}"
+        case TransportTimeoutError():
+            fault = "proxy_silent"
+        case _:
+            fault = "proxy_closed"
+
+    return bad(f"proxy {port}", fault, error.message, error.hint)
 
 
 def _established(name: str, connection: Connection, plan: Plan) -> Finding:

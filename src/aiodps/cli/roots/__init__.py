@@ -14,6 +14,7 @@ from aiodps.checks.network.anchors import anchor_of, anchors_of, described
 from aiodps.checks.network.look import look_at_host
 from aiodps.cli.device_options import endpoint_options, settings_of
 from aiodps.cli.output import Command, out, print_json
+from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.printable import printable
 
@@ -34,7 +35,13 @@ def command(*, as_json: bool, endpoint: str | None, **options: Any) -> None:
         "anchors": [described(each, utc_now()) for each in anchors_of(trust)],
     }
     if endpoint is not None:
-        plan = Plan(host=settings.endpoint, paths=paths_of(settings), trust=trust)
+        plan = Plan(
+            host=settings.endpoint,
+            paths=paths_of(settings),
+            trust=trust,
+            address=settings.address,
+            proxy=Proxy.load(settings.proxy, settings.proxy_password_file),
+        )
         facts |= anyio.run(_presented, plan)
 
     if as_json:
