@@ -94,6 +94,9 @@ Packet: TypeAlias = (
     Connect | Connack | Publish | Puback | Subscribe | Suback | Pingreq | Pingresp | Disconnect
 )
 
+PINGREQ = b"\xc0\x00"
+"""The bytes of a `Pingreq`."""
+
 _CONNACK = 0x20
 _PUBLISH = 0x30
 _TYPE = 0xF0

@@ -33,8 +33,8 @@ from aiodps.protocol.mqtt import (
     publication,
 )
 from aiodps.protocol.mqtt_packets import (
+    PINGREQ,
     Connack,
-    Pingreq,
     Pingresp,
     Puback,
     Suback,
@@ -177,11 +177,12 @@ class Session(aiomqtt.Client):
                 self._unanswered_pings = 0
 
     def _sent(self, packet: bytes) -> None:
-        content = read_packet(packet)
-        if isinstance(content, Pingreq):
+        if packet == PINGREQ:
             self._unanswered_pings += 1
 
-        self._target.report(StepKind.SENT, self.phase, text=lambda: packet_text(content))
+        self._target.report(
+            StepKind.SENT, self.phase, text=lambda: packet_text(read_packet(packet))
+        )
 
     def _ignore(self, what: str) -> None:
         self._ignored += 1
