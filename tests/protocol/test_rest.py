@@ -18,6 +18,7 @@ from aiodps.protocol.rest import (
     check_headers,
     parse_response,
     retry_after,
+    with_url,
 )
 
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"
@@ -27,7 +28,7 @@ def built(
     request: Request, authorization: str | None = None, tpm: TpmKeys | None = None
 ) -> httpx.Request:
     """Build a request for the device dev-1."""
-    return build_request(
+    unfinished = build_request(
         request,
         host="global.azure-devices-provisioning.net",
         id_scope="0ne00000000",
@@ -37,6 +38,7 @@ def built(
         authorization=authorization,
         tpm=tpm,
     )
+    return with_url(unfinished)
 
 
 def test_register() -> None:

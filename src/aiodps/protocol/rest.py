@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import email.utils
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 from urllib.parse import quote, urlsplit
@@ -45,7 +46,7 @@ def build_request(
     authorization: str | None = None,
     tpm: TpmKeys | None = None,
 ) -> httpx.Request:
-    """Build the HTTP request.
+    """Build the HTTP request, with path and query as httpx's extension `target`; see `with_url`.
 
     Args:
         request: The request of DPS.
@@ -61,10 +62,11 @@ def build_request(
     `RuntimeRegistration_OperationStatusLookup` and
     `RuntimeRegistration_DeviceRegistrationStatusLookup`.
     """
-    base = f"https://{host}/{quote(id_scope, safe='')}/registrations"
-    device = f"{base}/{quote(registration_id, safe='')}"
+    device = f"/{quote(id_scope, safe='')}/registrations/{quote(registration_id, safe='')}"
     query = f"?api-version={quote(api_version, safe='')}"
+    body = b""
     headers = {
+        "Host": host,
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "User-Agent": user_agent,
@@ -74,30 +76,60 @@ def build_request(
 
     match request:
         case Register(payload, csr):
-            headers["Content-Type"] = _JSON
+            method, path = "PUT", f"{device}/register"
             body = registration_body(registration_id, payload, csr=csr, tpm=tpm)
-            url = f"{device}/register{query}"
-            return httpx.Request("PUT", url, headers=headers, content=body)
         case QueryStatus(operation_id):
-            url = f"{device}/operations/{quote(operation_id, safe='')}{query}"
-            return httpx.Request("GET", url, headers=headers)
+            method, path = "GET", f"{device}/operations/{quote(operation_id, safe='')}"
         case LookUpStatus():
-            headers["Content-Type"] = _JSON
+            method, path = "POST", device
             body = registration_body(registration_id, None, tpm=tpm)
-            return httpx.Request("POST", f"{device}{query}", headers=headers, content=body)
         case _:
             assert_never(request)
+
+    if body:
+        headers |= {"Content-Type": _JSON, "Content-Length": str(len(body))}
+
+    built = httpx.Request(
+        method,
+        _origin(host),
+        headers=headers,
+        stream=httpx.ByteStream(body),
+        extensions={"target": f"{path}{query}".encode()},
+    )
+    built.read()
+    return built
+
+
+@functools.lru_cache
+def _origin(host: str) -> httpx.URL:
+    """Return the URL of a host; httpx looks at each of its characters."""
+    return httpx.URL(f"https://{host}")
+
+
+def request_target(request: httpx.Request) -> bytes:
+    """Return what a request is for: path and query, which httpx's extension `target` overrides."""
+    given: bytes | None = request.extensions.get("target")
+    return request.url.raw_path if given is None else given
+
+
+def with_url(request: httpx.Request) -> httpx.Request:
+    """Return a request with its target in the URL, as a caller expects it."""
+    url = request.url.copy_with(raw_path=request_target(request))
+    return httpx.Request(request.method, url, headers=request.headers, content=request.content)
 
 
 def parse_response(response: httpx.Response) -> Response:
     """Parse an HTTP response, whatever its status; its body has to be read already."""
-    headers = response.headers
+    headers: dict[str, list[str]] = {}
+    for name, value in response.headers.multi_items():
+        headers.setdefault(name, []).append(value)
+
     content_type, date = _first(headers, "content-type"), _first(headers, "date")
     sent = _moment(date or "")
     return Response(
         status_code=response.status_code,
         body=response.content,
-        retry_after=retry_after(headers.get_list("retry-after"), date=date),
+        retry_after=retry_after(headers.get("retry-after", ()), date=date),
         request_id=_first(headers, "x-ms-request-id"),
         location=_host(_first(headers, "location")),
         content_type=None if content_type is None else _media_type(content_type),
@@ -196,5 +228,5 @@ def _media_type(value: str) -> str:
     return value.partition(";")[0].strip().lower()
 
 
-def _first(headers: httpx.Headers, name: str) -> str | None:
-    return next(map(printable, headers.get_list(name)), None)
+def _first(headers: Mapping[str, Sequence[str]], name: str) -> str | None:
+    return next(map(printable, headers.get(name, ())), None)

@@ -20,7 +20,7 @@ from aiodps.errors import (
 )
 from aiodps.network.dial import Connection
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_INTERIM_RESPONSES
-from aiodps.protocol.rest import check_body_size, check_headers
+from aiodps.protocol.rest import check_body_size, check_headers, request_target, with_url
 
 _MAX_RESPONSE = MAX_HEADER_BYTES + MAX_BODY + 64 * 1024
 """Bytes of one response, including interim responses and chunk framing."""
@@ -66,7 +66,7 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
     def _encode(self, request: httpx.Request) -> memoryview:
         """Return a view, which does not show the request's token in a traceback with locals."""
         head = h11.Request(
-            method=request.method, target=request.url.raw_path, headers=request.headers.raw
+            method=request.method, target=request_target(request), headers=request.headers.raw
         )
         events = (head, h11.Data(data=request.content), h11.EndOfMessage())
         return memoryview(b"".join(self._http.send(event) for event in events))
@@ -176,7 +176,7 @@ class CustomTransport(httpx.AsyncBaseTransport):
             ProtocolError: If the response exceeds a limit, or has a content encoding.
         """
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await self._transport.handle_async_request(with_url(request))
             try:
                 check_headers(response.headers)
                 check_body_size(len(await response.aread()))

@@ -18,7 +18,7 @@ from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.masking import masked_body, masked_headers
 from aiodps.protocol.messages import Register, Request, Response
-from aiodps.protocol.rest import API_VERSION, build_request, parse_response
+from aiodps.protocol.rest import API_VERSION, build_request, parse_response, request_target
 from aiodps.transports.base import Target
 from aiodps.transports.http_connection import CustomTransport, SingleConnectionTransport
 from aiodps.version import __version__
@@ -139,7 +139,7 @@ def _authority(host: str, port: int) -> str:
 
 
 def _request_text(request: httpx.Request) -> str:
-    first = f"{request.method} {request.url.raw_path.decode()} HTTP/1.1"
+    first = f"{request.method} {request_target(request).decode()} HTTP/1.1"
     return _text(first, request.headers, request.content)
 
 
