@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aiodps.assignments.cache import AssignmentCache
+from aiodps.assignments.hub_connection import HubConnection
 from aiodps.assignments.reprovision import should_reprovision
 from aiodps.attestation.base import Attestation
 from aiodps.attestation.issuance.request import IssuedKeyType, KeySpec
@@ -87,6 +88,7 @@ __all__ = [
     "CredentialError",
     "DnsError",
     "ForbiddenError",
+    "HubConnection",
     "IdentityMismatchError",
     "InsecureKeyFileWarning",
     "IssuanceError",

@@ -73,7 +73,8 @@ async def provision(
             of DER, or as DER; None to ask for none, or to have it made (`issue=KeySpec()`). The
             certificate is `Assignment.issued`.
         cache: Where the assignment is stored, and taken from if there is one for this device,
-            credential and payload: nothing is sent then. None to register in any case.
+            credential and payload: nothing is sent then. None to register in any case, as does
+            a device that asks for a certificate.
         force: Register even if there is one, and store the new one: after `should_reprovision`.
         retry: When and how often to retry; None for `RetryPolicy()`.
         on_step: Called with each `Step` as it happens.
@@ -240,7 +241,8 @@ class ProvisioningClient:
             raise
 
         with self._exclusive(name):
-            if entry is not None and not force and operation_id is None:
+            anew = force or request is not None or operation_id is not None
+            if entry is not None and not anew:
                 stored = await entry.find(credentials.assigned)
                 if stored is not None:
                     return stored
@@ -350,13 +352,9 @@ class ProvisioningClient:
         )
 
     def _check_trust(self, credentials: Credentials) -> None:
-        own = any(isinstance(each, OwnContext) for each in credentials.tls_identities())
-        if own and self.settings.trust is not None:
-            raise ConfigurationError(
-                "trust cannot be combined with an SSLContext, which has its own",
-                setting="trust",
-                hint="load the CA into the SSLContext instead",
-            )
+        for each in credentials.tls_identities():
+            if isinstance(each, OwnContext):
+                each.check(trust=self.settings.trust)
 
     @contextmanager
     def _exclusive(self, registration_id: str) -> Iterator[None]:

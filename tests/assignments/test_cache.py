@@ -239,13 +239,12 @@ async def test_a_tpm_that_was_cleared(dps: RunningEmulator, cache: AssignmentCac
     [
         ({"cache": "folder"}, "cache"),
         ({"force": 1}, "force"),
-        ({"issue": aiodps.KeySpec()}, "cache"),
     ],
 )
 async def test_what_is_refused(
     dps: RunningEmulator, cache: AssignmentCache, arguments: dict[str, Any], setting: str
 ) -> None:
-    """Before anything is sent: what is not a cache, and a certificate whose key is not kept."""
+    """Before anything is sent."""
     made = enrolled(dps, "refused")
     with pytest.raises(errors.ConfigurationError) as refused:
         await client_of(dps, "rest").provision(
@@ -254,6 +253,25 @@ async def test_what_is_refused(
 
     assert refused.value.setting == setting
     assert dps.register_requests("refused") == 0
+
+
+@SOCKETS
+@QUIET
+async def test_an_issued_certificate(dps: RunningEmulator, cache: AssignmentCache) -> None:
+    """Who asks for one registers; the assignment is there for who does not, without the key."""
+    made = KINDS["X.509, issued a certificate"].make("issued", "individual")
+    dps.enroll(made.enrollment("issued", "individual"))
+    client = client_of(dps, "rest")
+    for registers in (1, 2):
+        first = await client.provision(attestation=made.right, cache=cache, issue=made.issue)
+        assert dps.register_requests("issued") == registers
+
+    second = await client.provision(attestation=made.right, cache=cache)
+    [file] = cache.folder.iterdir()
+
+    assert second == first
+    assert (second.cached, second.issued) == (True, None)
+    assert made.secrets["issued key"] not in file.read_bytes()
 
 
 @SOCKETS

@@ -86,4 +86,4 @@ def handshake(client: ssl.SSLContext, server: ssl.SSLContext, *, host: str) -> l
             continue
 
     chain = server_side._sslobj.get_unverified_chain()  # type: ignore[attr-defined]  # public in 3.13
-    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain]
+    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain if one]

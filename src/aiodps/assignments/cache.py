@@ -21,7 +21,7 @@ from aiodps.argument_types import check_type
 from aiodps.assignments.cache_file import Miss, decode, encode, read_entry, write_entry
 from aiodps.assignments.cache_key import CacheKey
 from aiodps.attestation.base import Attestation
-from aiodps.errors import ConfigurationError, TpmError
+from aiodps.errors import TpmError
 from aiodps.fresh_files import remove_drafts
 from aiodps.input_files.origin import Origin
 from aiodps.models import Assignment, JsonObject, Phase
@@ -131,17 +131,9 @@ class CacheEntry:
             hub_suffixes: Domains that the hub may be in.
 
         Raises:
-            ConfigurationError: If the device asks for a certificate, or a credential cannot be
-                recognized.
+            ConfigurationError: If a credential cannot be recognized.
             CredentialError: If a symmetric key cannot sign.
         """
-        if target.csr:
-            raise ConfigurationError(
-                "an assignment with an issued certificate cannot be cached: its key is not kept",
-                setting="cache",
-                hint="save `assignment.issued`, and provision with it and with cache= next time",
-            )
-
         key = await CacheKey.of(
             endpoint=target.endpoint,
             id_scope=target.id_scope,

@@ -42,11 +42,19 @@ class OwnContext:
 
     context: ssl.SSLContext
 
-    def check(self) -> None:
+    def check(self, *, trust: object = None) -> None:
         """Raise `ConfigurationError` if the context does not verify the server, or allows TLS 1.1.
 
-        A context can be changed at any time, so it is checked again for each connection.
+        A context can be changed at any time, so it is checked again for each connection. It has
+        its own CAs: a `trust` that is not None is an error, too.
         """
+        if trust is not None:
+            raise ConfigurationError(
+                "trust cannot be combined with an SSLContext, which has its own",
+                setting="trust",
+                hint="load the CA into the SSLContext instead",
+            )
+
         if self.context.verify_mode is not ssl.CERT_REQUIRED or not self.context.check_hostname:
             raise _unsafe_context("does not verify the server's certificate and host name")
 

@@ -61,7 +61,7 @@ class Credentials:
             PrivateKeyError: If one was issued for a key that only the caller has.
         """
         given = attestations if isinstance(attestations, Sequence) else [attestations]
-        self._left = list(enumerate(map(_attestation, given)))
+        self._left = list(enumerate(map(as_attestation, given)))
         self._clock = clock
         self._token: str | None = None
         self._valid_until = 0.0
@@ -232,7 +232,13 @@ class Credentials:
         )
 
 
-def _attestation(value: object) -> Attestation:
+def as_attestation(value: object) -> Attestation:
+    """Return one credential that a caller gives as an attestation.
+
+    Raises:
+        ConfigurationError: If it is not one.
+        PrivateKeyError: If it was issued for a key that only the caller has.
+    """
     if isinstance(value, IssuedCredential):
         return X509.from_issued(value)
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 SIGNATURE_BYTES = 32
 """Of HMAC-SHA256."""
+_POLICY = "&skn=registration"
 
 
 def text_to_sign(audience: str, *, expires: int) -> bytes:
@@ -32,7 +33,15 @@ def text_to_sign(audience: str, *, expires: int) -> bytes:
 def token(audience: str, *, expires: int, signature: bytes) -> str:
     """Return the token with the signature of `text_to_sign`: a secret until it expires."""
     sig = _escaped(base64.b64encode(signature).decode())
-    return f"SharedAccessSignature sr={_escaped(audience)}&sig={sig}&se={expires}&skn=registration"
+    return f"SharedAccessSignature sr={_escaped(audience)}&sig={sig}&se={expires}{_POLICY}"
+
+
+def for_hub(token: str) -> str:
+    """Return the token without the name of a policy: at IoT Hub, a device signs with its own key.
+
+    The name is not signed, so the signature holds.
+    """
+    return token.removesuffix(_POLICY)
 
 
 def derive_key(group_key: bytes, registration_id: str) -> bytes:
