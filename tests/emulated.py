@@ -98,7 +98,7 @@ def client(
     base: dict[str, Any] = {
         "id_scope": dps.id_scope,
         "endpoint": dps.host,
-        "port": dps.https_port if transport == "rest" else dps.mqtt_port,
+        "port": dps.mqtt_port if transport == "mqtt" else dps.https_port,
         "transport": transport,
         "trust": dps.ca_pem,
         "retry": QUICK,

@@ -106,7 +106,7 @@ def test_a_suite_that_does_not_use_it_pays_nothing(pytester: pytest.Pytester) ->
     assert pytester.run(sys.executable, *arguments).ret == 0
 
 
-@pytest.mark.parametrize("missing", ["OpenSSL", "wsproto", "starlette", "jinja2"])
+@pytest.mark.parametrize("missing", ["OpenSSL", "starlette", "jinja2"])
 def test_without_the_extra_it_says_what_to_install(
     pytester: pytest.Pytester, missing: str
 ) -> None:

@@ -29,6 +29,10 @@ BOTH = pytest.mark.parametrize(
     ("transport", "anyio_backend"),
     [("rest", "asyncio"), ("rest", "trio"), ("mqtt", "asyncio")],
 )
+EACH = pytest.mark.parametrize(
+    ("transport", "anyio_backend"),
+    [("rest", "asyncio"), ("rest", "trio"), ("mqtt", "asyncio"), ("mqtt-ws", "asyncio")],
+)
 BOTH_JUMPING = pytest.mark.parametrize(
     ("transport", "anyio_backend"),
     [
@@ -42,7 +46,7 @@ BOTH_JUMPING = pytest.mark.parametrize(
 QUIET = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("way", ["individual", "root", "intermediate"])
 async def test_every_way_in(way: str, transport: str) -> None:
     """Individual enrollment, group by root, group by intermediate: each ends in an assignment."""

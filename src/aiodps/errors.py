@@ -140,7 +140,7 @@ class DnsError(TransportError):
 class ConnectError(TransportError):
     """The endpoint could not be connected to."""
 
-    default_hint = "check that the port can be reached from here: 443 for rest, 8883 for mqtt"
+    default_hint = "check that the port can be reached from here: 8883 for mqtt, 443 for others"
 
 
 class ConnectionLostError(TransportError):

@@ -69,7 +69,8 @@ class Phase(enum.StrEnum):
     TLS = "tls"
     """The TLS handshake."""
     SESSION = "session"
-    """MQTT only: from CONNECT to CONNACK, and from SUBSCRIBE to SUBACK."""
+    """MQTT only: the upgrade to WebSocket if there is one, from CONNECT to CONNACK, and from
+    SUBSCRIBE to SUBACK."""
     REGISTER = "register"
     """The register request and its response."""
     POLL = "poll"

@@ -37,6 +37,8 @@ class StepKind(enum.StrEnum):
     """The proxy has connected to the service (`took`)."""
     SECURED = "secured"
     """The TLS handshake is complete (`took`)."""
+    UPGRADED = "upgraded"
+    """MQTT over WebSocket: the server has agreed to the upgrade (`took`)."""
     SESSION_OPENED = "session-opened"
     """MQTT: CONNACK arrived (`took`)."""
     SUBSCRIBED = "subscribed"

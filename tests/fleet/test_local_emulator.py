@@ -58,7 +58,8 @@ def test_the_emulator_ends_with_the_block(tmp_path: Path) -> None:
     with local_emulator.running(retry_after=1, assign_after=None) as facts:
         assert alive(facts["pid"])
         there = with_address(options(), facts)
-        assert there.ports == {"rest": facts["https_port"], "mqtt": facts["mqtt_port"]}
+        https, mqtt = facts["https_port"], facts["mqtt_port"]
+        assert there.ports == {"rest": https, "mqtt": mqtt, "mqtt-ws": https}
         assert (there.settings.id_scope, there.settings.endpoint) == (
             facts["id_scope"],
             facts["host"],

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from OpenSSL import SSL
 from tests.protocol.mqtt_bytes import CONNACK, suback
 from tests.reliability.tls_flights import FlightTls
-from tests.scripted import http, mqtt, server
+from tests.scripted import http, mqtt, server, websocket
 from tests.scripted.http import answer
 from tests.scripted.tls import serving
 from tests.virtual_time import JumpingLoop
@@ -26,6 +26,7 @@ from tests.virtual_time import JumpingLoop
 DEVICE = "dev1"
 OPERATION = "op"
 CONNECTING = frozenset({"DNS", "TCP", "TLS"})
+LINES = {"rest": http.Line, "mqtt": mqtt.Line, "mqtt-ws": websocket.Line}
 GLANCE = 20
 """Milliseconds between two looks whether the client has given up, and a jump of its clock."""
 
@@ -111,14 +112,15 @@ class FaultyService(server.ScriptedServer):
         """An answer that the client has not waited for."""
         self.wall_clock = 0.0
         """By how many seconds the wall clock of the client's machine is wrong."""
-        self.speaks = transport
+        self.transport = transport  # type: ignore[misc]  # one each
+        self.speaks = transport.removesuffix("-ws")
         self._loop = loop
         self._strike = strike
         self._phase = phase
         self._at = strike.level if strike.level and phase in CONNECTING else phase
         self._stage = "ANSWER"
         serve = self._serve_http if transport == "rest" else self._serve_mqtt
-        self.line = http.Line if transport == "rest" else mqtt.Line  # type: ignore[misc]  # one each
+        self.line = LINES[transport]  # type: ignore[misc]  # idem
         super().__init__(partial(self._secured, serve))
 
     def jump(self, seconds: float) -> None:
@@ -147,6 +149,9 @@ class FaultyService(server.ScriptedServer):
         act(Turn(self, line, flight, answer))
         tls.finish()
         line.tls, line.secured = tls, True
+        if isinstance(line, websocket.Line):
+            line.upgrade()
+
         serve(line)
 
     def _serve_http(self, line: Any) -> None:

@@ -81,7 +81,7 @@ class Trial:
             id_scope="0ne00000000",
             endpoint="localhost",
             port=self.service.port,
-            transport=self.service.speaks,
+            transport=self.service.transport,
             trust=root().certificate_pem,
             timeout=DEADLINE,
             retry=aiodps.RetryPolicy(max_failures=FAILURES),

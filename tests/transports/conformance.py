@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.protocol.mqtt_bytes import CONNACK
-from tests.scripted import http, mqtt, proxies
+from tests.scripted import http, mqtt, proxies, websocket
 from tests.scripted.server import CLOSED, Line, Script, silent, steps
 
 from aiodps.protocol.limits import MAX_BODY
@@ -73,18 +73,24 @@ KITS = [
         silent=silent,
         oversized=steps(http.Line.take, http.answer(200, b"", Content_Length="99999999"), _flood),
     ),
-    Kit(
-        name="mqtt",
-        server=mqtt.MqttServer,
-        factory=lambda port: MQTT(port=port),
-        backends=("asyncio",),
-        answering=mqtt.answering,
-        closing_before_answer=steps(mqtt.Line.accept, mqtt.Line.request),
-        closing_after_answer=steps(
-            mqtt.Line.accept, lambda line: line.send(line.request().answer(202))
-        ),
-        silent=steps(mqtt.takes_connect, CONNACK, silent),
-        oversized=steps(mqtt.Line.accept, mqtt.Line.request, b"\x32\xff\xff\xff\x7f", _flood),
+    *(
+        Kit(
+            name=name,
+            server=server,
+            factory=factory,
+            backends=("asyncio",),
+            answering=mqtt.answering,
+            closing_before_answer=steps(mqtt.Line.accept, mqtt.Line.request),
+            closing_after_answer=steps(
+                mqtt.Line.accept, lambda line: line.send(line.request().answer(202))
+            ),
+            silent=steps(mqtt.takes_connect, CONNACK, silent),
+            oversized=steps(mqtt.Line.accept, mqtt.Line.request, b"\x32\xff\xff\xff\x7f", _flood),
+        )
+        for name, server, factory in (
+            ("mqtt", mqtt.MqttServer, lambda port: MQTT(port=port)),
+            ("mqtt-ws", websocket.WebSocketServer, lambda port: MQTT(port=port, websocket=True)),
+        )
     ),
 ]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from aiodps.network import dial, resolve, tunnel
-from aiodps.transports import mqtt
+from aiodps.transports import mqtt, upgrade
 
 LIMITS = (
     (resolve, "LOOKUP_TIMEOUT"),
     (dial, "TCP_TIMEOUT"),
     (tunnel, "PROXY_TIMEOUT"),
     (dial, "TLS_TIMEOUT"),
+    (mqtt, "UPGRADE_TIMEOUT"),
+    (upgrade, "BODY_TIMEOUT"),
     (mqtt, "CONNACK_TIMEOUT"),
     (mqtt, "SUBACK_TIMEOUT"),
 )

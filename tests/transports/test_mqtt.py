@@ -199,6 +199,7 @@ async def test_largest_answer_and_request() -> None:
         async with open_to(peer) as transport:
             await transport.connect()
             sock = transport._session._socket._socket  # type: ignore[union-attr]
+            assert isinstance(sock, socket.socket)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             answer = await transport.exchange(Register({"x": "y" * 90_000}))
 
@@ -271,10 +272,11 @@ async def test_ping_without_answer(clock: Clock) -> None:
 
 def test_defaults() -> None:
     """The defaults are those of the service."""
-    settings = MQTT()
+    settings, websocket = MQTT(), MQTT(websocket=True)
 
-    assert settings.name == "mqtt"
-    assert (settings.port, settings.api_version, settings.keep_alive) == (8883, None, 60)
+    assert (settings.name, websocket.name) == ("mqtt", "mqtt-ws")
+    assert (settings.tcp_port, websocket.tcp_port, MQTT(port=1).tcp_port) == (8883, 443, 1)
+    assert (settings.api_version, settings.keep_alive) == (None, 60)
 
 
 @pytest.mark.parametrize(
@@ -284,6 +286,7 @@ def test_defaults() -> None:
         ({"port": 65536}, "port"),
         ({"port": "8883"}, "port"),
         ({"keep_alive": -1}, "keep_alive"),
+        ({"websocket": "yes"}, "websocket"),
     ],
 )
 def test_impossible_settings(settings: dict[str, Any], name: str) -> None:

@@ -71,6 +71,7 @@ async def test_cancelled_in_the_middle_of_a_packet() -> None:
         async with open_to(peer) as transport:
             await transport.connect()
             sock = transport._session._socket._socket  # type: ignore[union-attr]
+            assert isinstance(sock, socket.socket)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             with anyio.move_on_after(0.1) as limit:
                 while True:

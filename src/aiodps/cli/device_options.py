@@ -12,8 +12,6 @@ from aiodps.settings import Settings
 from aiodps.tpm.hardware import DEFAULT_TCTI
 from aiodps.transports import AUTO, TRANSPORTS
 
-_PORTS = ", ".join(f"{kind().port} for {name}" for name, kind in TRANSPORTS.items())
-
 _DEVICE: Final = (
     click.option(
         "--id-scope", metavar="S", help="Id scope of the DPS instance, like 0ne00012ABC."
@@ -79,7 +77,7 @@ _DEVICE: Final = (
 _ENDPOINT: Final = (
     click.option("--transport", type=click.Choice([AUTO, *TRANSPORTS]), help="Default: auto."),
     click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint."),
-    click.option("--port", type=int, metavar="N", help=f"Default: {_PORTS}."),
+    click.option("--port", type=int, metavar="N", help="Default: 8883 for mqtt, 443 for others."),
     click.option("--address", metavar="HOST", help="Host to connect to in place of the endpoint."),
     click.option("--proxy", metavar="URL", help="http://HOST:PORT or socks5://HOST:PORT."),
     click.option(

@@ -192,6 +192,7 @@ _LABELS = {
     StepKind.CONNECTED: "tcp connected",
     StepKind.TUNNEL_OPENED: "proxy tunnel opened",
     StepKind.SECURED: "tls secured",
+    StepKind.UPGRADED: "websocket open",
     StepKind.SESSION_OPENED: "mqtt connected",
     StepKind.SUBSCRIBED: "mqtt subscribed",
     StepKind.CACHED: "taken from the cache",

@@ -8,7 +8,6 @@ except ModuleNotFoundError as _exc:
     if (_exc.name or "").partition(".")[0] not in {
         "OpenSSL",
         "h11",
-        "wsproto",
         "starlette",
         "jinja2",
     }:

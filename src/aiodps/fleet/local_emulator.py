@@ -219,7 +219,8 @@ def with_address(options: RunOptions, facts: Mapping[str, Any]) -> RunOptions:
     settings = options.settings.replace(
         id_scope=facts["id_scope"], endpoint=facts["host"], trust=facts["ca_file"]
     )
-    ports = {"rest": facts["https_port"], "mqtt": facts["mqtt_port"]}
+    https = facts["https_port"]
+    ports = {"rest": https, "mqtt": facts["mqtt_port"], "mqtt-ws": https}
     return dataclasses.replace(options, settings=settings, ports=ports)
 
 

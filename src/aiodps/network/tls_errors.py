@@ -62,7 +62,7 @@ _PROTOCOL_REASONS = {
 """Faults that OpenSSL itself detects."""
 
 _HINTS = {
-    "not_tls": "check the port (443 for rest, 8883 for mqtt), and look for a proxy",
+    "not_tls": "check the port (8883 for mqtt, 443 for others), and look for a proxy",
     "no_common_cipher": "the server may also require a client certificate, and was sent none",
     "unrecognized_name": "the server does not recognize the endpoint's name: check its spelling",
 }

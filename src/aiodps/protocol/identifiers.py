@@ -102,7 +102,7 @@ def check_port(port: object) -> int:
     raise ConfigurationError(
         f"the port {shown(port)} is not an integer from 1 to 65535",
         setting="port",
-        hint="the service listens on 443 for rest and on 8883 for mqtt",
+        hint="the service listens on 8883 for mqtt, and on 443 for rest and mqtt-ws",
     )
 
 

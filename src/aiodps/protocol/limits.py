@@ -18,6 +18,8 @@ MAX_TOPIC_PARAMETERS = 16
 """Number of parameters in the query of an MQTT topic."""
 MAX_IGNORED_MESSAGES = 100
 """MQTT packets that belong to no request of ours, before the connection is given up."""
+MAX_EMPTY_FRAMES = 1000
+"""WebSocket frames without data in a row, such as pings, before the connection is given up."""
 MAX_JSON_DEPTH = 32
 """Nesting depth of a JSON body."""
 MAX_CSR = 8192

@@ -31,6 +31,11 @@ API_VERSION = "2019-03-31"
 RESPONSES = "$dps/registrations/res/#"
 """The only topic filter that the service supports: all responses to this device."""
 
+WEBSOCKET_PATH = "/$iothub/websocket"
+"""The path of MQTT over WebSocket, as Microsoft's device clients request it: that of IoT Hub."""
+WEBSOCKET_SUBPROTOCOL = "mqtt"
+"""The WebSocket subprotocol of MQTT 3.1.1 [section 6]."""
+
 _RESPONSE_TOPIC = re.compile(r"\$dps/registrations/res/([^/?]+)/(?:\?(.*))?", re.DOTALL)
 _STATUS = re.compile(r"[1-9][0-9]{2}", re.ASCII)
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)

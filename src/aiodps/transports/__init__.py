@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -11,8 +12,10 @@ from aiodps.transports.base import TransportFactory
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
 
-TRANSPORTS: Final[Mapping[str, type[REST | MQTT]]] = MappingProxyType({"rest": REST, "mqtt": MQTT})
-"""The settings class of each transport, by name: the registry for settings, CLI and fleets."""
+TRANSPORTS: Final[Mapping[str, Callable[..., REST | MQTT]]] = MappingProxyType(
+    {"rest": REST, "mqtt": MQTT, "mqtt-ws": partial(MQTT, websocket=True)}
+)
+"""What makes the settings of each transport, by name: the registry for settings, CLI, fleets."""
 
 AUTO: Final = "auto"
 """The name of a transport that suits the event loop; see `transport_by_name`."""
@@ -32,8 +35,8 @@ def transport_by_name(
     if name == AUTO:
         name = "mqtt" if _on_asyncio() and not needs_rest else "rest"
 
-    kind = TRANSPORTS[name]
-    return kind() if port is None else kind(port=port)
+    make = TRANSPORTS[name]
+    return make() if port is None else make(port=port)
 
 
 def _on_asyncio() -> bool:

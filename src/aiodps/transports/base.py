@@ -54,6 +54,11 @@ class Target:
             report=self.report,
         )
 
+    def authority(self, port: int) -> str:
+        """Return the service's host for the `Host` header: with the port, unless it is 443."""
+        name = f"[{self.endpoint}]" if ":" in self.endpoint else self.endpoint
+        return name if port == 443 else f"{name}:{port}"  # noqa: PLR2004 (the port of https)
+
     @property
     def tpm_keys(self) -> TpmKeys | None:
         """The public keys of the device's TPM; None if it authenticates without one."""

@@ -1,20 +1,27 @@
-"""The MQTT transport: a session of aiomqtt over a connection of the dialler, on asyncio."""
+"""The MQTT transport: a session of aiomqtt over a connection of the dialler, on asyncio.
+
+The connection is TLS on port 8883, or a WebSocket on port 443.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import anyio
 
+from aiodps.argument_types import check_type
 from aiodps.errors import (
     ConfigurationError,
     ConnectionLostError,
+    ProvisioningError,
     TransportTimeoutError,
 )
 from aiodps.models import Phase
-from aiodps.network.dial import dial
+from aiodps.network.dial import Connection, dial
 from aiodps.observe import StepKind
 from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
@@ -22,8 +29,12 @@ from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, no_look_up, user_name
 from aiodps.transports.base import Target
 from aiodps.transports.paho_session import Session
+from aiodps.transports.upgrade import upgrade
+from aiodps.transports.websocket import ByteConnection
 from aiodps.version import __version__
 
+UPGRADE_TIMEOUT = 10.0
+"""Seconds from the request for a WebSocket to its answer."""
 CONNACK_TIMEOUT = 10.0
 """Seconds from CONNECT to CONNACK."""
 SUBACK_TIMEOUT = 10.0
@@ -31,13 +42,17 @@ SUBACK_TIMEOUT = 10.0
 
 _CLIENT_VERSION = f"aiodps/{__version__}"
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MQTT:
     """Settings of the MQTT transport."""
 
-    port: int = 8883
-    """TCP port of the service."""
+    port: int | None = None
+    """TCP port of the service; None for 8883, or for 443 over WebSocket."""
+    websocket: bool = False
+    """Whether to connect over WebSocket, for networks that let only HTTPS through."""
     api_version: str | None = None
     """The service's api-version; None for 2019-03-31, or for 2026-11-01 if the device asks for a
     certificate."""
@@ -46,7 +61,8 @@ class MQTT:
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` if a setting is not valid."""
-        check_port(self.port)
+        check_port(self.tcp_port)
+        check_type(self.websocket, bool, "websocket")
         if self.api_version is not None:
             check_api_version(self.api_version)
 
@@ -59,7 +75,15 @@ class MQTT:
     @property
     def name(self) -> str:
         """The transport's name."""
-        return "mqtt"
+        return "mqtt-ws" if self.websocket else "mqtt"
+
+    @property
+    def tcp_port(self) -> int:
+        """The TCP port that is connected to."""
+        if self.port is not None:
+            return self.port
+
+        return 443 if self.websocket else 8883
 
     def open(self, target: Target) -> MqttTransport:
         """Return a transport that is not connected yet.
@@ -75,7 +99,7 @@ class MQTT:
             asyncio.get_running_loop()
         except RuntimeError as exc:
             raise ConfigurationError(
-                "the mqtt transport requires asyncio, which is not running",
+                f"the {self.name} transport requires asyncio, which is not running",
                 setting="transport",
                 hint="use transport='rest', which also runs on trio",
             ) from exc
@@ -112,10 +136,10 @@ class MqttTransport:
         # traceback could show.
         self._target.report.phase = Phase.CONFIGURATION
         await self._target.authorization()
-        connection = await dial(self._target.at_port(self._settings.port))
+        connection = await dial(self._target.at_port(self._settings.tcp_port))
         try:
             self._session = Session(
-                connection,
+                await self._upgraded(connection) if self._settings.websocket else connection,
                 target=self._target,
                 user_name=self._user_name(),
                 password=await self._target.authorization(),
@@ -127,6 +151,23 @@ class MqttTransport:
             connection.close()
             raise
 
+    async def _upgraded(self, connection: Connection) -> ByteConnection:
+        report = self._target.report
+        report.phase = Phase.SESSION
+        work = partial(
+            upgrade,
+            connection,
+            authority=self._target.authority(self._settings.tcp_port),
+            report=report,
+        )
+        try:
+            return await self._step(
+                StepKind.UPGRADED, work, "answer to the upgrade", UPGRADE_TIMEOUT
+            )
+        except ProvisioningError as error:
+            error.locate(phase=Phase.SESSION)
+            raise
+
     async def _open(self, session: Session) -> None:
         self._target.report.phase = Phase.SESSION
         await self._step(StepKind.SESSION_OPENED, session.open, "CONNACK", CONNACK_TIMEOUT)
@@ -136,19 +177,18 @@ class MqttTransport:
         session.phase = Phase.WAIT
 
     async def _step(
-        self, kind: StepKind, work: Callable[[], Awaitable[None]], packet: str, seconds: float
-    ) -> None:
+        self, kind: StepKind, work: Callable[[], Awaitable[T]], answer: str, seconds: float
+    ) -> T:
         clock = asyncio.get_running_loop().time
         began = clock()
-        with anyio.move_on_after(seconds) as limit:
-            await work()
+        with anyio.move_on_after(seconds):
+            result = await work()
+            self._target.report(kind, Phase.SESSION, took=clock() - began)
+            return result
 
-        if limit.cancelled_caught:
-            raise TransportTimeoutError(f"no {packet} arrived within {seconds:g} s").locate(
-                phase=Phase.SESSION
-            )
-
-        self._target.report(kind, Phase.SESSION, took=clock() - began)
+        raise TransportTimeoutError(f"no {answer} arrived within {seconds:g} s").locate(
+            phase=Phase.SESSION
+        )
 
     def _user_name(self) -> str:
         return user_name(

@@ -20,7 +20,6 @@ from paho.mqtt import client as paho
 
 from aiodps.errors import ConnectionLostError, ProtocolError, ProvisioningError
 from aiodps.models import Phase
-from aiodps.network.dial import Connection
 from aiodps.observe import StepKind
 from aiodps.protocol.limits import MAX_IGNORED_MESSAGES
 from aiodps.protocol.messages import QueryStatus, Request, Response
@@ -43,6 +42,7 @@ from aiodps.protocol.mqtt_packets import (
 from aiodps.protocol.mqtt_text import packet_text
 from aiodps.transports.base import Target
 from aiodps.transports.paho_socket import PahoSocket
+from aiodps.transports.websocket import ByteConnection
 
 _NO_LOGGING = logging.Logger("aiodps.paho", level=logging.CRITICAL + 1)  # noqa: LOG001 (not in the tree)
 """For aiomqtt and paho, which would print errors that are reported as steps and exceptions."""
@@ -69,7 +69,7 @@ class Session(aiomqtt.Client):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ByteConnection,
         *,
         target: Target,
         user_name: str,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from aiodps.errors import ConnectionLostError
 from aiodps.models import Phase
-from aiodps.network.dial import Connection
 from aiodps.network.tls_errors import translate
 from aiodps.protocol.mqtt_packets import Inbound
+from aiodps.transports.websocket import ByteConnection
 
 _RECORD = 16 * 1024
 """Bytes read at once: as much as one TLS record holds."""
@@ -26,7 +26,7 @@ class PahoSocket:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ByteConnection,
         *,
         on_received: Callable[[bytes], None],
         on_sent: Callable[[bytes], None],

@@ -57,6 +57,11 @@ class REST:
         """The transport's name."""
         return "rest"
 
+    @property
+    def tcp_port(self) -> int:
+        """The TCP port that is connected to."""
+        return self.port
+
     def open(self, target: Target) -> RestTransport:
         """Return a transport that is not connected yet.
 
@@ -117,7 +122,7 @@ class RestTransport:
         target = self._target
         return build_request(
             request,
-            host=_authority(target.endpoint, self._settings.port),
+            host=target.authority(self._settings.port),
             id_scope=target.id_scope,
             registration_id=target.registration_id,
             api_version=self._api_version,
@@ -131,11 +136,6 @@ class RestTransport:
         http, self._http = self._http, None
         if http is not None:
             await http.aclose()
-
-
-def _authority(host: str, port: int) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return name if port == 443 else f"{name}:{port}"  # noqa: PLR2004 (the port of https)
 
 
 def _request_text(request: httpx.Request) -> str:

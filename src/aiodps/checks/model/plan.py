@@ -20,7 +20,6 @@ from aiodps.transports import AUTO, TRANSPORTS, transport_by_name
 
 WEBSOCKET: Final = "mqtt-ws"
 """Name of the path of MQTT over WebSocket."""
-_WEBSOCKET_PORT: Final = 443
 
 Connector: TypeAlias = Callable[[str, int], Awaitable[SocketStream]]
 """Opens a TCP connection to an IP address and a port."""
@@ -88,11 +87,11 @@ def paths_of(settings: Settings) -> dict[int, tuple[str, ...]]:
         return {_port_of(name) if port is None else port: (name,)}
 
     paths: dict[int, tuple[str, ...]] = {}
-    for each in dict.fromkeys([*TRANSPORTS, WEBSOCKET]):
+    for each in TRANSPORTS:
         paths[_port_of(each)] = (*paths.get(_port_of(each), ()), each)
 
     return paths
 
 
 def _port_of(name: str) -> int:
-    return TRANSPORTS[name]().port if name in TRANSPORTS else _WEBSOCKET_PORT
+    return TRANSPORTS[name]().tcp_port

@@ -70,7 +70,7 @@ class RunOptions:
     min_poll_interval: float = 2.0
     """Shortest time between two polls in seconds; less than 2 only for emulators."""
     transports: tuple[str, ...] = ("mqtt",)
-    """"rest", "mqtt", or both, alternating over the same devices."""
+    """Names of one or several transports, which alternate over the same devices."""
     arrivals: Arrivals = DEFAULT_ARRIVALS
     limit_rate: float | None = None
     """Most devices started per minute; 0 for no limit, None for the service's quota: 1,000 for
@@ -93,7 +93,7 @@ class RunOptions:
         """Check every value, and the values against each other."""
         self._check_settings()
         if not self.transports or not {*self.transports} <= TRANSPORTS.keys():
-            raise unusable("transport", self.transports, "rest, mqtt, or rest,mqtt")
+            raise unusable("transport", self.transports, f"some of {', '.join(TRANSPORTS)}")
 
         if len({*self.transports}) < len(self.transports):
             raise unusable("transport", self.transports, "each transport once")

@@ -153,7 +153,8 @@ def _keys_folder(arguments: RunArguments, folder: Path) -> Path | None:
 
 
 def _options(arguments: RunArguments, keys: Path | None, *, independent: bool) -> RunOptions:
-    ports = {"rest": arguments.rest_port, "mqtt": arguments.mqtt_port}
+    https = arguments.rest_port
+    ports = {"rest": https, "mqtt": arguments.mqtt_port, "mqtt-ws": https}
     seed = arguments.seed
     if seed is None:
         # Independent shards need the same seed, and cannot exchange one.
