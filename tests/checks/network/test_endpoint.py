@@ -157,15 +157,7 @@ FAULTS = [
         "upgrade_refused",
         scripts=(silent, silent, answering(403)),
         plan={"names": ("mqtt-ws",)},
-        says="status 403",
-    ),
-    Staged(
-        "other-websocket",
-        "websocket",
-        "upgrade_refused",
-        scripts=(silent, silent, upgrading(protocol="chat")),
-        plan={"names": ("mqtt-ws",)},
-        says="not MQTT",
+        says="HTTP 403",
     ),
 ]
 

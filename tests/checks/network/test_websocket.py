@@ -1,27 +1,37 @@
-"""The answer to an upgrade is that of a server that speaks MQTT over WebSocket, or it is not."""
+"""The upgrade to WebSocket is that of the transport, and its errors are findings."""
 
 from __future__ import annotations
 
 import pytest
+from tests.checks.staged import answering, findings, plan, server, upgrading
+from tests.scripted.http import HttpServer
+from tests.scripted.server import Script, hangs_up, silent
+from tests.scripted.tls import serving
+from tests.transports.hosts import hosts
 
-from aiodps.checks.model.finding import Verdict
-from aiodps.checks.network.http import Answer
-from aiodps.checks.network.websocket import interpret
-
-KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-"""The example of RFC 6455 1.3."""
+__all__ = ["hosts"]
 
 
+@pytest.mark.anyio
+@pytest.mark.sockets
+@pytest.mark.usefixtures("hosts")
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize(
-    ("status", "headers", "verdict"),
+    ("script", "fault"),
     [
-        (101, {"sec-websocket-accept": ACCEPT, "sec-websocket-protocol": "mqtt"}, Verdict.GOOD),
-        (101, {"sec-websocket-accept": ACCEPT}, Verdict.BAD),
-        (101, {"sec-websocket-accept": "x", "sec-websocket-protocol": "mqtt"}, Verdict.BAD),
-        (404, {}, Verdict.BAD),
+        (upgrading(), None),
+        (upgrading(accept="x"), "upgrade_refused"),
+        (upgrading(protocol="chat"), "upgrade_refused"),
+        (answering(503), "upgrade_refused"),
+        (answering(302, Location="https://login.hotel.example/"), "captive_portal"),
+        (hangs_up, "upgrade_refused"),
     ],
+    ids=["good", "accept", "protocol", "refused", "redirected", "closed"],
 )
-def test_interpret(status: int, headers: dict[str, str], verdict: Verdict) -> None:
-    """Status, accept and subprotocol all count."""
-    assert interpret("websocket 443", Answer(status, headers), KEY).verdict is verdict
+async def test_upgrade(script: Script, fault: str | None) -> None:
+    """Accept header and subprotocol count; a redirect leads to a portal."""
+    with HttpServer(silent, silent, script, tls=serving(server())) as peer:
+        found = await findings(plan(peer.port, names=("mqtt-ws",)))
+
+    assert found[f"websocket {peer.port}"].fault == fault
+    assert found["transport"].fault == ("no_path" if fault else None)

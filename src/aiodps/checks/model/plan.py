@@ -12,7 +12,7 @@ from anyio.abc import SocketStream
 
 from aiodps.attestation.base import NoCertificate, TlsIdentity
 from aiodps.network.endpoint import Endpoint
-from aiodps.network.proxy import Proxy
+from aiodps.network.proxy import Proxy, authority
 from aiodps.network.trust import Trust
 from aiodps.observe import Reporter
 from aiodps.settings import Settings
@@ -66,6 +66,10 @@ class Plan:
             trust=self.trust,
             report=Reporter("check", "check", loud=False),
         )
+
+    def authority(self, port: int) -> str:
+        """Return the service's host for a `Host` header: with the port, unless it is 443."""
+        return authority(self.host, port).removesuffix(":443")
 
     def first_hop(self, port: int) -> tuple[str, int]:
         """Return host and port that this machine connects to: the proxy's, or the service's."""

@@ -39,11 +39,9 @@ async def _time_of_server(plan: Plan, port: int) -> datetime | None:
         return None
 
     try:
-        answer = await ask(connection, "/")
+        answer = await ask(connection, plan.authority(port))
     except (ProvisioningError, TimeoutError):
         return None
-    finally:
-        connection.close()
 
     date = answer.headers.get("date")
     return None if date is None else moment_of(date)

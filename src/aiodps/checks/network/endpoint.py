@@ -169,7 +169,8 @@ class _Port:
                 self.usable.append(name)
 
     async def _check_http(self, connection: Connection) -> Finding:
-        found, answer = await check_http(connection, self._port)
+        authority = self._plan.authority(self._port)
+        found, answer = await check_http(connection, authority, self._port)
         self.findings.append(found)
         if answer is not None:
             date = answer.headers.get("date")
