@@ -170,8 +170,9 @@ def _tls_context(
 
 async def _token(attestation: Attestation, assignment: Assignment, hub: str, expires: int) -> str:
     challenge = hub_challenge(assignment.raw)
-    if isinstance(attestation, Tpm) and challenge is not None:
-        # Whatever the TPM has signed with since, and in whichever process.
+    if isinstance(attestation, Tpm) and challenge and not attestation.has_key_of(challenge):
+        # It has signed with another key since, or was given it by another process. What is there
+        # already is left alone: a TPM wears out with each key that it stores.
         await attestation.activate(challenge)
 
     audience = f"{hub}/devices/{assignment.device_id}"

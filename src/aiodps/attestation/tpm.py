@@ -44,7 +44,7 @@ class Tpm:
     signed with the challenge's key, as any other.
     """
 
-    __slots__ = ("_device", "_registration_id", "tpm_keys")
+    __slots__ = ("_device", "_imported", "_registration_id", "tpm_keys")
 
     def __init__(self, device: TpmDevice, *, registration_id: str | None = None) -> None:
         """Read the TPM's public keys.
@@ -68,6 +68,7 @@ class Tpm:
         derived = registration_id_of(self.tpm_keys.endorsement_key)
         name = derived if registration_id is None else registration_id
         self._device = device
+        self._imported: bytes | None = None
         self._registration_id = check_registration_id(name)
 
     def __repr__(self) -> str:
@@ -88,14 +89,23 @@ class Tpm:
         """Return that the device presents no certificate."""
         return NoCertificate()
 
+    def has_key_of(self, challenge: bytes) -> bool:
+        """Whether the key of a challenge was the last one to be imported here.
+
+        Another process may have imported one since.
+        """
+        return challenge == self._imported
+
     async def activate(self, challenge: bytes) -> None:
         """Have the TPM import the key of a challenge.
 
         Raises:
             TpmError: "activation", if it refused.
         """
+        self._imported = None
         try:
             await self._device.activate(challenge)
+            self._imported = challenge
         except ProvisioningError:
             raise
         except Exception as exc:
