@@ -53,7 +53,7 @@ def fresh_file(path: Path, *, mode: int = 0o666, durable: bool = False) -> Itera
         raise
 
     if durable:
-        with suppress(OSError):  # some file systems, and Windows, have no such call
+        with suppress(OSError):  # some file systems have no such call
             sync_folder(path.parent)
 
 
@@ -77,7 +77,10 @@ def remove_drafts(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk."""
+    """Wait until the names in a folder are on the disk; Windows has no call for that."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

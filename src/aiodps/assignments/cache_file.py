@@ -125,7 +125,10 @@ def _fault(found: os.stat_result) -> str | None:
     if not stat.S_ISREG(found.st_mode):
         return "is not a regular file"
 
-    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+    if not hasattr(os, "geteuid"):
+        return None  # the modes of Windows say nothing of other users
+
+    if found.st_uid != os.geteuid():
         return "belongs to another user"
 
     return "can be written by other users" if found.st_mode & _OTHERS_MAY_WRITE else None

@@ -30,6 +30,7 @@ from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.fresh_files import write_fresh
 from aiodps.models import Assignment, Phase
+from aiodps.network.event_loop import backend_options
 from aiodps.network.tls_contexts import fresh_context
 from aiodps.network.trust import Trust
 from aiodps.observe import PhaseTimes, Step
@@ -72,7 +73,9 @@ def command(*, out: str | None, issue: bool, tpm: bool, as_json: bool) -> None:
     """
     with _folder(out) as folder:
         began = time.monotonic()
-        outcomes = anyio.run(_demo, folder, issue, tpm, not as_json)
+        outcomes = anyio.run(
+            _demo, folder, issue, tpm, not as_json, backend_options=backend_options()
+        )
         if as_json:
             print_json(_facts(outcomes, time.monotonic() - began))
         else:

@@ -7,8 +7,8 @@ import logging
 import signal
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,8 @@ def command(
 
         try:
             anyio.run(_run, dps, ca_file, ready_file, as_json)
+        except KeyboardInterrupt:
+            pass  # where the event loop handles no signals, Ctrl-C cancels what runs
         finally:
             if ready_file is not None:
                 # It says that an emulator runs, and holds its secrets.
@@ -164,7 +166,7 @@ def command(
 
 async def _run(dps: Emulator, ca_file: Path, ready_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)
     """Serve until told to stop."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with _stop_signal() as stopped:
         async with dps:
             _write(ca_file, dps.ca_pem, setting="ca_out")
             facts = _facts(dps, ca_file)
@@ -177,8 +179,22 @@ async def _run(dps: Emulator, ca_file: Path, ready_file: Path | None, as_json: b
             else:
                 _welcome(dps, ca_file)
 
-            async for _ in signals:
-                return
+            await stopped()
+
+
+@contextmanager
+def _stop_signal() -> Iterator[Callable[[], Awaitable[object]]]:
+    """Return what waits for SIGINT or SIGTERM.
+
+    On Windows event loops handle no signals: it waits for ever, until Ctrl-C cancels it.
+    """
+    with ExitStack() as handled:
+        receiver: AsyncIterator[object] | None = None
+        with suppress(NotImplementedError):
+            both = anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM)
+            receiver = handled.enter_context(both)
+
+        yield anyio.sleep_forever if receiver is None else receiver.__anext__
 
 
 def _facts(dps: Emulator, ca_file: Path) -> dict[str, Any]:

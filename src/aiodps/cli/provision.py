@@ -22,6 +22,7 @@ from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
 from aiodps.input_files.text import decode, parse_json
 from aiodps.models import Assignment, JsonObject, RegistrationRecord
+from aiodps.network.event_loop import backend_options
 from aiodps.printable import printable
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
@@ -75,7 +76,7 @@ def command(
         )
         return assigned, None if keys is None else await save_issued(assigned, keys)
 
-    facts = as_facts(*anyio.run(provision))
+    facts = as_facts(*anyio.run(provision, backend_options=backend_options()))
     if as_json:
         print_json(facts)
     else:

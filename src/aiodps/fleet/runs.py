@@ -231,7 +231,7 @@ def locked(folder: Path) -> Iterator[None]:
         JournalError: If another process holds it, or the folder cannot be written to.
     """
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         handle = os.open(folder / LOCK_FILE, flags, 0o644)
     except OSError as exc:
         raise JournalError(

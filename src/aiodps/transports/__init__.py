@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from aiodps.network.event_loop import watches_sockets
 from aiodps.transports.base import TransportFactory
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
@@ -28,21 +28,12 @@ def transport_by_name(
 
     Args:
         name: A name in `TRANSPORTS`, or `AUTO`: mqtt on asyncio, where it uses less CPU; rest on
-            trio, where mqtt does not run, and for what mqtt does not have.
+            event loops on which mqtt does not run, and for what mqtt does not have.
         port: TCP port of the service; None for the transport's own.
         needs_rest: Whether it is for what only rest has: the challenge of a TPM, or a look-up.
     """
     if name == AUTO:
-        name = "mqtt" if _on_asyncio() and not needs_rest else "rest"
+        name = "mqtt" if watches_sockets() and not needs_rest else "rest"
 
     make = TRANSPORTS[name]
     return make() if port is None else make(port=port)
-
-
-def _on_asyncio() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-
-    return True

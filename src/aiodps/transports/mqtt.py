@@ -22,6 +22,7 @@ from aiodps.errors import (
 )
 from aiodps.models import Phase
 from aiodps.network.dial import Connection, dial
+from aiodps.network.event_loop import check_watches_sockets
 from aiodps.observe import StepKind
 from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
@@ -89,21 +90,13 @@ class MQTT:
         """Return a transport that is not connected yet.
 
         Raises:
-            ConfigurationError: If the event loop is not asyncio's, the attestation is a TPM, or
-                the target is a look-up.
+            ConfigurationError: If the event loop does not watch sockets (trio's, and asyncio's
+                default on Windows), the attestation is a TPM, or the target is a look-up.
         """
         if target.look_up:
             raise no_look_up()
 
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError as exc:
-            raise ConfigurationError(
-                f"the {self.name} transport requires asyncio, which is not running",
-                setting="transport",
-                hint="use transport='rest', which also runs on trio",
-            ) from exc
-
+        check_watches_sockets(self.name)
         if getattr(target.attestation, "has_tpm", False):
             # The challenge is in the answer to a register request without credentials, which MQTT
             # does not have: a session without a password is refused.

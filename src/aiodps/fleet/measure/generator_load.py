@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,6 +16,9 @@ from aiodps.errors import ResourceError
 from aiodps.fleet.measure.loop_lag import LoopLag
 from aiodps.fleet.measure.percentiles import percentile
 from aiodps.fleet.measure.processor import BUSY, Usage, usage
+
+if sys.platform != "win32":
+    import resource
 
 _SPARE_FDS = 64
 """File descriptors for everything but devices."""
@@ -64,8 +66,9 @@ class GeneratorLoad:
     fds_max: int = 0
     """Most file descriptors open at once; 0 if the system does not tell."""
     fds_limit: int = 0
+    """0 if the system does not tell."""
     memory_max: int = 0
-    """Peak memory of the process in bytes."""
+    """Peak memory of the process in bytes; 0 if the system does not tell."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Self | None:
@@ -189,7 +192,7 @@ class SelfMonitor:
             if total.throttled is None
             else total.throttled / max(total.stops, 1),
             fds_max=max(self._fds, open_fd_count()),
-            fds_limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            fds_limit=fd_limit(),
             memory_max=_peak_memory(),
         )
 
@@ -255,6 +258,14 @@ def open_fd_count() -> int:
         return 0
 
 
+def fd_limit() -> int:
+    """Return how many file descriptors may be open; 0 if the system does not tell."""
+    if sys.platform == "win32":
+        return 0
+
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def raise_fd_limit(devices: int) -> None:
     """Raise the soft limit of file descriptors to the hard one.
 
@@ -264,6 +275,9 @@ def raise_fd_limit(devices: int) -> None:
     Raises:
         ResourceError: If the hard limit is too low.
     """
+    if sys.platform == "win32":
+        return
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = devices + _SPARE_FDS
     if soft == resource.RLIM_INFINITY:
@@ -289,6 +303,9 @@ def _peak_memory() -> int:
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
+
+    if sys.platform == "win32":
+        return 0
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -13,6 +13,7 @@ from aiodps.fleet.journal.background import background_task
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order, StartOrder
 from aiodps.fleet.run.session import Session, SessionEnd
+from aiodps.network.event_loop import backend_options
 
 _POLLS_PER_REPORT = 3
 """Polls of the control files between two progress reports."""
@@ -39,7 +40,7 @@ def run_shard(spec: ShardSpec, *, retry_failed: bool = False) -> SessionEnd:
         )
 
     with Session(spec, retry_failed=retry_failed) as session:
-        return anyio.run(functools.partial(_run, session, spec))
+        return anyio.run(functools.partial(_run, session, spec), backend_options=backend_options())
 
 
 async def _run(session: Session, spec: ShardSpec) -> SessionEnd:
