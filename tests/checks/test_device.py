@@ -9,6 +9,7 @@ import pytest
 from tests.certificates import DAY, root, write
 from tests.checks.staged import clock
 from tests.emulated import DEVICES, emulator
+from tests.scripted.server import HOST, ScriptedServer
 
 from aiodps.checks.device import Device, all_good, check_device, check_settings
 from aiodps.checks.model.finding import Finding, Verdict
@@ -28,6 +29,30 @@ pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyn
 async def test_settings(settings: Settings, *, register: bool, verdict: Verdict) -> None:
     """An id scope is needed to register, not to look at a network."""
     assert check_settings(settings, register=register).verdict is verdict
+
+
+async def test_what_is_checked() -> None:
+    """Where the device connects to is shown, without the proxy's password."""
+    settings = Settings.load(
+        id_scope="0ne1", address="192.0.2.7", proxy="http://ada:canary@proxy.example:3128"
+    )
+    seen = check_settings(settings, register=False).seen
+
+    assert "at 192.0.2.7" in seen
+    assert seen.endswith("proxy http://proxy.example:3128")
+
+
+@pytest.mark.sockets
+async def test_nothing_to_register() -> None:
+    """Without a credential nothing is registered, whoever asks for it."""
+    with ScriptedServer() as peer:
+        settings = Settings(endpoint=HOST, port=peer.port, transport="rest", id_scope="0ne1")
+
+    found: list[Finding] = []
+    await check_device(Device(settings=settings, register=True), found.append)
+
+    assert [each.fault for each in found if each.fault] == ["refused", "no_path"]
+    assert found[-1].seen == "there is no credential that can be used"
 
 
 @pytest.mark.sockets

@@ -16,7 +16,7 @@ import anyio.lowlevel
 import pytest
 from OpenSSL import SSL
 from tests.certificates import DAY, certify
-from tests.checks.staged import answering, clock, findings, plan, server, upgrading
+from tests.checks.staged import REST, answering, clock, findings, plan, server, upgrading
 from tests.scripted.http import HttpServer
 from tests.scripted.server import (
     Script,
@@ -27,9 +27,9 @@ from tests.scripted.server import (
 )
 from tests.scripted.tls import serving
 from tests.transports.hosts import DPS, hosts
-from tests.virtual_time import virtual_time
+from tests.virtual_time import jump, on_asyncio, virtual_time
 
-from aiodps.checks.model.finding import Verdict
+from aiodps.checks.model.finding import Finding, Verdict
 from aiodps.checks.model.plan import Plan
 from aiodps.checks.network.endpoint import check_endpoint
 from aiodps.network import resolve as resolve_module
@@ -282,6 +282,32 @@ async def test_cancelled_with_nothing_left() -> None:
             tasks.cancel_scope.cancel()
 
     assert all(line.ended.is_set() for line in peer.lines)
+
+
+@pytest.mark.sockets
+@on_asyncio
+@pytest.mark.parametrize(
+    ("check", "names", "secure"),
+    [("tls", REST, False), ("http", REST, True), ("websocket", ("mqtt-ws",), True)],
+)
+async def test_silent(check: str, names: tuple[str, ...], *, secure: bool) -> None:
+    """A server that takes everything and says nothing is told at the stage where it is silent."""
+    tls = serving(server()) if secure else None
+    with (HttpServer if secure else ScriptedServer)(silent, tls=tls) as peer:
+        async with anyio.create_task_group() as tasks:
+            found: dict[str, Finding] = {}
+
+            async def check_all() -> None:
+                found.update(await findings(plan(peer.port, names=names)))
+
+            tasks.start_soon(check_all)
+            # A TLS handshake is data for a server that knows nothing of TLS.
+            while not any(line.received for line in peer.lines):
+                await anyio.lowlevel.checkpoint()
+
+            jump(10.1)
+
+    assert found[f"{check} {peer.port}"].fault == "silent"
 
 
 @pytest.mark.parametrize("ahead", [timedelta(0), -DAY])

@@ -8,8 +8,13 @@ from tests.certificates import certify
 from tests.checks.staged import plan
 
 from aiodps.checks.network.look import Presented
-from aiodps.checks.network.tls import covers, explain
-from aiodps.errors import ConnectionLostError, ServerIdentityError, TlsProtocolError
+from aiodps.checks.network.tls import covers, explain, of_proxy
+from aiodps.errors import (
+    ConnectionLostError,
+    ServerIdentityError,
+    TlsProtocolError,
+    TransportTimeoutError,
+)
 from aiodps.pki import Authority
 
 AZURE = "global.azure-devices-provisioning.net"
@@ -45,6 +50,11 @@ def test_anything_else() -> None:
     finding = explain("tls 443", error, Presented(), plan=plan(443))
 
     assert (finding.fault, finding.seen) == ("no_common_cipher", "odd")
+
+
+def test_a_silent_proxy() -> None:
+    """What takes too long is said to be the proxy's."""
+    assert of_proxy(443, TransportTimeoutError("late")).fault == "proxy_silent"
 
 
 @pytest.mark.parametrize(

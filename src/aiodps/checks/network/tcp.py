@@ -21,8 +21,8 @@ _NO_ROUTE: Final = {
     *(errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 }
 _NOT_PERMITTED: Final = {errno.EACCES, errno.EPERM}
-_OTHER_PORT: Final = {443: "mqtt", 8883: "rest"}
-"""The transport that needs another port."""
+_OTHER_PORT: Final = {443: "mqtt", 8883: "rest or mqtt-ws"}
+"""The transports that need another port."""
 
 
 async def check_name(host: str) -> tuple[list[Finding], dict[str, str]]:
