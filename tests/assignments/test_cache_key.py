@@ -15,7 +15,13 @@ from tests.software_tpms import software_tpm
 
 from aiodps import X509, SymmetricKey, Tpm, errors
 from aiodps.assignments.cache_key import CacheKey, fingerprint
-from aiodps.attestation.base import Attestation, ClientCertificate, KeyType
+from aiodps.attestation.base import (
+    Attestation,
+    ClientCertificate,
+    KeyType,
+    NoCertificate,
+    TlsIdentity,
+)
 
 pytestmark = pytest.mark.anyio
 OTHER_KEY = base64.b64encode(b"another key of 24 bytes!").decode()
@@ -118,14 +124,17 @@ async def test_no_key_is_in_it() -> None:
     assert len(found.removeprefix("token ")) == 64
 
 
-class OwnCertificate:
-    """An attestation of somebody else's, with a certificate that it does not show."""
+class Own:
+    """An attestation of somebody else's, with a certificate that it does not show, or none."""
 
     registration_id = "press-4"
 
-    def tls_identity(self) -> ClientCertificate:
+    def __init__(self, identity: TlsIdentity) -> None:
+        self._identity = identity
+
+    def tls_identity(self) -> TlsIdentity:
         """Return something."""
-        return ClientCertificate(KeyType.EC, lambda _: None)
+        return self._identity
 
     async def authorization(self, audience: str, *, expires: int) -> None:
         """Return none."""
@@ -136,8 +145,12 @@ class OwnCertificate:
 
 @pytest.mark.parametrize(
     "unknown",
-    [X509.from_context(ssl.create_default_context()), OwnCertificate()],
-    ids=["context", "own"],
+    [
+        X509.from_context(ssl.create_default_context()),
+        Own(ClientCertificate(KeyType.EC, lambda _: None)),
+        Own(NoCertificate()),
+    ],
+    ids=["context", "own", "nothing"],
 )
 async def test_a_certificate_that_is_not_shown(unknown: Attestation) -> None:
     """It may have been renewed, so nothing is cached with it."""

@@ -15,6 +15,7 @@ from aiodps.protocol.identifiers import (
     check_operation_id,
     check_port,
     check_registration_id,
+    is_azure,
 )
 
 
@@ -169,3 +170,17 @@ def test_operation_ids() -> None:
         check_operation_id("a/b")
 
     assert caught.value.setting == "operation_id"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "azure"),
+    [
+        ("global.azure-devices-provisioning.net", True),
+        ("Global.Azure-Devices-Provisioning.CN", True),
+        ("azure-devices-provisioning.net.example.org", False),
+        ("localhost", False),
+    ],
+)
+def test_azure_endpoints(endpoint: str, *, azure: bool) -> None:
+    """By their domain, in any case."""
+    assert is_azure(endpoint) is azure
