@@ -27,6 +27,14 @@ MINUTES = {
 }
 """What the default sessions take on two quiet cores, packages downloaded before."""
 
+GITHUB = Path(".github")
+FORMS = {
+    "github-workflows": [str(path) for path in sorted(GITHUB.glob("workflows/*.yml"))],
+    "github-issue-forms": [str(path) for path in sorted(GITHUB.glob("ISSUE_TEMPLATE/[!c]*.yml"))],
+    "github-issue-config": [str(GITHUB / "ISSUE_TEMPLATE" / "config.yml")],
+}
+"""Files that GitHub reads, by their schema."""
+
 
 def group(name: str) -> list[str]:
     """Name the packages of a dependency group."""
@@ -49,6 +57,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("codespell")
+    for schema, files in FORMS.items():
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
 
 
 @nox.session
@@ -237,6 +247,30 @@ def fuzz(session: nox.Session) -> None:
         "AIODPS_HOSTILE_CONNECTIONS": "20000",
     }
     session.run("pytest", *SPREAD, "-k", "any_bytes or law or fuzz", *session.posargs, env=plenty)
+
+
+@nox.session(default=False)
+def release(session: nox.Session) -> None:
+    """What is uploaded, into dist: built twice and compared, checked, installed, and listed."""
+    session.install(*group("release"))
+    once, again = Path("dist"), Path(session.create_tmp()) / "again"
+    for folder in (once, again):
+        shutil.rmtree(folder, ignore_errors=True)
+        session.run("python", "-m", "build", "--outdir", str(folder), silent=True)
+
+    for built in once.iterdir():
+        if built.read_bytes() != (again / built.name).read_bytes():
+            session.error(f"{built.name} is not reproducible")
+
+    session.run("twine", "check", "--strict", *map(str, once.iterdir()))
+    (wheel,) = once.glob("*.whl")
+    fresh = f"{session.create_tmp()}/fresh"
+    session.run("python", "-m", "venv", "--clear", fresh, silent=True)
+    session.run(f"{fresh}/bin/pip", "install", "-q", f"{wheel}[all]", external=True)
+    session.run(f"{fresh}/bin/aiodps", "demo", external=True)
+    materials = ("--pyproject", "pyproject.toml", "--output-reproducible", "--of", "JSON")
+    sbom = str(once / f"{wheel.stem}.cdx.json")
+    session.run("cyclonedx-py", "environment", *materials, "-o", sbom, f"{fresh}/bin/python")
 
 
 @nox.session(default=False)
