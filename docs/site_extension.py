@@ -18,6 +18,7 @@ ABOUT: Final = """\
 
 Each link is the source of a page, in Markdown.
 """
+SPOILT: Final[dict[str, list[str]]] = {}
 LIST: Final = "\n\n```{{toctree}}\n:hidden:\n{option}\n\n{pages}\n```\n"
 
 
@@ -37,17 +38,24 @@ def unlisted(docs: Path, index: str) -> list[str]:
     return sorted(names - set(index.split()) - {"index"})
 
 
-def read_docstring(
-    _app: Sphinx, what: str, _name: str, _obj: object, _options: object, lines: list[str]
+def mark_examples(
+    _app: Sphinx, what: str, name: str, _obj: object, _options: object, lines: list[str]
 ) -> None:
-    """Prepare a docstring for Sphinx: an indented paragraph is code, and no quotation."""
+    """Make code of an indented paragraph; keep the docstrings that napoleon spoils."""
     for number in range(len(lines) - 1, 1, -1):
         above, before, line = lines[number - 2 : number + 1]
         if line.startswith("    ") and not before and above and not above.startswith(" "):
             lines[number:number] = ["::", ""]
 
     if what in {"attribute", "data", "property"}:
-        lines.insert(0, "")  # napoleon takes what precedes a colon in the first line for a type
+        SPOILT[name] = lines.copy()
+
+
+def restore(
+    _app: Sphinx, _what: str, name: str, _obj: object, _options: object, lines: list[str]
+) -> None:
+    """Undo how napoleon reads an attribute: it takes what precedes a colon for a type."""
+    lines[:] = SPOILT.pop(name, lines)
 
 
 def read_signature(
@@ -82,7 +90,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the above; a diagram is shown as its source, since drawing takes a script."""
     app.add_lexer("mermaid", TextLexer)
     app.connect("source-read", list_pages)
-    app.connect("autodoc-process-docstring", read_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", mark_examples, priority=400)  # napoleon has 500
+    app.connect("autodoc-process-docstring", restore, priority=600)
     app.connect("autodoc-process-signature", read_signature)
     app.connect("build-finished", write_llms_txt)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,6 +27,7 @@ NOT_RUN = {
     "docs/emulator/clients.md": "tests/interop runs it",
     "docs/emulator/enrollments.md": "tests/interop runs it",
     "docs/emulator/pytest.md": "tests/test_aiodps_pytest.py runs it",
+    "docs/proxies.md": "tests/network runs proxies",
     "docs/fleet.md": "tests/fleet runs such fleets; a fleet connects to the service's own ports",
 }
 RUN = [page for page in PAGES if blocks(page, "python") and name(page) not in NOT_RUN]
@@ -122,13 +123,6 @@ def folder(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return service
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_every_block_is_a_program(page: Path) -> None:
-    """None is a SyntaxError in a file of its own."""
-    for code in blocks(page, "python", "py"):
-        compile(code, page.name, "exec")
-
-
 @pytest.mark.sockets
 @pytest.mark.slow
 @pytest.mark.parametrize("page", RUN, ids=name)
@@ -147,8 +141,8 @@ def run(
     code: str, names: dict[str, Any], dps: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Run a block; what it connects to is at ports of its own."""
-    needs_rest = '"rest"' in code or "registration_status" in code
-    monkeypatch.setenv("AIODPS_PORT", str(dps.https_port if needs_rest else dps.mqtt_port))
+    over_https = any(each in code for each in ('"rest"', '"mqtt-ws"', "registration_status"))
+    monkeypatch.setenv("AIODPS_PORT", str(dps.https_port if over_https else dps.mqtt_port))
     if "http_transport" in code:
         monkeypatch.delenv("AIODPS_PORT")
 

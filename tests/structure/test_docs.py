@@ -11,14 +11,12 @@ import runpy
 from pathlib import Path
 
 import pytest
+from tests.documentation.blocks import PAGES, ROOT, blocks, name
 
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.rule_fields import RULE_FIELDS
 from aiodps.emulator.protocol.strict_rules import StrictRule
 from aiodps.settings import Settings
-
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.joinpath("docs").rglob("*.md")])
 
 
 def test_the_state_diagram_is_fresh() -> None:
@@ -28,11 +26,18 @@ def test_the_state_diagram_is_fresh() -> None:
     assert (ROOT / "docs" / "states.md").read_text(encoding="utf-8") == script["page"]()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page: Path) -> None:
     """A link to a file of ours leads to a file that exists."""
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_is_a_program(page: Path) -> None:
+    """It is no SyntaxError in a file of its own; `asyncio.run(...)` in place of a bare `await`."""
+    for code in blocks(page, "python", "py"):
+        compile(code, page.name, "exec")
 
 
 def test_every_setting_is_documented() -> None:
