@@ -181,6 +181,14 @@ def swtpm(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def network(session: nox.Session) -> None:
+    """Proxies of Debian, and every path through a network in namespaces; as root."""
+    debian_packages(session, Path("tests/paths/debian-packages"))
+    session.install(".[all]", *group("test"))
+    session.run("pytest", "-m", "network", "-s", *session.posargs)
+
+
+@nox.session(default=False)
 def scale(session: nox.Session) -> None:
     """Thousands of devices against an emulator in another process."""
     session.install(".[all]", *group("test"))

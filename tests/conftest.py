@@ -23,7 +23,17 @@ settings.register_profile("fuzz", PROFILE, max_examples=20_000, derandomize=Fals
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 OWN_SESSION: Final = frozenset(
-    {"processes", "simulation", "scale", "interop", "browser", "cluster", "pkcs11", "swtpm"}
+    {
+        "processes",
+        "simulation",
+        "scale",
+        "interop",
+        "browser",
+        "cluster",
+        "pkcs11",
+        "swtpm",
+        "network",
+    }
 )
 """Marks of tests that run in sessions of their own; most of them open sockets."""
 

@@ -20,6 +20,7 @@ CLOCKS: Final = {
 WORDS: Final = {name.rpartition(".")[2] for name in SLEEPS | CLOCKS}
 """A file that has none of these is not read any further."""
 ALLOWED: Final = {
+    "paths/": "real networks and proxies, in a session of their own",
     "scale/": "measurements, in a session of their own",
     "virtual_time.py": "`elapse` refuses to wait where the clock is real",
     "fleet/stopper.py": "a process of its own, which stops another one for some time",
