@@ -87,8 +87,119 @@ def test_a_failure_shows_what_was_asked(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess()
 
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*requests to dps*", "https 401 register lamp-7 Signing*"])
+    result.stdout.fnmatch_lines(
+        ["*requests to dps*", "*0.000 s  https 401 register lamp-7 Signing*"]
+    )
     assert result.stdout.str().count("requests to dps") == 1
+
+
+REGISTER = """
+import httpx
+import ssl
+
+
+def register(dps, name):
+    context = ssl.create_default_context(cafile=dps.ca_file)
+    url = f"https://{dps.host}:{dps.https_port}/{dps.id_scope}/registrations/{name}/register"
+    with httpx.Client(verify=context, trust_env=False) as client:
+        return client.put(url, params={"api-version": "2021-10-01"}, json={}).status_code
+"""
+"""A client without a credential, which is refused."""
+
+
+def test_one_for_the_whole_session(pytester: pytest.Pytester) -> None:
+    """Its devices do not share ids; the report of a failure shows the requests of that test."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def dps_session_options():
+            return {"id_scope": "0ne000A0A0A"}
+        """
+    )
+    pytester.makepyfile(
+        REGISTER
+        + """
+def test_one(dps_session, dps_session_device):
+    assert dps_session.id_scope == "0ne000A0A0A"
+    assert register(dps_session, dps_session_device().registration_id) == 401
+
+def test_other(dps_session, dps_session_device):
+    assert register(dps_session, dps_session_device().registration_id) == 200
+"""
+    )
+    result = pytester.runpytest_subprocess("-W", "error")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*requests to dps*", "*0.000 s  https 401 register device-2 *"])
+    result.stdout.no_fnmatch_line("*device-1*")
+
+
+def test_faults_by_seed_on_every_worker(pytester: pytest.Pytester) -> None:
+    """One seed for all, which the header says; the report names the faults."""
+    pytester.makepyfile(
+        REGISTER
+        + """
+import pytest
+
+@pytest.mark.parametrize("n", range(4))
+def test_it(dps, n, pytestconfig):
+    plan = dps.call(lambda emulator: emulator.faults.plan)
+    assert (plan.seed, len(plan.rules) > 3) == (pytestconfig.option.dps_seed, True)
+    with open("seeds", "a") as file:
+        print(plan.seed, file=file)
+
+def test_file(dps):
+    assert register(dps, "lamp-7") == 200
+"""
+    )
+    pytester.path.joinpath("faults.toml").write_text("[[rule]]\nstatus = 503\n")
+    harsh = pytester.runpytest_subprocess("--dps-faults", "harsh", "-n", "2", "-k", "test_it")
+    drawn = set(pytester.path.joinpath("seeds").read_text().split())
+    struck = pytester.runpytest_subprocess("--dps-faults", "faults.toml", "-k", "test_file")
+
+    harsh.assert_outcomes(passed=4)
+    assert len(drawn) == 1
+    harsh.stdout.fnmatch_lines(f"dps: --dps-faults harsh --dps-seed {drawn.pop()}")
+    struck.assert_outcomes(failed=1)
+    struck.stdout.fnmatch_lines("*https 503 register lamp-7 *[[]fault: rule 1]")
+
+
+def test_in_unittest(pytester: pytest.Pytester) -> None:
+    """By pytest, with the fixtures and what a report shows; and by unittest alone."""
+    pytester.makepyfile(
+        test_lamps=REGISTER
+        + """
+import unittest
+import aiodps.testing
+import pytest
+
+class Lamps(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def use(self, dps, dps_device):
+        self.dps, self.make = dps, dps_device
+
+    def test_it(self):
+        assert register(self.dps, self.make("lamp-7").registration_id) == 200
+
+class Alone(unittest.TestCase):
+    def setUp(self):
+        self.dps = self.enterContext(aiodps.testing.running())
+        self.make = aiodps.testing.DeviceFactory(self.dps)
+
+    def test_it(self):
+        device = self.make("lamp-7", chain=True, group=True)
+        assert device.certificate_file.exists()
+        assert register(self.dps, "lamp-7") == 401
+"""
+    )
+    result = pytester.runpytest_subprocess("-W", "error")
+    alone = pytester.run(sys.executable, "-m", "unittest", "test_lamps.Alone")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines("*https 401 register lamp-7 *")
+    assert alone.ret == 0
 
 
 def test_a_suite_that_does_not_use_it_pays_nothing(pytester: pytest.Pytester) -> None:

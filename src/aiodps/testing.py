@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -19,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from aiodps.emulator import Emulator
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.protocol.errors import Refusal
-from aiodps.emulator.request_log.log import Exchange
+from aiodps.emulator.request_log.log import NO_STATUS, Exchange
 from aiodps.emulator.service.authentication.sas import derive_key
 from aiodps.emulator.service.enrollments.json import read_enrollment
 from aiodps.errors import ConfigurationError
@@ -64,11 +65,18 @@ class RunningEmulator:
     Every method may be called from any thread, in synchronous and asynchronous tests.
     """
 
-    def __init__(self, emulator: Emulator, portal: BlockingPortal, *, ca_file: Path) -> None:
+    def __init__(
+        self, emulator: Emulator, portal: BlockingPortal, *, ca: Authority, directory: Path
+    ) -> None:
         self._emulator = emulator
         self._portal = portal
-        self.ca_file = ca_file
+        self.ca = ca
+        """The devices' CA, which is verified on it."""
+        self.directory = directory
+        """Where its files are, and those of devices."""
+        self.ca_file: Path = directory / "ca.pem"
         """PEM file with the CA that clients must trust."""
+        self.ca_file.write_bytes(emulator.ca_pem)
         self.ca_pem: bytes = emulator.ca_pem
         """The same as bytes."""
         self.host: str = emulator.host
@@ -88,6 +96,18 @@ class RunningEmulator:
     def exchanges(self) -> tuple[Exchange, ...]:
         """The requests so far, with their responses; oldest first."""
         return tuple(self._emulator.request_log)
+
+    def exchanges_after(self, number: int) -> tuple[int, tuple[Exchange, ...]]:
+        """Return the requests after one of them.
+
+        Args:
+            number: The number of the last one that is known; 0 for none.
+
+        Returns:
+            The number of the latest request, and those that are not known, oldest first.
+        """
+        entries = self._emulator.request_log.after(number)
+        return entries[-1][0] if entries else number, tuple(each for _, each in entries)
 
     def register_requests(self, registration_id: str) -> int:
         """Return the number of register requests for a device; the service bills each."""
@@ -134,42 +154,72 @@ class RunningEmulator:
 
 
 @contextmanager
-def running(*, ca: Authority, directory: Path, **options: Any) -> Iterator[RunningEmulator]:
+def running(
+    *, ca: Authority | None = None, directory: Path | None = None, **options: Any
+) -> Iterator[RunningEmulator]:
     """Run an emulator in a thread of its own.
 
     Args:
-        ca: The devices' CA, verified from the start.
-        directory: For the CA file.
+        ca: The devices' CA, verified from the start; None for a new one.
+        directory: For the CA file and the files of devices; None for one that is removed.
         options: Of `aiodps.emulator.Emulator`.
     """
+    if directory is None:
+        with (
+            TemporaryDirectory(prefix="aiodps-") as made,
+            running(ca=ca, directory=Path(made), **options) as dps,
+        ):
+            yield dps
+
+        return
+
+    ca = Authority.root(CA_NAME) if ca is None else ca
     emulator = Emulator(**{"retry_after": 0, **options})
-    ca_file = directory / "ca.pem"
-    ca_file.write_bytes(emulator.ca_pem)
     with (
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(emulator),
     ):
-        dps = RunningEmulator(emulator, portal, ca_file=ca_file)
+        dps = RunningEmulator(emulator, portal, ca=ca, directory=directory)
         dps.trust(ca, name=CA_NAME)
         yield dps
 
 
 def transcript(exchanges: Iterable[Exchange]) -> str:
-    """Return a line for each request, with its response."""
-    return "\n".join(
-        f"{each.transport} {each.status_code} {each.what} {each.registration_id or '-'}"
-        f" {each.message or ''}".rstrip()
-        for each in exchanges
-    )
+    """Return a line for each request: seconds since the first, response, reason and fault."""
+    lines = []
+    began: float | None = None
+    for each in exchanges:
+        began = each.time if began is None else began
+        words = (
+            f"{each.time - began:8.3f} s ",
+            each.transport,
+            str(each.status_code) if each.status_code != NO_STATUS else "no response",
+            each.what,
+            each.registration_id or "-",
+            each.message or "",
+            f"[fault: {each.fault}]" if each.fault else "",
+        )
+        lines.append(" ".join(word for word in words if word))
+
+    return "\n".join(lines)
 
 
 class DeviceFactory:
     """Makes devices and enrolls them, on one emulator."""
 
-    def __init__(self, dps: RunningEmulator, *, ca: Authority, directory: Path) -> None:
+    def __init__(
+        self, dps: RunningEmulator, *, ca: Authority | None = None, directory: Path | None = None
+    ) -> None:
+        """Make a factory.
+
+        Args:
+            dps: The emulator.
+            ca: The devices' CA; None for that of the emulator.
+            directory: For the files of devices; None for that of the emulator.
+        """
         self._dps = dps
-        self._ca = ca
-        self._directory = directory
+        self._ca = dps.ca if ca is None else ca
+        self._directory = dps.directory if directory is None else directory
         self._group_key = _new_key()
         self._made = 0
 
