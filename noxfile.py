@@ -29,11 +29,15 @@ MINUTES = {
 
 GITHUB = Path(".github")
 FORMS = {
-    "github-workflows": [str(path) for path in sorted(GITHUB.glob("workflows/*.yml"))],
+    "github-workflows": [
+        *(str(path) for path in sorted(GITHUB.glob("workflows/*.yml"))),
+        "docs/examples/github-actions.yml",
+    ],
+    "compose-spec": ["docs/examples/compose/compose.yaml"],
     "github-issue-forms": [str(path) for path in sorted(GITHUB.glob("ISSUE_TEMPLATE/[!c]*.yml"))],
     "github-issue-config": [str(GITHUB / "ISSUE_TEMPLATE" / "config.yml")],
 }
-"""Files that GitHub reads, by their schema."""
+"""Files that GitHub and others read, by their schema."""
 
 
 def group(name: str) -> list[str]:

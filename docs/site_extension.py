@@ -28,7 +28,9 @@ def list_pages(app: Sphinx, document: str, source: list[str]) -> None:
         pages = unlisted(Path(app.srcdir, "docs"), source[0])
         source[0] += LIST.format(option=":caption: More", pages="\n".join(pages))
     elif re.fullmatch(r"docs/.+/README", document):
-        source[0] += LIST.format(option=":glob:", pages="*")
+        names = {path.stem for path in Path(app.srcdir, document).parent.glob("*.md")}
+        pages = sorted(names - {"README"})
+        source[0] += LIST.format(option=":titlesonly:", pages="\n".join(pages))
 
 
 def unlisted(docs: Path, index: str) -> list[str]:

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.documentation.blocks import PAGES, blocks, name
+from tests.documentation.reader import lead_to
 
-import aiodps
 from aiodps.pki import Authority
 from aiodps.testing import RunningEmulator, running
 
@@ -113,13 +113,10 @@ def folder(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         path.write_bytes(data)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AIODPS_ENDPOINT", service.dps.host)
-    monkeypatch.setenv("AIODPS_TRUST", "ca.pem")
+    lead_to(service.dps, monkeypatch)
+    monkeypatch.setenv("AIODPS_CERTIFICATE", "certs/sensor-7_chain.pem")
+    monkeypatch.setenv("AIODPS_PRIVATE_KEY", "certs/sensor-7_key.pem")
     monkeypatch.setenv("SENSOR_KEY", service.files["sensor-8.key"].decode())
-    # a reader waits two seconds between polls; a test does not
-    defaults = aiodps.RetryPolicy.__init__.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "min_poll_interval", 0.0)
     return service
 
 
