@@ -91,14 +91,14 @@ class X509:
         check_type(private_key, str | Path | None, "private_key")
         refuse_uri(private_key)
         password = hidden(_checked(password))
-        given = _read(certificate, "certificate file", CertificateError)
+        given = holder = _read(certificate, "certificate file", CertificateError)
         key = None
         if private_key is not None and str(private_key) != str(certificate):
-            key = _read(private_key, "private key file", PrivateKeyError)
+            key = holder = _read(private_key, "private key file", PrivateKeyError)
 
         leaf, certificates, found = parse(given, key, password)
-        if found.is_secret:
-            warn_if_others_may_read(Path(certificate if key is None else str(private_key)))
+        if found.is_secret and holder.origin.path is not None:
+            warn_if_others_may_read(holder.origin.path)
 
         return cls._make(leaf, certificates, found)
 

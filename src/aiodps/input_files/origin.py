@@ -33,7 +33,8 @@ class Origin:
         """
         text = os.fspath(path)
         if text and not is_content(text):
-            return cls(what=what, kind=kind, path=Path(text))
+            known = path if isinstance(path, Path) else Path(text)
+            return cls(what=what, kind=kind, path=known)
 
         fault = "is not a path: it is empty" if not text else "is not a path, but content"
         raise cls(what=what, kind=kind).error(
