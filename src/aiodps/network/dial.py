@@ -307,9 +307,7 @@ async def _complete_handshake(sock: ssl.SSLSocket, slot: Slot) -> None:
                 return
 
         began = slot.now()
-        with anyio.fail_after(left):
-            await slot.wait(functools.partial(wait, sock))
-
+        await slot.wait(functools.partial(wait, sock), limit=left)
         left -= slot.now() - began
 
 

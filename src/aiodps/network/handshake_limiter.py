@@ -63,21 +63,32 @@ class Slot:
         self._waiting = 0
         self._since = 0.0
 
-    async def wait(self, for_peer: Callable[[], Awaitable[None]]) -> None:
+    async def wait(
+        self, for_peer: Callable[[], Awaitable[None]], *, limit: float = math.inf
+    ) -> None:
         """Wait for the peer; without the slot from the moment at which the connection is stalled.
 
         Args:
             for_peer: Waits; is cancelled and called again now and then.
+            limit: Seconds to wait at most.
+
+        Raises:
+            TimeoutError: If it takes longer.
         """
         self._begin_wait()
+        end = self.now() + limit
         try:
-            while self._held and not self._limiter.is_stalled(self):
-                with anyio.move_on_after(self._limiter.stall_timeout):
+            while (left := end - self.now()) > 0:
+                if self._held and not self._limiter.is_stalled(self):
+                    left = min(left, self._limiter.stall_timeout)
+                else:
+                    self.release()
+
+                with anyio.move_on_after(left):
                     await for_peer()
                     return
 
-            self.release()
-            await for_peer()
+            raise TimeoutError
         finally:
             self._end_wait()
 
