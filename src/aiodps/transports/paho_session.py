@@ -110,7 +110,6 @@ class Session(aiomqtt.Client):
     async def open(self) -> None:
         """Send CONNECT and wait for CONNACK."""
         self._client_connect()
-        self._write()
         await self._connected
 
     async def subscribe_to_responses(self) -> None:
@@ -131,7 +130,6 @@ class Session(aiomqtt.Client):
         try:
             sent = self._client.publish(message.topic, message.payload, qos=1)
             self._unacknowledged.add(sent.mid)
-            self._write()
             return await self._exchange.response
         finally:
             self._exchange = None
