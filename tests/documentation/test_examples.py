@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import click
 import httpx
 import pytest
 from tests.documentation.blocks import ROOT
+from tests.documentation.commands import check, commands
 from tests.documentation.reader import lead_to
 
-from aiodps.cli.app import app
 from aiodps.pki import Authority
 from aiodps.testing import DeviceFactory, RunningEmulator, running
 
@@ -132,22 +131,10 @@ def test_the_suite_of_the_product_passes() -> None:
 )
 def test_their_commands_exist(file: str) -> None:
     """With the options that they are given."""
-    found = commands((EXAMPLES / file).read_text("utf-8"))
+    text = (EXAMPLES / file).read_text("utf-8")
+    contained = re.findall(r"command: >-\n((?: {6}.+\n)+)", text)
+    found = [*commands(text), *map(shlex.split, contained)]
 
     assert found
     for words in found:
-        command: click.Command = app
-        while isinstance(command, click.Group):
-            below = command.get_command(click.Context(command), words.pop(0))
-            assert below is not None
-            command = below
-
-        command.make_parser(click.Context(command)).parse_args(words)
-
-
-def commands(text: str) -> list[list[str]]:
-    """Find the commands of aiodps in a file: in lines of a shell, and as those of containers."""
-    lines = re.sub(r" \\\n\s*", " ", text)
-    typed = re.findall(r"^\s*(?:if .*; then )?(?:exec )?aiodps ([^|&;\n]+)", lines, re.MULTILINE)
-    contained = re.findall(r"command: >-\n((?: {6}.+\n)+)", text)
-    return [shlex.split(each) for each in [*typed, *contained]]
+        check(words)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.documentation.blocks import PAGES, ROOT, blocks, name
+from tests.documentation.commands import check, commands
 
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.rule_fields import RULE_FIELDS
@@ -38,6 +39,14 @@ def test_every_block_is_a_program(page: Path) -> None:
     """It is no SyntaxError in a file of its own; `asyncio.run(...)` in place of a bare `await`."""
     for code in blocks(page, "python", "py"):
         compile(code, page.name, "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_command_exists(page: Path) -> None:
+    """With the options that the page gives it."""
+    for code in blocks(page, "sh"):
+        for words in commands(code):
+            check(words)
 
 
 def test_every_setting_is_documented() -> None:
