@@ -21,6 +21,7 @@ from aiodps.emulator.service.enrollments.store import (
     read_enrollments,
 )
 from aiodps.pki import Credential
+from aiodps.transports.base import TransportFactory
 
 QUICK = aiodps.RetryPolicy(min_poll_interval=0, poll_interval=0, base=0.01)
 """The emulator answers `Retry-After: 0`; nobody waits in tests."""
@@ -92,7 +93,7 @@ def attestation(credential: Credential) -> aiodps.X509:
 
 
 def client(
-    dps: Emulator, transport: str | aiodps.REST | aiodps.MQTT, **settings: Any
+    dps: Emulator, transport: str | TransportFactory, **settings: Any
 ) -> aiodps.ProvisioningClient:
     """Make a client of the emulator."""
     base: dict[str, Any] = {

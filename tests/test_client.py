@@ -247,8 +247,8 @@ async def test_everything_from_the_environment(
     assert (assignment.device_id, assignment.transport) == ("by-root-1", "mqtt")
 
 
-async def test_auto(anyio_backend: str) -> None:
-    """`auto` is mqtt on asyncio and rest on trio."""
+async def test_auto_at_a_port(anyio_backend: str) -> None:
+    """At a port of one's own nothing can race: `auto` is mqtt on asyncio and rest on trio."""
     async with emulator() as dps:
         port = dps.mqtt_port if anyio_backend == "asyncio" else dps.https_port
         assignment = await client(dps, "auto", port=port).provision(

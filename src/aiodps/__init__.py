@@ -67,6 +67,7 @@ from aiodps.network.trust import Trust
 from aiodps.observe import Observer, PhaseTimes, Step, StepKind, log_step
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings, SettingsArguments
+from aiodps.transports.auto import Auto
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
 from aiodps.version import __version__
@@ -78,6 +79,7 @@ __all__ = [
     "Assignment",
     "AssignmentCache",
     "Attestation",
+    "Auto",
     "BadRequestError",
     "CertificateError",
     "ClientCertificateRejectedError",

@@ -46,6 +46,7 @@ from aiodps.registration.retry import RetryPolicy
 from aiodps.registration.status_look_up import StatusLookUp
 from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports import transport_by_name
+from aiodps.transports.auto import Auto
 from aiodps.transports.base import Target, Transport, TransportFactory
 
 
@@ -182,6 +183,7 @@ class ProvisioningClient:
         self._id_scope = _require_id_scope(settings)
         self._trust = Trust.of(settings.trust)
         self._proxy = Proxy.load(settings.proxy, settings.proxy_password_file)
+        self._auto = Auto()
         self._in_progress: set[str] = set()
         self._lock = threading.Lock()
 
@@ -225,7 +227,7 @@ class ProvisioningClient:
                 registration_id=name,
                 resumed=operation_id is not None,
             )
-            factory = _factory(self.settings, needs_rest=credentials.has_tpm)
+            factory = self._factory(needs_rest=credentials.has_tpm)
             mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
             report = Reporter(name, factory.name, on_step, mask, self._loud)
             target = self._target(name, credentials, report, csr=request is not None)
@@ -277,7 +279,7 @@ class ProvisioningClient:
         try:
             credentials, name = await self._credentials(attestation, requested)
             check_callable(on_step, "on_step")
-            factory = _factory(self.settings, needs_rest=True)
+            factory = self._factory(needs_rest=True)
             report = Reporter(name, factory.name, on_step, loud=self._loud)
             transport = factory.open(self._target(name, credentials, report, look_up=True))
         except ProvisioningError as error:
@@ -351,6 +353,21 @@ class ProvisioningClient:
             operation_id=operation_id,
         )
 
+    def _factory(self, *, needs_rest: bool) -> TransportFactory:
+        settings = self.settings
+        match settings.transport:
+            case str(name):
+                made = transport_by_name(name, port=settings.port, needs_rest=needs_rest)
+                return self._auto if isinstance(made, Auto) else made
+            case factory if settings.port is None:
+                return factory
+            case factory:
+                raise ConfigurationError(
+                    f"port cannot be combined with the transport {factory!r}, which has its own",
+                    setting="port",
+                    hint="set the port of the transport instead",
+                )
+
     def _check_trust(self, credentials: Credentials) -> None:
         for each in credentials.tls_identities():
             if isinstance(each, OwnContext):
@@ -385,8 +402,11 @@ async def _register(
 ) -> Assignment:
     try:
         assignment = await drive(machine, transport, report, credentials.reauthenticate)
-    except (UnauthorizedError, RegistrationFailedError) as error:
-        credentials.add_remarks(error)
+    except ProvisioningError as error:
+        error.locate(transport=report.transport)
+        if isinstance(error, UnauthorizedError | RegistrationFailedError):
+            credentials.add_remarks(error)
+
         raise
 
     try:
@@ -394,10 +414,12 @@ async def _register(
         issued = None if request is None else request.accept(assignment)
     except ProvisioningError as error:
         machine.locate(error.locate(phase=report.phase), anyio.current_time())
+        error.locate(transport=report.transport)
         raise
 
-    if credentials.index:
-        assignment = replace(assignment, credential=credentials.index)
+    if credentials.index or report.transport != assignment.transport:
+        index, transport_used = credentials.index, report.transport
+        assignment = replace(assignment, credential=index, transport=transport_used)
 
     return assignment if issued is None else assignment.with_issued(issued)
 
@@ -423,17 +445,3 @@ def _registration_id(attestation: Attestation, requested: str | None) -> str:
         )
 
     return check_registration_id(name)
-
-
-def _factory(settings: Settings, *, needs_rest: bool) -> TransportFactory:
-    match settings.transport:
-        case str(name):
-            return transport_by_name(name, port=settings.port, needs_rest=needs_rest)
-        case factory if settings.port is None:
-            return factory
-        case factory:
-            raise ConfigurationError(
-                f"port cannot be combined with the transport {factory!r}, which has its own",
-                setting="port",
-                hint="set the port of the transport instead",
-            )

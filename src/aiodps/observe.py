@@ -37,6 +37,9 @@ class StepKind(enum.StrEnum):
     """The proxy has connected to the service (`took`)."""
     SECURED = "secured"
     """The TLS handshake is complete (`took`)."""
+    TRANSPORT_CHOSEN = "transport-chosen"
+    """`auto`: connections of several transports have raced; `text` says which has won, and why
+    others failed."""
     UPGRADED = "upgraded"
     """MQTT over WebSocket: the server has agreed to the upgrade (`took`)."""
     SESSION_OPENED = "session-opened"

@@ -202,8 +202,8 @@ class Settings:
     proxy_password_file: Path | None = field(default=None, metadata=_rule(_path, is_path=True))
     """File with the password of the proxy's user in its first line, or with `user:password`."""
     transport: str | TransportFactory = field(default=AUTO, metadata=_rule(_transport))
-    """`rest`, `mqtt`, `mqtt-ws` (MQTT over WebSocket), `auto` (mqtt on asyncio, rest on trio, for
-    a TPM and for look-ups), or in Python a value such as `MQTT(port=18883)`."""
+    """`rest`, `mqtt`, `mqtt-ws` (MQTT over WebSocket), `auto` (their connections race; rest alone
+    on trio, for a TPM and for look-ups), or in Python a value such as `MQTT(port=18883)`."""
     trust: Trust | str | bytes | Path | None = field(
         default=None, metadata=_rule(_trust, is_path=True)
     )

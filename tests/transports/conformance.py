@@ -15,6 +15,7 @@ from tests.scripted import http, mqtt, proxies, websocket
 from tests.scripted.server import CLOSED, Line, Script, silent, steps
 
 from aiodps.protocol.limits import MAX_BODY
+from aiodps.transports.auto import Auto
 from aiodps.transports.base import TransportFactory
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
@@ -61,6 +62,9 @@ def _flood(line: Line) -> None:
     raise AssertionError("the client took 256 MB")
 
 
+NOBODY = 1
+"""A port at which nobody listens."""
+
 KITS = [
     Kit(
         name="rest",
@@ -94,6 +98,13 @@ KITS = [
     ),
 ]
 
+KITS.append(
+    dataclasses.replace(
+        KITS[1],
+        name="auto",
+        factory=lambda port: Auto(transports=(MQTT(port=port), REST(port=NOBODY))),
+    )
+)
 CONNECT, SOCKS = (kind for kind in proxies.KINDS if kind.authenticates)
 KITS += [dataclasses.replace(KITS[0], proxy=CONNECT), dataclasses.replace(KITS[1], proxy=SOCKS)]
 

@@ -192,6 +192,7 @@ _LABELS = {
     StepKind.CONNECTED: "tcp connected",
     StepKind.TUNNEL_OPENED: "proxy tunnel opened",
     StepKind.SECURED: "tls secured",
+    StepKind.TRANSPORT_CHOSEN: "transport:",
     StepKind.UPGRADED: "websocket open",
     StepKind.SESSION_OPENED: "mqtt connected",
     StepKind.SUBSCRIBED: "mqtt subscribed",
@@ -212,6 +213,7 @@ _LABELS = {
 _NOT_SHOWN = {StepKind.STARTED, StepKind.LOOK_UP_STARTED}
 _WITH_TEXT = {
     *(StepKind.RETRYING, StepKind.FAILED, StepKind.REAUTHENTICATED, StepKind.FOUND),
+    StepKind.TRANSPORT_CHOSEN,
     *(StepKind.CACHED, StepKind.CACHE_MISSED, StepKind.CACHE_FAILED),
 }
 _STYLES = {

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Final
 
 from aiodps.network.event_loop import watches_sockets
+from aiodps.transports.auto import AUTO as AUTO
+from aiodps.transports.auto import Auto
 from aiodps.transports.base import TransportFactory
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
@@ -16,9 +18,7 @@ TRANSPORTS: Final[Mapping[str, Callable[..., REST | MQTT]]] = MappingProxyType(
     {"rest": REST, "mqtt": MQTT, "mqtt-ws": partial(MQTT, websocket=True)}
 )
 """What makes the settings of each transport, by name: the registry for settings, CLI, fleets."""
-
-AUTO: Final = "auto"
-"""The name of a transport that suits the event loop; see `transport_by_name`."""
+_HTTPS: Final = 443
 
 
 def transport_by_name(
@@ -27,13 +27,19 @@ def transport_by_name(
     """Return the settings of a transport, with their defaults.
 
     Args:
-        name: A name in `TRANSPORTS`, or `AUTO`: mqtt on asyncio, where it uses less CPU; rest on
-            event loops on which mqtt does not run, and for what mqtt does not have.
-        port: TCP port of the service; None for the transport's own.
+        name: A name in `TRANSPORTS`, or `AUTO`: connections of all transports race. That is rest
+            alone on event loops on which mqtt does not run, and for what mqtt does not have.
+        port: TCP port of the service; None for the transport's own. Transports that listen on
+            different ports cannot race at one: `AUTO` is rest at 443 then, and mqtt elsewhere.
         needs_rest: Whether it is for what only rest has: the challenge of a TPM, or a look-up.
     """
     if name == AUTO:
-        name = "mqtt" if watches_sockets() and not needs_rest else "rest"
+        if needs_rest or port == _HTTPS or not watches_sockets():
+            name = "rest"
+        elif port is None:
+            return Auto()
+        else:
+            name = "mqtt"
 
     make = TRANSPORTS[name]
     return make() if port is None else make(port=port)

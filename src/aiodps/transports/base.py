@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,6 +42,9 @@ class Target:
     """Whether the device asks for a certificate, which not every api-version knows."""
     look_up: bool = False
     """Whether the registration record is looked up, which not every transport can."""
+    turn: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
+    """Awaited by `connect` when the connection is open, before a word of DPS is spoken over it:
+    connections race, and only one of them may speak. None if there is no race."""
 
     def at_port(self, port: int) -> Endpoint:
         """Return the endpoint of the service at a TCP port, for the dialler."""

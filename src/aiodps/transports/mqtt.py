@@ -131,8 +131,12 @@ class MqttTransport:
         await self._target.authorization()
         connection = await dial(self._target.at_port(self._settings.tcp_port))
         try:
+            stream = await self._upgraded(connection) if self._settings.websocket else connection
+            if self._target.turn is not None:
+                await self._target.turn()
+
             self._session = Session(
-                await self._upgraded(connection) if self._settings.websocket else connection,
+                stream,
                 target=self._target,
                 user_name=self._user_name(),
                 password=await self._target.authorization(),

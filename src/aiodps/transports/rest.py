@@ -6,6 +6,7 @@ from the environment, decompression) would have to be switched off.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import httpx
@@ -100,6 +101,16 @@ class RestTransport:
         else:
             connection = await dial(self._target.at_port(self._settings.port))
             self._http = SingleConnectionTransport(connection)
+
+        if self._target.turn is not None:
+            await self._take_turn(self._target.turn)
+
+    async def _take_turn(self, turn: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await turn()
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def exchange(self, request: Request) -> Response:
         """Send a request over the connection and return its response, whatever its status."""

@@ -1,0 +1,470 @@
+"""The race of `auto`: who wins, who may speak, and that nothing of the others is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import pytest
+from tests.protocol.mqtt_bytes import CONNACK
+from tests.scripted import http, mqtt, websocket
+from tests.scripted.server import Line, Script, ScriptedServer, silent, steps, target
+from tests.software_tpms import software_tpm
+from tests.transports.conformance import NOBODY
+from tests.transports.traces import cancelled_at, traces
+
+from aiodps.attestation.credentials import Credentials
+from aiodps.attestation.tpm import Tpm
+from aiodps.errors import (
+    ConfigurationError,
+    ConnectError,
+    ConnectionLostError,
+    ProvisioningError,
+    ServerIdentityError,
+    UnauthorizedError,
+)
+from aiodps.models import Phase
+from aiodps.network import dial
+from aiodps.network.trust import Trust
+from aiodps.observe import Step, StepKind
+from aiodps.protocol.messages import Register
+from aiodps.transports import auto
+from aiodps.transports import mqtt as mqtt_transport
+from aiodps.transports.auto import Auto, AutoTransport
+from aiodps.transports.base import Target, Transport
+from aiodps.transports.mqtt import MQTT, MqttTransport
+from aiodps.transports.rest import REST, RestTransport
+
+pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
+NEVER = 3600.0
+"""A stagger that nobody waits for."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """MQTT runs on asyncio only."""
+    return "asyncio"
+
+
+class Ways:
+    """A service that can be reached in three ways, each with a script of its own."""
+
+    def __init__(self, *, mqtt: Script, ws: Script, rest: Script) -> None:
+        self.mqtt = _mqtt_server(mqtt)
+        self.ws = websocket.WebSocketServer(ws)
+        self.rest = http.HttpServer(rest)
+        self.steps: list[Step] = []
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Ways]:
+        """Listen; at the end every connection has to be closed."""
+        with self.mqtt, self.ws, self.rest:
+            yield self
+
+    def target(self, **more: Any) -> Target:
+        """Return what to connect to."""
+        return self.mqtt.target(self.steps.append, **{"transport": "auto", **more})
+
+    def settings(self, stagger: float = NEVER) -> Auto:
+        """Return the settings of the race."""
+        return Auto(
+            transports=(
+                MQTT(port=self.mqtt.port),
+                MQTT(port=self.ws.port, websocket=True),
+                REST(port=self.rest.port),
+            ),
+            stagger=stagger,
+        )
+
+    @contextlib.asynccontextmanager
+    async def racing(self, stagger: float = NEVER) -> AsyncIterator[Transport]:
+        """Open the transport, and close it at the end."""
+        transport = self.settings(stagger).open(self.target())
+        try:
+            yield transport
+        finally:
+            await transport.aclose()
+
+    def told(self, kind: StepKind) -> list[Step]:
+        """The steps of a kind so far."""
+        return [step for step in self.steps if step.kind is kind]
+
+    @property
+    def reached(self) -> list[str]:
+        """The ways in which a connection came in."""
+        servers = {"mqtt": self.mqtt, "mqtt-ws": self.ws, "rest": self.rest}
+        return [name for name, server in servers.items() if server.lines]
+
+
+def _mqtt_server(script: Script) -> ScriptedServer:
+    """Make a server that does the handshake, unless it is a wall."""
+    return ScriptedServer() if script is wall else mqtt.MqttServer(script)
+
+
+def wall(line: Line) -> None:
+    """Stand for a network that swallows what is sent: no handshake is ever answered."""
+    raise AssertionError(line)
+
+
+ANSWERS = mqtt.answering(202)
+REST_ANSWERS = http.always(http.answer(202))
+MUTE = steps(mqtt.takes_connect, silent)
+"""Takes CONNECT, and never answers."""
+REFUSES = steps(mqtt.takes_connect, bytes.fromhex("20020005"), silent)
+"""Does not authorize the device."""
+CLOSES = steps(mqtt.takes_connect, Line.end, Line.drain)
+"""Closes after CONNECT."""
+
+
+async def test_an_open_network() -> None:
+    """The first wins, and nothing else is connected to."""
+    with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+        async with ways.racing() as transport:
+            await transport.connect()
+            assert (await transport.exchange(Register())).status_code == 202
+
+        assert ways.reached == ["mqtt"]
+
+    chosen = ways.told(StepKind.TRANSPORT_CHOSEN)
+    assert [(step.text, step.transport) for step in chosen] == [("mqtt", "mqtt")]
+    assert {step.transport for step in ways.steps} == {"mqtt"}
+
+
+async def test_a_wall_costs_the_stagger() -> None:
+    """What is swallowed is overtaken by the next, and closed."""
+    with Ways(mqtt=wall, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+        async with ways.racing(stagger=0.02) as transport:
+            await transport.connect()
+            await transport.exchange(Register())
+            assert ways.mqtt.lines[0].ended.wait(10)
+
+
+async def test_a_failure_is_followed_at_once() -> None:
+    """Nobody waits for the stagger then; what failed is told with the winner."""
+    with Ways(mqtt=CLOSES, ws=silent, rest=REST_ANSWERS).open() as ways:
+        settings = dataclasses.replace(
+            ways.settings(),
+            transports=(
+                MQTT(port=ways.mqtt.port),
+                MQTT(port=NOBODY, websocket=True),
+                REST(port=ways.rest.port),
+            ),
+        )
+        transport = settings.open(ways.target())
+        await transport.connect()
+        await transport.aclose()
+
+    (chosen,) = ways.told(StepKind.TRANSPORT_CHOSEN)
+    winner, first, second = chosen.text.split("; ")
+    assert winner == "rest"
+    assert first.startswith("mqtt: the service closed the connection")
+    assert second.startswith("mqtt-ws: cannot connect to")
+
+
+async def test_one_speaks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While CONNACK is awaited nobody else says a word of DPS; then it is the next one's turn."""
+    said: dict[str, bool] = {}
+    spoke = anyio.Event()
+    loop = asyncio.get_running_loop()
+
+    def mute(line: mqtt.Line) -> None:
+        line.expect(0x10)
+        loop.call_soon_threadsafe(spoke.set)
+        line.drain()
+
+    def second(line: websocket.Line) -> None:
+        line.expect(0x10)
+        said["first is closed"] = ways.mqtt.lines[0].ended.wait(10)
+        line.send(CONNACK)
+        line.send(b"\x90\x03" + line.expect(0x82)[:2] + b"\1")
+        line.drain()
+
+    with Ways(mqtt=mute, ws=second, rest=silent).open() as ways:
+
+        async def in_order(race: auto.Race, entrant: auto.Entrant) -> None:
+            await until_one_speaks(race, entrant)
+            while entrant.name == "mqtt-ws" and not ways.told(StepKind.UPGRADED):
+                await anyio.lowlevel.checkpoint()
+
+        monkeypatch.setattr(auto.Race, "_hold", in_order)
+        async with ways.racing() as transport, anyio.create_task_group() as tasks:
+            tasks.start_soon(transport.connect)
+            await spoke.wait()
+            while len(ways.told(StepKind.SECURED)) < 3:
+                await anyio.lowlevel.checkpoint()
+
+            assert not ways.told(StepKind.TRANSPORT_CHOSEN)
+            assert ways.rest.lines[0].received == b""
+            entrant = transport.entrants[0]  # type: ignore[attr-defined]
+            entrant.transport._session.close()
+
+    assert said == {"first is closed": True}
+    assert ways.rest.lines[0].received == b""
+    assert [step.text[:7] for step in ways.told(StepKind.TRANSPORT_CHOSEN)] == ["mqtt-ws"]
+
+
+async def until_one_speaks(race: auto.Race, _: auto.Entrant) -> None:
+    """Let the others start when the first one has its turn."""
+    while race._speaker is None:
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_what_is_said_of_the_device_ends_the_race() -> None:
+    """The others would hear the same, and rest would cost a register request."""
+    with Ways(mqtt=REFUSES, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+        async with ways.racing() as transport:
+            with pytest.raises(UnauthorizedError) as caught:
+                await transport.connect()
+
+        assert ways.reached == ["mqtt"]
+
+    assert caught.value.phase is Phase.SESSION
+
+
+async def failed(settings: Auto, target: Target) -> ProvisioningError:
+    """Return what a race came to that nobody can win."""
+    transport = settings.open(target)
+    with pytest.raises(ProvisioningError) as caught:
+        await transport.connect()
+
+    await transport.aclose()
+    assert target.report.transport == "auto"
+    return caught.value
+
+
+async def test_all_fail() -> None:
+    """The error is the one of whoever came furthest, and names the others."""
+    with Ways(mqtt=CLOSES, ws=silent, rest=silent).open() as ways:
+        first = ways.settings().transports[0]
+        nobody = (MQTT(port=NOBODY, websocket=True), REST(port=NOBODY))
+        to = ways.target()
+        error = await failed(Auto(transports=(nobody[0], first, nobody[1])), to)
+        refused = await failed(Auto(transports=nobody), ways.target())
+
+    assert isinstance(error, ConnectionLostError)
+    assert error.message.startswith("mqtt: the service closed the connection; mqtt-ws: cannot")
+    assert "; rest: cannot connect" in error.message
+    assert not error.persistent
+    assert to.report.phase is Phase.SESSION
+    assert isinstance(refused, ConnectError)
+    assert refused.persistent
+    assert refused.message.count("cannot connect") == 1
+
+
+async def test_who_intercepts_tells_more_than_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that is not trusted is told, although 8883 did not answer at all."""
+    monkeypatch.setattr(dial, "TLS_TIMEOUT", 0.05)
+    with Ways(mqtt=wall, ws=silent, rest=silent).open() as ways:
+        error = await failed(ways.settings(stagger=0.01), ways.target(trust=Trust.of(None)))
+
+    assert isinstance(error, ServerIdentityError)
+    assert "mqtt: the TLS handshake" in error.message
+
+
+async def test_the_winner_is_remembered() -> None:
+    """It is the first to connect the next time, with a longer head start; also after `aclose`."""
+    with Ways(mqtt=CLOSES, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+        settings = ways.settings()
+        for _ in range(2):
+            transport = settings.open(ways.target())
+            for _ in range(2):
+                await transport.connect()
+                await transport.aclose()
+
+        assert settings.winner(ways.target()) == "mqtt-ws"
+        assert settings.winner(ways.target(endpoint="localhost")) is None
+
+    assert len(ways.mqtt.lines) == 1
+    assert len(ways.ws.lines) == 4
+    assert not ways.rest.lines
+
+
+async def test_a_winner_that_fails_is_forgotten() -> None:
+    """The next call races anew, in the usual order."""
+    once = steps(mqtt.Line.accept, Line.end, Line.drain)
+    with Ways(mqtt=once, ws=silent, rest=REST_ANSWERS).open() as ways:
+        ways.mqtt._scripts = (once, CLOSES)
+        settings = dataclasses.replace(
+            ways.settings(), transports=(MQTT(port=ways.mqtt.port), REST(port=ways.rest.port))
+        )
+        transport = settings.open(to := ways.target())
+        await transport.connect()
+        assert to.report.transport == "mqtt"
+        with pytest.raises(ConnectionLostError):
+            await transport.exchange(Register())
+
+        with pytest.raises(ConnectionLostError):
+            await transport.connect()
+
+        assert settings.winner(to) is None
+        await transport.connect()
+        await transport.exchange(Register())
+        await transport.aclose()
+
+    assert (to.report.transport, settings.winner(to)) == ("rest", "rest")
+
+
+async def test_a_busy_process_does_not_start_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for a slot of the handshake limiter is not late because of the network."""
+
+    async def queues(transport: MqttTransport) -> None:
+        transport._target.report.phase = Phase.QUEUE
+        for _ in range(50):
+            await anyio.lowlevel.checkpoint()
+
+        transport._target.report.phase = Phase.TCP
+        assert transport._target.turn is not None
+        await transport._target.turn()
+
+    with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+        monkeypatch.setattr(MqttTransport, "connect", queues)
+        async with ways.racing(stagger=0) as transport:
+            await transport.connect()
+
+        assert ways.reached == []
+
+
+async def test_cancelled_at_every_await() -> None:
+    """Cancelled wherever it waits, a race leaves nothing: no task, no socket."""
+    reached, k = True, -1
+    while reached:
+        k += 1
+        before = traces()
+        with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+            transport = ways.settings().open(ways.target())
+            reached = await cancelled_at(k, transport.connect)
+            if not reached:
+                await transport.aclose()
+
+        assert traces() == before, f"cancelled at {k}"
+
+    assert k >= 1
+
+
+@pytest.mark.parametrize("turns", [1, 2, 4, 7, 12, 20, 33, 54, 88, 143])
+async def test_cancelled_while_all_connect(turns: int) -> None:
+    """After so many turns of the event loop, whatever each of the three is doing then."""
+    before = traces()
+    with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+        transport = ways.settings(stagger=0).open(ways.target())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(transport.connect)
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+
+            tasks.cancel_scope.cancel()
+
+        await transport.aclose()
+
+    assert traces() == before
+
+
+@pytest.mark.parametrize("kind", [StepKind.SECURED, StepKind.SESSION_OPENED, StepKind.SUBSCRIBED])
+@pytest.mark.parametrize("times", [1, 2])
+async def test_cancelled_as_it_wins(
+    kind: StepKind, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, or once more while it is being cancelled: the winner's connection is closed, too."""
+    monkeypatch.setattr(auto.Race, "_hold", until_one_speaks)
+    before = traces()
+    with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+        task: asyncio.Task[None] | None = None
+
+        def cancel(step: Step) -> None:
+            if step.kind is kind and task is not None:
+                task.cancel()
+                if times == 2:
+                    asyncio.get_running_loop().call_soon(task.cancel)
+
+        transport = ways.settings().open(ways.mqtt.target(cancel, transport="auto"))
+        task = asyncio.ensure_future(transport.connect())
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    assert traces() == before
+
+
+async def test_a_crash_is_not_a_group() -> None:
+    """Whatever is no error of aiodps is raised as it is, and nothing is left."""
+
+    class CrashError(BaseException):
+        """Not an error that anything catches."""
+
+    def crash(step: Step) -> None:
+        if step.kind is StepKind.SESSION_OPENED:
+            raise CrashError
+
+    before = traces()
+    with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
+        transport = ways.settings().open(ways.mqtt.target(crash))
+        with pytest.raises(CrashError):
+            await transport.connect()
+
+    assert traces() == before
+
+
+async def test_a_deadline_knows_how_far_it_came() -> None:
+    """Whoever cancels a race is told the phase of the connection that came furthest."""
+    with Ways(mqtt=wall, ws=MUTE, rest=silent).open() as ways:
+        settings = Auto(transports=ways.settings().transports[:2], stagger=0.01)
+        transport = settings.open(to := ways.target())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(transport.connect)
+            while not any(step.text.startswith("CONNECT ") for step in ways.steps):
+                await anyio.lowlevel.checkpoint()
+
+            tasks.cancel_scope.cancel()
+
+    assert to.report.phase is Phase.SESSION
+
+
+async def test_the_turn_ends_with_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes CONNECT and is silent holds up the others no longer than that."""
+    monkeypatch.setattr(mqtt_transport, "CONNACK_TIMEOUT", 0.01)
+    with Ways(mqtt=MUTE, ws=MUTE, rest=REST_ANSWERS).open() as ways:
+        async with ways.racing() as transport:
+            await transport.connect()
+            await transport.exchange(Register())
+
+    (chosen,) = ways.told(StepKind.TRANSPORT_CHOSEN)
+    assert chosen.text.startswith("rest; mqtt: no CONNACK")
+
+
+async def test_what_mqtt_cannot_do() -> None:
+    """A look-up and a TPM are for rest alone, which is then nobody's competitor."""
+    settings = Auto()
+    for to in (
+        dataclasses.replace(target(transport="auto"), look_up=True),
+        dataclasses.replace(
+            target(transport="auto"),
+            attestation=Credentials(Tpm(software_tpm(), registration_id="dev1")),
+        ),
+    ):
+        assert isinstance(settings.open(to), RestTransport)
+        assert to.report.transport == "rest"
+
+    assert isinstance(settings.open(target(transport="auto")), AutoTransport)
+    with pytest.raises(ConfigurationError):
+        Auto(transports=(MQTT(),)).open(dataclasses.replace(target(), look_up=True))
+
+
+def test_on_trio() -> None:
+    """On trio rest is the only one."""
+
+    async def main() -> None:
+        assert isinstance(Auto().open(target(transport="auto")), RestTransport)
+
+    anyio.run(main, backend="trio")
+
+
+@pytest.mark.parametrize("transports", [(), (REST(), REST(port=1))])
+def test_impossible_settings(transports: tuple[REST, ...]) -> None:
+    """A race of nobody, or of one with itself."""
+    with pytest.raises(ConfigurationError) as caught:
+        Auto(transports=transports)
+
+    assert caught.value.setting == "transport"
