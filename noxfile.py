@@ -73,6 +73,13 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", *strict, "-d", "build/doctrees", ".", "build/site")
 
 
+@nox.session(default=False)
+def man(session: nox.Session) -> None:
+    """A man page for each command, into build/man."""
+    session.install(".[fleet]", "click-man>=0.6")
+    session.run("python", "docs/make_man_pages.py", "build/man")
+
+
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, strictly; and that a user's checker finds every type that we say."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 from click.testing import CliRunner
 
 import aiodps
 from aiodps.cli import main
 from aiodps.cli.app import COMMANDS, app
+from aiodps.cli.extras import install
 
 
 @pytest.mark.sockets
@@ -64,7 +68,8 @@ def test_without_the_extra() -> None:
     )
 
     assert done.returncode == 2
-    assert done.stderr.strip() == ("the command line needs an extra: pip install 'aiodps[cli]'")
+    hint = install(package="click")
+    assert done.stderr.strip() == f"the command line needs an extra: {hint}"
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
@@ -78,3 +83,44 @@ def test_the_version_needs_no_extra(
     main()
 
     assert capsys.readouterr().out == f"aiodps, version {aiodps.__version__}\n"
+
+
+def leaves(
+    command: click.Command, above: click.Context | None = None
+) -> Iterator[tuple[str, click.Command, click.Context]]:
+    """List the commands that do something, with their words and contexts."""
+    if not isinstance(command, click.Group):
+        assert above is not None
+        yield above.command_path.removeprefix("aiodps "), command, above
+        return
+
+    context = above or click.Context(command, info_name="aiodps")
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        yield from leaves(below, click.Context(below, info_name=name, parent=context))
+
+
+LEAVES = {path: (command, context) for path, command, context in leaves(app)}
+
+
+@pytest.mark.parametrize("path", LEAVES)
+def test_every_command_says_its_exit_codes(path: str) -> None:
+    """In the same words."""
+    command, context = LEAVES[path]
+    words = " ".join(command.get_help(context).split())
+
+    assert "Exit codes: 0 " in words
+    assert " 2 bad input" in words
+    assert "130 Ctrl-C, 143 SIGTERM" in words or path.startswith(("fleet", "comp", "emulator"))
+
+
+@pytest.mark.parametrize("path", sorted(LEAVES.keys() - {"completion"}))
+def test_every_error_is_json_if_asked_for(path: str) -> None:
+    """Also that of an option which does not exist, wherever `--json` is."""
+    done = CliRunner().invoke(app, [*path.split(), "--json", "--no-such-option"])
+    facts = json.loads(done.stdout)
+
+    assert (done.exit_code, done.stderr) == (2, "")
+    assert "--no-such-option" in facts["message"]
+    assert facts["hint"].endswith(f"{path} --help")

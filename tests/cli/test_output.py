@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from tests.test_printable import HOSTILE
 
 from aiodps import errors
 from aiodps.cli.output import (
+    StepLine,
     StepPrinter,
     errors_as_exit_codes,
     exit_code,
@@ -87,6 +90,14 @@ def test_interrupted() -> None:
         raise KeyboardInterrupt
 
     assert caught.value.code == 130
+
+
+def test_interrupted_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever reads the output of a program that was stopped finds an object, as always."""
+    with pytest.raises(SystemExit), errors_as_exit_codes(as_json=True):
+        raise KeyboardInterrupt
+
+    assert json.loads(capsys.readouterr().out)["error"] == "KeyboardInterrupt"
 
 
 def step(kind: StepKind, at: float, *, text: str = "", wait: float | None = None) -> Step:
@@ -165,3 +176,29 @@ def test_a_table_in_a_pipe_has_no_blanks_at_the_end(capsys: pytest.CaptureFixtur
 
     assert any("wide" in line for line in lines)
     assert not [line for line in lines if line != line.rstrip()]
+
+
+def test_one_line_that_changes() -> None:
+    """On a terminal the latest step is in the place of the last one, and gone at the end."""
+    shown = io.StringIO()
+    console = Console(file=shown, force_terminal=True, width=60, color_system=None)
+    with StepLine.shown(console) as line:
+        line(step(StepKind.REGISTERING, 10.0))
+        line(step(StepKind.SENT, 10.1, text="PUT canary"))
+        line(step(StepKind.WAITING, 10.2, wait=3.0))
+        line(step(StepKind.RETRYING, 10.3, text="refused\x1b[31m", wait=1.5))
+
+    written = shown.getvalue()
+    assert "canary" not in written
+    assert "\x1b[31m" not in written
+    assert "error: refused" in written
+    assert written.endswith("\x1b[2K")
+
+
+def test_one_line_is_for_terminals() -> None:
+    """A file gets nothing of it."""
+    shown = io.StringIO()
+    with StepLine.shown(Console(file=shown)) as line:
+        line(step(StepKind.REGISTERING, 10.0))
+
+    assert shown.getvalue().strip() == ""

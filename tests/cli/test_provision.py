@@ -135,6 +135,15 @@ def test_the_second_time_nothing_is_sent(run: Run, tmp_path: Path) -> None:
     assert not json.loads(forced.stdout)["cached"]
 
 
+def test_watched_in_one_line(run: Run) -> None:
+    """`--watch` shows nothing where there is no terminal but the result; `--trace` excludes it."""
+    done, both = run("--watch"), run("--watch", "--trace")
+
+    assert (done.returncode, "tls secured" in done.stderr) == (0, False)
+    assert "emulated-hub.azure-devices.net" in done.stdout
+    assert (both.returncode, "give one of them" in both.stderr) == (2, True)
+
+
 def issuing(server: dict[str, Any], folder: Path, *words: str) -> list[str]:
     """Write the words of a command for a device that asks for a certificate."""
     write(DEVICES["root"], folder)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
+from aiodps.cli.extras import install
+from aiodps.errors import ConfigurationError
 from aiodps.version import __version__
-
-EXTRA_MISSING = "the command line needs an extra: pip install 'aiodps[cli]'"
 
 
 def main() -> None:
@@ -29,8 +30,18 @@ def _run() -> None:
             print(f"aiodps, version {__version__}")  # noqa: T201
             return
 
-        print(EXTRA_MISSING, file=sys.stderr)  # noqa: T201
+        _say_what_is_missing(exc.name)
         sys.exit(2)
 
     with warnings_as_lines():
         app()
+
+
+def _say_what_is_missing(package: str) -> None:
+    hint = install(command=next(iter(sys.argv[1:]), None), package=package)
+    if "--json" in sys.argv:
+        message = f"the package {package!r} is not installed"
+        facts = ConfigurationError(message, setting="arguments", hint=hint).facts()
+        print(json.dumps(facts))  # noqa: T201
+    else:
+        print(f"the command line needs an extra: {hint}", file=sys.stderr)  # noqa: T201

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from aiodps.cli.mistakes import mistakes_as_exit_codes
 
 COMMANDS = {
     "certs": "Create and show test certificates.",
     "check": "Find what keeps a device from being provisioned.",
+    "completion": "Have a shell complete what is typed after aiodps.",
     "demo": "Provision ten devices against an emulator on this machine.",
     "emulator": "Run a Device Provisioning Service on this machine.",
     "fleet": "Provision many devices, and measure how long each takes.",
@@ -61,6 +63,12 @@ class LazyGroup(click.Group):
             ctx.fail(f"No such command {name!r}. Did you mean {close[0]!r}?")
 
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of commands without importing them, and options."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        known = (CompletionItem(name, help=text) for name, text in self._lazy.items())
+        return [*(each for each in known if each.value.startswith(incomplete)), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's)
         """Write the list of commands without importing them."""

@@ -57,7 +57,12 @@ class Outcome:
     """File with the certificate that was issued to it, and the key; None if it asked for none."""
 
 
-@click.command(cls=Command)
+EPILOG = """\b
+Exit codes: 0 all assigned, 1 refused by the emulator, 2 bad input, 3 connection or TLS,
+4 timeout, 130 Ctrl-C, 143 SIGTERM."""
+
+
+@click.command(cls=Command, epilog=EPILOG)
 @click.option("--out", metavar="DIR", help="Keep certificates and enrollments in this folder.")
 @click.option("--issue", is_flag=True, help="Also have certificates issued to two devices.")
 @click.option("--tpm", is_flag=True, help="Also provision a device with a TPM in software.")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aiodps.emulator.service.enrollments.store import Enrollment
 
 EPILOG = """\b
-Exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 invalid input or a port in use."""
+Exit codes: 0 stopped by Ctrl-C or SIGTERM, 2 bad input or a port in use."""
 
 
 OPTIONS = [

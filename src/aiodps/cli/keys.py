@@ -21,7 +21,8 @@ from aiodps.protocol.identifiers import check_registration_id
 from aiodps.tpm.hardware import DEFAULT_TCTI
 
 EPILOG = """\b
-Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
+Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM.
+Nothing is overwritten without --force."""
 
 _KEY_BYTES = 64
 """As many as those that the portal makes."""

@@ -14,6 +14,7 @@ from typing import Final
 
 import click
 
+from aiodps.cli.extras import install
 from aiodps.errors import ConfigurationError, ProvisioningError
 from aiodps.input_files.origin import Origin
 from aiodps.key_text import HIDDEN, is_content, is_key, without_keys
@@ -30,7 +31,6 @@ _UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EPIPE})
 
 _PATHS: Final = frozenset({"FILE", "DIR", "CERT", "KEY", "PART...", "A... -- B..."})
 """What the help calls parameters that are paths."""
-_EXTRAS: Final = "pip install 'aiodps[all]'"
 
 
 @contextmanager
@@ -42,12 +42,17 @@ def mistakes_as_exit_codes(arguments: Sequence[str]) -> Iterator[None]:
         _show_usage_error(error, arguments)
         sys.exit(error.exit_code)
     except click.Abort:
+        if "--json" in arguments:
+            say_interrupted()
+
         sys.exit(INTERRUPTED)
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] == "aiodps":
             raise
 
-        _say(f"the package {error.name!r} is not installed", f"install it: {_EXTRAS}", arguments)
+        what = f"the package {error.name!r} is not installed"
+        hint = install(command=next(iter(arguments), None), package=str(error.name))
+        _say(what, f"install it: {hint}", arguments)
         sys.exit(BAD_INPUT)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
@@ -102,6 +107,12 @@ def _say(message: str, hint: str, arguments: Sequence[str]) -> None:
 
     click.echo(click.style("error: ", "red", bold=True) + printable(message), err=True)
     click.echo(click.style("next:  ", bold=True) + hint, err=True)
+
+
+def say_interrupted() -> None:
+    """Print as JSON that Ctrl-C ended the command; people know."""
+    facts = {"error": "KeyboardInterrupt", "message": "stopped by Ctrl-C", "hint": "run it again"}
+    click.echo(json.dumps(facts))
 
 
 def without_secrets(message: str, arguments: Sequence[str]) -> str:

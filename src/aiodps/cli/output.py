@@ -8,14 +8,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 import click
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
+from rich.status import Status
 from rich.text import Text
 
-from aiodps.cli.mistakes import BAD_INPUT, INTERRUPTED, check_paths, hide_secrets
+from aiodps.cli.completion.files import complete_files
+from aiodps.cli.mistakes import BAD_INPUT, INTERRUPTED, check_paths, hide_secrets, say_interrupted
 from aiodps.errors import (
     ConfigurationError,
     CredentialError,
@@ -137,13 +139,27 @@ def errors_as_exit_codes(
 
         sys.exit(code(error))
     except KeyboardInterrupt:
+        if as_json:
+            say_interrupted()
+
         sys.exit(interrupted)
 
 
 class Command(click.Command):
     """A command whose errors become output and an exit code; it has `--json`."""
 
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        complete_files(self.params)
+
     exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(errors_as_exit_codes)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes, which commands of a group share."""
+        if self.epilog is None and ctx.parent is not None:
+            self.epilog = ctx.parent.command.epilog
+
+        super().format_epilog(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -170,7 +186,7 @@ class StepPrinter:
     def __call__(self, step: Step, /) -> None:
         """Print one step."""
         began = self._began.setdefault(step.registration_id, step.at - (step.took or 0.0))
-        on_wire = step.kind in {StepKind.SENT, StepKind.RECEIVED, StepKind.IGNORED}
+        on_wire = step.kind in _ON_WIRE
         if step.kind in _NOT_SHOWN or (on_wire and not self._wire):
             return
 
@@ -187,7 +203,33 @@ class StepPrinter:
                 err.print(Text(f"            {arrow} {text}", "dim"))
 
 
+class StepLine:
+    """An `Observer` that shows the latest step in a single line, for as long as something runs."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    @classmethod
+    @contextmanager
+    def shown(cls, console: Console = err) -> Iterator[Self]:
+        """Show the line until the block ends; nothing is shown if it is not a terminal."""
+        with console.status("") as status:
+            yield cls(status)
+
+    def __call__(self, step: Step, /) -> None:
+        """Put a step in the place of the last one."""
+        if step.kind not in _ON_WIRE | {StepKind.CLOSED}:
+            words = _LABELS.get(step.kind, step.kind.value), printable(_detail(step))
+            style = _STYLES.get(step.kind, "")
+            name = (f"{step.registration_id}  ", "cyan")
+            line = Text.assemble(name, (words[0], style), words[1], no_wrap=True)
+            self._status.update(line)
+
+
+_ON_WIRE = {StepKind.SENT, StepKind.RECEIVED, StepKind.IGNORED}
 _LABELS = {
+    StepKind.STARTED: "started",
+    StepKind.LOOK_UP_STARTED: "started",
     StepKind.RESOLVED: "name looked up",
     StepKind.CONNECTED: "tcp connected",
     StepKind.TUNNEL_OPENED: "proxy tunnel opened",

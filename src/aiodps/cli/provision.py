@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,7 @@ from aiodps.assignments.cache import AssignmentCache
 from aiodps.attestation.issuance.request import IssuedKeyType
 from aiodps.attestation.issuance.saving import check_keys_folder, save_issued
 from aiodps.cli.device_options import device_options, run_options, settings_of
-from aiodps.cli.output import Command, StepPrinter, err, out, print_json
+from aiodps.cli.output import Command, StepLine, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
 from aiodps.input_files.origin import Origin
@@ -23,6 +24,7 @@ from aiodps.input_files.reading import read
 from aiodps.input_files.text import decode, parse_json
 from aiodps.models import Assignment, JsonObject, RegistrationRecord
 from aiodps.network.event_loop import backend_options
+from aiodps.observe import Observer
 from aiodps.printable import printable
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
@@ -51,6 +53,9 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 )
 @click.option("--force", is_flag=True, help="Register even if --cache has the assignment.")
 @click.option("--payload", metavar="JSON|@FILE", help="Object for the custom allocation webhook.")
+@click.option(
+    "--watch", is_flag=True, help="Show the steps in one line that changes, on a terminal."
+)
 @run_options
 def command(
     *,
@@ -58,6 +63,7 @@ def command(
     attempts: int | None,
     as_json: bool,
     trace: bool,
+    watch: bool,
     keys_out: str | None,
     cache_folder: str | None,
     force: bool,
@@ -68,7 +74,7 @@ def command(
     keys = _keys_folder(settings, keys_out)
     cache = None if cache_folder is None else AssignmentCache(cache_folder)
     client = ProvisioningClient.from_settings(settings, retry=RetryPolicy(max_failures=attempts))
-    on_step = StepPrinter(wire=trace) if trace or not as_json else None
+    steps = _steps(trace=trace, watch=watch, as_json=as_json)
 
     async def provision() -> tuple[Assignment, Path | None]:
         assigned = await client.provision(
@@ -76,11 +82,24 @@ def command(
         )
         return assigned, None if keys is None else await save_issued(assigned, keys)
 
-    facts = as_facts(*anyio.run(provision, backend_options=backend_options()))
+    with steps as on_step:
+        facts = as_facts(*anyio.run(provision, backend_options=backend_options()))
+
     if as_json:
         print_json(facts)
     else:
         show(facts)
+
+
+def _steps(*, trace: bool, watch: bool, as_json: bool) -> AbstractContextManager[Observer | None]:
+    """Return what shows the steps."""
+    if trace and watch:
+        raise click.UsageError("--watch shows one line, and --trace many: give one of them")
+
+    if watch:
+        return StepLine.shown()
+
+    return nullcontext(StepPrinter(wire=trace) if trace or not as_json else None)
 
 
 def _keys_folder(settings: Settings, given: str | None) -> Path | None:

@@ -102,7 +102,7 @@ def test_processes_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert executor_for(None) is process_pool
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "aiodps.fleet.run.dask", raising=False)
-    with pytest.raises(click.UsageError, match="aiodps\\[dask\\]"):
+    with pytest.raises(click.UsageError, match=r"--dask needs an extra: pip install .*\[dask\]"):
         executor_for("tcp://x:1")
 
 

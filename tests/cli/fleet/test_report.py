@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from tests.fleet.report.test_results import run_folder as results_folder
 from tests.fleet.runs import run_folder
 
+from aiodps.cli.extras import install
 from aiodps.cli.fleet import command as fleet
 from aiodps.cli.fleet.report import command
 
@@ -86,7 +87,7 @@ def test_the_extra_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     done = CliRunner().invoke(command, [str(run_folder(tmp_path))])
 
     assert done.exit_code == 2
-    assert "pip install 'aiodps[fleet]'" in done.stderr
+    assert install(command="fleet") in done.stderr
 
 
 def test_nonsense(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ NAME_cert.pem    the certificate alone
 NAME_key.pem     its private key, readable only by you
 NAME_chain.pem   the certificate, then its intermediates, without the root
 \b
-Exit codes: 0 done, 2 bad input. Nothing is overwritten without --force."""
+Exit codes: 0 done, 2 bad input, 130 Ctrl-C, 143 SIGTERM.
+Nothing is overwritten without --force."""
 
 
 class CertsGroup(click.Group):

@@ -56,7 +56,10 @@ OPTIONS = in_group(
 )  # fmt: skip
 
 
-@click.command(cls=_CompareCommand, params=OPTIONS)
+EPILOG = "Exit codes: 0 compared, 2 bad input, 130 Ctrl-C, 143 SIGTERM."
+
+
+@click.command(cls=_CompareCommand, params=OPTIONS, epilog=EPILOG)
 @click.argument("sides", metavar="A... -- B...", nargs=-1, required=True, callback=_two_sides)
 def command(*, sides: tuple[list[Path], list[Path]], page: Path | None, as_json: bool) -> None:
     """Compare runs: each figure of A and of B, the ratio of B to A, and a verdict.

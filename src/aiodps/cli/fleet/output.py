@@ -13,6 +13,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from aiodps.cli.extras import install
 from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
 from aiodps.cli.fleet.live import LiveDisplay
 from aiodps.cli.fleet.table import show_evaluation, show_summary
@@ -49,7 +50,7 @@ if hasattr(signal, "SIGHUP"):
     BY_SIGNAL[signal.SIGHUP] = 129
 
 _MAX_ROWS_SHOWN = 50
-_NO_REPORT = "no report was written: it needs pip install 'aiodps[fleet]'"
+_NO_REPORT = f"no report was written: it needs {install(command='fleet')}"
 
 EXIT_CODES = """\b
 Exit codes: 0 all assigned, 1 some failed or have not ended, 2 bad input (nothing was sent),
@@ -131,7 +132,7 @@ def executor_for(dask: str | None) -> Callable[[int], Executor]:
     try:
         from aiodps.fleet.run.dask import DaskExecutor  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as exc:
-        raise click.UsageError("--dask needs an extra: pip install 'aiodps[dask]'") from exc
+        raise click.UsageError(f"--dask needs an extra: {install(package='distributed')}") from exc
 
     return functools.partial(DaskExecutor, dask)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from aiodps.cli.extras import install
 from aiodps.cli.fleet.arguments.evaluation import EvaluationArguments
 from aiodps.cli.fleet.arguments.run_options import EVALUATION, JSON
 from aiodps.cli.fleet.output import ResultsCommand
@@ -32,7 +33,7 @@ def command(*, folder: Path, as_json: bool, **given: Any) -> None:
     DIR is a run folder; the report is DIR/report/index.html. The results are read from the
     journal, so that they are complete after a kill, too.
 
-    Exit codes: 0 written, 2 no run in DIR, 99 a threshold of --fail-if was missed.
+    Exit codes: 0 written, 2 bad input or no run in DIR, 99 a threshold of --fail-if was missed.
     """
     arguments = EvaluationArguments.taken_from(given)
     report = report_module()
@@ -87,4 +88,4 @@ def report_module() -> ModuleType:
     try:
         return importlib.import_module("aiodps.fleet.report.html")
     except ModuleNotFoundError as exc:
-        raise click.UsageError("the report needs an extra: pip install 'aiodps[fleet]'") from exc
+        raise click.UsageError(f"the report needs an extra: {install(command='fleet')}") from exc

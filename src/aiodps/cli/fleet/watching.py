@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 from rich.text import Text
 
+from aiodps.cli.extras import install
 from aiodps.cli.option_groups import GroupedOption, in_group
 from aiodps.cli.output import err
 from aiodps.fleet.live.recorder import Recorder
@@ -99,7 +100,7 @@ def _serving_page(recorder: Recorder, folder: Path, run: RunFile) -> Iterator[st
     try:
         from aiodps.fleet.live.page import LivePage  # noqa: PLC0415 (an extra, and slow)
     except ModuleNotFoundError as exc:
-        raise click.UsageError("--live needs an extra: pip install 'aiodps[fleet]'") from exc
+        raise click.UsageError(f"--live needs an extra: {install(command='fleet')}") from exc
 
     live = LivePage(
         recorder,
@@ -120,7 +121,7 @@ def _serving_metrics(recorder: Recorder, address: Address) -> Iterator[str]:
         from aiodps.fleet.live.openmetrics import CONTENT_TYPE, openmetrics  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as exc:
         raise click.UsageError(
-            "--metrics-port needs an extra: pip install 'aiodps[fleet]'"
+            f"--metrics-port needs an extra: {install(command='fleet')}"
         ) from exc
 
     def metrics() -> Response:
