@@ -196,7 +196,13 @@ def network(session: nox.Session) -> None:
     """Proxies of Debian, and every path through a network in namespaces; as root."""
     debian_packages(session, Path("tests/paths/debian-packages"))
     session.install(".[all]", *group("test"))
-    session.run("pytest", "-m", "network", "-s", *session.posargs)
+    if session.posargs:
+        session.run("pytest", "-m", "network", *session.posargs)
+        return
+
+    networks = "tests/paths/test_networks.py"
+    session.run("pytest", *SPREAD, "-m", "network", f"--ignore={networks}", "tests/paths")
+    session.run("pytest", "-m", "network", "-s", networks)
 
 
 @nox.session(default=False)

@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.scripted.proxies import PASSWORD, USER
+from tests.scripted.proxies import PASSWORD, USER, Kind
 
 from aiodps.network.proxy import Proxy
 from aiodps.transports.base import Target, Transport, TransportFactory
 
 SCRIPT = Path(__file__).with_name("proxy_process.py")
+
+
+def login_of(kind: Kind) -> str:
+    """Return what a kind of proxy wants of its clients; nothing if it lets everybody through."""
+    return f"{USER}:{PASSWORD}" if kind.authenticates else ""
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import anyio
 import pytest
+from tests.scripted.proxies import KINDS
 from tests.scripted.running_proxy import Through, running_proxy
 from tests.scripted.server import THREADS, Line, ScriptedServer, alert, says
 from tests.scripted.tls import demanding
@@ -40,10 +41,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def proxy_port() -> Iterator[int]:
-    """One proxy for all."""
+def proxy_ports() -> Iterator[dict[str, int]]:
+    """One proxy for all, which wants a password."""
     with running_proxy() as port:
-        yield port
+        yield {kind.name: port for kind in KINDS if kind.authenticates}
 
 
 @pytest.fixture
@@ -53,7 +54,8 @@ def kit(request: pytest.FixtureRequest) -> Kit:
     if kit.proxy is None:
         return kit
 
-    direct, proxy = kit.factory, kit.proxy.proxy(request.getfixturevalue("proxy_port"))
+    port = request.getfixturevalue("proxy_ports")[kit.proxy.name]
+    direct, proxy = kit.factory, kit.proxy.proxy(port)
     return dataclasses.replace(kit, factory=lambda port: Through(direct(port), proxy))
 
 
