@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
@@ -29,10 +29,12 @@ from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, no_look_up, user_name
 from aiodps.transports.base import Target
-from aiodps.transports.paho_session import Session
 from aiodps.transports.upgrade import upgrade
 from aiodps.transports.websocket import ByteConnection
 from aiodps.version import __version__
+
+if TYPE_CHECKING:
+    from aiodps.transports.paho_session import Session
 
 UPGRADE_TIMEOUT = 10.0
 """Seconds from the request for a WebSocket to its answer."""
@@ -113,6 +115,10 @@ class MqttTransport:
     """The MQTT transport of one device; `transports.base.Transport` is its contract."""
 
     def __init__(self, settings: MQTT, target: Target) -> None:
+        # Not while connections race, and not at all for REST alone.
+        from aiodps.transports.paho_session import Session  # noqa: PLC0415
+
+        self._session_type = Session
         self._settings = settings
         self._target = target
         self._api_version = choose_api_version(
@@ -135,7 +141,7 @@ class MqttTransport:
             if self._target.turn is not None:
                 await self._target.turn()
 
-            self._session = Session(
+            self._session = self._session_type(
                 stream,
                 target=self._target,
                 user_name=self._user_name(),
