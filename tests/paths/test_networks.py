@@ -20,7 +20,7 @@ from aiodps.transports import AUTO, TRANSPORTS
 
 pytestmark = pytest.mark.network
 
-WAYS = (*TRANSPORTS,)
+WAYS = (*TRANSPORTS, AUTO)
 PROXIES = ("none", *(each.kind for each in REAL_PROXIES))
 QUICK = 5.0
 """Seconds that a registration may take which waits for no time limit, twenty at once."""

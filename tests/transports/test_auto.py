@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import anyio
 import pytest
 from tests.protocol.mqtt_bytes import CONNACK
-from tests.scripted import http, mqtt, websocket
-from tests.scripted.server import Line, Script, ScriptedServer, silent, steps, target
+from tests.scripted import mqtt, websocket
+from tests.scripted.server import Line, silent, steps, target
 from tests.software_tpms import software_tpm
 from tests.transports.conformance import NOBODY
-from tests.transports.traces import cancelled_at, traces
+from tests.transports.ways import (
+    ANSWERS,
+    CLOSES,
+    MUTE,
+    REFUSES,
+    REST_ANSWERS,
+    Ways,
+    until_one_speaks,
+    wall,
+)
 
 from aiodps.attestation.credentials import Credentials
 from aiodps.attestation.tpm import Tpm
@@ -30,94 +36,22 @@ from aiodps.errors import (
 from aiodps.models import Phase
 from aiodps.network import dial
 from aiodps.network.trust import Trust
-from aiodps.observe import Step, StepKind
+from aiodps.observe import StepKind
 from aiodps.protocol.messages import Register
 from aiodps.transports import auto
 from aiodps.transports import mqtt as mqtt_transport
 from aiodps.transports.auto import Auto, AutoTransport
-from aiodps.transports.base import Target, Transport
+from aiodps.transports.base import Target
 from aiodps.transports.mqtt import MQTT, MqttTransport
 from aiodps.transports.rest import REST, RestTransport
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
-NEVER = 3600.0
-"""A stagger that nobody waits for."""
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """MQTT runs on asyncio only."""
     return "asyncio"
-
-
-class Ways:
-    """A service that can be reached in three ways, each with a script of its own."""
-
-    def __init__(self, *, mqtt: Script, ws: Script, rest: Script) -> None:
-        self.mqtt = _mqtt_server(mqtt)
-        self.ws = websocket.WebSocketServer(ws)
-        self.rest = http.HttpServer(rest)
-        self.steps: list[Step] = []
-
-    @contextlib.contextmanager
-    def open(self) -> Iterator[Ways]:
-        """Listen; at the end every connection has to be closed."""
-        with self.mqtt, self.ws, self.rest:
-            yield self
-
-    def target(self, **more: Any) -> Target:
-        """Return what to connect to."""
-        return self.mqtt.target(self.steps.append, **{"transport": "auto", **more})
-
-    def settings(self, stagger: float = NEVER) -> Auto:
-        """Return the settings of the race."""
-        return Auto(
-            transports=(
-                MQTT(port=self.mqtt.port),
-                MQTT(port=self.ws.port, websocket=True),
-                REST(port=self.rest.port),
-            ),
-            stagger=stagger,
-        )
-
-    @contextlib.asynccontextmanager
-    async def racing(self, stagger: float = NEVER) -> AsyncIterator[Transport]:
-        """Open the transport, and close it at the end."""
-        transport = self.settings(stagger).open(self.target())
-        try:
-            yield transport
-        finally:
-            await transport.aclose()
-
-    def told(self, kind: StepKind) -> list[Step]:
-        """The steps of a kind so far."""
-        return [step for step in self.steps if step.kind is kind]
-
-    @property
-    def reached(self) -> list[str]:
-        """The ways in which a connection came in."""
-        servers = {"mqtt": self.mqtt, "mqtt-ws": self.ws, "rest": self.rest}
-        return [name for name, server in servers.items() if server.lines]
-
-
-def _mqtt_server(script: Script) -> ScriptedServer:
-    """Make a server that does the handshake, unless it is a wall."""
-    return ScriptedServer() if script is wall else mqtt.MqttServer(script)
-
-
-def wall(line: Line) -> None:
-    """Stand for a network that swallows what is sent: no handshake is ever answered."""
-    raise AssertionError(line)
-
-
-ANSWERS = mqtt.answering(202)
-REST_ANSWERS = http.always(http.answer(202))
-MUTE = steps(mqtt.takes_connect, silent)
-"""Takes CONNECT, and never answers."""
-REFUSES = steps(mqtt.takes_connect, bytes.fromhex("20020005"), silent)
-"""Does not authorize the device."""
-CLOSES = steps(mqtt.takes_connect, Line.end, Line.drain)
-"""Closes after CONNECT."""
 
 
 async def test_an_open_network() -> None:
@@ -205,12 +139,6 @@ async def test_one_speaks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == {"first is closed": True}
     assert ways.rest.lines[0].received == b""
     assert [step.text[:7] for step in ways.told(StepKind.TRANSPORT_CHOSEN)] == ["mqtt-ws"]
-
-
-async def until_one_speaks(race: auto.Race, _: auto.Entrant) -> None:
-    """Let the others start when the first one has its turn."""
-    while race._speaker is None:
-        await anyio.lowlevel.checkpoint()
 
 
 async def test_what_is_said_of_the_device_ends_the_race() -> None:
@@ -326,85 +254,6 @@ async def test_a_busy_process_does_not_start_others(monkeypatch: pytest.MonkeyPa
             await transport.connect()
 
         assert ways.reached == []
-
-
-async def test_cancelled_at_every_await() -> None:
-    """Cancelled wherever it waits, a race leaves nothing: no task, no socket."""
-    reached, k = True, -1
-    while reached:
-        k += 1
-        before = traces()
-        with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
-            transport = ways.settings().open(ways.target())
-            reached = await cancelled_at(k, transport.connect)
-            if not reached:
-                await transport.aclose()
-
-        assert traces() == before, f"cancelled at {k}"
-
-    assert k >= 1
-
-
-@pytest.mark.parametrize("turns", [1, 2, 4, 7, 12, 20, 33, 54, 88, 143])
-async def test_cancelled_while_all_connect(turns: int) -> None:
-    """After so many turns of the event loop, whatever each of the three is doing then."""
-    before = traces()
-    with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
-        transport = ways.settings(stagger=0).open(ways.target())
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(transport.connect)
-            for _ in range(turns):
-                await anyio.lowlevel.checkpoint()
-
-            tasks.cancel_scope.cancel()
-
-        await transport.aclose()
-
-    assert traces() == before
-
-
-@pytest.mark.parametrize("kind", [StepKind.SECURED, StepKind.SESSION_OPENED, StepKind.SUBSCRIBED])
-@pytest.mark.parametrize("times", [1, 2])
-async def test_cancelled_as_it_wins(
-    kind: StepKind, times: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once, or once more while it is being cancelled: the winner's connection is closed, too."""
-    monkeypatch.setattr(auto.Race, "_hold", until_one_speaks)
-    before = traces()
-    with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
-        task: asyncio.Task[None] | None = None
-
-        def cancel(step: Step) -> None:
-            if step.kind is kind and task is not None:
-                task.cancel()
-                if times == 2:
-                    asyncio.get_running_loop().call_soon(task.cancel)
-
-        transport = ways.settings().open(ways.mqtt.target(cancel, transport="auto"))
-        task = asyncio.ensure_future(transport.connect())
-        await asyncio.wait([task])
-        assert task.cancelled()
-
-    assert traces() == before
-
-
-async def test_a_crash_is_not_a_group() -> None:
-    """Whatever is no error of aiodps is raised as it is, and nothing is left."""
-
-    class CrashError(BaseException):
-        """Not an error that anything catches."""
-
-    def crash(step: Step) -> None:
-        if step.kind is StepKind.SESSION_OPENED:
-            raise CrashError
-
-    before = traces()
-    with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
-        transport = ways.settings().open(ways.mqtt.target(crash))
-        with pytest.raises(CrashError):
-            await transport.connect()
-
-    assert traces() == before
 
 
 async def test_a_deadline_knows_how_far_it_came() -> None:
