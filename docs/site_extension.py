@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
+from docutils import nodes
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
@@ -16,7 +17,7 @@ ABOUT: Final = """\
 > MQTT, with X.509 certificates, symmetric keys or a TPM; with an offline emulator of DPS, pytest
 > fixtures, and a harness for fleets.
 
-Each link is the source of a page, in Markdown.
+Each link is the source of a page, in Markdown; those of the reference are in HTML.
 """
 SPOILT: Final[dict[str, list[str]]] = {}
 LIST: Final = "\n\n```{{toctree}}\n:hidden:\n{option}\n\n{pages}\n```\n"
@@ -73,15 +74,28 @@ def read_signature(
     return signature and signature.replace("<factory>", "..."), returns
 
 
+def introduction(page: nodes.document) -> str:
+    """Return the first sentence of a page."""
+    paragraph = next(iter(page.findall(nodes.paragraph)), nodes.paragraph())
+    text = paragraph.astext().replace("\n", " ").removeprefix("Question. ")
+    return text.partition(". ")[0].rstrip(".:") + "."
+
+
+def address(document: str) -> str:
+    """Return where a page is in Markdown; the reference is made of docstrings, and so in HTML."""
+    in_html = document.startswith("docs/api/")
+    return f"{document}.html" if in_html else f"_sources/{document}.md.txt"
+
+
 def write_llms_txt(app: Sphinx, failure: Exception | None) -> None:
     """Write the list of pages that language models read, as https://llmstxt.org describes it."""
     if failure is not None or app.builder.name != "html":
         return
 
-    titles = app.env.titles
     links = [
-        f"- [{titles[document].astext()}](_sources/{document}.md.txt)"
-        for document in sorted(titles)
+        f"- [{app.env.titles[document].astext()}]({address(document)}): "
+        + introduction(app.env.get_doctree(document))
+        for document in sorted(app.env.titles)
         if document != app.config.root_doc
     ]
     text = f"{ABOUT}\n## Pages\n\n" + "\n".join(links) + "\n"

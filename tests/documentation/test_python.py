@@ -140,10 +140,18 @@ def run(
     """Run a block; what it connects to is at ports of its own."""
     over_https = any(each in code for each in ('"rest"', '"mqtt-ws"', "registration_status"))
     monkeypatch.setenv("AIODPS_PORT", str(dps.https_port if over_https else dps.mqtt_port))
-    if "http_transport" in code:
-        monkeypatch.delenv("AIODPS_PORT")
+    if "http_transport" in code or "aiodps.Auto(" in code:
+        monkeypatch.delenv("AIODPS_PORT")  # the transport has its own
 
-    here = code.replace("8883", str(dps.mqtt_port)).replace("0ne00000000", SCOPE)
+    here = code
+    for usual, actual in (
+        ("8883", str(dps.mqtt_port)),
+        ("0ne00000000", SCOPE),
+        ("REST()", f"REST(port={dps.https_port})"),
+        ("websocket=True", f"websocket=True, port={dps.https_port}"),
+    ):
+        here = here.replace(usual, actual)
+
     exec(compile(here, "block", "exec"), names)  # noqa: S102 (our own pages)
 
 
