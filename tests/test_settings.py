@@ -85,7 +85,9 @@ def test_a_mistyped_variable_is_told(name: str, monkeypatch: pytest.MonkeyPatch)
     assert "id_scope" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["IMAGE", "VERSION", "LOG_LEVEL", "SCALE", "KILLS", "HOSTILE"])
+@pytest.mark.parametrize(
+    "name", ["IMAGE", "VERSION", "LOG_LEVEL", "SCALE", "KILLS", "HOSTILE", "EMULATOR_HTTPS_PORT"]
+)
 def test_variables_of_others_are_ignored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container or a test suite may have its own variables with this prefix."""
     monkeypatch.setenv(f"AIODPS_{name}", "x")

@@ -43,6 +43,8 @@ MAX_TIMEOUT = 7 * 24 * 3600.0
 """Seconds; a longer time-out is considered a mistake in the unit."""
 
 _PREFIX: Final = "AIODPS_"
+_EMULATOR: Final = "emulator_"
+"""Begins the names of the options of `aiodps emulator` in the environment."""
 _CONFIG: Final = "config"
 _ARGUMENT: Final = "the argument"
 
@@ -313,7 +315,7 @@ def _from_environment(environment: Mapping[str, str]) -> Found:
         if not variable.startswith(_PREFIX) or name == _CONFIG or not text:
             continue
 
-        if not _resembles_setting(name):
+        if name.startswith(_EMULATOR) or not _resembles_setting(name):
             continue
 
         source = f"the environment variable {variable}"

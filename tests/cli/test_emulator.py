@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from tests import certificates
 
-from aiodps.cli.emulator import command, print_exchange
+from aiodps.cli.emulator import OPTIONS, command, print_exchange, variable_of
 from aiodps.emulator.request_log.log import Exchange
 
 pytestmark = pytest.mark.sockets
@@ -285,3 +285,37 @@ def test_a_wrong_fault_file(content: bytes, tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "satus" in result.stderr or "UTF-8" in result.stderr
+
+
+def test_each_option_has_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named after its flag, and the command line takes precedence."""
+    given = {
+        "HTTPS_PORT": "0",
+        "TLS_NAME": "dps dps.example",
+        "I_KNOW_THIS_IS_NOT_SECURE": "1",
+        "HARSH": "1",
+        "ID_SCOPE": "0ne1",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"AIODPS_EMULATOR_{name}", value)
+
+    options = command.make_context("emulator", ["--id-scope", "0ne2"]).params
+
+    assert options["https_port"] == 0
+    assert options["server_names"] == ("dps", "dps.example")
+    assert (options["beyond_loopback"], options["harsh"], options["quiet"]) == (True, True, False)
+    assert options["id_scope"] == "0ne2"
+    assert len({variable_of(each) for each in OPTIONS}) == len(OPTIONS)
+
+
+def test_variables_that_are_not_options_are_told() -> None:
+    """A typing error must not pass; others may set such variables, so it is a warning."""
+    variables = {"AIODPS_EMULATOR_HTTP_PORT": "1", "AIODPS_EMULATOR_HTTPS_PORT": "x"}
+    result = CliRunner().invoke(
+        command, env={"AIODPS_EMULATOR_HTTP_PORT": "1"}, args=["--host", "x"]
+    )
+    bad = CliRunner().invoke(command, env=variables)
+
+    assert "not an option of the emulator: AIODPS_EMULATOR_HTTP_PORT" in result.stderr
+    assert bad.exit_code == 2
+    assert "AIODPS_EMULATOR_HTTPS_PORT" in bad.stderr

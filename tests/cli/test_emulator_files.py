@@ -15,12 +15,13 @@ from aiodps.cli.emulator_files import (
     enrollments_with_keys,
     read_enrollments_file,
     read_faults_file,
+    read_server_credential,
     trust_cas,
 )
 from aiodps.emulator import Emulator
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
-from aiodps.errors import ConfigurationError, SymmetricKeyError
+from aiodps.errors import ConfigurationError, PrivateKeyError, SymmetricKeyError
 
 ENROLLMENTS = json.dumps(
     [{"registrationId": "ä"[:0] + "a", "attestation": {"type": "symmetricKey"}}]
@@ -140,3 +141,36 @@ def test_bad_files_of_keys(tmp_path: Path) -> None:
     """As everywhere."""
     with pytest.raises(SymmetricKeyError):
         list(enrollments_with_keys((), (f"line-4={tmp_path / 'absent'}",)))
+
+
+def test_a_certificate_of_ones_own(tmp_path: Path) -> None:
+    """The key in a file of its own, or behind the certificates."""
+    server = kit.intermediate().server(["dps.example"])
+    chain, key = kit.write(server, tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_bytes(server.chain_pem + server.private_key_pem)
+
+    for read in (
+        read_server_credential(str(chain), str(key)),
+        read_server_credential(str(both), None),
+    ):
+        assert read is not None
+        assert (read.chain_pem, read.private_key_pem) == (
+            server.chain_pem,
+            server.private_key_pem,
+        )
+
+    assert read_server_credential(None, None) is None
+
+
+def test_a_key_without_its_certificate(tmp_path: Path) -> None:
+    """Nor with one of another key."""
+    chain, key = kit.write(kit.intermediate().server(["dps.example"]), tmp_path)
+    with pytest.raises(ConfigurationError, match="without --tls-cert"):
+        read_server_credential(None, str(key))
+
+    _, other = kit.write(kit.certify(), tmp_path, "other")
+    with pytest.raises(PrivateKeyError, match="does not belong") as caught:
+        read_server_credential(str(chain), str(other))
+
+    assert caught.value.reason == "mismatch"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import resource
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +19,7 @@ from urllib.parse import quote
 import anyio
 import pytest
 from cryptography import x509
+from tests.certificates import intermediate, root
 from tests.emulated import SCOPE, device, running
 from tests.emulator.admin.visits import head, headers, port_of, visit
 from tests.emulator.tokens import KEY, OTHER_KEY, signature, token
@@ -393,3 +396,28 @@ async def test_a_crowd_that_says_nothing_keeps_nobody_out(monkeypatch: pytest.Mo
             assert (
                 await client.ask("GET", "/api/facts", headers=headers(dps.admin))
             ).status == 200
+
+
+async def test_a_certificate_of_ones_own() -> None:
+    """With what stands above it; clients are told to trust the last one."""
+    own = intermediate().server(["dps.example"])
+    whole = replace(own, intermediates=(*own.intermediates, root().certificate))
+    async with running(server_credential=whole) as dps:
+        context = ssl.create_default_context(cadata=dps.ca_pem.decode())
+        stream = await anyio.connect_tcp(
+            dps.host, dps.https_port, ssl_context=context, tls_hostname="dps.example"
+        )
+        await stream.aclose()
+
+    assert dps.ca_pem == root().certificate_pem
+
+
+async def test_who_listens_everywhere_is_called_by_a_name() -> None:
+    """In connection strings, for other containers; the admin port is another consent."""
+    dps = Emulator(server_names=["dps"], host="0.0.0.0", beyond_loopback=True)  # noqa: S104 (not bound)
+
+    assert dps.connection_string.startswith("HostName=dps")
+    with pytest.raises(ConfigurationError) as caught:
+        Emulator(admin_host="0.0.0.0")  # noqa: S104 (refused)
+
+    assert caught.value.setting == "admin_host"

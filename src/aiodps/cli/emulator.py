@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import tempfile
 import time
@@ -20,9 +21,10 @@ from aiodps.cli.emulator_files import (
     enrollments_with_keys,
     read_enrollments_file,
     read_faults_file,
+    read_server_credential,
     trust_cas,
 )
-from aiodps.cli.output import Command, err, out, print_json
+from aiodps.cli.output import Command, err, out, print_json, warn
 from aiodps.errors import ConfigurationError
 from aiodps.fresh_files import write_fresh
 
@@ -84,8 +86,16 @@ OPTIONS = [
     click.Option(["--log-json"], metavar="FILE",
                  help="File for a line of JSON for each request; - is stdout."),
     click.Option(["--admin-port"], type=click.IntRange(0, 65535), metavar="P",
-                 help="Serve the admin page and API on this port of loopback; 0 for any free"
-                      " one."),
+                 help="Serve the admin page and API on this port; 0 for any free one."),
+    click.Option(["--admin-host"], default="127.0.0.1", show_default=True,
+                 help="Address that the admin port listens on."),
+    click.Option(["--tls-name", "server_names"], multiple=True, metavar="HOST",
+                 help="One more name or address in the server's certificate; repeatable."),
+    click.Option(["--tls-cert"], metavar="FILE",
+                 help="Certificate of the server, then those of its CAs, in place of the"
+                      " emulator's own."),
+    click.Option(["--tls-key"], metavar="FILE",
+                 help="Its private key; not needed if --tls-cert contains it."),
     click.Option(["--state"], metavar="FILE",
                  help="Keep state, CA and keys in this file; without it they are lost at the"
                       " end."),
@@ -93,11 +103,21 @@ OPTIONS = [
                  help="File for a line of JSON once the emulator is ready."),
     click.Option(["--host"], default="127.0.0.1", show_default=True, help="Address to listen on."),
     click.Option(["--i-know-this-is-not-secure", "beyond_loopback"], is_flag=True,
-                 help="Allow a --host that other machines can reach."),
+                 help="Allow a --host or --admin-host that other machines can reach."),
     click.Option(["--quiet"], is_flag=True, help="Do not print a line for each request."),
     click.Option(["--json", "as_json"], is_flag=True,
                  help="Print the JSON of --ready-file instead of text."),
 ]  # fmt: skip
+_PREFIX = "AIODPS_EMULATOR_"
+
+
+def variable_of(option: click.Option) -> str:
+    """Return the environment variable of an option, named after its first flag."""
+    return _PREFIX + option.opts[0].removeprefix("--").replace("-", "_").upper()
+
+
+for _each in OPTIONS:
+    _each.envvar, _each.show_envvar = variable_of(_each), True
 
 
 @click.command(cls=Command, epilog=EPILOG, params=OPTIONS)
@@ -110,6 +130,8 @@ def command(
     ca_out: Path | None,
     faults_file: str | None,
     ready_file: Path | None,
+    tls_cert: str | None,
+    tls_key: str | None,
     quiet: bool,
     as_json: bool,
     **options: Any,
@@ -118,7 +140,11 @@ def command(
 
     Port 0 takes any free port. Without --state everything is kept in memory alone, and the CA is a
     new one at each start.
+
+    Each option may be given as an environment variable. Flags take 1 or 0 there, and repeatable
+    options take values with blanks between them.
     """
+    _check_environment()
     if not quiet:
         logging.basicConfig(
             level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S"
@@ -142,6 +168,7 @@ def command(
             enrollments=enrollments,
             on_exchange=None if quiet else print_exchange,
             faults=read_faults_file(faults_file),
+            server_credential=read_server_credential(tls_cert, tls_key),
             **options,
         )
         for name in verified_cas:
@@ -162,6 +189,14 @@ def command(
             if ready_file is not None:
                 # It says that an emulator runs, and holds its secrets.
                 ready_file.unlink(missing_ok=True)
+
+
+def _check_environment() -> None:
+    """Warn of variables that somebody may have meant for options."""
+    known = {variable_of(each) for each in OPTIONS}
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+    if unknown:
+        warn(f"not an option of the emulator: {', '.join(unknown)}")
 
 
 async def _run(dps: Emulator, ca_file: Path, ready_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)

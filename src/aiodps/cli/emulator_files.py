@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiodps.attestation.symmetric_key import read_key
-from aiodps.errors import ConfigurationError
+from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
 from aiodps.input_files.certificates import load_certificates
 from aiodps.input_files.formats import in_bytes
 from aiodps.input_files.origin import Origin
+from aiodps.input_files.private_keys import find_key
 from aiodps.input_files.reading import MAX_LIST_BYTES, read
 from aiodps.input_files.text import decode
-from aiodps.pki.credential import is_ca
+from aiodps.pki.credential import Credential, is_ca
 
 if TYPE_CHECKING:
     from aiodps.emulator import Emulator
@@ -78,6 +79,38 @@ def trust_cas(dps: Emulator, path: str) -> None:
 
         name = stem[:60] if number == 1 else f"{stem[:60]}-{number}"
         dps.service.certificates.upload(name, certificate, verified=True, now=time.time())
+
+
+def read_server_credential(certificate: str | None, private_key: str | None) -> Credential | None:
+    """Read the files of `--tls-cert` and `--tls-key`; None if there is no certificate.
+
+    The key may be in the certificate's file. The other certificates are kept, in their order.
+
+    Raises:
+        ConfigurationError: If there is a key only.
+        CertificateError: If a certificate cannot be read.
+        PrivateKeyError: If the key cannot be read, or does not belong to the first certificate.
+    """
+    if certificate is None:
+        if private_key is None:
+            return None
+
+        raise ConfigurationError(
+            "--tls-key without --tls-cert", setting="tls_cert", hint="give the certificate too"
+        )
+
+    of_certificate = Origin.file(certificate, what="TLS certificate file", kind=CertificateError)
+    of_key = Origin.file(private_key or certificate, what="TLS key file", kind=PrivateKeyError)
+    leaf, *above = load_certificates(read(of_certificate), of_certificate)
+    key = find_key(read(of_key), of_key).open(None)
+    if leaf.public_key() != key.public_key():
+        raise of_key.error(
+            "does not belong to the first certificate of --tls-cert",
+            reason="mismatch",
+            hint="put the server's certificate before those of its CAs",
+        )
+
+    return Credential(certificate=leaf, private_key=key, intermediates=tuple(above))
 
 
 def enrollments_with_keys(

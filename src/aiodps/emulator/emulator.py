@@ -12,21 +12,24 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import anyio
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from aiodps.emulator.admin.api import AdminApi
 from aiodps.emulator.admin.metrics import Metrics
 from aiodps.emulator.admin.page.page import Page
 from aiodps.emulator.admin.page.recent_requests import RecentRequests
+from aiodps.emulator.admin.server import HOST as ADMIN_HOST
 from aiodps.emulator.admin.server import AdminPort
 from aiodps.emulator.azure_api.access_policies import Access, AccessPolicy
 from aiodps.emulator.azure_api.router import AzureApi
+from aiodps.emulator.connections.hosts import check_host, reachable_name
 from aiodps.emulator.connections.tls import server_context
 from aiodps.emulator.dispatch.dispatcher import Dispatcher
 from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.faults.plan import Plan
 from aiodps.emulator.faults.presets import plan
 from aiodps.emulator.identity import InstanceIdentity
-from aiodps.emulator.ports import Ports, check_host
+from aiodps.emulator.ports import Ports
 from aiodps.emulator.request_log.json_lines import write_to
 from aiodps.emulator.request_log.log import Counts, Exchange, ExchangeListener, RequestLog
 from aiodps.emulator.service.enrollments.store import Enrollment
@@ -36,6 +39,7 @@ from aiodps.emulator.state.sqlite import SqliteStore
 from aiodps.emulator.state.store import MemoryStore, Store, StoreError
 from aiodps.emulator.webhook_client import Webhooks
 from aiodps.errors import ConfigurationError
+from aiodps.pki import Credential
 
 log: Final = logging.getLogger(__name__)
 
@@ -78,8 +82,10 @@ class Emulator:
         access_policies: More policies for the service API; `NAME=RIGHT,RIGHT` makes one whose
             keys are new at each start.
         server_names: Names and addresses in the server's certificate, besides the host's,
-            `localhost` and `127.0.0.1`.
-        beyond_loopback: Allow a host that other machines can reach. Anyone who reaches it
+            `localhost` and `127.0.0.1`; with `admin_host`, names of the admin port as well.
+        server_credential: Certificate and key of the server, in place of those that the emulator's
+            own CA issues; its intermediates are sent along, and `ca_pem` is the last of them.
+        beyond_loopback: Allow hosts that other machines can reach. Anyone who reaches it
             can register devices and upload certificates.
         on_exchange: Called with each request and its response, before the response is sent.
         faults: Faults on demand: a plan, or TOML as in a fault file.
@@ -87,8 +93,8 @@ class Emulator:
         seed: Seed of all fault draws; None for the plan's own.
         log_json: File to which each request is appended as a line of JSON, as `json_lines`
             describes it; `-` for standard output.
-        admin_port: Port of the admin API and page, on loopback only; 0 for any free one, None
-            for none.
+        admin_port: Port of the admin API and page; 0 for any free one, None for none.
+        admin_host: Address that the admin port listens on.
         state: File that keeps all state but the request log over a restart or crash; created
             if it does not exist. None for memory alone.
 
@@ -137,6 +143,7 @@ class Emulator:
         service_key: str | None = None,
         access_policies: Iterable[AccessPolicy | str] = (),
         server_names: Sequence[str] = ("localhost",),
+        server_credential: Credential | None = None,
         beyond_loopback: bool = False,
         on_exchange: ExchangeListener | None = None,
         faults: Plan | str | None = None,
@@ -145,8 +152,10 @@ class Emulator:
         log_json: str | Path | None = None,
         state: str | Path | None = None,
         admin_port: int | None = None,
+        admin_host: str = ADMIN_HOST,
     ) -> None:
-        check_host(host, beyond_loopback=beyond_loopback)
+        check_host(host, beyond_loopback=beyond_loopback, setting="host")
+        check_host(admin_host, beyond_loopback=beyond_loopback, setting="admin_host")
         _check_seconds(assign_after, setting="assign_after")
         _check_seconds(retry_after, setting="retry_after")
         self.host = host
@@ -159,7 +168,8 @@ class Emulator:
         self.admin = None
         self._on_exchange = on_exchange
         self._log_json = log_json
-        self._admin_port = admin_port
+        self._admin = (admin_host, admin_port)
+        self._names = tuple(server_names)
         self._running = AsyncExitStack()
         with ExitStack() as opened:
             self._store = opened.enter_context(_open_store(state))
@@ -172,7 +182,8 @@ class Emulator:
                 server_names=(*server_names, host),
             )
             self.id_scope: str = self._instance.id_scope
-            self.ca_pem = self._instance.authority.certificate_pem
+            self._server = server_credential or self._instance.server
+            self.ca_pem = _last_pem(server_credential) or self._instance.authority.certificate_pem
             self.service = Service(
                 id_scope=self.id_scope,
                 linked_hubs=[hub, *linked_hubs],
@@ -203,7 +214,7 @@ class Emulator:
     @property
     def connection_string(self) -> str:
         """The owner's connection string for the service API; holds a secret."""
-        return self._instance.owner.connection_string(self.host, self.https_port)
+        return self._instance.owner.connection_string(self._reachable, self.https_port)
 
     @property
     def bearer_token(self) -> str:
@@ -213,7 +224,11 @@ class Emulator:
     @property
     def connection_strings(self) -> dict[str, str]:
         """The connection string of every shared access policy, by its name."""
-        return self._access.connection_strings(self.host, self.https_port)
+        return self._access.connection_strings(self._reachable, self.https_port)
+
+    @property
+    def _reachable(self) -> str:
+        return reachable_name(self.host, self._names)
 
     async def __aenter__(self) -> Self:
         """Bind the ports and start to serve.
@@ -249,15 +264,14 @@ class Emulator:
         if self._log_json is not None:
             running.enter_context(write_to(self.request_log, self._log_json))
 
-        if self._admin_port is not None:
-            admin = self._open_admin_port(
-                self._admin_port, Metrics(self.service, ports.connections)
-            )
+        host, port = self._admin
+        if port is not None:
+            admin = self._open_admin_port(host, port, Metrics(self.service, ports.connections))
             self.admin = running.enter_context(admin)
 
         tasks = await running.enter_async_context(anyio.create_task_group())
         running.callback(tasks.cancel_scope.cancel)
-        context = server_context(self._instance.server)
+        context = server_context(self._server)
         ports.serve(
             self._dispatcher, tasks, context=context, faults=self.faults, on_exchange=self._record
         )
@@ -266,7 +280,7 @@ class Emulator:
             tasks.start_soon(self.admin.serve, tasks)
 
     @contextmanager
-    def _open_admin_port(self, port: int, metrics: Metrics) -> Iterator[AdminPort]:
+    def _open_admin_port(self, host: str, port: int, metrics: Metrics) -> Iterator[AdminPort]:
         """Bind the admin port for the duration of the block; nothing is served yet."""
         recent = RecentRequests()
         page = Page(
@@ -278,7 +292,7 @@ class Emulator:
         )
         routes = [*AdminApi(self).routes(), *metrics.routes(), *page.routes()]
         with (
-            closing(AdminPort.bind(port, routes)) as admin,
+            closing(AdminPort.bind(port, routes, host=host, names=self._names)) as admin,
             self.request_log.listen(recent.record, on_clear=recent.clear),
             self.request_log.listen(metrics.record),
         ):
@@ -348,6 +362,15 @@ def _open_store(state: str | Path | None) -> Iterator[Store]:
 
     with closing(SqliteStore.open(state)) as store:
         yield store
+
+
+def _last_pem(credential: Credential | None) -> bytes | None:
+    """Return the certificate nearest to the root, the root itself if it is given."""
+    if credential is None:
+        return None
+
+    last = (credential.certificate, *credential.intermediates)[-1]
+    return last.public_bytes(Encoding.PEM)
 
 
 def _check_seconds(seconds: float, *, setting: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from contextlib import ExitStack
 from functools import partial
 from typing import Self
@@ -19,7 +18,6 @@ from aiodps.emulator.faults.injector import FaultInjector
 from aiodps.emulator.frontends.http.frontend import HttpFrontend
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
 from aiodps.emulator.request_log.log import ExchangeListener
-from aiodps.errors import ConfigurationError
 
 
 class Ports:
@@ -96,22 +94,3 @@ class Ports:
         """Close both ports."""
         self._https.close()
         self._mqtt.close()
-
-
-def check_host(host: str, *, beyond_loopback: bool) -> None:
-    """Refuse a host that other machines can reach, unless that is allowed.
-
-    Raises:
-        ConfigurationError: If the host is not known to be on loopback.
-    """
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-
-    if not loopback and not beyond_loopback:
-        raise ConfigurationError(
-            f"{host!r} can be reached from other machines, and the emulator is not secure",
-            setting="host",
-            hint="use 127.0.0.1, or give beyond_loopback=True (--i-know-this-is-not-secure)",
-        )

@@ -121,3 +121,13 @@ async def test_reset() -> None:
         assert api.dps.service.registrations.latest("device-1") is None
         assert await api.register() == 503
         assert await api.register() == 202
+
+
+async def test_health() -> None:
+    """For whoever has no token."""
+    async with running(admin_port=0) as dps:
+        assert dps.admin is not None
+        async with visit(dps.admin) as client:
+            answer = await client.ask("GET", "/healthz", headers=[])
+
+    assert (answer.status, answer.body) == (200, {"status": "ok"})

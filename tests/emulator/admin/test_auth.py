@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from starlette.requests import Request
 from starlette.routing import Router
+from starlette.types import Message, Scope
 from tests.emulator.admin.visits import request_of
 
-from aiodps.emulator.admin.auth import AuthMiddleware
+from aiodps.emulator.admin.auth import AUTHENTICATED, AuthMiddleware
 from aiodps.emulator.admin.responses import AdminError
 
 TOKEN = "the-right-one"  # noqa: S105 (it opens nothing)
@@ -108,3 +110,54 @@ def test_a_wrong_token_in_an_address() -> None:
     asked = request_of("GET", "/?token=x", HOST | COOKIE)
     with pytest.raises(AdminError):
         ACCESS.check(asked)
+
+
+def test_more_names_count_only_where_they_are_given() -> None:
+    """With the port and the token; a web page under the name is ours."""
+    known = AuthMiddleware(Router(), token=TOKEN, port=8080, names=["Dps"])
+    asked = request("PUT", host="dps:8080", origin="http://dps:8080", **BEARER)
+
+    assert known.check(asked) is None
+    assert known.check(request(**HOST, **BEARER)) is None
+    for access, foreign in (
+        (ACCESS, request(host="dps:8080", **BEARER)),
+        (known, request(host="dps", **BEARER)),
+        (known, request(host="dps.evil.example:8080", **BEARER)),
+        (known, request(host="dps:8080", origin="http://127.0.0.1:8080", **BEARER)),
+    ):
+        with pytest.raises(AdminError):
+            access.check(foreign)
+
+
+async def status_of(asked: Request) -> tuple[int, int]:
+    """Return the status of a response, and how often somebody was authenticated."""
+    known: list[None] = []
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def healthy(_: Scope, __: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    scope = {**asked.scope, AUTHENTICATED: lambda: known.append(None)}
+    await AuthMiddleware(healthy, token=TOKEN, port=8080)(scope, asked.receive, send)
+    return sent[0]["status"], len(known)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (request_of("GET", "/healthz", HOST), (200, 0)),
+        (request_of("HEAD", "/healthz", HOST), (200, 0)),
+        (request_of("POST", "/healthz", HOST), (401, 0)),
+        (request_of("GET", "/healthz", {"host": "evil.example:8080"}), (403, 0)),
+        (request_of("GET", "/healthz", HOST | {"origin": "http://evil.example"}), (403, 0)),
+        (request_of("GET", "/healthz/x", HOST), (401, 0)),
+        (request_of("GET", "/api/facts", HOST | BEARER), (200, 1)),
+    ],
+)
+async def test_only_health_needs_no_token(asked: Request, expected: tuple[int, int]) -> None:
+    """The rules for names hold, and the connection stays one of a stranger."""
+    assert await status_of(asked) == expected

@@ -249,3 +249,22 @@ async def test_a_token_ends_the_waiting() -> None:
         await other.ask("GET", "/echo/x", headers=headers(admin))
 
         assert len(admin._strangers._since) == 1
+
+
+async def test_beyond_loopback_it_knows_the_names_that_it_was_given() -> None:
+    """On loopback they do not count; its address is one that this machine can connect to."""
+    for host, status in (("0.0.0.0", 200), ("127.0.0.1", 403)):  # noqa: S104 (for a moment)
+        endpoints = Endpoints()
+        admin = AdminPort.bind(0, endpoints.routes(), host=host, names=["dps"])
+        assert admin.url == f"http://127.0.0.1:{port_of(admin)}"
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(admin.serve, tasks)
+                async with visit(admin, host=f"dps:{port_of(admin)}") as client:
+                    answer = await client.ask("GET", "/echo/x", headers=headers(admin))
+
+                tasks.cancel_scope.cancel()
+        finally:
+            admin.close()
+
+        assert answer.status == status

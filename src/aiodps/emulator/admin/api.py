@@ -7,6 +7,7 @@ GET    /api/faults                 {"toml": ..., "seed": ..., "rules": [names]}
 PUT    /api/faults                 body: TOML as in a fault file; applies at once
 DELETE /api/faults                 no faults any more
 POST   /api/reset                  delete registrations, counts and request log
+GET    /healthz                    200 while the emulator serves; needs no token
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 from starlette.responses import Response
 
+from aiodps.emulator.admin.auth import HEALTH
 from aiodps.emulator.admin.responses import AdminError, AsciiJsonResponse
 from aiodps.emulator.admin.router import SegmentRoute
 from aiodps.emulator.faults.injector import FaultInjector
@@ -44,7 +46,7 @@ class Administered(Protocol):
 
 
 class AdminApi:
-    """The endpoints below `/api`."""
+    """The endpoints below `/api`, and `/healthz`."""
 
     def __init__(self, dps: Administered) -> None:
         self._dps = dps
@@ -59,10 +61,14 @@ class AdminApi:
             SegmentRoute("/api/faults", self._put_faults, methods=["PUT"]),
             SegmentRoute("/api/faults", self._delete_faults, methods=["DELETE"]),
             SegmentRoute("/api/reset", self._reset, methods=["POST"]),
+            SegmentRoute(HEALTH, self._health),
         ]
 
     async def _facts(self, _: Request) -> Response:
         return AsciiJsonResponse(self._dps.facts())
+
+    async def _health(self, _: Request) -> Response:
+        return AsciiJsonResponse({"status": "ok"})
 
     async def _counts(self, _: Request) -> Response:
         counts = self._dps.counts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from urllib.parse import quote, unquote
 
@@ -34,17 +34,20 @@ class SegmentRoute(Route):
         return match, {**found, "path_params": {name: unquote(each) for name, each in parameters}}
 
 
-def application(routes: Sequence[SegmentRoute], *, token: str, port: int) -> Starlette:
+def application(
+    routes: Sequence[SegmentRoute], *, token: str, port: int, names: Iterable[str] = ()
+) -> Starlette:
     """Make the ASGI application.
 
     Args:
         routes: In order of precedence.
         token: The token that requests must carry.
         port: The admin port.
+        names: More names of it.
     """
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(AuthMiddleware, token=token, port=port)],
+        middleware=[Middleware(AuthMiddleware, token=token, port=port, names=names)],
         exception_handlers=dict.fromkeys((HTTPException, StoreError, Exception), _error),
     )
     app.router.redirect_slashes = False

@@ -1,4 +1,4 @@
-"""The server of the admin port: plain HTTP on loopback."""
+"""The server of the admin port: plain HTTP, on loopback unless it is told otherwise."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from aiodps.emulator.admin.responses import AdminError
 from aiodps.emulator.admin.router import SegmentRoute, application
 from aiodps.emulator.admin.strangers import Strangers
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
+from aiodps.emulator.connections.hosts import in_url, is_loopback, reachable_name
 from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.frontends.http.connection import HttpConnection, RefusedError
 
 HOST: Final = "127.0.0.1"
-"""Whatever the other ports listen on."""
+"""The default, whatever the other ports listen on."""
 MAX_CONNECTIONS: Final = 512
 """Concurrent connections, apart from those of devices; see `strangers` for most of them."""
 _TOKEN_BYTES = 24
@@ -36,25 +37,50 @@ class AdminPort:
     Args:
         listener: Its listening socket.
         routes: Its endpoints.
+        name: The host in its address.
+        names: What clients may call its host, besides the names of loopback.
     """
 
-    def __init__(self, listener: Listener, routes: Sequence[SegmentRoute]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        routes: Sequence[SegmentRoute],
+        *,
+        name: str = HOST,
+        names: Sequence[str] = (),
+    ) -> None:
         self._listener = listener
         self.token: str = secrets.token_urlsafe(_TOKEN_BYTES)
         """The token that gives full access; a new one at each start."""
-        self.url: str = f"http://{HOST}:{listener.port}"
+        self.url: str = f"http://{in_url(name)}:{listener.port}"
         """Its address, without the token."""
         self._strangers = Strangers()
-        self._app = application(routes, token=self.token, port=listener.port)
+        self._app = application(
+            routes, token=self.token, port=listener.port, names=map(in_url, names)
+        )
 
     @classmethod
-    def bind(cls, port: int, routes: Sequence[SegmentRoute]) -> Self:
-        """Bind a port on loopback; 0 for any free one.
+    def bind(
+        cls,
+        port: int,
+        routes: Sequence[SegmentRoute],
+        *,
+        host: str = HOST,
+        names: Sequence[str] = (),
+    ) -> Self:
+        """Bind a port; 0 for any free one.
+
+        Beyond loopback, clients may use the host and its names in `Host`, and nothing else.
 
         Raises:
             ConfigurationError: If it cannot be bound.
         """
-        return cls(Listener.bind(HOST, port, setting="admin_port"), routes)
+        listener = Listener.bind(host, port, setting="admin_port")
+        if is_loopback(host):
+            return cls(listener, routes)
+
+        name = reachable_name(host, (HOST,))
+        return cls(listener, routes, name=name, names=(host, *names))
 
     async def serve(self, tasks: TaskGroup) -> None:
         """Serve until cancelled."""

@@ -43,6 +43,9 @@ def server_context(credential: Credential) -> SSL.Context:
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.use_certificate(credential.certificate)
     context.use_privatekey(credential.private_key)
+    for each in credential.intermediates:
+        context.add_extra_chain_cert(each)
+
     context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
     # OpenSSL's verification of the chain is not used; each certificate would cost a signature.
     context.set_verify_depth(0)
