@@ -138,7 +138,11 @@ async def test_a_registration_is_a_span() -> None:
         "polling",
         "assigned",
     ]
-    assert dict(span.events[2].attributes or {}) == {"dps.phase": "wait", "dps.wait": 0.0}
+    assert dict(span.events[2].attributes or {}) == {
+        "dps.phase": "wait",
+        "dps.transport": "rest",
+        "dps.wait": 0.0,
+    }
 
 
 async def test_its_metrics() -> None:

@@ -202,9 +202,10 @@ def _labels(operation: str, transport: str, *, endpoint: str) -> _Attributes:
 
 
 def _event(step: Step) -> _Attributes:
-    """Return what is known of a step, but for registration id and transport: the span has them."""
+    """Return what is known of a step; transports that race have steps of their own each."""
     known: dict[str, AttributeValue | None] = {
         "dps.phase": step.phase.value,
+        "dps.transport": step.transport,
         "dps.took": step.took,
         "dps.wait": step.wait,
         "dps.text": step.text or None,
