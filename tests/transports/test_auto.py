@@ -68,8 +68,9 @@ async def test_an_open_network() -> None:
     assert {step.transport for step in ways.steps} == {"mqtt"}
 
 
-async def test_a_wall_costs_the_stagger() -> None:
+async def test_a_wall_costs_the_stagger(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is swallowed is overtaken by the next, and closed."""
+    monkeypatch.setattr(auto, "HEAD_START", 0.02)
     with Ways(mqtt=wall, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
         async with ways.racing(stagger=0.02) as transport:
             await transport.connect()
@@ -256,8 +257,9 @@ async def test_a_busy_process_does_not_start_others(monkeypatch: pytest.MonkeyPa
         assert ways.reached == []
 
 
-async def test_a_deadline_knows_how_far_it_came() -> None:
+async def test_a_deadline_knows_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever cancels a race is told the phase of the connection that came furthest."""
+    monkeypatch.setattr(auto, "HEAD_START", 0.01)
     with Ways(mqtt=wall, ws=MUTE, rest=silent).open() as ways:
         settings = Auto(transports=ways.settings().transports[:2], stagger=0.01)
         transport = settings.open(to := ways.target())
@@ -281,6 +283,36 @@ async def test_the_turn_ends_with_its_limit(monkeypatch: pytest.MonkeyPatch) -> 
 
     (chosen,) = ways.told(StepKind.TRANSPORT_CHOSEN)
     assert chosen.text.startswith("rest; mqtt: no CONNACK")
+
+
+async def test_a_crowd_waits_for_what_others_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is late is not overtaken while those of other devices get through."""
+    settings = Auto()
+    late = anyio.Event()
+    expiries = 0
+
+    async def connect(transport: MqttTransport) -> None:
+        await late.wait()
+        assert transport._target.turn is not None
+        await transport._target.turn()
+
+    def move_on_after(_: float) -> anyio.CancelScope:
+        nonlocal expiries
+        expiries += 1
+        settings.remember(to, "mqtt")
+        if expiries == 5:
+            late.set()
+
+        return anyio.CancelScope(deadline=0)
+
+    monkeypatch.setattr(MqttTransport, "connect", connect)
+    monkeypatch.setattr(anyio, "move_on_after", move_on_after)
+    transport = settings.open(to := target(transport="auto"))
+    await transport.connect()
+
+    assert (to.report.transport, expiries) == ("mqtt", 5)
+    assert settings.wins(to, "mqtt") == 6
+    assert settings.wins(to, "rest") == 0
 
 
 async def test_what_mqtt_cannot_do() -> None:

@@ -8,7 +8,7 @@ that had it has failed and is closed. The winner keeps the turn, so that there i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -38,12 +38,19 @@ STAGGER = 0.3
 """Seconds before the next transport takes part. A connection opens in three round trips (TCP, TLS
 1.2), so a network of up to 100 ms opens only one; and what is blocked costs no more than this."""
 HEAD_START = 3.0
-"""Seconds before others take part if the first one has won before: five round trips of the
-slowest links. It is more likely late because something is busy than because it is blocked."""
+"""Seconds before others take part if the first one has won before, or once TCP has got through,
+which is what firewalls block: five round trips of the slowest links. It is late because something
+is busy, more likely than because it is blocked, and a crowd must not connect three times each."""
 
 _DECISIVE = (CredentialError, UnauthorizedError, BadRequestError)
 """Errors that say something of the device: every other transport would end with the same."""
 _PHASES = list(Phase)
+
+
+@dataclass(frozen=True, slots=True)
+class _Winner:
+    name: str
+    wins: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +66,7 @@ class Auto:
     """The transports, the most welcome first; each name once."""
     stagger: float = STAGGER
     """Seconds before the next one takes part; one that fails is followed at once."""
-    _winners: dict[object, str] = field(
+    _winners: dict[object, _Winner] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -95,14 +102,20 @@ class Auto:
 
     def winner(self, target: Target) -> str | None:
         """Return the name of the transport that has won for an endpoint and has not failed."""
-        return self._winners.get(_place(target))
+        winner = self._winners.get(_place(target))
+        return None if winner is None else winner.name
+
+    def wins(self, target: Target, name: str) -> int:
+        """Return how many races in a row a transport has won for an endpoint."""
+        winner = self._winners.get(_place(target))
+        return winner.wins if winner is not None and winner.name == name else 0
 
     def remember(self, target: Target, name: str | None) -> None:
         """Keep the name of the winner; None if it has failed."""
         if name is None:
             self._winners.pop(_place(target), None)
         else:
-            self._winners[_place(target)] = name
+            self._winners[_place(target)] = _Winner(name, self.wins(target, name) + 1)
 
 
 def _place(target: Target) -> object:
@@ -156,7 +169,12 @@ class AutoTransport:
     async def _compete(self) -> None:
         first = self._settings.winner(self._target)
         order = sorted(self.entrants, key=lambda each: each.name != first)
-        self._race = race = Race(order, self._settings.stagger, known=order[0].name == first)
+        self._race = race = Race(
+            order,
+            stagger=self._settings.stagger,
+            head_start=HEAD_START if order[0].name == first else self._settings.stagger,
+            wins=partial(self._settings.wins, self._target),
+        )
         report = self._target.report
         report.transport = AUTO
         try:
@@ -213,10 +231,26 @@ class Entrant:
 class Race:
     """One race: who has the turn to speak, who has won, what has ended the others."""
 
-    def __init__(self, order: Sequence[Entrant], stagger: float, *, known: bool) -> None:
+    def __init__(
+        self,
+        order: Sequence[Entrant],
+        *,
+        stagger: float,
+        head_start: float,
+        wins: Callable[[str], int],
+    ) -> None:
+        """Prepare a race.
+
+        Args:
+            order: Who takes part, in the order of their starts; there is somebody.
+            stagger: Seconds between two starts.
+            head_start: Seconds between the first two.
+            wins: Returns how often a transport has won; other devices may race at the same time.
+        """
         self._order = order
         self._stagger = stagger
-        self._known = known
+        self._head_start = head_start
+        self._wins = wins
         self._turn = anyio.Semaphore(1)
         self._speaker: str | None = None
         self._started: list[Entrant] = []
@@ -264,14 +298,26 @@ class Race:
         self._speaker = name
 
     async def _hold(self, entrant: Entrant) -> None:
-        """Hold the next one back: longer if this process is busy, or somebody speaks already."""
-        delay = HEAD_START if self._known and entrant is self._order[0] else self._stagger
+        """Hold the next one back: longer once TCP has got through, and while this process is busy.
+
+        It is while the last one waits for the handshake limiter, while somebody speaks, and while
+        the connections of other devices win over the same transport.
+        """
+        delay = self._head_start if entrant is self._order[0] else self._stagger
         while True:
+            wins = self._wins(entrant.name)
             with anyio.move_on_after(delay):
                 await entrant.failed.wait()
                 return
 
-            if entrant.report.phase is not Phase.QUEUE and self._speaker is None:
+            through = _PHASES.index(entrant.report.phase) >= _PHASES.index(Phase.TLS)
+            if through and delay < HEAD_START:
+                delay = HEAD_START
+            elif (
+                entrant.report.phase is not Phase.QUEUE
+                and self._speaker is None
+                and self._wins(entrant.name) <= wins
+            ):
                 return
 
     async def _enter(self, entrant: Entrant) -> None:
