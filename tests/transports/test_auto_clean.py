@@ -15,7 +15,7 @@ from tests.transports.ways import (
 )
 
 from aiodps.observe import Step, StepKind
-from aiodps.transports import auto
+from aiodps.transports import race
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
@@ -67,7 +67,7 @@ async def test_cancelled_as_it_wins(
     kind: StepKind, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once, or once more while it is being cancelled: the winner's connection is closed, too."""
-    monkeypatch.setattr(auto.Race, "_hold", until_one_speaks)
+    monkeypatch.setattr(race.Race, "_hold", until_one_speaks)
     before = traces()
     with Ways(mqtt=ANSWERS, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
         task: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ from tests.scripted import http, mqtt, websocket
 from tests.scripted.server import Line, Script, ScriptedServer, silent, steps
 
 from aiodps.observe import Step, StepKind
-from aiodps.transports import auto
+from aiodps.transports import race
 from aiodps.transports.auto import Auto
 from aiodps.transports.base import Target, Transport
 from aiodps.transports.mqtt import MQTT
@@ -91,7 +91,7 @@ CLOSES = steps(mqtt.takes_connect, Line.end, Line.drain)
 """Closes after CONNECT."""
 
 
-async def until_one_speaks(race: auto.Race, _: auto.Entrant) -> None:
+async def until_one_speaks(running: race.Race, _: race.Entrant) -> None:
     """Let the others start when the first one has its turn."""
-    while race._speaker is None:
+    while running._speaker is None:
         await anyio.lowlevel.checkpoint()
