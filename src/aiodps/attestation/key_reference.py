@@ -200,6 +200,9 @@ def make_reference(uri: str) -> bytes:
 def refuse_uri(private_key: str | Path | None) -> None:
     """Raise `PrivateKeyError` if the URI itself was given in place of the file."""
     # A settings file's or a manifest's is below its folder here.
+    if _SCHEME not in str(private_key).lower():
+        return
+
     if any(part.lower().startswith(_SCHEME) for part in Path(private_key or "").parts):
         raise PrivateKeyError(
             "the private key file is not a path, but a PKCS#11 URI",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ def as_file(data: bytes) -> Iterator[str]:
     On Linux the file is in memory only (memfd). Elsewhere it is a temporary file on disk, which
     only the user can read and which is removed at the end of the block.
     """
-    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):  # noqa: PTH112 (no pathlib for a probe)
+    if hasattr(os, "memfd_create") and _shows_open_files():
         handle = os.memfd_create("aiodps", os.MFD_CLOEXEC)
         with os.fdopen(handle, "wb", buffering=0) as stream:
             stream.write(data)
@@ -25,6 +26,11 @@ def as_file(data: bytes) -> Iterator[str]:
 
     with _named(data) as path:
         yield path
+
+
+@functools.cache
+def _shows_open_files() -> bool:
+    return os.path.isdir("/proc/self/fd")  # noqa: PTH112 (no pathlib for a probe)
 
 
 @contextmanager
