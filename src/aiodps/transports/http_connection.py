@@ -28,6 +28,19 @@ _HEADERS_TOO_LARGE = 431
 """The status that h11 suggests for an endless head, chunk header or trailer."""
 
 
+class _CompleteResponse(httpx.Response):
+    """A response with its body, which has no encoding: there is nothing to read or to decode."""
+
+    def __init__(self, status_code: int, headers: httpx.Headers, body: bytes) -> None:
+        super().__init__(status_code, headers=headers, stream=httpx.ByteStream(body))
+        self._body = body
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        return self._body
+
+
 class SingleConnectionTransport(httpx.AsyncBaseTransport):
     """An httpx transport over one open connection, for one request at a time."""
 
@@ -57,9 +70,7 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
         # Sending and receiving may not wait at all; other tasks must still get their turn.
         await anyio.lowlevel.checkpoint()
         status_code, headers = await self._read_head()
-        body = httpx.ByteStream(await self._read_body())
-        response = httpx.Response(status_code, headers=headers, stream=body)
-        response.read()
+        response = _CompleteResponse(status_code, headers, await self._read_body())
         self._start_next_cycle()
         return response
 
