@@ -17,6 +17,7 @@ from tests.paths.site import MQTT_PORT, REST_PORT, Site
 from aiodps.network.dial import TCP_TIMEOUT
 from aiodps.network.tunnel import PROXY_TIMEOUT
 from aiodps.transports import AUTO, TRANSPORTS
+from aiodps.transports.auto import STAGGER
 
 pytestmark = pytest.mark.network
 
@@ -24,6 +25,8 @@ WAYS = (*TRANSPORTS, AUTO)
 PROXIES = ("none", *(each.kind for each in REAL_PROXIES))
 QUICK = 5.0
 """Seconds that a registration may take which waits for no time limit, twenty at once."""
+SLACK = 1.0
+"""Seconds by which registrations of the same kind may differ, twenty at once."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,13 @@ def test_every_path(site: Site, network: Network, rows: list[str]) -> None:
         fault = fault_of(network, way, result, registers[name], direct=proxy == "none")
         if fault is not None:
             wrong[name] = f"{fault}: {result}, {registers[name]} registers"
+
+    seconds = {cell: each["seconds"] for cell, each in zip(cells.values(), results, strict=True)}
+    for proxy in PROXIES if network.open else ():
+        open_ways = [way for way in TRANSPORTS if ports_of(way) & network.open]
+        most = max(seconds[way, proxy] for way in open_ways) + STAGGER + SLACK
+        if seconds[AUTO, proxy] > most:
+            wrong[f"{network}-{AUTO}-{proxy}"] = f"a race costs more than its stagger: {seconds}"
 
     for way in WAYS:
         shown = [

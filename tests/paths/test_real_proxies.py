@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -15,15 +16,18 @@ from tests.paths.real_proxies import DENIED_PORT, LOGIN, REAL_PROXIES, RealProxy
 import aiodps
 from aiodps import testing
 from aiodps.testing import RunningEmulator
+from aiodps.transports.base import TransportFactory
 
 pytestmark = [pytest.mark.network, pytest.mark.anyio]
 ONCE = aiodps.RetryPolicy(max_failures=1, min_poll_interval=0.1, poll_interval=0.1)
+NUMBERS = itertools.count(1)
+"""Each device has one."""
 BY_NAME = {each.name: each for each in REAL_PROXIES}
 
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Both transports run on asyncio."""
+    """MQTT runs on asyncio only."""
     return "asyncio"
 
 
@@ -50,10 +54,14 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
 
 
 async def provisioned(
-    dps: RunningEmulator, proxy: str, *, transport: str = "rest", port: int | None = None
+    dps: RunningEmulator,
+    proxy: str,
+    *,
+    transport: str | TransportFactory = "rest",
+    port: int | None = None,
 ) -> aiodps.Assignment:
     """Provision a device through a proxy."""
-    name = f"dev-{transport}-{proxy.rpartition(':')[2]}-{port}"
+    name = f"dev-{next(NUMBERS)}"
     made = next(iter(KINDS.values())).make(name, "individual")
     dps.enroll(made.enrollment(name, "individual"))
     return await aiodps.provision(
@@ -61,7 +69,7 @@ async def provisioned(
         attestation=made.right,
         endpoint="localhost",
         transport=transport,
-        port=port or (dps.https_port if transport == "rest" else dps.mqtt_port),
+        port=port,
         trust=dps.ca_pem,
         proxy=proxy,
         retry=ONCE,
@@ -69,7 +77,7 @@ async def provisioned(
 
 
 @pytest.mark.parametrize("proxy", REAL_PROXIES, ids=str)
-@pytest.mark.parametrize("transport", ["rest", "mqtt"])
+@pytest.mark.parametrize("transport", ["rest", "mqtt", "mqtt-ws"])
 async def test_assigned_through_each(
     dps: RunningEmulator,
     ports: dict[str, int],
@@ -82,7 +90,7 @@ async def test_assigned_through_each(
     def getaddrinfo(host: str, *_: Any, **__: Any) -> Any:
         raise AssertionError(f"{host} was looked up")
 
-    port = dps.https_port if transport == "rest" else dps.mqtt_port
+    port = dps.mqtt_port if transport == "mqtt" else dps.https_port
     real = socket.getaddrinfo
     monkeypatch.setattr(
         socket,
@@ -106,7 +114,9 @@ async def test_wrong_passwords(
     """Tinyproxy says 401 to a wrong one and 407 to none."""
     proxy = BY_NAME[name]
     with pytest.raises(aiodps.ProxyError) as caught:
-        await provisioned(dps, f"{proxy.scheme}://{login}127.0.0.1:{ports[name]}")
+        await provisioned(
+            dps, f"{proxy.scheme}://{login}127.0.0.1:{ports[name]}", port=dps.https_port
+        )
 
     assert caught.value.reason == "authentication"
     assert caught.value.attempts == 1
@@ -140,9 +150,44 @@ async def test_a_port_that_is_not_allowed(
     assert LOGIN not in str(caught.value)
 
 
+def race(dps: RunningEmulator, mqtt_port: int) -> aiodps.Auto:
+    """Let MQTT at a port race with the transports on HTTPS."""
+    return aiodps.Auto(
+        transports=(
+            aiodps.MQTT(port=mqtt_port),
+            aiodps.MQTT(port=dps.https_port, websocket=True),
+            aiodps.REST(port=dps.https_port),
+        )
+    )
+
+
+@pytest.mark.parametrize("name", ["squid", "dante"])
+async def test_a_race_at_a_proxy_that_allows_one_port(
+    dps: RunningEmulator, ports: dict[str, int], name: str
+) -> None:
+    """What is forbidden has lost; the others go on."""
+    transport = race(dps, DENIED_PORT)
+    assignment = await provisioned(dps, BY_NAME[name].url(ports[name]), transport=transport)
+
+    assert assignment.transport == "mqtt-ws"
+
+
+@pytest.mark.parametrize("name", ["tinyproxy", "microsocks"])
+async def test_a_race_with_a_wrong_password(
+    dps: RunningEmulator, ports: dict[str, int], name: str
+) -> None:
+    """All are refused, and none is tried again."""
+    url = f"{BY_NAME[name].scheme}://user:wrong@127.0.0.1:{ports[name]}"
+    with pytest.raises(aiodps.ProxyError) as caught:
+        await provisioned(dps, url, transport=race(dps, dps.mqtt_port))
+
+    assert caught.value.reason == "authentication"
+    assert caught.value.attempts == 1
+
+
 async def test_the_wrong_scheme(dps: RunningEmulator, ports: dict[str, int]) -> None:
     """A SOCKS proxy is not one for CONNECT."""
     with pytest.raises(aiodps.TransportError) as caught:
-        await provisioned(dps, f"http://127.0.0.1:{ports['microsocks']}")
+        await provisioned(dps, f"http://127.0.0.1:{ports['microsocks']}", port=dps.https_port)
 
     assert caught.value.phase is aiodps.Phase.PROXY

@@ -45,10 +45,19 @@ class Turn:
     write: Write
     body: dict[str, Any] = field(default_factory=dict)
     """The body of that."""
+    attempt: int = field(init=False)
+    """How many failures the client had heard of when the turn began."""
+
+    def __post_init__(self) -> None:
+        """Note when it began."""
+        object.__setattr__(self, "attempt", self.service.attempt)
 
     def jump(self, seconds: float) -> None:
-        """Put the client's clock forward."""
-        self.service.jump(seconds)
+        """Put the client's clock forward, unless it has given up this connection meanwhile.
+
+        Through a proxy, that is heard of late.
+        """
+        self.service.call(lambda: self.service.jump_in(self.attempt, seconds))
 
     def over(self) -> None:
         """End the connection's script, once the client has closed it."""
@@ -106,6 +115,8 @@ class FaultyService(server.ScriptedServer):
         """How often the fault is still to strike."""
         self.cancel: Callable[[], object] = lambda: None
         """Cancels the client."""
+        self.attempt = 0
+        """Failures that the client has heard of so far."""
         self.retried = threading.Event()
         """Set when the client has heard of a failure, and no more are to come."""
         self.stale = b""
@@ -124,11 +135,13 @@ class FaultyService(server.ScriptedServer):
         super().__init__(partial(self._secured, serve))
 
     def jump(self, seconds: float) -> None:
-        """Put the client's clock forward, from any thread, unless it has given up meanwhile.
+        """Put the client's clock forward, from any thread."""
+        self.call(partial(self._loop.jump, seconds))
 
-        Through a proxy, the end of its connection is heard of late.
-        """
-        self.call(lambda: None if self.retried.is_set() else self._loop.jump(seconds))
+    def jump_in(self, attempt: int, seconds: float) -> None:
+        """Put the client's clock forward, in its event loop, if it is still at this attempt."""
+        if attempt == self.attempt:
+            self._loop.jump(seconds)
 
     def call(self, work: Callable[[], object]) -> None:
         """Call something in the client's event loop."""

@@ -104,6 +104,7 @@ class Trial:
         match step.kind:
             case StepKind.RETRYING:
                 self.retries.append(step)
+                self.service.attempt += 1
                 if not self.service.left:
                     self.service.retried.set()
             case StepKind.ASSIGNED:
