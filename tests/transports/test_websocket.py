@@ -136,6 +136,22 @@ def test_data_before_the_close_frame_is_read() -> None:
     assert [opcode for opcode, _ in peer.frames()] == [CLOSE]
 
 
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [
+        pytest.param(server(CLOSE, (1001).to_bytes(2)), ConnectionLostError, id="closed"),
+        pytest.param(server(TEXT, b"hello"), ProtocolError, id="violated"),
+    ],
+)
+def test_a_ping_before_the_end(end: bytes, error: type[Exception]) -> None:
+    """Nothing may follow a close frame, so a ping in the same record stays without its pong."""
+    peer = Peer(server(PING, b"a") + end)
+    with pytest.raises(error):
+        over(peer).recv(1)
+
+    assert [opcode for opcode, _ in peer.frames()] == [CLOSE]
+
+
 def test_a_close_frame_without_a_code() -> None:
     """It need not have one."""
     with pytest.raises(ConnectionLostError):

@@ -139,8 +139,9 @@ class WebSocketSocket:
         return self._socket.fileno()
 
     def send_close(self, code: int) -> None:
-        """Send a close frame, unless one was sent or it would have to wait."""
+        """Send a close frame, unless one was sent or it would have to wait; a pong is not owed."""
         if self._frames.state in {ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING}:
+            self._pong = None
             self._outgoing += self._frames.send(CloseConnection(code=code))
             with contextlib.suppress(OSError):
                 self._flush()
