@@ -18,14 +18,16 @@ ONE_LINE = PEM.replace("\n", "\\n")
 BODY = "".join(PEM.splitlines()[1:-1])
 SYMMETRIC = base64.b64encode(hashlib.sha512(b"a").digest()).decode()
 URI = "pkcs11:token=T;object=O?pin-value=1234"
+PROXY = "http://user:s3cret@proxy.example:3128"
 CONNECTION = f"HostName=h;SharedAccessKeyName=owner;SharedAccessKey={SYMMETRIC}"
 
 
 @pytest.mark.parametrize(
-    "text", [PEM, ONE_LINE, PEM.replace("\n", " "), BODY, SYMMETRIC, "ab12" * 16, CONNECTION, URI]
+    "text",
+    [PEM, ONE_LINE, PEM.replace("\n", " "), BODY, SYMMETRIC, "ab12" * 16, CONNECTION, URI, PROXY],
 )
 def test_keys(text: str) -> None:
-    """PEM with line ends of any kind, base64, hex digits, and connection strings."""
+    """PEM with line ends of any kind, base64, hex digits, connection strings, URLs."""
     assert is_key(text)
     assert shown(text) == HIDDEN
 
@@ -49,6 +51,7 @@ def test_content(text: str) -> None:
         "pkcs11:token=T;object=O?pin-source=file:/etc/pin",
         "00005e005301",
         "x" * 100,
+        "http://proxy.example:3128",
         "global.azure-devices-provisioning.net",
     ],
 )
@@ -72,4 +75,6 @@ def test_messages_without_keys() -> None:
     """The rest of a message stays."""
     assert without_keys(f"a {PEM.strip()} b") == f"a {HIDDEN} b"
     assert SYMMETRIC not in without_keys(f"the string {CONNECTION} is wrong")
+    assert without_keys(f"{PROXY} is wrong") == f"http://{HIDDEN}@proxy.example:3128 is wrong"
+    assert without_keys("http:/user:s3c/r@t@h") == f"http:/{HIDDEN}@h"
     assert without_keys("PEM begins with -----BEGIN") == "PEM begins with -----BEGIN"

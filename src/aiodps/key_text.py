@@ -21,6 +21,9 @@ _PEM_BEGIN = re.compile(r"-----BEGIN|BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _NAMED = re.compile(r"(SharedAccessKey=|SharedAccessSignature\s+|(?i:pin-value=))[^;\s'\"]+")
 """After its name, in connection strings, tokens and PKCS#11 URIs."""
+_USER = re.compile(r"(:/{1,2})[^\s:/@]{1,255}:\S{0,800}@")
+"""User and password in a URL, as of a proxy; a slash is enough where it was taken for a path. The
+limits are there because a server may have written the text: nothing is to take long over it."""
 _HEX = re.compile(r"[0-9A-Fa-f]{32,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{22,}={1,2}|[A-Za-z0-9+/]{40,}")
 _KINDS = (str.isupper, str.islower, str.isdigit)
@@ -34,9 +37,10 @@ def is_content(text: str) -> bool:
 
 
 def is_key(text: str) -> bool:
-    """Whether a text may be a key: PEM, base64, hex digits, a connection string, or a PIN."""
+    """Whether a text may be a key or a password: PEM, base64, hex digits, a URL with a user."""
     text = text.strip()
-    if _PEM_BEGIN.search(text) or _NAMED.search(text) or _HEX.fullmatch(text):
+    named = _NAMED.search(text) or _USER.search(text)
+    if named or _PEM_BEGIN.search(text) or _HEX.fullmatch(text):
         return True
 
     # Random base64 has capitals, small letters and digits, also between slashes; few paths do.
@@ -55,5 +59,6 @@ def shown(value: object, *, limit: int = 80) -> str:
 
 
 def without_keys(message: str) -> str:
-    """Return a message without the PEM blocks, shared access keys and PINs that it quotes."""
-    return _NAMED.sub(rf"\1{HIDDEN}", _PEM.sub(HIDDEN, message))
+    """Return a message without PEM blocks, shared access keys, PINs and passwords in URLs."""
+    hidden = _NAMED.sub(rf"\1{HIDDEN}", _PEM.sub(HIDDEN, message))
+    return _USER.sub(rf"\1{HIDDEN}@", hidden)

@@ -96,6 +96,16 @@ def test_no_key_is_repeated(place: tuple[str, ...], json_: bool) -> None:
         assert SYMMETRIC[:24] not in said
 
 
+@pytest.mark.parametrize("place", ["--timeout", "--endpoint", "--id-scope", "--config", "--json"])
+def test_no_password_of_a_proxy_is_repeated(place: str) -> None:
+    """Its URL was meant for `--proxy`."""
+    words = ["provision", place, "http://user:s3cret@proxy.example:3128"]
+    result = CliRunner().invoke(app, words)
+
+    assert result.exit_code == 2
+    assert "s3cret" not in result.output
+
+
 def test_usage_errors_as_json() -> None:
     """A script that asked for JSON gets JSON."""
     result = CliRunner().invoke(app, ["provision", "--port", "x", "--json"])
