@@ -117,6 +117,7 @@ def test_response() -> None:
         ("/register", "the same host"),
         ("file:///etc/passwd", "the same host"),
         ("https://[", "an unreadable address"),
+        (f"https://{'a' * 9000}/", "a" * 253),
     ],
 )
 def test_of_a_redirect_only_the_host_is_told(location: str, host: str) -> None:

@@ -166,6 +166,14 @@ async def test_not_a_websocket(script: Script, kind: type[ProtocolError], reason
     assert error.reason == reason
 
 
+async def test_a_subprotocol_without_end() -> None:
+    """A bounded part of it is told."""
+    error = await refused(accepted(change=("mqtt", "m" * 9000)))
+
+    assert "unrecognized subprotocol mmm" in error.message
+    assert len(error.message) < 350
+
+
 async def test_the_server_hangs_up() -> None:
     """A server that closes the connection in place of an answer."""
     error = await refused(steps(http.Line.take, Line.end, Line.drain))

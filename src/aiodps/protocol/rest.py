@@ -33,6 +33,8 @@ MAX_RETRY_AFTER = 1e9
 
 _JSON = "application/json; charset=utf-8"
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
+_LONGEST_NAME = 253
+"""Characters of the host name that a redirect may name. Source: RFC 1035."""
 
 
 def build_request(
@@ -219,7 +221,7 @@ def _host(location: str | None) -> str | None:
         return None
 
     try:
-        return urlsplit(location).hostname or "the same host"
+        return (urlsplit(location).hostname or "the same host")[:_LONGEST_NAME]
     except ValueError:
         return "an unreadable address"
 

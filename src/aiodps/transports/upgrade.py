@@ -36,7 +36,7 @@ from aiodps.transports.websocket import WebSocketConnection
 BODY_TIMEOUT = 1.0
 """Seconds to wait for more of a refusal whose status is known."""
 _EXCERPT = 200
-"""Characters of the body of a refusal that are told."""
+"""Characters of the server's that are told."""
 _MEANINGFUL = {b"content-type", b"date", b"location", b"retry-after"}
 _REFUSED_HINT = "something on the way refuses WebSockets: try transport 'rest', or 'mqtt' on 8883"
 _PORTAL_HINT = "look for a captive portal or a proxy: the service itself would have upgraded"
@@ -176,7 +176,7 @@ def _invalid(exc: Exception) -> ProtocolError:
         case h11.RemoteProtocolError():
             return ProtocolError("the answer to the upgrade is not valid HTTP", reason="framing")
         case _:
-            fault = f"the answer to the upgrade is not valid: {exc}"
+            fault = f"the answer to the upgrade is not valid: {str(exc)[:_EXCERPT]}"
             return ProtocolError(fault, reason="websocket")
 
 
