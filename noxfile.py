@@ -298,6 +298,14 @@ def release(session: nox.Session) -> None:
     session.run("cyclonedx-py", "environment", *materials, "-o", sbom, f"{fresh}/bin/python")
 
 
+@nox.session(default=False, python="3.11")
+def costs(session: nox.Session) -> None:
+    """Calls, system calls and instructions of a device: no more than is recorded."""
+    debian_packages(session, Path("benchmarks/debian-packages"))
+    session.install(".[all]")
+    session.run("python", "-m", "benchmarks.costs", *session.posargs)
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """What a device costs, beside the libraries used plainly and Microsoft's own; the emulator.
