@@ -205,6 +205,33 @@ def network(session: nox.Session) -> None:
     session.run("pytest", "-m", "network", "-s", networks)
 
 
+@nox.session(python="3.11", venv_backend="virtualenv", default=False)
+def container(session: nox.Session) -> None:
+    """The image of docs/examples/container, without an engine; as root, ten minutes at first.
+
+    The Python is that of the base, a Debian that is made once, in build/container.
+    """
+    debian_packages(session, Path("tests/containers/debian-packages"))
+    session.install(".[all]", *group("test"))
+    work = Path("build/container").resolve()
+    if not (work / "debian").is_dir():
+        python = "--include=python3,python3-venv"
+        new = work / "new"
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(parents=True)
+        session.run(
+            "debootstrap", "--variant=minbase", python, "bookworm", str(new), external=True
+        )
+        new.rename(work / "debian")
+
+    shutil.rmtree(work / "wheels", ignore_errors=True)
+    session.run("pip", "wheel", "-q", "-w", str(work / "wheels"), ".[emulator,cli]")
+    env = {"AIODPS_CONTAINER": str(work)}
+    session.install("mypy", "testcontainers")
+    session.run("mypy", "--strict", "docs/examples/container/dps_container.py")
+    session.run("pytest", "-m", "container", *session.posargs, env=env)
+
+
 @nox.session(default=False)
 def scale(session: nox.Session) -> None:
     """Thousands of devices against an emulator in another process."""

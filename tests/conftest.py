@@ -33,6 +33,7 @@ OWN_SESSION: Final = frozenset(
         "pkcs11",
         "swtpm",
         "network",
+        "container",
     }
 )
 """Marks of tests that run in sessions of their own; most of them open sockets."""

@@ -127,7 +127,7 @@ def test_the_suite_of_the_product_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["github-actions.yml", "kubernetes.yaml", "compose/compose.yaml", "factory_batch.sh"]
+    "file", ["github-actions.yml", "kubernetes.yaml", "container/compose.yaml", "factory_batch.sh"]
 )
 def test_their_commands_exist(file: str) -> None:
     """With the options that they are given."""

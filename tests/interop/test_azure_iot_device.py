@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.interop import matrix
-from tests.interop.harness import Client, check
+from tests.interop.harness import HOST, PATIENCE, Client, check, environment
 from tests.interop.matrix import Refusal
 
 pytestmark = pytest.mark.interop
@@ -51,3 +55,21 @@ CLIENTS = [
 def test_each_device(client: Client, device: str) -> None:
     """It is assigned where it belongs, or refused in words that this client understands."""
     check(client, device)
+
+
+def test_a_suite_runs_the_emulator_in_another_environment() -> None:
+    """The example as it stands: its fixture needs nothing of aiodps but the command."""
+    suite = Path(__file__).parents[2] / "docs" / "examples" / "beside_azure_iot_device"
+    python = environment("azure-iot-device") / "bin" / "python"
+    emulator = {"EMULATOR": f"{sys.executable} -m aiodps", "AIODPS_EMULATOR_HOST": HOST}
+    done = subprocess.run(
+        [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "."],
+        cwd=suite,
+        env=os.environ | emulator,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
