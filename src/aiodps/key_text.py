@@ -17,7 +17,7 @@ _RANDOM: Final = 20
 HIDDEN: Final = "(not shown: it may be a key or a password)"
 
 _LINE_END = re.compile(r"[\r\n\0]")
-_PEM_BEGIN = re.compile(r"-----BEGIN|BEGIN [A-Z0-9 ]*(?:PRIVATE KEY|CERTIFICATE)")
+_PEM_BEGIN = re.compile(r"-----BEGIN|BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE KEY|CERTIFICATE)")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _NAMED = re.compile(r"(SharedAccessKey=|SharedAccessSignature\s+|(?i:pin-value=))[^;\s'\"]+")
 """After its name, in connection strings, tokens and PKCS#11 URIs."""

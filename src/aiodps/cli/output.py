@@ -153,6 +153,8 @@ class Command(click.Command):
         complete_files(self.params)
 
     exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(errors_as_exit_codes)
+    epilog: str | None
+    """Text below the options; None for that of the group."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the exit codes, which commands of a group share."""
