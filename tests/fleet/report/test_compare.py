@@ -76,14 +76,19 @@ def test_nothing_in_common() -> None:
     assert compare_runs([rest], [empty]) == []
 
 
-def test_two_transports() -> None:
-    """Within a run, rest is on the left and mqtt on the right; one transport is not compared."""
-    both = compare_transports(run(took=2.0, transports=("mqtt", "rest")))
+def test_transports_of_one_run() -> None:
+    """Within a run, each is compared with each, rest on the left; one alone is not compared."""
+    [both] = compare_transports(run(took=2.0, transports=("mqtt", "rest")))
+    three = compare_transports(run(took=2.0, transports=("mqtt", "mqtt-ws", "rest")))
 
-    assert both is not None
     assert (both.left, both.right) == ("rest", "mqtt")
     assert row(both, "latency p50").ratio == pytest.approx(1.0)
-    assert compare_transports(run(took=2.0)) is None
+    assert [(one.left, one.right) for one in three] == [
+        ("rest", "mqtt-ws"),
+        ("rest", "mqtt"),
+        ("mqtt-ws", "mqtt"),
+    ]
+    assert compare_transports(run(took=2.0)) == []
 
 
 def test_nothing_assigned() -> None:

@@ -7,6 +7,7 @@ unknown; a block bootstrap over the run's time says how much a figure varies wit
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -138,15 +139,12 @@ class _Side:
         return Estimate(value=value, variance=variance, freedom=self.bootstrap.freedom)
 
 
-def compare_transports(run: Run) -> Comparison | None:
-    """Compare the two transports of a run; None if it used only one."""
-    transports = run.summary["transports"]
-    if len(transports) < 2:  # noqa: PLR2004
-        return None
-
-    rest, mqtt, *_ = sorted(transports, reverse=True)
-    sides = [_side("", [run], name, seed) for seed, name in enumerate((rest, mqtt))]
-    return _comparison(*sides, family=1)
+def compare_transports(run: Run) -> list[Comparison]:
+    """Compare each transport of a run with each other one."""
+    names = sorted(run.summary["transports"], reverse=True)
+    sides = [_side("", [run], name, seed) for seed, name in enumerate(names)]
+    pairs = list(itertools.combinations(sides, 2))
+    return [_comparison(left, right, family=len(pairs)) for left, right in pairs]
 
 
 def compare_runs(left: Sequence[Run], right: Sequence[Run]) -> list[Comparison]:

@@ -204,11 +204,7 @@ def _series(left: Sequence[Run], right: Sequence[Run]) -> list[Series]:
 
 
 def _comparisons(left: Sequence[Run], right: Sequence[Run]) -> list[Comparison]:
-    if right:
-        return compare_runs(left, right)
-
-    both = compare_transports(left[0])
-    return [both] if both else []
+    return compare_runs(left, right) if right else compare_transports(left[0])
 
 
 def _title(left: Sequence[Run], right: Sequence[Run]) -> str:
