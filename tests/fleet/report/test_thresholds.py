@@ -162,7 +162,7 @@ def test_failures_and_interrupted_ones_are_never_within() -> None:
     [
         *("", ",", "p99", "p99>", "p99>5", "p98>5s", "p99=5s", "p99>5s,", "errors>1s", "rate<5%"),
         *("polls>2%", "p99>-1s", "p99>1e3s", "start_lag>3", "P99>5s", "p99>٥s", "p99>5s;x"),
-        *("mqtt-ws.p99>5s", "within<99%", "within()<99%", "within(5)<99%", "within(5s)<0.99"),
+        *("amqp.p99>5s", "within<99%", "within()<99%", "within(5)<99%", "within(5s)<0.99"),
         *("p99(5s)>5s", "within(5%)<9%", "rest.unfinished>0", "mqtt.loop_lag>1s", "limited"),
     ],
 )
