@@ -428,8 +428,10 @@ async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
         while plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != errno.ECONNRESET:
             await anyio.lowlevel.checkpoint()
 
+        endpoint = peer.target().at_port(peer.port)
         with pytest.raises(ConnectionLostError) as caught:
-            dial_module._wrap(peer.target().at_port(peer.port), plain)
+            async with limiter_module.HandshakeLimiter().slot() as slot:
+                await dial_module._handshake(endpoint, plain, slot)
 
     assert caught.value.phase is Phase.TLS
 

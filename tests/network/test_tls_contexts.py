@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import threading
 import warnings
 from collections.abc import Iterable
@@ -348,3 +349,22 @@ def test_our_contexts_are_strict() -> None:
         cipher["aead"] and cipher["kea"] in {"kx-ecdhe", "kx-any"}
         for cipher in context.get_ciphers()
     )
+
+
+@pytest.mark.sockets
+def test_a_connection_that_is_reset_before_its_handshake() -> None:
+    """It can be wrapped, so that somebody closes it; Python alone would leave it open."""
+    with socket.create_server((HOST, 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted.close()
+
+    wrapped = TlsContextCache().wrap(
+        client,
+        identity=NoCertificate(),
+        trust=Trust.of(root().certificate_pem),
+        server_hostname=DPS,
+    )
+    with wrapped, pytest.raises(OSError, match=r"reset|Broken pipe"):
+        wrapped.do_handshake()

@@ -107,9 +107,25 @@ class TlsContextCache:
         return context
 
 
+class ConnectedSocket(ssl.SSLSocket):
+    """A TLS socket on a connected socket, even if the peer has reset it meanwhile.
+
+    Python asks for the peer's name when it wraps a socket. Without one it looks for data, and if
+    that fails it raises and leaves the new socket open. Here the handshake fails instead.
+    """
+
+    def getpeername(self) -> object:
+        """Return the peer's address; None if it is gone."""
+        try:
+            return super().getpeername()
+        except OSError:
+            return None
+
+
 def fresh_context(trust: Trust) -> ssl.SSLContext:
     """Return a new context, as strict as the service allows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = ConnectedSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.hostname_checks_common_name = False
