@@ -33,7 +33,7 @@ FORMS = {
         *(str(path) for path in sorted(GITHUB.glob("workflows/*.yml"))),
         "docs/examples/github-actions.yml",
     ],
-    "compose-spec": ["docs/examples/compose/compose.yaml"],
+    "compose-spec": ["docs/examples/container/compose.yaml"],
     "github-issue-forms": [str(path) for path in sorted(GITHUB.glob("ISSUE_TEMPLATE/[!c]*.yml"))],
     "github-issue-config": [str(GITHUB / "ISSUE_TEMPLATE" / "config.yml")],
 }

@@ -36,10 +36,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the seed once, for all workers of pytest-xdist."""
+    """Draw the seed once: workers of pytest-xdist are told the one of their controller."""
     config.stash[_RUNNING] = {}
     if config.option.dps_faults and config.option.dps_seed is None:
-        config.option.dps_seed = random.getrandbits(32)
+        told = getattr(config, "workerinput", {})
+        config.option.dps_seed = told.get("dps_seed", random.getrandbits(32))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist the seed."""
+    node.workerinput["dps_seed"] = node.config.option.dps_seed
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

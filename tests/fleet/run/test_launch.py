@@ -24,7 +24,7 @@ from aiodps.fleet.journal.journal import Journal, journal_path
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.plan.arrivals import Burst, Closed
 from aiodps.fleet.plan.spec import ShardSpec
-from aiodps.fleet.run import engine, session
+from aiodps.fleet.run import engine, launch, session
 from aiodps.fleet.run.control_files import ControlFiles, Order
 from aiodps.fleet.run.launch import Stop, process_pool, run_shards
 
@@ -75,6 +75,7 @@ def test_two_signals(
 ) -> None:
     """Once: no new devices, running ones end. Twice: all stops now, and may be gone on with."""
     monkeypatch.setattr(engine, "GRACE", NEVER)
+    monkeypatch.setattr(launch, "_ignored", lambda _: False)  # `nohup pytest` is no such run
     with server(assign_after=NEVER, retry_after=1) as dps, ThreadPoolExecutor(1) as pool:
         stop = Stop()
         parts = shards(spec(dps.emulator, tmp_path, 9, arrivals=Closed(concurrency=3)), 1)
