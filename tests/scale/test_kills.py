@@ -64,7 +64,7 @@ def test_killed_at_twenty_moments(
             unsure += states.count(State.SENT)
 
         output, errors = started(command).communicate(timeout=120)
-        registers = registers_of(facts)
+        registers = registers_of(local_emulator)
 
     states = json.loads(output)["states"]
     with capsys.disabled():

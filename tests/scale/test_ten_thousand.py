@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -92,7 +92,7 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
             (end,) = run_shards([spec], executor, stop=Stop())
 
         seconds = time.monotonic() - began
-        counted = registers_of(facts)
+        counted = registers_of(local_emulator)
         deadline = time.monotonic() + 10
         while (left := _descriptors(emulator)) > before + 2 and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -122,8 +122,9 @@ def test_ten_thousand(transport: str, tmp_path: Path, capsys: pytest.CaptureFixt
     assert not [line for line in left_behind if "resource_tracker" not in line]  # Python's own
 
 
-def registers_of(facts: dict[str, Any]) -> dict[str, int]:
+def registers_of(local_emulator: LocalEmulator) -> dict[str, int]:
     """Ask the emulator for its own counts."""
+    facts = json.loads(local_emulator.folder.joinpath("emulator.json").read_text())
     answer = httpx.get(
         f"{facts['admin_url']}/api/counts",
         headers={"Authorization": f"Bearer {facts['admin_token']}"},
