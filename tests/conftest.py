@@ -84,7 +84,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the slow sessions' tests out unless a session asks for them with `-m`."""
-    slow = [item for item in items if OWN_SESSION & {mark.name for mark in item.iter_markers()}]
+    quick: list[pytest.Item] = []
+    slow: list[pytest.Item] = []
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        (slow if OWN_SESSION & marks else quick).append(item)
+
     for item in slow:
         item.add_marker("sockets")
 
@@ -92,10 +97,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
 
     config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if item not in slow]
+    items[:] = quick
+
+
+def pytest_sessionstart() -> None:
+    """Collect tests and no garbage: there is none yet."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector a look at ten thousand tests each time: a tenth of all CPU."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
