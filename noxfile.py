@@ -160,16 +160,21 @@ def interop(session: nox.Session) -> None:
         install = ("-m", "pip", "install", "-q", "-r", str(requirements))
         session.run(str(environment / "bin" / "python"), *install, external=True)
 
-    node = home / "node"
-    node.mkdir(exist_ok=True)
-    shutil.copy(ENVIRONMENTS / "node" / "package.json", node)
-    session.run(
-        "npm", "install", "--no-package-lock", "--silent", "--prefix", str(node), external=True
-    )
+    npm_packages(session, ENVIRONMENTS / "node")
     env = {"INTEROP_ENVIRONMENTS": str(home)}
     session.run(
         "pytest", *(session.posargs or ["tests/interop", "-m", "interop or not interop"]), env=env
     )
+
+
+def npm_packages(session: nox.Session, listed_in: Path) -> Path:
+    """Install what a package.json lists, and return the folder, which is named as its own."""
+    node = Path(session.create_tmp()).resolve() / listed_in.name
+    node.mkdir(exist_ok=True)
+    shutil.copy(listed_in / "package.json", node)
+    options = ("--no-package-lock", "--silent", "--prefix", str(node))
+    session.run("npm", "install", *options, external=True)
+    return node
 
 
 def debian_packages(session: nox.Session, listed_in: Path, *more: str) -> None:
@@ -249,13 +254,16 @@ def cluster(session: nox.Session) -> None:
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
     """The emulator's page and the fleet's report in a headless Chromium (Debian's packages)."""
-    if not shutil.which("chromedriver"):
+    if not shutil.which("chromedriver") or not shutil.which("npm"):
         session.error(
-            "install chromium and chromedriver first (Debian: chromium, chromium-driver)"
+            "install chromium, chromedriver and npm first"
+            " (Debian: chromium, chromium-driver, nodejs, npm)"
         )
 
     session.install(".[all]", *group("test"), *group("browser"))
-    session.run("pytest", "-m", "browser", *session.posargs)
+    node = npm_packages(session, Path("tests/browser"))
+    env = {"AIODPS_AXE": str(node / "node_modules" / "axe-core" / "axe.min.js")}
+    session.run("pytest", "-m", "browser", *session.posargs, env=env)
 
 
 @nox.session(default=False)
