@@ -21,7 +21,6 @@ from tests.tokens import PIN, in_token
 
 from aiodps import KeySpec, ProvisioningClient, RetryPolicy, SymmetricKey, Tpm, errors
 from aiodps.attestation.base import Attestation
-from aiodps.models import IssuedKey
 from aiodps.network.proxy import Proxy
 from aiodps.pki import Credential
 from aiodps.testing import RunningEmulator
@@ -179,9 +178,11 @@ def _tpm(name: str, _: Way) -> Made:
 class KnownKey(KeySpec):
     """A key that a test knows."""
 
-    key: IssuedKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    key: ec.EllipticCurvePrivateKey = field(
+        default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
+    )
 
-    async def generate(self) -> IssuedKey:
+    async def generate(self) -> ec.EllipticCurvePrivateKey:
         """Return it."""
         return self.key
 
@@ -191,7 +192,7 @@ def issued(make: Callable[[str, Way], Made]) -> Callable[[str, Way], Made]:
 
     def made(name: str, way: Way) -> Made:
         known = KnownKey()
-        number = known.key.private_numbers().private_value  # type: ignore[union-attr]  # it is EC
+        number = known.key.private_numbers().private_value
         secret = {"issued key": number.to_bytes(32, "big")}
         device = make(name, way)
         return replace(device, issue=known, secrets=device.secrets | secret)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from aiodps.assignments.hub_connection import HubConnection
     from aiodps.assignments.reprovision import should_reprovision
     from aiodps.attestation.base import Attestation
-    from aiodps.attestation.issuance.request import IssuedKeyType, KeySpec
+    from aiodps.attestation.issuance.key_spec import IssuedKeyType, KeySpec
     from aiodps.attestation.symmetric_key import SymmetricKey
     from aiodps.attestation.tpm import Tpm, TpmDevice
     from aiodps.attestation.x509 import X509
@@ -81,7 +81,7 @@ _HOMES: Final = {
     "aiodps.assignments.hub_connection": ("HubConnection",),
     "aiodps.assignments.reprovision": ("should_reprovision",),
     "aiodps.attestation.base": ("Attestation",),
-    "aiodps.attestation.issuance.request": ("IssuedKeyType", "KeySpec"),
+    "aiodps.attestation.issuance.key_spec": ("IssuedKeyType", "KeySpec"),
     "aiodps.attestation.symmetric_key": ("SymmetricKey",),
     "aiodps.attestation.tpm": ("Tpm", "TpmDevice"),
     "aiodps.attestation.x509": ("X509",),

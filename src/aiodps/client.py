@@ -12,20 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import anyio
 
 from aiodps.argument_types import check_callable, check_type
 from aiodps.assignments.cache import AssignmentCache, CacheEntry
-from aiodps.attestation.base import Attestation, OwnContext
+from aiodps.attestation.base import Attestation
 from aiodps.attestation.credentials import Attestations, Credentials
-from aiodps.attestation.files import load_attestations
-from aiodps.attestation.issuance.request import (
-    CertificateRequest,
-    KeySpec,
-    certificate_request,
-)
+from aiodps.attestation.issuance.key_spec import KeySpec
 from aiodps.errors import (
     ConfigurationError,
     ProvisioningError,
@@ -37,7 +32,7 @@ from aiodps.models import Assignment, JsonObject, Phase, RegistrationRecord
 from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
 from aiodps.observe import Observer, Reporter, StepKind
-from aiodps.protocol.identifiers import check_operation_id, check_registration_id
+from aiodps.protocol.identifiers import check_operation_id
 from aiodps.protocol.payload_mask import PayloadMask
 from aiodps.protocol.payloads import check_payload
 from aiodps.registration.driver import drive
@@ -46,8 +41,10 @@ from aiodps.registration.retry import RetryPolicy
 from aiodps.registration.status_look_up import StatusLookUp
 from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports import transport_by_name
-from aiodps.transports.auto import Auto
-from aiodps.transports.base import Target, Transport, TransportFactory
+from aiodps.transports.base import AUTO, Target, Transport, TransportFactory
+
+if TYPE_CHECKING:
+    from aiodps.attestation.issuance.request import CertificateRequest
 
 
 async def provision(
@@ -183,7 +180,7 @@ class ProvisioningClient:
         self._id_scope = _require_id_scope(settings)
         self._trust = Trust.of(settings.trust)
         self._proxy = Proxy.load(settings.proxy, settings.proxy_password_file)
-        self._auto = Auto()
+        self._race: TransportFactory | None = None
         self._in_progress: set[str] = set()
         self._lock = threading.Lock()
 
@@ -221,7 +218,7 @@ class ProvisioningClient:
             check_operation_id(operation_id)
             check_type(cache, AssignmentCache | None, "cache")
             check_type(force, bool, "force")
-            request = await certificate_request(
+            request = await _certificate_request(
                 self.settings.issue if issue is None else issue,
                 csr,
                 registration_id=name,
@@ -299,13 +296,15 @@ class ProvisioningClient:
     ) -> tuple[Credentials, str]:
         """Return checked credentials, and the registration id that they are for."""
         if attestation is None:
+            from aiodps.attestation.files import load_attestations  # noqa: PLC0415 (idem)
+
             settings = {each.name: getattr(self.settings, each.name) for each in fields(Settings)}
             attestation = await load_attestations(settings, requested)
 
         credentials = Credentials(attestation)
-        name = _registration_id(credentials, requested)
+        name = credentials.registration_id_or(requested)
         credentials.check(registration_id=name, wall_time=time.time())
-        self._check_trust(credentials)
+        credentials.check_contexts(trust=self.settings.trust)
         return credentials, name
 
     def _target(
@@ -358,7 +357,11 @@ class ProvisioningClient:
         match settings.transport:
             case str(name):
                 made = transport_by_name(name, port=settings.port, needs_rest=needs_rest)
-                return self._auto if isinstance(made, Auto) else made
+                if made.name != AUTO:
+                    return made
+
+                self._race = self._race or made  # it remembers its winners
+                return self._race
             case factory if settings.port is None:
                 return factory
             case factory:
@@ -367,11 +370,6 @@ class ProvisioningClient:
                     setting="port",
                     hint="set the port of the transport instead",
                 )
-
-    def _check_trust(self, credentials: Credentials) -> None:
-        for each in credentials.tls_identities():
-            if isinstance(each, OwnContext):
-                each.check(trust=self.settings.trust)
 
     @contextmanager
     def _exclusive(self, registration_id: str) -> Iterator[None]:
@@ -391,6 +389,19 @@ class ProvisioningClient:
         finally:
             with self._lock:
                 self._in_progress.discard(name)
+
+
+async def _certificate_request(
+    spec: KeySpec | None, csr: str | bytes | None, *, registration_id: str, resumed: bool
+) -> CertificateRequest | None:
+    if spec is None and csr is None:
+        return None
+
+    from aiodps.attestation.issuance import request  # noqa: PLC0415 (loads cryptography)
+
+    return await request.certificate_request(
+        spec, csr, registration_id=registration_id, resumed=resumed
+    )
 
 
 async def _register(
@@ -433,15 +444,3 @@ def _require_id_scope(settings: Settings) -> str:
         setting="id_scope",
         hint="give id_scope= (--id-scope), or set AIODPS_ID_SCOPE",
     )
-
-
-def _registration_id(attestation: Attestation, requested: str | None) -> str:
-    name = attestation.registration_id if requested is None else requested
-    if name is None:
-        raise ConfigurationError(
-            "no registration id was given, and it cannot be read from an SSLContext",
-            setting="registration_id",
-            hint="give registration_id= (--registration-id), the CN of the certificate",
-        )
-
-    return check_registration_id(name)

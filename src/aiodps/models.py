@@ -11,11 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
 from aiodps.fresh_files import fresh_file
+from aiodps.libraries import crypto
 
 Json: TypeAlias = str | int | float | bool | Sequence[Any] | Mapping[str, Any] | None
 """A JSON value. Its members are `Any`, because frameworks cannot evaluate a recursive alias at run
@@ -79,9 +76,6 @@ class Phase(enum.StrEnum):
     """Waiting, as the service asked or before a retry."""
 
 
-IssuedKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-"""A private key that a certificate was issued for."""
-
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 
 
@@ -92,15 +86,15 @@ class IssuedCredential:
     It can be given as `attestation=`, and saved. Its repr does not show the key.
     """
 
-    key: IssuedKey | None = field(repr=False)
+    key: crypto.ec.EllipticCurvePrivateKey | crypto.rsa.RSAPrivateKey | None = field(repr=False)
     """The private key; None if the caller made the request (`csr=`), and so has the key."""
-    chain: tuple[x509.Certificate, ...] = field(repr=False)
+    chain: tuple[crypto.x509.Certificate, ...] = field(repr=False)
     """Leaf, intermediates, and the root if the service sent it: each issued by the next."""
 
     @property
     def registration_id(self) -> str:
         """The CN of the leaf."""
-        names = self.chain[0].subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        names = self.chain[0].subject.get_attributes_for_oid(crypto.x509.NameOID.COMMON_NAME)
         return str(names[0].value)
 
     @property
@@ -111,7 +105,8 @@ class IssuedCredential:
     @property
     def chain_pem(self) -> bytes:
         """The certificates in PEM."""
-        return b"".join(each.public_bytes(Encoding.PEM) for each in self.chain)
+        pem = crypto.serialization.Encoding.PEM
+        return b"".join(each.public_bytes(pem) for each in self.chain)
 
     @property
     def key_pem(self) -> bytes:
@@ -119,7 +114,10 @@ class IssuedCredential:
         if self.key is None:
             return b""
 
-        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        form = crypto.serialization
+        return self.key.private_bytes(
+            form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()
+        )
 
     def save(self, directory: str | Path) -> Path:
         """Write chain and key to one file, `REGISTRATION_ID.pem`, and return its path.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypedDict, Unpack
 
 from aiodps.argument_types import check_type
-from aiodps.attestation.issuance.request import IssuedKeyType, KeySpec
+from aiodps.attestation.issuance.key_spec import IssuedKeyType, KeySpec
 from aiodps.errors import ConfigurationError
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read

@@ -242,7 +242,7 @@ async def test_in_order() -> None:
 
     assert (tokens, ways) == (["a", "b", "c"], ["credential 1", "credential 2"])
     assert (credentials.index, caught.value.error_code) == (2, 401000)
-    assert len(credentials.tls_identities()) == 1
+    assert len(credentials.usable) == 1
 
 
 async def test_a_clock_is_put_right_once_for_all() -> None:
@@ -267,7 +267,7 @@ def test_expired_certificates_are_left_out() -> None:
     credentials = Credentials([Own("a", too_late), Own("b"), Own("c", too_late), Own("d")])
     credentials.check(registration_id="x", wall_time=0.0)
     assert credentials.index == 1
-    assert len(credentials.tls_identities()) == 2
+    assert len(credentials.usable) == 2
 
     with pytest.raises(CertificateError, match="late"):
         Credentials([Own("a", too_late), Own("b", too_late)]).check(

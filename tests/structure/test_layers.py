@@ -11,9 +11,10 @@ import pytest
 from tests.structure.source import FILES, PACKAGE, dotted, nodes, short
 
 BOTTOM = {"error_base", "errors", "models", "observe", "input_files", "key_text", "version"}
-BOTTOM |= {"argument_types", "fresh_files", "printable"}
+BOTTOM |= {"argument_types", "fresh_files", "libraries", "printable"}
 MAY_IMPORT = {
-    "models": {"fresh_files"},
+    "models": {"fresh_files", "libraries"},
+    "libraries": {"libraries"},
     "version": set[str](),
     "key_text": set[str](),
     "argument_types": {"errors"},

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from aiodps.attestation.base import Attestation, NoCertificate
 from aiodps.attestation.tpm import Tpm
-from aiodps.attestation.x509 import X509
 from aiodps.errors import ConfigurationError
+from aiodps.libraries import crypto
 from aiodps.models import JsonObject
 
 _AUDIENCE = "aiodps assignment cache"
@@ -94,9 +92,12 @@ async def fingerprint(attestation: Attestation) -> str:
             show it, or an attestation has neither certificate nor token.
         CredentialError: If a symmetric key cannot sign.
     """
+    from aiodps.attestation.x509 import X509  # noqa: PLC0415 (loads cryptography)
+
     match attestation:
         case X509(chain=(leaf, *_)):
-            return f"x509 {_digest(leaf.public_bytes(Encoding.DER))}"
+            der = leaf.public_bytes(crypto.serialization.Encoding.DER)
+            return f"x509 {_digest(der)}"
         case Tpm():
             return f"tpm {_digest(attestation.tpm_keys.endorsement_key)}"
 

@@ -13,9 +13,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeAlias, final
 
-from aiodps.attestation.base import Attestation, TlsIdentity, check_attestation
+from aiodps.attestation.base import (
+    Attestation,
+    OwnContext,
+    TlsIdentity,
+    check_attestation,
+)
 from aiodps.attestation.tpm import Tpm
-from aiodps.attestation.x509 import X509
 from aiodps.errors import (
     CertificateError,
     ConfigurationError,
@@ -23,6 +27,7 @@ from aiodps.errors import (
     UnauthorizedError,
 )
 from aiodps.models import Assignment, IssuedCredential, Phase
+from aiodps.protocol.identifiers import check_registration_id
 from aiodps.protocol.messages import TpmKeys
 from aiodps.protocol.payloads import hub_challenge
 
@@ -101,13 +106,35 @@ class Credentials:
         names = (each.registration_id for _, each in self._left)
         return next((name for name in names if name is not None), None)
 
+    def registration_id_or(self, requested: str | None) -> str:
+        """Return the registration id that was requested, or else that of the credentials.
+
+        Raises:
+            ConfigurationError: If there is none, or it is not valid.
+        """
+        name = self.registration_id if requested is None else requested
+        if name is None:
+            raise ConfigurationError(
+                "no registration id was given, and it cannot be read from an SSLContext",
+                setting="registration_id",
+                hint="give registration_id= (--registration-id), the CN of the certificate",
+            )
+
+        return check_registration_id(name)
+
     def tls_identity(self) -> TlsIdentity:
         """Return what the device presents in the TLS handshake."""
         return self._current.tls_identity()
 
-    def tls_identities(self) -> list[TlsIdentity]:
-        """Return what the device may present, with each credential that is left."""
-        return [each.tls_identity() for _, each in self._left]
+    def check_contexts(self, *, trust: object) -> None:
+        """Check the caller's own contexts; see `OwnContext.check`.
+
+        Raises:
+            ConfigurationError: If one is not safe, or a `trust` was given as well.
+        """
+        for _, each in self._left:
+            if isinstance(identity := each.tls_identity(), OwnContext):
+                identity.check(trust=trust)
 
     @property
     def has_tpm(self) -> bool:
@@ -240,6 +267,8 @@ def as_attestation(value: object) -> Attestation:
         PrivateKeyError: If it was issued for a key that only the caller has.
     """
     if isinstance(value, IssuedCredential):
+        from aiodps.attestation.x509 import X509  # noqa: PLC0415 (loads cryptography)
+
         return X509.from_issued(value)
 
     return check_attestation(value)
@@ -247,6 +276,8 @@ def as_attestation(value: object) -> Attestation:
 
 def remarks_of(attestation: Attestation) -> tuple[str, ...]:
     """Return what the service may refuse about a credential, though it is not an error here."""
+    from aiodps.attestation.x509 import X509  # noqa: PLC0415 (idem)
+
     return attestation.remarks if isinstance(attestation, X509) else ()
 
 

@@ -7,7 +7,6 @@ import sys
 
 from aiodps.cli.extras import install
 from aiodps.errors import ConfigurationError
-from aiodps.version import __version__
 
 
 def main() -> None:
@@ -27,6 +26,8 @@ def _run() -> None:
             raise
 
         if sys.argv[1:] in (["--version"], ["-V"]):
+            from aiodps.version import __version__  # noqa: PLC0415 (reads the package's metadata)
+
             print(f"aiodps, version {__version__}")  # noqa: T201
             return
 

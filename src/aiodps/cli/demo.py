@@ -22,7 +22,7 @@ import rich.box
 from rich.table import Table
 from rich.text import Text
 
-from aiodps.attestation.issuance.request import KeySpec
+from aiodps.attestation.issuance.key_spec import KeySpec
 from aiodps.attestation.issuance.saving import save_issued
 from aiodps.cli.demo_devices import Bench, Device
 from aiodps.cli.output import Command, StepPrinter, err, out, print_json

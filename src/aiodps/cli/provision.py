@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aiodps.assignments.cache import AssignmentCache
-from aiodps.attestation.issuance.request import IssuedKeyType
+from aiodps.attestation.issuance.key_spec import IssuedKeyType
 from aiodps.attestation.issuance.saving import check_keys_folder, save_issued
 from aiodps.cli.device_options import device_options, run_options, settings_of
 from aiodps.cli.output import Command, StepLine, StepPrinter, err, out, print_json

@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-import certifi
-
 from aiodps.errors import ConfigurationError
-from aiodps.input_files.certificates import certificate_ders
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
 
@@ -130,12 +127,20 @@ def system_paths() -> tuple[str | None, str | None] | None:
 
 
 def _certifi() -> list[bytes]:
+    import certifi  # noqa: PLC0415 (not for whoever gives a file)
+
     origin = Origin(what="certifi package", kind="trust")
-    return certificate_ders(Path(certifi.where()).read_bytes(), origin)
+    return _ders(Path(certifi.where()).read_bytes(), origin)
+
+
+def _ders(data: bytes, origin: Origin) -> list[bytes]:
+    from aiodps.input_files.certificates import certificate_ders  # noqa: PLC0415 (cryptography)
+
+    return certificate_ders(data, origin)
 
 
 def _usable(data: bytes, origin: Origin) -> bytes:
-    authorities = b"".join(certificate_ders(data, origin))
+    authorities = b"".join(_ders(data, origin))
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities)
     except ssl.SSLError as exc:

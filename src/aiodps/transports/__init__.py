@@ -1,21 +1,46 @@
-"""Transports, which speak DPS over a connection, and the registry of them."""
+"""Transports, which speak DPS over a connection, and the registry of them.
+
+The module of a transport, and with it the library that it stands on, is imported when the
+transport is made: nobody waits for httpx who names MQTT, or has only said `import`.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiodps.network.event_loop import watches_sockets
-from aiodps.transports.auto import AUTO as AUTO
-from aiodps.transports.auto import Auto
+from aiodps.transports.base import AUTO as AUTO
 from aiodps.transports.base import TransportFactory
-from aiodps.transports.mqtt import MQTT
-from aiodps.transports.rest import REST
+
+if TYPE_CHECKING:
+    from aiodps.transports.auto import Auto
+    from aiodps.transports.mqtt import MQTT
+    from aiodps.transports.rest import REST
+
+
+def _rest(**settings: Any) -> REST:
+    from aiodps.transports.rest import REST  # noqa: PLC0415 (see above)
+
+    return REST(**settings)
+
+
+def _mqtt(**settings: Any) -> MQTT:
+    from aiodps.transports.mqtt import MQTT  # noqa: PLC0415 (see above)
+
+    return MQTT(**settings)
+
+
+def _auto() -> Auto:
+    from aiodps.transports.auto import Auto  # noqa: PLC0415 (see above)
+
+    return Auto()
+
 
 TRANSPORTS: Final[Mapping[str, Callable[..., REST | MQTT]]] = MappingProxyType(
-    {"rest": REST, "mqtt": MQTT, "mqtt-ws": partial(MQTT, websocket=True)}
+    {"rest": _rest, "mqtt": _mqtt, "mqtt-ws": functools.partial(_mqtt, websocket=True)}
 )
 """What makes the settings of each transport, by name: the registry for settings, CLI, fleets."""
 _HTTPS: Final = 443
@@ -37,9 +62,14 @@ def transport_by_name(
         if needs_rest or port == _HTTPS or not watches_sockets():
             name = "rest"
         elif port is None:
-            return Auto()
+            return _auto()
         else:
             name = "mqtt"
 
+    return _made(name, port)
+
+
+@functools.lru_cache
+def _made(name: str, port: int | None) -> REST | MQTT:
     make = TRANSPORTS[name]
     return make() if port is None else make(port=port)

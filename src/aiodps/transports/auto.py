@@ -11,13 +11,11 @@ from aiodps.errors import ConfigurationError, ConnectionLostError
 from aiodps.models import Phase
 from aiodps.observe import StepKind
 from aiodps.protocol.messages import Request, Response
-from aiodps.transports.base import Target, Transport
+from aiodps.transports.base import AUTO, Target, Transport
 from aiodps.transports.mqtt import MQTT
 from aiodps.transports.race import Entrant, Race
 from aiodps.transports.rest import REST
 
-AUTO = "auto"
-"""The name of the transport."""
 STAGGER = 0.3
 """Seconds before the next transport takes part. A connection opens in three round trips (TCP, TLS
 1.2), so a network of up to 100 ms opens only one; and what is blocked costs no more than this."""

@@ -15,6 +15,9 @@ from aiodps.observe import Reporter
 from aiodps.protocol.identifiers import audience
 from aiodps.protocol.messages import Request, Response, TpmKeys
 
+AUTO = "auto"
+"""The name of the transport that is a race; see `auto.py`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:

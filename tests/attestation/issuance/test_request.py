@@ -20,7 +20,8 @@ from tests.sas_vectors import C_KEY
 
 import aiodps
 from aiodps import KeySpec, errors
-from aiodps.attestation.issuance.request import CertificateRequest, IssuedKeyType
+from aiodps.attestation.issuance.key_spec import IssuedKeyType
+from aiodps.attestation.issuance.request import CertificateRequest
 from aiodps.emulator.service.enrollments.issuance import IssuancePolicy
 from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 from aiodps.emulator.service.enrollments.store import EnrollmentGroup, IndividualEnrollment
@@ -80,16 +81,6 @@ async def test_an_id_that_is_too_long_for_a_cn() -> None:
     assert caught.value.setting == "registration_id"
     with pytest.raises(errors.ConfigurationError, match="65 characters"):
         CertificateRequest.given(der(), "d" * 65)
-
-
-@pytest.mark.parametrize("bad", ["p521", "", None, 256])
-def test_a_kind_of_key_that_there_is_not(bad: object) -> None:
-    """The kinds that there are stand in the hint."""
-    with pytest.raises(errors.ConfigurationError) as caught:
-        KeySpec(bad)  # type: ignore[arg-type]  # that is the point
-
-    assert caught.value.setting == "issue"
-    assert "p256, p384, rsa2048" in caught.value.hint
 
 
 @pytest.mark.parametrize("given", [der(), text(der()), text(der("DEV-1"))])

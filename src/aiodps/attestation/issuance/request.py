@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, assert_never, get_args
 
-from anyio import to_thread
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -24,47 +22,11 @@ from aiodps.attestation.issuance.chain import (
     is_name_of,
     public_der,
 )
+from aiodps.attestation.issuance.key_spec import KeySpec
 from aiodps.errors import ConfigurationError
 from aiodps.input_files.certificates import MAX_COMMON_NAME, UNREADABLE
-from aiodps.key_text import shown
-from aiodps.models import Assignment, IssuedCredential, IssuedKey
+from aiodps.models import Assignment, IssuedCredential
 from aiodps.protocol.limits import MAX_CSR
-
-IssuedKeyType: TypeAlias = Literal["p256", "p384", "rsa2048"]
-"""EC P-256, EC P-384, or RSA with 2048 bits."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeySpec:
-    """The kind of key that the device makes for the certificate that it asks for."""
-
-    type: IssuedKeyType = "p256"
-    """P-256 and RSA have been seen to work; early documentation names P-384 alone."""
-
-    def __post_init__(self) -> None:
-        """Check the type.
-
-        Raises:
-            ConfigurationError: If it is none of `IssuedKeyType`.
-        """
-        if self.type not in get_args(IssuedKeyType):
-            raise ConfigurationError(
-                f"{shown(self.type)} is not a type of key for issued certificates",
-                setting="issue",
-                hint=f"give one of {', '.join(get_args(IssuedKeyType))}",
-            )
-
-    async def generate(self) -> IssuedKey:
-        """Make a key; one of RSA takes so long that a thread makes it."""
-        match self.type:
-            case "p256":
-                return ec.generate_private_key(ec.SECP256R1())
-            case "p384":
-                return ec.generate_private_key(ec.SECP384R1())
-            case "rsa2048":
-                return await to_thread.run_sync(rsa.generate_private_key, 65537, 2048)
-            case _:
-                assert_never(self.type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +38,7 @@ class CertificateRequest:
     """PKCS#10 in base64 of DER, as it is sent."""
     public_key: bytes = field(repr=False)
     """The public key in it, as DER."""
-    key: IssuedKey | None = field(default=None, repr=False)
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = field(default=None, repr=False)
     """The private key; None if the caller has it."""
 
     @classmethod

@@ -8,7 +8,7 @@ from typing import get_args
 
 import click
 
-from aiodps.attestation.issuance.request import IssuedKeyType
+from aiodps.attestation.issuance.key_spec import IssuedKeyType
 from aiodps.cli.option_groups import DURATION, GroupedOption, in_group
 from aiodps.fleet.plan.arrivals import Spacing
 from aiodps.fleet.plan.spec import JournalMode

@@ -1,0 +1,1 @@
+"""Libraries that are imported when they are used first."""
