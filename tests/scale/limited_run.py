@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def limited_run(
         kind: Of the arrivals.
         arrivals: Their values.
         **options: `count`, `journal`, `slow_disk` (seconds of each write), `descriptors` (their
-            hard limit).
+            hard limit), `nice` (by how much the process is nicer than others once it begins).
     """
     facts = {"ports": service.ports, "ca": service.ca, "kind": kind, "arrivals": arrivals}
     command = [sys.executable, "-m", __name__, str(folder), json.dumps({**facts, **options})]
@@ -77,6 +78,7 @@ def _main(folder: Path, told: dict[str, Any]) -> None:
     run_of(spec.source, arrivals=spec.options.arrivals).write(folder)
     with Session(spec) as session:
         print(flush=True)  # noqa: T201 (read by who started it)
+        os.nice(told.get("nice", 0))
         anyio.run(session.run)
 
     summary = write_results(folder, read_results(folder))
