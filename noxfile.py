@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["plan", "lint", "docs", "types", "tests"]
+nox.options.sessions = ["plan", "lint", "types", "tests"]
 nox.options.default_venv_backend = "uv|virtualenv"  # `pip install "nox[uv]"` saves a minute
 nox.options.error_on_missing_interpreters = False
 nox.needs_version = ">=2025.5"
@@ -21,7 +21,6 @@ BYTECODE = {"PYTHONDONTWRITEBYTECODE": None}
 """Environment in which Python keeps what it compiled: hundreds of processes import the same."""
 MINUTES = {
     "lint": "a few seconds",
-    "docs": "half a minute",
     "types": "1 minute",
     "tests": "4 minutes",
 }
@@ -65,7 +64,7 @@ def lint(session: nox.Session) -> None:
         session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
 
 
-@nox.session
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """The documentation site, into build/site: no warning, no dead link between pages."""
     session.install(".[fleet,otel]", *group("docs"))
