@@ -2,7 +2,8 @@
 
     python -m tests.scale.limited_run FOLDER '{"arrivals": {"rate": 20}, ...}'
 
-It prints a line when it begins, and what the summary says about the generator when it has ended.
+It prints a line when it begins, another when the last device is done, and what the summary says
+about the generator.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ def limited_run(
         yield process
 
 
+def wait_for_the_last_device(process: subprocess.Popen[str]) -> None:
+    """Wait until no device runs any more."""
+    assert process.stdout is not None
+    process.stdout.readline()
+
+
 def generator(process: subprocess.Popen[str]) -> dict[str, Any]:
     """Wait for the end of a run; return what it says about the generator."""
     output, _ = process.communicate(timeout=120)
@@ -80,6 +87,7 @@ def _main(folder: Path, told: dict[str, Any]) -> None:
         print(flush=True)  # noqa: T201 (read by who started it)
         os.nice(told.get("nice", 0))
         anyio.run(session.run)
+        print(flush=True)  # noqa: T201 (idem)
 
     summary = write_results(folder, read_results(folder))
     print(json.dumps(summary["generator"]))  # noqa: T201 (idem)

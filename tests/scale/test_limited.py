@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.scale.known_service import Address, known_service
-from tests.scale.limited_run import generator, limited_run
+from tests.scale.limited_run import generator, limited_run, wait_for_the_last_device
 
 pytestmark = pytest.mark.processes
 
@@ -106,10 +106,11 @@ def test_burned_processors(service: Address, tmp_path: Path) -> None:
     The generator is nicer than they are: a light one at the same priority gets a core whenever
     it wants one, and is not limited at all. At 10 it gets a twentieth, and wants a fifth or more.
     """
-    with (
-        processor_burners(),
-        limited_run(service, tmp_path, "open", {"rate": 80}, count=90, nice=10) as process,
-    ):
+    arrivals = {"rate": 80}
+    with limited_run(service, tmp_path, "open", arrivals, count=30, nice=10) as process:
+        with processor_burners():
+            wait_for_the_last_device(process)
+
         facts = generator(process)
 
     assert facts["limited"], facts
