@@ -61,9 +61,10 @@ def aiodps(folder: Path, *words: str) -> str:
 
 
 def until(browser: Chrome, text: str) -> None:
-    """Wait until the page says something."""
+    """Wait until the page says something, and its script listens to keys."""
     waiting = WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
     waiting.until(lambda _: text in browser.find_element(By.TAG_NAME, "main").text)
+    waiting.until(lambda _: browser.execute_script("return document.readyState") == "complete")
 
 
 def press(browser: Chrome, label: str) -> None:
@@ -111,11 +112,11 @@ def test_from_root_to_assigned(
     until(browser, "Group name")
     fill(browser, "id", f"group-{name}")
     fill(browser, "attestation", "X.509, CA certificate")
-    fill(browser, "ca", name)
+    fill(browser, "ca_primary", name)
     press(browser, "Add")
     until(browser, f"group-{name} was added.")
 
-    browser.find_element(By.TAG_NAME, "body").send_keys("5")
+    browser.find_element(By.TAG_NAME, "body").send_keys("6")
     until(browser, "live")
     WebDriverWait(browser, PATIENCE).until(
         lambda _: browser.find_element(By.CSS_SELECTOR, ".live").text == "live"
@@ -133,7 +134,7 @@ def test_a_refused_device_is_seen_live(
 ) -> None:
     """With the service's words."""
     name = f"stranger-{request.node.callspec.id}"
-    browser.find_element(By.TAG_NAME, "body").send_keys("5")
+    browser.find_element(By.TAG_NAME, "body").send_keys("6")
     until(browser, "live")
     aiodps(tmp_path, "certs", "root", "nobody", "--out", "certs")
     aiodps(tmp_path, "certs", "device", name, "nobody", "--out", "certs")
@@ -158,7 +159,7 @@ def test_without_the_token_there_is_nothing(server: dict[str, Any]) -> None:
 def test_no_request_leaves_the_page(browser: Chrome) -> None:
     """Everything that is loaded comes from the admin port."""
     origin = browser.execute_script("return location.origin")
-    for key in "123456":
+    for key in "1234567":
         browser.find_element(By.TAG_NAME, "body").send_keys(key)
         script = "return performance.getEntriesByType('resource').map(entry => entry.name)"
         loaded = browser.execute_script(script)

@@ -286,6 +286,7 @@ class Emulator:
         page = Page(
             service=self.service,
             recent=recent,
+            request_log=self.request_log,
             facts=self.facts(),
             ca_pem=self.ca_pem,
             save=self.save,

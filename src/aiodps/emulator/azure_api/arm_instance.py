@@ -83,7 +83,9 @@ class InstanceCalls:
                 "state": "Active",
                 "provisioningState": "Succeeded",
                 "publicNetworkAccess": "Enabled",
-                "iotHubs": [_show_hub(each) for each in self._service.linked_hubs],
+                "iotHubs": [
+                    _show_hub(*each) for each in self._service.linked_hubs.weights.items()
+                ],
                 "allocationPolicy": "Hashed",
                 "serviceOperationsHostName": self._host,
                 "deviceProvisioningHostName": self._host,
@@ -96,13 +98,13 @@ class InstanceCalls:
         }
 
 
-def _show_hub(hub: str) -> dict[str, Any]:
+def _show_hub(hub: str, weight: int) -> dict[str, Any]:
     return {
         "name": hub,
         "connectionString": f"HostName={hub};SharedAccessKeyName=iothubowner;SharedAccessKey=****",
         "location": _LOCATION,
         "applyAllocationPolicy": True,
-        "allocationWeight": 1,
+        "allocationWeight": weight,
         "authenticationType": "KeyBased",
     }
 

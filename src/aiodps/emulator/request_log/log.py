@@ -65,6 +65,8 @@ class RequestLog:
     """
 
     def __init__(self, *, size: int = MAX_ENTRIES) -> None:
+        self.size: int = size
+        """Entries that it keeps."""
         self._numbers = itertools.count(1)
         self._entries: deque[tuple[int, Exchange]] = deque(maxlen=size)
         self._listeners: list[ExchangeListener] = []

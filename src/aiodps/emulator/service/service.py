@@ -91,7 +91,7 @@ class Service:
         self._strict = Strict(self.id_scope) if strict else None
         self._keys = RememberedKeys() if remember_keys else None
         self.enrollments: Enrollments = Enrollments(initial, rng=self._rng, store=store)
-        self.linked_hubs: LinkedHubs = LinkedHubs(linked_hubs)
+        self.linked_hubs: LinkedHubs = LinkedHubs(linked_hubs, store=store)
         for hub in (hub for each in self.enrollments for hub in each.allocation.named):
             if hub not in self.linked_hubs:
                 self.linked_hubs.append(hub)

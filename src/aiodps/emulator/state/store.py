@@ -26,6 +26,8 @@ class Kind(enum.StrEnum):
     """An individual enrollment, by its registration id in lower case."""
     GROUP = "group"
     """An enrollment group, by its id in lower case."""
+    LINKED_HUB = "linked hub"
+    """An IoT hub that was linked, or given a weight, on the page, by its host name."""
     CERTIFICATE = "certificate"
     """A CA certificate of the instance, by its name in lower case."""
     REGISTRATION = "registration"

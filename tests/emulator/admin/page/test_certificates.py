@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from tests.certificates import root, self_signed
+from cryptography.hazmat.primitives import hashes
+from tests.certificates import other_root, root, self_signed
 from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import instance
 
+from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup
+
 pytestmark = pytest.mark.anyio
+PEM = other_root().certificate_pem
 
 
 async def test_proof_of_possession() -> None:
@@ -64,3 +68,48 @@ async def test_delete() -> None:
     visitor = Visitor(instance(verified=[root()]))
 
     assert "None yet." in await visitor.post("/certificates/ca-0/delete")
+
+
+async def test_a_name_is_not_taken_twice() -> None:
+    """An upload does not replace; that is said, and asked for by itself."""
+    visitor = Visitor(instance(verified=[root()]))
+    page = await visitor.refused("/certificates", {"name": "CA-0"}, {"certificate": PEM})
+
+    assert "CA-0 exists already: replace it below." in page
+
+
+async def test_replace() -> None:
+    """The new one must be verified anew; a page of before replaces nothing."""
+    visitor = Visitor(instance(verified=[root()]))
+    fields, files = {"etag": visitor.service.certificates.get("ca-0").etag}, {"certificate": PEM}
+    page = await visitor.post("/certificates/ca-0/replace", fields, files)
+
+    assert "ca-0 was replaced, and must be verified anew." in page
+    replaced = visitor.service.certificates.get("ca-0")
+    assert (replaced.certificate, replaced.verified) == (other_root().certificate, False)
+    assert "It was changed after this page was loaded" in await visitor.refused(
+        "/certificates/ca-0/replace", fields, files
+    )
+
+
+async def test_who_needs_it() -> None:
+    """Groups that hold it or name it, which are refused without it."""
+    groups = (
+        EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="line-4"),
+        EnrollmentGroup.of_ca("CA-0", enrollment_group_id="line-5"),
+        EnrollmentGroup.of_ca("ca-1", enrollment_group_id="line-6"),
+    )
+    page = await Visitor(instance(*groups, verified=[root()])).get("/certificates")
+
+    assert "Groups line-4 , line-5 " in page
+
+
+async def test_search_by_thumbprint() -> None:
+    """SHA-1 with colons, as openssl shows it."""
+    visitor = Visitor(instance(verified=[root(), other_root()]))
+    digits = root().certificate.fingerprint(hashes.SHA1()).hex(":")  # noqa: S303 (as openssl does)
+    page = await visitor.get(f"/certificates?q={digits}")
+
+    assert "ca-0 verified" in page
+    assert "ca-1 verified" not in page
+    assert "None matches “nothing”." in await visitor.get("/certificates?q=nothing")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from tests.certificates import intermediate, root, self_signed
 from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance
 
-from aiodps.emulator.admin.page import enrollments
+from aiodps.emulator.admin.page.enrollment_form import POLICY
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup, IndividualEnrollment
-from aiodps.emulator.service.enrollments.mechanisms import CaReferences, SymmetricKeys
+from aiodps.emulator.service.enrollments.mechanisms import (
+    CaReferences,
+    ClientCertificates,
+    SymmetricKeys,
+)
 
 pytestmark = pytest.mark.anyio
 LAMP = self_signed("lamp")
@@ -29,7 +34,7 @@ def lamp(**more: object) -> IndividualEnrollment:
 async def test_enrol_a_device(form: bytes) -> None:
     """By its certificate, PEM or DER; the list says how it is attested."""
     visitor = Visitor()
-    fields = NEW | {"device_id": "lamp-7", "hub": HUB}
+    fields = NEW | {"device_id": "lamp-7", "allocation": "static", f"hub:{HUB}": "yes"}
     page = await visitor.post(
         "/enrollments/new", fields, {"primary": form, "secondary": root().certificate_pem}
     )
@@ -59,7 +64,7 @@ async def test_keys_are_made_and_shown_only_on_demand() -> None:
 async def test_certificates_for_devices() -> None:
     """The three names are one policy; one of them alone comes back with the reason."""
     visitor, names = Visitor(), NEW | {"attestation": "symmetricKey"}
-    whole = {each: each.lower() for each in enrollments.POLICY}
+    whole = {each: each.lower() for each in POLICY}
     page = await visitor.refused("/enrollments/new", names | {"namespaceName": "my-namespace"})
     assert "has namespaceName; a policy is namespaceName, certificateAuthorityName" in page
 
@@ -76,7 +81,12 @@ async def test_enrol_a_group() -> None:
     await visitor.post(
         "/groups/new", NEW | {"id": "line-4:5"}, {"primary": intermediate().certificate_pem}
     )
-    fields = {"id": "by-name", "attestation": "caReference", "ca": "ca-0", "enabled": "yes"}
+    fields = {
+        "id": "by-name",
+        "attestation": "caReference",
+        "ca_primary": "ca-0",
+        "enabled": "yes",
+    }
     page = await visitor.post("/groups/new", fields)
 
     assert "line-4:5" in page
@@ -158,3 +168,116 @@ async def test_a_long_list_is_cut() -> None:
 
     assert "The first 200 of 201." in await visitor.get("/enrollments")
     assert "lamp-200" in await visitor.get("/enrollments?all=1")
+
+
+def etag_of(visitor: Visitor, name: str = "lamp") -> str:
+    """Return the etag that the form of an enrollment has."""
+    found = visitor.service.enrollments.individual(name)
+    assert found is not None
+    return found.etag
+
+
+async def test_edit() -> None:
+    """The form shows what there is; what is changed is saved, the rest stays."""
+    visitor = Visitor(instance(lamp(device_id="lamp-7")))
+    answer = await visitor.ask("GET", "/enrollments/lamp/edit")
+    html = bytes(answer.body).decode()
+    assert 'value="lamp-7"' in html
+    assert 'name="attestation" value="x509"' in html
+
+    fields = {"etag": etag_of(visitor), "attestation": "x509", "device_id": "lamp-8"}
+    page = await visitor.post(
+        "/enrollments/lamp/edit",
+        fields | {"reprovision": "never", "twin": '{"tags": {"hall": 4}}'},
+        {"secondary": root().certificate_pem},
+    )
+    assert "lamp was saved." in page
+    changed = visitor.service.enrollments.individual("lamp")
+    assert changed is not None
+    assert (changed.device_id, changed.enabled) == ("lamp-8", False)
+    assert changed.initial_twin == {"tags": {"hall": 4}}
+    assert not changed.reprovision_policy.update_hub_assignment
+    assert isinstance(changed.attestation, ClientCertificates)
+    assert changed.attestation.secondary is not None
+    assert visitor.saved == 1
+
+
+async def test_an_edit_does_not_undo_that_of_another() -> None:
+    """409, with what was typed; whoever has seen it may save all the same."""
+    visitor = Visitor(instance(lamp()))
+    fields = {"etag": etag_of(visitor), "attestation": "x509", "device_id": "mine"}
+    await visitor.post("/enrollments/lamp/status", {"enabled": ""})
+    answer = await visitor.submit("/enrollments/lamp/edit", fields, {"secondary": PEM})
+
+    assert answer.status_code == 409
+    html = bytes(answer.body).decode()
+    assert "was changed after you opened this form" in html
+    assert 'value="mine"' in html
+    assert "Chosen before: CN=lamp" in html
+
+    page = await visitor.post("/enrollments/lamp/edit", fields | {"overwrite": "yes"})
+    assert "lamp was saved." in page
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "reason"),
+    [
+        ({"twin": "{"}, "twin", "initialTwin is not JSON in line 1"),
+        ({"allocation": "static"}, "allocation", "'static' needs one IoT hub, not 0"),
+        ({"allocation": "custom"}, "webhook_url", "A CustomAllocationDefinition is required"),
+        ({"webhook_url": "ftp://a", "webhook_version": "v"}, "webhook_url", "is not an http or"),
+        ({"namespaceName": "n"}, "namespaceName", "has namespaceName; a policy is"),
+    ],
+)
+async def test_an_edit_that_is_refused(changed: dict[str, str], field: str, reason: str) -> None:
+    """In the words of the service API, with the field marked and everything still there."""
+    visitor = Visitor(instance(lamp()))
+    fields = {"etag": etag_of(visitor), "attestation": "x509", "device_id": "typed"} | changed
+    answer = await visitor.submit("/enrollments/lamp/edit", fields)
+
+    assert answer.status_code == 400
+    html = bytes(answer.body).decode().replace("&#39;", "'")
+    assert reason in html
+    assert 'value="typed"' in html
+    marked = html[html.index(f'name="{field}"') :]
+    assert 'aria-invalid="true" aria-describedby="message"' in marked[: marked.index(">")]
+    assert visitor.saved == 0
+
+
+async def test_swap_primary_and_secondary() -> None:
+    """Certificates and keys; without a secondary there is nothing to swap."""
+    visitor = Visitor(instance(lamp(secondary=root().certificate)))
+    page = await visitor.post("/enrollments/lamp/swap")
+    assert "Primary and secondary of lamp are swapped." in page
+    swapped = visitor.service.enrollments.individual("lamp")
+    assert swapped is not None
+    assert swapped.attestation == ClientCertificates.of(root().certificate, LAMP.certificate)
+
+    alone = Visitor(instance(lamp()))
+    assert "has no secondary credential" in await alone.post("/enrollments/lamp/swap")
+
+
+async def test_a_thumbprint_finds_the_enrollment() -> None:
+    """With colons, in lower case."""
+    visitor = Visitor(instance(lamp()))
+    digits = LAMP.certificate.fingerprint(hashes.SHA256()).hex(":")
+
+    assert "1 match" in await visitor.get(f"/enrollments?q={digits}")
+    assert "0 match" in await visitor.get("/enrollments?q=00:11:22:33")
+
+
+@pytest.mark.parametrize("action", ["edit", "swap"])
+async def test_nothing_to_edit(action: str) -> None:
+    """404."""
+    visitor = Visitor()
+    assert (await visitor.submit(f"/groups/none/{action}")).status_code == 404
+    assert (await visitor.ask("GET", "/groups/none/edit")).status_code == 404
+
+
+async def test_a_tpm() -> None:
+    """By its endorsement key, which is public."""
+    visitor = Visitor()
+    fields = {"id": "press", "attestation": "tpm", "endorsement_key": "QUJD", "enabled": "yes"}
+    await visitor.post("/enrollments/new", fields)
+
+    assert "Endorsement key Show QUJD" in await visitor.get("/enrollments/press")

@@ -26,7 +26,13 @@ async def test_the_overview_counts() -> None:
     register(service, shown(lamp))
     page = await Visitor(service).get("/")
 
-    for words in ("1 Individual", "1 Enrollment groups", "1 Certificates", "1 Registrations"):
+    for words in (
+        "1 Individual",
+        "1 Enrollment groups",
+        "1 Certificates",
+        "1 Linked IoT hubs",
+        "1 Registrations",
+    ):
         assert words in page
 
     assert CONNECTION_STRING in page

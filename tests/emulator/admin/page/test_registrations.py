@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from cryptography.hazmat.primitives import hashes
 from tests.certificates import self_signed
 from tests.emulator.admin.page.test_recent_requests import asked
 from tests.emulator.admin.page.visitor import Visitor
 from tests.emulator.instance import HUB, instance, register, shown
 
-from aiodps.emulator.admin.page import views
+from aiodps.emulator.admin.page import registration_views as views
 from aiodps.emulator.admin.page.rendering import ROWS
 from aiodps.emulator.request_log.log import Exchange
 from aiodps.emulator.service.enrollments.enrollment import IndividualEnrollment
@@ -113,3 +116,40 @@ async def test_rows_arrive_live(path: str, words: bytes) -> None:
     assert words in event
     assert b"\n\n" not in event[:-2]
     await events.aclose()
+
+
+async def test_the_story_of_a_device() -> None:
+    """What it is, what to do next, and each of its requests with a link to the log."""
+    visitor = visited()
+    for exchange in (asked("lamp"), asked("other"), asked("LAMP", 200)):
+        visitor.request_log.record(exchange)
+
+    page = await visitor.get("/registrations/lamp/requests")
+    assert "All is well It connects to its hub" in page
+    assert "--cert certs/lamp_chain.pem" in page
+    assert f"Assigned hub {HUB} Copy" in page
+    html = bytes((await visitor.ask("GET", "/registrations/lamp/requests")).body).decode()
+    assert html.index('href="/api/request-log?after=2"') < html.index("/api/request-log?after=0")
+    assert "/api/request-log?after=1" not in html
+
+
+async def test_a_stranger_has_a_story_too() -> None:
+    """What it sent is escaped; nobody has one who never asked."""
+    visitor = Visitor()
+    visitor.request_log.record(asked("<b>/x", 401))
+    path = "/registrations/%3Cb%3E%2Fx/requests"
+    html = bytes((await visitor.ask("GET", path)).body).decode()
+
+    assert "<b>" not in html
+    assert "What to do next" in html
+    assert (await visitor.ask("GET", "/registrations/nobody/requests")).status_code == 404
+
+
+async def test_a_thumbprint_finds_the_device() -> None:
+    """As enrolled, SHA-1 too, and as presented."""
+    visitor = visited()
+    sha1 = LAMP.certificate.fingerprint(hashes.SHA1()).hex(":")  # noqa: S303 (as Azure's portal)
+    visitor.recent.record(replace(asked("press", 401), thumbprint="AB" * 32))
+
+    assert "1 match" in await visitor.get(f"/registrations?q={sha1}")
+    assert "1 match" in await visitor.get("/registrations?q=ab:ab:ab:ab")

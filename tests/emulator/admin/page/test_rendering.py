@@ -28,7 +28,7 @@ def test_what_is_said_is_said_once() -> None:
 
     first = problem(rendering)
     assert 'role="status">done<' in first
-    assert 'role="alert">failed<' in first
+    assert 'role="alert" tabindex="-1" autofocus>failed<' in first
     assert "done" not in problem(rendering)
 
 

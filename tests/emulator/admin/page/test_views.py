@@ -9,7 +9,7 @@ from tests.certificates import root, self_signed
 from tests.emulator.instance import NOW, instance, register, shown
 from tests.emulator.service.issuance.requests import POLICY, csr
 
-from aiodps.emulator.admin.page import views
+from aiodps.emulator.admin.page import registration_views, views
 from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.service.enrollments.enrollment import (
     Enrollment,
@@ -64,24 +64,9 @@ def test_a_certificate_for_a_device() -> None:
     service = instance(enrollment)
     body = json.dumps({"csr": csr("lamp")}).encode()
     register(service, shown(LAMP), registration_id="lamp", api_version="2026-11-01", body=body)
-    (row,) = views.registration_rows(service, RecentRequests(), ["lamp"], now=NOW)
+    (row,) = registration_views.registration_rows(service, RecentRequests(), ["lamp"], now=NOW)
 
     facts = views.enrollment_facts(enrollment)
     assert facts["Certificates"] == "issued by my-namespace / ca-1 / thirty-days"
     assert '"certificatePolicyName": "thirty-days"' in views.enrollment_document(enrollment)
     assert row.certificate.endswith(" UTC")
-
-
-def test_a_registration_at_work() -> None:
-    """It is assigning until its time has come."""
-    enrollment = IndividualEnrollment.x509(registration_id="lamp", certificate=LAMP.certificate)
-    service = instance(enrollment, assign_after=5)
-    register(service, shown(LAMP), registration_id="lamp")
-
-    early, late = (
-        views.registration_rows(service, RecentRequests(), ["LAMP"], now=NOW + seconds)[0]
-        for seconds in (4, 6)
-    )
-    assert (early.status, early.tone, early.hub) == ("assigning", "busy", "")
-    assert (late.status, late.tone, late.deletable) == ("assigned", "good", True)
-    assert early.row_id == late.row_id

@@ -16,6 +16,7 @@ from tests.emulator.instance import instance
 from aiodps.emulator.admin.page.page import Page
 from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.admin.responses import EventStream
+from aiodps.emulator.request_log.log import RequestLog
 from aiodps.emulator.service.service import Service
 
 CONNECTION_STRING = "HostName=localhost;SharedAccessKeyName=owner;SharedAccessKey=c2VjcmV0"
@@ -29,9 +30,11 @@ class Visitor:
         self.service = instance() if service is None else service
         self.recent = RecentRequests()
         self.saved = 0
+        self.request_log = RequestLog()
         self._routes = Page(
             service=self.service,
             recent=self.recent,
+            request_log=self.request_log,
             facts={
                 "host": "127.0.0.1",
                 "https_port": 8443,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.emulator.dict_store import DictStore
 
 from aiodps.emulator.service.enrollments.allocation import Allocation, AllocationPolicy, LinkedHubs
 from aiodps.errors import ConfigurationError
@@ -87,3 +88,22 @@ def test_one_more_hub_moves_devices_only_there(name: str, hubs: set[str]) -> Non
 
     assert first == turned
     assert after in {first, "a new one"}
+
+
+def test_what_is_linked_later_is_kept() -> None:
+    """With its weight, in the spelling that it was linked with first."""
+    store = DictStore()
+    linked = LinkedHubs(["a.example"], store=store)
+    linked.link("A.example", weight="5")
+    linked.link("b.example", weight="")
+    assert LinkedHubs(["a.example"], store=store).weights == {"a.example": 5, "b.example": 1}
+
+    linked.unlink("b.example")
+    assert LinkedHubs(store=store).weights == {"a.example": 5}
+
+
+@pytest.mark.parametrize("hub", ["", "a b", ".a", "a/b", "a=2", "<b>", "x" * 254])
+def test_what_is_not_a_host_name_is_not_linked(hub: str) -> None:
+    """It is said with an example."""
+    with pytest.raises(ConfigurationError, match="is not the host name of an IoT hub, like"):
+        LinkedHubs().link(hub, weight="1")

@@ -10,18 +10,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from aiodps.emulator.admin.page.certificates import CertificatesSection
-from aiodps.emulator.admin.page.enrollments import GROUP, INDIVIDUAL, EnrollmentsSection
+from aiodps.emulator.admin.page.enrollment_form import GROUP, INDIVIDUAL
+from aiodps.emulator.admin.page.enrollments import EnrollmentsSection
+from aiodps.emulator.admin.page.hubs import HubsSection
+from aiodps.emulator.admin.page.next_steps import NextSteps
 from aiodps.emulator.admin.page.recent_requests import RecentRequests
 from aiodps.emulator.admin.page.registrations import RegistrationsSection
 from aiodps.emulator.admin.page.rendering import (
     CERTIFICATES,
     ENROLLMENTS,
     GROUPS,
+    HUBS,
     OVERVIEW,
     REGISTRATIONS,
     Rendering,
 )
 from aiodps.emulator.admin.router import SegmentRoute
+from aiodps.emulator.request_log.log import RequestLog
 from aiodps.emulator.service.enrollments.enrollment import EnrollmentGroup
 from aiodps.emulator.service.service import Service
 
@@ -46,6 +51,7 @@ class Page:
     Args:
         service: The instance to show and change.
         recent: The latest requests.
+        request_log: All requests that are kept.
         facts: As for the ready file.
         ca_pem: The CA that clients must trust.
         save: Called after each change, to make it durable.
@@ -56,6 +62,7 @@ class Page:
         *,
         service: Service,
         recent: RecentRequests,
+        request_log: RequestLog,
         facts: Mapping[str, Any],
         ca_pem: bytes,
         save: Callable[[], None],
@@ -64,12 +71,18 @@ class Page:
         self._facts = facts
         self._ca_pem = ca_pem
         self._rendering = Rendering(id_scope=service.id_scope)
-        rendering = self._rendering
+        frame: Any = {
+            "service": service,
+            "rendering": self._rendering,
+            "next_steps": NextSteps(service, facts),
+            "save": save,
+        }
         self._sections = (
-            EnrollmentsSection(INDIVIDUAL, service=service, rendering=rendering, save=save),
-            EnrollmentsSection(GROUP, service=service, rendering=rendering, save=save),
-            CertificatesSection(service=service, rendering=rendering, save=save),
-            RegistrationsSection(service=service, recent=recent, rendering=rendering, save=save),
+            EnrollmentsSection(INDIVIDUAL, **frame),
+            EnrollmentsSection(GROUP, **frame),
+            CertificatesSection(**frame),
+            HubsSection(service=service, rendering=self._rendering, save=save),
+            RegistrationsSection(recent=recent, request_log=request_log, **frame),
         )
 
     def routes(self) -> list[SegmentRoute]:
@@ -88,6 +101,7 @@ class Page:
             ENROLLMENTS: len(everything) - len(groups),
             GROUPS: len(groups),
             CERTIFICATES: len(list(self._service.certificates)),
+            HUBS: len(self._service.linked_hubs),
             REGISTRATIONS: len(list(self._service.registrations.ids())),
         }
         return self._rendering.page(

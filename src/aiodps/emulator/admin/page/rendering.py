@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import deque
 from dataclasses import dataclass
 from functools import cache
@@ -27,9 +28,15 @@ OVERVIEW: Final = Section("/", "Overview")
 ENROLLMENTS: Final = Section("/enrollments", "Individual enrollments")
 GROUPS: Final = Section("/groups", "Enrollment groups")
 CERTIFICATES: Final = Section("/certificates", "Certificates")
+HUBS: Final = Section("/hubs", "Linked IoT hubs")
 REGISTRATIONS: Final = Section("/registrations", "Registrations")
 REQUESTS: Final = Section("/requests", "Requests")
-SECTIONS: Final = (OVERVIEW, ENROLLMENTS, GROUPS, CERTIFICATES, REGISTRATIONS, REQUESTS)
+SECTIONS: Final = (OVERVIEW, ENROLLMENTS, GROUPS, CERTIFICATES, HUBS, REGISTRATIONS, REQUESTS)
+
+
+def date(time: float) -> str:
+    """Write a time, in seconds since 1970, for people."""
+    return f"{dt.datetime.fromtimestamp(time, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @cache

@@ -1,18 +1,24 @@
-"""View models: the values that the templates of the page show."""
+"""View models of enrollments and certificates: the values that the templates show."""
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from http import HTTPStatus
-from typing import assert_never
+from dataclasses import dataclass, field
+from typing import Final, assert_never
 
-from aiodps.emulator.admin.page.recent_requests import RecentRequests, Step
-from aiodps.emulator.protocol.x509 import certificate_info, read_certificate, subject, thumbprint
-from aiodps.emulator.request_log.log import Exchange
+from cryptography import x509
+
+from aiodps.emulator.admin.forms import Form
+from aiodps.emulator.admin.page.enrollment_form import ALLOCATION, REPROVISION, SLOTS
+from aiodps.emulator.admin.page.enrollment_form import reprovision_of as _reprovision_of
+from aiodps.emulator.admin.page.rendering import date
+from aiodps.emulator.admin.page.thumbprints import (
+    Thumbprints,
+    enrolled_certificates,
+    thumbprints_of,
+)
+from aiodps.emulator.protocol.x509 import certificate_info, read_certificate, subject
 from aiodps.emulator.service.authentication.ca_certificates import CaCertificate
 from aiodps.emulator.service.enrollments.enrollment import Enrollment
 from aiodps.emulator.service.enrollments.json import show_enrollment
@@ -25,16 +31,8 @@ from aiodps.emulator.service.enrollments.mechanisms import (
     SymmetricKeys,
     TpmKeys,
 )
-from aiodps.emulator.service.registrations.record import Outcome, RegistrationOperation
-from aiodps.emulator.service.service import Service
-from aiodps.models import RegistrationStatus
 
-_TONES = {
-    RegistrationStatus.ASSIGNED: "good",
-    RegistrationStatus.ASSIGNING: "busy",
-    RegistrationStatus.FAILED: "bad",
-    RegistrationStatus.DISABLED: "bad",
-}
+_UNKNOWN: Final = "unknown: only its thumbprint was enrolled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +47,20 @@ class EnrollmentRow:
     enabled: bool
     device_id: str = ""
     """"" if it is the registration id, and for groups."""
+    thumbprints: str = ""
+    """Of its certificates, for the filter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateFacts:
+    """A certificate, as far as it is known."""
+
+    title: str
+    """"Primary", or "" if it is the only one."""
+    subject: str
+    issuer: str
+    expires: str
+    thumbprints: Thumbprints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,53 +69,12 @@ class CertificateCard:
 
     name: str
     verified: bool
-    subject: str
-    expires: str
-    sha1: str
-    """SHA-1 thumbprint, as Azure's portal shows it."""
-    thumbprint: str
-    """SHA-256 thumbprint."""
+    etag: str
+    facts: CertificateFacts
+    groups: tuple[str, ...]
+    """The groups that refer to it by name or hold it."""
     code: str | None = field(repr=False)
     """The verification code; None if none was generated."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepLine:
-    """One request of a device."""
-
-    row_id: str
-    time: str
-    transport: str
-    what: str
-    status: str
-    """Of HTTP, or "no response"."""
-    bad: bool
-    """Whether it was refused, had no response, or ended without an assignment."""
-    who: str
-    message: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationRow:
-    """A row of the list of registrations."""
-
-    row_id: str
-    """Id of the table row, derived from the registration id."""
-    id: str
-    status: str = "requested"
-    tone: str = ""
-    """Style of the status: "good", "busy", "bad" or ""."""
-    note: str = ""
-    """What was wrong with the latest request, if the status does not say it."""
-    hub: str = ""
-    device_id: str = ""
-    substatus: str = ""
-    certificate: str = ""
-    """The end of the certificate that it was issued; "" if it was issued none."""
-    steps: tuple[StepLine, ...] = ()
-    """The newest first."""
-    deletable: bool = False
-    """Whether there is a registration record."""
 
 
 def enrollment_row(enrollment: Enrollment) -> EnrollmentRow:
@@ -117,31 +88,79 @@ def enrollment_row(enrollment: Enrollment) -> EnrollmentRow:
         hub=", ".join(allocation.named) or (allocation.policy or "hashed"),
         enabled=enrollment.enabled,
         device_id=getattr(enrollment, "device_id", None) or "",
+        thumbprints=thumbprints_of(enrollment),
     )
 
 
 def enrollment_facts(enrollment: Enrollment) -> dict[str, str]:
-    """Return everything about an enrollment but its keys, by label."""
-    row = enrollment_row(enrollment)
-    secondary = getattr(enrollment.attestation, "secondary", None)
-    shown = not isinstance(enrollment.attestation, SymmetricKeys)
+    """Return everything about an enrollment but its keys and certificates, by label."""
+    row, document = enrollment_row(enrollment), enrollment.to_json()
+    policy = enrollment.allocation.policy
+    webhook = enrollment.custom_allocation
+    edge = document.get("capabilities", {}).get("iotEdge")
     return {
         "Attestation": row.attestation,
-        "Primary": row.attested_by,
-        "Secondary": _certificate(secondary) if shown and secondary is not None else "",
+        "CA certificates": row.attested_by if _by_name(enrollment) else "",
         "Device id": row.device_id,
-        "Hub": row.hub,
+        "Allocation policy": ALLOCATION.get(policy or "", ALLOCATION[""]),
+        "IoT hubs": ", ".join(enrollment.allocation.named) or "all that are linked",
+        "Webhook": f"{webhook.webhook_url} ({webhook.api_version})" if webhook else "",
+        "Reprovisioning": REPROVISION[_reprovision_of(document)],
+        "IoT Edge": "yes" if edge else "",
+        "Initial twin": _compact(enrollment.initial_twin),
         "Certificates": _policy(enrollment),
-        "Created": _date(enrollment.created) if enrollment.created else "",
-        "Updated": _date(enrollment.updated) if enrollment.updated else "",
+        "Created": date(enrollment.created) if enrollment.created else "",
+        "Updated": date(enrollment.updated) if enrollment.updated else "",
     }
 
 
+def enrollment_certificates(enrollment: Enrollment) -> list[CertificateFacts]:
+    """Return the certificates of an enrollment, the primary one first."""
+    return list(certificates_by_slot(enrollment).values())
+
+
+def certificates_by_slot(enrollment: Enrollment) -> dict[str, CertificateFacts]:
+    """Return the certificates of an enrollment, by `primary` and `secondary`."""
+    return {
+        slot: certificate_facts(each, title=slot.capitalize())
+        for slot, each in enrolled_certificates(enrollment).items()
+    }
+
+
+def certificate_facts(
+    certificate: x509.Certificate | EnrolledCertificate, *, title: str = ""
+) -> CertificateFacts:
+    """Describe a certificate, whole or as enrolled."""
+    prints = Thumbprints.of(certificate)
+    whole = certificate if isinstance(certificate, x509.Certificate) else certificate.certificate
+    if whole is None:
+        return CertificateFacts(
+            title=title, subject=_UNKNOWN, issuer="", expires="", thumbprints=prints
+        )
+
+    info = certificate_info(whole)
+    return CertificateFacts(
+        title=title,
+        subject=str(info["subjectName"]),
+        issuer=str(info["issuerName"]),
+        expires=str(info["notAfterUtc"]).replace("T", " ").replace("Z", " UTC"),
+        thumbprints=prints,
+    )
+
+
+def kept_certificates(form: Form) -> dict[str, str]:
+    """Return the subjects of certificates that a form has kept over an error, by slot."""
+    kept = {slot: form.text(f"{slot}_pem") for slot in SLOTS}
+    return {slot: subject(read_certificate(pem)) for slot, pem in kept.items() if pem}
+
+
 def enrollment_keys(enrollment: Enrollment) -> dict[str, str]:
-    """Return the symmetric keys of an enrollment, by label."""
+    """Return the keys of an enrollment, by label; those of a TPM are public."""
     match enrollment.attestation:
         case SymmetricKeys(primary=primary, secondary=secondary):
             return {"Primary key": primary or "", "Secondary key": secondary or ""}
+        case TpmKeys(endorsement_key=endorsement, storage_root_key=root):
+            return {"Endorsement key": endorsement} | ({"Storage root key": root} if root else {})
         case _:
             return {}
 
@@ -152,96 +171,32 @@ def enrollment_document(enrollment: Enrollment) -> str:
     return json.dumps(shown, indent=2, ensure_ascii=False)
 
 
-def certificate_card(ca: CaCertificate) -> CertificateCard:
+def certificate_card(ca: CaCertificate, enrollments: Iterable[Enrollment]) -> CertificateCard:
     """Make the card of a CA certificate."""
+    facts = certificate_facts(ca.certificate)
     return CertificateCard(
         name=ca.name,
         verified=ca.verified,
-        subject=subject(ca.certificate),
-        expires=f"{ca.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC",
-        sha1=str(certificate_info(ca.certificate)["sha1Thumbprint"]),
-        thumbprint=thumbprint(ca.certificate),
+        etag=ca.etag,
+        facts=facts,
+        groups=tuple(each.id for each in enrollments if _refers_to(each, ca.name, facts)),
         code=ca.verification_code,
     )
 
 
-def registration_rows(
-    service: Service, recent: RecentRequests, names: Iterable[str], *, now: float
-) -> list[RegistrationRow]:
-    """Make the rows of devices, with their latest requests."""
-    return [_registration_row(service, recent, name, now=now) for name in names]
+def _refers_to(enrollment: Enrollment, name: str, facts: CertificateFacts) -> bool:
+    match enrollment.attestation:
+        case CaReferences(primary=primary, secondary=secondary):
+            return name.lower() in {each.lower() for each in (primary, secondary) if each}
+        case SigningCertificates() as pair:
+            pairs = (pair.primary, pair.secondary)
+            return facts.thumbprints.sha256 in {each.thumbprint for each in pairs if each}
+        case _:
+            return False
 
 
-def request_rows(recent: RecentRequests, *, after: int = 0) -> list[StepLine]:
-    """Make the rows of the latest requests, newest first.
-
-    Args:
-        recent: The requests.
-        after: Requests up to this number are left out.
-    """
-    return [_line(step) for step in reversed(recent.requests) if step.number > after]
-
-
-def _registration_row(
-    service: Service, recent: RecentRequests, name: str, *, now: float
-) -> RegistrationRow:
-    steps = recent.steps(name)
-    shown = steps[0].exchange.registration_id if steps else None
-    row_id = "r-" + hashlib.sha256(name.lower().encode()).hexdigest()[:24]
-    lines = tuple(_line(step) for step in steps)
-    operation = service.registrations.latest(name)
-    row = RegistrationRow(
-        row_id=row_id, id=shown or name, steps=lines, deletable=operation is not None
-    )
-    refused = f"refused, {lines[0].status}" if lines and lines[0].bad else ""
-    if operation is None:
-        return replace(row, status=refused, tone="bad") if refused else row
-
-    outcome = operation.result(now) or Outcome(status=RegistrationStatus.ASSIGNING)
-    hub_device = outcome.hub_device
-    return replace(
-        row,
-        status=outcome.status.value,
-        tone=_TONES.get(outcome.status, ""),
-        note=_note(steps[0].exchange) if steps else "",
-        hub=hub_device.hub if hub_device else "",
-        device_id=hub_device.device_id if hub_device else "",
-        substatus=outcome.substatus or outcome.error_message or "",
-        certificate=_issued(operation) if hub_device else "",
-    )
-
-
-def _issued(operation: RegistrationOperation) -> str:
-    if not operation.issued:
-        return ""
-
-    return f"{read_certificate(operation.issued[0]).not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-
-
-def _note(exchange: Exchange) -> str:
-    """Say that the latest request was refused; the registration stands as it was."""
-    if exchange.status_code and exchange.status_code < HTTPStatus.BAD_REQUEST:
-        return ""
-
-    return f"latest request: {_status(exchange)}"
-
-
-def _status(exchange: Exchange) -> str:
-    return str(exchange.status_code) if exchange.status_code else "no response"
-
-
-def _line(step: Step) -> StepLine:
-    exchange = step.exchange
-    return StepLine(
-        row_id=f"q-{step.number}",
-        time=f"{dt.datetime.fromtimestamp(exchange.time).astimezone():%H:%M:%S.%f}"[:-3],
-        transport=exchange.transport,
-        what=exchange.what,
-        status=_status(exchange),
-        bad=not 0 < exchange.status_code < HTTPStatus.BAD_REQUEST or exchange.message is not None,
-        who=exchange.registration_id or exchange.certificate or "",
-        message=exchange.message,
-    )
+def _by_name(enrollment: Enrollment) -> bool:
+    return isinstance(enrollment.attestation, CaReferences)
 
 
 def _attestation(mechanism: Mechanism) -> tuple[str, str]:
@@ -271,15 +226,12 @@ def _either(*enrolled: EnrolledCertificate | None) -> str:
     return " or ".join(_certificate(each) for each in enrolled if each is not None)
 
 
-def _certificate(enrolled: EnrolledCertificate | str) -> str:
-    if isinstance(enrolled, str):
-        return enrolled
-
+def _certificate(enrolled: EnrolledCertificate) -> str:
     if enrolled.certificate is None:
         return f"SHA-256 {enrolled.thumbprint[:16]}…"
 
     return subject(enrolled.certificate) or enrolled.thumbprint
 
 
-def _date(time: float) -> str:
-    return f"{dt.datetime.fromtimestamp(time, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _compact(document: object) -> str:
+    return "" if document is None else json.dumps(document, ensure_ascii=False)

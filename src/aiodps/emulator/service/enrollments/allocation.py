@@ -14,12 +14,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
 from aiodps.errors import ConfigurationError
 
 MAX_WEIGHT = 1000
 """Largest weight of a hub; the smallest is 1."""
 
 _WEIGHT = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
+_HOST = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}", re.ASCII | re.IGNORECASE)
 
 
 class AllocationPolicy(enum.StrEnum):
@@ -40,16 +42,22 @@ class LinkedHubs:
 
     Args:
         hubs: Each as `host` or `host=weight`; the default weight is 1.
+        store: Keeps what is linked later over a restart; None for memory alone.
 
     Raises:
         ConfigurationError: If one is neither.
     """
 
-    def __init__(self, hubs: Iterable[str] = ()) -> None:
+    def __init__(self, hubs: Iterable[str] = (), *, store: Store | None = None) -> None:
+        self._store = store or MemoryStore()
         self.weights: dict[str, int] = {}
         """Shares of devices, by host name."""
         for each in hubs:
             self.append(each)
+
+        with reading(Kind.LINKED_HUB):
+            for name, document in self._store.load(Kind.LINKED_HUB):
+                self.append(f"{name}={document['weight']}")
 
     def append(self, hub: str) -> None:
         """Link a hub, or change the weight of a linked one.
@@ -66,6 +74,28 @@ class LinkedHubs:
             )
 
         self.weights[name] = int(weight or "1")
+
+    def link(self, hub: str, *, weight: str) -> None:
+        """Link a hub, or change the weight of a linked one, for this and the next starts.
+
+        Raises:
+            ConfigurationError: If it is not a host name, or the weight out of range.
+        """
+        known = next((each for each in self if each.lower() == hub.lower()), hub)
+        if not _HOST.fullmatch(known):
+            raise ConfigurationError(
+                f"{hub!a} is not the host name of an IoT hub, like my-hub.azure-devices.net",
+                setting="linked_hubs",
+            )
+
+        self.append(f"{known}={weight}")
+        document = {"weight": self.weights[known]}
+        self._store.put(Kind.LINKED_HUB, known, lambda: document)
+
+    def unlink(self, hub: str) -> None:
+        """Remove a hub; its devices keep their assignment until they register again."""
+        del self.weights[hub]
+        self._store.delete(Kind.LINKED_HUB, hub)
 
     def __contains__(self, hub: object) -> bool:
         return hub in self.weights

@@ -85,11 +85,16 @@ class EnrolledCertificate:
         return {"certificate": base64.b64encode(der).decode()}
 
 
+def thumbprint_digits(text: str) -> str:
+    """Return a thumbprint without the separators that tools write, in upper case."""
+    return _SEPARATORS.sub("", text).upper()
+
+
 def _read_thumbprint(info: JsonObject) -> str:
     """Return the digits of a thumbprint, with whatever separators and words tools write it."""
     member = "sha256Thumbprint"
     text = info.required_string(member).rpartition("=")[2]
-    digits = _SEPARATORS.sub("", text).upper()
+    digits = thumbprint_digits(text)
     if _THUMBPRINT.fullmatch(digits):
         return digits
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.emulator.admin.page.visitor import multipart
 from tests.emulator.admin.visits import request_of
 
-from aiodps.emulator.admin.page.forms import Form, read_form
+from aiodps.emulator.admin.forms import Form, read_form
 
 pytestmark = pytest.mark.anyio
 MULTIPART = "multipart/form-data; boundary=----boundary"
