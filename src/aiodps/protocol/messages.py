@@ -59,4 +59,5 @@ class Response:
     content_type: str | None = None
     """Media type without parameters, in lower case; None if absent (always over MQTT)."""
     service_time: float | None = None
-    """Time at the service (`Date`), in seconds since 1970; None if absent (always over MQTT)."""
+    """Time at the service (`Date`), in seconds since 1970; None if absent (always over MQTT), and
+    unless the request was refused."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import email.utils
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
+from itertools import chain
 from typing import assert_never
 from urllib.parse import quote, urlsplit
 
@@ -32,74 +34,95 @@ MAX_RETRY_AFTER = 1e9
 """Seconds; a longer wait would exceed every deadline."""
 
 _JSON = "application/json; charset=utf-8"
+_READ = (b"content-type", b"date", b"retry-after", b"x-ms-request-id", b"location")
+"""The headers of a response that mean something here."""
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 _LONGEST_NAME = 253
 """Characters of the host name that a redirect may name. Source: RFC 1035."""
 
 
-def build_request(
-    request: Request,
-    *,
-    host: str,
-    id_scope: str,
-    registration_id: str,
-    api_version: str,
-    user_agent: str,
-    authorization: str | None = None,
-    tpm: TpmKeys | None = None,
-) -> httpx.Request:
-    """Build the HTTP request, with path and query as httpx's extension `target`; see `with_url`.
+class RequestBuilder:
+    """Builds the HTTP requests of one device: what they have in common is made once.
 
-    Args:
-        request: The request of DPS.
-        host: Host of the service, with the port unless it is 443.
-        id_scope: Id scope of the DPS instance.
-        registration_id: Registration id of the device.
-        api_version: The service's api-version.
-        user_agent: Value of the `User-Agent` header.
-        authorization: SAS token; None if the device authenticates with its certificate.
-        tpm: Public keys of its TPM; None if it authenticates without one.
-
-    Source: REST reference 2021-10-01, `RuntimeRegistration_RegisterDevice`,
-    `RuntimeRegistration_OperationStatusLookup` and
-    `RuntimeRegistration_DeviceRegistrationStatusLookup`.
+    Path and query are httpx's extension `target`; see `with_url`. Source: REST reference
+    2021-10-01, `RuntimeRegistration_RegisterDevice`, `RuntimeRegistration_OperationStatusLookup`
+    and `RuntimeRegistration_DeviceRegistrationStatusLookup`.
     """
-    device = f"/{quote(id_scope, safe='')}/registrations/{quote(registration_id, safe='')}"
-    query = f"?api-version={quote(api_version, safe='')}"
-    body = b""
+
+    def __init__(
+        self, *, host: str, id_scope: str, registration_id: str, api_version: str, user_agent: str
+    ) -> None:
+        """Prepare the requests of a device.
+
+        Args:
+            host: Host of the service, with the port unless it is 443.
+            id_scope: Id scope of the DPS instance.
+            registration_id: Registration id of the device.
+            api_version: The service's api-version.
+            user_agent: Value of the `User-Agent` header.
+        """
+        self._host = host
+        self._registration_id = registration_id
+        self._user_agent = user_agent
+        self._device = (
+            f"/{quote(id_scope, safe='')}/registrations/{quote(registration_id, safe='')}"
+        )
+        self._query = f"?api-version={quote(api_version, safe='')}"
+
+    def build(
+        self, request: Request, *, authorization: str | None = None, tpm: TpmKeys | None = None
+    ) -> httpx.Request:
+        """Build a request.
+
+        Args:
+            request: The request of DPS.
+            authorization: SAS token; None if the device authenticates with its certificate.
+            tpm: Public keys of its TPM; None if it authenticates without one.
+        """
+        method, path, body = self._parts(request, tpm)
+        headers = _headers(self._host, self._user_agent, len(body))
+        if authorization is not None:
+            headers = httpx.Headers(headers)
+            headers["Authorization"] = authorization
+
+        built = httpx.Request(
+            method,
+            _origin(self._host),
+            headers=headers,
+            stream=httpx.ByteStream(body),
+            extensions={"target": f"{path}{self._query}".encode()},
+        )
+        built.read()
+        return built
+
+    def _parts(self, request: Request, tpm: TpmKeys | None) -> tuple[str, str, bytes]:
+        """Return method, path and body."""
+        device, name = self._device, self._registration_id
+        match request:
+            case Register(payload, csr):
+                body = registration_body(name, payload, csr=csr, tpm=tpm)
+                return "PUT", f"{device}/register", body
+            case QueryStatus(operation_id):
+                return "GET", f"{device}/operations/{quote(operation_id, safe='')}", b""
+            case LookUpStatus():
+                return "POST", device, registration_body(name, None, tpm=tpm)
+            case _:
+                assert_never(request)
+
+
+@functools.lru_cache
+def _headers(host: str, user_agent: str, length: int) -> httpx.Headers:
+    """Return the headers that devices have in common; httpx copies them."""
     headers = {
         "Host": host,
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "User-Agent": user_agent,
     }
-    if authorization is not None:
-        headers["Authorization"] = authorization
+    if length:
+        headers |= {"Content-Type": _JSON, "Content-Length": str(length)}
 
-    match request:
-        case Register(payload, csr):
-            method, path = "PUT", f"{device}/register"
-            body = registration_body(registration_id, payload, csr=csr, tpm=tpm)
-        case QueryStatus(operation_id):
-            method, path = "GET", f"{device}/operations/{quote(operation_id, safe='')}"
-        case LookUpStatus():
-            method, path = "POST", device
-            body = registration_body(registration_id, None, tpm=tpm)
-        case _:
-            assert_never(request)
-
-    if body:
-        headers |= {"Content-Type": _JSON, "Content-Length": str(len(body))}
-
-    built = httpx.Request(
-        method,
-        _origin(host),
-        headers=headers,
-        stream=httpx.ByteStream(body),
-        extensions={"target": f"{path}{query}".encode()},
-    )
-    built.read()
-    return built
+    return httpx.Headers(headers)
 
 
 @functools.lru_cache
@@ -122,24 +145,25 @@ def with_url(request: httpx.Request) -> httpx.Request:
 
 def parse_response(response: httpx.Response) -> Response:
     """Parse an HTTP response, whatever its status; its body has to be read already."""
-    headers: dict[str, list[str]] = {}
-    for name, value in response.headers.multi_items():
-        headers.setdefault(name, []).append(value)
+    headers: dict[bytes, list[str]] = {name: [] for name in _READ}
+    for name, value in response.headers.raw:
+        if (key := name.lower()) in headers:
+            headers[key].append(value.decode("latin-1"))
 
-    content_type, date = _first(headers, "content-type"), _first(headers, "date")
-    sent = _moment(date or "")
+    content_type, date = _first(headers[b"content-type"]), _first(headers[b"date"])
+    refused = response.status_code >= HTTPStatus.BAD_REQUEST
     return Response(
         status_code=response.status_code,
         body=response.content,
-        retry_after=retry_after(headers.get("retry-after", ()), date=date),
-        request_id=_first(headers, "x-ms-request-id"),
-        location=_host(_first(headers, "location")),
+        retry_after=retry_after(headers[b"retry-after"], date=date),
+        request_id=_first(headers[b"x-ms-request-id"]),
+        location=_host(_first(headers[b"location"])),
         content_type=None if content_type is None else _media_type(content_type),
-        service_time=None if sent is None else sent.timestamp(),
+        service_time=_seconds(date) if refused else None,
     )
 
 
-def check_headers(headers: httpx.Headers) -> None:
+def check_headers(headers: Sequence[tuple[bytes, bytes]]) -> None:
     """Reject headers that are over a limit or ambiguous, before the body is read.
 
     Raises:
@@ -147,29 +171,39 @@ def check_headers(headers: httpx.Headers) -> None:
         ProtocolError: "framing" for a length together with chunks (RFC 9112, 6.3), or
             "content_encoding" for a compressed body, which could be a decompression bomb.
     """
-    count, size = len(headers.raw), sum(len(name) + len(value) + 4 for name, value in headers.raw)
+    count, size = len(headers), sum(map(len, chain.from_iterable(headers))) + 4 * len(headers)
     if count > MAX_HEADERS or size > MAX_HEADER_BYTES:
         raise ResponseTooLargeError(
             f"the response has {count} headers of {size} bytes", reason="headers"
         )
 
-    length = headers.get("content-length")
-    if length is not None and "transfer-encoding" in headers:
+    length, chunked = b"", False
+    for name, value in headers:
+        match name.lower():
+            case b"content-length":
+                length = value
+            case b"transfer-encoding":
+                chunked = True
+            case b"content-encoding":
+                _check_encoding(value.decode("latin-1"))
+
+    if length and chunked:
         raise ProtocolError(
             "the response has both Content-Length and Transfer-Encoding", reason="framing"
         )
 
-    for encoding in headers.get_list("content-encoding"):
-        # Azure's samples send `utf-8`, which is not a content coding but does no harm.
-        if encoding.strip().lower() not in {"", "identity", "utf-8"}:
-            raise ProtocolError(
-                f"the response has the unexpected content encoding {encoding[:40]!a}",
-                reason="content_encoding",
-                hint="look for a proxy that compresses responses",
-            )
-
-    if length is not None and length.isdecimal():
+    if length.isdigit():
         check_body_size(int(length[:20]))
+
+
+def _check_encoding(encoding: str) -> None:
+    # Azure's samples send `utf-8`, which is not a content coding but does no harm.
+    if encoding.strip().lower() not in {"", "identity", "utf-8"}:
+        raise ProtocolError(
+            f"the response has the unexpected content encoding {encoding[:40]!a}",
+            reason="content_encoding",
+            hint="look for a proxy that compresses responses",
+        )
 
 
 def check_body_size(size: int) -> None:
@@ -206,6 +240,12 @@ def _one_wait(value: str, date: str | None) -> float | None:
     return min(max((until - now).total_seconds(), 0.0), MAX_RETRY_AFTER)
 
 
+def _seconds(date: str | None) -> float | None:
+    """Return a date in seconds since 1970; None if there is none, or it is not valid."""
+    moment = _moment(date or "")
+    return None if moment is None else moment.timestamp()
+
+
 def _moment(text: str) -> datetime | None:
     try:
         moment = email.utils.parsedate_to_datetime(text)
@@ -230,5 +270,5 @@ def _media_type(value: str) -> str:
     return value.partition(";")[0].strip().lower()
 
 
-def _first(headers: Mapping[str, Sequence[str]], name: str) -> str | None:
-    return next(map(printable, headers.get(name, ())), None)
+def _first(values: Sequence[str]) -> str | None:
+    return printable(values[0]) if values else None

@@ -77,7 +77,9 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
     def _encode(self, request: httpx.Request) -> memoryview:
         """Return a view, which does not show the request's token in a traceback with locals."""
         head = h11.Request(
-            method=request.method, target=request_target(request), headers=request.headers.raw
+            method=request.method,
+            target=request_target(request),
+            headers=request.headers.raw,
         )
         events = (head, h11.Data(data=request.content), h11.EndOfMessage())
         return memoryview(b"".join(self._http.send(event) for event in events))
@@ -94,9 +96,9 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
         for _ in range(MAX_INTERIM_RESPONSES + 1):
             event = await self._next_event()
             if isinstance(event, h11.Response):
-                headers = httpx.Headers(event.headers.raw_items())
+                headers = event.headers.raw_items()
                 check_headers(headers)
-                return event.status_code, headers
+                return event.status_code, httpx.Headers(headers)
 
         raise ProtocolError("the server sent too many interim responses", reason="interim")
 
@@ -189,7 +191,7 @@ class CustomTransport(httpx.AsyncBaseTransport):
         try:
             response = await self._transport.handle_async_request(with_url(request))
             try:
-                check_headers(response.headers)
+                check_headers(response.headers.raw)
                 check_body_size(len(await response.aread()))
             finally:
                 await response.aclose()

@@ -19,7 +19,7 @@ from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.masking import masked_body, masked_headers
 from aiodps.protocol.messages import Register, Request, Response
-from aiodps.protocol.rest import API_VERSION, build_request, parse_response, request_target
+from aiodps.protocol.rest import API_VERSION, RequestBuilder, parse_response, request_target
 from aiodps.transports.base import Target
 from aiodps.transports.http_connection import CustomTransport, SingleConnectionTransport
 from aiodps.version import __version__
@@ -85,8 +85,14 @@ class RestTransport:
     def __init__(self, settings: REST, target: Target) -> None:
         self._settings = settings
         self._target = target
-        self._api_version = choose_api_version(
-            settings.api_version, default=API_VERSION, csr=target.csr
+        self._builder = RequestBuilder(
+            host=target.authority(settings.port),
+            id_scope=target.id_scope,
+            registration_id=target.registration_id,
+            api_version=choose_api_version(
+                settings.api_version, default=API_VERSION, csr=target.csr
+            ),
+            user_agent=_USER_AGENT,
         )
         self._http: SingleConnectionTransport | CustomTransport | None = None
 
@@ -118,9 +124,11 @@ class RestTransport:
             raise ConnectionLostError("no connection is open")
 
         phase = Phase.REGISTER if isinstance(request, Register) else Phase.POLL
-        report = self._target.report
+        target, report = self._target, self._target.report
         try:
-            http_request = await self._build(request)
+            http_request = self._builder.build(
+                request, authorization=await target.authorization(), tpm=target.tpm_keys
+            )
             report(StepKind.SENT, phase, text=lambda: _request_text(http_request))
             response = await self._http.handle_async_request(http_request)
             report(StepKind.RECEIVED, phase, text=lambda: _response_text(response))
@@ -128,19 +136,6 @@ class RestTransport:
         except BaseException:
             await self.aclose()
             raise
-
-    async def _build(self, request: Request) -> httpx.Request:
-        target = self._target
-        return build_request(
-            request,
-            host=target.authority(self._settings.port),
-            id_scope=target.id_scope,
-            registration_id=target.registration_id,
-            api_version=self._api_version,
-            user_agent=_USER_AGENT,
-            authorization=await target.authorization(),
-            tpm=target.tpm_keys,
-        )
 
     async def aclose(self) -> None:
         """Close the connection, without waiting."""
