@@ -192,6 +192,16 @@ def test_replace() -> None:
         settings.replace(timeout=0)
 
 
+def test_what_is_given_itself_is_checked() -> None:
+    """Settings that nothing has loaded are what those are that were."""
+    settings = Settings(proxy="http://user:secret@proxy.example:3128", issue="p256")  # type: ignore[arg-type]  # as by `load`
+
+    assert settings == Settings.load(proxy="http://user:secret@proxy.example:3128", issue="p256")
+    assert "secret" not in repr(settings)
+    with pytest.raises(ConfigurationError, match="timeout"):
+        Settings(timeout=-1)
+
+
 def test_what_is_shown_of_settings() -> None:
     """What is not the default; never a key that was given in place of its path."""
     key = "pkcs11:token=T?pin-value=1234"

@@ -260,6 +260,17 @@ class Settings:
     )
     """Domains that the assigned hub may be in; by default those of Azure."""
 
+    def __post_init__(self) -> None:
+        """Check each value that is given, as `load` does; a proxy may be its URL, for one.
+
+        Raises:
+            ConfigurationError: If a value is not valid.
+        """
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if value is not each.default:
+                object.__setattr__(self, each.name, _check(each.name, value, _ARGUMENT))
+
     def __repr__(self) -> str:
         """Return what is not the default, without what may be a key in place of a path."""
         given = []
