@@ -19,6 +19,8 @@ from tests.certificates import root
 import aiodps
 from aiodps import AssignmentCache, StepKind, errors, testing
 from aiodps.assignments.cache_file import Miss
+from aiodps.assignments.cache_key import CacheKey
+from aiodps.protocol.payloads import parse_assignment
 from aiodps.testing import RunningEmulator
 
 pytestmark = pytest.mark.anyio
@@ -317,6 +319,39 @@ def test_a_later_one_stays(cache: AssignmentCache) -> None:
         cache.store(key(), assignment(number=number))
 
     assert number_of(look_up(cache, "press-4")) == 3
+
+
+def test_what_was_there_before_is_replaced(cache: AssignmentCache) -> None:
+    """Also if its date is later: the service's clock may have been set back meanwhile."""
+    cache.store(key(), assignment(number=3))
+    seen = cache.read(key())
+    cache.store(key(), assignment(number=2), seen=seen)
+    assert number_of(look_up(cache, "press-4")) == 2
+
+    cache.store(key(), assignment(number=1), seen=seen)
+    assert number_of(look_up(cache, "press-4")) == 2, "another process has stored it since"
+
+
+@SOCKETS
+@QUIET
+async def test_force_stores_what_the_service_said_last(
+    dps: RunningEmulator, cache: AssignmentCache
+) -> None:
+    """Whatever is stored from a time that has not come yet."""
+    made, client = enrolled(dps, "forced"), client_of(dps, "rest")
+    first = await client.provision(attestation=made.right, cache=cache)
+    (file,) = cache.folder.iterdir()
+    stored = json.loads(file.read_text())
+    stored_key = CacheKey(**stored["key"])
+    later = {**first.raw, "assignedHub": "old.azure-devices.net"}
+    later["lastUpdatedDateTimeUtc"] = "2999-01-01T00:00:00Z"
+    cache.store(stored_key, parse_assignment(later, registration_id="forced", transport="rest"))
+    assert (await client.provision(attestation=made.right, cache=cache)).assigned_hub != dps.hub
+
+    await client.provision(attestation=made.right, cache=cache, force=True)
+
+    found = await client.provision(attestation=made.right, cache=cache)
+    assert (found.cached, found.assigned_hub) == (True, dps.hub)
 
 
 def test_drafts_of_the_killed_are_removed(cache: AssignmentCache) -> None:

@@ -60,20 +60,28 @@ class AssignmentCache:
         """Return the folder."""
         return f"AssignmentCache({os.fspath(self.folder)!r})"
 
+    def read(self, key: CacheKey) -> bytes | Miss:
+        """Return what is stored for a key, as it is; or why there is nothing to be read."""
+        return read_entry(self.folder / key.file_name)
+
     def look_up(
         self, key: CacheKey, *, registration_id: str, hub_suffixes: Sequence[str]
     ) -> Assignment | Miss:
         """Return the assignment that is stored for a key, or why there is none; see `decode`."""
-        found = read_entry(self.folder / key.file_name)
-        if isinstance(found, Miss):
-            return found
+        return _decoded(
+            self.read(key), key, registration_id=registration_id, hub_suffixes=hub_suffixes
+        )
 
-        return decode(found, key, registration_id=registration_id, hub_suffixes=hub_suffixes)
-
-    def store(self, key: CacheKey, assignment: Assignment) -> None:
+    def store(
+        self, key: CacheKey, assignment: Assignment, *, seen: bytes | Miss | None = None
+    ) -> None:
         """Store an assignment; once this returns, it outlasts a power failure.
 
-        If another process has stored a later one for the same key, that one stays.
+        Args:
+            key: What it is the answer to.
+            assignment: The assignment.
+            seen: What `read` returned when the registration began, which this one replaces. If
+                another process has stored a later one since then, that one stays.
 
         Raises:
             OSError: If it cannot be written. An earlier one, which is out of date now, is removed
@@ -83,8 +91,8 @@ class AssignmentCache:
             self._tidy = True
             remove_drafts(self.folder)
 
-        stored = self.look_up(key, registration_id=key.registration_id, hub_suffixes=("",))
-        if isinstance(stored, Assignment) and _is_later(stored, assignment):
+        found = self.read(key)
+        if found != seen and _is_later(found, key, assignment):
             return
 
         path = self.folder / key.file_name
@@ -97,8 +105,21 @@ class AssignmentCache:
             raise
 
 
-def _is_later(one: Assignment, other: Assignment) -> bool:
+def _is_later(found: bytes | Miss, key: CacheKey, other: Assignment) -> bool:
+    one = _decoded(found, key, registration_id=key.registration_id, hub_suffixes=("",))
+    if isinstance(one, Miss):
+        return False
+
     return bool(one.updated and other.updated and one.updated > other.updated)
+
+
+def _decoded(
+    found: bytes | Miss, key: CacheKey, *, registration_id: str, hub_suffixes: Sequence[str]
+) -> Assignment | Miss:
+    if isinstance(found, Miss):
+        return found
+
+    return decode(found, key, registration_id=registration_id, hub_suffixes=hub_suffixes)
 
 
 @final
@@ -108,6 +129,8 @@ class CacheEntry:
 
     cache: AssignmentCache
     key: CacheKey
+    seen: bytes | Miss
+    """What was stored when the registration began; see `AssignmentCache.read`."""
     registration_id: str
     hub_suffixes: Sequence[str]
     report: Reporter
@@ -121,7 +144,7 @@ class CacheEntry:
         payload: JsonObject | None,
         hub_suffixes: Sequence[str],
     ) -> Self:
-        """Return the place of a registration.
+        """Return the place of a registration, with what is stored there.
 
         Args:
             cache: The cache.
@@ -144,6 +167,7 @@ class CacheEntry:
         return cls(
             cache=cache,
             key=key,
+            seen=await to_thread.run_sync(cache.read, key),
             registration_id=target.registration_id,
             hub_suffixes=hub_suffixes,
             report=target.report,
@@ -157,7 +181,12 @@ class CacheEntry:
                 is of no use any more.
         """
         began = anyio.current_time()
-        found = await to_thread.run_sync(self._look_up)
+        found = _decoded(
+            self.seen,
+            self.key,
+            registration_id=self.registration_id,
+            hub_suffixes=self.hub_suffixes,
+        )
         if isinstance(found, Assignment):
             try:
                 await activate(found)
@@ -182,17 +211,12 @@ class CacheEntry:
 
     def _store(self, assignment: Assignment) -> str | None:
         try:
-            self.cache.store(self.key, assignment)
+            self.cache.store(self.key, assignment, seen=self.seen)
         except OSError as exc:
             stays = ", and keeps an earlier assignment" if os.path.lexists(self._path) else ""
             return f"{self._path!r} cannot be written: {exc.strerror}{stays}"
 
         return None
-
-    def _look_up(self) -> Assignment | Miss:
-        return self.cache.look_up(
-            self.key, registration_id=self.registration_id, hub_suffixes=self.hub_suffixes
-        )
 
     @property
     def _path(self) -> str:
