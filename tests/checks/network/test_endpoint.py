@@ -314,9 +314,10 @@ async def test_silent(check: str, names: tuple[str, ...], *, secure: bool) -> No
 @pytest.mark.sockets
 @ASYNCIO
 async def test_mqtt_alone(ahead: timedelta) -> None:
-    """At the port of MQTT TLS is the last check; the clock cannot be asked for there."""
-    with HttpServer(silent, tls=serving(server())) as peer:
+    """At the port of MQTT a CONNECT is the last check; the clock cannot be asked for there."""
+    connack = says_and_hangs_up(b"\x20\x02\x00\x02")
+    with HttpServer(silent, connack, tls=serving(server())) as peer:
         found = await findings(plan(peer.port, names=("mqtt",), now=clock(ahead)))
 
-    assert list(found)[-2:] == [f"tls {peer.port}", "transport"]
+    assert list(found)[-2:] == [f"mqtt {peer.port}", "transport"]
     assert found["transport"].verdict is Verdict.GOOD

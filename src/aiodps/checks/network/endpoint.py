@@ -1,4 +1,4 @@
-"""The checks of a network, in their order: name, TCP, TLS, HTTP, clock, WebSocket.
+"""The checks of a network, in their order: name, TCP, TLS, HTTP, clock, WebSocket, MQTT.
 
 Ports are checked concurrently, and so are address families; findings are shown in a fixed order,
 as soon as those before them are known.
@@ -16,6 +16,7 @@ from aiodps.checks.model.plan import WEBSOCKET, Plan
 from aiodps.checks.network.clock import check_clock
 from aiodps.checks.network.dates import check_dates
 from aiodps.checks.network.http import check_http
+from aiodps.checks.network.mqtt import check_mqtt
 from aiodps.checks.network.tcp import check_families, check_name
 from aiodps.checks.network.tls import check_tls
 from aiodps.checks.network.websocket import check_websocket
@@ -163,9 +164,10 @@ class _Port:
                 found = await check_websocket(self._plan, self._port)
                 self.findings.append(found)
             else:
-                found = None
+                found = await check_mqtt(connection, self._port)
+                self.findings.append(found)
 
-            if found is None or found.verdict is Verdict.GOOD:
+            if found.verdict is not Verdict.BAD:
                 self.usable.append(name)
 
     async def _check_http(self, connection: Connection) -> Finding:
