@@ -84,12 +84,13 @@ def test_errors_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert not said.err
 
 
-def test_interrupted() -> None:
-    """Ctrl-C ends with 130, as shells have it."""
+def test_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C ends with 130, as shells have it, and with what to do next."""
     with pytest.raises(SystemExit) as caught, errors_as_exit_codes(as_json=False):
         raise KeyboardInterrupt
 
     assert caught.value.code == 130
+    assert capsys.readouterr().err == "stopped by Ctrl-C\nnext:  run it again\n"
 
 
 def test_interrupted_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,10 @@ from typing import Any, TypeAlias
 
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.attestation_kinds import POLICY
 from tests.certificates import certify, root, write
 from tests.emulated import DEVICES
@@ -169,6 +173,22 @@ def test_a_certificate_is_issued(server: dict[str, Any], tmp_path: Path) -> None
     lines = path.read_text().partition("PRIVATE KEY-----\n")[2].splitlines()
     assert len(lines) > 2
     assert not any(line in as_json.output + done.output for line in lines[:2])
+
+
+def test_a_certificate_for_a_key_of_one_s_own(server: dict[str, Any], tmp_path: Path) -> None:
+    """The file has the chain alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "by-root-1")])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    pem = request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    (tmp_path / "own.csr").write_bytes(pem)
+    words = ["--csr", str(tmp_path / "own.csr"), "--keys-out", str(tmp_path / "issued")]
+    done = CliRunner().invoke(command, issuing(server, tmp_path, *words))
+
+    assert done.exit_code == 0, done.stderr
+    issued = (tmp_path / "issued" / "by-root-1.pem").read_bytes()
+    assert b"PRIVATE" not in issued
+    assert x509.load_pem_x509_certificate(issued).public_key() == key.public_key()
 
 
 @pytest.mark.parametrize(

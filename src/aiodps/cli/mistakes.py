@@ -42,9 +42,7 @@ def mistakes_as_exit_codes(arguments: Sequence[str]) -> Iterator[None]:
         _show_usage_error(error, arguments)
         sys.exit(error.exit_code)
     except click.Abort:
-        if "--json" in arguments:
-            say_interrupted()
-
+        say_interrupted(as_json="--json" in arguments)
         sys.exit(INTERRUPTED)
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] == "aiodps":
@@ -109,10 +107,14 @@ def _say(message: str, hint: str, arguments: Sequence[str]) -> None:
     click.echo(click.style("next:  ", bold=True) + hint, err=True)
 
 
-def say_interrupted() -> None:
-    """Print as JSON that Ctrl-C ended the command; people know."""
-    facts = {"error": "KeyboardInterrupt", "message": "stopped by Ctrl-C", "hint": "run it again"}
-    click.echo(json.dumps(facts))
+def say_interrupted(*, as_json: bool, hint: str = "run it again") -> None:
+    """Print that Ctrl-C ended the command, and what can be done next."""
+    message = "stopped by Ctrl-C"
+    if as_json:
+        click.echo(json.dumps({"error": "KeyboardInterrupt", "message": message, "hint": hint}))
+        return
+
+    click.echo(f"{message}\n{click.style('next:  ', bold=True)}{hint}", err=True)
 
 
 def without_secrets(message: str, arguments: Sequence[str]) -> str:

@@ -127,8 +127,12 @@ def errors_as_exit_codes(
     show: Callable[[ProvisioningError], None] = show_error,
     code: Callable[[ProvisioningError], int] = exit_code,
     interrupted: int = INTERRUPTED,
+    resume: str = "run it again",
 ) -> Iterator[None]:
-    """Turn errors into a message on stderr, or JSON on stdout, and an exit code."""
+    """Turn errors into a message on stderr, or JSON on stdout, and an exit code.
+
+    `resume` is what can be done after Ctrl-C.
+    """
     try:
         yield
     except ProvisioningError as error:
@@ -139,9 +143,7 @@ def errors_as_exit_codes(
 
         sys.exit(code(error))
     except KeyboardInterrupt:
-        if as_json:
-            say_interrupted()
-
+        say_interrupted(as_json=as_json, hint=resume)
         sys.exit(interrupted)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,18 +17,26 @@ from aiodps.assignments.cache import AssignmentCache
 from aiodps.attestation.issuance.key_spec import IssuedKeyType
 from aiodps.attestation.issuance.saving import check_keys_folder, save_issued
 from aiodps.cli.device_options import device_options, run_options, settings_of
-from aiodps.cli.output import Command, StepLine, StepPrinter, err, out, print_json
+from aiodps.cli.output import (
+    Command,
+    StepLine,
+    StepPrinter,
+    err,
+    errors_as_exit_codes,
+    out,
+    print_json,
+)
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.reading import read
+from aiodps.input_files.requests import read_request
 from aiodps.input_files.text import decode, parse_json
 from aiodps.models import Assignment, JsonObject, RegistrationRecord
 from aiodps.network.event_loop import backend_options
 from aiodps.observe import Observer
 from aiodps.printable import printable
 from aiodps.registration.retry import RetryPolicy
-from aiodps.settings import Settings
 
 EPILOG = """\b
 Exit codes: 0 assigned, 1 refused by the service, 2 bad input, 3 connection or TLS, 4 timeout,
@@ -35,7 +44,18 @@ Exit codes: 0 assigned, 1 refused by the service, 2 bad input, 3 connection or T
 Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config."""
 
 
-@click.command(cls=Command, epilog=EPILOG)
+class ProvisionCommand(Command):
+    """A command after which the service may go on."""
+
+    exit_codes = staticmethod(
+        partial(
+            errors_as_exit_codes,
+            resume="run it again; if the service has accepted the registration, it goes on there",
+        )
+    )
+
+
+@click.command(cls=ProvisionCommand, epilog=EPILOG)
 @device_options
 @click.option(
     "--issue",
@@ -43,6 +63,9 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
     flag_value="p256",
     type=click.Choice(get_args(IssuedKeyType)),
     help="Ask for a certificate, for a new key. Default: p256.",
+)
+@click.option(
+    "--csr", metavar="FILE", help="Ask for a certificate for a key of your own, by its request."
 )
 @click.option("--keys-out", metavar="DIR", help="Folder for that certificate and its key.")
 @click.option(
@@ -64,6 +87,7 @@ def command(
     as_json: bool,
     trace: bool,
     watch: bool,
+    csr: str | None,
     keys_out: str | None,
     cache_folder: str | None,
     force: bool,
@@ -71,14 +95,15 @@ def command(
 ) -> None:
     """Provision one device: register it, wait until it is assigned, and show its hub."""
     settings = settings_of(**options)
-    keys = _keys_folder(settings, keys_out)
+    request = None if csr is None else read_request(csr)
+    keys = _keys_folder(keys_out, wanted=settings.issue is not None or request is not None)
     cache = None if cache_folder is None else AssignmentCache(cache_folder)
     client = ProvisioningClient.from_settings(settings, retry=RetryPolicy(max_failures=attempts))
     steps = _steps(trace=trace, watch=watch, as_json=as_json)
 
     async def provision() -> tuple[Assignment, Path | None]:
         assigned = await client.provision(
-            payload=_payload(payload), cache=cache, force=force, on_step=on_step
+            payload=_payload(payload), csr=request, cache=cache, force=force, on_step=on_step
         )
         return assigned, None if keys is None else await save_issued(assigned, keys)
 
@@ -102,15 +127,15 @@ def _steps(*, trace: bool, watch: bool, as_json: bool) -> AbstractContextManager
     return nullcontext(StepPrinter(wire=trace) if trace or not as_json else None)
 
 
-def _keys_folder(settings: Settings, given: str | None) -> Path | None:
+def _keys_folder(given: str | None, *, wanted: bool) -> Path | None:
     """Return the folder for what is issued; None if nothing is asked for."""
-    if (settings.issue is None) is not (given is None):
+    if wanted is (given is None):
         raise ConfigurationError(
             "a certificate is asked for, but there is no folder for it"
             if given is None
             else "there is a folder for a certificate, but none is asked for",
             setting="keys_out",
-            hint="give both --issue and --keys-out DIR, or neither",
+            hint="give --keys-out DIR with --issue or --csr, or neither",
         )
 
     if given is None:

@@ -65,6 +65,7 @@ def fleet_exit_codes(*, as_json: bool) -> AbstractContextManager[None]:
         show=_show_error,
         code=lambda error: BAD_INPUT if exit_code(error) == BAD_INPUT else REFUSED,
         interrupted=BY_CTRL_C,
+        resume="`aiodps fleet resume DIR`; run it again if there is no folder of --out yet",
     )
 
 
