@@ -101,10 +101,11 @@ def test_a_batch_is_registered_once(
     (tmp_path / "serials.txt").write_text("sn-1\nsn-2\n")
     files = ("serials.txt", "ca.pem", "ca_key.pem", "batch-17")
     place = ("--endpoint", service.host, "--trust", str(service.ca_file))
-    port = ("--rest-port", str(service.https_port), "--id-scope", service.id_scope)
+    port = ("--rest-port", str(service.https_port))
+    env = os.environ | SHELL | {"AIODPS_ID_SCOPE": service.id_scope}
     for _ in range(2):
         script = ["sh", str(EXAMPLES / "factory_batch.sh"), *files, *place, *port]
-        subprocess.run(script, cwd=tmp_path, env=os.environ | SHELL, check=True, timeout=60)
+        subprocess.run(script, cwd=tmp_path, env=env, check=True, timeout=60)
 
     assert (tmp_path / "batch-17" / "assignments.csv").read_text().count(service.hub) == 2
     assert [service.register_requests(name) for name in ("sn-1", "sn-2")] == [1, 1]

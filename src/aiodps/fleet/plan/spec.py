@@ -18,7 +18,7 @@ from aiodps.network.trust import Trust
 from aiodps.protocol.identifiers import is_azure
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings
-from aiodps.transports import TRANSPORTS, transport_by_name
+from aiodps.transports import AUTO, TRANSPORTS, transport_by_name
 from aiodps.transports.base import TransportFactory
 
 AZURE_LIMIT: Final = 1000.0
@@ -92,12 +92,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         """Check every value, and the values against each other."""
         self._check_settings()
-        if not self.transports or not {*self.transports} <= TRANSPORTS.keys():
-            raise unusable("transport", self.transports, f"some of {', '.join(TRANSPORTS)}")
-
-        if len({*self.transports}) < len(self.transports):
-            raise unusable("transport", self.transports, "each transport once")
-
+        _check_transports(self.transports)
         if type(self.shards) is not int or not 0 < self.shards <= MAX_SHARDS:
             raise unusable("shards", self.shards, f"a number from 1 to {MAX_SHARDS}")
 
@@ -112,18 +107,18 @@ class RunOptions:
         self._check_limit()
 
     def _check_settings(self) -> None:
-        settings = self.settings
-        given = {one.name: getattr(settings, one.name) for one in dataclasses.fields(settings)}
-        settings.replace(**given)
+        settings, defaults = self.settings, Settings()
         for name in _PER_DEVICE_SETTINGS:
-            if given[name] != getattr(Settings(), name):
-                raise unusable(name, given[name], f"no {name}: a fleet has many devices")
+            given = getattr(settings, name)
+            if given != getattr(defaults, name):
+                raise unusable(name, given, f"no {name}: a fleet has many devices")
 
         if settings.id_scope is None:
             raise ConfigurationError(
                 "the id scope is missing",
                 setting="id_scope",
-                hint="give --id-scope; it is on the overview page of the DPS instance",
+                hint="give --id-scope, or set AIODPS_ID_SCOPE: it is on the overview page of the "
+                "DPS instance",
             )
 
         if not isinstance(settings.trust, str | Path | None):
@@ -241,6 +236,23 @@ class RunOptions:
         """Return the number in the run of a shard's N-th registration: inverse of `shard_of`."""
         transports = len(self.transports)
         return (index // transports * self.shards + shard) * transports + index % transports
+
+
+def _check_transports(names: tuple[str, ...]) -> None:
+    """Refuse what is not the name of one path to the service, and "auto" with the reason."""
+    given, known = ",".join(names), ", ".join(TRANSPORTS)
+    if AUTO in names:
+        raise ConfigurationError(
+            "a fleet measures each transport by itself, and auto is whichever connects first",
+            setting="transport",
+            hint=f"give one of {known}; or several, such as rest,mqtt, to compare them",
+        )
+
+    if not names or not {*names} <= TRANSPORTS.keys():
+        raise unusable("transport", given, f"one of {known}; or several, such as rest,mqtt")
+
+    if len({*names}) < len(names):
+        raise unusable("transport", given, "each transport once")
 
 
 def _check_proxy(settings: Settings) -> None:

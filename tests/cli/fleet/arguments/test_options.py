@@ -16,6 +16,7 @@ from aiodps.errors import ConfigurationError
 from aiodps.fleet.plan.devices import GeneratedDevices
 from aiodps.fleet.plan.manifest_devices import ManifestDevices
 from aiodps.fleet.plan.run_file import RunFile
+from aiodps.settings import Settings
 
 
 def made(*words: str, independent: bool = False) -> RunFile:
@@ -38,6 +39,22 @@ def test_a_limit_for_azure_alone(tmp_path: Path) -> None:
     assert made(*earnest, "--limit-rate", "60").options.max_per_minute == 60
     assert made(*earnest, "--limit-rate", "0").options.max_per_minute is None
     assert made(*earnest, "--endpoint", "dps.example").options.max_per_minute is None
+
+
+def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says of the service applies, unless an argument says otherwise; not of a device."""
+    path = tmp_path / "m.csv"
+    path.write_text("registration_id\ndev-1\n")
+    given = {"ID_SCOPE": "0neENV", "ENDPOINT": "dps.example", "TIMEOUT": "30"}
+    of_a_device = {"TRANSPORT": "auto", "PORT": "9", "CERTIFICATE": "a.pem", "ISSUE": "p256"}
+    for name, value in (given | of_a_device).items():
+        monkeypatch.setenv(f"AIODPS_{name}", value)
+
+    found = made("--manifest", str(path), "--timeout", "20").options
+
+    assert found.settings == Settings(id_scope="0neENV", endpoint="dps.example", timeout=20)
+    assert found.transports == ("mqtt",)
+    assert made("--emulator").options.settings.endpoint == "127.0.0.1"
 
 
 def test_a_proxy(tmp_path: Path) -> None:

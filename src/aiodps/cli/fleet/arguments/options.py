@@ -42,6 +42,11 @@ _WITH_MANIFEST: Final = (
         "group_key_file",
     ),
 )
+_OF_SERVICE: Final = (
+    *("id_scope", "endpoint", "address", "proxy", "proxy_password_file", "trust"),
+    *("hub_suffixes", "timeout", "exchange_timeout"),
+)
+"""Settings that a fleet takes from the environment, too; all others are those of one device."""
 
 
 def run_from_arguments(arguments: RunArguments, folder: Path, *, independent: bool) -> RunFile:
@@ -191,17 +196,21 @@ def _settings(arguments: RunArguments) -> Settings:
         )
 
     password = arguments.proxy_password_file
-    return Settings().replace(
+    found = Settings.load(
         id_scope=arguments.id_scope,
         endpoint=arguments.endpoint,
         address=arguments.address,
         proxy=arguments.proxy,
-        proxy_password_file=None if password is None else Path(password).absolute(),
+        proxy_password_file=password,
         trust=arguments.trust,
         hub_suffixes=arguments.hub_suffixes or None,
         timeout=arguments.timeout,
-        issue=arguments.issue,
     )
+    of_service = {name: getattr(found, name) for name in _OF_SERVICE}
+    if found.proxy_password_file is not None:
+        of_service["proxy_password_file"] = found.proxy_password_file.absolute()
+
+    return Settings(**of_service, issue=arguments.issue)  # type: ignore[arg-type]  # made one of it
 
 
 def _manifest_devices(arguments: RunArguments, keys: Path | None) -> DeviceSource:

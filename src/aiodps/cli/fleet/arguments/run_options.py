@@ -51,7 +51,7 @@ class RunArguments:
     stages: str | None
     burst: bool
     limit_rate: float | None
-    timeout: float
+    timeout: float | None
     min_poll: float
     seed: int | None
     shards: int
@@ -108,8 +108,8 @@ SERVICE = in_group(
     GroupedOption(["--transport"], default="mqtt", show_default=True,
                   help="rest, mqtt or mqtt-ws; several, such as rest,mqtt, to compare them: each "
                        "device uses each of them."),
-    GroupedOption(["--timeout"], type=float, default=90.0, show_default=True, metavar="S",
-                  help="Seconds for one device, from start to assigned."),
+    GroupedOption(["--timeout"], type=float, metavar="S",
+                  help="Seconds for one device, from start to assigned. Default: 90."),
     GroupedOption(["--min-poll"], type=float, default=2.0, show_default=True, metavar="S",
                   help="Shortest seconds between two polls; less than 2 only for emulators."),
 )  # fmt: skip
