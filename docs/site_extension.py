@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from docutils import nodes
-from pygments.lexers.special import TextLexer
+from draw_diagrams import picture
 from sphinx.application import Sphinx
 
 ABOUT: Final = """\
@@ -102,12 +102,20 @@ def write_llms_txt(app: Sphinx, failure: Exception | None) -> None:
     Path(app.outdir, "llms.txt").write_text(text, encoding="utf-8")
 
 
+def show_diagrams(app: Sphinx, page: nodes.document) -> None:
+    """Put the picture of a diagram in the place of its source; see `draw_diagrams`."""
+    for block in list(page.findall(nodes.literal_block)):
+        if block.get("language") == "mermaid":
+            drawn = picture(Path(app.env.doc2path(app.env.docname))).read_text("utf-8")
+            block.replace_self(nodes.raw("", f'<div class="diagram">{drawn}</div>', format="html"))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the above; a diagram is shown as its source, since drawing takes a script."""
-    app.add_lexer("mermaid", TextLexer)
+    """Register the above."""
     app.connect("source-read", list_pages)
     app.connect("autodoc-process-docstring", mark_examples, priority=400)  # napoleon has 500
     app.connect("autodoc-process-docstring", restore, priority=600)
     app.connect("autodoc-process-signature", read_signature)
+    app.connect("doctree-read", show_diagrams)
     app.connect("build-finished", write_llms_txt)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,6 +27,16 @@ def test_the_state_diagram_is_fresh() -> None:
     assert (ROOT / "docs" / "states.md").read_text(encoding="utf-8") == script["page"]()
 
 
+def test_the_pictures_of_diagrams_are_fresh() -> None:
+    """The site shows the diagram of the page: `python docs/draw_diagrams.py` draws it anew."""
+    script = runpy.run_path(str(ROOT / "docs" / "draw_diagrams.py"))
+    pages = [page for page, _ in script["diagrams"]()]
+
+    assert len(pages) == len({*pages}) > 1
+    for page, source in script["diagrams"]():
+        assert script["picture"](page).read_text("utf-8").startswith(script["mark"](source))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page: Path) -> None:
     """A link to a file of ours leads to a file that exists."""
