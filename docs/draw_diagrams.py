@@ -19,6 +19,9 @@ from typing import Final
 DOCS: Final = Path(__file__).parent
 MERMAID: Final = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ARROW: Final = re.compile(r"\s+(-->|<-\. .+? \.->)\s+")
+LINE: Final = r"\n"
+TITLE: Final = re.compile(r'(class="node">\n<path[^>]*>\n<text )(?=[^\n]*\n<text )')
+"""Of a node with two lines, the first."""
 NODE: Final = re.compile(r'(\[\*\]|\w+)(?:\["(.+?)"\])?')
 LOOK: Final = """\
 digraph {
@@ -63,8 +66,9 @@ def dot(source: str) -> str:
                 f"{one} -> {other} [{_style(arrow, label)}];" for one in before for other in after
             )
 
+    across = ["rankdir=LR; node [fontsize=17]; edge [fontsize=15];"] if source.startswith("stateDiagram") else []
     declared = (f"{name} [{look}];" for name, look in nodes.items())
-    return "\n".join([LOOK, *declared, *edges, "}"])
+    return "\n".join([LOOK, *across, *declared, *edges, "}"])
 
 
 def _nodes(part: str, nodes: dict[str, str], *, last: bool) -> Iterator[str]:
@@ -79,8 +83,7 @@ def _nodes(part: str, nodes: dict[str, str], *, last: bool) -> Iterator[str]:
             name = "end" if last else "start"
             nodes[name] = f'label="", shape={"doublecircle" if last else "circle"}, width=0.15'
         elif label is not None:
-            title, _, text = label.partition("<br/>")
-            nodes[name] = f"label=<<b>{html.escape(title)}</b><br/>{html.escape(text)}>"
+            nodes[name] = f'label="{label.replace("<br/>", LINE)}"'
 
         yield name
 
@@ -89,7 +92,7 @@ def _style(arrow: str, label: str) -> str:
     if arrow == "-->":
         return f'label="  {label}  "' if label else ""
 
-    return f'label="  {arrow[4:-5]}  ", dir=both, style=dashed, constraint=false'
+    return f'label="  {arrow[4:-4]}  ", dir=both, style=dashed, constraint=false'
 
 
 def svg(source: str, title: str) -> str:
@@ -98,6 +101,7 @@ def svg(source: str, title: str) -> str:
     drawn = subprocess.run(command, input=dot(source), capture_output=True, text=True, check=True)
     shown = drawn.stdout[drawn.stdout.index("<svg") :]
     shown = re.sub(r"<!--.*?-->\n|<title>.*?</title>\n", "", shown, flags=re.DOTALL)
+    shown = TITLE.sub(r'\1font-weight="bold" ', shown)
     shown = shown.replace('"black"', '"currentColor"').replace(
         "<text ", '<text fill="currentColor" '
     )
