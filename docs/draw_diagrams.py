@@ -66,7 +66,11 @@ def dot(source: str) -> str:
                 f"{one} -> {other} [{_style(arrow, label)}];" for one in before for other in after
             )
 
-    across = ["rankdir=LR; node [fontsize=17]; edge [fontsize=15];"] if source.startswith("stateDiagram") else []
+    across = (
+        ["rankdir=LR; node [fontsize=17]; edge [fontsize=15];"]
+        if source.startswith("stateDiagram")
+        else []
+    )
     declared = (f"{name} [{look}];" for name, look in nodes.items())
     return "\n".join([LOOK, *across, *declared, *edges, "}"])
 

@@ -38,7 +38,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Draw the seed once: workers of pytest-xdist are told the one of their controller."""
     config.stash[_RUNNING] = {}
-    if config.option.dps_faults and config.option.dps_seed is None:
+    faults = config.option.dps_faults
+    if faults not in {None, "harsh"} and not Path(faults).is_file():
+        raise pytest.UsageError(
+            f"--dps-faults: there is no file {faults!r}; give `harsh`, or the path of a fault file"
+        )
+
+    if faults and config.option.dps_seed is None:
         told = getattr(config, "workerinput", {})
         config.option.dps_seed = told.get("dps_seed", random.getrandbits(32))
 

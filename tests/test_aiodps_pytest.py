@@ -166,6 +166,14 @@ def test_file(dps):
     struck.stdout.fnmatch_lines("*https 503 register lamp-7 *[[]fault: rule 1]")
 
 
+def test_faults_that_are_not_there(pytester: pytest.Pytester) -> None:
+    """One line before any test, and not an error in each."""
+    none = pytester.runpytest_inprocess("--dps-faults", "harsch")
+
+    assert none.ret is pytest.ExitCode.USAGE_ERROR
+    none.stderr.fnmatch_lines("ERROR: --dps-faults: there is no file 'harsch'; give `harsh`, *")
+
+
 def test_in_unittest(pytester: pytest.Pytester) -> None:
     """By pytest, with the fixtures and what a report shows; and by unittest alone."""
     pytester.makepyfile(

@@ -146,6 +146,7 @@ def run(
     here = code
     for usual, actual in (
         ("8883", str(dps.mqtt_port)),
+        ("8443", str(dps.https_port)),
         ("0ne00000000", SCOPE),
         ("REST()", f"REST(port={dps.https_port})"),
         ("websocket=True", f"websocket=True, port={dps.https_port}"),

@@ -142,7 +142,7 @@ def _bad_csr(fault: str) -> ConfigurationError:
         f"the certificate request {fault}",
         setting="csr",
         hint="give base64 of DER with the registration id as CN: `openssl req -new -subj /CN=ID "
-        "-key FILE -outform DER | base64 -w 0`",
+        "-key FILE -outform DER | openssl base64 -A`",
     )
 
 
