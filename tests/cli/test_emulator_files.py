@@ -13,6 +13,7 @@ from tests.sas_vectors import C_KEY
 
 from aiodps.cli.emulator_files import (
     enrollments_with_keys,
+    groups_by_ca,
     read_enrollments_file,
     read_faults_file,
     read_server_credential,
@@ -77,6 +78,18 @@ def test_bad_files(
 
     assert says in caught.value.message
     assert str(path) in caught.value.message
+
+
+def test_a_group_by_its_ca(tmp_path: Path) -> None:
+    """A group of that name, for the first certificate of the file, which is uploaded as well."""
+    (tmp_path / "root.pem").write_bytes(kit.root().certificate_pem)
+    ((group, path),) = groups_by_ca((f"line-4={tmp_path / 'root.pem'}",))
+
+    assert (group.id, path) == ("line-4", str(tmp_path / "root.pem"))
+    with pytest.raises(ConfigurationError, match="not an id and a file") as caught:
+        [*groups_by_ca((path,))]
+
+    assert caught.value.setting == "group_ca"
 
 
 def test_cas(tmp_path: Path) -> None:

@@ -308,14 +308,20 @@ _COLUMNS = {
 
 def _next(folder: Path, *, kept: bool) -> None:
     """Print the next commands."""
-    out.print("\nnext:  make certificates of your own:   aiodps certs root my-root --out certs")
-    out.print(
-        "       run the emulator for them:       "
-        "aiodps emulator --ca-out ca.pem --verified-ca certs/my-root_cert.pem --admin-port 0"
-    )
-    out.print("       enroll a group on its page, then aiodps provision --help")
+    out.print()
+    for label, command in (
+        ("next:  make certificates of your own:", "aiodps certs root my-root --out certs"),
+        ("", "aiodps certs device sensor-7 my-root --out certs"),
+        (
+            "       run an emulator that takes them:",
+            "aiodps emulator --ca-out ca.pem --group-ca line-4=certs/my-root_cert.pem",
+        ),
+        ("       and provision the device:", "with what it says when it has started"),
+    ):
+        out.print(f"{label:41}{command}")
+
     if kept:
-        out.print(f"       look at what was made:           ls {folder}")
+        out.print(f"       look at what was made:            ls {folder}")
 
 
 def _facts(outcomes: list[Outcome], seconds: float) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from aiodps.cli.emulator_files import (
     enrollments_with_keys,
+    groups_by_ca,
     read_enrollments_file,
     read_faults_file,
     read_server_credential,
@@ -55,6 +56,9 @@ OPTIONS = [
     click.Option(["--group-key", "group_keys"], multiple=True, metavar="NAME=FILE",
                  help="Enroll all devices whose keys are derived from the one in FILE;"
                       " repeatable."),
+    click.Option(["--group-ca", "group_cas"], multiple=True, metavar="NAME=FILE",
+                 help="Enroll all devices whose certificates come from the CA in FILE, which is"
+                      " uploaded as verified; repeatable."),
     click.Option(["--verified-ca", "verified_cas"], multiple=True, metavar="FILE",
                  help="CA certificate to upload as verified; repeatable."),
     click.Option(["--service-key"], metavar="BASE64",
@@ -126,6 +130,7 @@ def command(
     enrollments_file: str | None,
     device_keys: tuple[str, ...],
     group_keys: tuple[str, ...],
+    group_cas: tuple[str, ...],
     verified_cas: tuple[str, ...],
     ca_out: Path | None,
     faults_file: str | None,
@@ -160,9 +165,11 @@ def command(
 
     raise_descriptor_limit()
     with _ca_path(ca_out) as ca_file:
+        groups = [*groups_by_ca(group_cas)]
         enrollments = (
             *read_enrollments_file(enrollments_file),
             *enrollments_with_keys(device_keys, group_keys),
+            *(group for group, _ in groups),
         )
         dps = Emulator(
             enrollments=enrollments,
@@ -171,7 +178,7 @@ def command(
             server_credential=read_server_credential(tls_cert, tls_key),
             **options,
         )
-        for name in verified_cas:
+        for name in dict.fromkeys((*verified_cas, *(path for _, path in groups))):
             trust_cas(dps, name)
 
         _check_references(dps, enrollments)
@@ -327,12 +334,13 @@ or with aiodps:
   aiodps provision --id-scope {scope} --endpoint {host} --port {port} \\
     --transport rest --trust {ca} \\
     --cert device_chain.pem --key device_key.pem
-Enroll devices with --enrollments FILE, or with a key as in
+Enroll devices with --enrollments FILE, those of a CA as in
+  aiodps emulator --group-ca line-4=certs/my-root_cert.pem
+or one with a key as in
   aiodps keys new --out sensor-8.key
   aiodps emulator --device-key sensor-8=sensor-8.key
   aiodps provision --registration-id sensor-8 --symmetric-key-file sensor-8.key ...
-Verify a group's root CA with
---verified-ca FILE, or by proof of possession as in Azure, with PUT,
+Verify a CA with --group-ca, --verified-ca FILE, or by proof of possession as in Azure, with PUT,
 POST .../generateVerificationCode and POST .../verify at
   {base}/subscriptions/S/resourceGroups/G/providers/Microsoft.Devices/provisioningServices/D/certificates/NAME
 """

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from aiodps.attestation.symmetric_key import read_key
 from aiodps.errors import CertificateError, ConfigurationError, PrivateKeyError
 from aiodps.input_files.certificates import load_certificates
@@ -58,6 +60,23 @@ def read_faults_file(path: str | None) -> Plan | None:
     text = decode(read(origin), origin)
     with _naming(origin):
         return Plan.read(text)
+
+
+def groups_by_ca(options: tuple[str, ...]) -> Iterator[tuple[Enrollment, str]]:
+    """Yield a group for each option of `--group-ca`, and the file with its CA.
+
+    Raises:
+        ConfigurationError: If an option has no `=`, its name is not valid, or its file has no
+            certificate.
+    """
+    for option in options:
+        name, path = _name_and_file(option, setting="group_ca")
+        origin = Origin.file(path, what="CA file", kind="group_ca")
+        ca = load_certificates(read(origin), origin)[0]
+        pem = ca.public_bytes(Encoding.PEM).decode()
+        mechanism = {"signingCertificates": {"primary": {"certificate": pem}}}
+        attestation = {"type": "x509", "x509": mechanism}
+        yield _enrollment("enrollmentGroupId", name, attestation, setting="group_ca"), path
 
 
 def trust_cas(dps: Emulator, path: str) -> None:
@@ -122,30 +141,37 @@ def enrollments_with_keys(
         ConfigurationError: If an option has no `=`, or its id is not valid.
         SymmetricKeyError: If a key cannot be read.
     """
-    for option in device_keys:
-        yield _enrollment(option, "registrationId", setting="device_key")
+    kinds = {
+        "device_key": ("registrationId", device_keys),
+        "group_key": ("enrollmentGroupId", group_keys),
+    }
+    for setting, (member, options) in kinds.items():
+        for option in options:
+            name, path = _name_and_file(option, setting=setting)
+            key = {"primaryKey": read_key(Path(path)).text()}
+            attestation = {"type": "symmetricKey", "symmetricKey": key}
+            yield _enrollment(member, name, attestation, setting=setting)
 
-    for option in group_keys:
-        yield _enrollment(option, "enrollmentGroupId", setting="group_key")
+
+def _name_and_file(option: str, *, setting: str) -> tuple[str, str]:
+    name, equals, path = option.partition("=")
+    if name and equals and path:
+        return name, path
+
+    raise ConfigurationError(
+        f"{option!r} is not an id and a file",
+        setting=setting,
+        hint=f"give --{setting.replace('_', '-')} ID=FILE",
+    )
 
 
-def _enrollment(option: str, member: str, *, setting: str) -> Enrollment:
+def _enrollment(
+    member: str, name: str, attestation: dict[str, Any], *, setting: str
+) -> Enrollment:
     from aiodps.emulator.service.enrollments.json import read_enrollment  # noqa: PLC0415 (an extra)
 
-    name, equals, path = option.partition("=")
-    if not (name and equals and path):
-        raise ConfigurationError(
-            f"{option!r} is not an id and a file",
-            setting=setting,
-            hint=f"give --{setting.replace('_', '-')} ID=FILE",
-        )
-
-    document: dict[str, Any] = {member: name, "attestation": _mechanism(Path(path))}
+    document: dict[str, Any] = {member: name, "attestation": attestation}
     return read_enrollment(document, source=f"--{setting.replace('_', '-')}")
-
-
-def _mechanism(path: Path) -> dict[str, Any]:
-    return {"type": "symmetricKey", "symmetricKey": {"primaryKey": read_key(path).text()}}
 
 
 @contextmanager
