@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -47,7 +48,7 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 class ProvisionCommand(Command):
     """A command after which the service may go on."""
 
-    exit_codes = staticmethod(
+    exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(
         partial(
             errors_as_exit_codes,
             resume="run it again; if the service has accepted the registration, it goes on there",
