@@ -1,6 +1,7 @@
 """The public interface: `provision`, `registration_status` and `ProvisioningClient`.
 
-They validate and compose.
+They validate and compose. What runs a registration is imported by the first: who only imports
+`provision` has not to wait for it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
@@ -35,16 +36,14 @@ from aiodps.observe import Observer, Reporter, StepKind
 from aiodps.protocol.identifiers import check_operation_id
 from aiodps.protocol.payload_mask import PayloadMask
 from aiodps.protocol.payloads import check_payload
-from aiodps.registration.driver import drive
-from aiodps.registration.machine import Registration, RegistrationParams
 from aiodps.registration.retry import RetryPolicy
-from aiodps.registration.status_look_up import StatusLookUp
 from aiodps.settings import Settings, SettingsArguments
 from aiodps.transports import transport_by_name
 from aiodps.transports.base import AUTO, Target, Transport, TransportFactory
 
 if TYPE_CHECKING:
     from aiodps.attestation.issuance.request import CertificateRequest
+    from aiodps.registration.machine import Registration
 
 
 async def provision(
@@ -209,6 +208,11 @@ class ProvisioningClient:
         polled, which is free, and a register request is sent only if the service has forgotten
         it.
         """
+        from aiodps.registration.machine import (  # noqa: PLC0415 (see above)
+            Registration,
+            RegistrationParams,
+        )
+
         requested = self.settings.registration_id if registration_id is None else registration_id
         try:
             credentials, name = await self._credentials(attestation, requested)
@@ -246,9 +250,8 @@ class ProvisioningClient:
                 if stored is not None:
                     return stored
 
-            params = self._params(
-                name,
-                factory.name,
+            params = RegistrationParams(
+                **self._params(name, factory.name),
                 payload=checked,
                 csr=None if request is None else request.csr,
                 operation_id=operation_id,
@@ -272,6 +275,10 @@ class ProvisioningClient:
 
         It may be called while the same device registers.
         """
+        from aiodps.registration.driver import drive  # noqa: PLC0415 (see above)
+        from aiodps.registration.retrying import RequestParams  # noqa: PLC0415
+        from aiodps.registration.status_look_up import StatusLookUp  # noqa: PLC0415
+
         requested = self.settings.registration_id if registration_id is None else registration_id
         try:
             credentials, name = await self._credentials(attestation, requested)
@@ -283,7 +290,7 @@ class ProvisioningClient:
             error.locate(registration_id=requested)
             raise
 
-        machine = StatusLookUp(self._params(name, factory.name))
+        machine = StatusLookUp(RequestParams(**self._params(name, factory.name)))
         report(StepKind.LOOK_UP_STARTED, Phase.CONFIGURATION, text=self.settings.endpoint)
         try:
             return await drive(machine, transport, report, credentials.reauthenticate)
@@ -296,7 +303,7 @@ class ProvisioningClient:
     ) -> tuple[Credentials, str]:
         """Return checked credentials, and the registration id that they are for."""
         if attestation is None:
-            from aiodps.attestation.files import load_attestations  # noqa: PLC0415 (idem)
+            from aiodps.attestation.files import load_attestations  # noqa: PLC0415 (see above)
 
             settings = {each.name: getattr(self.settings, each.name) for each in fields(Settings)}
             attestation = await load_attestations(settings, requested)
@@ -330,27 +337,17 @@ class ProvisioningClient:
             look_up=look_up,
         )
 
-    def _params(
-        self,
-        name: str,
-        transport: str,
-        *,
-        payload: JsonObject | None = None,
-        csr: str | None = None,
-        operation_id: str | None = None,
-    ) -> RegistrationParams:
-        return RegistrationParams(
-            registration_id=name,
-            transport=transport,
-            payload=payload,
-            csr=csr,
-            timeout=self.settings.timeout,
-            exchange_timeout=self.settings.exchange_timeout,
-            retry=self.retry,
-            seed=self.seed,
-            hub_suffixes=self.settings.hub_suffixes,
-            operation_id=operation_id,
-        )
+    def _params(self, name: str, transport: str) -> dict[str, Any]:
+        """Return the arguments of `RequestParams`."""
+        return {
+            "registration_id": name,
+            "transport": transport,
+            "timeout": self.settings.timeout,
+            "exchange_timeout": self.settings.exchange_timeout,
+            "retry": self.retry,
+            "seed": self.seed,
+            "hub_suffixes": self.settings.hub_suffixes,
+        }
 
     def _factory(self, *, needs_rest: bool) -> TransportFactory:
         settings = self.settings
@@ -397,7 +394,7 @@ async def _certificate_request(
     if spec is None and csr is None:
         return None
 
-    from aiodps.attestation.issuance import request  # noqa: PLC0415 (loads cryptography)
+    from aiodps.attestation.issuance import request  # noqa: PLC0415 (see above)
 
     return await request.certificate_request(
         spec, csr, registration_id=registration_id, resumed=resumed
@@ -411,6 +408,8 @@ async def _register(
     credentials: Credentials,
     request: CertificateRequest | None,
 ) -> Assignment:
+    from aiodps.registration.driver import drive  # noqa: PLC0415 (see above)
+
     try:
         assignment = await drive(machine, transport, report, credentials.reauthenticate)
     except ProvisioningError as error:

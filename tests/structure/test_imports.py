@@ -12,21 +12,16 @@ import pytest
 pytestmark = pytest.mark.sockets
 
 HEAVY = {"aiomqtt", "certifi", "cryptography", "h11", "httpx", "paho", "rich", "trio", "wsproto"}
-SLOW = {"anyio", "asyncio", "email", "importlib.metadata", "ssl"}
+SLOW = {"anyio", "asyncio", "email", "html", "http", "importlib.metadata", "ssl", "tomllib"}
+OURS = {"aiodps.registration.driver", "aiodps.registration.machine", "aiodps.transports.rest"}
+REST = {"aiodps.transports.rest", "cryptography", "email", "h11", "html", "http", "httpx", "rich"}
 STATEMENTS = {
     "import aiodps": set[str](),
     "from aiodps.cli.app import app\ntry: app(['--help'])\nexcept SystemExit: pass": set[str](),
     "from aiodps import provision, ProvisioningClient, errors": {"anyio", "asyncio", "ssl"},
     "from aiodps import SymmetricKey, Tpm, KeySpec, Trust, AssignmentCache": set[str](),
     "ProvisioningClient(id_scope='0ne00000000', trust='system')": set[str](),
-    "from aiodps import REST": {
-        "cryptography",
-        "email",
-        "h11",
-        "httpx",
-        "importlib.metadata",
-        "rich",
-    },
+    "from aiodps import REST": REST | {"importlib.metadata"},
 }
 """What may be new after each of them, one after the other in one process. (httpx has a command of
 its own, in colours.)"""
@@ -34,7 +29,7 @@ SHOW = f"""
 import json, sys
 for statement in {list(STATEMENTS)!r}:
     exec(statement)
-    print(json.dumps([each for each in {HEAVY | SLOW!r} if each in sys.modules]))
+    print(json.dumps([each for each in {HEAVY | SLOW | OURS!r} if each in sys.modules]))
 """
 
 

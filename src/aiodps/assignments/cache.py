@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Self, final
 
 import anyio
-from anyio import to_thread
 
 from aiodps.argument_types import check_type
 from aiodps.assignments.cache_file import Miss, decode, encode, read_entry, write_entry
@@ -167,7 +166,7 @@ class CacheEntry:
         return cls(
             cache=cache,
             key=key,
-            seen=await to_thread.run_sync(cache.read, key),
+            seen=await anyio.to_thread.run_sync(cache.read, key),
             registration_id=target.registration_id,
             hub_suffixes=hub_suffixes,
             report=target.report,
@@ -205,7 +204,7 @@ class CacheEntry:
 
     async def store(self, assignment: Assignment) -> None:
         """Store an assignment before it is returned, or report why that is not possible."""
-        fault = await to_thread.run_sync(self._store, assignment)
+        fault = await anyio.to_thread.run_sync(self._store, assignment)
         if fault is not None:
             self.report(StepKind.CACHE_FAILED, self.report.phase, text=fault)
 

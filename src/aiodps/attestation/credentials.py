@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import TypeAlias, final
 
 from aiodps.attestation.base import (
@@ -38,6 +37,8 @@ CREDENTIAL_REFUSED = frozenset({401000, 401002})
 """Error codes of refused tokens and certificates, as seen on the live service."""
 
 
+_UNAUTHORIZED = 401
+"""The status that the codes of refused credentials begin with."""
 _MAX_CHALLENGES = 2
 """Of a registration: the service may have forgotten the first one, by a restart."""
 
@@ -96,7 +97,7 @@ class Credentials:
     def add_remarks(self, error: ServiceError) -> None:
         """Put what is odd about the current certificate in front of the hint of a refusal."""
         code, remarks = error.error_code, remarks_of(self._current)
-        unauthorized = code is None or code // 1000 == HTTPStatus.UNAUTHORIZED
+        unauthorized = code is None or code // 1000 == _UNAUTHORIZED
         if remarks and unauthorized:
             error.hint = f"{'; '.join(remarks)}. {error.hint}"
 

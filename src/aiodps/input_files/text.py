@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -131,6 +130,8 @@ def parse_toml(data: bytes, origin: Origin) -> dict[str, Any]:
         ProvisioningError: Of the origin's kind, if it is not TOML; the message has line and
             column.
     """
+    import tomllib  # noqa: PLC0415 (most settings are no file)
+
     text = decode(data, origin)
     try:
         return tomllib.loads(text)

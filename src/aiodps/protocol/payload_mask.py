@@ -6,7 +6,6 @@ its message. So what the device has sent is masked in everything that is shown o
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -83,6 +82,8 @@ def _values(value: object) -> Iterator[str]:
 
 def _encodings(value: str) -> Iterator[str]:
     """Iterate over the ways in which a value may be written in a message or in JSON."""
+    import html  # noqa: PLC0415 (and with it, two thousand entities)
+
     escaped = json.dumps(value)[1:-1]
     yield from (value, printable(value), printable(" ".join(value.split())))
     yield from (escaped, json.dumps(escaped)[1:-1], ascii(value)[1:-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, assert_never, get_args
 
-from anyio import to_thread
+import anyio
 
 from aiodps.errors import ConfigurationError
 from aiodps.key_text import shown
@@ -43,6 +43,6 @@ class KeySpec:
             case "p384":
                 return crypto.ec.generate_private_key(crypto.ec.SECP384R1())
             case "rsa2048":
-                return await to_thread.run_sync(crypto.rsa.generate_private_key, 65537, 2048)
+                return await anyio.to_thread.run_sync(crypto.rsa.generate_private_key, 65537, 2048)
             case _:
                 assert_never(self.type)
