@@ -342,17 +342,20 @@ def costs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """What a device costs, beside the libraries used plainly and Microsoft's own; the emulator.
+    """What a device costs, beside all else there is for it; the emulator; the page about both.
 
-    Waits until the machine is quiet, and refuses if it does not become so. Two hours at most.
+    Waits until the machine is quiet, and refuses if it does not become so. Hours: it says how many
+    minutes each table takes; `nox -s bench -- --table rsa --rounds 5` makes one.
     """
+    npm = [] if shutil.which("npm") else ["nodejs", "npm"]
+    debian_packages(session, Path("benchmarks/programs"), *npm)
     session.install(".[all]", "psutil", "opentelemetry-sdk")
-    session.run("python", "-m", "benchmarks.telemetry")
-    azure = f"{session.create_tmp()}/azure-iot-device"
-    session.run("python", "-m", "venv", "--clear", azure, silent=True)
-    python, requirements = f"{azure}/bin/python", ENVIRONMENTS / "azure-iot-device.txt"
-    session.run(python, "-m", "pip", "install", "-q", "-r", str(requirements), external=True)
-    words = session.posargs or ["--out", "benchmarks/results"]
-    session.run("python", "-m", "benchmarks.register", "--azure-python", python, *words)
+    session.run("python", "-m", "benchmarks.environments")
+    words = session.posargs or ["--table", "all"]
+    publish = ("--out", "benchmarks/results")
+    session.run("python", "-m", "benchmarks.register", *publish, *words)
     if not session.posargs:
-        session.run("python", "-m", "benchmarks.emulator", *words)
+        session.run("python", "-m", "benchmarks.telemetry")
+        session.run("python", "-m", "benchmarks.emulator", *publish)
+
+    session.run("python", "-m", "benchmarks.page")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import socket
 import subprocess
 import sys
@@ -29,8 +28,11 @@ from benchmarks.baseline import Server
 from benchmarks.conversations import CONVERSATIONS, Conversation
 from benchmarks.crowd import Crowd
 from benchmarks.quiet import wait_until_quiet
+from benchmarks.s_time import handshakes
 from benchmarks.server import emulator, issue
-from benchmarks.table import environment, spread, written
+from benchmarks.spent import cpu_seconds
+from benchmarks.table import spread, written
+from benchmarks.where import environment
 from OpenSSL import SSL
 
 from aiodps.pki import Authority, Credential
@@ -60,12 +62,6 @@ def client(server: Server, files: Files, conversation: Conversation, **more: Any
         host=server.host, port=port, **asdict(files), messages=messages, ends=ends, **more
     )
     return [sys.executable, "-m", "benchmarks.crowd", json.dumps(asdict(crowd))]
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return what a process has spent so far."""
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
 
 
 def cost(server: Server, files: Files, name: str, count: int) -> dict[str, Any]:
@@ -118,25 +114,11 @@ def _wait_for(port: int) -> None:
     raise SystemExit("openssl s_server did not start")
 
 
-def handshakes(pid: int, host: str, port: int, files: Files, *, seconds: float) -> float:
+def handshake(pid: int, host: str, port: int, files: Files, *, seconds: float) -> float:
     """Return the milliseconds of CPU that a server spends on a connection of `s_time`."""
     before = cpu_seconds(pid)
-    done = subprocess.run(
-        [
-            *("openssl", "s_time", "-connect", f"{host}:{port}", "-new"),
-            *("-time", str(round(seconds))),
-            *("-cert", f"{files.one}_chain.pem", "-key", f"{files.one}_key.pem"),
-            *("-CAfile", files.ca),
-        ],
-        check=False,  # it ends with 1 when the time is over
-        capture_output=True,
-        text=True,
-    )
-    connections = re.search(r"^(\d+) connections in", done.stdout, re.MULTILINE)
-    if connections is None:
-        raise SystemExit(f"openssl s_time: {done.stderr[-300:]}")
-
-    return (cpu_seconds(pid) - before) * 1000 / int(connections[1])
+    count = handshakes(host, port, ca=files.ca, device=files.one, seconds=seconds)
+    return (cpu_seconds(pid) - before) * 1000 / count
 
 
 def idle(server: Server, files: Files, name: str, count: int) -> dict[str, Any]:
@@ -182,9 +164,9 @@ def measure(folder: Path, *, rounds: int, count: int, seconds: float) -> dict[st
         _fresh(folder, root, files) as server,
     ):
         for number in range(rounds):
-            one = {"openssl": handshakes(pid, "127.0.0.1", port, files, seconds=seconds)}
+            one = {"openssl": handshake(pid, "127.0.0.1", port, files, seconds=seconds)}
             where = (server.pid, server.host, server.https_port)
-            one["handshake"] = handshakes(*where, files, seconds=seconds)
+            one["handshake"] = handshake(*where, files, seconds=seconds)
             for name in CONVERSATIONS:
                 one[name] = cost(server, files, name, count)["cpu_ms"]
 
@@ -248,16 +230,15 @@ def main() -> None:
     wait_until_quiet(anyway=options.anyway)
     how = {"rounds": options.rounds, "count": options.connections, "seconds": options.seconds}
     openssl = SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode()
-    facts = environment("emulator", how | {"openssl_of_the_emulator": openssl})
+    facts = environment(how | {"openssl_of_the_emulator": openssl})
     with tempfile.TemporaryDirectory() as name:
         result = {"environment": facts, **measure(Path(name), **how)}
 
     text = summary(result)
     print(text)
     if options.out is not None:
-        stem = f"{facts['date'][:10]}-emulator"
-        (options.out / f"{stem}.md").write_text(text + "\n")
-        (options.out / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
+        (options.out / "emulator.md").write_text(text + "\n")
+        (options.out / "emulator.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Counts what another process holds: memory, threads, descriptors, connections."""
+"""Counts what a client holds, from outside: memory, threads, descriptors, connections."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ INTERVAL: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a process holds."""
+    """What a client holds, and how many connections the server has."""
 
     rss: int = 0
     """Bytes."""
     threads: int = 0
     descriptors: int = 0
-    sockets: int = 0
+    connections: int = 0
+    """Sockets of the server: clients may have others, too."""
 
     @classmethod
-    def by(cls, process: psutil.Process) -> Held:
-        """Count what a process holds now; nothing of one that has ended."""
+    def by(cls, client: psutil.Process, server_pid: int) -> Held:
+        """Count what is held now; nothing if one of them has ended."""
         try:
-            names = _descriptors(process.pid)
-            sockets = sum(name.startswith("socket:") for name in names)
-            return cls(process.memory_info().rss, process.num_threads(), len(names), sockets)
+            return cls(
+                client.memory_info().rss,
+                client.num_threads(),
+                len(_descriptors(client.pid)),
+                sum(name.startswith("socket:") for name in _descriptors(server_pid)),
+            )
         except (OSError, psutil.Error):
             return cls()
 
@@ -42,7 +46,7 @@ class Held:
             max(self.rss, other.rss),
             max(self.threads, other.threads),
             max(self.descriptors, other.descriptors),
-            max(self.sockets, other.sockets),
+            max(self.connections, other.connections),
         )
 
 
@@ -58,20 +62,35 @@ def _descriptors(pid: int) -> list[str]:
 class Observation:
     """The most that a process has held while it was observed."""
 
-    def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
-        self.before = self.most = Held.by(self._process)
+    def __init__(self, pid: int, server_pid: int) -> None:
+        self._client, self._server_pid = psutil.Process(pid), server_pid
+        self.before = self.most = self._now()
+
+    def _now(self) -> Held:
+        return Held.by(self._client, self._server_pid)
 
     @property
     def connections(self) -> int:
-        """The most connections at once: sockets beyond those of before."""
-        return self.most.sockets - self.before.sockets
+        """The most connections at once: those of the server beyond those of before."""
+        return self.most.connections - self.before.connections
 
     @property
     def kib_each(self) -> float | None:
         """Growth of memory by connection that was really open; None if none was."""
         grown = self.most.rss - self.before.rss
         return grown / 1024 / self.connections if self.connections else None
+
+    def figures(self, *, own: bool) -> dict[str, float | None]:
+        """Return what is published; of a client that starts programs, its connections alone."""
+        counted: dict[str, float | None] = {"connections": self.connections}
+        if not own:
+            return counted
+
+        return counted | {
+            "threads": self.most.threads,
+            "descriptors": self.most.descriptors,
+            "kib_each": self.kib_each,
+        }
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -80,7 +99,7 @@ class Observation:
 
         def look() -> None:
             while not done.wait(INTERVAL):
-                self.most = self.most.most(Held.by(self._process))
+                self.most = self.most.most(self._now())
 
         thread = threading.Thread(target=look)
         thread.start()

@@ -1,16 +1,19 @@
-"""Provision devices with one client in this process for some seconds; print what it cost.
+"""Provision devices with one client in this process; print what it cost.
+
+    python -m benchmarks.one_client ours:rest SERVER FOLDER AT_ONCE SECONDS DEVICES
 
 Run by `benchmarks/register.py`, one process for each client and round, so that imports and
 leftovers of one do not weigh on another. After one device it says `ready`, and goes on when it is
-told to: with a wave that warms up, one that tells how many devices take that long, and those that
-are measured. Memory, threads and connections are counted by who runs it, from there on: counting
-costs processor time. Needs nothing but the client: azure-iot-device lives in an environment
-without aiodps.
+told to: it warms up for half a second, which tells how many devices take so many seconds, and then
+provisions those that are measured; or `DEVICES`, if that is not 0. Memory, threads and connections
+are counted by who runs it, from there on: counting costs processor time. Needs nothing but the
+client: azure-iot-device lives in an environment without aiodps.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 import time
@@ -18,11 +21,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 from benchmarks.baseline import Server
+from benchmarks.spent import Spent
 
 Client = Callable[[Server, str, Path, Path], Awaitable[str]]
 """Provisions one device."""
 Harness = Callable[[Server, list[Path], int], Coroutine[None, None, None]]
 """Provisions all of them, a number at a time."""
+WARM_UP = 0.5
+"""Seconds, and at least one device for each of those at once."""
 
 
 def load(name: str) -> Harness:
@@ -48,29 +54,57 @@ def each_by(client: Client) -> Harness:
     return run
 
 
+def count_for(seconds: float, *, rate: float, at_once: int) -> int:
+    """Return a fifth more devices than the seconds take, and two for each of those at once.
+
+    One each would have no steady state.
+    """
+    return max(2 * at_once, int(1.2 * seconds * rate))
+
+
+def warm_up(wave: Callable[[int], None], at_once: int) -> float:
+    """Provision for a while; return devices a second."""
+    began, count, passed = time.perf_counter(), 0, 0.0
+    while passed < WARM_UP:
+        wave(at_once)
+        count += at_once
+        passed = time.perf_counter() - began
+
+    return count / passed
+
+
 def main() -> None:
     """Measure around the provisioning only."""
-    name, server_json, folder, at_once, seconds = sys.argv[1:]
+    name, server_json, folder, at_once, seconds, fixed = sys.argv[1:]
     server, concurrency = Server(**json.loads(server_json)), int(at_once)
     run = load(name)
-    devices = sorted(Path(folder).glob("*_chain.pem"))
+    known = sorted(Path(folder).glob("*_chain.pem"))
+    children = name.startswith("curl")
     with asyncio.Runner() as loop:
-        loop.run(run(server, devices[:1], 1))
+
+        def provision(count: int) -> None:
+            loop.run(
+                run(server, list(itertools.islice(itertools.cycle(known), count)), concurrency)
+            )
+
+        provision(1)
         print("ready", flush=True)
         sys.stdin.readline()
-        loop.run(run(server, devices[:concurrency], concurrency))
-        began = time.perf_counter()
-        loop.run(run(server, devices[:concurrency], concurrency))
-        wave = time.perf_counter() - began
-        # A fifth more than the seconds take; at least two waves, as one has no steady state.
-        count = max(2 * concurrency, int(1.2 * float(seconds) / wave * concurrency))
-        count = min(count, len(devices))
-        cpu, wall = time.process_time(), time.perf_counter()
-        loop.run(run(server, devices[:count], concurrency))
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        if int(fixed):
+            provision(min(concurrency, 20))
+            count = int(fixed)
+        else:
+            rate = warm_up(provision, concurrency)
+            count = count_for(float(seconds), rate=rate, at_once=concurrency)
 
-    facts = {"devices": count, "cpu_ms": cpu / count * 1000, "wall_s": wall, "per_s": count / wall}
-    print(json.dumps(facts))
+        if name.startswith("harness"):  # which has each device once
+            count = min(count, len(known))
+
+        before = Spent.so_far(server.pid, children=children)
+        provision(count)
+        after = Spent.so_far(server.pid, children=children)
+
+    print(json.dumps(after.since(before, devices=count)))
 
 
 if __name__ == "__main__":

@@ -1,165 +1,232 @@
 """Side by side: what a device costs, from register to assigned, with aiodps and without.
 
-    python -m benchmarks.register                          # to the terminal
-    python -m benchmarks.register --out benchmarks/results --azure-python VENV/bin/python
+    python -m benchmarks.register --table main             # to the terminal
+    python -m benchmarks.register --plan --table all       # how many minutes each takes
+    python -m benchmarks.register --table all --out benchmarks/results
 
 One server process; each client in a process of its own, observed from this one; rounds
 interleaved, in an order drawn anew for each, so that what else the machine does hits all of them.
-Ratios to the baseline are within each round: milliseconds drift from day to day, ratios hardly.
+Ratios are within each round: milliseconds drift from day to day, ratios hardly.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
+import resource
 import sys
 import tempfile
-import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from benchmarks.baseline import Server
-from benchmarks.observe import Observation
+from benchmarks.clients import CLIENTS, Client, variables
+from benchmarks.environments import DEFAULT, Environments
+from benchmarks.link import link
+from benchmarks.plans import PLANS, Plan
+from benchmarks.process import measure
 from benchmarks.quiet import wait_until_quiet
-from benchmarks.server import emulator, issue
-from benchmarks.table import Table, environment, page, summarise
+from benchmarks.server import LINK_HOST, emulator, https_port, issue
+from benchmarks.spent import cpu_seconds, machine_seconds, own_seconds
+from benchmarks.table import Table, page, summarise
+from benchmarks.where import environment, python_facts
 
 from aiodps.pki import Authority
 
-CLIENTS: Final = (
-    "baseline:rest",
-    "ours:rest",
-    "harness:rest",
-    "peers:stock_httpx",
-    "baseline:mqtt",
-    "ours:mqtt",
-    "harness:mqtt",
-    "peers:stock_aiomqtt",
-)
-AZURE: Final = "azure_sdk:mqtt"
-_PATH: Final = os.pathsep.join(
-    filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")))
-)
-STALL_TIMEOUT: Final = 60.0
-"""Seconds beyond those of a round after which a client counts as hanging."""
+DEVICES: Final = {"ec": 3000, "rsa": 300}
+"""As many certificates; what goes beyond them registers again."""
+Round: TypeAlias = dict[str, Any]
 
 
-def measure(
-    client: str, python: str, server: Server, folder: Path, *, concurrency: int, seconds: float
-) -> dict[str, Any]:
-    """Run one client once, in a process of its own."""
-    command = [python, "-m", "benchmarks.one_client", client, json.dumps(asdict(server))]
-    with subprocess.Popen(
-        [*command, str(folder), str(concurrency), str(seconds)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": _PATH},
-    ) as process:
-        assert process.stdout is not None
-        stalled = threading.Timer(STALL_TIMEOUT + 4 * seconds, process.kill)
-        stalled.start()
-        try:
-            process.stdout.readline()
-            observation = Observation(process.pid)
-            with observation.running():
-                out, error = process.communicate("go\n")
-        finally:
-            stalled.cancel()
+class Bench:
+    """One table: its clients and their environments."""
 
-    if process.returncode:
-        killed = f"was not done after {stalled.interval:g} s"
-        return {"client": client, "error": killed if process.returncode < 0 else error[-500:]}
+    def __init__(self, plan: Plan, options: argparse.Namespace) -> None:
+        self.plan = plan
+        self.options = options
+        self.environments = Environments(options.environments)
+        self.left_out: list[str] = []
+        self.tables: list[Table] = []
+        self.rounds: dict[int, list[Round]] = {}
 
-    return {
-        "client": client,
-        **json.loads(out.splitlines()[-1]),
-        "connections": observation.connections,
-        "threads": observation.most.threads,
-        "descriptors": observation.most.descriptors,
-        "kib_each": observation.kib_each,
-    }
+    def run(self, folder: Path) -> None:
+        """Measure all of it."""
+        devices, key_type = folder / "devices", self.plan.key_type
+        devices.mkdir()
+        root = Authority.root("bench root", key_type=key_type)
+        issue(root, devices, DEVICES[key_type], key_type=key_type)
+        words = ("--retry-after", str(self.plan.retry_after), "--https-port", str(https_port()))
+        with (
+            emulator(folder, root, *words, "--tls-name", LINK_HOST) as near,
+            self._reached(near) as (server, pids),
+        ):
+            for at_once in self.options.at_once or self.plan.at_once:
+                self._compare(server, pids, devices, at_once)
 
+    @contextmanager
+    def _reached(self, near: Server) -> Iterator[tuple[Server, list[int]]]:
+        """Give the server, behind a link if there is one, and the processes that serve."""
+        if not self.plan.round_trip:
+            yield near, [near.pid]
+            return
 
-def compare(
-    options: argparse.Namespace, server: Server, folder: Path, concurrency: int
-) -> list[dict[str, Any]]:
-    """Run every client in every round, in an order drawn from the seed.
+        with link(near, LINK_HOST, self.plan.round_trip) as (far, pid):
+            yield far, [near.pid, pid]
 
-    One that did not get done in a round is not tried again.
-    """
-    pythons = dict.fromkeys(CLIENTS, sys.executable)
-    if options.azure_python is not None:
-        pythons[AZURE] = options.azure_python
+    def _compare(self, server: Server, pids: Sequence[int], devices: Path, at_once: int) -> None:
+        commands = dict(self.commands(at_once, https_port=server.https_port))
+        load = wait_until_quiet(anyway=self.options.anyway)
+        before = _others(pids)
+        rounds = self.rounds[at_once] = self._all_rounds(server, devices, at_once, commands)
+        passed, spent = (
+            after - earlier for after, earlier in zip(_others(pids), before, strict=True)
+        )
+        rows = summarise(rounds, list(commands), figure=self.plan.compared)
+        self.tables.append(Table(at_once=at_once, load=load, others=spent / passed, rows=rows))
 
-    rng = random.Random(f"{options.seed}-{concurrency}")  # noqa: S311 (an order)
-    rounds: list[dict[str, Any]] = []
-    for number in range(options.rounds):
-        one = {}
-        for client in rng.sample(sorted(pythons), len(pythons)):
-            if rounds and "error" in rounds[-1][client]:
-                one[client] = rounds[-1][client]  # it would only hang once more
+    def commands(self, at_once: int, *, https_port: int) -> Iterator[tuple[str, list[str]]]:
+        """Give the command of each client that is here, by the name of its row."""
+        chosen = self.options.clients
+        for client in self.plan.taking_part(at_once):
+            if chosen and client.name not in chosen:
                 continue
 
-            how = {"concurrency": concurrency, "seconds": options.seconds}
-            one[client] = measure(client, pythons[client], server, folder, **how)
+            command = client.command(self.environments)
+            if command is None or (client.name == "node:rest" and https_port != 443):
+                self._leave_out(client.name)
+                continue
 
-        rounds.append(one)
-        print(f"{concurrency} at a time: {number + 1} of {options.rounds}", file=sys.stderr)
+            yield from self._on_each_python(client, command)
 
-    return rounds
+    def _on_each_python(
+        self, client: Client, command: list[str]
+    ) -> Iterator[tuple[str, list[str]]]:
+        newest = self.environments.newest_python
+        if not self.plan.newest:
+            yield client.name, command
+        elif newest is None:
+            self._leave_out("the newest Python")
+        else:
+            for python in (sys.executable, newest):
+                version = python_facts(python)["python"]
+                yield f"{client.name} on {version}", [python, *command[1:]]
+
+    def _leave_out(self, name: str) -> None:
+        if name not in self.left_out:
+            self.left_out.append(name)
+
+    def _all_rounds(
+        self, server: Server, devices: Path, at_once: int, commands: Mapping[str, list[str]]
+    ) -> list[Round]:
+        """Run every client in every round, in an order drawn from the seed.
+
+        One that did not get done in a round is not tried again.
+        """
+        options, rounds = self.options, list[Round]()
+        rng = random.Random(f"{options.seed}-{at_once}")  # noqa: S311 (an order)
+        numbers = (str(at_once), str(options.seconds), str(self.plan.devices))
+        ca = devices / "server-ca"
+        ca.write_text(server.ca)
+        for number in range(options.rounds):
+            one: Round = {}
+            for name in rng.sample(sorted(commands), len(commands)):
+                if rounds and "error" in rounds[-1][name]:
+                    one[name] = rounds[-1][name]  # it would only hang once more
+                    continue
+
+                client = name.partition(" ")[0]
+                arguments = (client, json.dumps(asdict(server)), str(devices), *numbers)
+                one[name] = measure(
+                    [*commands[name], *arguments],
+                    variables(self.environments, ca),
+                    server.pid,
+                    seconds=options.seconds,
+                    observed=CLIENTS[client].observed,
+                )
+
+            rounds.append(one)
+            progress = f"{number + 1} of {options.rounds}"
+            print(f"{self.plan.name}, {at_once} at a time: {progress}", file=sys.stderr)
+
+        return rounds
+
+
+def _others(pids: Sequence[int]) -> tuple[float, float]:
+    """Return the time, and what processes that are not ours have spent."""
+    ours = own_seconds() + sum(map(cpu_seconds, pids))
+    return time.monotonic(), machine_seconds() - ours
+
+
+def publish(bench: Bench, out: Path | None) -> None:
+    """Print a table, and write it with everything that it was made of."""
+    facts = environment(
+        {
+            "rounds": bench.options.rounds,
+            "seconds": bench.options.seconds,
+            "seed": bench.options.seed,
+            "left_out": bench.left_out,
+        },
+        bench.environments,
+    )
+    text = page(bench.plan, facts, bench.tables)
+    print(text)
+    if out is not None:
+        (out / f"{bench.plan.name}.md").write_text(text)
+        everything = {
+            "environment": facts,
+            "tables": [asdict(each) for each in bench.tables],
+            "rounds": bench.rounds,
+        }
+        (out / f"{bench.plan.name}.json").write_text(json.dumps(everything, indent=1) + "\n")
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--table", nargs="+", choices=(*PLANS, "all"), default=["main"])
+    parser.add_argument("--plan", action="store_true", help="tell what takes how long, and end")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a client in a round")
-    parser.add_argument("--concurrency", type=int, nargs="+", default=[50, 300])
-    parser.add_argument("--devices", type=int, default=5000, help="as many certificates")
+    parser.add_argument("--at-once", type=int, nargs="+", help="instead of those of the table")
+    parser.add_argument("--clients", nargs="+", choices=CLIENTS, help="only these")
     parser.add_argument("--seed", type=int, default=1, help="of the order in each round")
-    parser.add_argument("--azure-python", help="a Python with azure-iot-device 2.14")
+    parser.add_argument("--environments", type=Path, default=DEFAULT, help="of other clients")
     parser.add_argument("--anyway", action="store_true", help="even if the machine is busy")
-    parser.add_argument("--out", type=Path, help="folder for everything as JSON and a page")
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, help="folder for everything as JSON and Markdown")
+    options = parser.parse_args()
+    if "all" in options.table:
+        options.table = list(PLANS)
+
+    return options
+
+
+def tell(options: argparse.Namespace) -> None:
+    """Say how long each table takes."""
+    for name in options.table:
+        minutes = PLANS[name].minutes(rounds=options.rounds, seconds=options.seconds)
+        print(f"{name}: about {minutes:.0f} minutes ({PLANS[name].conditions})", file=sys.stderr)
 
 
 def main() -> None:
     """Measure."""
     options = parse()
-    wait_until_quiet(anyway=options.anyway)
-    shown = {name: value for name, value in vars(options).items() if name != "out"}
-    facts = environment("register", shown | {"azure_python": options.azure_python is not None})
-    facts["command"] = facts["command"].replace(str(options.azure_python), "VENV/bin/python")
-    clients = [*CLIENTS, *([AZURE] if options.azure_python is not None else [])]
-    tables: list[Table] = []
-    rounds: dict[int, list[dict[str, Any]]] = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        devices = folder / "devices"
-        devices.mkdir()
-        root = Authority.root("bench root")
-        issue(root, devices, options.devices)
-        with emulator(folder, root) as server:
-            for each in options.concurrency:
-                load = wait_until_quiet(anyway=options.anyway)
-                rounds[each] = compare(options, server, devices, each)
-                rows = summarise(rounds[each], clients)
-                tables.append(Table(concurrency=each, load=load, rows=rows))
+    tell(options)
+    if options.plan:
+        return
 
-    text = page(facts, tables)
-    print(text)
-    if options.out is not None:
-        stem = f"{facts['date'][:10]}-register"
-        (options.out / f"{stem}.md").write_text(text)
-        spread = [asdict(each) for each in tables]
-        everything = {"environment": facts, "spread": spread, "rounds": rounds}
-        (options.out / f"{stem}.json").write_text(json.dumps(everything, indent=1) + "\n")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # of those that are started, too
+    for name in options.table:
+        bench = Bench(PLANS[name], options)
+        with tempfile.TemporaryDirectory() as folder:
+            bench.run(Path(folder))
+
+        publish(bench, options.out)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from benchmarks.quiet import wait_until_quiet
 from benchmarks.ramp import ramp, write_ramp
 from benchmarks.scale_figures import AIMS, exact, figures, missed, page
 from benchmarks.scale_run import Plan, ScaleRun
-from benchmarks.table import environment
+from benchmarks.where import environment
 
 from aiodps.fleet.plan.spec import JournalMode
 
@@ -71,7 +71,7 @@ def main() -> int:
     """Measure; print, and write if it was said where."""
     options = _options()
     wait_until_quiet(anyway=options.anyway)
-    facts = environment("scale", {"aims": AIMS})
+    facts = environment({"aims": AIMS})
     runs: list[dict[str, Any]] = []
     for found in measure_all(options):
         runs.append(found)

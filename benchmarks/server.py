@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,11 +16,22 @@ from typing import Final
 
 from benchmarks.baseline import Server
 
-from aiodps.pki import Authority
+from aiodps.pki import Authority, KeyType
 
 PID: Final = os.getpid()
 HOST: Final = f"127.{PID >> 16 & 0xFF}.{PID >> 8 & 0xFF}.{PID & 0xFF or 1}"
 """A loopback address of our own: azure-iot-device knows no port but 8883."""
+LINK_HOST: Final = f"127.{128 | PID >> 16 & 0xFF}.{PID >> 8 & 0xFF}.{PID & 0xFF or 1}"
+"""Another one, for the same server behind a long link."""
+
+
+def https_port() -> int:
+    """Return 443 if it may be bound, which is all that Microsoft's SDK for Node knows; else 0."""
+    try:
+        with socket.create_server((HOST, 443)):
+            return 443
+    except PermissionError:
+        return 0
 
 
 @contextmanager
@@ -63,10 +75,10 @@ def _group(root: Authority) -> dict[str, object]:
     return {"enrollmentGroupId": "bench", "attestation": attestation}
 
 
-def issue(root: Authority, folder: Path, devices: int) -> None:
+def issue(root: Authority, folder: Path, devices: int, *, key_type: KeyType = "ec") -> None:
     """Write chain and key of each device."""
     for index in range(devices):
-        device = root.device(f"dev-{index:05}")
+        device = root.device(f"dev-{index:05}", key_type=key_type)
         (folder / f"dev-{index:05}_chain.pem").write_bytes(device.chain_pem)
         key = folder / f"dev-{index:05}_key.pem"
         key.touch(mode=0o600)

@@ -2,53 +2,69 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import platform
-import ssl
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final, TypeAlias
+
+from benchmarks.clients import CLIENTS
+from benchmarks.plans import Plan
 
 Run: TypeAlias = Mapping[str, Any]
 """What a client cost in a round; an `error` if it did not finish."""
 Spread: TypeAlias = tuple[float, float, float]
 """Least, median and most over the rounds."""
+Row: TypeAlias = Mapping[str, Any]
 
 FIGURES: Final = {
     "cpu_ms": ("CPU ms/device", 2),
     "ratio": ("x base", 2),
     "wall_s": ("wall s", 1),
     "per_s": ("devices/s", 0),
+    "busy": ("client busy %", 0),
+    "server_busy": ("server busy %", 0),
     "connections": ("connections", 0),
     "kib_each": ("KiB/connection", 0),
     "threads": ("threads", 0),
     "descriptors": ("descriptors", 0),
 }
 """The columns: title and decimals."""
+COMPARED: Final = {"cpu_ms": ("costs less CPU than", "costs more CPU than")}
+COMPARED_BY_WALL: Final = ("is faster than", "is slower than")
 PAIRS: Final = (
+    ("ours:rest", "baseline:rest"),
     ("ours:rest", "peers:stock_httpx"),
-    ("ours:mqtt", "peers:stock_aiomqtt"),
+    ("ours:rest", "node:rest"),
+    ("ours:rest", "curl:rest"),
+    ("ours:rest", "openssl:handshake"),
     ("harness:rest", "ours:rest"),
+    ("ours:mqtt", "baseline:mqtt"),
+    ("ours:mqtt", "peers:stock_aiomqtt"),
+    ("ours:mqtt", "node:mqtt"),
+    ("ours:mqtt", "azure_sdk:mqtt"),
+    ("ours:mqtt", "azure_sdk:mqtt_sync"),
+    ("ours:mqtt_native", "baseline:mqtt"),
+    ("ours:mqtt_native", "ours:mqtt"),
+    ("ours:mqtt_native", "azure_sdk:mqtt"),
     ("harness:mqtt", "ours:mqtt"),
-    ("azure_sdk:mqtt", "ours:mqtt"),
 )
 """Of whom something may be claimed."""
+BUSY: Final = 90.0
+"""Per cent of a processor from which one counts as used up."""
+QUIET: Final = 0.1
+"""Processors that others may use before it is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The results at one concurrency."""
+    """The results at one number of devices at once."""
 
-    concurrency: int
+    at_once: int
     load: float
     """One-minute load before the first round."""
-    rows: Sequence[Mapping[str, Any]]
+    others: float
+    """Processors that were used by what is neither client nor server, on average."""
+    rows: Sequence[Row]
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -56,22 +72,25 @@ def spread(values: Sequence[float]) -> Spread:
     return min(values), statistics.median(values), max(values)
 
 
-def base_of(client: str) -> str:
-    """Name the baseline of the same protocol."""
-    return f"baseline:{'rest' if 'rest' in client or 'httpx' in client else 'mqtt'}"
+def base_of(row: str) -> str:
+    """Name the baseline of the same protocol, on the same Python."""
+    client, on, python = row.partition(" on ")
+    return f"baseline:{'mqtt' if 'mqtt' in client else 'rest'}{on}{python}"
 
 
-def summarise(rounds: Sequence[Mapping[str, Run]], clients: Sequence[str]) -> list[dict[str, Any]]:
+def summarise(
+    rounds: Sequence[Mapping[str, Run]], clients: Sequence[str], *, figure: str = "cpu_ms"
+) -> list[dict[str, Any]]:
     """Take the spread over the rounds; ratios within each round first.
 
-    `against` has the ratio of CPU to each other client. A client that never finished has no
-    figures.
+    `against` has the ratio of the figure to each other client's, `ratio` that of CPU to the
+    baseline's. A client that never finished has no figures.
     """
-    return [_row(rounds, client, clients) for client in clients]
+    return [_row(rounds, client, clients, figure) for client in clients]
 
 
 def _row(
-    rounds: Sequence[Mapping[str, Run]], client: str, clients: Sequence[str]
+    rounds: Sequence[Mapping[str, Run]], client: str, clients: Sequence[str], figure: str
 ) -> dict[str, Any]:
     done = [one for one in rounds if "error" not in one[client]]
     row: dict[str, Any] = {"client": client, "finished": len(done), "rounds": len(rounds)}
@@ -83,31 +102,52 @@ def _row(
         if values:
             row[name] = spread(values)
 
-    row["against"] = {}
-    for other in clients:
-        pairs = [(one[client], one[other]) for one in done if "error" not in one[other]]
-        if pairs:
-            row["against"][other] = spread([run["cpu_ms"] / its["cpu_ms"] for run, its in pairs])
-
-    if base_of(client) in row["against"]:
-        row["ratio"] = row["against"][base_of(client)]
+    against = {other: _ratio(done, client, other, figure) for other in clients}
+    row["against"] = {other: ratio for other, ratio in against.items() if ratio}
+    base = base_of(client)
+    if base in clients and (ratio := _ratio(done, client, base, "cpu_ms")):
+        row["ratio"] = ratio
 
     return row
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> str:
+def _ratio(
+    rounds: Sequence[Mapping[str, Run]], client: str, other: str, figure: str
+) -> Spread | None:
+    pairs = [(one[client], one[other]) for one in rounds if "error" not in one[other]]
+    return spread([run[figure] / its[figure] for run, its in pairs]) if pairs else None
+
+
+def limit_of(row: Row) -> str:
+    """Say what keeps a client from being faster."""
+    if "busy" not in row:
+        return "it did not finish"
+
+    busy, server_busy = row["busy"][1], row["server_busy"][1]
+    if max(busy, server_busy) < BUSY:
+        return "waiting"
+
+    return "its own processor" if busy >= server_busy else "the server's processor"
+
+
+def table(rows: Sequence[Row]) -> str:
     """Format as Markdown: the median, and below it least and most."""
     titles = " | ".join(title for title, _ in FIGURES.values())
-    lines = [f"| client | {titles} |", f"| --- |{' --: |' * len(FIGURES)}"]
+    lines = [f"| client | {titles} | limited by |", f"| --- |{' --: |' * len(FIGURES)} --- |"]
     for row in rows:
         cells = [
             written(row[name], decimals) if name in row else "-"
             for name, (_, decimals) in FIGURES.items()
         ]
-        note = f" ({row['error']})" if "error" in row else ""
-        lines.append(f"| {row['client']}{note} | {' | '.join(cells)} |")
+        note = f" ({_one_line(row['error'])})" if "error" in row else ""
+        lines.append(f"| {row['client']}{note} | {' | '.join(cells)} | {limit_of(row)} |")
 
     return "\n".join(lines)
+
+
+def _one_line(error: str) -> str:
+    lines = error.strip().splitlines()
+    return lines[-1].replace("|", "/")[:120] if lines else "ended without a word"
 
 
 def written(values: Spread, decimals: int) -> str:
@@ -116,62 +156,77 @@ def written(values: Spread, decimals: int) -> str:
     return median if least == most else f"{median} ({least} to {most})"
 
 
-def claims(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Say what each pair's CPU is to each other: nothing where the rounds disagree."""
-    by_client = {row["client"]: row for row in rows}
-    for one, other in PAIRS:
-        ratio = by_client.get(one, {}).get("against", {}).get(other)
-        if ratio is None:
+def claims(rows: Sequence[Row], *, figure: str = "cpu_ms") -> Iterator[str]:
+    """Say what each pair is to each other: nothing where the rounds disagree, or there is one."""
+    less, more = COMPARED.get(figure, COMPARED_BY_WALL)
+    for row, other in _pairs(rows):
+        ratio = row["against"].get(other)
+        if ratio is None or row["rounds"] < 2:
             continue
 
         least, _, most = ratio
-        verdict = "costs more than" if least > 1 else "costs less than" if most < 1 else None
+        verdict = more if least > 1 else less if most < 1 else None
+        one = row["client"]
         words = (
             f"{one} {verdict} {other}" if verdict else f"{one} and {other}: no difference shown"
         )
         yield f"{words}: x {written(ratio, 2)}"
 
 
-def environment(benchmark: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what was measured where, and how to do it again."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-    )
-    packages = ("aiodps", "httpx", "httpcore", "aiomqtt", "paho-mqtt", "anyio", "cryptography")
-    return {
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "commit": commit.stdout.strip(),
-        "command": f"python -m benchmarks.{benchmark} {' '.join(sys.argv[1:])}".strip(),
-        "machine": f"{os.cpu_count()} cores, {_processor()}, {platform.platform()}",
-        "load_before": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "openssl": ssl.OPENSSL_VERSION,
-        "versions": {name: version(name) for name in packages},
-        **options,
-    }
+def _pairs(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    """Pair the rows on the same Python, and each with that of the first Python."""
+    names: dict[str, Row] = {row["client"]: row for row in rows}
+    pythons = list(dict.fromkeys(name.partition(" ")[2] for name in names))
+    for python in pythons:
+        for one, other in PAIRS:
+            row = names.get(f"{one} {python}".strip())
+            if row is not None:
+                yield row, f"{other} {python}".strip()
+
+    for name, row in names.items():
+        client, _, python = name.partition(" ")
+        if python != pythons[0]:
+            yield row, f"{client} {pythons[0]}"
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def page(facts: Mapping[str, Any], tables: Sequence[Table]) -> str:
-    """Return tables, what may be claimed, and facts as a Markdown page."""
-    parts = [f"# What a device costs, {facts['date'][:10]}", ""]
-    parts += [
-        f"Median (least to most) of {facts['rounds']} rounds; CPU is that of the client.",
-        "",
-    ]
+def body(plan: Plan, facts: Mapping[str, Any], tables: Sequence[Table]) -> Iterator[str]:
+    """Write the tables of a plan: what holds for them, and what may be claimed."""
+    count, seconds = facts["rounds"], facts["seconds"]
+    last = "" if plan.devices else f" of {seconds:g} s and more"
+    yield f"Median (least to most) of {count} rounds{last}; {plan.conditions}."
     for each in tables:
-        parts += [f"## {each.concurrency} at a time", "", f"Load before: {each.load:.1f}", ""]
-        parts += [table(each.rows), "", *(f"- {line}" for line in claims(each.rows)), ""]
+        yield f"**{each.at_once} at a time.** {loads(each)}"
+        yield table(each.rows)
+        if said := [f"- {line}" for line in claims(each.rows, figure=plan.compared)]:
+            yield "\n".join(said)
 
-    parts += ["## Where and how", ""]
-    parts += [f"- {key}: {value}" for key, value in facts.items()]
-    return "\n".join(parts) + "\n"
+    if facts["left_out"]:
+        yield f"Left out, as they are not here: {', '.join(facts['left_out'])}."
+
+
+def loads(each: Table) -> str:
+    """Say what else the machine had to do."""
+    words = f"Load before: {each.load:.1f}; others used {each.others:.2f} processors meanwhile."
+    return words if each.others <= QUIET else f"{words} **The machine was not quiet.**"
+
+
+def legend(names: Sequence[str]) -> str:
+    """Say who is who."""
+    clients = dict.fromkeys(name.partition(" ")[0] for name in names)
+    lines = [f"| `{name}` | {CLIENTS[name].what} |" for name in CLIENTS if name in clients]
+    return "\n".join(("| client | what it is |", "| --- | --- |", *lines))
+
+
+def page(plan: Plan, facts: Mapping[str, Any], tables: Sequence[Table]) -> str:
+    """Return tables, what may be claimed, and facts as a Markdown page."""
+    names = [row["client"] for each in tables for row in each.rows]
+    parts = (
+        f"# {plan.title}, {facts['date'][:10]}",
+        plan.question,
+        *body(plan, facts, tables),
+        "## Who",
+        legend(names),
+        "## Where and how",
+        "\n".join(f"- {key}: {value}" for key, value in facts.items()),
+    )
+    return "\n\n".join(parts) + "\n"

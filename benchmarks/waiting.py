@@ -33,7 +33,7 @@ from typing import Any, Final
 import anyio
 import psutil
 from benchmarks.quiet import wait_until_quiet
-from benchmarks.table import environment
+from benchmarks.where import environment
 
 from aiodps.fleet.local_emulator import LocalEmulator, with_address
 from aiodps.fleet.measure.sample import Outcome
@@ -167,7 +167,7 @@ def main() -> int:
         return 0
 
     wait_until_quiet(anyway=options.anyway)
-    facts = environment("waiting", {"wait_seconds": options.wait})
+    facts = environment({"wait_seconds": options.wait})
     run = partial(measure, options.devices, wait=options.wait)
     runs = [run(transport) for transport in options.transport]
     text = json.dumps({"environment": facts, "runs": runs}, indent=1)
