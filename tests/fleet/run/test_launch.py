@@ -60,13 +60,16 @@ def test_shards_share_the_devices_and_begin_together(
 
 
 def test_a_start_that_passes_while_shards_get_ready(tmp_path: Path) -> None:
-    """Nothing is sent: other machines' shards have started without these."""
+    """Nothing is sent, and no session told: other machines' shards have started without these."""
     with server() as dps, ThreadPoolExecutor(2) as pool:
         parts = shards(spec(dps.emulator, tmp_path, 10), 2)
         with pytest.raises(ConfigurationError, match="has passed"):
             run_shards(parts, pool, stop=Stop(), start_at=1.0)
 
         assert not dps.emulator.counts.register_requests
+
+    with Journal.open(journal_path(tmp_path, 0)) as journal:
+        assert journal.sessions() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -10,6 +10,7 @@ import anyio
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.journal.background import background_task
+from aiodps.fleet.measure.generator_load import GeneratorLoad
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order, StartOrder
 from aiodps.fleet.run.session import Session, SessionEnd
@@ -47,18 +48,25 @@ async def _run(session: Session, spec: ShardSpec) -> SessionEnd:
     control = ControlFiles(spec.folder)
     control.report_ready(spec.shard, session.progress())
     order = await _wait_for_start(control)
-    skew = None if order is None else order.skew(spec.shard, seen=time.time())
+    if order is None:
+        # No device began: such a session would make the next one look resumed.
+        load = GeneratorLoad()
+        return SessionEnd(
+            shard=spec.shard, progress=session.progress(), generator_load=load, seconds=0.0
+        )
+
+    skew = order.skew(spec.shard, seen=time.time())
     async with background_task(
         functools.partial(_follow_control_files, session, spec.shard, control)
     ):
-        end = await session.run(at=None if order is None else order.at, skew=skew)
+        end = await session.run(at=order.at, skew=skew)
 
     control.write_progress(spec.shard, end.progress)
     return end
 
 
 async def _wait_for_start(control: ControlFiles) -> StartOrder | None:
-    """Wait for the order to start together; an order to stop ends the wait, too."""
+    """Wait for the order to start together; None if an order to stop came first."""
     while (start := control.start_order()) is None and control.order() is None:  # noqa: ASYNC110 (files)
         await anyio.sleep(POLL_INTERVAL)
 
