@@ -9,6 +9,7 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
+from tests.browser.axe import violations
 from tests.browser.chromium import open_browser
 from tests.fleet.live.runs import Clock, going_on
 
@@ -51,9 +52,11 @@ def script(browser: Chrome, text: str, *arguments: Any) -> Any:
 
 
 def test_it_goes_on_and_ends(browser: Chrome) -> None:
-    """Figures and charts follow the run, nothing is refused by the policy, and the end is told."""
+    """Figures and charts follow the run, the policy and axe-core object to nothing, and the end is told."""
     run = Run()
-    live = LivePage(run.recorder, command="aiodps fleet run", report="r.html", burst=False)
+    live = LivePage(
+        run.recorder, command="aiodps fleet run", report="r.html", target="", burst=False
+    )
     wait = WebDriverWait(browser, PAGE_TIMEOUT)
     with serving(
         "127.0.0.1", 0, {"/t/": live.page, "/t/changes": live.changes}, setting="live"
@@ -65,10 +68,11 @@ def test_it_goes_on_and_ends(browser: Chrome) -> None:
         run.go_on(3)
         wait.until(lambda _: "15 of 100 ended" in browser.find_element(By.ID, "state").text)
 
-        assert script(browser, POINTS, "throughput") == before + 3
+        assert script(browser, POINTS, "throughput") == before + 2 * 3
         assert script(browser, "return window.sameOne")
         assert browser.find_element(By.ID, "rest/assigned").text == "7"
         assert not browser.find_element(By.ID, "ended").is_displayed()
+        assert violations(browser) == []
         entries = browser.get_log("browser")  # type: ignore[no-untyped-call]
         assert [entry for entry in entries if entry["level"] != "INFO"] == []
 

@@ -20,7 +20,12 @@ pytestmark = pytest.mark.slow
 
 def live(recorder: Recorder, **changes: Any) -> LivePage:
     """Make a page."""
-    plain: dict[str, Any] = {"command": "aiodps fleet run", "report": "r.html", "burst": False}
+    plain: dict[str, Any] = {
+        "command": "aiodps fleet run",
+        "report": "r.html",
+        "target": "dps.contoso.example",
+        "burst": False,
+    }
     return LivePage(recorder, **plain | changes)
 
 
@@ -56,7 +61,7 @@ def test_data_is_in_the_order_of_what_is_drawn() -> None:
     charts = json.loads(live(going_on()).changes().body)["charts"]
 
     assert {name: len(data) for name, data in charts.items()} == {
-        "percentiles": 4, "throughput": 5, "flight": 4, "latency": 4, "phases": 6, "work": 5,
+        "histogram": 2, "percentiles": 4, "throughput": 5, "flight": 4, "latency": 4, "phases": 6, "work": 5,
     }  # fmt: skip
     assert charts["flight"][0] == charts["flight"][1]
 

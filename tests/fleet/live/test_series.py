@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from tests.fleet.live.runs import going_on
 
+from aiodps.fleet.charts.lines import percentile_lines
+from aiodps.fleet.charts.over_time import timeline_lines
+from aiodps.fleet.charts.series import parts
 from aiodps.fleet.live.recorder import Recorder
 from aiodps.fleet.live.series import live_curve, live_facts, live_series
 from aiodps.fleet.measure.histogram import Histogram
 from aiodps.fleet.measure.transport_progress import TransportProgress
-from aiodps.fleet.report.lines import parts, percentile_lines, timeline_lines
 
 
 def test_series() -> None:

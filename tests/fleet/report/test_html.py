@@ -24,7 +24,11 @@ def test_from_memory_as_from_files(tmp_path: Path) -> None:
     from_memory = write_report(tmp_path / "empty", run).read_text("utf-8")
 
     def text(page: str) -> str:
-        return page.partition("</main>")[0].partition("<h1>")[2].partition("<section>")[0]
+        return (
+            page.partition("</main>")[0]
+            .partition("<h1>")[2]
+            .partition('<section id="latency">')[0]
+        )
 
     assert text(from_memory) == text(from_files) != ""
 

@@ -17,7 +17,6 @@ from tests.fleet.simulated import simulated_run
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.report.compare import Run, read_run
 from aiodps.fleet.report.html import write_comparison, write_report
-from aiodps.fleet.report.page import _verdict as verdict
 from aiodps.fleet.report.page import render
 from aiodps.fleet.report.summary import summarize
 
@@ -70,7 +69,7 @@ def test_it_loads_nothing(page: str) -> None:
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]+)"', page)
     outside = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
 
-    assert not re.search(r"(?:src|href)=|url[(]|@import", outside)
+    assert not re.search(r'src=|href=(?!"#)|url[(]|@import', outside)
     assert "default-src 'none'" in policy.replace("&#39;", "'")
     assert len(scripts) == 2
     for text in scripts:
@@ -96,38 +95,65 @@ def test_two_runs(tmp_path: Path) -> None:
     page = (tmp_path / "both.html").read_text("utf-8")
     found = dict(FIGURE.findall(page))
 
-    assert "<h1>before vs. after</h1>" in page
+    assert "<h1>before vs. after" in page
     assert (
         "after: The run was limited by its generator: the event loop was late by 300 ms at p99"
         in page
     )
-    assert "before: 1 failed; after: 1 failed" in page
+    assert "before: 1 of 40 devices failed; after: 1 of 40 devices failed" in page
     assert found["0/transports/rest/latency/p50"] == found["1/transports/rest/latency/p50"]
 
 
-@pytest.mark.parametrize(
-    ("outcome", "states", "words"),
-    [
-        (Outcome.ASSIGNED, {}, "all assigned"),
-        (Outcome.INTERRUPTED, {}, "1 not finished"),
-        (Outcome.ASSIGNED, {"planned": 8, "sent": 1, "operation": 1}, "10 not finished"),
-        (Outcome.FAILED, {"planned": 1500}, "1 failed, 1,500 not finished"),
-    ],
-)
-def test_the_verdict(outcome: Outcome, states: dict[str, int], words: str) -> None:
-    """One line says how it ended; a run that was stopped is not taken for a whole one."""
-    samples = [sample(outcome=outcome)]
-    summary = {**summarize(samples, FACTS), "states": states}
+def test_each_section_can_be_jumped_to(page: str) -> None:
+    """The list of links leads to sections that are there, and leaves none out."""
+    links = re.findall(r'href="#([^"]+)"', page)
+    sections = re.findall(r'<section[^>]* id="([^"]+)"', page)
 
-    assert verdict([Run(name="a", summary=summary, samples=samples)])["text"] == words
+    assert links == sections
+    assert links[0] == "figures"
+
+
+def test_the_target_is_in_the_title(page: str) -> None:
+    """Of several open reports, each can be told from the others."""
+    [title] = re.findall(r"<title>([^<]+)</title>", page)
+
+    assert title == "40 devices over rest and mqtt · an emulator on this machine · aiodps fleet"
+    assert "against an emulator on this machine</span></h1>" in page
+
+
+def test_charts_of_few_devices() -> None:
+    """Three have no rate; one has no distribution either."""
+    samples = [sample(registration_id=f"d{n}", finished=1.0 + n) for n in range(3)]
+    few, one = (
+        render([Run(name="a", summary=summarize(some, FACTS), samples=some)])
+        for some in (samples, samples[:1])
+    )
+    charts = [re.findall(r'role="img" aria-label="(\w+)', page) for page in (few, one)]
+
+    assert charts == [
+        ["Histogram", "Devices", "Latency", "Parts", "The"],
+        ["Devices", "Latency", "Parts", "The"],
+    ]
+
+
+def test_a_pause_is_told(tmp_path: Path) -> None:
+    """Between two sessions nobody ran."""
+    run = read_run(run_folder(tmp_path))
+    sessions = [{"began": 0.0, "last_seen": 1.0}, {"began": 2.0, "last_seen": 5.0}]
+    page = render(
+        [Run(name="a", summary={**run.summary, "sessions": sessions}, samples=run.samples)]
+    )
+
+    assert "Grey: nobody ran" in page
+    assert page.count('"name":"BoxAnnotation"') == 3
 
 
 def test_a_run_without_samples() -> None:
     """Even of nothing there is a page."""
     page = render([Run(name="a", summary=summarize([], FACTS), samples=[])])
 
-    assert "<h1>0 devices over no transport</h1>" in page
-    assert "</span>nothing was started</p>" in page
+    assert "<h1>0 devices over no transport" in page
+    assert "Nothing was tried" in page
 
 
 def test_several_runs_a_side(tmp_path: Path) -> None:
@@ -136,7 +162,7 @@ def test_several_runs_a_side(tmp_path: Path) -> None:
     page = render(runs[:3], runs[3:])
     colours = re.findall(r'<article style="--c: (#\w+)">', page)
 
-    assert "<h1>run-0 (3 runs) vs. run-3 (3 runs)</h1>" in page
+    assert "<h1>run-0 (3 runs) vs. run-3 (3 runs)" in page
     assert (len(colours), len({*colours[:3]}), len({*colours[3:]}), len({*colours})) == (
         6,
         1,

@@ -20,6 +20,8 @@ from aiodps.fleet.live.recorder import Recorder
 from aiodps.fleet.live.server import Response, serving
 from aiodps.fleet.plan.arrivals import Burst
 from aiodps.fleet.plan.run_file import RunFile
+from aiodps.fleet.report.results import service_facts
+from aiodps.fleet.report.target import target_name
 
 _LOOPBACK: Final = "127.0.0.1"
 _TOKEN_BYTES: Final = 24
@@ -106,6 +108,7 @@ def _serving_page(recorder: Recorder, folder: Path, run: RunFile) -> Iterator[st
         recorder,
         command=run.command,
         report=str(folder.absolute() / "report" / "index.html"),
+        target=target_name(service_facts(run.options)),
         burst=isinstance(run.options.arrivals, Burst),
     )
     # Whoever knows the path may read the page: no other page and no other user can guess it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +22,8 @@ class Slot:
 
     begin: float
     """Seconds since the start of the run."""
+    end: float
+    """The same."""
     arrivals: float
     """Devices that should have started."""
     assigned: float
@@ -41,12 +45,18 @@ def timeline(samples: Sequence[Sample], *, width: float) -> list[Slot]:
     if not samples:
         return []
 
-    count = 1 + max(_slot(sample.finished, width) for sample in samples)
+    count = 1 + max(max(int(sample.finished / width), 0) for sample in samples)
+    return timeline_between(samples, [at * width for at in range(count + 1)])
+
+
+def timeline_between(samples: Sequence[Sample], edges: Sequence[float]) -> list[Slot]:
+    """Return the slots between edges, one fewer than there are edges; all samples are in one."""
+    count = max(len(edges) - 1, 0)
     arrivals, failed = [0] * count, [0] * count
     latencies: list[list[float]] = [[] for _ in range(count)]
     for sample in samples:
-        arrivals[min(_slot(sample.intended, width), count - 1)] += 1
-        end = _slot(sample.finished, width)
+        arrivals[slot_at(sample.intended, edges)] += 1
+        end = slot_at(sample.finished, edges)
         match sample.outcome:
             case Outcome.ASSIGNED:
                 latencies[end].append(sample.latency)
@@ -55,37 +65,43 @@ def timeline(samples: Sequence[Sample], *, width: float) -> list[Slot]:
             case Outcome.INTERRUPTED:
                 pass
 
-    peaks = _peaks(samples, width, count)
+    peaks = _peaks(samples, edges)
     return [
         Slot(
-            begin=at * width,
-            arrivals=arrivals[at] / width,
-            assigned=len(latencies[at]) / width,
-            failed=failed[at] / width,
+            begin=begin,
+            end=end,
+            arrivals=_rate(arrivals[at], end - begin),
+            assigned=_rate(len(latencies[at]), end - begin),
+            failed=_rate(failed[at], end - begin),
             in_flight=peaks[at],
             p50=_percentile(latencies[at], 50),
             p99=_percentile(latencies[at], 99),
         )
-        for at in range(count)
+        for at, (begin, end) in enumerate(itertools.pairwise(edges))
     ]
 
 
-def _slot(at: float, width: float) -> int:
-    return max(int(at / width), 0)
+def slot_at(seconds: float, edges: Sequence[float]) -> int:
+    """Return the number of the slot of a moment; before the first and after the last, those."""
+    return min(max(bisect_right(edges, seconds) - 1, 0), len(edges) - 2)
+
+
+def _rate(count: int, seconds: float) -> float:
+    return count / seconds if seconds else 0.0
 
 
 def _percentile(latencies: list[float], percent: int) -> float | None:
     return percentile(sorted(latencies), percent) if latencies else None
 
 
-def _peaks(samples: Sequence[Sample], width: float, count: int) -> list[int]:
+def _peaks(samples: Sequence[Sample], edges: Sequence[float]) -> list[int]:
     """Return the most devices in flight in each slot."""
     moments = sorted(
         moment for sample in samples for moment in ((sample.started, 1), (sample.finished, -1))
     )
-    peaks, now, at = [0] * count, 0, 0
+    peaks, now, at = [0] * max(len(edges) - 1, 0), 0, 0
     for moment, change in moments:
-        while at < min(_slot(moment, width), count - 1):
+        while at < slot_at(moment, edges):
             at += 1
             peaks[at] = now
 

@@ -19,19 +19,22 @@ from bokeh.embed import components
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from aiodps.fleet.charts.drawing import draw, latency_ticks, percentile_ticks
+from aiodps.fleet.charts.lines import (
+    Bars,
+    Columns,
+    Data,
+    Line,
+    histogram_columns,
+    percentile_lines,
+    phase_bars,
+)
+from aiodps.fleet.charts.over_time import timeline_lines
+from aiodps.fleet.charts.series import Series
 from aiodps.fleet.live.recorder import Recorder
 from aiodps.fleet.live.series import live_series
 from aiodps.fleet.live.server import Response
 from aiodps.fleet.measure import units
-from aiodps.fleet.report.charts import draw, percentile_ticks
-from aiodps.fleet.report.lines import (
-    Bars,
-    Line,
-    Series,
-    percentile_lines,
-    phase_bars,
-    timeline_lines,
-)
 from aiodps.fleet.report.page import REPAINT_SCRIPT, library, policy, style
 from aiodps.fleet.report.summary import pick
 
@@ -58,20 +61,24 @@ class LivePage:
         recorder: Knows the progress of the run.
         command: The command of the run.
         report: Path of the report that will be written at the end.
+        target: The service that is asked, in words; "" if it has no name.
         burst: Whether all devices start at once.
     """
 
-    def __init__(self, recorder: Recorder, *, command: str, report: str, burst: bool) -> None:
+    def __init__(
+        self, recorder: Recorder, *, command: str, report: str, target: str, burst: bool
+    ) -> None:
         self._recorder = recorder
         self._command = command
         self._report = report
+        self._target = target
         self._burst = burst
         silence(MISSING_RENDERERS)  # charts are empty at first
 
     def page(self) -> Response:
         """Return the page."""
         series = self._series()
-        charts = draw(series)
+        charts = draw(series, far=True)
         for name, chart in charts.items():
             chart.name = name
 
@@ -80,6 +87,7 @@ class LivePage:
         text = _template().render(
             command=self._command,
             report=self._report,
+            target=self._target,
             shape=_shape(series),
             texts=self._texts(series),
             series=series,
@@ -102,7 +110,8 @@ class LivePage:
             "shape": _shape(series),
             "texts": self._texts(series),
             "charts": {
-                name: [each.data for each in parts] for name, parts in _drawn(series).items()
+                name: [_numbers(each.data) for each in parts]
+                for name, parts in _drawn(series).items()
             },
         }
         return Response(body=json.dumps(content).encode(), content_type="application/json")
@@ -128,7 +137,7 @@ class LivePage:
         return texts
 
 
-def _drawn(series: Sequence[Series]) -> dict[str, Sequence[Line | Bars]]:
+def _drawn(series: Sequence[Series]) -> dict[str, Sequence[Line | Columns | Bars]]:
     """Return what each chart shows, in the order of its renderers.
 
     A filled line is two: the area and the line, which have the same data.
@@ -138,16 +147,24 @@ def _drawn(series: Sequence[Series]) -> dict[str, Sequence[Line | Bars]]:
         name: [line for each in some for line in [each] * (1 + each.filled)]
         for name, some in lines.items()
     }
-    return {**doubled, **phase_bars(series)}
+    return {"histogram": histogram_columns(series), **doubled, **phase_bars(series)}
+
+
+def _numbers(data: Data) -> dict[str, list[object]]:
+    """Return data for JSON, which has no NaN."""
+    return {
+        name: [None if value != value else value for value in values]  # noqa: PLR0124 (NaN)
+        for name, values in data.items()
+    }
 
 
 def _shape(series: Sequence[Series]) -> str:
     """Return a digest of everything that data alone does not change."""
-    ticks = list(percentile_ticks(percentile_lines(series)))
-    parts = {
-        name: [(each.colour, each.y if isinstance(each, Bars) else each.dash) for each in some]
-        for name, some in _drawn(series).items()
-    }
+    ticks = [
+        *percentile_ticks(percentile_lines(series)),
+        *latency_ticks(histogram_columns(series)),
+    ]
+    parts = {name: [each.look for each in some] for name, some in _drawn(series).items()}
     return hashlib.sha256(json.dumps([ticks, parts]).encode()).hexdigest()[:16]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from aiodps.fleet.charts.slots import slot_count
 from aiodps.fleet.export.timeline import Slot
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.measure.transport_progress import TransportProgress
@@ -70,7 +71,14 @@ class Recorder:
         with self._lock:
             states = self._states.copy()
 
+        started = self._latest.progress.transports.get(transport, _NOTHING).started
+        states = states[:: _states_a_slot(len(states) - 1, started)]
         return [_slot(before, after, transport) for before, after in itertools.pairwise(states)]
+
+
+def _states_a_slot(intervals: int, devices: int) -> int:
+    """Return how many intervals are a slot, so that it carries enough devices, as in a report."""
+    return max(round(intervals / slot_count(devices)), 1)
 
 
 def _slot(before: _State, after: _State, transport: str) -> Slot:
@@ -84,6 +92,7 @@ def _slot(before: _State, after: _State, transport: str) -> Slot:
 
     return Slot(
         begin=round(before.at, 1),
+        end=round(after.at, 1),
         arrivals=(now.started - then.started) / seconds,
         assigned=rate("assigned"),
         failed=rate("failed"),

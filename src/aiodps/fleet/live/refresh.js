@@ -17,7 +17,8 @@ const refresh = async () => {
   try {
     const response = await fetch("changes", {cache: "no-store"})
     if (!response.ok) throw new Error(`status ${response.status}`)
-    const changes = await response.json()
+    // No number is no mark: null would be drawn as 0.
+    const changes = JSON.parse(await response.text(), (_, value) => value ?? NaN)
     if (changes.shape !== document.body.dataset.shape) return location.reload()
     show(changes)
     misses = 0

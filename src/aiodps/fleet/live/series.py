@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+from aiodps.fleet.charts.bins import log_bins
+from aiodps.fleet.charts.series import COLOURS, Series
 from aiodps.fleet.live.recorder import Recorder
-from aiodps.fleet.measure.histogram import Histogram
+from aiodps.fleet.measure.histogram import Histogram, total_histogram
 from aiodps.fleet.measure.percentiles import Point
 from aiodps.fleet.measure.sample import PHASES
 from aiodps.fleet.measure.transport_progress import REQUESTS, TransportProgress
-from aiodps.fleet.report.lines import COLOURS, Series
 from aiodps.fleet.report.summary import Summary
 
 
@@ -21,13 +22,16 @@ def live_series(recorder: Recorder, *, burst: bool) -> list[Series]:
         recorder: Knows the progress of the run.
         burst: Whether all devices start at once, which leaves their arrivals out of the charts.
     """
+    transports = recorder.progress.transports
+    everything = total_histogram(each.latencies for each in transports.values())
     return [
         Series(
             label=name,
             path=name,
             colour=colour,
-            facts=live_facts(recorder.progress.transports[name], recorder.seconds, burst=burst),
-            latencies=list(live_curve(recorder.progress.transports[name].latencies)),
+            facts=live_facts(transports[name], recorder.seconds, burst=burst),
+            latencies=list(live_curve(transports[name].latencies)),
+            bins=log_bins(transports[name].latencies, over=everything),
             slots=recorder.slots(name),
         )
         for name, colour in zip(recorder.transports(), COLOURS, strict=False)

@@ -15,19 +15,19 @@ from typing import Any, Final, Self
 
 from aiodps.fleet.measure.percentiles import rank
 
-_PER_DOUBLING: Final = 16
+PER_DOUBLING: Final = 16
 _SMALLEST: Final = 1e-4
 """Seconds; what is shorter counts as this."""
 
 
 def bucket_of(seconds: float) -> int:
     """Return the number of the bucket of a duration."""
-    return math.ceil(math.log2(max(seconds, _SMALLEST)) * _PER_DOUBLING)
+    return math.ceil(math.log2(max(seconds, _SMALLEST)) * PER_DOUBLING)
 
 
 def upper_bound(bucket: int) -> float:
     """Return the greatest duration in a bucket, in seconds."""
-    return float(2.0 ** (bucket / _PER_DOUBLING))
+    return float(2.0 ** (bucket / PER_DOUBLING))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib import resources
@@ -18,17 +18,21 @@ from typing import Any, Final
 from bokeh.core.validation import silence
 from bokeh.core.validation.warnings import MISSING_RENDERERS
 from bokeh.embed import components
+from bokeh.model import Model
 from bokeh.resources import Resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aiodps.fleet.export.timeline import slot_width, timeline
+from aiodps.fleet.charts.bins import bins_of, is_far
+from aiodps.fleet.charts.drawing import draw
+from aiodps.fleet.charts.over_time import pauses_of
+from aiodps.fleet.charts.series import COLOURS, PARTS, Series, curves, parts
+from aiodps.fleet.charts.slots import Span, slot_width, slots_of
+from aiodps.fleet.export.timeline import Slot
 from aiodps.fleet.measure import units
-from aiodps.fleet.measure.sample import PHASES
+from aiodps.fleet.measure.sample import PHASES, Outcome, Sample
 from aiodps.fleet.measure.window import in_window
 from aiodps.fleet.report.cautions import cautions as cautions_of
-from aiodps.fleet.report.cautions import unfinished
-from aiodps.fleet.report.charts import draw
 from aiodps.fleet.report.compare import (
     Comparison,
     Run,
@@ -37,8 +41,10 @@ from aiodps.fleet.report.compare import (
     compare_transports,
     side_name,
 )
-from aiodps.fleet.report.lines import COLOURS, PARTS, Series, curves, parts
+from aiodps.fleet.report.sessions import pauses
 from aiodps.fleet.report.summary import LATENCIES, PERCENTILES, Summary, pick
+from aiodps.fleet.report.target import target_name, transport_names
+from aiodps.fleet.report.verdict import verdict
 
 
 def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
@@ -57,10 +63,14 @@ def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
     runs = [*left, *right]
     series = _series(left, right)
     silence(MISSING_RENDERERS)  # if nothing was assigned, charts are empty
-    script, drawn = components(draw(series), wrap_script=False)
+    shown = (in_window(run.samples, run.summary["window"]) for run in runs)
+    far = is_far(sorted(latency for samples in shown for latency in _latencies(samples)))
+    charts = _charts(series, far=far)
+    script, drawn = components(charts, wrap_script=False) if charts else ("", {})
     scripts = {"library": library(), "script": script + REPAINT_SCRIPT}
     page: str = _template().render(
         title=_title(left, right),
+        target=_target(runs),
         verdict=_verdict(runs),
         cautions=cautions({run.name: run.summary for run in runs})
         if right
@@ -73,11 +83,13 @@ def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
         percentiles=PERCENTILES,
         statistics=LATENCIES,
         parts=_parts(series),
+        far=far,
+        paused=bool(pauses_of(series)),
         comparisons=_comparisons(left, right),
         version=version("aiodps"),
         style=style(),
         policy=policy(*scripts.values()),
-        charts={name: Markup(div) for name, div in drawn.items()},  # noqa: S704 (Bokeh's)
+        charts=dict.fromkeys(_CHARTS, "") | {name: Markup(div) for name, div in drawn.items()},  # noqa: S704 (Bokeh's)
         **{name: Markup(text) for name, text in scripts.items()},  # noqa: S704 (Bokeh's)
     )
     return page
@@ -164,9 +176,16 @@ def _template() -> Any:
         "figure": _figure,
         "format": lambda value, unit: getattr(units, unit)(value),
         "pick": pick,
+        "slot_seconds": _slot_seconds,
         "unit": lambda value, unit: units.BY_UNIT[unit](value),
     }
     return environment.get_template("page.html")
+
+
+def _slot_seconds(slots: Sequence[Slot]) -> str:
+    """Return how long slots are, in words."""
+    lengths = sorted(slot.end - slot.begin for slot in slots)
+    return units.duration(lengths[len(lengths) // 2] if lengths else None)
 
 
 def _figure(facts: Summary, path: str, unit: str) -> str:
@@ -182,25 +201,45 @@ def _figure(facts: Summary, path: str, unit: str) -> str:
 def _series(left: Sequence[Run], right: Sequence[Run]) -> list[Series]:
     """List the transports of all runs; the runs of a side have the same colours."""
     found = [
-        (index, run, name)
+        (index, run, name, [sample for sample in run.samples if sample.transport == name])
         for index, run in enumerate((*left, *right))
         for name in sorted(run.summary["transports"], reverse=True)
     ]
-    ends = (sample.finished for run in (*left, *right) for sample in run.samples)
-    width = slot_width(max(ends, default=0.0))
-    kinds = list(dict.fromkeys((index < len(left), name) for index, _, name in found))
+    ran = {index: _ran(run) for index, run in enumerate((*left, *right))}
+    width = slot_width(
+        max((sum(end - begin for begin, end in spans) for spans in ran.values()), default=0.0),
+        min((len(samples) for *_, samples in found), default=0),
+    )
+    shown = [in_window(samples, run.summary["window"]) for _, run, _, samples in found]
+    kinds = list(dict.fromkeys((index < len(left), name) for index, _, name, _ in found))
     return [
         Series(
             label=f"{run.name} {name}" if right else name,
             path=f"{index}/transports/{name}" if right else f"transports/{name}",
             colour=COLOURS[kinds.index((index < len(left), name)) % len(COLOURS)],
             facts=run.summary["transports"][name],
-            slots=timeline(samples, width=width),
-            **curves(in_window(samples, run.summary["window"])),
+            slots=slots_of(samples, ran[index], width=width),
+            bins=bins,
+            **curves(in_its_window),
         )
-        for index, run, name in found
-        for samples in [[sample for sample in run.samples if sample.transport == name]]
+        for (index, run, name, samples), in_its_window, bins in zip(
+            found, shown, bins_of([_latencies(each) for each in shown]), strict=True
+        )
     ]
+
+
+def _latencies(samples: Iterable[Sample]) -> list[float]:
+    return [sample.latency for sample in samples if sample.outcome is Outcome.ASSIGNED]
+
+
+def _ran(run: Run) -> list[Span]:
+    """Return the spans of time in which a run ran."""
+    end = max((sample.finished for sample in run.samples), default=0.0)
+    spans = ((one["began"], one["last_seen"]) for one in run.summary["sessions"])
+    gaps = [(begin, until) for begin, until in pauses(spans) if until < end]
+    begins = [min((one.intended for one in run.samples), default=0.0)]
+    begins += [until for _, until in gaps]
+    return list(zip(begins, [*(begin for begin, _ in gaps), end], strict=True))
 
 
 def _comparisons(left: Sequence[Run], right: Sequence[Run]) -> list[Comparison]:
@@ -214,31 +253,25 @@ def _title(left: Sequence[Run], right: Sequence[Run]) -> str:
     transports = left[0].summary["transports"]
     devices = max((facts["devices"] for facts in transports.values()), default=0)
     plural = "" if devices == 1 else "s"
-    names = " and ".join(sorted(transports, reverse=True)) or "no transport"
-    return f"{devices:,} device{plural} over {names}"
+    return f"{devices:,} device{plural} over {transport_names(transports)}"
+
+
+def _target(runs: Sequence[Run]) -> str:
+    """Return the targets of the runs, each once."""
+    names = dict.fromkeys(target_name(run.summary["environment"]) for run in runs)
+    return " and ".join(filter(None, names))
 
 
 def _verdict(runs: Sequence[Run]) -> dict[str, str]:
-    """Return the outcome of the runs in a few words; the worst one decides the colour."""
-    verdicts = [_verdict_of(run.summary) for run in runs]
-    kind = max((kind for kind, _ in verdicts), key=("good", "warn", "bad").index)
+    """Return the outcome of the runs; the worst one decides the colour."""
+    verdicts = [verdict(run.summary, run.samples) for run in runs]
     if len(runs) == 1:
-        return {"kind": kind, "text": verdicts[0][1]}
+        (only,) = verdicts
+        return {"kind": only.kind, "lead": only.lead, "sentence": only.sentence}
 
-    texts = [f"{run.name}: {text}" for run, (_, text) in zip(runs, verdicts, strict=True)]
-    return {"kind": kind, "text": "; ".join(texts)}
-
-
-def _verdict_of(summary: Summary) -> tuple[str, str]:
-    """Return the outcome of a run; registrations that never started count as not finished."""
-    transports = summary["transports"].values()
-    failed = sum(facts["failed"] for facts in transports)
-    counts = {"failed": failed, "not finished": unfinished(summary)}
-    words = [f"{number:,} {label}" for label, number in counts.items() if number]
-    if words:
-        return "bad" if failed else "warn", ", ".join(words)
-
-    return ("good", "all assigned") if transports else ("warn", "nothing was started")
+    kind = max((one.kind for one in verdicts), key=("good", "warn", "bad").index)
+    texts = [f"{run.name}: {one.lead}" for run, one in zip(runs, verdicts, strict=True)]
+    return {"kind": kind, "lead": "; ".join(texts), "sentence": ""}
 
 
 def _run_context(run: Run, *, index: int, alone: bool) -> dict[str, Any]:
@@ -263,6 +296,32 @@ def _limited(generator: Mapping[str, Any]) -> str:
             return f"yes: {'; '.join(generator['why'])}"
         case _:
             return "no"
+
+
+_CHARTS: Final = (
+    *("histogram", "percentiles", "throughput", "flight", "latency", "phases", "work"),
+)
+FEW_DEVICES: Final = 20
+"""Fewer have no rates, and no percentiles that differ from the slowest."""
+FEWEST: Final = 3
+"""Fewer have no distribution."""
+
+
+def _charts(series: Sequence[Series], *, far: bool) -> dict[str, Model]:
+    """Draw the charts that say something of so many devices."""
+    charts = draw(series, far=far)
+    most = max((one.facts["devices"] for one in series), default=0)
+    hidden = {"percentiles", "throughput"} if most < FEW_DEVICES else set()
+    if not series:
+        return {}
+
+    if max((one.facts["assigned"] for one in series), default=0) < FEWEST:
+        hidden.add("histogram")
+
+    if not any(one.facts["assigned"] for one in series):
+        hidden |= {"histogram", "percentiles", "latency", "phases", "work"}
+
+    return {name: chart for name, chart in charts.items() if name not in hidden}
 
 
 def _parts(series: Sequence[Series]) -> list[dict[str, str]]:

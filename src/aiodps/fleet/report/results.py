@@ -26,6 +26,7 @@ from aiodps.fleet.measure.window import in_window, window_facts
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Closed, Open, Staged
 from aiodps.fleet.plan.manifest_devices import ManifestDevices
 from aiodps.fleet.plan.run_file import RunFile
+from aiodps.fleet.plan.spec import RunOptions
 from aiodps.fleet.report.cautions import cautions
 from aiodps.fleet.report.journals import ShardJournal, read_journals
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
@@ -171,16 +172,24 @@ def run_facts(results: Results) -> Facts:
         arrivals=describe_arrivals(options.arrivals, options.max_per_minute),
         environment={
             **run.environment,
-            "endpoint": options.settings.endpoint,
-            **({} if (proxy := options.settings.proxy) is None else {"proxy": str(proxy)}),
-            "id_scope": options.settings.id_scope,
-            "emulator": options.emulator is not None,
+            **service_facts(options),
             "shards": options.shards,
             "journal": options.journal,
             "sessions": max((session.number + 1 for session in results.sessions), default=0),
         },
         sessions=results.sessions,
     )
+
+
+def service_facts(options: RunOptions) -> dict[str, Any]:
+    """Return which service a run is against, and the way to it."""
+    settings = options.settings
+    return {
+        "endpoint": settings.endpoint,
+        **({} if settings.proxy is None else {"proxy": str(settings.proxy)}),
+        "id_scope": settings.id_scope,
+        "emulator": options.emulator is not None,
+    }
 
 
 def describe_arrivals(arrivals: Arrivals, limit_rate: float | None) -> str:

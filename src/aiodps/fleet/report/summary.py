@@ -128,7 +128,7 @@ def read_summary(path: Path) -> Summary:
     return summary  # type: ignore[no-any-return]  # JSON
 
 
-def pick(summary: Summary, path: str) -> Any:
+def pick(summary: Mapping[str, Any], path: str) -> Any:
     """Return the value at a path such as "latency/p99.9" in a summary or a part of it.
 
     Returns:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.fleet.report.test_lines import series_of
+from tests.fleet.charts.test_lines import series_of
 from tests.fleet.samples import sample
 
+from aiodps.fleet.charts.drawing import (
+    draw,
+    histogram_chart,
+    latency_ticks,
+    percentile_chart,
+    phase_charts,
+    timeline_charts,
+)
+from aiodps.fleet.charts.lines import Columns
+from aiodps.fleet.charts.series import Series, parts
 from aiodps.fleet.measure.sample import Outcome
-from aiodps.fleet.report.charts import draw, percentile_chart, phase_charts, timeline_charts
-from aiodps.fleet.report.lines import Series, parts
 
 pytestmark = pytest.mark.slow
 
@@ -48,12 +56,11 @@ def test_the_percentile_curve_ends_with_the_slowest(series: Series) -> None:
 def test_the_timeline_shows_every_device(series: Series) -> None:
     """Arrivals and ends are all there; failures have a line of their own."""
     charts = timeline_charts([series])
-    arrivals, assigned, failed = data(charts["throughput"])
-    width = arrivals["x"][1] - arrivals["x"][0]
+    arrivals, assigned, failed = (one["y"][::2] for one in data(charts["throughput"]))
 
-    assert sum(arrivals["y"]) * width == pytest.approx(101)
-    assert sum(assigned["y"]) * width == pytest.approx(100)
-    assert sum(failed["y"]) * width == pytest.approx(1)
+    assert sum(arrivals) == pytest.approx(101)
+    assert sum(assigned) == pytest.approx(100)
+    assert sum(failed) == pytest.approx(1)
     assert max(data(charts["flight"])[0]["y"]) == 101
     assert [len(one) for one in map(data, charts.values())] == [3, 2, 2]
 
@@ -88,6 +95,27 @@ def test_nothing_was_assigned() -> None:
 
 def test_all_charts(series: Series) -> None:
     """By name, as the page places them."""
-    names = ["percentiles", "throughput", "flight", "latency", "phases", "work"]
+    names = ["histogram", "percentiles", "throughput", "flight", "latency", "phases", "work"]
 
-    assert list(draw([series])) == names
+    assert list(draw([series], far=False)) == names
+
+
+def test_a_histogram(series: Series) -> None:
+    """All assigned devices are in it; if some took far longer, each step is a multiple."""
+    plain, far = (histogram_chart([series], far=far) for far in (False, True))
+
+    assert sum(data(plain)[0]["top"]) == pytest.approx(100)
+    assert plain.xaxis[0].major_label_overrides == {}
+    assert {*far.xaxis[0].major_label_overrides.values()} >= {"1", "2", "4"}
+    assert histogram_chart([], far=True).renderers == []
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "ticks"),
+    [(0.3, 70.0, [0.5, 1, 2, 5, 10, 20, 50, 100]), (2.1, 2.2, [2, 2.5, 3, 3.5, 4])],
+)
+def test_ticks_of_latencies(left: float, right: float, ticks: list[float]) -> None:
+    """Numbers that can be said, whatever the range."""
+    columns = Columns(colour="#000", left=[left], right=[right], top=[1.0], text=[""])
+
+    assert [pytest.approx(at) for at in latency_ticks([columns])] == ticks

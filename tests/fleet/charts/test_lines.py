@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from tests.fleet.report.test_summary import FACTS
 from tests.fleet.samples import sample
 
-from aiodps.fleet.export.timeline import slot_width, timeline
+from aiodps.fleet.charts.bins import Bin, bins_of
+from aiodps.fleet.charts.lines import histogram_columns, percentile_lines, phase_bars
+from aiodps.fleet.charts.series import Series, curves, parts
+from aiodps.fleet.export.timeline import timeline
 from aiodps.fleet.measure.sample import Outcome, Sample
-from aiodps.fleet.report.lines import (
-    Series,
-    curves,
-    parts,
-    percentile_lines,
-    phase_bars,
-    timeline_lines,
-)
 from aiodps.fleet.report.summary import summarize
 
 
@@ -28,7 +24,8 @@ def series_of(samples: Sequence[Sample]) -> Series:
         path="rest",
         colour="#000",
         facts=summarize(samples, FACTS)["transports"]["rest"],
-        slots=timeline(samples, width=slot_width(max(one.finished for one in samples))),
+        slots=timeline(samples, width=1.0),
+        bins=bins_of([[one.latency for one in samples]])[0],
         **curves(samples),
     )
 
@@ -37,14 +34,6 @@ def series_of(samples: Sequence[Sample]) -> Series:
 def series() -> Series:
     """Return a series of two devices, one of which failed."""
     return series_of([sample(), sample(intended=0.5, outcome=Outcome.FAILED)])
-
-
-def test_parts_of_a_run_in_which_all_were_resumed() -> None:
-    """It was killed before a device was assigned: latencies there are, and no parts of them."""
-    resumed = series_of([sample(resumed=True)])
-
-    assert percentile_lines([resumed])
-    assert parts(resumed.facts) == {}
 
 
 def test_a_percentile_curve(series: Series) -> None:
@@ -56,15 +45,16 @@ def test_a_percentile_curve(series: Series) -> None:
     assert (latency.dash, service_time.dash) == ("solid", "dotted")
 
 
-def test_lines_over_time(series: Series) -> None:
-    """Arrivals are dotted, failures red, what is in flight filled."""
-    lines = timeline_lines([series])
-    arrivals, assigned, failed = lines["throughput"]
+def test_columns_are_shares(series: Series) -> None:
+    """Of the assigned devices, so that runs of different sizes can be compared."""
+    wider = replace(series, bins=[Bin(2.0, 2.1, 3), Bin(2.1, 2.2, 1)])
+    [columns] = histogram_columns([wider])
 
-    assert (arrivals.dash, assigned.dash) == ("dotted", "solid")
-    assert failed.colour != series.colour
-    assert assigned.text[-1] == "rest 1 s: 2 assigned"
-    assert [line.filled for line in lines["flight"]] == [True]
+    assert (columns.left, columns.right, columns.top) == ([2.0, 2.1], [2.1, 2.2], [75.0, 25.0])
+    assert columns.data["text"] == [
+        "rest 2.00 s to 2.10 s: 3 devices, 75.0 %",
+        "rest 2.10 s to 2.20 s: 1 device, 25.0 %",
+    ]
 
 
 def test_bars(series: Series) -> None:
