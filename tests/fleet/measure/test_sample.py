@@ -85,7 +85,7 @@ def test_round_trip(tmp_path: Path, samples: list[Sample]) -> None:
 @given(SAMPLES)
 def test_json_and_back(one: Sample) -> None:
     """So it is in the journal."""
-    assert sample_from_json(json.loads(json.dumps(dataclasses.asdict(one)))) == one
+    assert sample_from_json(json.loads(json.dumps(one.to_json()))) == one
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ class Entry:
     @property
     def row(self) -> tuple[Any, ...]:
         """The entry as columns, with their checksum."""
-        sample = None if self.sample is None else json.dumps(asdict(self.sample))
+        sample = None if self.sample is None else json.dumps(self.sample.to_json())
         cells = (
             *(self.registration_id, self.transport, self.state.value),
             *(self.sent, self.operation_id, self.intended, self.started, sample),

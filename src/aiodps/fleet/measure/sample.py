@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,7 +95,12 @@ class Sample:
         """Seconds from the actual start to the end: hides time spent in a queue."""
         return self.finished - self.started
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name, not copied: `asdict` copies them, a hundred times slower."""
+        return {name: getattr(self, name) for name in _NAMES}
 
+
+_NAMES: Final = tuple(each.name for each in fields(Sample))
 _OPTIONAL: Final = (
     *("error_class", "error_code", "tracking_id", "error_message", "assigned_hub", "device_id"),
     "credential",
@@ -145,7 +150,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
 
 
 def sample_from_json(facts: Mapping[str, Any]) -> Sample:
-    """Return the sample that `dataclasses.asdict` made a JSON object of.
+    """Return the sample that `Sample.to_json` made a JSON object of.
 
     Raises:
         ValueError: If it was changed to what is not a sample.
