@@ -88,14 +88,15 @@ async def test_a_journal_in_memory_takes_no_time() -> None:
     assert record.journal_seconds == 0
 
 
-async def test_a_poll_is_not_written() -> None:
-    """It is free, and tells nothing new."""
+@pytest.mark.parametrize("polled", [OPERATION, "another"])
+async def test_a_poll_is_not_written(polled: str) -> None:
+    """It is free, and tells nothing new: an answer about another operation is refused."""
     both = Both(ACCEPTED)
-    known = replace(PLANNED[0], state=State.OPERATION, sent=1, operation_id=OPERATION)
+    known = replace(PLANNED[0], state=State.OPERATION, sent=1, operation_id=polled)
     transport, record = recording(both, known)
-    await transport.exchange(QueryStatus(OPERATION))
+    await transport.exchange(QueryStatus(polled))
 
-    assert both.happened == [QueryStatus(OPERATION)]
+    assert both.happened == [QueryStatus(polled)]
     assert (record.entry, record.polls) == (known, 1)
 
 

@@ -71,16 +71,17 @@ class JournalingTransport:
         Raises:
             JournalError: If the journal cannot be written; a register request was not sent then.
         """
-        state = self._state
-        if isinstance(request, Register):
+        state, registers = self._state, isinstance(request, Register)
+        if registers:
             await self._write(State.SENT, sent=state.entry.sent + 1, operation_id=None)
         else:
             state.polls += 1
 
         response = await self._inner.exchange(request)
         state.throttled += response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-        operation_id = _operation_id(response)
-        if operation_id is not None and operation_id != state.entry.operation_id:
+        # A poll that tells of another operation is refused by the registration.
+        operation_id = _operation_id(response) if registers else None
+        if operation_id is not None:
             await self._write(State.OPERATION, operation_id=operation_id)
 
         return response
