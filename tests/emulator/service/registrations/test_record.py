@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,7 +76,7 @@ RECORDS = st.builds(
 @given(record=RECORDS)
 def test_written_and_read(record: RegistrationRecord) -> None:
     """A store gives back what it got, through JSON."""
-    text = json.dumps(asdict(record))
+    text = json.dumps(record.to_json())
 
     assert RegistrationRecord.from_json(json.loads(text)) == record
 

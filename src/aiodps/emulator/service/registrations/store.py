@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import replace
 
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.formats import check_etag, etag, operation_id
@@ -166,4 +165,4 @@ class Registrations:
     def _keep(self, record: RegistrationRecord) -> None:
         key = record.registration_id.lower()
         self._records[key] = record
-        self._store.put(Kind.REGISTRATION, key, partial(asdict, record))
+        self._store.put(Kind.REGISTRATION, key, record.to_json)
