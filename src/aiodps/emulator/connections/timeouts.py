@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
+import anyio.lowlevel
 
 RESPONSE_SECONDS: Final = 60.0
 """Seconds in which the peer must accept a response, however long its request took."""
@@ -25,25 +28,26 @@ class PeerTimeout:
         self._scope = anyio.CancelScope()
         self._silence = math.inf
         self._latest = math.inf
-        self.renewed: float = anyio.current_time()
+        self._now = _clock()
+        self.renewed: float = self._now()
         """Time of the peer's latest progress, by the event loop's clock."""
 
     def start(self, *, silence: float, total: float = math.inf) -> None:
         """Start an exchange of at most `total` seconds, and `silence` seconds without progress."""
-        now = anyio.current_time()
+        now = self._now()
         self._silence = silence
         self._latest = now + total
         self._move(now + min(silence, total))
 
     def renew(self) -> None:
         """Record progress."""
-        now = anyio.current_time()
+        now = self._now()
         self.renewed = now
         self._move(min(now + self._silence, self._latest))
 
     def ensure(self, seconds: float) -> None:
         """Extend the deadline to at least so many seconds from now."""
-        if self._scope.deadline - anyio.current_time() < seconds:
+        if self._scope.deadline - self._now() < seconds:
             self.start(silence=seconds)
 
     def end(self) -> None:
@@ -66,3 +70,9 @@ class PeerTimeout:
         traceback: TracebackType | None,
     ) -> bool:
         return bool(self._scope.__exit__(exc_type, exc, traceback))
+
+
+def _clock() -> Callable[[], float]:
+    """Return the event loop's clock: asyncio's own, which anyio looks up at each reading."""
+    loop = anyio.lowlevel.current_token().native_token
+    return loop.time if isinstance(loop, asyncio.AbstractEventLoop) else anyio.current_time

@@ -135,7 +135,9 @@ class Decoder:
         body = _Body(first & 0x0F, bytes(buffer[begin : begin + length]))
         del buffer[: begin + length]
         packet = _READERS[first](body)
-        body.end()
+        if body.left:
+            raise ProtocolViolation("a packet with excess bytes")
+
         return packet
 
 
@@ -186,17 +188,19 @@ class _Body:
         return len(self._data) - self._at
 
     def take(self, size: int) -> bytes:
-        if self.left < size:
+        at = self._at
+        self._at = end = at + size
+        if end > len(self._data):
             raise ProtocolViolation("a packet that ends too early")
 
-        self._at += size
-        return self._data[self._at - size : self._at]
+        return self._data[at:end]
 
     def byte(self) -> int:
         return self.take(1)[0]
 
     def number(self) -> int:
-        return int.from_bytes(self.take(2))
+        high, low = self.take(2)
+        return high << 8 | low
 
     def packet_id(self) -> int:
         number = self.number()
@@ -221,10 +225,6 @@ class _Body:
 
     def rest(self) -> bytes:
         return self.take(self.left)
-
-    def end(self) -> None:
-        if self.left:
-            raise ProtocolViolation("a packet with excess bytes")
 
 
 def _remaining_length(buffer: bytearray) -> tuple[int | None, int]:
@@ -317,6 +317,9 @@ def _unsubscribe(body: _Body) -> Unsubscribe:
 
 def _packet(first: int, body: bytes) -> bytes:
     length, digits = len(body), bytearray()
+    if length < 0x80:  # noqa: PLR2004 (one digit)
+        return bytes((first, length)) + body
+
     while True:
         length, digit = divmod(length, 128)
         digits.append(digit | 0x80 if length else digit)
