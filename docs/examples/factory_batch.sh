@@ -6,6 +6,14 @@
 # serials.txt has one serial number a line; the CA is that of the enrollment group. The id scope,
 # and everything else, comes from the environment: AIODPS_ID_SCOPE=0ne00012ABC. Run it again after
 # an interruption: no device that is assigned is registered, and billed, twice.
+#
+# To try it on this machine, make a CA and start an emulator that knows it,
+#
+#     aiodps certs root my-root --out certs
+#     aiodps emulator --group-ca batch=certs/my-root_cert.pem --ca-out ca.pem
+#
+# and in a second shell set AIODPS_ID_SCOPE=0ne00000000, AIODPS_ENDPOINT=127.0.0.1 and
+# AIODPS_TRUST=ca.pem, and append --rest-port 8443.
 set -eu
 
 serials=$1 ca=$2 ca_key=$3 batch=$4
@@ -17,6 +25,10 @@ else
   { echo registration_id; cat "$serials"; } > "$batch.csv"
   aiodps fleet run --manifest "$batch.csv" --ca "$ca" --ca-key "$ca_key" --keys-out "$batch.keys" \
     --transport rest --concurrency 20 --out "$batch" "$@" || status=$?
+fi
+
+if [ ! -e "$batch/run.json" ]; then
+  exit "${status:-0}" # nothing was sent; the message says why
 fi
 
 echo "hubs:         $batch/assignments.csv"

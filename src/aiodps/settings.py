@@ -389,8 +389,9 @@ def _rule_for(name: str, source: str) -> _Rule:
     if name in rules:
         return rules[name]  # type: ignore[no-any-return]  # put there by `_rule`
 
+    meant = "".join(f"did you mean {each}? " for each in get_close_matches(name, rules, n=1))
     raise ConfigurationError(
         f"{source} sets {shown(name)}, which is not a setting",
         setting=name,
-        hint=f"known settings: {', '.join(sorted(rules))}",
+        hint=f"{meant}known settings: {', '.join(sorted(rules))}",
     )

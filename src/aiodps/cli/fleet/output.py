@@ -114,7 +114,8 @@ def _damage_as_error() -> Iterator[None]:
 
 def _show_error(error: ProvisioningError) -> None:
     if isinstance(error, ManifestError):
-        for line in error.bad_rows[:_MAX_ROWS_SHOWN]:
+        rows = error.bad_rows if len(error.bad_rows) > 1 else ()  # one is in the message
+        for line in rows[:_MAX_ROWS_SHOWN]:
             err.print(Text(line))
 
         if len(error.bad_rows) > _MAX_ROWS_SHOWN:
@@ -261,4 +262,6 @@ def _show_next_step(folder: Path, results: Results) -> None:
     elif results.failed:
         failed = f"{results.failed} of {len(results.entries)} registrations failed"
         err.print(Text(failed, "bold yellow"))
-        err.print(f"next:  aiodps fleet resume {folder} --retry-failed")
+        err.print("next:  correct what the errors name, and retry the devices that failed:")
+        err.print(f"       aiodps fleet resume {folder} --retry-failed")
+        err.print("       if an option was wrong, start a new run: a run keeps its options")
