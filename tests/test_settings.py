@@ -70,7 +70,7 @@ def test_unknown_names(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match=r"aiodps.toml.*'id_scop'") as caught:
         Settings.load(config=file)
 
-    assert "id_scope" in caught.value.hint
+    assert caught.value.hint.startswith("did you mean id_scope? known settings: address, ")
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,13 @@ def test_errors_have_the_fleet_s_codes(error: BaseException, code: int) -> None:
         raise error
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("rows", "times"), [(1, 1), (2, 3)])
+def test_a_bad_row_is_said_once(rows: int, times: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """If there are several, they are listed, and the message has the first again."""
+    bad = [(line, "no credential") for line in range(2, 2 + rows)]
+    with pytest.raises(SystemExit), fleet_exit_codes(as_json=False):
+        raise ManifestError(Path("m.csv"), bad)
+
+    assert capsys.readouterr().err.count("no credential") == times
