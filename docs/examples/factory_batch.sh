@@ -16,6 +16,11 @@
 # AIODPS_TRUST=ca.pem, and append --rest-port 8443.
 set -eu
 
+if [ $# -lt 4 ]; then
+  echo "usage: $0 SERIALS CA CA_KEY BATCH [OPTION OF aiodps fleet run]..." >&2
+  exit 2
+fi
+
 serials=$1 ca=$2 ca_key=$3 batch=$4
 shift 4
 
