@@ -106,8 +106,10 @@ def show_diagrams(app: Sphinx, page: nodes.document) -> None:
     """Put the picture of a diagram in the place of its source; see `draw_diagrams`."""
     for block in list(page.findall(nodes.literal_block)):
         if block.get("language") == "mermaid":
-            drawn = picture(Path(app.env.doc2path(app.env.docname))).read_text("utf-8")
-            block.replace_self(nodes.raw("", f'<div class="diagram">{drawn}</div>', format="html"))
+            file = picture(Path(app.env.doc2path(app.env.docname)))
+            app.env.note_dependency(str(file))
+            shown = f'<div class="diagram">{file.read_text("utf-8")}</div>'
+            block.replace_self(nodes.raw("", shown, format="html"))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
