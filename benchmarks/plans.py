@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from benchmarks.clients import CLIENTS, Client
@@ -76,6 +76,11 @@ class Plan:
     def taking_part(self, at_once: int) -> Iterator[Client]:
         """Name who does that many at once."""
         return (CLIENTS[name] for name in self.clients if CLIENTS[name].most >= at_once)
+
+    def cut_down(self, *, at_once: Sequence[int], clients: Collection[str]) -> Plan:
+        """Return the same with these alone; with all if none are given."""
+        left = tuple(name for name in self.clients if not clients or name in clients)
+        return replace(self, at_once=tuple(at_once) or self.at_once, clients=left)
 
 
 _PLANS: Final = (

@@ -55,7 +55,12 @@ def measure(
 
     if process.returncode or not out:
         killed = f"was not done after {stalled.interval:g} s"
-        return {"error": killed if process.returncode < 0 else error[-500:]}
+        return {"error": killed if process.returncode < 0 else last_line(error)}
 
     figures: dict[str, Any] = json.loads(out.splitlines()[-1])
     return figures | (observation.figures(own=observed) if observation else {})
+
+
+def last_line(error: str) -> str:
+    """Return what an error says last: what stands above is of the machine, and not published."""
+    return (error.strip().splitlines() or ["ended without a word"])[-1].strip()[:120]

@@ -65,7 +65,7 @@ class Bench:
             emulator(folder, root, *words, "--tls-name", LINK_HOST) as near,
             self._reached(near) as (server, pids),
         ):
-            for at_once in self.options.at_once or self.plan.at_once:
+            for at_once in self.plan.at_once:
                 self._compare(server, pids, devices, at_once)
 
     @contextmanager
@@ -91,11 +91,7 @@ class Bench:
 
     def commands(self, at_once: int, *, https_port: int) -> Iterator[tuple[str, list[str]]]:
         """Give the command of each client that is here, by the name of its row."""
-        chosen = self.options.clients
         for client in self.plan.taking_part(at_once):
-            if chosen and client.name not in chosen:
-                continue
-
             command = client.command(self.environments)
             if command is None or (client.name == "node:rest" and https_port != 443):
                 self._leave_out(client.name)
@@ -192,24 +188,30 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--plan", action="store_true", help="tell what takes how long, and end")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a client in a round")
-    parser.add_argument("--at-once", type=int, nargs="+", help="instead of those of the table")
-    parser.add_argument("--clients", nargs="+", choices=CLIENTS, help="only these")
+    parser.add_argument(
+        "--at-once", type=int, nargs="+", default=(), help="instead of those of the table"
+    )
+    parser.add_argument("--clients", nargs="+", choices=CLIENTS, default=(), help="only these")
     parser.add_argument("--seed", type=int, default=1, help="of the order in each round")
     parser.add_argument("--environments", type=Path, default=DEFAULT, help="of other clients")
     parser.add_argument("--anyway", action="store_true", help="even if the machine is busy")
     parser.add_argument("--out", type=Path, help="folder for everything as JSON and Markdown")
     options = parser.parse_args()
-    if "all" in options.table:
-        options.table = list(PLANS)
-
+    names = PLANS if "all" in options.table else options.table
+    cut = {"at_once": options.at_once, "clients": options.clients}
+    options.plans = [PLANS[name].cut_down(**cut) for name in names]
     return options
 
 
 def tell(options: argparse.Namespace) -> None:
-    """Say how long each table takes."""
-    for name in options.table:
-        minutes = PLANS[name].minutes(rounds=options.rounds, seconds=options.seconds)
-        print(f"{name}: about {minutes:.0f} minutes ({PLANS[name].conditions})", file=sys.stderr)
+    """Say how long each table takes, and all of them."""
+    total = 0.0
+    for plan in options.plans:
+        minutes = plan.minutes(rounds=options.rounds, seconds=options.seconds)
+        total += minutes
+        print(f"{plan.name}: about {minutes:.0f} minutes ({plan.conditions})", file=sys.stderr)
+
+    print(f"about {total:.0f} minutes in all, once the machine is quiet", file=sys.stderr)
 
 
 def main() -> None:
@@ -221,8 +223,8 @@ def main() -> None:
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # of those that are started, too
-    for name in options.table:
-        bench = Bench(PLANS[name], options)
+    for plan in options.plans:
+        bench = Bench(plan, options)
         with tempfile.TemporaryDirectory() as folder:
             bench.run(Path(folder))
 

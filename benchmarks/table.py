@@ -51,7 +51,7 @@ PAIRS: Final = (
 """Of whom something may be claimed."""
 BUSY: Final = 90.0
 """Per cent of a processor from which one counts as used up."""
-QUIET: Final = 0.1
+QUIET: Final = 0.15
 """Processors that others may use before it is said."""
 
 
@@ -118,10 +118,13 @@ def _ratio(
     return spread([run[figure] / its[figure] for run, its in pairs]) if pairs else None
 
 
-def limit_of(row: Row) -> str:
-    """Say what keeps a client from being faster."""
+def limit_of(row: Row, *, quiet: bool) -> str:
+    """Say what keeps a client from being faster; it may be others, unless the machine is quiet."""
     if "busy" not in row:
         return "it did not finish"
+
+    if not quiet:
+        return "not known"
 
     busy, server_busy = row["busy"][1], row["server_busy"][1]
     if max(busy, server_busy) < BUSY:
@@ -130,8 +133,8 @@ def limit_of(row: Row) -> str:
     return "its own processor" if busy >= server_busy else "the server's processor"
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Format as Markdown: the median, and below it least and most."""
+def table(rows: Sequence[Row], *, quiet: bool = True) -> str:
+    """Format as Markdown: the median, and in brackets least and most."""
     titles = " | ".join(title for title, _ in FIGURES.values())
     lines = [f"| client | {titles} | limited by |", f"| --- |{' --: |' * len(FIGURES)} --- |"]
     for row in rows:
@@ -139,15 +142,12 @@ def table(rows: Sequence[Row]) -> str:
             written(row[name], decimals) if name in row else "-"
             for name, (_, decimals) in FIGURES.items()
         ]
-        note = f" ({_one_line(row['error'])})" if "error" in row else ""
-        lines.append(f"| {row['client']}{note} | {' | '.join(cells)} | {limit_of(row)} |")
+        note = f" ({row['error'].replace('|', '/')})" if "error" in row else ""
+        lines.append(
+            f"| {row['client']}{note} | {' | '.join(cells)} | {limit_of(row, quiet=quiet)} |"
+        )
 
     return "\n".join(lines)
-
-
-def _one_line(error: str) -> str:
-    lines = error.strip().splitlines()
-    return lines[-1].replace("|", "/")[:120] if lines else "ended without a word"
 
 
 def written(values: Spread, decimals: int) -> str:
@@ -196,7 +196,7 @@ def body(plan: Plan, facts: Mapping[str, Any], tables: Sequence[Table]) -> Itera
     yield f"Median (least to most) of {count} rounds{last}; {plan.conditions}."
     for each in tables:
         yield f"**{each.at_once} at a time.** {loads(each)}"
-        yield table(each.rows)
+        yield table(each.rows, quiet=each.others <= QUIET)
         if said := [f"- {line}" for line in claims(each.rows, figure=plan.compared)]:
             yield "\n".join(said)
 

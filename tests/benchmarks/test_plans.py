@@ -37,6 +37,17 @@ def test_estimates() -> None:
     assert waits.seconds(ours, 300, seconds=5) > 3 * 3
 
 
+def test_a_shorter_table() -> None:
+    """It takes less, and has those clients alone."""
+    plan = plans.PLANS["concurrency"]
+    short = plan.cut_down(at_once=[1, 300], clients={"ours:rest", "curl:rest"})
+
+    assert short.clients == ("ours:rest",)
+    assert short.at_once == (1, 300)
+    assert short.minutes(rounds=5, seconds=2) < plan.minutes(rounds=5, seconds=2) / 5
+    assert plan.cut_down(at_once=[], clients=[]) == plan
+
+
 def test_conditions() -> None:
     """They are said in a line."""
     assert plans.PLANS["rsa"].conditions == "keys RSA-2048, Retry-After 0, loopback"

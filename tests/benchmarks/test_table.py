@@ -8,6 +8,7 @@ import pytest
 
 table = pytest.importorskip("benchmarks.table", reason="not in a source distribution")
 plans = pytest.importorskip("benchmarks.plans")
+process = pytest.importorskip("benchmarks.process")
 CLIENTS: Final = ("baseline:rest", "ours:rest", "peers:stock_httpx")
 PAIR: Final = (*CLIENTS[:2],)
 
@@ -85,13 +86,13 @@ def test_pythons() -> None:
 
 
 def test_a_client_that_did_not_finish() -> None:
-    """It has no figures, and its error is told in one line."""
-    error = {"error": "Traceback\n  a|b\n"}
+    """It has no figures, and its error is told."""
+    error = {"error": process.last_line("Traceback\n  a|b\n")}
     broken = [{**one, "ours:rest": error} for one in rounds((1, 2, 3), (1, 2, 3))]
     _, ours, _ = rows = table.summarise(broken, CLIENTS)
 
     assert "cpu_ms" not in ours
-    assert "| ours:rest (  a/b) | - |" in table.table(rows)
+    assert "| ours:rest (a/b) | - |" in table.table(rows)
     assert "it did not finish" in table.table(rows)
     assert list(table.claims(rows)) == []
 
@@ -106,7 +107,10 @@ def test_a_client_that_did_not_finish() -> None:
 )
 def test_who_is_limited_by_what(busy: float, server_busy: float, limit: str) -> None:
     """By a processor that is used up, or by none."""
-    assert table.limit_of({"busy": (0, busy, 100), "server_busy": (0, server_busy, 100)}) == limit
+    row = {"busy": (0, busy, 100), "server_busy": (0, server_busy, 100)}
+
+    assert table.limit_of(row, quiet=True) == limit
+    assert table.limit_of(row, quiet=False) == "not known"
 
 
 def test_a_page() -> None:
