@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from aiodps.errors import MalformedResponseError
 from aiodps.models import Json
@@ -34,7 +34,8 @@ def read_object(body: bytes) -> dict[str, Json]:
     if not isinstance(document, dict):
         raise malformed("not_object", "the response is JSON, but not an object")
 
-    if _depth(document) > MAX_JSON_DEPTH:
+    # Most are too short to be too deep: there are no more levels than brackets.
+    if text.count("{") + text.count("[") > MAX_JSON_DEPTH and _depth(document) > MAX_JSON_DEPTH:
         raise malformed("depth", f"the response is nested more than {MAX_JSON_DEPTH} levels deep")
 
     _check_encodable(document, text)
@@ -46,13 +47,7 @@ def _loads(text: str) -> Any:
         raise malformed("utf8", "the response is not plain UTF-8")
 
     try:
-        return json.loads(
-            text,
-            object_pairs_hook=_unique_members,
-            parse_constant=_refuse_number,
-            parse_float=_finite,
-            parse_int=_bounded_int,
-        )
+        return _DECODER.decode(text)
     except json.JSONDecodeError as exc:
         raise malformed("json", f"the response is not JSON (at character {exc.pos})") from exc
     except RecursionError as exc:
@@ -80,6 +75,14 @@ def _finite(digits: str) -> float:
 
 def _bounded_int(digits: str) -> int:
     return int(digits) if len(digits) <= 40 else _refuse_number(digits)  # noqa: PLR2004 (128 bits)
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique_members,
+    parse_constant=_refuse_number,
+    parse_float=_finite,
+    parse_int=_bounded_int,
+)
 
 
 def _depth(document: Json) -> int:
