@@ -26,7 +26,7 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 def sort_chain(
     leaf: x509.Certificate, certificates: Sequence[x509.Certificate]
 ) -> tuple[tuple[x509.Certificate, ...], tuple[str, ...]]:
-    """Return what the device sends, and remarks about what the service might refuse.
+    """Return what the device sends, and a remark if certificates were given that do not join it.
 
     The issuer of each certificate is chosen by its signature, because CAs that were renewed have
     the same name as before. The root is left out.
@@ -36,18 +36,19 @@ def sort_chain(
         certificates: All certificates that were given, in any order.
 
     Returns:
-        The leaf and its intermediates, nearest first; and sentences for the user.
+        The leaf and its intermediates, nearest first; and sentences for the user. Those about the
+        chain itself are `remarks_about` it.
     """
     rest = [each for each in certificates if each != leaf]
     chain = [leaf]
     while (above := _issuer(chain[-1], rest)) is not None:
         rest.remove(above)
         if _is_self_signed(above):
-            return tuple(chain), tuple(_remarks(chain))
+            return tuple(chain), ()
 
         chain.append(above)
 
-    return tuple(chain), (*_hole(chain, rest), *_remarks(chain))
+    return tuple(chain), tuple(_hole(chain, rest))
 
 
 def _issuer(
@@ -110,8 +111,8 @@ def _hole(chain: Sequence[x509.Certificate], unused: Sequence[x509.Certificate])
         )
 
 
-def _remarks(chain: Sequence[x509.Certificate]) -> Iterator[str]:
-    """Tell what the service may refuse.
+def remarks_about(chain: Sequence[x509.Certificate]) -> Iterator[str]:
+    """Tell what the service may refuse about the certificates that a device sends.
 
     Source: answers of Microsoft's engineers to users: azure-iot-sdk-c pull request 1519 and
     azure-sdk-for-c pull request 2006 demand CA:FALSE and clientAuth.

@@ -20,6 +20,7 @@ from aiodps.attestation.chain import (
     check_validity,
     common_name,
     key_type,
+    remarks_about,
     sort_chain,
 )
 from aiodps.attestation.given import Given, Key, parse
@@ -57,9 +58,8 @@ class X509:
     _context: ssl.SSLContext | None = field(default=None, repr=False)
     _password: bytes | None = field(default=None, repr=False)
     """Of a key that only OpenSSL can decrypt; None if it is not encrypted."""
-    remarks: tuple[str, ...] = field(default=(), repr=False)
-    """What the service may refuse, though it is no error here: a missing intermediate, a
-    certificate for servers. A refusal repeats it in its hint."""
+    _hole: tuple[str, ...] = field(default=(), repr=False)
+    """What is wrong with certificates that were given and are not in the chain."""
     _reference: KeyReference | None = field(default=None, repr=False)
     """The key, if it is in a token; None if it is in `_pem`."""
 
@@ -182,7 +182,7 @@ class X509:
     ) -> Self:
         with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: see `check`
             check_strength(leaf)
-            chain, remarks = sort_chain(leaf, certificates)
+            chain, hole = sort_chain(leaf, certificates)
             name = common_name(leaf)
 
         pem = b"".join(each.public_bytes(Encoding.PEM) for each in chain) + key.pem(leaf)
@@ -192,7 +192,7 @@ class X509:
             _pem=pem,
             _key_type=key_type(leaf),
             _password=key.password,
-            remarks=remarks,
+            _hole=hole,
             _reference=key if isinstance(key, KeyReference) else None,
         )
 
@@ -215,7 +215,7 @@ class X509:
             self._pem,
             self._key_type,
             self._password,
-            self.remarks,
+            self._hole,
             self._reference,
         )
         return _revive, (certificates, *others)
@@ -238,6 +238,16 @@ class X509:
             reason="no_cn",
             hint="the CN has to be the registration id",
         )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the service may refuse, though it is no error here.
+
+        A missing intermediate, a certificate for servers: a refusal repeats it in its hint. It is
+        looked for when somebody asks.
+        """
+        with warnings.catch_warnings(action="ignore"):  # of names that are too long
+            return (*self._hole, *(remarks_about(self.chain) if self.chain else ()))
 
     def tls_identity(self) -> TlsIdentity:
         """Return what the device presents in the TLS handshake."""
@@ -304,14 +314,14 @@ def _checked(password: Password) -> Password:
 
 
 def _revive(certificates: list[bytes], *others: Any) -> X509:
-    name, pem, key_type, password, remarks, reference = others
+    name, pem, key_type, password, hole, reference = others
     return X509(
         chain=tuple(load_der(der) for der in certificates),
         _name=name,
         _pem=pem,
         _key_type=key_type,
         _password=password,
-        remarks=remarks,
+        _hole=hole,
         _reference=reference,
     )
 
