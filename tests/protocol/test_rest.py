@@ -103,7 +103,8 @@ def test_response() -> None:
 
     assert (response.status_code, response.body) == (202, b"{}")
     assert (response.retry_after, response.request_id) == (3.0, "8ad0")
-    assert (response.content_type, response.location) == ("application/json", "dps.test")
+    assert (response.content_type, response.location) == ("application/json", None)
+    assert parse_response(httpx.Response(307, headers=headers)).location == "dps.test"
     assert parse_response(httpx.Response(200)).content_type is None
 
 

@@ -151,13 +151,14 @@ def parse_response(response: httpx.Response) -> Response:
             headers[key].append(value.decode("latin-1"))
 
     content_type, date = _first(headers[b"content-type"]), _first(headers[b"date"])
+    redirects = response.status_code // 100 == 3  # noqa: PLR2004 (3xx)
     refused = response.status_code >= HTTPStatus.BAD_REQUEST
     return Response(
         status_code=response.status_code,
         body=response.content,
         retry_after=retry_after(headers[b"retry-after"], date=date),
         request_id=_first(headers[b"x-ms-request-id"]),
-        location=_host(_first(headers[b"location"])),
+        location=_host(_first(headers[b"location"])) if redirects else None,
         content_type=None if content_type is None else _media_type(content_type),
         service_time=_seconds(date) if refused else None,
     )
