@@ -72,6 +72,19 @@ def test_the_emulator_ends_with_the_block(tmp_path: Path) -> None:
         assert other["pid"] != facts["pid"]
 
 
+def test_its_page(tmp_path: Path) -> None:
+    """With an admin port, its address is known, token included; without, there is none."""
+    local_emulator = LocalEmulator.for_run(tmp_path / "a")
+    local_emulator.create()
+    ready = local_emulator.folder / "emulator.json"
+    plain = {"pid": 1, "id_scope": "0ne", "https_port": 1, "mqtt_port": 2}
+    ready.write_text(json.dumps(plain))
+    assert local_emulator._facts()["admin_page"] is None
+    there = {"admin_url": "http://evil.test:8123", "admin_token": "a&b"}
+    ready.write_text(json.dumps(plain | there))
+    assert local_emulator._facts()["admin_page"] == "http://127.0.0.1:8123/?token=a%26b"
+
+
 def test_an_emulator_that_does_not_start_says_why(tmp_path: Path) -> None:
     """Its last words are in the message, and nothing is left."""
     local_emulator = LocalEmulator.for_run(tmp_path / "a")

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
 
 from aiodps.errors import ConfigurationError
 from aiodps.fleet.own_process import OwnProcess
@@ -205,13 +206,26 @@ class LocalEmulator:
         return None if process is None else (process, facts)
 
     def _facts(self) -> dict[str, Any]:
-        """Return the ready line; address and CA are known, and not believed."""
+        """Return the ready line; address and CA are known, and not believed.
+
+        `admin_page` is the address of its page; None without an admin port.
+        """
         facts = json.loads(self._path("emulator.json").read_text("utf-8"))
         return {
             **{name: facts[name] for name in ("pid", "id_scope", "https_port", "mqtt_port")},
             "host": _HOST,
             "ca_file": str(self._path(_SERVER_CA)),
+            "admin_page": _admin_page(facts),
         }
+
+
+def _admin_page(facts: Mapping[str, Any]) -> str | None:
+    """Return the address of the emulator's page, with its token; None if it has none."""
+    if "admin_url" not in facts:
+        return None
+
+    port = urlsplit(str(facts["admin_url"])).port
+    return f"http://{_HOST}:{port}/?{urlencode({'token': facts['admin_token']})}"
 
 
 def with_address(options: RunOptions, facts: Mapping[str, Any]) -> RunOptions:

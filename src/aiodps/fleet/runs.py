@@ -16,7 +16,7 @@ from aiodps.fleet.journal.journal import journal_path
 from aiodps.fleet.local_emulator import LocalEmulator, with_address
 from aiodps.fleet.plan.devices import DeviceSource, GeneratedDevices
 from aiodps.fleet.plan.run_file import DRAFT, NAME, RunFile
-from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions, ShardSpec
+from aiodps.fleet.plan.spec import RunOptions, ShardSpec
 from aiodps.fleet.report.results import Results, read_results
 from aiodps.fleet.run.launch import OnProgress, Stop, process_pool, run_shards
 
@@ -91,6 +91,7 @@ def resume_run(
     start_at: float | None = None,
     on_progress: OnProgress | None = None,
     on_phase: Callable[[str], None] = lambda _: None,
+    on_emulator_page: Callable[[str], None] | None = None,
 ) -> Results:
     """Run the registrations that have not ended, and return the results of the whole run.
 
@@ -102,6 +103,8 @@ def resume_run(
         start_at: When to start, in seconds since 1970; None for as soon as all shards are ready.
         on_progress: Called several times a second with the progress of all shards.
         on_phase: Called with a description of each preparation before devices start.
+        on_emulator_page: Called with the address of the page of the run's emulator; None if it
+            need not have one.
 
     Raises:
         ProvisioningError: If the run could not start, or this machine could not complete it.
@@ -117,7 +120,7 @@ def resume_run(
         options = run.options
         if options.emulator is not None:
             on_phase("starting the emulator")
-            emulated = _with_emulator(folder, options, options.emulator)
+            emulated = _with_emulator(folder, options, on_emulator_page)
             options = resources.enter_context(emulated)
 
         specs = _shard_specs(folder, run, options)
@@ -171,12 +174,16 @@ def _source(folder: Path, run: RunFile) -> DeviceSource:
 
 @contextmanager
 def _with_emulator(
-    folder: Path, options: RunOptions, emulator_options: EmulatorOptions
+    folder: Path, options: RunOptions, on_page: Callable[[str], None] | None
 ) -> Iterator[RunOptions]:
     """Run the emulator until the block ends; yield the options with its address."""
     emulator = LocalEmulator.for_run(folder)
     emulator.create()
-    with emulator.running(**dataclasses.asdict(emulator_options)) as facts:
+    behaviour = {} if options.emulator is None else dataclasses.asdict(options.emulator)
+    with emulator.running(**behaviour, admin_port=None if on_page is None else 0) as facts:
+        if on_page is not None and facts["admin_page"] is not None:
+            on_page(facts["admin_page"])
+
         yield with_address(options, facts)
 
 

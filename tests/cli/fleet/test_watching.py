@@ -16,6 +16,7 @@ from tests.fleet.runs import COMMAND
 from tests.leftovers import nothing_left
 
 from aiodps.cli.fleet.watching import WATCHING, Address, Watching
+from aiodps.fleet.live.recorder import Recorder
 from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.measure.transport_progress import TransportProgress
 from aiodps.fleet.plan.run_file import RunFile
@@ -56,6 +57,18 @@ def test_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(changes)["texts"]["rest/started"] == "3"
     assert b'aiodps_fleet_started_total{transport="rest"} 3' in metrics
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", told["live"])
+
+
+def test_the_emulators_page(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its address is told, and given to the live page; without one, nobody asks for it."""
+    recorder = Recorder()
+    tell = Watching(True, None).emulator_page(recorder)
+    assert tell is not None
+    tell("http://127.0.0.1:1/?token=x")
+
+    assert capsys.readouterr().err == "emulator: http://127.0.0.1:1/?token=x\n"
+    assert recorder.emulator_page == "http://127.0.0.1:1/?token=x"
+    assert Watching(False, Address("127.0.0.1", 0)).emulator_page(recorder) is None
 
 
 def test_neither(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

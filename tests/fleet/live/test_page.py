@@ -101,3 +101,22 @@ def test_before_anything_has_started() -> None:
     response = live(Recorder(), burst=True).page()
 
     assert b"0 of 0 ended" in response.body
+
+
+def test_the_page_of_the_emulator() -> None:
+    """Once it is known, the page is loaded anew, and links to it."""
+    recorder = going_on()
+    page = live(recorder)
+    before = json.loads(page.changes().body)["shape"]
+    assert b"The emulator's page" not in page.page().body
+    recorder.emulator_page = "http://127.0.0.1:8123/?token=x"
+
+    assert json.loads(page.changes().body)["shape"] != before
+    assert b'<a href="http://127.0.0.1:8123/?token=x"' in page.page().body
+
+
+def test_no_number_is_null() -> None:
+    """JSON has no NaN, which interrupts a line where no device was assigned."""
+    body = live(going_on()).changes().body
+
+    assert b"NaN" not in body

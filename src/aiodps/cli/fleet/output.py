@@ -172,6 +172,7 @@ def run_and_report(
                 start_at=start_at,
                 on_progress=together(display, aborter(run, stop), recorder),
                 on_phase=display.show_phase,
+                on_emulator_page=watching.emulator_page(recorder),
             )
 
         return report_results(folder, results, arguments=arguments, as_json=as_json, stop=stop)

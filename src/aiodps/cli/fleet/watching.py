@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -63,7 +63,8 @@ class _AddressType(click.ParamType):  # type: ignore[type-arg]  # generic since 
 WATCHING: Final = in_group(
     "While it runs",
     GroupedOption(["--live"], is_flag=True,
-                  help="Serve a page with the report's charts, for this machine only."),
+                  help="Serve a page with the report's charts, for this machine only; with "
+                       "--emulator, the emulator's page as well."),
     GroupedOption(["--metrics-port"], type=_AddressType(), metavar="[IP:]PORT",
                   help="Serve metrics for Prometheus at /metrics; on loopback unless an IP is "
                        "given."),
@@ -95,6 +96,17 @@ class Watching:
                 err.print(Text(f"metrics: {url}"))
 
             yield recorder if self.live or self.metrics_port is not None else None
+
+    def emulator_page(self, recorder: Recorder | None) -> Callable[[str], None] | None:
+        """Return what tells the address of the emulator's page; None without `--live`."""
+        if not self.live or recorder is None:
+            return None
+
+        def tell(url: str) -> None:
+            recorder.emulator_page = url
+            err.print(Text(f"emulator: {url}"))
+
+        return tell
 
 
 @contextlib.contextmanager

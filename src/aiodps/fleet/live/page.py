@@ -51,7 +51,7 @@ _HEADLINE: Final = (
     ("throttled", units.count),
 )
 """The figures of each transport, and how they are written."""
-_LABELS: Final = {"latency/p50": "p50", "latency/p99": "p99", "achieved_rate": "assigned"}
+_LABELS: Final = {"latency/p50": "p50", "latency/p99": "p99", "achieved_rate": "assigned at"}
 
 
 class LivePage:
@@ -88,7 +88,8 @@ class LivePage:
             command=self._command,
             report=self._report,
             target=self._target,
-            shape=_shape(series),
+            emulator_page=self._recorder.emulator_page,
+            shape=self._shape(series),
             texts=self._texts(series),
             series=series,
             headline=[(name, _LABELS.get(name, name.replace("_", " "))) for name, _ in _HEADLINE],
@@ -107,7 +108,7 @@ class LivePage:
         """Return the figures and the data of all charts as JSON."""
         series = self._series()
         content = {
-            "shape": _shape(series),
+            "shape": self._shape(series),
             "texts": self._texts(series),
             "charts": {
                 name: [_numbers(each.data) for each in parts]
@@ -118,6 +119,16 @@ class LivePage:
 
     def _series(self) -> list[Series]:
         return live_series(self._recorder, burst=self._burst)
+
+    def _shape(self, series: Sequence[Series]) -> str:
+        """Return a digest of everything that data alone does not change."""
+        ticks = [
+            *percentile_ticks(percentile_lines(series)),
+            *latency_ticks(histogram_columns(series)),
+        ]
+        parts = {name: [each.look for each in some] for name, some in _drawn(series).items()}
+        shape = json.dumps([ticks, parts, self._recorder.emulator_page])
+        return hashlib.sha256(shape.encode()).hexdigest()[:16]
 
     def _texts(self, series: Sequence[Series]) -> dict[str, str]:
         """Return the texts of the page by the id of their element."""
@@ -156,16 +167,6 @@ def _numbers(data: Data) -> dict[str, list[object]]:
         name: [None if value != value else value for value in values]  # noqa: PLR0124 (NaN)
         for name, values in data.items()
     }
-
-
-def _shape(series: Sequence[Series]) -> str:
-    """Return a digest of everything that data alone does not change."""
-    ticks = [
-        *percentile_ticks(percentile_lines(series)),
-        *latency_ticks(histogram_columns(series)),
-    ]
-    parts = {name: [each.look for each in some] for name, some in _drawn(series).items()}
-    return hashlib.sha256(json.dumps([ticks, parts]).encode()).hexdigest()[:16]
 
 
 @cache

@@ -31,6 +31,9 @@ class _State:
 class Recorder:
     """Remembers the progress of a run; called with it by the run, and read by other threads."""
 
+    emulator_page: str | None = None
+    """Address of the page of the run's emulator; None if there is none, or not yet."""
+
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
