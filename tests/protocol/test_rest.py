@@ -106,6 +106,7 @@ def test_response() -> None:
     assert (response.content_type, response.location) == ("application/json", None)
     assert parse_response(httpx.Response(307, headers=headers)).location == "dps.test"
     assert parse_response(httpx.Response(200)).content_type is None
+    assert parse_response(httpx.Response(302)).location is None
 
 
 @pytest.mark.parametrize(

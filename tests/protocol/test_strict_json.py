@@ -80,3 +80,10 @@ json_values = st.recursive(
 def test_round_trip(document: dict[str, object]) -> None:
     """What JSON can say is read back as it was."""
     assert read_object(json.dumps(document).encode()) == document
+
+
+def test_many_members_are_not_many_levels() -> None:
+    """What counts is how deep they are nested."""
+    wide = {"a": [[]] * (MAX_JSON_DEPTH + 1), "b": [{}] * MAX_JSON_DEPTH}
+
+    assert read_object(json.dumps(wide).encode()) == wide
