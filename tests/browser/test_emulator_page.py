@@ -6,79 +6,36 @@ your Device Provisioning Service".
 
 from __future__ import annotations
 
-import json
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from tests.browser.chromium import open_browser
+from tests.browser.emulator_server import WAIT, aiodps, fill, open_page, press, serve, until
 
 pytestmark = pytest.mark.browser
-PATIENCE = 20
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Run the emulator as a user does, with a admin port."""
-    folder = tmp_path_factory.mktemp("emulator")
-    ports = ("--https-port", "0", "--mqtt-port", "0", "--admin-port", "0")
-    command = (
-        *(sys.executable, "-m", "aiodps", "emulator", "--json", "--quiet"),
-        *(*ports, "--retry-after", "1", "--ca-out", str(folder / "ca.pem")),
-    )
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PATIENCE)
+    with serve(tmp_path_factory.mktemp("emulator")) as server:
+        yield server
 
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
 def browser(request: pytest.FixtureRequest, server: dict[str, Any]) -> Iterator[Chrome]:
     """Open the page in a window of this size; nothing may go wrong in its console."""
-    with open_browser(*request.param) as browser:
-        browser.get(f"{server['admin_url']}/?token={server['admin_token']}")
-        assert "token" not in browser.current_url
+    with open_page(server, *request.param) as browser:
         yield browser
         log = browser.get_log("browser")  # type: ignore[no-untyped-call]
         assert [entry for entry in log if entry["level"] == "SEVERE"] == []
-
-
-def aiodps(folder: Path, *words: str) -> str:
-    """Run a command of ours."""
-    command = (sys.executable, "-m", "aiodps", *words)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-def until(browser: Chrome, text: str) -> None:
-    """Wait until the page says something, and its script listens to keys."""
-    waiting = WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
-    waiting.until(lambda _: text in browser.find_element(By.TAG_NAME, "main").text)
-    waiting.until(lambda _: browser.execute_script("return document.readyState") == "complete")
-
-
-def press(browser: Chrome, label: str) -> None:
-    """Press the button or follow the link of this label."""
-    script = "arguments[0].scrollIntoView({block: 'center'})"
-    words = f"[normalize-space()='{label}']"
-    found = browser.find_element(By.XPATH, f"//main//button{words} | //main//a{words}")
-    browser.execute_script(script, found)
-    found.click()
-
-
-def fill(browser: Chrome, name: str, text: str) -> None:
-    """Type into a field, or choose a file or an option."""
-    browser.find_element(By.NAME, name).send_keys(text)
 
 
 def test_from_root_to_assigned(
@@ -118,7 +75,7 @@ def test_from_root_to_assigned(
 
     browser.find_element(By.TAG_NAME, "body").send_keys("6")
     until(browser, "live")
-    WebDriverWait(browser, PATIENCE).until(
+    WebDriverWait(browser, WAIT).until(
         lambda _: browser.find_element(By.CSS_SELECTOR, ".live").text == "live"
     )
     device = f"sensor-{name}"
