@@ -196,7 +196,7 @@ def test_tab_goes_through_the_page_in_order(server: dict[str, Any], path: str) -
     with open_page(server, 390, 844) as browser:
         browser.get(f"{server['admin_url']}{path}")
         browser.execute_script("document.activeElement.blur()")
-        stops = []
+        stops: list[dict[str, Any]] = []
         for _ in range(60):
             keys(browser, Keys.TAB)
             stop = focused(browser)

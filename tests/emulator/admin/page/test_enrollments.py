@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -281,3 +283,17 @@ async def test_a_tpm() -> None:
     await visitor.post("/enrollments/new", fields)
 
     assert "Endorsement key Show QUJD" in await visitor.get("/enrollments/press")
+
+
+async def test_what_is_stored_is_escaped() -> None:
+    """Wherever the page shows it, attributes and the text of a field too."""
+    hostile = "\"'></textarea><script>x</script>"
+    twin = {"tags": {hostile: hostile}}
+    service = instance(replace(lamp(device_id=hostile), initial_twin=twin))
+    service.linked_hubs.append(hostile)
+    visitor = Visitor(service)
+    for path in ("/enrollments", "/enrollments/lamp", "/enrollments/lamp/edit", "/hubs", "/"):
+        html = bytes((await visitor.ask("GET", path)).body).decode()
+        assert "<script>x" not in html
+        assert "</textarea><script" not in html
+        assert "\"'>" not in html

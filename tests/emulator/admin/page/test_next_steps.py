@@ -184,7 +184,7 @@ def test_a_registered_device(outcome: Outcome | None, words: str, path: str) -> 
 )
 def test_an_enrollment_without_devices(enrollment: Enrollment, options: str) -> None:
     """The command with its kind of credential; names are quoted."""
-    step = NextSteps(instance(), FACTS).of_enrollment(enrollment)
+    step = NextSteps(instance(), FACTS).of_enrollment(enrollment, now=NOW)
 
     assert "No device has registered with it yet" in step.text
     assert f"--id-scope {SCOPE} \\\n  --endpoint 127.0.0.1 --port 8443" in step.command
@@ -219,7 +219,7 @@ def test_what_a_group_needs(
     group: EnrollmentGroup, service: Callable[[], Service], words: str
 ) -> None:
     """A verified CA, or one above it; and to be enabled."""
-    assert words in NextSteps(service(), FACTS).of_enrollment(group).text
+    assert words in NextSteps(service(), FACTS).of_enrollment(group, now=NOW).text
 
 
 def test_an_enrollment_with_devices() -> None:
@@ -227,15 +227,54 @@ def test_an_enrollment_with_devices() -> None:
     service = instance(BY_CERTIFICATE, GROUP, verified=[root()])
     register(service, shown(LAMP))
     steps = NextSteps(service, FACTS)
-    assert steps.of_enrollment(BY_CERTIFICATE).path == "/registrations/device-1/requests"
+    assert steps.of_enrollment(BY_CERTIFICATE, now=NOW).path == "/registrations/device-1/requests"
 
     for name in ("lamp-1", "lamp-2"):
         register(service, shown(root().device(name)), registration_id=name)
 
-    step = steps.of_enrollment(GROUP)
-    assert (step.text, step.path) == ("2 of its devices have registered.", "/registrations")
+    step = steps.of_enrollment(GROUP, now=NOW)
+    assert (step.text, step.path) == (
+        "2 devices have registered, 2 are assigned.",
+        "/registrations",
+    )
     assert steps.enrollment_path("lamp-1") == "/groups/line"
     assert steps.enrollment_path("nobody") == ""
+
+
+def test_a_device_that_is_not_assigned() -> None:
+    """Its enrollment does not say that all is well."""
+    service = instance(BY_CERTIFICATE, linked_hubs=())
+    register(service, shown(LAMP))
+    step = NextSteps(service, FACTS).of_enrollment(BY_CERTIFICATE, now=NOW)
+
+    assert step.text == "Its device has registered and is not assigned."
+    assert not step.done
+
+
+def test_the_command() -> None:
+    """To prove possession, to look up while it is assigning, and else to register."""
+    service = instance(GROUP, unverified=[root()])
+    coded = service.certificates.generate_verification_code("ca-0", now=NOW)
+    step = of(service, refused(service, shown(root().device("device-1"))))
+    assert str(coded.verification_code) in step.command
+
+    steps = NextSteps(instance(BY_KEY), FACTS)
+    assigning = steps.of_device("device-1", None, None, registered=True)
+    assert assigning.command.startswith("aiodps status --id-scope")
+    failed = Outcome(status=RegistrationStatus.FAILED)
+    failure = steps.of_device("device-1", None, failed, registered=True)
+    assert failure.command.startswith("aiodps provision --id-scope")
+    assert failure.lead == "Then, where its credential is:"
+
+
+def test_a_stranger_registers_with_what_it_has() -> None:
+    """With its certificate or its key, when no enrollment says which."""
+    service = instance()
+    by_key = of(service, replace(refused(service, signed()), message=""))
+    by_certificate = of(service, refused(service, shown(root().device("device-1"))))
+
+    assert by_key.command.endswith("--symmetric-key-file device-1.key")
+    assert by_certificate.command.endswith("--key certs/device-1_key.pem")
 
 
 def test_a_ca_certificate() -> None:

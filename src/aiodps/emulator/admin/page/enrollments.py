@@ -123,7 +123,7 @@ class EnrollmentsSection:
             facts=views.enrollment_facts(found),
             certificates=views.enrollment_certificates(found),
             keys=views.enrollment_keys(found),
-            step=self._next_steps.of_enrollment(found),
+            step=self._next_steps.of_enrollment(found, now=time.time()),
             document=views.enrollment_document(found),
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from aiodps.emulator.admin.page.refusals import (
@@ -40,6 +40,9 @@ from aiodps.emulator.service.registrations.record import Outcome
 from aiodps.emulator.service.service import Service
 from aiodps.models import RegistrationStatus
 
+_STATUS: Final = "status"
+"""Command that looks a registration up, in place of one that registers."""
+
 
 class NextSteps:
     """The next steps on one instance.
@@ -69,17 +72,21 @@ class NextSteps:
             text = f"A fault rule applied to its latest request: {latest.fault}."
             step = NextStep(text=text, docs="docs/emulator/faults.md")
         elif latest is not None and is_refused(latest):
-            step = of_refusal(latest)
+            step = self._of_refusal(latest)
         elif not registered:
-            text = "It is not registered. Let it register."
-            step = self._run(NextStep(text=text), name, enrollment)
+            step = NextStep(text="It is not registered. Let it register.", docs=ENROLLING)
         else:
-            step = self._of_outcome(name, outcome, enrollment)
+            step = self._of_outcome(outcome)
 
-        return self._filled(step, name, enrollment)
+        return self._filled(step, name, enrollment, latest)
 
-    def of_enrollment(self, enrollment: Enrollment) -> NextStep:
-        """Say what is missing before devices of this enrollment are assigned."""
+    def of_enrollment(self, enrollment: Enrollment, *, now: float) -> NextStep:
+        """Say what is missing before devices of this enrollment are assigned.
+
+        Args:
+            enrollment: As stored.
+            now: Seconds since 1970.
+        """
         if not enrollment.enabled:
             return NextStep(
                 text="It is disabled: its devices get the status disabled and no hub. "
@@ -91,22 +98,15 @@ class NextSteps:
         if missing is not None:
             return missing
 
-        devices = self._devices_of(enrollment)
-        if devices:
-            only = quote(devices[0], safe="") if len(devices) == 1 else ""
-            path = f"{REGISTRATIONS.path}/{only}/requests" if only else ""
-            count = "Its device has" if path else f"{len(devices):,} of its devices have"
-            return NextStep(
-                text=f"{count} registered.",
-                path=path or REGISTRATIONS.path,
-                label="Show the registration" if path else "Show the registrations",
-                done=True,
-            )
+        if devices := self._devices_of(enrollment):
+            return self._of_devices(devices, now=now)
 
-        text = "No device has registered with it yet. Run this where the credential is:"
         is_group = isinstance(enrollment, EnrollmentGroup)
         name = "DEVICE" if is_group else enrollment.id
-        return self._run(NextStep(text=text, docs="docs/emulator/clients.md"), name, enrollment)
+        step = NextStep(
+            text="No device has registered with it yet.", docs="docs/emulator/clients.md"
+        )
+        return self._filled(step, name, enrollment, None)
 
     def of_certificate(self, ca: CaCertificate) -> NextStep:
         """Say how possession of its key is proved."""
@@ -132,26 +132,53 @@ class NextSteps:
             docs=ENROLLING,
         )
 
-    def _of_outcome(
-        self, name: str, outcome: Outcome | None, enrollment: Enrollment | None
-    ) -> NextStep:
+    def _of_devices(self, devices: Sequence[str], *, now: float) -> NextStep:
+        hubs = [self._service.registrations.hub_device_of(each, now=now) for each in devices]
+        assigned = len(hubs) - hubs.count(None)
+        if len(devices) > 1:
+            return NextStep(
+                text=f"{len(devices):,} devices have registered, {assigned:,} are assigned.",
+                path=REGISTRATIONS.path,
+                label="Show the registrations",
+                done=assigned == len(devices),
+            )
+
+        return NextStep(
+            text=f"Its device has registered and is {'' if assigned else 'not '}assigned.",
+            path=f"{REGISTRATIONS.path}/{quote(devices[0], safe='')}/requests",
+            label="Show the registration",
+            done=bool(assigned),
+        )
+
+    def _of_refusal(self, latest: Exchange) -> NextStep:
+        """Say what to do about a refusal; a CA that waits for its proof has a command for it."""
+        step = of_refusal(latest)
+        if step is PROVE:
+            message = latest.message or ""
+            named = (ca for ca in self._service.certificates if f"{ca.name!a} is" in message)
+            command = next((self.of_certificate(ca).command for ca in named), "")
+            return replace(step, command=command)
+
+        return step
+
+    def _of_outcome(self, outcome: Outcome | None) -> NextStep:
         if outcome is None:
             wait = self._service.retry_after
             return NextStep(
                 text=f"It polls until it is assigned, {wait} s after each answer. "
                 "Nothing has to be done.",
+                command=_STATUS,
                 docs="docs/states.md",
                 done=True,
             )
 
         match outcome.status:
             case RegistrationStatus.ASSIGNED:
-                text = (
-                    "It connects to its hub, with the host name and device id below. "
-                    "Run this to register again, and see how it is treated:"
+                return NextStep(
+                    text="It connects to its hub, with the host name and device id below.",
+                    docs="docs/hub.md",
+                    done=True,
                 )
-                step = NextStep(text=text, docs="docs/hub.md", done=True)
-                return self._run(step, name, enrollment)
             case RegistrationStatus.DISABLED:
                 return NextStep(
                     text="Its enrollment is disabled. Enable it, and let the device register "
@@ -212,8 +239,12 @@ class NextSteps:
             return None
 
         if known:
-            return replace(PROVE, text=f"The CA certificate {known[0].name} is not verified: "
-                           "devices are refused until it is.")  # fmt: skip
+            return replace(
+                PROVE,
+                text=f"The CA certificate {known[0].name} is not verified: "
+                "devices are refused until it is.",
+                command=self.of_certificate(known[0]).command,
+            )
 
         return NextStep(
             text=f"{text} Upload the certificate and verify it; devices are refused until then.",
@@ -222,33 +253,35 @@ class NextSteps:
             docs=ENROLLING,
         )
 
-    def _run(self, step: NextStep, name: str, enrollment: Enrollment | None) -> NextStep:
-        """Add the command that provisions a device; none for a name that no device can have."""
-        if not is_registration_id(name):
-            return step
+    def _filled(
+        self, step: NextStep, name: str, enrollment: Enrollment | None, latest: Exchange | None
+    ) -> NextStep:
+        """Fill in names where they belong, and the command to register unless it has another.
 
-        facts = self._facts
-        command = _lines(
-            ("aiodps", "provision", "--id-scope", self._service.id_scope),
-            ("--endpoint", facts["host"], "--port", str(facts["https_port"])),
-            ("--transport", "rest", "--trust", "ca.pem"),
-            _credential(name, enrollment),
-        )
-        return replace(step, command=command)
-
-    def _filled(self, step: NextStep, name: str, enrollment: Enrollment | None) -> NextStep:
-        """Fill in names where they belong; no command has one that no device can have."""
+        No command has a name that no device can have.
+        """
         add = f"{ENROLLMENTS.path}/new?id={quote(name, safe='')}"
         path = step.path.replace("{new}", add)
         if "{enrollment}" in path:
             path = add if enrollment is None else path.replace("{enrollment}", _path(enrollment))
 
-        command = step.command.replace("{id}", shlex.quote(name))
+        step = replace(step, path=path, text=step.text.replace("{scope}", self._service.id_scope))
+        if not is_registration_id(name):
+            return replace(step, command="")
+
+        if step.command not in ("", _STATUS):
+            return replace(step, command=step.command.replace("{id}", shlex.quote(name)))
+
+        lead = "To look it up" if step.command else "To register again" if step.done else "Then"
         return replace(
             step,
-            text=step.text.replace("{scope}", self._service.id_scope),
-            path=path,
-            command=command if is_registration_id(name) else "",
+            lead=f"{lead}, where its credential is:",
+            command=_lines(
+                ("aiodps", step.command or "provision", "--id-scope", self._service.id_scope),
+                ("--endpoint", self._facts["host"], "--port", str(self._facts["https_port"])),
+                ("--transport", "rest", "--trust", "ca.pem"),
+                _credential(name, enrollment, latest),
+            ),
         )
 
 
@@ -261,7 +294,9 @@ def _path(enrollment: Enrollment) -> str:
     return f"{section.path}/{quote(enrollment.id, safe='')}"
 
 
-def _credential(name: str, enrollment: Enrollment | None) -> tuple[str, ...]:
+def _credential(
+    name: str, enrollment: Enrollment | None, latest: Exchange | None
+) -> tuple[str, ...]:
     """Return the options of a device's credential, with the file names of `aiodps certs`."""
     match enrollment and enrollment.attestation:
         case SymmetricKeys() if isinstance(enrollment, EnrollmentGroup):
@@ -270,6 +305,8 @@ def _credential(name: str, enrollment: Enrollment | None) -> tuple[str, ...]:
             return ("--registration-id", name, "--symmetric-key-file", f"{name}.key")
         case TpmKeys():
             return ("--registration-id", name, "--tpm")
+        case None if latest is not None and latest.key_name is not None:
+            return ("--registration-id", name, "--symmetric-key-file", f"{name}.key")
         case _:
             return ("--cert", f"certs/{name}_chain.pem", "--key", f"certs/{name}_key.pem")
 

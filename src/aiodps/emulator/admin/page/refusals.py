@@ -20,6 +20,8 @@ class NextStep:
     """What to do next."""
 
     text: str
+    lead: str = ""
+    """What the command is for; "" if the text says it."""
     command: str = ""
     """For a shell, with names quoted; "" if there is none."""
     path: str = ""

@@ -138,7 +138,7 @@ def registration_facts(service: Service, row: RegistrationRow) -> dict[str, str]
         "Operation id": operation.operation_id,
         "Attestation": operation.proof.value,
         "First registered": date(operation.created),
-        "Latest operation": date(operation.finished),
+        "Operation ends": date(operation.finished),
         "Certificate until": row.certificate,
     }
 

@@ -104,7 +104,9 @@ def enrollment_facts(enrollment: Enrollment) -> dict[str, str]:
         "Device id": row.device_id,
         "Allocation policy": ALLOCATION.get(policy or "", ALLOCATION[""]),
         "IoT hubs": ", ".join(enrollment.allocation.named) or "all that are linked",
-        "Webhook": f"{webhook.webhook_url} ({webhook.api_version})" if webhook else "",
+        "Webhook": f"{webhook.webhook_url.partition('?')[0]} ({webhook.api_version})"
+        if webhook
+        else "",
         "Reprovisioning": REPROVISION[_reprovision_of(document)],
         "IoT Edge": "yes" if edge else "",
         "Initial twin": _compact(enrollment.initial_twin),
