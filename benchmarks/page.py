@@ -26,7 +26,7 @@ PICTURES: Final = ROOT / "docs" / "pictures"
 OTHERS: Final = {
     "scale": "about ten minutes",
     "waiting": "about six minutes",
-    "emulator": "about an hour",
+    "emulator": "about 25 minutes",
 }
 """Benchmarks that write results of their own, and how long they take."""
 
