@@ -5,7 +5,8 @@
     python -m benchmarks.costs --record "WHY"    # take the new figures over, with a note
 
 It fails if a figure is more than two per cent over the recorded one. Each is that of one device
-among others that are provisioned one after the other, over REST and over MQTT:
+among others that are provisioned one after the other, over REST and over MQTT, there with aiomqtt
+and with the native session:
 
 - calls: functions of Python and C;
 - system calls, as strace sees them, without those that depend on when something arrives, and
@@ -37,7 +38,7 @@ from benchmarks.server import emulator, issue
 
 from aiodps.pki import Authority
 
-CLIENTS: Final = ("ours:rest", "ours:mqtt")
+CLIENTS: Final = ("ours:rest", "ours:mqtt", "ours:mqtt_native")
 RECORDED: Final = Path(__file__).with_name("costs.json")
 TOLERANCE: Final = 1.02
 FEW, MANY = 5, 40

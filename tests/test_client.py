@@ -247,15 +247,14 @@ async def test_everything_from_the_environment(
     assert (assignment.device_id, assignment.transport) == ("by-root-1", "mqtt")
 
 
-async def test_auto_at_a_port(anyio_backend: str) -> None:
-    """At a port of one's own nothing can race: `auto` is mqtt on asyncio and rest on trio."""
+async def test_auto_at_a_port() -> None:
+    """At a port of one's own nothing can race: `auto` is mqtt, unless it is that of https."""
     async with emulator() as dps:
-        port = dps.mqtt_port if anyio_backend == "asyncio" else dps.https_port
-        assignment = await client(dps, "auto", port=port).provision(
+        assignment = await client(dps, "auto", port=dps.mqtt_port).provision(
             attestation=attestation(DEVICES["root"])
         )
 
-    assert assignment.transport == ("mqtt" if anyio_backend == "asyncio" else "rest")
+    assert assignment.transport == "mqtt"
 
 
 @QUIET

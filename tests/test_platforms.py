@@ -54,21 +54,25 @@ def less(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("less")
 @pytest.mark.sockets
-def test_rest_on_a_loop_that_does_not_watch_sockets() -> None:
+def test_a_loop_that_does_not_watch_sockets() -> None:
     """Device and emulator: a certificate is loaded from a file, and a thread waits for sockets.
 
-    The default, "auto", is REST there; MQTT is refused before anything is sent.
+    MQTT is spoken by the native session; that of aiomqtt is refused before anything is sent.
     """
 
-    async def provision() -> aiodps.Assignment:
+    async def provision() -> list[str]:
         async with emulator() as dps:
             device = attestation(DEVICES["root"])
             with pytest.raises(aiodps.ConfigurationError, match="does not watch sockets"):
-                await client(dps, "mqtt").provision(attestation=device)
+                await client(dps, "mqtt", mqtt_session="aiomqtt").provision(attestation=device)
 
-            return await client(dps, "auto", port=dps.https_port).provision(attestation=device)
+            assigned = [
+                await client(dps, transport).provision(attestation=device)
+                for transport in ("rest", "mqtt", "mqtt-ws")
+            ]
+            return [assignment.transport for assignment in assigned]
 
-    assert anyio.run(provision, backend_options=WITHOUT_READERS).transport == "rest"
+    assert anyio.run(provision, backend_options=WITHOUT_READERS) == ["rest", "mqtt", "mqtt-ws"]
 
 
 @pytest.mark.usefixtures("less")

@@ -353,7 +353,9 @@ class ProvisioningClient:
         settings = self.settings
         match settings.transport:
             case str(name):
-                made = transport_by_name(name, port=settings.port, needs_rest=needs_rest)
+                made = transport_by_name(
+                    name, port=settings.port, needs_rest=needs_rest, session=settings.mqtt_session
+                )
                 if made.name != AUTO:
                     return made
 

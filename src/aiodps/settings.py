@@ -34,7 +34,7 @@ from aiodps.protocol.identifiers import (
 )
 from aiodps.protocol.payloads import AZURE_HUB_SUFFIXES
 from aiodps.transports import AUTO, TRANSPORTS
-from aiodps.transports.base import TransportFactory
+from aiodps.transports.base import SessionName, TransportFactory, check_session
 
 GLOBAL_ENDPOINT = "global.azure-devices-provisioning.net"
 """The device endpoint of Azure's public cloud, the same for every DPS instance."""
@@ -63,6 +63,7 @@ class SettingsArguments(TypedDict, total=False):
     proxy: Proxy | str | None
     proxy_password_file: str | Path | None
     transport: str | TransportFactory | None
+    mqtt_session: SessionName | None
     trust: Trust | str | bytes | Path | None
     certificate: str | Path | None
     private_key: str | Path | None
@@ -121,6 +122,10 @@ def _transport(value: object) -> str | TransportFactory:
         return value  # type: ignore[return-value]  # checked by its shape
 
     raise ValueError(f"it is neither {', '.join(names)} nor a value such as REST(...)")
+
+
+def _session(value: object) -> SessionName:
+    return check_session(value, setting="mqtt_session")
 
 
 def _address(value: object) -> str:
@@ -205,7 +210,10 @@ class Settings:
     """File with the password of the proxy's user in its first line, or with `user:password`."""
     transport: str | TransportFactory = field(default=AUTO, metadata=_rule(_transport))
     """`rest`, `mqtt`, `mqtt-ws` (MQTT over WebSocket), `auto` (their connections race; rest alone
-    on trio, for a TPM and for look-ups), or in Python a value such as `MQTT(port=18883)`."""
+    for a TPM and for look-ups), or in Python a value such as `MQTT(port=18883)`."""
+    mqtt_session: SessionName | None = field(default=None, metadata=_rule(_session))
+    """What speaks MQTT: `aiomqtt`, or `native`, which costs less. By default aiomqtt where it
+    runs, and native elsewhere, such as on trio."""
     trust: Trust | str | bytes | Path | None = field(
         default=None, metadata=_rule(_trust, is_path=True)
     )

@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
 
 import anyio
 import pytest
 from tests.proactor import WITHOUT_READERS
 
 from aiodps.errors import ConfigurationError
-from aiodps.network.event_loop import backend_options, check_watches_sockets, watches_sockets
+from aiodps.network.event_loop import (
+    ReadWatch,
+    backend_options,
+    check_watches_sockets,
+    wait_for_either,
+    watches_sockets,
+)
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Two sockets that are connected."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        yield ours, theirs
 
 
 async def _watches() -> bool:
@@ -28,13 +49,15 @@ def test_a_loop_that_does_not_is_refused_by_name() -> None:
     """The hint says which one does."""
 
     async def check() -> None:
-        check_watches_sockets("mqtt")
+        check_watches_sockets("aiomqtt")
 
     anyio.run(check)
     with pytest.raises(ConfigurationError) as caught:
         anyio.run(check, backend_options=WITHOUT_READERS)
 
-    assert "on a LoopWithoutReaders, which does not watch sockets" in caught.value.message
+    assert (
+        "cannot run on a LoopWithoutReaders, which does not watch sockets" in caught.value.message
+    )
     assert "SelectorEventLoop" in caught.value.hint
     with pytest.raises(ConfigurationError, match="requires asyncio"):
         anyio.run(check, backend="trio")
@@ -44,3 +67,73 @@ def test_the_loop_of_a_program_of_ours() -> None:
     """On Windows it is not the default one."""
     assert backend_options("win32") == {"loop_factory": asyncio.SelectorEventLoop}
     assert backend_options("linux") == {}
+
+
+EACH_LOOP = pytest.mark.parametrize(
+    "anyio_backend", ["asyncio", "trio", ("asyncio", WITHOUT_READERS)], ids=str, indirect=True
+)
+
+
+@pytest.mark.anyio
+@EACH_LOOP
+async def test_reading_until_that_is_all(pair: Pair) -> None:
+    """The function is called again as long as it says that there is more; then nobody watches."""
+    ours, theirs = pair
+    received = bytearray()
+
+    def read() -> bool:
+        received.extend(ours.recv(1))
+        return received.endswith(b".")
+
+    watch = ReadWatch(ours, read)
+    for _ in range(2):
+        theirs.send(b"ab.")
+        await watch.until_read()
+
+    assert received == b"ab.ab."
+    await anyio.wait_writable(ours)
+    with anyio.move_on_after(0):
+        await watch.until_read()
+
+    theirs.send(b".")
+    await anyio.wait_readable(ours)  # nobody else watches
+
+
+@pytest.mark.anyio
+@EACH_LOOP
+async def test_a_watch_ends_when_its_socket_is_closed(pair: Pair) -> None:
+    """Whoever waits goes on."""
+    ours, _ = pair
+    watch = ReadWatch(ours, bool)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch.until_read)
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        watch.stop()
+        watch.stop()
+        anyio.notify_closing(ours)
+        ours.close()
+
+
+@pytest.mark.anyio
+@EACH_LOOP
+async def test_a_mistake_while_reading_is_raised_where_somebody_waits(pair: Pair) -> None:
+    """Not in the event loop, where it would only be logged."""
+    ours, theirs = pair
+    theirs.send(b"x")
+    with pytest.raises(ZeroDivisionError):
+        await ReadWatch(ours, lambda: bool(1 / 0)).until_read()
+
+
+@pytest.mark.anyio
+async def test_waiting_for_either(pair: Pair) -> None:
+    """A socket that can be written need not be readable, and the other way round."""
+    ours, theirs = pair
+    await wait_for_either(ours)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            ours.send(bytes(65536))
+
+    theirs.send(b"x")
+    await wait_for_either(ours)
+    assert ours.recv(1) == b"x"

@@ -10,6 +10,7 @@ from tests.protocol.mqtt_bytes import CONNACK, packet, text
 from aiodps.errors import ProtocolError, ResponseTooLargeError
 from aiodps.protocol.limits import MAX_PACKET, MAX_TOPIC_BYTES
 from aiodps.protocol.mqtt_packets import (
+    DISCONNECT,
     Connack,
     Connect,
     Disconnect,
@@ -21,7 +22,11 @@ from aiodps.protocol.mqtt_packets import (
     Publish,
     Suback,
     Subscribe,
+    connect_packet,
+    puback_packet,
+    publish_packet,
     read_packet,
+    subscribe_packet,
 )
 
 
@@ -206,3 +211,28 @@ def test_publish_round_trip(topic: str, payload: bytes, packet_id: int) -> None:
     whole = packet(0x30 | qos << 1, text(topic) + number + payload)
 
     assert read_packet(whole) == Publish(topic, payload, qos, False, False, packet_id)
+
+
+@pytest.mark.parametrize("password", [None, "SAS"])
+def test_connect_is_written(password: str | None) -> None:
+    """With a password or without, for a clean session."""
+    whole = connect_packet(client_id="d", user_name="u", password=password, keep_alive=258)
+
+    assert read_packet(whole) == Connect("d", "u", password is not None, 258, True)
+    assert whole[2:9] == b"\0\4MQTT\4"
+    assert whole.endswith(text(password or "u"))
+
+
+def test_small_packets_are_written() -> None:
+    """What is written is read again."""
+    assert read_packet(subscribe_packet(258, "a/#")) == Subscribe(258, "a/#", 1)
+    assert puback_packet(258) == bytes.fromhex("40020102")
+    assert bytes.fromhex("e000") == DISCONNECT
+
+
+@pytest.mark.parametrize("size", [0, 120, 121, 122, 16_377, 16_378, 2_100_000])
+def test_publish_is_written(size: int) -> None:
+    """Whatever its size, whose length takes one to four bytes."""
+    assert publish_packet(1, "a/b", bytes(size)) == packet(
+        0x32, text("a/b") + b"\0\1" + bytes(size)
+    )

@@ -55,6 +55,12 @@ class Clockwork:
         await line()
         raise AssertionError
 
+    async def wait_until(self, when: float) -> None:
+        """Wait, as every transport does."""
+        await anyio.lowlevel.checkpoint()
+        if (left := when - anyio.current_time()) > 0:
+            await elapse(left)
+
     async def aclose(self) -> None:
         """Be closed; a checkpoint here would raise if the closing were not shielded."""
         await anyio.lowlevel.checkpoint()

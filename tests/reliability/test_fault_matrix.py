@@ -27,7 +27,9 @@ from aiodps.models import Phase
 from aiodps.network import dial, resolve
 from aiodps.registration import machine
 from aiodps.transports import mqtt, rest
+from aiodps.transports.base import SessionName
 from aiodps.transports.http_connection import SingleConnectionTransport
+from aiodps.transports.native_session import NativeSession
 from aiodps.transports.paho_session import Session
 
 pytestmark = [pytest.mark.sockets, pytest.mark.anyio]
@@ -68,10 +70,12 @@ class Cell:
     phase: str
     rule: str
     error: str
+    session: SessionName | None = None
+    """What speaks MQTT, if it is not the default."""
 
     def __str__(self) -> str:
         """Name the cell."""
-        return f"{self.fault}-{self.transport}-{self.phase}"
+        return "-".join(filter(None, (self.fault, self.transport, self.phase, self.session)))
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -80,7 +84,7 @@ def table(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream, delimiter="\t"))
 
 
-CELLS = [Cell(**row) for row in table("fault_matrix.tsv")]
+CELLS = [Cell(**row, session=None) for row in table("fault_matrix.tsv")]
 ARGUED = {
     (f"{row['fault']}-{row['transport']}-{row['phase']}", row["strike"]): row
     for row in table("argued.tsv")
@@ -89,7 +93,7 @@ ARGUED = {
 
 def ours(cell: Cell, strike: Strike) -> Cell:
     """Return the cell as this client has it."""
-    name = str(replace(cell, transport=cell.transport.removesuffix("-ws")))
+    name = str(replace(cell, transport=cell.transport.removesuffix("-ws"), session=None))
     row = ARGUED.get((name, strike.name)) or ARGUED.get((name, ""))
     if row is not None:
         return replace(cell, rule=row["rule"], error=row["error"])
@@ -124,6 +128,10 @@ def each_strike() -> Iterator[tuple[Cell, Strike]]:
             strike = strikes(*key, cell.phase, turn=turns[key])[0]
             yield ours(replace(cell, transport="mqtt-ws"), strike), strike
 
+        if cell.transport == "mqtt" and cell.phase not in CONNECTING:
+            for strike in strikes(*key, cell.phase, turn=turns[key]):
+                yield ours(replace(cell, session="native"), strike), strike
+
         turns[key] += 1
 
 
@@ -134,7 +142,9 @@ async def tried(
     cell: Cell, strike: Strike, times: float, monkeypatch: pytest.MonkeyPatch
 ) -> Trial:
     """Run a cell; check what holds in every one."""
-    trial = Trial(strike, transport=cell.transport, phase=cell.phase, times=times)
+    trial = Trial(
+        strike, transport=cell.transport, phase=cell.phase, times=times, session=cell.session
+    )
     trial.install(monkeypatch)
     await trial.run()
 
@@ -212,6 +222,7 @@ async def test_out_of_time(cell: Cell, strike: Strike, monkeypatch: pytest.Monke
 
 
 OUT_OF_MEMORY: dict[tuple[str, str], tuple[object, str, int]] = {
+    ("native", "SEND"): (NativeSession, "open", 1),
     ("rest", "SEND"): (SingleConnectionTransport, "_encode", 1),
     ("mqtt", "SEND"): (Session, "open", 1),
     **{
@@ -230,15 +241,21 @@ OUT_OF_MEMORY: dict[tuple[str, str], tuple[object, str, int]] = {
     ("mqtt", "CLEAN"): (mqtt.MqttTransport, "aclose", 1),
 }
 """A function that every registration comes by in a phase, and which call of it fails."""
+MEMORY_ERRORS = [cell for cell in CELLS if cell.rule == "memory error"]
+MEMORY_ERRORS += [
+    replace(cell, session="native")
+    for cell in MEMORY_ERRORS
+    if (cell.transport, cell.phase) == ("mqtt", "SEND")
+]
 
 
 @on_asyncio
-@pytest.mark.parametrize("cell", [each for each in CELLS if each.rule == "memory error"], ids=str)
+@pytest.mark.parametrize("cell", MEMORY_ERRORS, ids=str)
 async def test_out_of_memory(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told as what it is, and nothing is left."""
-    trial = Trial(Strike(), transport=cell.transport, phase="never", times=0)
+    trial = Trial(Strike(), transport=cell.transport, phase="never", times=0, session=cell.session)
     trial.install(monkeypatch)
-    owner, name, fails = OUT_OF_MEMORY[cell.transport, cell.phase]
+    owner, name, fails = OUT_OF_MEMORY[cell.session or cell.transport, cell.phase]
     real, calls = getattr(owner, name), Counter[str]()
 
     def called(*words: Any, **more: Any) -> Any:

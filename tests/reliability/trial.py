@@ -22,6 +22,7 @@ import aiodps
 from aiodps.network import dial, resolve
 from aiodps.observe import StepKind
 from aiodps.pki import Credential
+from aiodps.transports.base import SessionName
 
 FAILURES = 3
 """After so many in a row the client gives up."""
@@ -30,7 +31,15 @@ FAILURES = 3
 class Trial:
     """What a registration came to."""
 
-    def __init__(self, strike: Strike, *, transport: str, phase: str, times: float) -> None:
+    def __init__(
+        self,
+        strike: Strike,
+        *,
+        transport: str,
+        phase: str,
+        times: float,
+        session: SessionName | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, JumpingLoop)
         self.assignment: aiodps.Assignment | None = None
@@ -39,6 +48,7 @@ class Trial:
         """What was raised instead."""
         self.retries: list[aiodps.Step] = []
         """Waits that followed a failure."""
+        self._session: SessionName | None = session
         self.service = FaultyService(loop, strike, transport=transport, phase=phase, times=times)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +92,7 @@ class Trial:
             endpoint="localhost",
             port=self.service.port,
             transport=self.service.transport,
+            mqtt_session=self._session,
             trust=root().certificate_pem,
             timeout=DEADLINE,
             retry=aiodps.RetryPolicy(max_failures=FAILURES),

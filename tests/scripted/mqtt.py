@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,11 @@ from tests.scripted.http import HttpServer
 from tests.scripted.server import Script, steps
 
 from aiodps.observe import Observer
+from aiodps.transports.base import SessionName
 from aiodps.transports.mqtt import MQTT, MqttTransport
+
+SESSION: SessionName | None = None
+"""What speaks MQTT in `open_to`; the fixture `session` sets it."""
 
 
 class Line(server.Line):
@@ -101,14 +106,23 @@ class MqttServer(HttpServer):
 
 @contextlib.asynccontextmanager
 async def open_to(
-    peer: MqttServer, observer: Observer | None = None, **settings: Any
+    peer: MqttServer, observer: Observer | None = None, sas: str | None = None, **settings: Any
 ) -> AsyncIterator[MqttTransport]:
     """Give a transport to the server, not connected, and close it at the end."""
-    transport = MQTT(port=peer.port, **settings).open(peer.target(observer))
+    factory = MQTT(port=peer.port, **{"session": SESSION, **settings})
+    transport = factory.open(peer.target(observer, sas=sas))
     try:
         yield transport
     finally:
         await transport.aclose()
+
+
+def narrow(transport: MqttTransport) -> None:
+    """Let a transport's socket take no more than a few kB at once."""
+    own: Any = transport._session._socket  # type: ignore[union-attr]
+    sock = getattr(own, "_socket", own)
+    assert isinstance(sock, socket.socket)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
 
 def answering(status: int, body: bytes = b"{}", *, more: str = "") -> Script:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+import pytest
 from tests.protocol.mqtt_bytes import CONNACK
 from tests.scripted import http, mqtt, proxies, websocket
 from tests.scripted.server import CLOSED, Line, Script, silent, steps
@@ -62,6 +64,13 @@ def _flood(line: Line) -> None:
     raise AssertionError("the client took 256 MB")
 
 
+EACH_SESSION = pytest.mark.parametrize(
+    ("session", "anyio_backend"),
+    [("aiomqtt", "asyncio"), ("native", "asyncio"), ("native", "trio")],
+    indirect=True,
+)
+"""Marks tests of MQTT that hold for each session; they use the fixture `session`."""
+NATIVE = partial(MQTT, session="native")
 NOBODY = 1
 """A port at which nobody listens."""
 
@@ -81,8 +90,8 @@ KITS = [
         Kit(
             name=name,
             server=server,
-            factory=factory,
-            backends=("asyncio",),
+            factory=lambda port, make=factory: make(port=port),  # type: ignore[misc]  # bound now
+            backends=backends,
             answering=mqtt.answering,
             closing_before_answer=steps(mqtt.Line.accept, mqtt.Line.request),
             closing_after_answer=steps(
@@ -91,9 +100,11 @@ KITS = [
             silent=steps(mqtt.takes_connect, CONNACK, silent),
             oversized=steps(mqtt.Line.accept, mqtt.Line.request, b"\x32\xff\xff\xff\x7f", _flood),
         )
-        for name, server, factory in (
-            ("mqtt", mqtt.MqttServer, lambda port: MQTT(port=port)),
-            ("mqtt-ws", websocket.WebSocketServer, lambda port: MQTT(port=port, websocket=True)),
+        for name, server, backends, factory in (
+            ("mqtt", mqtt.MqttServer, ("asyncio",), MQTT),
+            ("mqtt-ws", websocket.WebSocketServer, ("asyncio",), partial(MQTT, websocket=True)),
+            ("native", mqtt.MqttServer, ("asyncio", "trio"), NATIVE),
+            ("native-ws", websocket.WebSocketServer, ("trio",), partial(NATIVE, websocket=True)),
         )
     ),
 ]
@@ -103,9 +114,14 @@ KITS.append(
         KITS[1],
         name="auto",
         factory=lambda port: Auto(transports=(MQTT(port=port), REST(port=NOBODY))),
+        backends=("asyncio", "trio"),
     )
 )
 CONNECT, SOCKS = (kind for kind in proxies.KINDS if kind.authenticates)
-KITS += [dataclasses.replace(KITS[0], proxy=CONNECT), dataclasses.replace(KITS[1], proxy=SOCKS)]
+KITS += [
+    dataclasses.replace(KITS[0], proxy=CONNECT),
+    dataclasses.replace(KITS[1], proxy=SOCKS),
+    dataclasses.replace(KITS[3], proxy=SOCKS, backends=("trio",)),
+]
 
 CASES = [(kit, backend) for kit in KITS for backend in kit.backends]

@@ -1,8 +1,9 @@
-"""Time limits of transports while they are tested."""
+"""Time limits of transports while they are tested, and the sessions of MQTT."""
 
 from __future__ import annotations
 
 import pytest
+from tests.scripted import mqtt as scripted
 
 from aiodps.network import dial, resolve, tunnel
 from aiodps.transports import mqtt, upgrade
@@ -27,3 +28,10 @@ def no_time_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     for module, name in LIMITS:
         monkeypatch.setattr(module, name, 3600.0)
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the transports of `tests.scripted.mqtt` use this session."""
+    monkeypatch.setattr(scripted, "SESSION", request.param)
+    return str(request.param)

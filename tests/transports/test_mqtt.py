@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,9 @@ import anyio
 import pytest
 from paho.mqtt import client as paho
 from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, puback, suback, text
-from tests.scripted.mqtt import Line, MqttServer, assigning, open_to
+from tests.scripted.mqtt import Line, MqttServer, assigning, narrow, open_to
 from tests.scripted.server import silent, steps, target
+from tests.transports.conformance import EACH_SESSION
 
 from aiodps.errors import (
     ConfigurationError,
@@ -24,19 +24,19 @@ from aiodps.observe import Step, StepKind
 from aiodps.protocol.limits import MAX_PACKET
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.transports import paho_session
+from aiodps.transports.base import SessionName
 from aiodps.transports.mqtt import MQTT
+from aiodps.transports.native_session import NativeSession
+from aiodps.transports.paho_session import Session
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
+on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 
 RES = "$dps/registrations/res/"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """MQTT runs on asyncio only."""
-    return "asyncio"
-
-
+@pytest.mark.usefixtures("session")
+@EACH_SESSION
 async def test_requests_and_answers() -> None:
     """A register and a poll get the answers with their `$rid`, over one connection."""
     seen: list[Any] = []
@@ -81,6 +81,8 @@ async def test_requests_and_answers() -> None:
     assert len(peer.lines) == 1
 
 
+@pytest.mark.usefixtures("session")
+@EACH_SESSION
 async def test_a_token_is_the_password() -> None:
     """What the attestation gives is the session's password, and is not told in a step."""
     seen: list[bytes] = []
@@ -93,16 +95,16 @@ async def test_a_token_is_the_password() -> None:
         line.drain()
 
     with MqttServer(script) as peer:
-        keyed = peer.target(steps.append, sas="SAS")
-        transport = MQTT(port=peer.port).open(keyed)
-        await transport.connect()
-        await transport.aclose()
+        async with open_to(peer, steps.append, sas="SAS") as transport:
+            await transport.connect()
 
     assert seen[0].endswith(text("SAS 0ne00000000/registrations/dev1"))
     assert [step for step in steps if "password ***" in step.text]
     assert not [step for step in steps if "SAS" in step.text]
 
 
+@pytest.mark.usefixtures("session")
+@EACH_SESSION
 async def test_whoever_cancels_it_knows_how_far_it_came() -> None:
     """A server that takes CONNECT and says nothing is silent in the phase `session`."""
     asked = threading.Event()
@@ -113,18 +115,19 @@ async def test_whoever_cancels_it_knows_how_far_it_came() -> None:
         line.drain()
 
     with MqttServer(script) as peer:
-        target = peer.target()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(MQTT(port=peer.port).open(target).connect)
+        async with open_to(peer) as transport, anyio.create_task_group() as tasks:
+            tasks.start_soon(transport.connect)
             while not asked.is_set():
                 await anyio.lowlevel.checkpoint()
 
-            reached = target.report.phase
+            reached = transport._target.report.phase
             tasks.cancel_scope.cancel()
 
     assert reached is Phase.SESSION
 
 
+@pytest.mark.usefixtures("session")
+@EACH_SESSION
 async def test_steps() -> None:
     """Steps tell each phase with its time and each packet, with the custom payload masked."""
     steps: list[Step] = []
@@ -158,6 +161,8 @@ async def test_steps() -> None:
     assert not [step for step in steps if "secret" in step.text]
 
 
+@pytest.mark.usefixtures("session")
+@EACH_SESSION
 @pytest.mark.parametrize("order", ["answer-first", "no-puback", "bytewise"])
 async def test_answers_in_any_shape(order: str) -> None:
     """An answer may come before its PUBACK, without one, and one byte at a time."""
@@ -185,6 +190,8 @@ async def test_answers_in_any_shape(order: str) -> None:
     assert {answer.body for answer in answers} == {b"x" * 20}
 
 
+@pytest.mark.usefixtures("session")
+@EACH_SESSION
 async def test_largest_answer_and_request() -> None:
     """A packet of the limit passes, and a request that does not fit into the socket at once."""
 
@@ -198,9 +205,7 @@ async def test_largest_answer_and_request() -> None:
     with MqttServer(script) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
-            sock = transport._session._socket._socket  # type: ignore[union-attr]
-            assert isinstance(sock, socket.socket)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            narrow(transport)
             answer = await transport.exchange(Register({"x": "y" * 90_000}))
 
     assert len(answer.body) > MAX_PACKET - 100
@@ -222,6 +227,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+@on_asyncio
 async def test_keep_alive(clock: Clock) -> None:
     """A waiting registration pings, and its connection is the same afterwards."""
 
@@ -255,6 +261,7 @@ async def test_keep_alive(clock: Clock) -> None:
     assert len(ignored) == 1, "the second PINGRESP, which nobody asked for"
 
 
+@on_asyncio
 async def test_ping_without_answer(clock: Clock) -> None:
     """M38: a peer that is gone without a word is noticed by its silence."""
 
@@ -287,6 +294,7 @@ def test_defaults() -> None:
         ({"port": "8883"}, "port"),
         ({"keep_alive": -1}, "keep_alive"),
         ({"websocket": "yes"}, "websocket"),
+        ({"session": "paho"}, "session"),
     ],
 )
 def test_impossible_settings(settings: dict[str, Any], name: str) -> None:
@@ -297,14 +305,20 @@ def test_impossible_settings(settings: dict[str, Any], name: str) -> None:
     assert caught.value.setting == name
 
 
-def test_on_trio() -> None:
-    """On trio the transport says what it needs and names the way out."""
+def test_which_session() -> None:
+    """The session of aiomqtt says what it needs and names the way out, which is the default."""
 
-    async def main() -> None:
-        MQTT().open(target(transport="mqtt"))
+    async def main(session: SessionName | None) -> type:
+        transport = MQTT(session=session).open(target(transport="mqtt"))
+        return transport._session_type
 
+    assert anyio.run(main, None) is Session
+    for backend in ("asyncio", "trio"):
+        assert anyio.run(main, "native", backend=backend) is NativeSession
+
+    assert anyio.run(main, None, backend="trio") is NativeSession
     with pytest.raises(ConfigurationError) as caught:
-        anyio.run(main, backend="trio")
+        anyio.run(main, "aiomqtt", backend="trio")
 
-    assert caught.value.setting == "transport"
-    assert "rest" in caught.value.hint
+    assert caught.value.setting == "session"
+    assert "native" in caught.value.hint

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 
 import anyio
 import pytest
 from tests.protocol.mqtt_bytes import publish
-from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, reset
+from tests.scripted.mqtt import Line, MqttServer, assigning, narrow, open_to, reset
 from tests.scripted.server import LIMIT, steps
+from tests.transports.conformance import EACH_SESSION
 from tests.transports.traces import traces
 
 from aiodps.errors import (
@@ -20,13 +20,12 @@ from aiodps.observe import Step
 from aiodps.protocol.messages import Register
 from aiodps.transports.mqtt import MqttTransport
 
-pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """MQTT runs on asyncio only."""
-    return "asyncio"
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sockets,
+    pytest.mark.usefixtures("session"),
+    EACH_SESSION,
+]
 
 
 async def test_aclose_at_any_time() -> None:
@@ -70,9 +69,7 @@ async def test_cancelled_in_the_middle_of_a_packet() -> None:
     with MqttServer(steps(Line.accept, lambda _: done.wait(LIMIT))) as peer:
         async with open_to(peer) as transport:
             await transport.connect()
-            sock = transport._session._socket._socket  # type: ignore[union-attr]
-            assert isinstance(sock, socket.socket)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            narrow(transport)
             with anyio.move_on_after(0.1) as limit:
                 while True:
                     await transport.exchange(Register({"x": "y" * 1_000_000}))

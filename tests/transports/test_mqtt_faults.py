@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, packet, puback, publish, suback, text
 from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, reset, takes_connect
 from tests.scripted.server import LIMIT, Script, silent, steps
+from tests.transports.conformance import EACH_SESSION
 
 from aiodps.errors import (
     BadRequestError,
@@ -30,15 +30,14 @@ from aiodps.protocol.limits import MAX_IGNORED_MESSAGES, MAX_PACKET
 from aiodps.protocol.messages import QueryStatus, Register
 from aiodps.transports import mqtt
 
-pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.sockets,
+    pytest.mark.usefixtures("session"),
+    EACH_SESSION,
+]
 
 RES = "$dps/registrations/res/"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """MQTT runs on asyncio only."""
-    return "asyncio"
 
 
 def connack(data: str, then: Script = silent) -> Script:
@@ -266,8 +265,8 @@ async def test_lost_between_two_exchanges() -> None:
         async with open_to(peer) as transport:
             await transport.connect()
             await transport.exchange(Register())
-            # The loop sends PUBACK, then stands still: only connect itself can notice.
-            await asyncio.sleep(0)
+            # PUBACK is sent, then the loop stands still: only connect itself can notice.
+            await transport.wait_until(anyio.current_time())
             assert gone.wait(LIMIT)
             await transport.connect()
             answer = await transport.exchange(QueryStatus("op"))
@@ -283,6 +282,7 @@ async def test_exchange_on_a_lost_connection() -> None:
         async with open_to(peer) as transport:
             await transport.connect()
             await transport.exchange(Register())
+            await transport.wait_until(anyio.current_time())
             session = transport._session
             while session is not None and session.is_alive():
                 await anyio.lowlevel.checkpoint()

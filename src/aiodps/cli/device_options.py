@@ -11,6 +11,7 @@ from aiodps.cli.output import Option
 from aiodps.settings import Settings
 from aiodps.tpm.hardware import DEFAULT_TCTI
 from aiodps.transports import AUTO, TRANSPORTS
+from aiodps.transports.base import SESSIONS
 
 _DEVICE: Final = (
     click.option(
@@ -76,6 +77,11 @@ _DEVICE: Final = (
 """How the device authenticates."""
 _ENDPOINT: Final = (
     click.option("--transport", type=click.Choice([AUTO, *TRANSPORTS]), help="Default: auto."),
+    click.option(
+        "--mqtt-session",
+        type=click.Choice(SESSIONS),
+        help="What speaks MQTT: the library aiomqtt, or aiodps itself. Default: aiomqtt.",
+    ),
     click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint."),
     click.option("--port", type=int, metavar="N", help="Default: 8883 for mqtt, 443 for others."),
     click.option("--address", metavar="HOST", help="Host to connect to in place of the endpoint."),

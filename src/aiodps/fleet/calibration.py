@@ -86,6 +86,7 @@ def null_options(options: RunOptions) -> RunOptions:
         settings=Settings().replace(
             id_scope="0ne00000000",
             endpoint="127.0.0.1",
+            mqtt_session=options.settings.mqtt_session,
             timeout=options.settings.timeout,
             issue=options.settings.issue,
         ),

@@ -29,7 +29,7 @@ class Fleet:
             results = await fleet.run()
 
     Given the same folder and the same devices, a fleet resumes the run; devices that are assigned
-    are not registered again. Runs on asyncio, and with REST on trio.
+    are not registered again. Runs on asyncio and on trio.
     """
 
     def __init__(

@@ -1,15 +1,19 @@
 """What event loops can do: not each of them can tell when a socket is ready.
 
 The default loop of asyncio on Windows (proactor) cannot: it waits for operations to be completed.
-There anyio waits for sockets in a thread, which is enough for REST and for the emulator; MQTT
-needs `add_reader`, for paho.
+There anyio waits for sockets in a thread, which is enough for everything but aiomqtt, which needs
+`add_reader`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import anyio
 
 from aiodps.errors import ConfigurationError
 
@@ -24,11 +28,91 @@ def watches_sockets() -> bool:
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
 
 
-def check_watches_sockets(transport: str) -> None:
-    """Refuse an event loop on which a transport that needs `add_reader` cannot run.
+class HasFileno(Protocol):
+    """Something with a file descriptor."""
+
+    def fileno(self) -> int:
+        """Return the file descriptor."""
+
+
+class ReadWatch:
+    """Calls a function whenever a socket is readable, while somebody waits for what it brings.
+
+    On asyncio it is a callback for as long as that takes: `anyio.wait_readable` would wake up
+    the task for each record, and ask the kernel twice.
+    """
+
+    def __init__(self, sock: HasFileno, read: Callable[[], bool]) -> None:
+        """Prepare to watch.
+
+        Args:
+            sock: The socket; `stop` before it is closed.
+            read: Reads from it, and returns whether that was all.
+        """
+        self._sock = sock
+        self._read = read
+        self._loop = asyncio.get_running_loop() if watches_sockets() else None
+        self._done: asyncio.Future[None] | None = None
+
+    async def until_read(self) -> None:
+        """Wait until `read` has returned True, or the watch was stopped."""
+        if self._loop is None:
+            with contextlib.suppress(anyio.ClosedResourceError):
+                await anyio.wait_readable(self._sock)
+                while not self._read():
+                    await anyio.wait_readable(self._sock)
+
+            return
+
+        self._done = self._loop.create_future()
+        self._loop.add_reader(self._sock.fileno(), self._on_readable)
+        try:
+            await self._done
+        finally:
+            self.stop()
+
+    def _on_readable(self) -> None:
+        try:
+            if self._read():
+                self.stop()
+        except Exception as exc:  # noqa: BLE001 (raised where somebody waits)
+            self.stop(exc)
+
+    def stop(self, error: Exception | None = None) -> None:
+        """Stop watching; elsewhere than on asyncio, the closing of the socket does."""
+        done, self._done = self._done, None
+        if done is None or self._loop is None:
+            return
+
+        self._loop.remove_reader(self._sock.fileno())
+        if done.done():
+            return
+
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+
+async def wait_for_either(sock: HasFileno) -> None:
+    """Wait until a socket can be read or written, or is being closed."""
+
+    async def first(wait: Callable[[HasFileno], Awaitable[None]]) -> None:
+        with contextlib.suppress(anyio.ClosedResourceError):
+            await wait(sock)
+
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(first, anyio.wait_writable)
+        tasks.start_soon(first, anyio.wait_readable)
+
+
+def check_watches_sockets(session: str) -> None:
+    """Refuse an event loop on which an MQTT session that needs `add_reader` cannot run.
 
     Args:
-        transport: Its name, for the message.
+        session: Its name, for the message.
 
     Raises:
         ConfigurationError: If it is trio's, or the one of Windows that does not watch sockets.
@@ -40,15 +124,15 @@ def check_watches_sockets(transport: str) -> None:
         loop = type(asyncio.get_running_loop()).__name__
     except RuntimeError as exc:
         raise ConfigurationError(
-            f"the {transport} transport requires asyncio, which is not running",
-            setting="transport",
-            hint="use transport='rest', which also runs on trio",
+            f"the MQTT session of {session} requires asyncio, which is not running",
+            setting="session",
+            hint="use the native session, which also runs on trio",
         ) from exc
 
     raise ConfigurationError(
-        f"the {transport} transport cannot run on a {loop}, which does not watch sockets",
-        setting="transport",
-        hint="use transport='rest', or asyncio.run(..., loop_factory=asyncio.SelectorEventLoop)",
+        f"the MQTT session of {session} cannot run on a {loop}, which does not watch sockets",
+        setting="session",
+        hint="use the native session, or asyncio.run(..., loop_factory=asyncio.SelectorEventLoop)",
     )
 
 

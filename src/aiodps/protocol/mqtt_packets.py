@@ -1,8 +1,8 @@
-"""Strict parser of MQTT 3.1.1 packets: the nine types that a DPS session uses.
+"""MQTT 3.1.1 packets: a strict parser of the nine types that a DPS session uses, and their writer.
 
-Parsing only: the library builds the packets. What the server sends is parsed before the library
-sees it, because the library has no size limits and accepts much that the standard forbids; what
-we send is parsed for display. Numbers in brackets are sections of the OASIS standard "MQTT 3.1.1".
+What the server sends is parsed before a library sees it, because libraries have no size limits and
+accept much that the standard forbids; what we send is parsed for display. The native session
+builds its packets here, too. Numbers in brackets are sections of the OASIS standard "MQTT 3.1.1".
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ Packet: TypeAlias = (
 
 PINGREQ = b"\xc0\x00"
 """The bytes of a `Pingreq`."""
+DISCONNECT = b"\xe0\x00"
+"""The bytes of a `Disconnect`."""
 
 _CONNACK = 0x20
 _PUBLISH = 0x30
@@ -223,8 +225,11 @@ def read_packet(packet: bytes) -> Packet:  # noqa: PLR0911 (one for each type)
         ProtocolError: "publish", "topic", "suback", "connack".
         ResponseTooLargeError: If the topic is over the limit.
     """
-    header = next(index for index in range(1, 5) if packet[index] < 0x80) + 1  # noqa: PLR2004 (as above)
-    body = packet[header:]
+    end = 1
+    while packet[end] > 0x7F:  # noqa: PLR2004 (the continuation bit)
+        end += 1
+
+    body = packet[end + 1 :]
     match packet[0] >> 4:
         case 1:
             return _read_connect(body)
@@ -321,3 +326,45 @@ def _number(data: bytes) -> int:
 def _broken(name: str, fault: str) -> ProtocolError:
     subject = "the topic of a message" if name == "topic" else name.upper()
     return ProtocolError(f"{subject} {fault}", reason=name)
+
+
+def connect_packet(
+    *, client_id: str, user_name: str, password: str | None, keep_alive: int
+) -> bytes:
+    """Write a `Connect` for a clean session, without a will."""
+    flags = b"\x82" if password is None else b"\xc2"
+    head = b"\0\4MQTT\4" + flags + keep_alive.to_bytes(2, "big")
+    credentials = (user_name,) if password is None else (user_name, password)
+    return _packet(0x10, head, *map(_prefixed, (client_id, *credentials)))
+
+
+def subscribe_packet(packet_id: int, topic_filter: str) -> bytes:
+    """Write a `Subscribe` for QoS 1."""
+    return _packet(0x82, packet_id.to_bytes(2, "big"), _prefixed(topic_filter), b"\1")
+
+
+def publish_packet(packet_id: int, topic: str, payload: bytes) -> bytes:
+    """Write a `Publish` with QoS 1."""
+    return _packet(0x32, _prefixed(topic), packet_id.to_bytes(2, "big"), payload)
+
+
+def puback_packet(packet_id: int) -> bytes:
+    """Write a `Puback`."""
+    return b"\x40\2" + packet_id.to_bytes(2, "big")
+
+
+def _packet(first: int, *parts: bytes) -> bytes:
+    length = sum(map(len, parts))
+    header = bytearray((first,))
+    while length > 0x7F:  # noqa: PLR2004 (the continuation bit follows)
+        header.append(length & 0x7F | 0x80)
+        length >>= 7
+
+    header.append(length)
+    return b"".join((header, *parts))
+
+
+def _prefixed(text: str) -> bytes:
+    """Write a string with its length in front [1.5.3]."""
+    data = text.encode()
+    return len(data).to_bytes(2, "big") + data

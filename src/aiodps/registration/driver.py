@@ -84,7 +84,7 @@ async def drive(
                         lambda: again(refusal), deadline, steps.reauthenticated, report
                     )
                 case Wait(until):
-                    await anyio.sleep_until(until)
+                    await transport.wait_until(until)
                     event = WaitElapsed()
                 case Finish(result):
                     return result

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from aiodps.network.event_loop import watches_sockets
 from aiodps.transports.base import AUTO as AUTO
-from aiodps.transports.base import TransportFactory
+from aiodps.transports.base import SessionName, TransportFactory
 
 if TYPE_CHECKING:
     from aiodps.transports.auto import Auto
@@ -33,10 +32,11 @@ def _mqtt(**settings: Any) -> MQTT:
     return MQTT(**settings)
 
 
-def _auto() -> Auto:
+def _auto(session: SessionName | None) -> Auto:
     from aiodps.transports.auto import Auto  # noqa: PLC0415 (see above)
 
-    return Auto()
+    each = (_mqtt(session=session), _mqtt(websocket=True, session=session), _rest())
+    return Auto(transports=each)
 
 
 TRANSPORTS: Final[Mapping[str, Callable[..., REST | MQTT]]] = MappingProxyType(
@@ -47,29 +47,34 @@ _HTTPS: Final = 443
 
 
 def transport_by_name(
-    name: str, *, port: int | None = None, needs_rest: bool = False
+    name: str,
+    *,
+    port: int | None = None,
+    needs_rest: bool = False,
+    session: SessionName | None = None,
 ) -> TransportFactory:
     """Return the settings of a transport, with their defaults.
 
     Args:
         name: A name in `TRANSPORTS`, or `AUTO`: connections of all transports race. That is rest
-            alone on event loops on which mqtt does not run, and for what mqtt does not have.
+            alone for what mqtt does not have.
         port: TCP port of the service; None for the transport's own. Transports that listen on
             different ports cannot race at one: `AUTO` is rest at 443 then, and mqtt elsewhere.
         needs_rest: Whether it is for what only rest has: the challenge of a TPM, or a look-up.
+        session: What speaks MQTT; None for the default of `MQTT`.
     """
     if name == AUTO:
-        if needs_rest or port == _HTTPS or not watches_sockets():
+        if needs_rest or port == _HTTPS:
             name = "rest"
         elif port is None:
-            return _auto()
+            return _auto(session)
         else:
             name = "mqtt"
 
-    return _made(name, port)
+    return _made(name, port, None if name == "rest" else session)
 
 
 @functools.lru_cache
-def _made(name: str, port: int | None) -> REST | MQTT:
-    make = TRANSPORTS[name]
-    return make() if port is None else make(port=port)
+def _made(name: str, port: int | None, session: SessionName | None) -> REST | MQTT:
+    given = {"port": port, "session": session}
+    return TRANSPORTS[name](**{key: value for key, value in given.items() if value is not None})

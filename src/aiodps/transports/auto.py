@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import anyio
+
 from aiodps.errors import ConfigurationError, ConnectionLostError
 from aiodps.models import Phase
 from aiodps.observe import StepKind
@@ -31,7 +33,7 @@ class _Winner:
 class Auto:
     """Settings of a race: which transports take part, in which order.
 
-    One that cannot run here (MQTT on trio), or cannot do what is asked for (a TPM or a look-up
+    One that cannot run here (aiomqtt on trio), or cannot do what is asked for (a TPM or a look-up
     over MQTT), takes no part. A value remembers which transport has won for an endpoint: it is
     the first to connect the next time.
     """
@@ -172,6 +174,11 @@ class AutoTransport:
             raise ConnectionLostError("no connection is open").locate(phase=Phase.SESSION)
 
         return await self._winner.transport.exchange(request)
+
+    async def wait_until(self, when: float) -> None:
+        """Wait, and keep the winner's connection alive meanwhile."""
+        winner = self._winner
+        await (anyio.sleep_until if winner is None else winner.transport.wait_until)(when)
 
     async def aclose(self) -> None:
         """Close the connection; the winner stays the winner until it fails to connect."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Literal, Protocol, TypeAlias, get_args
 
 from aiodps.attestation.base import Attestation
+from aiodps.errors import ConfigurationError
 from aiodps.network.endpoint import Endpoint
 from aiodps.network.proxy import Proxy
 from aiodps.network.trust import Trust
@@ -17,6 +18,27 @@ from aiodps.protocol.messages import Request, Response, TpmKeys
 
 AUTO = "auto"
 """The name of the transport that is a race; see `auto.py`."""
+
+SessionName: TypeAlias = Literal["aiomqtt", "native"]
+"""What speaks MQTT: the library aiomqtt, or aiodps itself."""
+SESSIONS: Final[tuple[SessionName, ...]] = get_args(SessionName)
+
+
+def check_session(value: object, *, setting: str = "session") -> SessionName:
+    """Return the name of a session.
+
+    Raises:
+        ConfigurationError: If it is not one.
+    """
+    for name in SESSIONS:
+        if value == name:
+            return name
+
+    raise ConfigurationError(
+        f"the MQTT session {value!r} is not {' or '.join(SESSIONS)}",
+        setting=setting,
+        hint="leave it out to use the default",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +128,9 @@ class Transport(Protocol):
        phase; `exchange` has none, and is cancelled by the caller.
     5. Cancelled at any await, it leaves nothing behind: no task, socket, thread or file. The
        connection is then closed, and `connect` may be called again.
-    6. `aclose` may be called at any time and repeatedly, also when cancelled, does not wait for
+    6. `wait_until` waits between two exchanges, until a time of the event loop's clock, and keeps
+       the connection alive meanwhile. That it ends is noticed by the next `connect`.
+    7. `aclose` may be called at any time and repeatedly, also when cancelled, does not wait for
        the network, and raises nothing.
     """
 
@@ -115,6 +139,9 @@ class Transport(Protocol):
 
     async def exchange(self, request: Request) -> Response:
         """Send one request and return its response."""
+
+    async def wait_until(self, when: float) -> None:
+        """Wait until a time of the event loop's clock."""
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -131,6 +158,6 @@ class TransportFactory(Protocol):
         """Return a transport that is not connected yet.
 
         Raises:
-            ConfigurationError: If the transport cannot run here (MQTT on trio), or cannot do what
-                the target is for (a look-up over MQTT).
+            ConfigurationError: If the transport cannot run here (aiomqtt on trio), or cannot do
+                what the target is for (a look-up over MQTT).
         """

@@ -1,11 +1,10 @@
-"""The MQTT transport: a session of aiomqtt over a connection of the dialler, on asyncio.
+"""The MQTT transport: a session over a connection of the dialler, of aiomqtt or our own.
 
 The connection is TLS on port 8883, or a WebSocket on port 443.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,18 +21,19 @@ from aiodps.errors import (
 )
 from aiodps.models import Phase
 from aiodps.network.dial import Connection, dial
-from aiodps.network.event_loop import check_watches_sockets
-from aiodps.observe import StepKind
+from aiodps.network.event_loop import check_watches_sockets, watches_sockets
+from aiodps.observe import StepKind, event_loop_clock
 from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, no_look_up, user_name
-from aiodps.transports.base import Target
+from aiodps.transports.base import SessionName, Target, check_session
 from aiodps.transports.upgrade import upgrade
 from aiodps.transports.websocket import ByteConnection
 from aiodps.version import __version__
 
 if TYPE_CHECKING:
+    from aiodps.transports.native_session import NativeSession
     from aiodps.transports.paho_session import Session
 
 UPGRADE_TIMEOUT = 10.0
@@ -61,6 +61,10 @@ class MQTT:
     certificate."""
     keep_alive: int = 60
     """Keep-alive interval in seconds, after which an idle connection is pinged; 0 for never."""
+    session: SessionName | None = None
+    """What speaks MQTT: "aiomqtt", on asyncio, or "native", which runs on every event loop and
+    costs less. None for aiomqtt, or for native where aiomqtt does not run: on trio, and on
+    asyncio's default event loop of Windows."""
 
     def __post_init__(self) -> None:
         """Raise `ConfigurationError` if a setting is not valid."""
@@ -68,6 +72,9 @@ class MQTT:
         check_type(self.websocket, bool, "websocket")
         if self.api_version is not None:
             check_api_version(self.api_version)
+
+        if self.session is not None:
+            check_session(self.session)
 
         if type(self.keep_alive) is not int or not 0 <= self.keep_alive < 2**16:
             raise ConfigurationError(
@@ -92,13 +99,16 @@ class MQTT:
         """Return a transport that is not connected yet.
 
         Raises:
-            ConfigurationError: If the event loop does not watch sockets (trio's, and asyncio's
-                default on Windows), the attestation is a TPM, or the target is a look-up.
+            ConfigurationError: If the session is of aiomqtt and the event loop does not watch
+                sockets (trio's, and asyncio's default on Windows), the attestation is a TPM, or
+                the target is a look-up.
         """
         if target.look_up:
             raise no_look_up()
 
-        check_watches_sockets(self.name)
+        if self.session == "aiomqtt":
+            check_watches_sockets(self.session)
+
         if getattr(target.attestation, "has_tpm", False):
             # The challenge is in the answer to a register request without credentials, which MQTT
             # does not have: a session without a password is refused.
@@ -115,16 +125,13 @@ class MqttTransport:
     """The MQTT transport of one device; `transports.base.Transport` is its contract."""
 
     def __init__(self, settings: MQTT, target: Target) -> None:
-        # Not while connections race, and not at all for REST alone.
-        from aiodps.transports.paho_session import Session  # noqa: PLC0415
-
-        self._session_type = Session
+        self._session_type = _session_type(settings.session)
         self._settings = settings
         self._target = target
         self._api_version = choose_api_version(
             settings.api_version, default=API_VERSION, csr=target.csr
         )
-        self._session: Session | None = None
+        self._session: Session | NativeSession | None = None
 
     async def connect(self) -> None:
         """Connect, open an MQTT session and subscribe, unless a session is open already."""
@@ -171,18 +178,17 @@ class MqttTransport:
             error.locate(phase=Phase.SESSION)
             raise
 
-    async def _open(self, session: Session) -> None:
+    async def _open(self, session: Session | NativeSession) -> None:
         self._target.report.phase = Phase.SESSION
         await self._step(StepKind.SESSION_OPENED, session.open, "CONNACK", CONNACK_TIMEOUT)
         await self._step(
             StepKind.SUBSCRIBED, session.subscribe_to_responses, "SUBACK", SUBACK_TIMEOUT
         )
-        session.phase = Phase.WAIT
 
     async def _step(
         self, kind: StepKind, work: Callable[[], Awaitable[T]], answer: str, seconds: float
     ) -> T:
-        clock = asyncio.get_running_loop().time
+        clock = event_loop_clock()
         began = clock()
         with anyio.move_on_after(seconds):
             result = await work()
@@ -212,8 +218,24 @@ class MqttTransport:
             await self.aclose()
             raise
 
+    async def wait_until(self, when: float) -> None:
+        """Wait, and keep the session alive meanwhile."""
+        await (anyio.sleep_until if self._session is None else self._session.wait_until)(when)
+
     async def aclose(self) -> None:
         """Send DISCONNECT and close the connection, without waiting."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+
+def _session_type(name: SessionName | None) -> type[Session | NativeSession]:
+    """Import a session: neither while connections race, nor for REST alone."""
+    if name == "native" or (name is None and not watches_sockets()):
+        from aiodps.transports.native_session import NativeSession  # noqa: PLC0415
+
+        return NativeSession
+
+    from aiodps.transports.paho_session import Session  # noqa: PLC0415
+
+    return Session

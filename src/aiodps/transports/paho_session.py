@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiomqtt
+import anyio
 from paho.mqtt import client as paho
 
 from aiodps.errors import ConnectionLostError, ProtocolError, ProvisioningError
@@ -116,6 +117,7 @@ class Session(aiomqtt.Client):
         """Send SUBSCRIBE and wait for SUBACK."""
         self._check_alive()
         await self.subscribe(RESPONSES, qos=1, timeout=math.inf)
+        self.phase = Phase.WAIT
 
     async def exchange(self, request: Request) -> Response:
         """Publish a request and return its response, with or without a PUBACK."""
@@ -134,6 +136,10 @@ class Session(aiomqtt.Client):
         finally:
             self._exchange = None
             self.phase = Phase.WAIT
+
+    async def wait_until(self, when: float) -> None:
+        """Wait until a time of the event loop's clock; a timer pings meanwhile."""
+        await anyio.sleep_until(when)
 
     def close(self) -> None:
         """Send DISCONNECT if a session is open, and close the connection, without waiting."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import anyio
 import httpx
 
 from aiodps.errors import ConfigurationError, ConnectionLostError
@@ -136,6 +137,10 @@ class RestTransport:
         except BaseException:
             await self.aclose()
             raise
+
+    async def wait_until(self, when: float) -> None:
+        """Wait; the server may close the connection meanwhile."""
+        await anyio.sleep_until(when)
 
     async def aclose(self) -> None:
         """Close the connection, without waiting."""

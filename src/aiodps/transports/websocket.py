@@ -31,7 +31,7 @@ class ByteSocket(Protocol):
     def recv(self, size: int, /) -> bytes:
         """Return what has arrived, or b"" at the end; raise `SSLWantReadError` if nothing has."""
 
-    def send(self, data: bytes | bytearray, /) -> int:
+    def send(self, data: bytes | bytearray | memoryview, /) -> int:
         """Send a part and return its size, or raise `SSLWantWriteError`."""
 
     def pending(self) -> int:
@@ -115,7 +115,7 @@ class WebSocketSocket:
         """Return nonzero if `recv` would return or raise although nothing new arrives."""
         return len(self._received) or int(self._end is not None) or self._socket.pending()
 
-    def send(self, data: bytes | bytearray, /) -> int:
+    def send(self, data: bytes | bytearray | memoryview, /) -> int:
         """Send a message and return its size; all of it, or nothing yet.
 
         Raises:

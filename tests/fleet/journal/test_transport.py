@@ -50,6 +50,10 @@ class Both:
 
         return self.answer
 
+    async def wait_until(self, when: float) -> None:
+        """Wait, as a transport does."""
+        self.happened.append(f"wait until {when}")
+
     async def aclose(self) -> None:
         """Close, as a transport does."""
         self.happened.append("close")

@@ -86,6 +86,10 @@ class JournalingTransport:
 
         return response
 
+    async def wait_until(self, when: float) -> None:
+        """Wait, with the real transport."""
+        await self._inner.wait_until(when)
+
     async def aclose(self) -> None:
         """Close the real transport."""
         await self._inner.aclose()

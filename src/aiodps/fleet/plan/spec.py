@@ -203,7 +203,9 @@ class RunOptions:
 
     def transport(self, name: str) -> TransportFactory:
         """Return a transport by its name."""
-        return transport_by_name(name, port=self.ports.get(name))
+        return transport_by_name(
+            name, port=self.ports.get(name), session=self.settings.mqtt_session
+        )
 
     def client(self, transport: TransportFactory) -> ProvisioningClient:
         """Return a client whose jitter comes from the seed."""

@@ -27,6 +27,7 @@ from aiodps.fleet.plan.run_file import RunFile, options_as_json
 from aiodps.fleet.plan.spec import EmulatorOptions, RunOptions
 from aiodps.fleet.run.launch import start_has_passed
 from aiodps.settings import Settings
+from aiodps.transports.base import SessionName
 
 _WITH_EMULATOR: Final = ("devices", "attestation", "duration", "assign_after", "retry_after")
 _WITH_MANIFEST: Final = (
@@ -44,7 +45,7 @@ _WITH_MANIFEST: Final = (
 )
 _OF_SERVICE: Final = (
     *("id_scope", "endpoint", "address", "proxy", "proxy_password_file", "trust"),
-    *("hub_suffixes", "timeout", "exchange_timeout"),
+    *("hub_suffixes", "timeout", "exchange_timeout", "mqtt_session"),
 )
 """Settings that a fleet takes from the environment, too; all others are those of one device."""
 
@@ -187,10 +188,12 @@ def _options(arguments: RunArguments, keys: Path | None, *, independent: bool) -
 
 def _settings(arguments: RunArguments) -> Settings:
     """Return the settings; the emulator's ports and CA are known only when it has started."""
+    session: SessionName | None = "native" if arguments.native else None
     if arguments.emulator:
         return Settings().replace(
             id_scope="0ne00000000",
             endpoint="127.0.0.1",
+            mqtt_session=session,
             timeout=arguments.timeout,
             issue=arguments.issue,
         )
@@ -202,6 +205,7 @@ def _settings(arguments: RunArguments) -> Settings:
         address=arguments.address,
         proxy=arguments.proxy,
         proxy_password_file=password,
+        mqtt_session=session,
         trust=arguments.trust,
         hub_suffixes=arguments.hub_suffixes or None,
         timeout=arguments.timeout,

@@ -43,6 +43,7 @@ class RunArguments:
     keys_out: str | None
     group_key_file: str | None
     transport: str
+    native: bool
     concurrency: int | None
     rate: float | None
     arrivals: Spacing
@@ -108,6 +109,8 @@ SERVICE = in_group(
     GroupedOption(["--transport"], default="mqtt", show_default=True,
                   help="rest, mqtt or mqtt-ws; several, such as rest,mqtt, to compare them: each "
                        "device uses each of them."),
+    GroupedOption(["--native"], is_flag=True,
+                  help="Speak MQTT without the library aiomqtt, which costs less."),
     GroupedOption(["--timeout"], type=float, metavar="S",
                   help="Seconds for one device, from start to assigned. Default: 90."),
     GroupedOption(["--min-poll"], type=float, default=2.0, show_default=True, metavar="S",
