@@ -81,7 +81,7 @@ async def test_a_name_is_not_taken_twice() -> None:
 async def test_replace() -> None:
     """The new one must be verified anew; a page of before replaces nothing."""
     visitor = Visitor(instance(verified=[root()]))
-    fields, files = {"etag": visitor.service.certificates.get("ca-0").etag}, {"certificate": PEM}
+    fields, files = {"etag": visitor.service.certificates.get("ca-0").etag}, {"replacement": PEM}
     page = await visitor.post("/certificates/ca-0/replace", fields, files)
 
     assert "ca-0 was replaced, and must be verified anew." in page

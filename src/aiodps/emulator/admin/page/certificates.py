@@ -83,7 +83,7 @@ class CertificatesSection:
         return self._try(
             lambda: self._certificates.upload(
                 self._certificates.get(name).name,
-                form.file("certificate"),
+                form.file("replacement"),
                 verified=verified,
                 if_match=form.text("etag"),
                 now=time.time(),
