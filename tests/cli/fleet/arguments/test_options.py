@@ -54,6 +54,9 @@ def test_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert found.settings == Settings(id_scope="0neENV", endpoint="dps.example", timeout=20)
     assert found.transports == ("mqtt",)
+    (tmp_path / "s.toml").write_text('proxy = "http://p:1"\ntrust = "certifi"\n')
+    by_file = made("--manifest", str(path), "--config", str(tmp_path / "s.toml")).options
+    assert (by_file.settings.trust, by_file.settings.id_scope) == ("certifi", "0neENV")
     assert made("--emulator").options.settings.endpoint == "127.0.0.1"
 
 

@@ -36,6 +36,7 @@ _WITH_MANIFEST: Final = (
         "address",
         "proxy",
         "proxy_password_file",
+        "config",
         "ignore_columns",
         "ca",
         "ca_key",
@@ -200,6 +201,7 @@ def _settings(arguments: RunArguments) -> Settings:
 
     password = arguments.proxy_password_file
     found = Settings.load(
+        config=arguments.config,
         id_scope=arguments.id_scope,
         endpoint=arguments.endpoint,
         address=arguments.address,

@@ -36,6 +36,7 @@ class RunArguments:
     proxy_password_file: str | None
     trust: str | None
     hub_suffixes: tuple[str, ...]
+    config: str | None
     ca: str | None
     ca_key: str | None
     ca_key_password_file: str | None
@@ -106,6 +107,9 @@ SERVICE = in_group(
                   help="CAs of the service; also: azure, certifi, system."),
     GroupedOption(["--hub-suffix", "hub_suffixes"], multiple=True, metavar=".DOMAIN",
                   help="Domain an assigned hub may be in; repeatable. Default: Azure's."),
+    GroupedOption(["--config"], metavar="FILE",
+                  help="TOML file with settings of the service; they may be set as AIODPS_<NAME>,"
+                       " too."),
     GroupedOption(["--transport"], default="mqtt", show_default=True,
                   help="rest, mqtt or mqtt-ws; several, such as rest,mqtt, to compare them: each "
                        "device uses each of them."),
