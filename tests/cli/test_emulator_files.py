@@ -86,7 +86,7 @@ def test_a_group_by_its_ca(tmp_path: Path) -> None:
     ((group, path),) = groups_by_ca((f"line-4={tmp_path / 'root.pem'}",))
 
     assert (group.id, path) == ("line-4", str(tmp_path / "root.pem"))
-    with pytest.raises(ConfigurationError, match="not an id and a file") as caught:
+    with pytest.raises(ConfigurationError, match="not a name and a file") as caught:
         [*groups_by_ca((path,))]
 
     assert caught.value.setting == "group_ca"

@@ -60,3 +60,4 @@ def test_anything_else(content: bytes, said: str, tmp_path: Path) -> None:
         read_request(tmp_path / "sensor-8.csr")
 
     assert caught.value.setting == "csr"
+    assert ("openssl req -new" in caught.value.hint) is (" not" in said)

@@ -158,10 +158,11 @@ def _name_and_file(option: str, *, setting: str) -> tuple[str, str]:
     if name and equals and path:
         return name, path
 
+    what = "an id" if setting == "device_key" else "a name"
     raise ConfigurationError(
-        f"{option!r} is not an id and a file",
+        f"{option!r} is not {what} and a file",
         setting=setting,
-        hint=f"give --{setting.replace('_', '-')} ID=FILE",
+        hint=f"give --{setting.replace('_', '-')} {what.split()[1].upper()}=FILE",
     )
 
 

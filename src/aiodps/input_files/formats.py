@@ -251,13 +251,16 @@ def in_bytes(data: bytes) -> str | None:
     return None
 
 
-def unexpected(data: bytes, origin: Origin, *, wanted: str) -> ProvisioningError:
+def unexpected(
+    data: bytes, origin: Origin, *, wanted: str, hint: str | None = None
+) -> ProvisioningError:
     """Return the error about data that is not what it was given for: what it is instead.
 
     Args:
         data: All of it.
         origin: Where it comes from.
         wanted: What it should have been, like "a private key".
+        hint: How to get that; None for what can be done with what it is.
     """
     if not data.strip():
         return origin.error("is empty", reason="empty", hint=f"give {wanted}")
@@ -285,13 +288,13 @@ def unexpected(data: bytes, origin: Origin, *, wanted: str) -> ProvisioningError
             if is_der(data)
             else f"is not {wanted}: it is neither PEM nor DER",
             reason="not_pem",
-            hint="PEM begins with -----BEGIN",
+            hint=hint or "PEM begins with -----BEGIN",
         )
 
     return origin.error(
         f"contains {found.name}, not {wanted}",
         reason=found.reason,
-        hint=advice(found.advice, origin),
+        hint=hint or advice(found.advice, origin),
     )
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 from pathlib import Path
+from typing import Final
 
 from aiodps.input_files.der import is_der
 from aiodps.input_files.formats import REQUEST, of_label, unexpected
 from aiodps.input_files.origin import Origin
 from aiodps.input_files.pem import blocks
 from aiodps.input_files.reading import read
+
+_HINT: Final = (
+    "make one with the device's key: openssl req -new -subj /CN=REGISTRATION_ID -key KEY -out CSR"
+)
 
 
 def read_request(path: str | Path) -> bytes:
@@ -27,7 +32,7 @@ def read_request(path: str | Path) -> bytes:
 
     der = data if is_der(data) else _from_base64(data)
     if der is None:
-        raise unexpected(data, origin, wanted=REQUEST.name)
+        raise unexpected(data, origin, wanted=REQUEST.name, hint=_HINT)
 
     return der
 

@@ -86,7 +86,8 @@ def as_configuration_error(enrollment: Enrollment) -> Iterator[None]:
         raise ConfigurationError(
             f"the enrollment {enrollment.id!a}: {exc.message}",
             setting="enrollments",
-            hint="the emulator's service API would refuse it in the same words",
+            hint="correct it in the file or the option that it comes from; an id has letters, "
+            "digits, and -._: between them",
         ) from exc
 
 
