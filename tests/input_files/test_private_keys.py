@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -47,6 +48,21 @@ def test_forms(encoding: Encoding, form: PrivateFormat, key: object) -> None:
 
     assert not found.encrypted
     assert found.open(b"a needless password").public_key() == key.public_key()  # type: ignore[attr-defined]  # idem
+
+
+@pytest.mark.parametrize("name", ["d", "dmp1", "dmq1", "iqmp"])
+def test_numbers_of_an_rsa_key_that_do_not_belong_together(name: str) -> None:
+    """A damaged RSA key is told before anything is sent, without the test for primes."""
+    numbers = rsa_key(2048).private_numbers()
+    own = {each: getattr(numbers, each) for each in ("p", "q", "d", "dmp1", "dmq1", "iqmp")}
+    own[name] += 2
+    damaged = rsa.RSAPrivateNumbers(**own, public_numbers=numbers.public_numbers).private_key(
+        unsafe_skip_rsa_key_validation=True
+    )
+    data = damaged.private_bytes(Encoding.PEM, PKCS8, NoEncryption())
+
+    with pytest.raises(PrivateKeyError, match="no valid private key"):
+        find_key(data, ORIGIN).open(None)
 
 
 ENCRYPTED = DEVICE.private_key.private_bytes(Encoding.PEM, PKCS8, BestAvailableEncryption(b"x"))

@@ -69,9 +69,14 @@ class KeyBlock:
                 password is missing or wrong.
         """
         try:  # without a local for the password, which a traceback could show
-            key = load_pem_private_key(self.pem, self.password(password))
+            key = load_pem_private_key(
+                self.pem, self.password(password), unsafe_skip_rsa_key_validation=True
+            )
         except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
             raise self._unreadable(exc) from exc
+
+        if isinstance(key, rsa.RSAPrivateKey) and not _consistent(key):
+            raise self._invalid()
 
         if isinstance(key, PrivateKey):
             return key
@@ -97,11 +102,34 @@ class KeyBlock:
                 hint="check the password; in a file, only the first line counts",
             )
 
+        return self._invalid()
+
+    def _invalid(self) -> ProvisioningError:
         return self.origin.error(
             "contains no valid private key",
             reason="unreadable",
             hint=advice(_CONVERT, self.origin),
         )
+
+
+def _consistent(key: rsa.RSAPrivateKey) -> bool:
+    """Return whether the numbers of an RSA key belong together.
+
+    What cryptography checks besides, that the primes are prime, takes 50 ms for each device, and
+    protects from keys of others: this one is the device's own. A TLS library does not check it
+    either.
+    """
+    own = key.private_numbers()
+    p, q, n, e = own.p, own.q, own.public_numbers.n, own.public_numbers.e
+    return (
+        min(p, q) > 1
+        and p * q == n
+        and own.dmp1 == own.d % (p - 1)
+        and own.dmq1 == own.d % (q - 1)
+        and own.iqmp * q % p == 1
+        and e * own.dmp1 % (p - 1) == 1
+        and e * own.dmq1 % (q - 1) == 1
+    )
 
 
 def find_key(data: bytes, origin: Origin) -> KeyBlock:
