@@ -88,8 +88,9 @@ class Conversation:
 
     def sent(self, packets: list[bytes]) -> None:
         """Report packets whose last byte has been sent."""
-        for packet in packets:
-            self._report(StepKind.SENT, self.phase, text=partial(_text_of, packet))
+        for packet in packets if self._report.observer is not None else ():
+            text = partial(packet_text, mqtt_packets.read_packet(packet))
+            self._report(StepKind.SENT, self.phase, text=text)
 
     def receive(self, data: bytes) -> None:
         """Take what has arrived; b"" is the end.
@@ -106,7 +107,9 @@ class Conversation:
             self._take(mqtt_packets.read_packet(packet))
 
     def _take(self, packet: Packet) -> None:
-        self._report(StepKind.RECEIVED, self.phase, text=lambda: packet_text(packet))
+        if self._report.observer is not None:
+            self._report(StepKind.RECEIVED, self.phase, text=lambda: packet_text(packet))
+
         match packet:
             case Publish():
                 self._take_message(packet)
@@ -159,10 +162,6 @@ class Conversation:
                 f"the connection was given up after {self._ignored} unrelated packets",
                 hint="something publishes to this device's topics, or replays old responses",
             )
-
-
-def _text_of(packet: bytes) -> str:
-    return packet_text(mqtt_packets.read_packet(packet))
 
 
 class NativeSession:
