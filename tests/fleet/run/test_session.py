@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import anyio
@@ -16,6 +19,7 @@ from aiodps.errors import JournalError
 from aiodps.fleet.journal.journal import Entry, Journal, State, journal_path
 from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Burst, Closed, Open
+from aiodps.fleet.plan.devices import Device, DeviceSource
 from aiodps.fleet.run import engine
 from aiodps.fleet.run.session import Session
 from aiodps.settings import Settings
@@ -64,6 +68,46 @@ async def test_two_transports_over_the_same_devices(tmp_path: Path) -> None:
 
     assert dps.counts.register_requests == dict.fromkeys(given(6).registration_ids(), 2)
     assert [entry.transport for entry in entries(tmp_path)] == ["rest", "mqtt"] * 6
+
+
+class _Watched(Device):
+    """A device that a weak reference can be made to."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Loaded:
+    """A source that loads each device anew, and does not keep it."""
+
+    inner: DeviceSource
+    loaded: list[weakref.ref[Device]] = dataclasses.field(default_factory=list)
+
+    def registration_ids(self) -> Sequence[str]:
+        return self.inner.registration_ids()
+
+    def prepare(self, indices: Sequence[int]) -> None:
+        self.inner.prepare(indices)
+
+    def load(self, indices: Sequence[int]) -> list[Device]:
+        devices: list[Device] = [
+            _Watched(registration_id=each.registration_id, attestation=each.attestation)
+            for each in self.inner.load(indices)
+        ]
+        self.loaded.extend(map(weakref.ref, devices))
+        return devices
+
+
+@ASYNCIO
+async def test_devices_that_have_ended_are_let_go(tmp_path: Path) -> None:
+    """A hundred thousand certificates and keys need not stay until the last device has ended."""
+    async with emulator() as dps:
+        shard = spec(dps, tmp_path, 3)
+        source = _Loaded(shard.source)
+        with Session(dataclasses.replace(shard, source=source)) as session:
+            assert all(each() is not None for each in source.loaded)
+            await session.run()
+            gc.collect()
+
+            assert [each() for each in source.loaded] == [None, None, None]
 
 
 @ASYNCIO

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -98,7 +98,7 @@ class Engine:
             self.stopped = anyio.current_time()
 
     async def run(
-        self, jobs: Sequence[Job], pacer: Pacer, writer: JournalWriter, *, zero: float
+        self, jobs: Iterable[Job], pacer: Pacer, writer: JournalWriter, *, zero: float
     ) -> None:
         """Run jobs until all have ended, or the engine is stopped.
 
@@ -118,7 +118,7 @@ class Engine:
                     await self._start_all(jobs, pacer, writer, devices)
 
     async def _start_all(
-        self, jobs: Sequence[Job], pacer: Pacer, writer: JournalWriter, devices: TaskGroup
+        self, jobs: Iterable[Job], pacer: Pacer, writer: JournalWriter, devices: TaskGroup
     ) -> None:
         await pacer.until_zero()
         for index, job in enumerate(jobs):

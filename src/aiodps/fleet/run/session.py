@@ -7,7 +7,8 @@ import dataclasses
 import functools
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Self
@@ -60,7 +61,7 @@ class Session:
         self._engine: Engine | None = None
         self._monitor: SelfMonitor | None = None
         self._early_orders: list[Callable[[Engine], None]] = []
-        self._jobs: list[Job] = []
+        self._jobs: deque[Job] = deque()
 
     def __enter__(self) -> Self:
         """Open the journal, and load the remaining devices.
@@ -75,7 +76,7 @@ class Session:
             self._journal = resources.enter_context(open_journal(spec))
             entries = self._journal.entries()
             self._entries = {entry.number: entry for entry in entries}
-            self._jobs = _load_jobs(spec, entries, retry_failed=self._retry_failed)
+            self._jobs = deque(_load_jobs(spec, entries, retry_failed=self._retry_failed))
             self._arrivals = share(spec.options.arrivals, spec.shard, spec.options.shards)
             raise_fd_limit(_max_in_flight(self._arrivals, len(self._jobs)))
             states = [entry.state for entry in entries]
@@ -165,10 +166,7 @@ class Session:
         options = self._spec.options
         limit = options.max_per_minute and options.max_per_minute / options.shards
         pacer = Pacer(self._arrivals, starts.due, zero=begin, limit_rate=limit)
-        jobs = [
-            dataclasses.replace(job, first_intended=first)
-            for job, first in zip(self._jobs, starts.first_intended, strict=True)
-        ]
+        jobs = _taken(self._jobs, starts.first_intended)
         async with JournalWriter.running(
             self._journal, session=so_far, durable=options.durable
         ) as writer:
@@ -244,6 +242,12 @@ def _load_jobs(spec: ShardSpec, entries: Sequence[Entry], *, retry_failed: bool)
     indices = [i for i, name in enumerate(spec.source.registration_ids()) if name in remaining]
     devices = {device.registration_id: device for device in spec.source.load(indices)}
     return remaining_jobs(entries, devices, retry_failed=retry_failed)
+
+
+def _taken(jobs: deque[Job], first_intended: Iterable[float | None]) -> Iterator[Job]:
+    """Take jobs one by one: a device that has ended gives back its certificate and key."""
+    for first in first_intended:
+        yield dataclasses.replace(jobs.popleft(), first_intended=first)
 
 
 def _max_in_flight(arrivals: Arrivals, count: int) -> int:
