@@ -17,7 +17,7 @@ RUN = (
     *("--fail-if", "p99>5s", "--out", "runs/first"),
 )
 BROWSER = ("chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu")
-PAGE = ("--virtual-time-budget=5000", "--window-size=1280,1070", f"--screenshot={PICTURE}")
+PAGE = ("--virtual-time-budget=5000", "--window-size=1280,1400", f"--screenshot={PICTURE}")
 
 
 def main() -> None:
