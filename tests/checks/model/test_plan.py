@@ -14,7 +14,8 @@ from aiodps.settings import Settings
         (Settings(), {443: ("rest", "mqtt-ws"), 8883: ("mqtt",)}),
         (Settings(transport="rest"), {443: ("rest",)}),
         (Settings(transport="mqtt", port=18883), {18883: ("mqtt",)}),
-        (Settings(port=8443), {8443: ("rest",)}),
+        (Settings(port=443), {443: ("rest",)}),
+        (Settings(port=8443), {8443: ("mqtt",)}),
     ],
 )
 def test_paths(settings: Settings, paths: dict[int, tuple[str, ...]]) -> None:
