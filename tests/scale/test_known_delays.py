@@ -87,9 +87,11 @@ def test_constant_delays(
 def test_a_rate_against_slow_handshakes(transport: str, tmp_path: Path) -> None:
     """A second for each handshake: as many begin in a second as the rate says, each takes one."""
     with known_service({"register": 0.02}, "--handshake", "1") as service:
-        rate = affordable_rate(service, tmp_path / "first", transport)
-        folder = tmp_path / "then"
-        figures = run(service, folder, transport, count=5 * rate, arrivals=Open(rate=rate))
+        first, then = tmp_path / "first", tmp_path / "then"
+        first.mkdir()
+        then.mkdir()
+        rate = affordable_rate(service, first, transport)
+        figures = run(service, then, transport, count=5 * rate, arrivals=Open(rate=rate))
 
     assert figures["assigned"] == 5 * rate
     assert figures["latency"]["p50"] == within(1.02)
