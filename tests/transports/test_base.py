@@ -15,7 +15,7 @@ from tests.scripted.running_proxy import Through, running_proxy
 from tests.scripted.server import THREADS, Line, ScriptedServer, alert, says
 from tests.scripted.tls import demanding
 from tests.transports.conformance import CASES, Kit
-from tests.transports.traces import cancelled_at, traces
+from tests.transports.traces import cancelled_at, look_at_newer_objects_only, traces
 
 from aiodps.errors import (
     ClientCertificateRejectedError,
@@ -243,6 +243,7 @@ async def test_cancelled_at_every_await(kit: Kit) -> None:
         await flow(warm)
         await warm.aclose()
 
+    look_at_newer_objects_only()
     reached = True
     k = -1
     while reached:
