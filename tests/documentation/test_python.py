@@ -40,6 +40,16 @@ POLICY = {
 CERTIFICATES = ("sensor-7", "sensor-9")
 
 
+BEFORE = {
+    "docs/look-up.md": """
+import asyncio, aiodps
+device = aiodps.X509.from_files("certs/sensor-7_chain.pem", "certs/sensor-7_key.pem")
+asyncio.run(aiodps.provision(id_scope="0ne00012ABC", attestation=device))
+"""
+}
+"""What the reader of a page has run before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """An emulator, and what the pages have in their folder."""
@@ -126,7 +136,8 @@ def folder(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_every_block_runs(page: Path, folder: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other, in one folder; those of web frameworks are asked, too."""
     names: dict[str, Any] = {"__name__": "__main__"}
-    for code in blocks(page, "python"):
+    before = BEFORE.get(name(page))
+    for code in [*([before] if before else []), *blocks(page, "python")]:
         run(code, names, folder.dps, monkeypatch)
 
     if "app" in names:
