@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """MQTT runs on asyncio only."""
+    """Tasks are asked of asyncio here; the conformance tests race on trio, too."""
     return "asyncio"
 
 
