@@ -27,7 +27,7 @@ BY_NAME = {each.name: each for each in REAL_PROXIES}
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """MQTT runs on asyncio only."""
+    """The session of aiomqtt runs on asyncio only."""
     return "asyncio"
 
 

@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """MQTT runs on asyncio only."""
+    """The session of aiomqtt runs on asyncio only."""
     return "asyncio"
 
 
