@@ -91,7 +91,18 @@ def _other(name: str, results: Path) -> Iterator[str]:
     for drawn in sorted(results.glob(f"{name}-*.svg")):
         yield f"![{drawn.stem}](../benchmarks/results/{drawn.name})"
 
-    yield made(document["environment"], document["environment"]["load_before"])
+    for facts in _environments(document):
+        yield made(facts, facts["load_before"])
+
+
+def _environments(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield with what it was measured: once, or each that its runs name."""
+    if "environment" in document:
+        yield document["environment"]
+        return
+
+    each = [run["environment"] for run in document["runs"]]
+    yield from (facts for index, facts in enumerate(each) if facts not in each[:index])
 
 
 def _runs(runs: Sequence[Mapping[str, Any]]) -> str:

@@ -4,6 +4,9 @@
     python -m benchmarks.scale --devices 1000 --transport rest
     python -m benchmarks.scale --out benchmarks/results         # scale.json, scale.md, CSV, SVG
 
+Results are added to those that are there: each number of devices, over each transport, may be
+measured by itself.
+
 Each device has a key, a certificate and a TLS connection of its own. The processes are those of
 `aiodps fleet run --emulator --shards 2`: the emulator, the shards, and this one, which leads
 them. Counts are compared with the emulator's own, device by device. Keys and certificates are
@@ -26,7 +29,8 @@ from typing import Any, Final, get_args
 
 from benchmarks.quiet import wait_until_quiet
 from benchmarks.ramp import ramp, write_ramp
-from benchmarks.scale_figures import AIMS, exact, figures, missed, page
+from benchmarks.scale_figures import AIMS, exact, figures, keep, missed
+from benchmarks.scale_page import page
 from benchmarks.scale_run import Plan, ScaleRun
 from benchmarks.where import environment
 
@@ -77,7 +81,7 @@ def main() -> int:
         runs.append(found)
         print(json.dumps(found, indent=1), file=sys.stderr)
         if options.out is not None:  # after each: the next one may be stopped
-            _write(options.out, {"environment": facts, "runs": runs})
+            _write(options.out, {**found, "environment": facts})
 
     print(page(runs))
     if not all(map(exact, runs)):
@@ -86,9 +90,10 @@ def main() -> int:
     return MISSED if any(map(missed, runs)) else 0
 
 
-def _write(out: Path, result: dict[str, Any]) -> None:
-    out.joinpath("scale.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    out.joinpath("scale.md").write_text(page(result["runs"]), encoding="utf-8")
+def _write(out: Path, run: dict[str, Any]) -> None:
+    """Add a run to those that were measured before."""
+    runs = keep(out / "scale.json", run)
+    out.joinpath("scale.md").write_text(page(runs), encoding="utf-8")
 
 
 def _options() -> argparse.Namespace:

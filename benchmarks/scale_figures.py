@@ -1,9 +1,12 @@
-"""The figures of a run through one machine, and the page that is published of them."""
+"""The figures of a run through one machine, and the file that has those of all runs."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.processes import ROLES, Look
@@ -14,22 +17,6 @@ from aiodps.fleet.measure.sample import Outcome
 AIMS: Final = {"seconds": 360.0, "memory_mb": 2000.0}
 """At most, for a run of up to a hundred thousand devices: from the first start to the last end,
 and of all processes together."""
-_COLUMNS: Final = {
-    "devices": "devices",
-    "transport": "transport",
-    "assigned": "assigned",
-    "devices_per_second": "devices/s",
-    "run_seconds": "run s",
-    "keys_seconds": "keys s",
-    "cpu_ms_all": "CPU ms/device",
-    "cpu_ms_shards": "of it fleet",
-    "cpu_ms_emulator": "emulator",
-    "memory_mb_all": "MB in all",
-    "p50_seconds": "p50 s",
-    "p99_seconds": "p99 s",
-    "loop_lag_p99_ms": "loop lag p99 ms",
-}
-
 
 def figures(done: Done) -> dict[str, Any]:
     """Return the figures of a run: plain JSON."""
@@ -58,6 +45,7 @@ def figures(done: Done) -> dict[str, Any]:
         "loop_lag_max_ms": _ms(generator.get("loop_lag_max")),
         "limited_by": generator["why"],
         "stopped": done.stopped,
+        "cores": os.cpu_count(),
         **_cpu(done),
         **_memory(done.looks),
     }
@@ -100,25 +88,14 @@ def missed(run: Mapping[str, Any]) -> bool:
     return bool(run["run_seconds"] > AIMS["seconds"] or run["memory_mb_all"] > AIMS["memory_mb"])
 
 
-def page(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Return the figures as a table in Markdown, and what limited each run."""
-    lines = [f"| {' | '.join(_COLUMNS.values())} |", f"|{' --: |' * len(_COLUMNS)}"]
-    lines += [f"| {' | '.join(_cell(run[name]) for name in _COLUMNS)} |" for run in runs]
-    for run in runs:
-        reasons = run["limited_by"] if run["stopped"] is None else [f"stopped: {run['stopped']}"]
-        lines += ["", f"{run['devices']:,} over {run['transport']}:", ""]
-        lines += [f"- {reason}" for reason in reasons or ["nothing limited it"]]
+def keep(file: Path, run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Write a run to a file, in place of the one of as many devices over the same transport.
 
-    return "\n".join([*lines, ""])
-
-
-def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case float():
-            return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
-        case int():
-            return f"{value:,}"
-        case _:
-            return str(value)
+    Returns:
+        All runs that the file has now: each can be measured on a day of its own.
+    """
+    document = json.loads(file.read_text("utf-8")) if file.exists() else {"runs": []}
+    kept = {(run["devices"], run["transport"]): run for run in (*document["runs"], run)}
+    found = sorted(kept.values(), key=lambda run: run["devices"])
+    file.write_text(json.dumps({"runs": found}, indent=1) + "\n", encoding="utf-8")
+    return found

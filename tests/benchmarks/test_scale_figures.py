@@ -94,12 +94,10 @@ def test_counts_have_to_be_exact(registers: dict[str, int], second: Outcome) -> 
     assert not scale.exact(scale.figures(done(registers, ASSIGNED, second)))
 
 
-def test_page() -> None:
-    """A row for each run, and below it what limited it."""
-    found = scale.figures(done({"dev-0": 1, "dev-1": 1}, ASSIGNED, ASSIGNED))
-    text = scale.page([found, {**found, "stopped": "over 6 GB", "devices_per_second": None}])
+def test_runs_are_kept(tmp_path: Path) -> None:
+    """Those of other numbers and transports; the same measured again takes its place."""
+    few, many = {"devices": 10, "transport": "rest"}, {"devices": 20, "transport": "rest"}
+    for run in (many, {**few, "assigned": 9}, {**few, "assigned": 10}):
+        found = scale.keep(tmp_path / "scale.json", run)
 
-    assert "| 2 | rest | 2 | 2.00 | 1.00 | 4.00 |" in text
-    assert "| 2 | rest | 2 | - | 1.00 |" in text
-    assert "- nothing limited it" in text
-    assert "- stopped: over 6 GB" in text
+    assert found == [{**few, "assigned": 10}, many]
