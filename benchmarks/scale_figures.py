@@ -18,6 +18,7 @@ AIMS: Final = {"seconds": 360.0, "memory_mb": 2000.0}
 """At most, for a run of up to a hundred thousand devices: from the first start to the last end,
 and of all processes together."""
 
+
 def figures(done: Done) -> dict[str, Any]:
     """Return the figures of a run: plain JSON."""
     samples = done.results.samples

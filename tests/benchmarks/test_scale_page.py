@@ -8,11 +8,25 @@ import pytest
 
 scale_page = pytest.importorskip("benchmarks.scale_page", reason="not in a source distribution")
 RUN: Final[dict[str, Any]] = {
-    **{"devices": 1000, "transport": "rest", "assigned": 1000, "devices_per_second": 150.0},
-    **{"run_seconds": 6.6, "keys_seconds": 1.0, "cpu_ms_all": 12.5, "cpu_ms_shards": 7.5},
-    **{"cpu_ms_emulator": 5.0, "memory_mb_all": 300.0, "p50_seconds": 2.0, "p99_seconds": 3.0},
-    **{"loop_lag_p99_ms": 80.0, "stopped": None, "limited_by": [], "cores": 2},
-    **{"cores_leader": 0.05, "cores_shards": 1.2, "cores_emulator": 0.65},
+    "devices": 1000,
+    "transport": "rest",
+    "assigned": 1000,
+    "devices_per_second": 150.0,
+    "run_seconds": 6.6,
+    "keys_seconds": 1.0,
+    "cpu_ms_all": 12.5,
+    "cpu_ms_shards": 7.5,
+    "cpu_ms_emulator": 5.0,
+    "memory_mb_all": 300.0,
+    "p50_seconds": 2.0,
+    "p99_seconds": 3.0,
+    "loop_lag_p99_ms": 80.0,
+    "stopped": None,
+    "limited_by": [],
+    "cores": 2,
+    "cores_leader": 0.05,
+    "cores_shards": 1.2,
+    "cores_emulator": 0.65,
 }
 
 
@@ -21,7 +35,9 @@ def test_the_processors() -> None:
     text = scale_page.page([RUN])
 
     assert "| 1,000 | rest | 1,000 | 150 | 6.60 |" in text
-    assert "1,000 over rest: the processors, busy for 95% of the time: 1.20 of 2 by the fleet" in text
+    assert (
+        "1,000 over rest: the processors, busy for 95% of the time: 1.20 of 2 by the fleet" in text
+    )
     assert "at 200 devices a second." in text
     assert "warns" not in text
 
