@@ -56,19 +56,19 @@ class Client:
 _CLIENTS: Final = (
     Client(
         name="baseline:rest",
-        what="asyncio streams and hand-written bytes: no check, limit, error or deadline. The "
-        "yardstick, and not a competitor. A TLS context for each device",
+        what="asyncio streams and hand-written bytes: no check, limit, error or deadline. A "
+        "reference, not a client to use. A TLS context for each device",
     ),
     Client(
         name="ours:rest",
-        what="aiodps over HTTPS, told not to wait longer than the service asks. One TLS context "
-        "for all devices, which is a part of its ratio to those with one each",
+        what="aiodps over HTTPS, configured to wait no longer than the service asks. One TLS "
+        "context for all devices, which explains part of the difference to clients with one each",
     ),
     Client(name="harness:rest", what="the same through `aiodps.fleet`, with a durable journal"),
     Client(
         name="peers:stock_httpx",
         what="httpx as its documentation shows it, but trusting one CA instead of all of certifi, "
-        "which would cost twenty milliseconds a device more. A client and context for each device",
+        "which would add twenty milliseconds per device. A client and context for each device",
         rate=150,
     ),
     Client(
@@ -79,15 +79,15 @@ _CLIENTS: Final = (
     ),
     Client(
         name="curl:rest",
-        what="curl's two calls, as in Microsoft's articles: two processes and two handshakes a "
-        "device. Its CPU is that of the processes of curl alone",
+        what="two calls of curl, as in Microsoft's articles: two processes and two handshakes "
+        "per device. Its CPU is that of the curl processes only",
         rate=30,
         observed=False,
     ),
     Client(
         name="openssl:handshake",
-        what="`openssl s_time`, the floor in C: a handshake with a certificate whose key was "
-        "read once, no request, one after the other however many the others do at once",
+        what="`openssl s_time`, the minimum in C: a handshake with a certificate whose key was "
+        "read once, and no request; always one after the other",
         rate=300,
         observed=False,
     ),
@@ -114,14 +114,14 @@ _CLIENTS: Final = (
         name="azure_sdk:mqtt",
         what="Microsoft's `azure-iot-device` 2.14 for Python, asynchronous. It waits 2 s before "
         "its first poll whatever the service says, has two threads for each device, and connects "
-        "one device after the other: its rate is that of its waits. A context for each device",
+        "one device after the other, so its waits determine its rate. A context for each device",
         rate=50,
         takes=2.1,
         most=300,
     ),
     Client(
         name="azure_sdk:mqtt_sync",
-        what="the same, synchronous, in a thread for each of those at once",
+        what="the same, synchronous, with a thread for each device under way",
         rate=50,
         takes=2.1,
         most=300,

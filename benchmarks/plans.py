@@ -87,21 +87,21 @@ _PLANS: Final = (
     Plan(
         name="main",
         title="What a device costs",
-        question="The processor time of a registration, from register to assigned, beside plain "
-        "asyncio and Microsoft's own SDK.",
+        question="The processor time of a registration, from register to assigned, compared with "
+        "plain asyncio and with Microsoft's SDK.",
         clients=(*BOTH, "azure_sdk:mqtt"),
     ),
     Plan(
         name="peers",
-        title="All others",
-        question="The same, beside the libraries used plainly, Node's SDK, curl, and the floor "
-        "in C.",
+        title="Other clients",
+        question="The same, compared with httpx and aiomqtt used directly, Node's SDK, curl, and "
+        "the minimum in C.",
         clients=tuple(CLIENTS),
     ),
     Plan(
         name="concurrency",
-        title="One, and a thousand at a time",
-        question="Whether a device costs more when many are under way, and what memory each "
+        title="1 to 1,000 devices at a time",
+        question="Whether a device costs more when many are under way, and how much memory each "
         "open connection takes.",
         clients=(*BOTH, "node:rest", "node:mqtt", "azure_sdk:mqtt"),
         at_once=(1, 50, 300, 1000),
@@ -109,16 +109,15 @@ _PLANS: Final = (
     Plan(
         name="rsa",
         title="RSA-2048",
-        question="What devices with RSA keys cost.",
+        question="The cost of devices with RSA keys.",
         clients=BOTH,
         key_type="rsa",
     ),
     Plan(
         name="waits",
-        title="When the service asks to wait",
-        question="Retry-After 3: how long 300 devices take that come at once, and what each "
-        "costs while it waits. azure-iot-device waits 2 s whatever it is asked for, and so is "
-        "early.",
+        title="Retry-After of 3 seconds",
+        question="How long 300 devices take that start at once, and what each costs while it "
+        "waits. azure-iot-device polls too early: it waits 2 s whatever Retry-After says.",
         clients=(
             *("ours:rest", "ours:mqtt", "ours:mqtt_native"),
             *("node:rest", "node:mqtt", "azure_sdk:mqtt"),
@@ -130,8 +129,8 @@ _PLANS: Final = (
     ),
     Plan(
         name="link",
-        title="Far from the service",
-        question="How long 200 devices take that come at once, 50 ms away from the service.",
+        title="A round trip of 100 ms",
+        question="How long 200 devices take that start at once, 50 ms away from the service.",
         clients=(*BOTH, "node:rest", "node:mqtt", "azure_sdk:mqtt"),
         at_once=(200,),
         devices=200,
