@@ -1,49 +1,23 @@
 """The public interface: `provision`, `registration_status` and `ProvisioningClient`.
 
-They validate and compose. What runs a registration is imported by the first: who only imports
-`provision` has not to wait for it.
+What a client composes is in `provisioning`. What runs a registration is imported by the first one:
+`import aiodps` must be fast.
 """
 
 from __future__ import annotations
 
-import secrets
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Self, Unpack
 
-import anyio
-
-from aiodps.argument_types import check_callable, check_type
-from aiodps.assignments.cache import AssignmentCache, CacheEntry
-from aiodps.attestation.base import Attestation
-from aiodps.attestation.credentials import Attestations, Credentials
+from aiodps.assignments.cache import AssignmentCache
+from aiodps.attestation.credentials import Attestations
 from aiodps.attestation.issuance.key_spec import KeySpec
-from aiodps.errors import (
-    ConfigurationError,
-    ProvisioningError,
-    RegistrationFailedError,
-    UnauthorizedError,
-    UsageError,
-)
-from aiodps.models import Assignment, JsonObject, Phase, RegistrationRecord
-from aiodps.network.proxy import Proxy
-from aiodps.network.trust import Trust
-from aiodps.observe import Observer, Reporter, StepKind
-from aiodps.protocol.identifiers import check_operation_id
-from aiodps.protocol.payload_mask import PayloadMask
-from aiodps.protocol.payloads import check_payload
+from aiodps.models import Assignment, JsonObject, RegistrationRecord
+from aiodps.observe import Observer
+from aiodps.provisioning.configuration import Configuration
+from aiodps.provisioning.in_progress import InProgress
 from aiodps.registration.retry import RetryPolicy
 from aiodps.settings import Settings, SettingsArguments
-from aiodps.transports import transport_by_name
-from aiodps.transports.base import AUTO, Target, Transport, TransportFactory
-
-if TYPE_CHECKING:
-    from aiodps.attestation.issuance.request import CertificateRequest
-    from aiodps.registration.machine import Registration
 
 
 async def provision(
@@ -146,7 +120,8 @@ class ProvisioningClient:
         **settings: Unpack[SettingsArguments],
     ) -> None:
         """See `provision`; `seed` makes the jitter reproducible, None draws a random one."""
-        self._set_up(Settings.load(config=config, **settings), retry, seed)
+        loaded = Settings.load(config=config, **settings)
+        self._configure(Configuration(loaded, retry=retry, seed=seed))
 
     @classmethod
     def from_settings(
@@ -163,30 +138,23 @@ class ProvisioningClient:
         many devices counts them instead.
         """
         client = cls.__new__(cls)
-        client._set_up(settings, retry, seed, loud=loud)  # noqa: SLF001 (its own)
+        configuration = Configuration(settings, retry=retry, seed=seed, loud=loud)
+        client._configure(configuration)  # noqa: SLF001 (its own)
         return client
 
-    def _set_up(
-        self, settings: Settings, retry: RetryPolicy | None, seed: int | None, *, loud: bool = True
-    ) -> None:
-        check_type(settings, Settings, "settings")
-        check_type(retry, RetryPolicy | None, "retry")
-        check_type(seed, int | None, "seed")
-        self._loud = loud
-        self.settings = settings
-        self.retry: RetryPolicy = RetryPolicy() if retry is None else retry
-        self.seed: int = secrets.randbits(64) if seed is None else seed
-        self._id_scope = _require_id_scope(settings)
-        self._trust = Trust.of(settings.trust)
-        self._proxy = Proxy.load(settings.proxy, settings.proxy_password_file)
-        self._race: TransportFactory | None = None
-        self._in_progress: set[str] = set()
-        self._lock = threading.Lock()
+    def _configure(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._in_progress = InProgress()
+        self.settings: Settings = configuration.settings
+        self.retry: RetryPolicy = configuration.retry
+        self.seed: int = configuration.seed
 
     def __repr__(self) -> str:
         """Return endpoint, id scope and transport, for debugging."""
         settings = self.settings
-        return f"<ProvisioningClient {settings.endpoint} {self._id_scope} {settings.transport!r}>"
+        return (
+            f"<ProvisioningClient {settings.endpoint} {settings.id_scope} {settings.transport!r}>"
+        )
 
     async def provision(
         self,
@@ -208,60 +176,29 @@ class ProvisioningClient:
         polled, which is free, and a register request is sent only if the service has forgotten
         it.
         """
-        from aiodps.registration.machine import (  # noqa: PLC0415 (see above)
-            Registration,
-            RegistrationParams,
+        from aiodps.provisioning.registration import (  # noqa: PLC0415 (see above)
+            PreparedRegistration,
         )
 
-        requested = self.settings.registration_id if registration_id is None else registration_id
-        try:
-            credentials, name = await self._credentials(attestation, requested)
-            checked = check_payload(payload)
-            check_callable(on_step, "on_step")
-            check_type(issue, KeySpec | None, "issue")
-            check_operation_id(operation_id)
-            check_type(cache, AssignmentCache | None, "cache")
-            check_type(force, bool, "force")
-            request = await _certificate_request(
-                self.settings.issue if issue is None else issue,
-                csr,
-                registration_id=name,
-                resumed=operation_id is not None,
-            )
-            factory = self._factory(needs_rest=credentials.has_tpm)
-            mask = PayloadMask(checked, public=[name, self.settings.endpoint, self._id_scope])
-            report = Reporter(name, factory.name, on_step, mask, self._loud)
-            target = self._target(name, credentials, report, csr=request is not None)
-            entry = None
-            if cache is not None:
-                entry = await CacheEntry.of(
-                    cache, target, credentials.usable, checked, self.settings.hub_suffixes
-                )
+        registration = await PreparedRegistration.prepare(
+            self._configuration,
+            attestation=attestation,
+            registration_id=registration_id,
+            payload=payload,
+            issue=issue,
+            csr=csr,
+            cache=cache,
+            force=force,
+            on_step=on_step,
+            operation_id=operation_id,
+        )
+        with self._in_progress.only(registration.registration_id):
+            stored = await registration.find_stored()
+            if stored is not None:
+                return stored
 
-            transport = factory.open(target)
-        except ProvisioningError as error:
-            error.locate(registration_id=requested)
-            raise
-
-        with self._exclusive(name):
-            anew = force or request is not None or operation_id is not None
-            if entry is not None and not anew:
-                stored = await entry.find(credentials.assigned)
-                if stored is not None:
-                    return stored
-
-            params = RegistrationParams(
-                **self._params(name, factory.name),
-                payload=checked,
-                csr=None if request is None else request.csr,
-                operation_id=operation_id,
-            )
-            machine = Registration(params)
-            report(StepKind.STARTED, Phase.CONFIGURATION, text=self.settings.endpoint)
-            assignment = await _register(machine, transport, report, credentials, request)
-            if entry is not None:
-                await entry.store(assignment)
-
+            assignment = await registration.register()
+            await registration.store(assignment)
             return assignment
 
     async def registration_status(
@@ -275,173 +212,11 @@ class ProvisioningClient:
 
         It may be called while the same device registers.
         """
-        from aiodps.registration.driver import drive  # noqa: PLC0415 (see above)
-        from aiodps.registration.retrying import RequestParams  # noqa: PLC0415
-        from aiodps.registration.status_look_up import StatusLookUp  # noqa: PLC0415
+        from aiodps.provisioning.look_up import look_up  # noqa: PLC0415 (see above)
 
-        requested = self.settings.registration_id if registration_id is None else registration_id
-        try:
-            credentials, name = await self._credentials(attestation, requested)
-            check_callable(on_step, "on_step")
-            factory = self._factory(needs_rest=True)
-            report = Reporter(name, factory.name, on_step, loud=self._loud)
-            transport = factory.open(self._target(name, credentials, report, look_up=True))
-        except ProvisioningError as error:
-            error.locate(registration_id=requested)
-            raise
-
-        machine = StatusLookUp(RequestParams(**self._params(name, factory.name)))
-        report(StepKind.LOOK_UP_STARTED, Phase.CONFIGURATION, text=self.settings.endpoint)
-        try:
-            return await drive(machine, transport, report, credentials.reauthenticate)
-        except UnauthorizedError as error:
-            credentials.add_remarks(error)
-            raise
-
-    async def _credentials(
-        self, attestation: Attestations | None, requested: str | None
-    ) -> tuple[Credentials, str]:
-        """Return checked credentials, and the registration id that they are for."""
-        if attestation is None:
-            from aiodps.attestation.files import load_attestations  # noqa: PLC0415 (see above)
-
-            settings = {each.name: getattr(self.settings, each.name) for each in fields(Settings)}
-            attestation = await load_attestations(settings, requested)
-
-        credentials = Credentials(attestation)
-        name = credentials.registration_id_or(requested)
-        credentials.check(registration_id=name, wall_time=time.time())
-        credentials.check_contexts(trust=self.settings.trust)
-        return credentials, name
-
-    def _target(
-        self,
-        name: str,
-        attestation: Attestation,
-        report: Reporter,
-        *,
-        csr: bool = False,
-        look_up: bool = False,
-    ) -> Target:
-        return Target(
-            endpoint=self.settings.endpoint,
-            address=self.settings.address,
-            proxy=self._proxy,
-            id_scope=self._id_scope,
-            registration_id=name,
+        return await look_up(
+            self._configuration,
             attestation=attestation,
-            trust=self._trust,
-            report=report,
-            timeout=self.settings.timeout,
-            csr=csr,
-            look_up=look_up,
+            registration_id=registration_id,
+            on_step=on_step,
         )
-
-    def _params(self, name: str, transport: str) -> dict[str, Any]:
-        """Return the arguments of `RequestParams`."""
-        return {
-            "registration_id": name,
-            "transport": transport,
-            "timeout": self.settings.timeout,
-            "exchange_timeout": self.settings.exchange_timeout,
-            "retry": self.retry,
-            "seed": self.seed,
-            "hub_suffixes": self.settings.hub_suffixes,
-        }
-
-    def _factory(self, *, needs_rest: bool) -> TransportFactory:
-        settings = self.settings
-        match settings.transport:
-            case str(name):
-                made = transport_by_name(
-                    name, port=settings.port, needs_rest=needs_rest, session=settings.mqtt_session
-                )
-                if made.name != AUTO:
-                    return made
-
-                self._race = self._race or made  # it remembers its winners
-                return self._race
-            case factory if settings.port is None:
-                return factory
-            case factory:
-                raise ConfigurationError(
-                    f"port cannot be combined with the transport {factory!r}, which has its own",
-                    setting="port",
-                    hint="set the port of the transport instead",
-                )
-
-    @contextmanager
-    def _exclusive(self, registration_id: str) -> Iterator[None]:
-        """Reject a second registration of the same id: it would take over the MQTT session."""
-        name = registration_id.casefold()
-        with self._lock:
-            if name in self._in_progress:
-                raise UsageError(
-                    f"this client is registering {registration_id!r} already",
-                    hint="await the first registration, or use a separate id for each device",
-                ).locate(registration_id=registration_id)
-
-            self._in_progress.add(name)
-
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_progress.discard(name)
-
-
-async def _certificate_request(
-    spec: KeySpec | None, csr: str | bytes | None, *, registration_id: str, resumed: bool
-) -> CertificateRequest | None:
-    if spec is None and csr is None:
-        return None
-
-    from aiodps.attestation.issuance import request  # noqa: PLC0415 (see above)
-
-    return await request.certificate_request(
-        spec, csr, registration_id=registration_id, resumed=resumed
-    )
-
-
-async def _register(
-    machine: Registration,
-    transport: Transport,
-    report: Reporter,
-    credentials: Credentials,
-    request: CertificateRequest | None,
-) -> Assignment:
-    from aiodps.registration.driver import drive  # noqa: PLC0415 (see above)
-
-    try:
-        assignment = await drive(machine, transport, report, credentials.reauthenticate)
-    except ProvisioningError as error:
-        error.locate(transport=report.transport)
-        if isinstance(error, UnauthorizedError | RegistrationFailedError):
-            credentials.add_remarks(error)
-
-        raise
-
-    try:
-        await credentials.assigned(assignment)
-        issued = None if request is None else request.accept(assignment)
-    except ProvisioningError as error:
-        machine.locate(error.locate(phase=report.phase), anyio.current_time())
-        error.locate(transport=report.transport)
-        raise
-
-    if credentials.index or report.transport != assignment.transport:
-        index, transport_used = credentials.index, report.transport
-        assignment = replace(assignment, credential=index, transport=transport_used)
-
-    return assignment if issued is None else assignment.with_issued(issued)
-
-
-def _require_id_scope(settings: Settings) -> str:
-    if settings.id_scope is not None:
-        return settings.id_scope
-
-    raise ConfigurationError(
-        "no id scope was given",
-        setting="id_scope",
-        hint="give id_scope= (--id-scope), or set AIODPS_ID_SCOPE",
-    )

@@ -9,20 +9,21 @@ from aiodps.models import Assignment
 from aiodps.protocol.messages import Response
 from aiodps.registration.actions import Action
 from aiodps.registration.events import Connected, Event, ExchangeFailed, ResponseReceived, Started
-from aiodps.registration.machine import Registration, RegistrationParams
+from aiodps.registration.machine import Registration
+from aiodps.registration.retrying import RequestParams
 
 OPERATION_ID = "5.316aac5bdc130deb.b1e02da8-9d29-4f1b-9f1c-7c8f9d0e1a2b"
 HUB = "contoso.azure-devices.net"
 
 
-def plan(**changes: object) -> RegistrationParams:
+def plan(**changes: object) -> RequestParams:
     """Make a plan for the device dev-1 with a deadline of 90 s."""
     base: dict[str, object] = {
         "registration_id": "dev-1",
         "transport": "rest",
         "hub_suffixes": (".azure-devices.net",),
     }
-    return RegistrationParams(**{**base, **changes})  # type: ignore[arg-type]  # checked by the machine's tests
+    return RequestParams(**{**base, **changes})  # type: ignore[arg-type]  # checked by the machine's tests
 
 
 def answer(

@@ -51,7 +51,7 @@ from aiodps.registration.status_look_up import StatusLookUp
 
 def test_a_good_day() -> None:
     """Connect, register, wait as told, connect, poll, assigned."""
-    machine = Registration(plan(payload={"a": 1}))
+    machine = Registration(plan(), payload={"a": 1})
 
     assert machine.receive(Started(), now=100.0) == Connect(185.0)
     assert machine.receive(Connected(), now=100.1) == Send(Register({"a": 1}), 130.1)
@@ -96,7 +96,7 @@ def test_assigned_at_once() -> None:
 
 def test_a_known_operation_is_polled_first() -> None:
     """A registration that another process began goes on where it was: nothing is billed again."""
-    machine = Registration(plan(operation_id=OPERATION_ID))
+    machine = Registration(plan(), operation_id=OPERATION_ID)
 
     machine.receive(Started(), now=0.0)
     assert machine.receive(Connected(), now=0.1) == Send(QueryStatus(OPERATION_ID), 30.1)
@@ -105,7 +105,7 @@ def test_a_known_operation_is_polled_first() -> None:
 
 def test_an_operation_of_before_that_is_forgotten() -> None:
     """Only when the service knows nothing of the operation the device is registered again."""
-    machine = Registration(plan(operation_id=OPERATION_ID))
+    machine = Registration(plan(), operation_id=OPERATION_ID)
     machine.receive(Started(), now=0.0)
     machine.receive(Connected(), now=0.1)
     wait = machine.receive(refused(404, 404204), now=0.2)
@@ -119,7 +119,7 @@ def test_an_operation_of_before_that_is_forgotten() -> None:
 
 def test_a_certificate_request_is_sent_with_each_register() -> None:
     """It is the same one: its key is made once for a registration."""
-    machine = Registration(plan(csr="MIIB"))
+    machine = Registration(plan(), csr="MIIB")
     machine.receive(Started(), now=0.0)
     first = machine.receive(Connected(), now=0.1)
     wait = machine.receive(lost(), now=1.0)
@@ -372,7 +372,7 @@ def test_no_register_request_without_time_to_hear_of_it(timeout: float, reserve:
 
 def test_a_poll_needs_no_reserve() -> None:
     """It is free, and may be what decides."""
-    machine = Registration(plan(timeout=10.0, operation_id=OPERATION_ID))
+    machine = Registration(plan(timeout=10.0), operation_id=OPERATION_ID)
 
     assert machine.receive(Started(), now=0.0) == Connect(10.0)
     assert machine.receive(Connected(), now=9.9) == Send(QueryStatus(OPERATION_ID), 10.0)

@@ -9,7 +9,6 @@ from tests.transports.conformance import NOBODY
 
 import aiodps
 from aiodps.emulator import Emulator
-from aiodps.transports.base import TransportFactory
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 ON_ASYNCIO = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -96,17 +95,3 @@ async def test_an_error_names_the_winner() -> None:
 
     assert disabled.value.transport == "mqtt"
     assert nowhere.value.transport == "auto"
-
-
-async def test_the_default() -> None:
-    """Without a port all transports race, on every event loop; each client has a race of its own."""
-    one, other = (aiodps.ProvisioningClient(id_scope="0ne00000000") for _ in range(2))
-
-    assert one.settings.transport == factory(one).name == "auto"
-    assert factory(one) is factory(one)
-    assert factory(one) is not factory(other)
-
-
-def factory(client: aiodps.ProvisioningClient) -> TransportFactory:
-    """Return the transport that a client uses."""
-    return client._factory(needs_rest=False)

@@ -32,9 +32,10 @@ MAY_IMPORT = {
     "transports": BOTTOM | {"protocol", "attestation", "network", "transports"},
     "settings": BOTTOM | {"protocol", "attestation", "network", "transports"},
     "assignments": BOTTOM | {"protocol", "attestation", "network", "transports", "assignments"},
-    "client": BOTTOM
+    "provisioning": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings"}
-    | {"assignments"},
+    | {"assignments", "provisioning"},
+    "client": BOTTOM | {"attestation", "registration", "settings", "assignments", "provisioning"},
     "checks": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings", "client"}
     | {"pki", "checks"},

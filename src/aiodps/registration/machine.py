@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import assert_never, final
 
 from aiodps.errors import NotFoundError, ProvisioningError, ProvisioningTimeoutError
@@ -20,28 +19,33 @@ REGISTER_RESERVE = 5.0
 service asks for 3 s in between. At most half of the whole time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationParams(RequestParams):
-    """The parameters of one registration."""
-
-    payload: JsonObject | None = None
-    csr: str | None = field(default=None, repr=False)
-    """Request for a certificate (base64 of DER); None to ask for none."""
-    operation_id: str | None = None
-    """Operation that an earlier process started: it is polled, which is free, before a register
-    request is sent. None if there is none."""
-
-
 @final
 class Registration(RetryingMachine[Assignment]):
     """The registration of one device, from idle to assigned or failed."""
 
-    def __init__(self, params: RegistrationParams) -> None:
+    def __init__(
+        self,
+        params: RequestParams,
+        *,
+        payload: JsonObject | None = None,
+        csr: str | None = None,
+        operation_id: str | None = None,
+    ) -> None:
+        """Begin a registration, which is idle until it has started.
+
+        Args:
+            params: The parameters of its requests.
+            payload: The custom payload; None to send none.
+            csr: Request for a certificate (base64 of DER); None to ask for none.
+            operation_id: Operation that an earlier process started: it is polled, which is free,
+                before a register request is sent. None if there is none.
+        """
         super().__init__()
-        self.params: RegistrationParams = params
-        self.operation_id: str | None = params.operation_id
+        self.params: RequestParams = params
+        self.operation_id: str | None = operation_id
         """The operation to poll; None if there is none yet, or no longer."""
-        self._mask = PayloadMask(params.payload, public=[params.registration_id])
+        self._register = Register(payload, csr)
+        self._mask = PayloadMask(payload, public=[params.registration_id])
         self._register_sent = False
         self._forgotten = False
         self._last_status: RegistrationStatus | None = None
@@ -68,7 +72,7 @@ class Registration(RetryingMachine[Assignment]):
             return State.POLLING, QueryStatus(self.operation_id)
 
         self._register_sent = True
-        return State.REGISTERING, Register(self.params.payload, self.params.csr)
+        return State.REGISTERING, self._register
 
     def _on_response(self, response: Response, now: float) -> Action[Assignment]:
         match interpret_response(response, self._response_context(self.operation_id)):

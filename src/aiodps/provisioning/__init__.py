@@ -1,0 +1,1 @@
+"""What `ProvisioningClient` composes: a registration, or a look-up, of one device."""
