@@ -255,20 +255,7 @@ class DeviceFactory:
             ConfigurationError: If the registration id or a member of the enrollment is invalid, or
                 a device with a TPM is to be in a group.
         """
-        if attestation not in get_args(Attestation):
-            raise ConfigurationError(
-                f"{attestation!r} is not an attestation",
-                setting="attestation",
-                hint=f"give one of {', '.join(get_args(Attestation))}",
-            )
-
-        if attestation == "tpm" and group:
-            raise ConfigurationError(
-                "a device with a TPM cannot be enrolled by a group",
-                setting="group",
-                hint="leave group=True out: the service has individual enrollments only for TPMs",
-            )
-
+        _check_attestation(attestation, group=group)
         self._made += 1
         name = registration_id or f"device-{self._made}"
         match attestation:
@@ -281,9 +268,9 @@ class DeviceFactory:
                 device, mechanism = _with_tpm(name)
 
         if enrolled:
-            own_id, group_id = (
-                {"registrationId": name},
+            group_id, own_id = (
                 {"enrollmentGroupId": f"{attestation}_group"},
+                {"registrationId": name},
             )
             named = group_id if group else own_id
             policy = _POLICY if issue else {}
@@ -321,6 +308,23 @@ class DeviceFactory:
         path.touch(mode=0o600)
         path.write_text(key, encoding="utf-8")
         return Device(registration_id=name, symmetric_key=key, symmetric_key_file=path)
+
+
+def _check_attestation(attestation: str, *, group: bool) -> None:
+    kinds = get_args(Attestation)
+    if attestation not in kinds:
+        raise ConfigurationError(
+            f"{attestation!r} is not an attestation",
+            setting="attestation",
+            hint=f"give one of {', '.join(kinds)}",
+        )
+
+    if attestation == "tpm" and group:
+        raise ConfigurationError(
+            "a device with a TPM cannot be enrolled by a group",
+            setting="group",
+            hint="leave group=True out: the service has individual enrollments only for TPMs",
+        )
 
 
 def _x509(kind: str, credential: Credential) -> dict[str, Any]:

@@ -155,6 +155,35 @@ def command(
             level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S"
         )
 
+    emulator_class = _import_emulator()
+    groups = [*groups_by_ca(group_cas)]
+    enrollments = (
+        *read_enrollments_file(enrollments_file),
+        *enrollments_with_keys(device_keys, group_keys),
+        *(group for group, _ in groups),
+    )
+    dps = emulator_class(
+        enrollments=enrollments,
+        on_exchange=None if quiet else print_exchange,
+        faults=read_faults_file(faults_file),
+        server_credential=read_server_credential(tls_cert, tls_key),
+        **options,
+    )
+    for name in dict.fromkeys((*verified_cas, *(path for _, path in groups))):
+        trust_cas(dps, name)
+
+    _check_references(dps, enrollments)
+    # Where the event loop handles no signals, Ctrl-C cancels what runs.
+    with _ca_path(ca_out) as ca_file, _ready_file_of_this(ready_file), suppress(KeyboardInterrupt):
+        anyio.run(_run, dps, ca_file, ready_file, as_json)
+
+
+def _import_emulator() -> type[Emulator]:
+    """Import the emulator, and raise this process's limit of connections for it.
+
+    Raises:
+        UsageError: If the extra is not installed.
+    """
     try:
         from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra)
         from aiodps.emulator.connections.connection_limit import (  # noqa: PLC0415 (idem)
@@ -164,38 +193,7 @@ def command(
         raise click.UsageError(str(exc)) from exc
 
     raise_descriptor_limit()
-    with _ca_path(ca_out) as ca_file:
-        groups = [*groups_by_ca(group_cas)]
-        enrollments = (
-            *read_enrollments_file(enrollments_file),
-            *enrollments_with_keys(device_keys, group_keys),
-            *(group for group, _ in groups),
-        )
-        dps = Emulator(
-            enrollments=enrollments,
-            on_exchange=None if quiet else print_exchange,
-            faults=read_faults_file(faults_file),
-            server_credential=read_server_credential(tls_cert, tls_key),
-            **options,
-        )
-        for name in dict.fromkeys((*verified_cas, *(path for _, path in groups))):
-            trust_cas(dps, name)
-
-        _check_references(dps, enrollments)
-
-        if ready_file is not None:
-            # A reader must not mistake the file of an earlier emulator for this one's.
-            with _writing(ready_file, setting="ready_file"):
-                ready_file.unlink(missing_ok=True)
-
-        try:
-            anyio.run(_run, dps, ca_file, ready_file, as_json)
-        except KeyboardInterrupt:
-            pass  # where the event loop handles no signals, Ctrl-C cancels what runs
-        finally:
-            if ready_file is not None:
-                # It says that an emulator runs, and holds its secrets.
-                ready_file.unlink(missing_ok=True)
+    return Emulator
 
 
 def _check_environment() -> None:
@@ -253,6 +251,25 @@ def _ca_path(ca_out: Path | None) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="aiodps-emulator-") as directory:
         yield Path(directory, "ca.pem")
+
+
+@contextmanager
+def _ready_file_of_this(path: Path | None) -> Iterator[None]:
+    """Remove the ready file of an earlier emulator now, and that of this one at the end.
+
+    A reader must not mistake one for the other. It says that an emulator runs, and holds secrets.
+    """
+    if path is None:
+        yield
+        return
+
+    with _writing(path, setting="ready_file"):
+        path.unlink(missing_ok=True)
+
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _check_references(dps: Emulator, enrollments: Iterable[Enrollment]) -> None:

@@ -76,22 +76,14 @@ def command(
     only, shards = parse_shard(shard, shards)
     check_start(start_at)
     if calibrate and (dask is not None or start_at is not None):
-        raise ConfigurationError(
-            "a calibration is of this machine, and takes as long as the run",
-            setting="calibrate",
-            hint="leave out --dask and --start-at, and calibrate a run on this machine",
-        )
+        raise _not_to_calibrate()
 
     folder = Path(out or f"runs/{datetime.now(UTC):%Y%m%d-%H%M%S}")
     run = run_from_arguments(
         RunArguments(**arguments, shards=shards), folder, independent=only is not None
     )
     if only is not None and figures.abort_on_fail:
-        raise ConfigurationError(
-            "one shard does not know what the others have measured",
-            setting="abort_on_fail",
-            hint="leave out --abort-on-fail, or give --shards in place of --shard",
-        )
+        raise _not_to_abort()
 
     evaluation = figures.evaluation(run.evaluation, transports=run.options.transports)
     if not as_json:
@@ -111,6 +103,22 @@ def command(
         with_calibration=calibrate,
     )
     sys.exit(code)
+
+
+def _not_to_calibrate() -> ConfigurationError:
+    return ConfigurationError(
+        "a calibration is of this machine, and takes as long as the run",
+        setting="calibrate",
+        hint="leave out --dask and --start-at, and calibrate a run on this machine",
+    )
+
+
+def _not_to_abort() -> ConfigurationError:
+    return ConfigurationError(
+        "one shard does not know what the others have measured",
+        setting="abort_on_fail",
+        hint="leave out --abort-on-fail, or give --shards in place of --shard",
+    )
 
 
 def _warn_of_earlier_run(folder: Path, run: RunFile) -> None:
