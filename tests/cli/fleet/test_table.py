@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.fleet.ci.test_junit import RESULTS
@@ -16,6 +17,7 @@ from aiodps.fleet.capacity import Capacity, End, Outcome, Step
 from aiodps.fleet.inference.estimate import Interval
 from aiodps.fleet.report.compare import Comparison, Row, Verdict
 from aiodps.fleet.report.summary import read_summary, summarize
+from aiodps.fleet.report.verdict import Kind
 
 
 def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,6 +46,15 @@ def test_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert text.startswith(
         "caution: The run was limited by its generator: the event loop was late by 300 ms at p99"
     )
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_the_verdict_comes_first(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in the report; a summary of an older version has none."""
+    verdict = {"kind": kind, "lead": "Not finished", "sentence": "2 devices asked."}
+    show_summary({**summarize([sample()], FACTS), "verdict": verdict})
+
+    assert capsys.readouterr().out.startswith("Not finished: 2 devices asked.\n")
 
 
 def test_rows_without_a_figure(capsys: pytest.CaptureFixture[str]) -> None:

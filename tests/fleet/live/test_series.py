@@ -11,6 +11,7 @@ from aiodps.fleet.charts.series import parts
 from aiodps.fleet.live.recorder import Recorder
 from aiodps.fleet.live.series import live_curve, live_facts, live_series
 from aiodps.fleet.measure.histogram import Histogram
+from aiodps.fleet.measure.percentiles import curve
 from aiodps.fleet.measure.transport_progress import TransportProgress
 
 
@@ -35,14 +36,13 @@ def test_a_burst_has_no_line_of_arrivals() -> None:
 
 
 def test_a_curve() -> None:
-    """From the fastest to the slowest, each where so many are left."""
-    curve = list(live_curve(Histogram(buckets={0: 90, 16: 10})))
+    """In the steps of the report's, from the fastest to the slowest, which may be alone."""
+    histogram = Histogram(buckets={0: 90, 8: 9, 16: 1})
+    of_values = curve([1.0] * 90 + [2**0.5] * 9 + [2.0])
+    points = list(live_curve(histogram))
 
-    assert [(point.one_in, point.value) for point in curve] == [
-        (1.0, 1.0),
-        (10.0, 1.0),
-        (None, 2.0),
-    ]
+    assert points == list(of_values)
+    assert len({point.one_in for point in points}) == len(points)
     assert [line.x[-1:] for line in percentile_lines(live_series(going_on(), burst=False))] == [
         [4.0], [], [4.0], [],
     ]  # fmt: skip

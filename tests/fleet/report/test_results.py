@@ -24,6 +24,7 @@ from aiodps.fleet.plan.manifest_devices import ManifestDevices
 from aiodps.fleet.report.cautions import cautions
 from aiodps.fleet.report.results import describe_arrivals, read_results, write_results
 from aiodps.fleet.report.summary import read_summary
+from aiodps.fleet.report.verdict import verdict
 
 SOURCE = GeneratedDevices(count=20, certificate=Path("/ca.pem"), private_key=Path("/ca.key"))
 LOAD = GeneratorLoad(busy_seconds=2.0, busy_devices=1.0)
@@ -73,6 +74,7 @@ def test_everything_is_written(tmp_path: Path) -> None:
         "a core was over 90 % busy for 2.00 s, in which 100 % of the devices started"
     ]
     assert summary["cautions"] == cautions(summary)
+    assert summary["verdict"] == asdict(verdict(summary, results.samples))
     assert list(read_samples(folder / "samples.csv")) == results.samples
     assert (folder / "histograms" / "latency-mqtt.hgrm").read_text()
     with (folder / "assignments.csv").open(newline="") as file:

@@ -16,6 +16,7 @@ from aiodps.fleet.measure import units
 from aiodps.fleet.report.cautions import cautions
 from aiodps.fleet.report.compare import Comparison, Verdict
 from aiodps.fleet.report.summary import LATENCIES, PERCENTILES, Summary, pick
+from aiodps.fleet.report.verdict import Kind, RunVerdict
 
 _Cell: TypeAlias = Callable[[Summary], str]
 """Formats a figure of one transport."""
@@ -25,7 +26,10 @@ _MAX_HUBS: Final = 10
 
 
 def show_summary(summary: Summary) -> None:
-    """Show cautions, outcomes, rates, latencies, waits, requests and errors of a run."""
+    """Show verdict, cautions, outcomes, rates, latencies, waits, requests and errors of a run."""
+    if "verdict" in summary:
+        out.print(_verdict(RunVerdict(**summary["verdict"])))
+
     for line in cautions(summary):
         out.print(Text(f"caution: {line}", "bold yellow"))
 
@@ -42,6 +46,18 @@ def show_summary(summary: Summary) -> None:
 
     out.print(table)
     _show_errors(summary)
+
+
+def _verdict(verdict: RunVerdict) -> Text:
+    lead = (verdict.lead, _KIND_STYLES[verdict.kind])
+    return Text.assemble(lead, f": {verdict.sentence}" if verdict.sentence else "")
+
+
+_KIND_STYLES: Final[Mapping[Kind, str]] = {
+    "good": "bold green",
+    "warn": "bold yellow",
+    "bad": "bold red",
+}
 
 
 def show_evaluation(summary: Summary) -> None:

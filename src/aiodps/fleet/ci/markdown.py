@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiodps.fleet.measure import units
 from aiodps.fleet.report.summary import LATENCIES, Summary, pick
+from aiodps.fleet.report.verdict import RunVerdict
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()<>#+!|&~-])")
 _FIGURES: Final[Mapping[str, tuple[str, Callable[[float | None], str]]]] = {
@@ -34,18 +35,19 @@ def append_markdown(path: Path, summary: Summary, *, name: str) -> None:
 
 
 def markdown(summary: Summary, *, name: str) -> str:
-    """Return the thresholds and the figures of a run as GitHub Flavored Markdown."""
+    """Return verdict, thresholds and figures of a run as GitHub Flavored Markdown."""
     return "\n".join(_lines(summary, name)) + "\n\n"
 
 
 def _lines(summary: Summary, name: str) -> Iterator[str]:
+    verdict = RunVerdict(**summary["verdict"])
+    said = f": {_escape(verdict.sentence)}" if verdict.sentence else ""
     results = summary["thresholds"]
-    missed = sum(not result["passed"] for result in results)
     yield f"### aiodps fleet: {_escape(name)}"
     yield ""
+    yield f"**{_escape(verdict.lead)}**{said}"
+    yield ""
     if results:
-        yield f"**{missed} of {len(results)} thresholds missed**" if missed else "Thresholds kept"
-        yield ""
         rows = [_threshold_row(result) for result in results]
         yield from _table(["threshold", "of", "value", "result"], rows)
         yield ""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from fractions import Fraction
 
 from aiodps.fleet.charts.bins import log_bins
 from aiodps.fleet.charts.series import COLOURS, Series
 from aiodps.fleet.live.recorder import Recorder
 from aiodps.fleet.measure.histogram import Histogram, total_histogram
-from aiodps.fleet.measure.percentiles import Point
+from aiodps.fleet.measure.percentiles import Point, curve_of
 from aiodps.fleet.measure.sample import PHASES
 from aiodps.fleet.measure.transport_progress import REQUESTS, TransportProgress
 from aiodps.fleet.report.summary import Summary
@@ -69,10 +69,7 @@ def _statistics(latencies: Histogram) -> Summary | None:
 
 
 def live_curve(latencies: Histogram) -> Iterator[Point]:
-    """Yield the percentile curve of a histogram: a point for each bucket."""
-    count = latencies.count
-    for index, (seconds, reached) in enumerate(latencies.ordered()):
-        if not index:
-            yield Point(Fraction(0), seconds, 1)
-
-        yield Point(Fraction(100 * reached, count), seconds, reached)
+    """Yield the percentile curve of a histogram, in the steps of the report's."""
+    buckets = [*latencies.ordered()]
+    reached = [count for _, count in buckets]
+    return curve_of(latencies.count, lambda rank: buckets[bisect_left(reached, rank)][0])

@@ -8,7 +8,7 @@ fractions: in floats, 0.07 * 100 is more than 7, and the result one rank too hig
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -126,19 +126,28 @@ class Point:
 
 
 def curve(ordered: Sequence[float], *, ticks: int = 5) -> Iterator[Point]:
+    """Yield the percentile curve of sorted values; see `curve_of`."""
+    return curve_of(len(ordered), lambda reached: ordered[reached - 1], ticks=ticks)
+
+
+def curve_of(count: int, value_at: Callable[[int], float], *, ticks: int = 5) -> Iterator[Point]:
     """Yield a percentile curve in the steps of HdrHistogram: `ticks` for each halved remainder.
 
     So the tail gets as many points as the middle. The last point is the maximum.
+
+    Args:
+        count: Number of values.
+        value_at: Returns the value of a rank, from 1 to `count`.
+        ticks: Points for each halved remainder.
     """
-    count = len(ordered)
     percent = Fraction(0)
     while count and (reached := max(rank(count, percent), 1)) < count:
-        yield Point(percent, ordered[reached - 1], reached)
+        yield Point(percent, value_at(reached), reached)
         halvings = math.floor(100 / (100 - percent)).bit_length()
         percent += Fraction(100, ticks * 2**halvings)
 
     if count:
-        yield Point(Fraction(100), ordered[-1], count)
+        yield Point(Fraction(100), value_at(count), count)
 
 
 _HEAD = f"{'Value':>12} {'Percentile':>14} {'TotalCount':>10} {'1/(1-Percentile)':>14}\n\n"

@@ -31,6 +31,7 @@ from aiodps.fleet.report.cautions import cautions
 from aiodps.fleet.report.journals import ShardJournal, read_journals
 from aiodps.fleet.report.summary import Facts, Summary, summarize, write_summary
 from aiodps.fleet.report.thresholds import evaluate
+from aiodps.fleet.report.verdict import verdict
 from aiodps.fresh_files import fresh_file
 
 CALIBRATION: Final = "calibration.json"
@@ -134,6 +135,7 @@ def write_results(folder: Path, results: Results) -> Summary:
         asdict(each) for each in evaluate(evaluation, summary, samples, transports=transports)
     ]
     summary["cautions"] = cautions(summary)
+    summary["verdict"] = asdict(verdict(summary, results.samples))
     try:
         write_samples(folder / "samples.csv", results.samples)
         write_histograms(folder, samples, started_at=facts.started_at)
