@@ -22,6 +22,7 @@ from aiodps.fleet.measure.window import in_window
 from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.report.results import read_results, write_results
 from aiodps.fleet.report.thresholds import MISSED, evaluate, missed
+from aiodps.fleet.report.verdict import verdict
 from aiodps.fleet.runs import exists
 
 
@@ -64,7 +65,7 @@ def _read(folder: Path, report: ModuleType, arguments: EvaluationArguments) -> A
 
 
 def _evaluated(run: Any, arguments: EvaluationArguments) -> Any:
-    """Return results that are read from files, with the thresholds that are given."""
+    """Return results that are read from files, with the thresholds that are given, and verdict."""
     if arguments.warm_up or arguments.cool_down:
         raise ConfigurationError(
             "the folder has no journals, from which other figures could be made",
@@ -72,14 +73,15 @@ def _evaluated(run: Any, arguments: EvaluationArguments) -> Any:
             hint="leave out --warm-up and --cool-down",
         )
 
-    if arguments.fail_if is None:
-        return run
+    summary = dict(run.summary)
+    if arguments.fail_if is not None:
+        transports = tuple(summary["transports"])
+        evaluation = arguments.evaluation(Evaluation(), transports=transports)
+        samples = in_window(run.samples, summary["window"])
+        results = evaluate(evaluation, summary, samples, transports=transports)
+        summary["thresholds"] = [dataclasses.asdict(each) for each in results]
 
-    transports = tuple(run.summary["transports"])
-    evaluation = arguments.evaluation(Evaluation(), transports=transports)
-    samples = in_window(run.samples, run.summary["window"])
-    results = evaluate(evaluation, run.summary, samples, transports=transports)
-    summary = {**run.summary, "thresholds": [dataclasses.asdict(each) for each in results]}
+    summary["verdict"] = dataclasses.asdict(verdict(summary, run.samples))
     return dataclasses.replace(run, summary=summary)
 
 

@@ -27,9 +27,7 @@ _MAX_HUBS: Final = 10
 
 def show_summary(summary: Summary) -> None:
     """Show verdict, cautions, outcomes, rates, latencies, waits, requests and errors of a run."""
-    if "verdict" in summary:
-        out.print(_verdict(RunVerdict(**summary["verdict"])))
-
+    out.print(_verdict(RunVerdict(**summary["verdict"])))
     for line in cautions(summary):
         out.print(Text(f"caution: {line}", "bold yellow"))
 
