@@ -18,7 +18,7 @@ from typing import Final, TextIO
 
 _DRAFT: Final = re.compile(r"\..+\.[0-9a-f]{16}")
 _ABANDONED: Final = 3600.0
-"""Seconds after which whoever wrote a draft must have been killed."""
+"""Seconds after which the writer of a draft must have been killed."""
 
 
 @contextmanager

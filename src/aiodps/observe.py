@@ -247,7 +247,7 @@ _LEVELS = {
     StepKind.RETRYING: logging.WARNING,
     StepKind.CACHE_FAILED: logging.WARNING,
 }
-"""Levels of the steps that an operator has to hear of without asking."""
+"""Levels of the steps that are logged above DEBUG."""
 _WIRE = {StepKind.SENT, StepKind.RECEIVED}
 
 

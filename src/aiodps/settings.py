@@ -387,7 +387,7 @@ def _check(name: str, value: object, source: str) -> Any:
 
 
 def _resembles_setting(name: str) -> bool:
-    """Whether somebody may have meant a setting by it; a part of its name is enough."""
+    """Whether a name resembles a setting; a part of its name is enough."""
     known = [_CONFIG, *(one.name for one in dataclasses.fields(Settings))]
     return any(name in one or one in name for one in known) or bool(get_close_matches(name, known))
 

@@ -1,8 +1,8 @@
 """`AssignmentCache`: a folder with the assignments of devices, one file each.
 
-One file for each device: processes that provision different devices do not meet, and a file takes
-the place of an earlier one in a single step. So no lock is needed, and nobody waits for a process
-that was stopped.
+One file for each device: processes that provision different devices do not interfere, and a file
+replaces an earlier one atomically. So no lock is needed, and none can be left by a
+process that was stopped.
 """
 
 from __future__ import annotations

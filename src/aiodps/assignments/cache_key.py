@@ -1,4 +1,4 @@
-"""What a stored assignment was asked with: it is returned for the same question only.
+"""The key of a stored assignment: what it was requested with, and is returned for.
 
 Digests stand for the credential and the payload. None reveals a key: of a certificate and of a
 TPM it is made of what is public, and of a symmetric key of a signature that nobody can use.

@@ -26,7 +26,7 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 def sort_chain(
     leaf: x509.Certificate, certificates: Sequence[x509.Certificate]
 ) -> tuple[tuple[x509.Certificate, ...], tuple[str, ...]]:
-    """Return what the device sends, and a remark if certificates were given that do not join it.
+    """Return what the device sends, and a remark if certificates were given that are not linked.
 
     The issuer of each certificate is chosen by its signature, because CAs that were renewed have
     the same name as before. The root is left out.
@@ -100,7 +100,7 @@ def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _hole(chain: Sequence[x509.Certificate], unused: Sequence[x509.Certificate]) -> Iterator[str]:
-    """Tell of certificates that belong above the chain, and do not join it."""
+    """Describe a gap between the chain and certificates that were given."""
     top = chain[-1]
     subjects = [each.subject for each in chain]
     loose = [each for each in unused if each.subject not in subjects]
@@ -112,14 +112,14 @@ def _hole(chain: Sequence[x509.Certificate], unused: Sequence[x509.Certificate])
 
 
 def remarks_about(chain: Sequence[x509.Certificate]) -> Iterator[str]:
-    """Tell what the service may refuse about the certificates that a device sends.
+    """Describe what the service may refuse in the certificates that a device sends.
 
     Source: answers of Microsoft's engineers to users: azure-iot-sdk-c pull request 1519 and
     azure-sdk-for-c pull request 2006 demand CA:FALSE and clientAuth.
     """
     leaf, *above = chain
     if _is_ca(leaf):
-        yield f"the device's certificate {_name(leaf)} is a CA; the service wants CA:FALSE"
+        yield f"the device's certificate {_name(leaf)} is a CA; the service requires CA:FALSE"
 
     usage = _extension(leaf, x509.ExtendedKeyUsage)
     if usage is not None and _FOR_CLIENTS.isdisjoint(usage):
@@ -134,7 +134,7 @@ def remarks_about(chain: Sequence[x509.Certificate]) -> Iterator[str]:
 
 
 def _ca_remarks(ca: x509.Certificate, below: int) -> Iterator[str]:
-    """Tell what is wrong with an intermediate; `below` CAs are between it and the leaf."""
+    """Describe what is wrong with an intermediate; `below` CAs are between it and the leaf."""
     constraints = _extension(ca, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
         yield f"{_name(ca)} issues a certificate of the chain, and is not a CA"

@@ -2,7 +2,7 @@
 
 A token is signed once for a registration and reused, because its key may be in a slow HSM. If the
 service refuses it and the clocks differ, it is signed once more, for the service's clock. A
-credential that the service refuses for what it is makes way for the next one.
+credential that the service refuses as such is followed by the next one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CREDENTIAL_REFUSED = frozenset({401000, 401002})
 _UNAUTHORIZED = 401
 """The status that the codes of refused credentials begin with."""
 _MAX_CHALLENGES = 2
-"""Of a registration: the service may have forgotten the first one, by a restart."""
+"""Of one registration: a restart may have made the service forget the first one."""
 
 Attestations: TypeAlias = Attestation | IssuedCredential | Sequence[Attestation | IssuedCredential]
 """One credential, or several in the order in which they are tried."""
@@ -95,7 +95,7 @@ class Credentials:
         return tuple(self._left)
 
     def add_remarks(self, error: ServiceError) -> None:
-        """Put what is odd about the current certificate in front of the hint of a refusal."""
+        """Prepend the remarks about the current certificate to the hint of a refusal."""
         code, remarks = error.error_code, remarks_of(self._current)
         unauthorized = code is None or code // 1000 == _UNAUTHORIZED
         if remarks and unauthorized:
@@ -283,7 +283,7 @@ def remarks_of(attestation: Attestation) -> tuple[str, ...]:
 
 
 def is_credential_refused(refusal: UnauthorizedError) -> bool:
-    """Return whether the service refused the credential for what it is.
+    """Return whether the service refused the credential as such.
 
     The codes 4 and 5 of CONNACK, which have no error code, mean that as well.
     """

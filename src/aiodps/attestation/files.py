@@ -126,7 +126,7 @@ def load_in_order(
 async def load_attestations(
     settings: Mapping[str, Any], registration_id: str | None
 ) -> tuple[Attestation, ...]:
-    """Load the credentials that settings name, and log what is odd about them.
+    """Load the credentials that settings name, and log the remarks about them.
 
     Args:
         settings: By name.

@@ -29,7 +29,7 @@ class Given:
 def parse(
     certificate: Given, private_key: Given | None, password: Password
 ) -> tuple[x509.Certificate, list[x509.Certificate], Key]:
-    """Return the device's certificate, all certificates, and the key of the device's.
+    """Return the device's certificate, all certificates, and the device's key.
 
     Args:
         certificate: The device's certificate, with its intermediates if any.

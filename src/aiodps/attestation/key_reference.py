@@ -142,7 +142,7 @@ class KeyReference:
             case ssl.SSLError(reason="KEY_VALUES_MISMATCH"):
                 return PrivateKeyError(mismatch, reason="mismatch")
             case _ if not os.path.lexists(self.path):
-                return self._error("and is not there any more", reason="unreadable", hint=_MAKE)
+                return self._error("and no longer exists", reason="unreadable", hint=_MAKE)
             case ssl.SSLError() if (fault := _configuration_fault()) is not None:
                 return self._error(
                     f"which OpenSSL's provider pkcs11 loads, and OPENSSL_CONF {fault}",

@@ -30,7 +30,7 @@ from aiodps.input_files.private_keys import KeyBlock, Password, PrivateKey
 _RSA_PSS = bytes.fromhex("06092a864886f70d01010a")
 """1.2.840.113549.1.1.10 in DER."""
 _RETRIED = {"unreadable", "wrong_password", "not_pem"}
-"""Reasons of a refusal after which OpenSSL gets a try."""
+"""Reasons of a refusal after which OpenSSL is tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -241,10 +241,10 @@ class X509:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the service may refuse, though it is no error here.
+        """What the service may refuse, although it is not an error here.
 
-        A missing intermediate, a certificate for servers: a refusal repeats it in its hint. It is
-        looked for when somebody asks.
+        A missing intermediate, or a certificate for servers: a refusal repeats it in its hint.
+        Computed at each call.
         """
         with warnings.catch_warnings(action="ignore"):  # of names that are too long
             return (*self._hole, *(remarks_about(self.chain) if self.chain else ()))

@@ -303,7 +303,7 @@ _COLUMNS = {
     "wait": (Phase.WAIT,),
     "poll": (Phase.POLL,),
 }
-"""What the table adds up; `--json` has each phase by itself."""
+"""The columns of the table; `--json` has each phase."""
 
 
 def _next(folder: Path, *, kept: bool) -> None:

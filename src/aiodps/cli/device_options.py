@@ -113,7 +113,7 @@ _RETRIES: Final = (
         help="Domain an assigned hub may be in; repeatable. Default: Azure's.",
     ),
 )
-"""How it is asked, and what is believed."""
+"""How it is asked, and what is accepted."""
 _OUTPUT: Final = (
     click.option("--config", metavar="FILE", help="TOML file with settings."),
     click.option(

@@ -71,7 +71,7 @@ OPTIONS = [
     click.Option(["--assign-after"], type=click.FloatRange(min=0), default=0.0, show_default=True,
                  metavar="S", help="Seconds a registration takes."),
     click.Option(["--retry-after"], type=click.IntRange(min=0), default=3, show_default=True,
-                 metavar="S", help="Whole seconds devices are told to wait."),
+                 metavar="S", help="Whole seconds devices are asked to wait."),
     click.Option(["--issued-days"], type=click.FloatRange(min=0, min_open=True), default=30.0,
                  show_default=True, metavar="N",
                  help="Validity of certificates that are issued to devices with a CSR."),
@@ -197,7 +197,7 @@ def _import_emulator() -> type[Emulator]:
 
 
 def _check_environment() -> None:
-    """Warn of variables that somebody may have meant for options."""
+    """Warn of environment variables that look like options of this command and are not."""
     known = {variable_of(each) for each in OPTIONS}
     unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
     if unknown:
@@ -205,7 +205,7 @@ def _check_environment() -> None:
 
 
 async def _run(dps: Emulator, ca_file: Path, ready_file: Path | None, as_json: bool) -> None:  # noqa: FBT001 (anyio.run passes positions only)
-    """Serve until told to stop."""
+    """Serve until a signal to stop."""
     with _stop_signal() as stopped:
         async with dps:
             _write(ca_file, dps.ca_pem, setting="ca_out")
@@ -226,7 +226,7 @@ async def _run(dps: Emulator, ca_file: Path, ready_file: Path | None, as_json: b
 def _stop_signal() -> Iterator[Callable[[], Awaitable[object]]]:
     """Return what waits for SIGINT or SIGTERM.
 
-    On Windows event loops handle no signals: it waits for ever, until Ctrl-C cancels it.
+    On Windows event loops handle no signals: it waits until Ctrl-C cancels it.
     """
     with ExitStack() as handled:
         receiver: AsyncIterator[object] | None = None
@@ -273,7 +273,7 @@ def _ready_file_of_this(path: Path | None) -> Iterator[None]:
 
 
 def _check_references(dps: Emulator, enrollments: Iterable[Enrollment]) -> None:
-    """Refuse groups that refer to a CA certificate which nobody has uploaded."""
+    """Refuse groups that refer to a CA certificate which is not uploaded."""
     from aiodps.emulator.service.enrollment_rules import (  # noqa: PLC0415 (an extra)
         as_configuration_error,
         check_ca_references,

@@ -23,7 +23,7 @@ from aiodps.printable import printable
 BAD_INPUT: Final = 2
 INTERRUPTED: Final = 130
 BUG: Final = 70
-"""Exit code of what should not happen; EX_SOFTWARE of sysexits.h."""
+"""Exit code of a bug; EX_SOFTWARE of sysexits.h."""
 
 UNWRITTEN: Final = 74
 """Exit code if the result cannot be written; EX_IOERR."""
@@ -56,7 +56,7 @@ def mistakes_as_exit_codes(arguments: Sequence[str]) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             _say(
                 f"the output cannot be written: {os.strerror(error.errno)}",
-                "what the command did is done; give the output another place",
+                "the command itself has finished; write its output elsewhere",
                 (),  # as text: JSON would go where nothing can be written
             )
             _give_up_stdout()
@@ -77,7 +77,7 @@ def mistakes_as_exit_codes(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _give_up_stdout() -> None:
-    """Let Python flush what is left of the output to nowhere, when it exits."""
+    """Have Python discard what is left of the output when it exits."""
     with suppress(OSError, ValueError):
         stdout = sys.stdout.fileno()
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)

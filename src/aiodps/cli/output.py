@@ -61,10 +61,10 @@ class _Printed:
 
 
 class _PrintableOnly(RenderHook):
-    """The edge between this program and a terminal: nothing that others wrote passes it raw."""
+    """Replaces control characters in everything that a rich console prints."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """Wrap what is about to be printed."""
+        """Make printable what is about to be printed."""
         return [_Printed(each) for each in renderables]
 
 

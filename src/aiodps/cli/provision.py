@@ -46,7 +46,7 @@ Each option may also be set as AIODPS_<NAME> or in a TOML file named by --config
 
 
 class ProvisionCommand(Command):
-    """A command after which the service may go on."""
+    """A command whose registration may go on at the service after Ctrl-C."""
 
     exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(
         partial(

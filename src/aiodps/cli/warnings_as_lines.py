@@ -15,7 +15,7 @@ from aiodps.input_files.reading import InsecureKeyFileWarning
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print our own warnings to stderr, and none of others."""
+    """Print the warnings of aiodps to stderr, and no others."""
     logger, handler = logging.getLogger("aiodps.attestation"), _Handler(logging.WARNING)
     logger.addHandler(handler)
     try:

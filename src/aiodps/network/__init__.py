@@ -1,1 +1,1 @@
-"""How a TLS connection comes about."""
+"""TLS connections: name resolution, TCP, proxies, TLS, and the handshake limiter."""

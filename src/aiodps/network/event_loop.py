@@ -1,4 +1,4 @@
-"""What event loops can do: not each of them can tell when a socket is ready.
+"""Capabilities of event loops: not all of them can watch sockets for readiness.
 
 The default loop of asyncio on Windows (proactor) cannot: it waits for operations to be completed.
 There anyio waits for sockets in a thread, which is enough for everything but aiomqtt, which needs
@@ -19,7 +19,7 @@ from aiodps.errors import ConfigurationError
 
 
 def watches_sockets() -> bool:
-    """Tell whether the running event loop is asyncio's, and has `add_reader`."""
+    """Return whether the running event loop is asyncio's, and has `add_reader`."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -36,10 +36,10 @@ class HasFileno(Protocol):
 
 
 class ReadWatch:
-    """Calls a function whenever a socket is readable, while somebody waits for what it brings.
+    """Calls a function whenever a socket is readable, as long as `until_read` waits.
 
-    On asyncio it is a callback for as long as that takes: `anyio.wait_readable` would wake up
-    the task for each record, and ask the kernel twice.
+    On asyncio it is a callback of the event loop: `anyio.wait_readable` would wake up the task
+    for each record, with two system calls.
     """
 
     def __init__(self, sock: HasFileno, read: Callable[[], bool]) -> None:
@@ -75,7 +75,7 @@ class ReadWatch:
         try:
             if self._read():
                 self.stop()
-        except Exception as exc:  # noqa: BLE001 (raised where somebody waits)
+        except Exception as exc:  # noqa: BLE001 (raised in `until_read`)
             self.stop(exc)
 
     def stop(self, error: Exception | None = None) -> None:

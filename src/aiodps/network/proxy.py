@@ -1,4 +1,4 @@
-"""Proxies: what the URL of one says, and where its user and password come from.
+"""Proxies: parsing of their URLs, and the sources of user and password.
 
 Nothing here reads HTTPS_PROXY or its like: a device uses the proxy that it was given.
 """
@@ -19,7 +19,7 @@ from aiodps.protocol.identifiers import check_endpoint, check_port
 Scheme: TypeAlias = Literal["http", "socks5"]
 
 _SAME: Final = {"socks5h": "socks5"}
-"""Other names of a scheme; the proxy looks names up in any case."""
+"""Other names of a scheme; the proxy resolves host names with all of them."""
 _EXAMPLE: Final = "http://proxy.example:3128 or socks5://proxy.example:1080"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST: Final = 255

@@ -44,10 +44,10 @@ _HINT_FOR_UNTRUSTED = (
 
 _HINT_FOR_BAD_CHAIN = (
     "a certificate of the server, or a CA above it, breaks a rule of X.509; a CA of your own, "
-    "given with `trust=` (`--trust`), has to be made anew with basicConstraints=critical,CA:TRUE "
+    "given with `trust=` (`--trust`), has to be reissued with basicConstraints=critical,CA:TRUE "
     "and keyUsage=critical,keyCertSign,cRLSign"
 )
-"""OpenSSL 3.0 makes a CA without keyUsage unless told, and strict verification refuses it."""
+"""OpenSSL 3.0 makes a CA without keyUsage by default, and strict verification refuses it."""
 
 
 def server_identity_error(

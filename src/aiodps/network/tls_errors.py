@@ -40,7 +40,7 @@ _CERTIFICATE_ALERTS = {
 """Alerts 42 to 46, 48, 49 and 116."""
 
 _TEMPORARY_ALERTS = {"internal_error", "user_cancelled"}
-"""Alerts 80 and 90: the server has a problem of its own."""
+"""Alerts 80 and 90: an internal problem of the server."""
 
 _ALERT_REASONS = {"protocol_version": "version", "handshake_failure": "no_common_cipher"}
 """Alerts 70 and 40, by what they mean in response to a ClientHello."""

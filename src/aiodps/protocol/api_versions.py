@@ -1,4 +1,4 @@
-"""The api-version of a registration: the transport's own, unless a certificate is asked for."""
+"""The api-version of a registration: the transport's default, or one that knows certificates."""
 
 from __future__ import annotations
 

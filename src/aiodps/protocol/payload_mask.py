@@ -17,9 +17,9 @@ from aiodps.printable import printable
 from aiodps.protocol.masking import MASK
 
 MIN_CHARACTERS: Final = 4
-"""Characters of a string that is masked; a shorter one occurs by accident in any text."""
+"""Fewest characters of a string that is masked; a shorter one occurs in any text by accident."""
 MIN_DIGITS: Final = 6
-"""Digits of a number that is masked."""
+"""Fewest digits of a number that is masked."""
 _OURS: Final = frozenset({"hint", "operation_id", "registration_id", "transport"})
 """Attributes of an error that are shown as they are."""
 
@@ -28,7 +28,7 @@ class PayloadMask:
     """Masks the values of one payload, as they are or in the usual encodings."""
 
     def __init__(self, payload: JsonObject | None, *, public: Iterable[str] = ()) -> None:
-        """Set up; values are collected when they are needed first.
+        """Prepare the mask; values are collected when it is first used.
 
         Args:
             payload: What the device sends; None for nothing.
@@ -82,7 +82,7 @@ def _values(value: object) -> Iterator[str]:
 
 def _encodings(value: str) -> Iterator[str]:
     """Iterate over the ways in which a value may be written in a message or in JSON."""
-    import html  # noqa: PLC0415 (and with it, two thousand entities)
+    import html  # noqa: PLC0415 (loads two thousand entities)
 
     escaped = json.dumps(value)[1:-1]
     yield from (value, printable(value), printable(" ".join(value.split())))

@@ -145,8 +145,8 @@ class Runner:
         """Run a machine to its end, close the transport, and return the result.
 
         Raises:
-            ProvisioningError: If it failed; it names the transport that was used, and what is odd
-                about a refused credential.
+            ProvisioningError: If it failed; it names the transport that was used, and remarks
+                about a refused certificate.
         """
         try:
             return await drive(

@@ -49,8 +49,8 @@ async def drive(
         machine: The registration, or the look-up.
         transport: Carries its requests.
         report: Receives its steps.
-        reauthenticate: Prepares another way to authenticate after a refusal, and says which; or
-            raises the refusal.
+        reauthenticate: Prepares another way to authenticate after a refusal, and returns what it
+            is; or raises the refusal.
 
     Raises:
         ProvisioningError: If it failed.
@@ -105,7 +105,7 @@ async def _attempt(
     done: Callable[[T], Event],
     report: Reporter,
 ) -> Event:
-    """Do one thing until a deadline; an error becomes an event, cancellation passes through."""
+    """Await a step until a deadline; an error becomes an event, cancellation passes through."""
     with anyio.CancelScope(deadline=deadline):
         try:
             return done(await work())

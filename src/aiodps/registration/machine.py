@@ -15,8 +15,8 @@ from aiodps.registration.retrying import RequestParams, RetryingMachine
 from aiodps.registration.states import State
 
 REGISTER_RESERVE = 5.0
-"""Seconds that have to be left to hear the response to a register request and to poll once: the
-service asks for 3 s in between. At most half of the whole time."""
+"""Seconds that must remain for the response to a register request and one poll: the service asks
+for 3 s in between. At most half of the timeout."""
 
 
 @final
@@ -81,7 +81,7 @@ class Registration(RetryingMachine[Assignment]):
             case Pending() as pending:
                 return self._wait_to_poll(pending, now)
             case NotFoundError() as error if self.state is State.POLLING and not self._forgotten:
-                # Only here a known operation is given up: the service has forgotten it.
+                # The only case in which a known operation is given up: the service forgot it.
                 self._forgotten = True
                 self.operation_id = None
                 return self._wait_to_retry(error, now)
@@ -132,6 +132,6 @@ class Registration(RetryingMachine[Assignment]):
         return self._fail(timeout.locate(phase=phase), now)
 
     def locate(self, error: ProvisioningError, now: float) -> None:
-        """Say in an error where it happened, and mask what the device has sent."""
+        """Set where an error happened, and mask what the device has sent."""
         super().locate(error, now)
         self._mask.apply_to(error)

@@ -35,10 +35,10 @@ class RetryClass(enum.Enum):
 
 
 _MAYBE_DAMAGED = frozenset({"utf8", "json", "empty", "content_type", "framing", "packet"})
-"""Reasons of a `ProtocolError` for which a gateway in between may be the cause; every other one is
-an answer: it would be the same again, and after a register request cost another one."""
+"""Reasons of a `ProtocolError` that a gateway in between may have caused. Any other is an answer
+of the service: it would be the same again, and cost another register request."""
 _REFUSED_BY_PROXY = frozenset({"authentication", "forbidden", "refused"})
-"""Reasons of a `ProxyError` that are decisions, of it or of whoever runs it."""
+"""Reasons of a `ProxyError` that are decisions of the proxy or of its operator."""
 _DAMAGED = (ProtocolError, MalformedResponseError)
 
 
@@ -87,7 +87,7 @@ class RetryPolicy:
     the devices of a throttled fleet do not all return at once. Never added between polls."""
 
     def __post_init__(self) -> None:
-        """Reject values with which the client would spin or never retry."""
+        """Reject values with which the client would retry without a pause, or never."""
         for name in ("base", "cap", "poll_interval", "min_poll_interval", "spread"):
             value = getattr(self, name)
             if not _is_duration(value):

@@ -1,4 +1,4 @@
-"""What every machine does alike: it connects, retries, reauthenticates, and ends at its deadline.
+"""What all machines share: connecting, retries, reauthentication, and the deadline.
 
 Read `states.py` first.
 """
@@ -46,7 +46,7 @@ class RequestParams:
     transport: str
     """Name of the transport, for the result and for errors."""
     timeout: float = 90.0
-    """Seconds for the whole of it."""
+    """Seconds for the whole registration, or look-up."""
     exchange_timeout: float = 30.0
     """Seconds for one request and its response."""
     retry: RetryPolicy = RetryPolicy()  # noqa: RUF009 (frozen)
@@ -57,7 +57,7 @@ class RequestParams:
 
 
 class RetryingMachine(ABC, Generic[R]):
-    """A machine that sends one request at a time until it has a result, an error, or no time."""
+    """A machine that sends one request at a time until it has a result, fails, or times out."""
 
     params: RequestParams
 
@@ -227,7 +227,7 @@ class RetryingMachine(ABC, Generic[R]):
         return Fail(error)
 
     def locate(self, error: ProvisioningError, now: float) -> None:
-        """Say in an error where it happened."""
+        """Set where an error happened."""
         phase = {
             State.REGISTERING: Phase.REGISTER,
             State.POLLING: Phase.POLL,

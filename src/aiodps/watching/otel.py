@@ -76,7 +76,7 @@ def observer(
 
 
 def _records_nothing(provider: object) -> bool:
-    """Tell whether a provider is one of the API's own, which stand in for those of an SDK."""
+    """Return whether a provider is a placeholder of the API, without an SDK."""
     return type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
 
 

@@ -1,4 +1,4 @@
-"""The chain in the answer to a certificate request, which is checked before it is believed."""
+"""The issued certificate chain in a response, and its checks."""
 
 from __future__ import annotations
 

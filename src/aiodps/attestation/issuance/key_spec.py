@@ -36,7 +36,7 @@ class KeySpec:
             )
 
     async def generate(self) -> crypto.ec.EllipticCurvePrivateKey | crypto.rsa.RSAPrivateKey:
-        """Make a key; one of RSA takes so long that a thread makes it."""
+        """Generate a key; RSA in a worker thread, because it takes long."""
         match self.type:
             case "p256":
                 return crypto.ec.generate_private_key(crypto.ec.SECP256R1())

@@ -16,7 +16,7 @@ _KINDS: Final = {
     "A... -- B...": "file",
     "DIR": "dir",
 }
-"""What shells are told to offer, by what the help calls the value."""
+"""What shells complete, by the metavar of the value."""
 
 
 class _Completed(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.3 only

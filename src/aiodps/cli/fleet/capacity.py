@@ -152,7 +152,7 @@ class _Steps:
         duration: float,
         quiet: bool,
     ) -> None:
-        """Set up, and check that the highest rate can be asked for.
+        """Prepare the steps, and check that the highest rate can be requested.
 
         Raises:
             ConfigurationError: If a value cannot be used, or two contradict each other.
@@ -218,7 +218,7 @@ class _Steps:
     def _own_devices(self, run: RunFile) -> RunFile | None:
         """Return a step with the devices of a manifest that come next; None if too few are left.
 
-        An emulator is started anew for each step, with all devices unknown to it.
+        An emulator is started for each step, and knows none of the devices.
         """
         if self._arguments.emulator:
             return run

@@ -84,10 +84,10 @@ class FleetCommand(GroupedCommand):
 
 
 class ResultsCommand(GroupedCommand):
-    """A command that shows the results of a run, which anybody may have written."""
+    """A command that shows the results of a run, which are untrusted."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; whatever it stumbles over in the results is one clear error."""
+        """Run the command; whatever is wrong with the results is one clear error."""
         with self.exit_codes(as_json=ctx.params["as_json"]), _damage_as_error():
             return super().invoke(ctx)
 
@@ -154,7 +154,7 @@ def run_and_report(
 ) -> int:
     """Run the remaining registrations, write and show the results, and return the exit code.
 
-    `create` creates the run, once it is certain that it can be watched.
+    `create` creates the run, after the ports of `watching` are bound.
     """
     stop = Stop()
     with watching.serving(folder, run) as recorder:
@@ -179,7 +179,7 @@ def run_and_report(
 
 
 def together(*callbacks: OnProgress | None) -> OnProgress:
-    """Return what calls all of these that are not None."""
+    """Return a callback that calls all of these that are not None."""
 
     def call(progress: Progress) -> None:
         for callback in callbacks:
@@ -190,7 +190,7 @@ def together(*callbacks: OnProgress | None) -> OnProgress:
 
 
 def aborter(run: RunFile, stop: Stop) -> OnProgress | None:
-    """Return what ends a run that is certain to miss a threshold; None if that is not asked."""
+    """Return a callback that ends a run which is certain to miss a threshold; None if unwanted."""
     transports = run.options.transports
     if run.evaluation.fail_if is None or not run.evaluation.abort_on_fail:
         return None

@@ -80,7 +80,7 @@ class Watching:
 
     @contextlib.contextmanager
     def serving(self, folder: Path, run: RunFile) -> Iterator[Recorder | None]:
-        """Serve until the block ends; yield what has to be told of the progress.
+        """Serve until the block ends; yield the recorder of the progress, if there is one.
 
         Raises:
             ConfigurationError: If a port cannot be bound.
@@ -98,7 +98,7 @@ class Watching:
             yield recorder if self.live or self.metrics_port is not None else None
 
     def emulator_page(self, recorder: Recorder | None) -> Callable[[str], None] | None:
-        """Return what tells the address of the emulator's page; None without `--live`."""
+        """Return a callback for the address of the emulator's page; None without `--live`."""
         if not self.live or recorder is None:
             return None
 
@@ -123,7 +123,7 @@ def _serving_page(recorder: Recorder, folder: Path, run: RunFile) -> Iterator[st
         target=target_name(service_facts(run.options)),
         burst=isinstance(run.options.arrivals, Burst),
     )
-    # Whoever knows the path may read the page: no other page and no other user can guess it.
+    # The path is the secret that protects the page from other users and other web pages.
     path = f"/{secrets.token_urlsafe(_TOKEN_BYTES)}/"
     pages = {path: live.page, f"{path}changes": live.changes}
     with serving(_LOOPBACK, 0, pages, setting="live") as url:

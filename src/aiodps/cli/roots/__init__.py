@@ -71,7 +71,7 @@ def _show(facts: dict[str, Any]) -> None:
 
     _show_certificates(f"Presented by {facts['endpoint']}:{facts['port']}", facts["presented"])
     anchor = facts["leads_to"]
-    words = "None of the trusted ones." if anchor is None else anchor["subject"]
+    words = "None of the trusted anchors." if anchor is None else anchor["subject"]
     out.print(Text.assemble(("Leads to ", "bold"), printable(words)))
 
 
