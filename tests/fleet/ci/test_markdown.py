@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from markdown_it import MarkdownIt
 from tests.fleet.ci.test_junit import RESULTS
 from tests.fleet.report.test_thresholds import SAMPLES, summary_of
 
 from aiodps.fleet.ci.markdown import append_markdown, markdown
-from aiodps.fleet.measure.sample import Sample
-from aiodps.fleet.report.summary import Summary
 
 NASTY = "a|b_*c*_ <img src=x> [x](y) `d`\n# e"
-
-
-def run(samples: list[Sample] = SAMPLES, **changes: Any) -> Summary:
-    """Summarize a run, with its verdict."""
-    verdict = {"kind": "good", "lead": "Passed", "sentence": "1 device_ got one."}
-    return summary_of(samples, **{"verdict": verdict, **changes})
 
 
 def cells(text: str) -> list[list[str]]:
@@ -40,7 +31,7 @@ def cells(text: str) -> list[list[str]]:
 
 def test_thresholds_and_figures_are_tables() -> None:
     """One row a threshold, one column a transport."""
-    found = cells(markdown(run(thresholds=RESULTS), name="nightly"))
+    found = cells(markdown(summary_of(SAMPLES, thresholds=RESULTS), name="nightly"))
 
     assert found[:4] == [
         ["threshold", "of", "value", "result"],
@@ -55,7 +46,7 @@ def test_thresholds_and_figures_are_tables() -> None:
 
 def test_what_others_named_is_text(tmp_path: Path) -> None:
     """It makes no cell, no link, no element; the command can be copied."""
-    text = markdown(run(arrivals=NASTY, command="aiodps `x` ``y``"), name=NASTY)
+    text = markdown(summary_of(SAMPLES, arrivals=NASTY, command="aiodps `x` ``y``"), name=NASTY)
     page = MarkdownIt("commonmark").enable("table").render(text)
 
     assert "<img" not in page
@@ -69,8 +60,8 @@ def test_it_is_appended(tmp_path: Path) -> None:
     """As a job's steps write one page together."""
     path = tmp_path / "summary.md"
     path.write_text("# Job\n\n")
-    append_markdown(path, run([]), name="a")
-    append_markdown(path, run(thresholds=RESULTS[:1]), name="b")
+    append_markdown(path, summary_of([]), name="a")
+    append_markdown(path, summary_of(SAMPLES, thresholds=RESULTS[:1]), name="b")
     page = MarkdownIt("commonmark").enable("table").render(path.read_text())
 
     assert page.startswith("<h1>Job</h1>")
