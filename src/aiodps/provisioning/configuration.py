@@ -42,13 +42,13 @@ class Configuration:
         check_type(settings, Settings, "settings")
         check_type(retry, RetryPolicy | None, "retry")
         check_type(seed, int | None, "seed")
-        self.settings = settings
-        self.retry = RetryPolicy() if retry is None else retry
-        self.seed = secrets.randbits(64) if seed is None else seed
-        self.loud = loud
-        self.id_scope = _require_id_scope(settings)
-        self.trust = Trust.of(settings.trust)
-        self.proxy = Proxy.load(settings.proxy, settings.proxy_password_file)
+        self.settings: Settings = settings
+        self.retry: RetryPolicy = RetryPolicy() if retry is None else retry
+        self.seed: int = secrets.randbits(64) if seed is None else seed
+        self.loud: bool = loud
+        self.id_scope: str = _require_id_scope(settings)
+        self.trust: Trust = Trust.of(settings.trust)
+        self.proxy: Proxy | None = Proxy.load(settings.proxy, settings.proxy_password_file)
         self._race: TransportFactory | None = None
 
     def requested_id(self, registration_id: str | None) -> str | None:
