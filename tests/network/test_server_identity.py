@@ -193,13 +193,13 @@ async def test_wrong_dates_point_at_the_clock(make: Callable[..., Credential]) -
 
 
 async def test_a_ca_that_was_given_is_not_asked_for_again() -> None:
-    """R45: a CA that may not sign is to be made anew; giving it once more would not help."""
+    """R45: a CA that may not sign must be reissued; giving it once more would not help."""
     leaf = certs.issuer_may_not_sign(names=[DPS])
     with ScriptedServer(tls=serving(leaf)) as peer, pytest.raises(ServerIdentityError) as caught:
         await dial(peer.target(endpoint=DPS).at_port(peer.port))
 
     assert caught.value.reason == "bad_chain"
-    assert "made anew" in caught.value.hint
+    assert "reissued" in caught.value.hint
     assert "keyCertSign" in caught.value.hint
 
 
