@@ -35,18 +35,19 @@ async def provision(
     """Provision one device: register it, wait until it is assigned, and return the assignment.
 
     Args:
-        attestation: How the device authenticates, or a list of ways in order: the next is tried if
-            the service refuses one for what it is, or if a certificate has expired. None to load
-            the files named by the settings `certificate`, `symmetric_key_file` or
-            `group_key_file`, or the TPM named by `tpm`, and the files named with `secondary_`.
+        attestation: How the device authenticates, or a list in order: the next is tried if the
+            service refuses the credential, or if a certificate has expired. None to load the
+            files named by the settings `certificate`, `symmetric_key_file` or `group_key_file`,
+            or the TPM named by `tpm`, and the files named by settings with `secondary_`.
         payload: A JSON object for the custom allocation webhook; None to send none.
-        csr: A request for a certificate that the caller made and has the key of: PKCS#10 in base64
-            of DER, or as DER; None to ask for none, or to have it made (`issue=KeySpec()`). The
+        csr: A certificate request for a key of the caller: PKCS#10 in base64 of DER, or as DER.
+            None to ask for no certificate, or to have the request made (`issue=KeySpec()`). The
             certificate is `Assignment.issued`.
-        cache: Where the assignment is stored, and taken from if there is one for this device,
-            credential and payload: nothing is sent then. None to register in any case, as does
-            a device that asks for a certificate.
-        force: Register even if there is one, and store the new one: after `should_reprovision`.
+        cache: Stores the assignment. If it has one for this device, credential and payload, that
+            is returned and nothing is sent. None to register in any case, as does a device that
+            asks for a certificate.
+        force: Register even if the cache has an assignment, and store the new one: after
+            `should_reprovision`.
         retry: When and how often to retry; None for `RetryPolicy()`.
         on_step: Called with each `Step` as it happens.
         config: TOML file with settings; None for the one named by `AIODPS_CONFIG`, if any.
@@ -57,7 +58,7 @@ async def provision(
     Raises:
         ConfigurationError: If an argument or setting is not valid. Nothing was sent.
         CredentialError: If the device's credential cannot be used. Nothing was sent.
-        IssuanceError: If the device is assigned, but has not got the certificate it asked for.
+        IssuanceError: If the device is assigned, but did not get the certificate it asked for.
         ProvisioningError: For everything else, as one of its subclasses; see `aiodps.errors`.
     """
     client = ProvisioningClient(retry=retry, config=config, **settings)
@@ -134,8 +135,8 @@ class ProvisioningClient:
     ) -> Self:
         """Create a client from settings that are loaded already.
 
-        If it is not `loud`, assignments and retries are logged at DEBUG only: whoever provisions
-        many devices counts them instead.
+        If it is not `loud`, assignments and retries are logged at DEBUG only, for callers that
+        provision many devices and count them instead.
         """
         client = cls.__new__(cls)
         configuration = Configuration(settings, retry=retry, seed=seed, loud=loud)

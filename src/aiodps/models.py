@@ -122,8 +122,8 @@ class IssuedCredential:
     def save(self, directory: str | Path) -> Path:
         """Write chain and key to one file, `REGISTRATION_ID.pem`, and return its path.
 
-        Only its owner may read it (0600). It takes the place of an older one in a single step,
-        when it is on the disk: at any time, the file has a chain and the key that belongs to it.
+        Only its owner may read it (0600). It is written to the disk and then replaces an older
+        one atomically, so the file always has a chain and the key that belongs to it.
         A program that wants two files can be given the same one twice.
 
         Args:
@@ -156,8 +156,8 @@ class _Issued:
 class Assignment(_Issued):
     """The result of a registration: the device's IoT hub and device id.
 
-    Contains no secret but for `issued`, which is not a field: it is neither shown nor compared,
-    and lost when the assignment is copied, pickled, or written as JSON.
+    Contains no secret except `issued`, which is not a field: it is neither shown nor compared,
+    and is lost when the assignment is copied, pickled, or written as JSON.
     """
 
     registration_id: str
@@ -210,7 +210,8 @@ class Assignment(_Issued):
 class RegistrationRecord:
     """The service's record of a device's latest registration, as a look-up returns it.
 
-    What the service does not say is None. Contains no secret, unless `payload` or `raw` do.
+    A value that the service did not send is None. Contains no secret, unless `payload` or `raw`
+    do.
     """
 
     registration_id: str

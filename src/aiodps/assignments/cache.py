@@ -32,9 +32,9 @@ from aiodps.transports.base import Target
 class AssignmentCache:
     """A folder in which assignments are stored: one device's, or those of many.
 
-    It holds no file open, and may be shared by tasks, threads and processes. The files contain no
-    secret of the device; what a webhook returned for it is in them, and only their owner may read
-    them.
+    It keeps no file open, and may be shared by tasks, threads and processes. The files contain no
+    secret of the device, but they do contain what a webhook returned for it. Only their owner may
+    read them.
     """
 
     def __init__(self, folder: str | Path) -> None:

@@ -76,8 +76,8 @@ class HubConnection:
 
         Args:
             assignment: Of the device.
-            attestation: What it was provisioned with, a list as well. None, or anything, if the
-                assignment has an issued certificate and its key: the hub wants that one.
+            attestation: What it was provisioned with, also a list. Not used, and may be None, if
+                the assignment has an issued certificate and its key, which the hub requires.
             trust: CAs that may issue the hub's certificate; see `Trust.of`. None with the
                 caller's own `SSLContext`, which has its own.
             token_lifetime: Seconds until the token expires, if one is needed.

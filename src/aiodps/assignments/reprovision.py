@@ -35,14 +35,14 @@ def should_reprovision(error: BaseException | int, *, failing_for: float = 0.0) 
 
     True if the hub refuses the device (HTTP 401, 403, 404; CONNACK 4, 5), or if it has not been
     reached for half an hour. The rules are Microsoft's; that CONNACK 4 and 5 are the 401 of MQTT
-    is a conclusion. It has no memory: whoever calls it waits longer each time, because a device
+    is a conclusion. The function keeps no state. Wait longer before each call, because a device
     that is disabled at its hub is refused again after it has registered.
 
     Args:
-        error: What the connection to the hub ended with: an exception of aiomqtt, or of an HTTP
-            client whose response has a `status_code`; or the code itself, of HTTP or CONNACK. Any
-            other exception is a hub that was not reached. An error of aiodps comes from DPS and
-            not from the hub, which does not refuse anybody by it.
+        error: What ended the connection to the hub: an exception of aiomqtt, or of an HTTP
+            client whose response has a `status_code`; or the code of HTTP or CONNACK itself. Any
+            other exception means that the hub was not reached. An error of aiodps comes from DPS,
+            so it is not a refusal of the hub.
         failing_for: Seconds since the device was last connected to its hub.
     """
     return _code(error) in _REFUSED or failing_for >= HUB_GIVEN_UP

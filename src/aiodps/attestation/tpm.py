@@ -40,8 +40,8 @@ class TpmDevice(Protocol):
 class Tpm:
     """TPM attestation of an individual enrollment, over REST alone.
 
-    The service answers the first register request with a challenge, and the second one, which is
-    signed with the challenge's key, as any other.
+    The service answers the first register request with a challenge. The second one is signed with
+    the challenge's key, and is answered like any other.
     """
 
     __slots__ = ("_device", "_imported", "_registration_id", "tpm_keys")

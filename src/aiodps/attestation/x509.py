@@ -81,7 +81,7 @@ class X509:
                 (`PKCS#11 PROVIDER URI`), which OpenSSL reads again for each connection; None if
                 it is in the same file.
             password: Password of the key or the PKCS#12 bundle, or PIN of the token: a string,
-                bytes, or a function that returns one. None if there is none; nobody is asked.
+                bytes, or a function that returns one. None if there is none; there is no prompt.
 
         Raises:
             CertificateError: If the certificate cannot be used; `reason` says why.
@@ -160,7 +160,7 @@ class X509:
         """Use a certificate that the service issued; an `IssuedCredential` may be given as it is.
 
         Raises:
-            PrivateKeyError: If the caller has its key (`csr=`), or it is another one's.
+            PrivateKeyError: If the caller has the key (`csr=`), or it is another certificate's.
         """
         check_type(issued, IssuedCredential, "issued")
         if issued.key is None:
