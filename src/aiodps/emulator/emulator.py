@@ -63,7 +63,7 @@ class Emulator:
         mqtt_port: Port of MQTT; 0 for any free one.
         assign_after: Seconds from a register request to the assignment; with 0 the response
             is still `assigning`, as it always is.
-        retry_after: Whole seconds that devices are told to wait.
+        retry_after: Whole seconds that devices are asked to wait.
         throttle: Enforce the service's published limits: 1,000 registrations a minute, 5 polls
             in 10 seconds for each device, 1,000 service API requests a minute.
         remember_keys: Remember the symmetric key that a device registers with for 30 minutes,
@@ -81,7 +81,7 @@ class Emulator:
         service_key: Primary key of the owner's policy, in base64; None to generate one.
         access_policies: More policies for the service API; `NAME=RIGHT,RIGHT` makes one whose
             keys are new at each start.
-        server_names: Names and addresses in the server's certificate, besides the host's,
+        server_names: Names and addresses in the server's certificate, in addition to the host's,
             `localhost` and `127.0.0.1`; with `admin_host`, names of the admin port as well.
         server_credential: Certificate and key of the server, in place of those that the emulator's
             own CA issues; its intermediates are sent along, and `ca_pem` is the last of them.
@@ -89,14 +89,14 @@ class Emulator:
             can register devices and upload certificates.
         on_exchange: Called with each request and its response, before the response is sent.
         faults: Faults on demand: a plan, or TOML as in a fault file.
-        harsh: Add the faults of a service on a bad day.
+        harsh: Add faults that every client must cope with.
         seed: Seed of all fault draws; None for the plan's own.
         log_json: File to which each request is appended as a line of JSON, as `json_lines`
             describes it; `-` for standard output.
         admin_port: Port of the admin API and page; 0 for any free one, None for none.
         admin_host: Address that the admin port listens on.
-        state: File that keeps all state but the request log over a restart or crash; created
-            if it does not exist. None for memory alone.
+        state: File that keeps all state except the request log over a restart or crash; created
+            if it does not exist. None to keep it in memory only.
 
     Raises:
         ConfigurationError: If a value is invalid, the host is reachable from other machines

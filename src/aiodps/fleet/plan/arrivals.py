@@ -127,7 +127,7 @@ class Staged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """All devices at once, as when the power comes back."""
+    """All devices at once, as when power returns to all of them."""
 
     concurrency: int | None = None
     """Most devices in flight; the others queue, and their latency shows it. None for no
