@@ -19,7 +19,8 @@ from tests.reliability.test_fault_matrix import (  # noqa: F401 (collected here 
 )
 
 import aiodps
-from aiodps.transports import TRANSPORTS
+from aiodps.transports import transport_by_name
+from aiodps.transports.base import SessionName
 from aiodps.transports.race import Entrant, Race
 
 pytestmark = [pytest.mark.network, pytest.mark.anyio]
@@ -45,9 +46,12 @@ def in_a_race(
         ran.append(race)
         return await run(race)
 
-    def racing(*, transport: str, port: int, **settings: Any) -> aiodps.ProvisioningClient:
-        other = "mqtt" if transport == "rest" else "rest"
-        race = [TRANSPORTS[transport](port=port), TRANSPORTS[other](port=refusing)]
+    def racing(
+        *, transport: str, port: int, mqtt_session: SessionName | None, **settings: Any
+    ) -> aiodps.ProvisioningClient:
+        one = transport_by_name(transport, port=port, session=mqtt_session)
+        other = transport_by_name("mqtt" if transport == "rest" else "rest", port=refusing)
+        race: list[Any] = [one, other]
         race = race if request.param == "first" else race[::-1]
         return client(transport=aiodps.Auto(transports=race), **settings)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.emulated import DEVICES, attestation, client, emulator
 
@@ -43,13 +45,19 @@ async def test_auto_at_a_port() -> None:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_transport_as_a_value() -> None:
-    """A transport may be a value with settings of its own; a port beside it is refused."""
+    """A transport may be a value with settings of its own."""
     async with emulator() as dps:
-        value = aiodps.REST(port=dps.https_port)
-        identity = attestation(DEVICES["root"])
-        chosen = client(dps, value, port=None)
-        assert (await chosen.provision(attestation=identity)).transport == "rest"
-        with pytest.raises(errors.ConfigurationError) as caught:
-            await client(dps, value).provision(attestation=identity)
+        chosen = client(dps, aiodps.REST(port=dps.https_port), port=None)
+        assignment = await chosen.provision(attestation=attestation(DEVICES["root"]))
 
-    assert caught.value.setting == "port"
+    assert assignment.transport == "rest"
+
+
+@pytest.mark.parametrize(("setting", "value"), [("port", 8883), ("mqtt_session", "native")])
+def test_what_a_value_would_not_obey(setting: str, value: Any) -> None:
+    """It is refused besides a transport as a value."""
+    settings = Settings(id_scope="0ne00000000", transport=aiodps.MQTT(), **{setting: value})
+    with pytest.raises(errors.ConfigurationError) as caught:
+        Configuration(settings).transport(needs_rest=False)
+
+    assert caught.value.setting == setting

@@ -62,7 +62,8 @@ class Configuration:
             needs_rest: Whether it is for what only rest has; see `transport_by_name`.
 
         Raises:
-            ConfigurationError: If a port was given besides a transport that has its own.
+            ConfigurationError: If a port or an MQTT session was given besides a transport that
+                has its own.
         """
         settings = self.settings
         match settings.transport:
@@ -75,13 +76,18 @@ class Configuration:
 
                 self._race = self._race or made  # it remembers its winners
                 return self._race
-            case factory if settings.port is None:
-                return factory
             case factory:
+                self._check_alone(factory)
+                return factory
+
+    def _check_alone(self, factory: TransportFactory) -> None:
+        """Refuse settings that a transport which is a value would not obey."""
+        for name in ("port", "mqtt_session"):
+            if getattr(self.settings, name) is not None:
                 raise ConfigurationError(
-                    f"port cannot be combined with the transport {factory!r}, which has its own",
-                    setting="port",
-                    hint="set the port of the transport instead",
+                    f"{name} cannot be combined with the transport {factory!r}, which has its own",
+                    setting=name,
+                    hint=f"leave {name} out, and set it in the transport",
                 )
 
 
