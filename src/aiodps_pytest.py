@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--dps-faults",
         metavar="harsh|FILE",
-        help="faults of every emulator: `harsh` for a service on a bad day, or a fault file",
+        help="faults of every emulator: `harsh`, which every client must cope with, or a file",
     )
     group.addoption(
         "--dps-seed", type=int, metavar="N", help="seed of the faults; a random one by default"

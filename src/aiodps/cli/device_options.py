@@ -80,7 +80,7 @@ _ENDPOINT: Final = (
     click.option(
         "--mqtt-session",
         type=click.Choice(SESSIONS),
-        help="What speaks MQTT: the library aiomqtt, or aiodps itself. Default: aiomqtt.",
+        help="MQTT session: that of the library aiomqtt, or the native one. Default: aiomqtt.",
     ),
     click.option("--endpoint", metavar="HOST", help="Default: Azure's global endpoint."),
     click.option("--port", type=int, metavar="N", help="Default: 8883 for mqtt, 443 for others."),

@@ -45,7 +45,7 @@ OPTIONS = [
     click.Option(["--hub"], metavar="HOST", default="emulated-hub.azure-devices.net",
                  show_default=True, help="IoT hub for enrollments that name none."),
     click.Option(["--linked-hub", "linked_hubs"], multiple=True, metavar="HOST[=WEIGHT]",
-                 help="One more IoT hub, with its share of hashed devices (1 to 1000);"
+                 help="Another IoT hub, with its share of hashed devices (1 to 1000);"
                       " repeatable."),
     click.Option(["--webhook-ca"], metavar="FILE",
                  help="CA certificates to trust for custom allocation webhooks."),
@@ -64,7 +64,7 @@ OPTIONS = [
     click.Option(["--service-key"], metavar="BASE64",
                  help="Key of the service API's owner. Default: a new one at each start."),
     click.Option(["--access-policy", "access_policies"], multiple=True, metavar="NAME=RIGHT,RIGHT",
-                 help="One more policy for the service API, such as read=EnrollmentRead;"
+                 help="Another policy for the service API, such as read=EnrollmentRead;"
                       " repeatable."),
     click.Option(["--ca-out"], type=Path, metavar="FILE",
                  help="File for the CA certificate that clients must trust."),
@@ -82,8 +82,8 @@ OPTIONS = [
     click.Option(["--strict"], is_flag=True,
                  help="Refuse what the service merely tolerates, and name the rule."),
     click.Option(["--harsh/--calm"], default=False,
-                 help="A service on a bad day: throttling, delays, duplicates. Calm is the"
-                      " default."),
+                 help="Inject faults that every client must cope with: throttling, delays,"
+                      " duplicates. Default: --calm."),
     click.Option(["--faults", "faults_file"], metavar="FILE", help="Fault file, in TOML."),
     click.Option(["--seed"], type=int, metavar="N",
                  help="Seed of --harsh and --faults; the same seed gives the same faults."),
@@ -94,7 +94,7 @@ OPTIONS = [
     click.Option(["--admin-host"], default="127.0.0.1", show_default=True,
                  help="Address that the admin port listens on."),
     click.Option(["--tls-name", "server_names"], multiple=True, metavar="HOST",
-                 help="One more name or address in the server's certificate; repeatable."),
+                 help="Another name or address in the server's certificate; repeatable."),
     click.Option(["--tls-cert"], metavar="FILE",
                  help="Certificate of the server, then those of its CAs, in place of the"
                       " emulator's own."),

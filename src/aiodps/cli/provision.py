@@ -66,7 +66,7 @@ class ProvisionCommand(Command):
     help="Ask for a certificate, for a new key. Default: p256.",
 )
 @click.option(
-    "--csr", metavar="FILE", help="Ask for a certificate for a key of your own, by its request."
+    "--csr", metavar="FILE", help="Ask for a certificate for your own key, with this request."
 )
 @click.option("--keys-out", metavar="DIR", help="Folder for that certificate and its key.")
 @click.option(
@@ -77,9 +77,7 @@ class ProvisionCommand(Command):
 )
 @click.option("--force", is_flag=True, help="Register even if --cache has the assignment.")
 @click.option("--payload", metavar="JSON|@FILE", help="Object for the custom allocation webhook.")
-@click.option(
-    "--watch", is_flag=True, help="Show the steps in one line that changes, on a terminal."
-)
+@click.option("--watch", is_flag=True, help="Show the latest step in one line, on a terminal.")
 @run_options
 def command(
     *,

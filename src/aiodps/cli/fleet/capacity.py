@@ -67,8 +67,8 @@ SEARCH = in_group(
     GroupedOption(["--step-duration"], type=DURATION, default=30.0, metavar="D",
                   help="How long devices start at each rate. Default: 30s."),
     GroupedOption(["--precision"], type=float, default=100 * PRECISION, metavar="PERCENT",
-                  help="How close the highest rate that is kept and the lowest that is not have "
-                       "to be. Default: 10."),
+                  help="End when the highest rate that passes and the lowest that does not are "
+                       "this close. Default: 10."),
 )  # fmt: skip
 OPTIONS = [
     *SEARCH,
@@ -100,7 +100,7 @@ def command(
     aiodps fleet capacity --emulator --fail-if 'p99>5s' --from 10 --to 500
 
     Each step is a run with devices of its own, in a sub-folder of --out. Rates double until a
-    threshold is missed; then the search goes on between the last two. A step that the generator
+    threshold is missed; then the search continues between the last two. A step that the generator
     limited bounds the search, but its rate is not the capacity of the service.
     """
     search = Search(lowest=lowest, highest=highest, precision=precision / 100)

@@ -8,7 +8,7 @@ from typing import Final
 from aiodps.emulator.faults.plan import Plan
 
 HARSH: Final = """\
-# The service on a bad day: nothing that a client may not have to live with.
+# Faults that every client must cope with.
 
 [[rule]]
 name = "harsh: throttled"

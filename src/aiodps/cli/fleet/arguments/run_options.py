@@ -114,11 +114,11 @@ SERVICE = in_group(
                   help="rest, mqtt or mqtt-ws; several, such as rest,mqtt, to compare them: each "
                        "device uses each of them."),
     GroupedOption(["--native"], is_flag=True,
-                  help="Speak MQTT without the library aiomqtt, which costs less."),
+                  help="Use the native MQTT session, which needs less CPU time than aiomqtt."),
     GroupedOption(["--timeout"], type=float, metavar="S",
                   help="Seconds for one device, from start to assigned. Default: 90."),
     GroupedOption(["--min-poll"], type=float, default=2.0, show_default=True, metavar="S",
-                  help="Shortest seconds between two polls; less than 2 only for emulators."),
+                  help="Minimum seconds between two polls; less than 2 only for emulators."),
 )  # fmt: skip
 ARRIVALS = in_group(
     "Arrivals",
@@ -134,12 +134,12 @@ ARRIVALS = in_group(
                   help="Rates that change, such as 1m:50,5m:200: from 0 to 50/s in 1 min, then to "
                        "200/s in 5 min; 0s:50 is a step."),
     GroupedOption(["--concurrency"], type=int, metavar="C",
-                  help="Most devices in flight. Default: 50; no limit with --rate, --stages or "
-                       "--burst."),
+                  help="Maximum number of devices in flight. Default: 50; no limit with --rate, "
+                       "--stages or --burst."),
     GroupedOption(["--burst"], is_flag=True,
-                  help="Start all devices at once, as when the power comes back."),
+                  help="Start all devices at once, as when power returns."),
     GroupedOption(["--limit-rate"], type=float, metavar="N",
-                  help="Most devices started per minute; 0: no limit. Default: 1000 for Azure."),
+                  help="Maximum of devices per minute; 0: no limit. Default: 1000 for Azure."),
     GroupedOption(["--seed"], type=int, metavar="N",
                   help="Seed of schedules and jitter, to repeat a run."),
 )  # fmt: skip
@@ -169,7 +169,7 @@ EVALUATION = [
     *in_group(
         "Figures",
         GroupedOption(["--warm-up"], type=DURATION, metavar="D",
-                      help="Leave out devices that should have started in the first D."),
+                      help="Exclude devices that should have started in the first D."),
         GroupedOption(["--cool-down"], type=DURATION, metavar="D",
                       help="The same for the last D, before the last start."),
     ),
