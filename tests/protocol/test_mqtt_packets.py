@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.protocol.mqtt_bytes import CONNACK, packet, text
 
-from aiodps.errors import ProtocolError, ResponseTooLargeError
+from aiodps.errors import ConnectionLostError, ProtocolError, ResponseTooLargeError
 from aiodps.protocol.limits import MAX_PACKET, MAX_TOPIC_BYTES
 from aiodps.protocol.mqtt_packets import (
     DISCONNECT,
@@ -109,7 +109,7 @@ def test_any_cut(data: st.DataObject) -> None:
     """However the bytes are cut, the packets are the same."""
     packets = [CONNACK, packet(0x30, text("a") + b"x" * 300), bytes.fromhex("d000")]
     stream = b"".join(packets)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=8)))
     inbound = Inbound()
     seen = []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
@@ -120,17 +120,18 @@ def test_any_cut(data: st.DataObject) -> None:
         assert inbound.pop() is None
 
     assert seen == packets
-    assert not inbound.cut_short
 
 
-def test_cut_short() -> None:
-    """Bytes that end in the middle of a packet are noticed."""
+def test_the_end() -> None:
+    """The end is told, and whether it is in the middle of a packet."""
     whole, cut = greeted(), greeted()
     cut.feed(b"\x30")
+    for inbound, where in ((whole, ""), (cut, " in the middle of a packet")):
+        assert not inbound.ready
+        with pytest.raises(ConnectionLostError) as caught:
+            inbound.feed(b"")
 
-    assert not whole.cut_short
-    assert cut.cut_short
-    assert not cut.ready
+        assert caught.value.message == f"the service closed the connection{where}"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_too_large_packet() -> None:
     assert caught.value.reason == "packet"
 
 
-@given(st.binary(max_size=600), st.booleans())
+@given(st.binary(min_size=1, max_size=600), st.booleans())
 def test_reader_is_total(data: bytes, after_connack: bool) -> None:
     """Whatever a server sends is read or refused by name."""
     inbound = greeted() if after_connack else Inbound()

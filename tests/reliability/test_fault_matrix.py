@@ -29,8 +29,7 @@ from aiodps.registration import machine
 from aiodps.transports import mqtt, rest
 from aiodps.transports.base import SessionName
 from aiodps.transports.http_connection import SingleConnectionTransport
-from aiodps.transports.native_session import NativeSession
-from aiodps.transports.paho_session import Session
+from aiodps.transports.mqtt_session import MqttSession
 
 pytestmark = [pytest.mark.sockets, pytest.mark.anyio]
 FOLDER = Path(__file__).parent
@@ -222,9 +221,9 @@ async def test_out_of_time(cell: Cell, strike: Strike, monkeypatch: pytest.Monke
 
 
 OUT_OF_MEMORY: dict[tuple[str, str], tuple[object, str, int]] = {
-    ("native", "SEND"): (NativeSession, "open", 1),
+    ("native", "SEND"): (MqttSession, "open", 1),
     ("rest", "SEND"): (SingleConnectionTransport, "_encode", 1),
-    ("mqtt", "SEND"): (Session, "open", 1),
+    ("mqtt", "SEND"): (MqttSession, "open", 1),
     **{
         (transport, phase): place
         for transport in ("rest", "mqtt")

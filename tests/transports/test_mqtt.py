@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
 from typing import Any
 
 import anyio
 import pytest
-from paho.mqtt import client as paho
-from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, puback, suback, text
+from tests.protocol.mqtt_bytes import CONNACK, puback, suback, text
 from tests.scripted.mqtt import Line, MqttServer, assigning, narrow, open_to
-from tests.scripted.server import silent, steps, target
+from tests.scripted.server import target
 from tests.transports.conformance import EACH_SESSION
 
 from aiodps.errors import (
     ConfigurationError,
-    ConnectionLostError,
 )
 from aiodps.models import Phase
 from aiodps.observe import Step, StepKind
 from aiodps.protocol.limits import MAX_PACKET
 from aiodps.protocol.messages import QueryStatus, Register
-from aiodps.transports import paho_session
 from aiodps.transports.base import SessionName
 from aiodps.transports.mqtt import MQTT
-from aiodps.transports.native_session import NativeSession
-from aiodps.transports.paho_session import Session
+from aiodps.transports.native_writer import NativeWriter
+from aiodps.transports.paho_writer import PahoWriter
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
@@ -211,72 +207,6 @@ async def test_largest_answer_and_request() -> None:
     assert len(answer.body) > MAX_PACKET - 100
 
 
-@dataclass
-class Clock:
-    """What paho takes for the time."""
-
-    now: float = 1000.0
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Give paho a clock that stands still, and have it looked at often."""
-    clock = Clock()
-    monkeypatch.setattr(paho, "time_func", lambda: clock.now)
-    monkeypatch.setattr(paho_session, "_KEEP_ALIVE_CHECK", 0.01)
-    return clock
-
-
-@on_asyncio
-async def test_keep_alive(clock: Clock) -> None:
-    """A waiting registration pings, and its connection is the same afterwards."""
-
-    def script(line: Line) -> None:
-        line.accept()
-        line.expect(0xC0)
-        line.send(PINGRESP, PINGRESP)
-        line.send(line.request().answer(200))
-        line.drain()
-
-    answered = anyio.Event()
-    ignored = []
-
-    def observe(step: Step) -> None:
-        if step.kind is StepKind.IGNORED:
-            ignored.append(step)
-
-        if step.text == "PINGRESP":
-            answered.set()
-
-    with MqttServer(script) as peer:
-        async with open_to(peer, observe, keep_alive=1) as transport:
-            await transport.connect()
-            clock.now += 1
-            await answered.wait()
-            await transport.connect()
-            answer = await transport.exchange(QueryStatus("op"))
-
-    assert answer.status_code == 200
-    assert len(peer.lines) == 1
-    assert len(ignored) == 1, "the second PINGRESP, which nobody asked for"
-
-
-@on_asyncio
-async def test_ping_without_answer(clock: Clock) -> None:
-    """M38: a peer that is gone without a word is noticed by its silence."""
-
-    def observe(step: Step) -> None:
-        if step.text == "PINGREQ":
-            clock.now += 1
-
-    with MqttServer(steps(Line.accept, silent)) as peer:
-        async with open_to(peer, observe, keep_alive=1) as transport:
-            await transport.connect()
-            clock.now += 1
-            with pytest.raises(ConnectionLostError, match="keep alive"):
-                await transport.exchange(QueryStatus("op"))
-
-
 def test_defaults() -> None:
     """The defaults are those of the service."""
     settings, websocket = MQTT(), MQTT(websocket=True)
@@ -310,13 +240,13 @@ def test_which_session() -> None:
 
     async def main(session: SessionName | None) -> type:
         transport = MQTT(session=session).open(target(transport="mqtt"))
-        return transport._session_type
+        return transport._writer_type
 
-    assert anyio.run(main, None) is Session
+    assert anyio.run(main, None) is PahoWriter
     for backend in ("asyncio", "trio"):
-        assert anyio.run(main, "native", backend=backend) is NativeSession
+        assert anyio.run(main, "native", backend=backend) is NativeWriter
 
-    assert anyio.run(main, None, backend="trio") is NativeSession
+    assert anyio.run(main, None, backend="trio") is NativeWriter
     with pytest.raises(ConfigurationError) as caught:
         anyio.run(main, "aiomqtt", backend="trio")
 

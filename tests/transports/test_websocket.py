@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.protocol.mqtt_bytes import CONNACK
 from tests.scripted.mqtt import takes_connect
 from tests.scripted.server import silent, steps
+from tests.scripted.sockets import ScriptedSocket
 from tests.scripted.websocket import Line, WebSocketServer
 from tests.scripted_client import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
-from tests.transports.test_paho_socket import ScriptedSocket
 from wsproto.connection import Connection as Frames
 from wsproto.connection import ConnectionType
 

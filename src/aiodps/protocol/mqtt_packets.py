@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from aiodps.errors import ProtocolError, ResponseTooLargeError
+from aiodps.errors import ConnectionLostError, ProtocolError, ResponseTooLargeError
 from aiodps.protocol.limits import MAX_PACKET, MAX_TOPIC_BYTES
 
 
@@ -127,7 +127,15 @@ class Inbound:
         self._connected = False
 
     def feed(self, data: bytes) -> None:
-        """Add received bytes."""
+        """Add received bytes; b"" is the end.
+
+        Raises:
+            ConnectionLostError: If it is the end.
+        """
+        if not data:
+            where = " in the middle of a packet" if self._buffer else ""
+            raise ConnectionLostError(f"the service closed the connection{where}")
+
         self._buffer += data
 
     @property
@@ -135,11 +143,6 @@ class Inbound:
         """Whether `pop` would return a packet or raise an error."""
         size = self._size()
         return size is not None and len(self._buffer) >= size
-
-    @property
-    def cut_short(self) -> bool:
-        """Whether a packet is incomplete."""
-        return bool(self._buffer)
 
     def pop(self) -> bytes | None:
         """Return the next packet, or None if it is not complete yet.

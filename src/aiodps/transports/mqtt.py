@@ -1,4 +1,4 @@
-"""The MQTT transport: a session over a connection of the dialler, of aiomqtt or our own.
+"""The MQTT transport: a session over a connection of the dialler; aiomqtt or we write its packets.
 
 The connection is TLS on port 8883, or a WebSocket on port 443.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import anyio
 
@@ -28,13 +28,12 @@ from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.messages import Request, Response
 from aiodps.protocol.mqtt import API_VERSION, no_look_up, user_name
 from aiodps.transports.base import SessionName, Target, check_session
+from aiodps.transports.conversation import Conversation, PacketWriter
+from aiodps.transports.mqtt_session import MqttSession
+from aiodps.transports.native_writer import NativeWriter
 from aiodps.transports.upgrade import upgrade
 from aiodps.transports.websocket import ByteConnection
 from aiodps.version import __version__
-
-if TYPE_CHECKING:
-    from aiodps.transports.native_session import NativeSession
-    from aiodps.transports.paho_session import Session
 
 UPGRADE_TIMEOUT = 10.0
 """Seconds from the request for a WebSocket to its answer."""
@@ -125,13 +124,13 @@ class MqttTransport:
     """The MQTT transport of one device; `transports.base.Transport` is its contract."""
 
     def __init__(self, settings: MQTT, target: Target) -> None:
-        self._session_type = _session_type(settings.session)
+        self._writer_type = _writer_type(settings.session)
         self._settings = settings
         self._target = target
         self._api_version = choose_api_version(
             settings.api_version, default=API_VERSION, csr=target.csr
         )
-        self._session: Session | NativeSession | None = None
+        self._session: MqttSession | None = None
 
     async def connect(self) -> None:
         """Connect, open an MQTT session and subscribe, unless a session is open already."""
@@ -148,13 +147,19 @@ class MqttTransport:
             if self._target.turn is not None:
                 await self._target.turn()
 
-            self._session = self._session_type(
-                stream,
-                target=self._target,
+            keep_alive = self._settings.keep_alive
+            writer = self._writer_type(
+                client_id=self._target.registration_id,
                 user_name=self._user_name(),
                 password=await self._target.authorization(),
-                keep_alive=self._settings.keep_alive,
+                keep_alive=keep_alive,
             )
+            talk = Conversation(
+                writer,
+                registration_id=self._target.registration_id,
+                report=self._target.report,
+            )
+            self._session = MqttSession(stream, talk, keep_alive=keep_alive)
             await self._open(self._session)
         except BaseException:
             await self.aclose()
@@ -178,12 +183,10 @@ class MqttTransport:
             error.locate(phase=Phase.SESSION)
             raise
 
-    async def _open(self, session: Session | NativeSession) -> None:
+    async def _open(self, session: MqttSession) -> None:
         self._target.report.phase = Phase.SESSION
         await self._step(StepKind.SESSION_OPENED, session.open, "CONNACK", CONNACK_TIMEOUT)
-        await self._step(
-            StepKind.SUBSCRIBED, session.subscribe_to_responses, "SUBACK", SUBACK_TIMEOUT
-        )
+        await self._step(StepKind.SUBSCRIBED, session.subscribe, "SUBACK", SUBACK_TIMEOUT)
 
     async def _step(
         self, kind: StepKind, work: Callable[[], Awaitable[T]], answer: str, seconds: float
@@ -229,13 +232,11 @@ class MqttTransport:
             session.close()
 
 
-def _session_type(name: SessionName | None) -> type[Session | NativeSession]:
-    """Import a session: neither while connections race, nor for REST alone."""
+def _writer_type(name: SessionName | None) -> type[PacketWriter]:
+    """Import the writer of a session's packets: aiomqtt only if it is used."""
     if name == "native" or (name is None and not watches_sockets()):
-        from aiodps.transports.native_session import NativeSession  # noqa: PLC0415
+        return NativeWriter
 
-        return NativeSession
+    from aiodps.transports.paho_writer import PahoWriter  # noqa: PLC0415
 
-    from aiodps.transports.paho_session import Session  # noqa: PLC0415
-
-    return Session
+    return PahoWriter

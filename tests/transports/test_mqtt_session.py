@@ -1,4 +1,4 @@
-"""The native session: what it says without a socket, its keep-alive, and how it ends."""
+"""A session over its connection: its keep-alive, and how it ends; in packets of our own."""
 
 from __future__ import annotations
 
@@ -10,101 +10,32 @@ from typing import Any, cast
 import anyio
 import anyio.lowlevel
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, puback, publish, suback
+from tests.protocol.mqtt_bytes import PINGRESP
 from tests.scripted.mqtt import Line, MqttServer, open_to
-from tests.scripted.server import silent, steps, target
-from tests.transports.test_paho_socket import ScriptedSocket
+from tests.scripted.server import silent, steps
+from tests.scripted.sockets import ScriptedSocket
+from tests.transports.conformance import EACH_SESSION
 from tests.virtual_time import jump, on_both_loops
 
 from aiodps.errors import ConnectionLostError, TlsProtocolError, UnauthorizedError
 from aiodps.network.dial import Connection
 from aiodps.observe import Reporter, Step, StepKind
-from aiodps.protocol.messages import Register, Response
-from aiodps.protocol.mqtt_packets import Connack, Publish, Subscribe, read_packet
-from aiodps.transports.native_session import Conversation, NativeSession
+from aiodps.protocol.messages import Register
+from aiodps.transports import mqtt
+from aiodps.transports.conversation import Conversation
+from aiodps.transports.mqtt_session import MqttSession
+from aiodps.transports.native_writer import NativeWriter
 
 pytestmark = pytest.mark.anyio
 sockets = pytest.mark.sockets
 
 
-def said(talk: Conversation) -> list[Any]:
-    """Take out what is to be sent."""
-    packets, talk.outgoing = talk.outgoing, []
-    return [read_packet(packet) for packet in packets]
-
-
-def answer(talk: Conversation) -> object:
-    """Return what has been answered."""
-    return talk.answer
-
-
-def in_pieces(data: st.DataObject, stream: bytes) -> list[bytes]:
-    """Cut bytes anywhere."""
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=6)))
-    return [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-
-
-@settings(max_examples=25)
-@given(st.data())
-def test_a_conversation_however_its_bytes_are_cut(data: st.DataObject) -> None:
-    """Its answers are the same, and nothing of the next one is taken for the last one's."""
-    talk = Conversation(Reporter("dev1", "mqtt"))
-    for piece in in_pieces(data, CONNACK):
-        assert answer(talk) is None
-        talk.receive(piece)
-
-    assert answer(talk) == Connack(session_present=False, code=0)
-    talk.subscribe()
-    (subscribe,) = said(talk)
-    assert isinstance(subscribe, Subscribe)
-    talk.receive(suback(subscribe.packet_id.to_bytes(2, "big")))
-    assert answer(talk) is not None
-
-    talk.request(Register(), registration_id="dev1")
-    (register,) = said(talk)
-    assert isinstance(register, Publish)
-    rid = register.topic.partition("$rid=")[2]
-    response = publish(f"$dps/registrations/res/202/?$rid={rid}&retry-after=3", b"{}")
-    for piece in in_pieces(data, puback(register.packet_id.to_bytes(2, "big")) + response):
-        assert answer(talk) is None
-        talk.receive(piece)
-
-    assert answer(talk) == Response(status_code=202, body=b"{}", retry_after=3.0)
-
-
-def test_an_acknowledgement_goes_with_the_next_request() -> None:
-    """It is one write, and one record."""
-    talk = Conversation(Reporter("dev1", "mqtt"))
-    talk.receive(CONNACK + publish("x"))
-    talk.request(Register(), registration_id="dev1")
-
-    assert [type(packet).__name__ for packet in said(talk)] == ["Puback", "Publish"]
-
-
-def test_packet_ids_begin_anew() -> None:
-    """After 65535 comes 1: 0 is not an id."""
-    talk = Conversation(Reporter("dev1", "mqtt"))
-    talk._last_packet_id = 0xFFFE
-    ids = []
-    for _ in range(2):
-        talk.request(Register(), registration_id="dev1")
-        ids.append(said(talk)[0].packet_id)
-
-    assert ids == [0xFFFF, 1]
-
-
-def session_over(sock: ScriptedSocket) -> NativeSession:
+def session_over(sock: ScriptedSocket) -> MqttSession:
     """Open a session over a scripted socket; it waits for nothing."""
     connection = Connection(cast("ssl.SSLSocket", cast("Any", sock)), "dps.example.test")
-    return NativeSession(
-        connection,
-        target=target(transport="mqtt"),
-        user_name="u",
-        password=None,
-        keep_alive=0,
-    )
+    writer = NativeWriter(client_id="dev1", user_name="u", password=None, keep_alive=0)
+    talk = Conversation(writer, registration_id="dev1", report=Reporter("dev1", "mqtt"))
+    return MqttSession(connection, talk, keep_alive=0)
 
 
 async def test_last_words_are_heard() -> None:
@@ -135,17 +66,20 @@ async def test_never_opened() -> None:
 
 
 @sockets
-async def test_a_password_that_cannot_be_sent_is_not_shown() -> None:
+@EACH_SESSION
+@pytest.mark.usefixtures("session")
+async def test_a_password_that_cannot_be_sent_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Not even by a traceback with locals, of the error or of its cause."""
+
+    def shut(connection: Any, talk: Conversation, **more: Any) -> MqttSession:
+        socket.socket.shutdown(connection.socket, socket.SHUT_WR)
+        return MqttSession(connection, talk, **more)
+
+    monkeypatch.setattr(mqtt, "MqttSession", shut)
     with MqttServer(silent) as peer:
-        async with open_to(peer, sas="SAS", session="native") as transport:
-            really = transport._session_type
-
-            def shut(connection: Any, **more: Any) -> Any:
-                socket.socket.shutdown(connection.socket, socket.SHUT_WR)
-                return really(connection, **{**more, "password": "-".join("secret")})
-
-            transport._session_type = shut  # type: ignore[assignment]
+        async with open_to(peer, sas="-".join("secret")) as transport:
             with pytest.raises((ConnectionLostError, TlsProtocolError)) as caught:
                 await transport.connect()
 

@@ -1,0 +1,188 @@
+"""What is said in an MQTT session, without input and output: bytes go in, packets come out.
+
+`Conversation` reads what the service sends, strictly, and finds the answer to what was asked. The
+packets of this side are written by a `PacketWriter`: aiomqtt's client, or functions of our own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Protocol
+
+from aiodps.errors import ConnectionLostError, ProtocolError
+from aiodps.models import Phase
+from aiodps.observe import Reporter, StepKind
+from aiodps.protocol import mqtt
+from aiodps.protocol.limits import MAX_IGNORED_MESSAGES
+from aiodps.protocol.messages import QueryStatus, Request, Response
+from aiodps.protocol.mqtt_packets import (
+    DISCONNECT,
+    PINGREQ,
+    Connack,
+    Inbound,
+    Packet,
+    Pingresp,
+    Puback,
+    Publish,
+    Suback,
+    read_packet,
+)
+from aiodps.protocol.mqtt_text import packet_text
+
+
+class PacketWriter(Protocol):
+    """Writes the packets of one clean MQTT 3.1.1 session, and numbers them.
+
+    It is told of each packet of the service that was found valid.
+    """
+
+    def __init__(
+        self, *, client_id: str, user_name: str, password: str | None, keep_alive: int
+    ) -> None:
+        """Write nothing yet; `keep_alive` is in seconds, 0 for none."""
+
+    def connect(self) -> bytes:
+        """Return CONNECT."""
+
+    def subscribe(self, topic_filter: str) -> tuple[int, bytes]:
+        """Return the packet id and the bytes of SUBSCRIBE for QoS 1."""
+
+    def publish(self, topic: str, payload: bytes) -> tuple[int, bytes]:
+        """Return the packet id and the bytes of PUBLISH with QoS 1."""
+
+    def received(self, packet: bytes, content: Packet) -> bytes:
+        """Return what acknowledges a packet of the service; b"" for nothing."""
+
+
+class Conversation:
+    """A session with the service: one question at a time is open.
+
+    That is the connection, the subscription, or a request.
+    """
+
+    def __init__(self, writer: PacketWriter, *, registration_id: str, report: Reporter) -> None:
+        self.phase: Phase = Phase.SESSION
+        """The phase of the registration, for steps."""
+        self.outgoing: list[bytes] = []
+        """Packets that are to be sent; whoever sends them takes them out."""
+        self.answer: Connack | Suback | Response | None = None
+        """The answer to the last question; None as long as it has not arrived."""
+        self.connected: bool = False
+        """Whether the service has accepted the connection."""
+        self.unanswered_pings: int = 0
+        """Pings without an answer so far."""
+        self._writer = writer
+        self._registration_id = registration_id
+        self._report = report
+        self._inbound = Inbound()
+        self._subscription: int | None = None
+        self._request_id: str | None = None
+        self._unacknowledged: set[int] = set()
+        self._ignored = 0
+
+    def connect(self) -> None:
+        """Ask for the session."""
+        self._ask(self._writer.connect())
+
+    def subscribe(self) -> None:
+        """Subscribe to all responses."""
+        self._subscription, packet = self._writer.subscribe(mqtt.RESPONSES)
+        self._ask(packet)
+
+    def request(self, request: Request) -> None:
+        """Publish a request; the answer is its response, with or without a PUBACK."""
+        self.phase = Phase.POLL if isinstance(request, QueryStatus) else Phase.REGISTER
+        request_id = secrets.token_hex(16)
+        message = mqtt.publication(
+            request, registration_id=self._registration_id, request_id=request_id
+        )
+        packet_id, packet = self._writer.publish(message.topic, message.payload)
+        self._request_id = request_id
+        self._unacknowledged.add(packet_id)
+        self._ask(packet)
+
+    def _ask(self, packet: bytes) -> None:
+        self.answer = None
+        self.outgoing.append(packet)
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self.unanswered_pings += 1
+        self.outgoing.append(PINGREQ)
+
+    def disconnect(self) -> None:
+        """Say goodbye, if the service has accepted the connection."""
+        if self.connected:
+            self.outgoing.append(DISCONNECT)
+
+    def sent(self, packets: list[bytes]) -> None:
+        """Report packets whose last byte has been sent."""
+        for packet in packets if self._report.observer is not None else ():
+            self._report(StepKind.SENT, self.phase, text=packet_text(read_packet(packet)))
+
+    def receive(self, data: bytes) -> None:
+        """Take what has arrived; b"" is the end.
+
+        Raises:
+            ProvisioningError: If the session has ended.
+        """
+        self._inbound.feed(data)
+        while (packet := self._inbound.pop()) is not None:
+            content = read_packet(packet)
+            if self._report.observer is not None:
+                self._report(StepKind.RECEIVED, self.phase, text=packet_text(content))
+
+            self._take(content)
+            if acknowledgement := self._writer.received(packet, content):
+                self.outgoing.append(acknowledgement)
+
+    def _take(self, packet: Packet) -> None:
+        match packet:
+            case Publish():
+                self._take_message(packet)
+            case Puback(packet_id):
+                if packet_id not in self._unacknowledged:
+                    self._ignore("PUBACK without a message")
+
+                self._unacknowledged.discard(packet_id)
+            case Connack():
+                mqtt.check_connack(packet)
+                self.connected = True
+                self.answer = packet
+            case Suback(packet_id):
+                if packet_id != self._subscription:
+                    raise ProtocolError("SUBACK without a subscription", reason="suback")
+
+                mqtt.check_suback(packet)
+                self._subscription = None
+                self.answer = packet
+            case Pingresp():
+                if not self.unanswered_pings:
+                    self._ignore("PINGRESP without a ping")
+
+                self.unanswered_pings = 0
+
+    def _take_message(self, message: Publish) -> None:
+        """Take the response to the open request, and ignore everything else."""
+        match None if message.retain else mqtt.parse_response_topic(message.topic):
+            case None:
+                reason = "retained"
+            case mqtt.Unrelated(reason):
+                pass
+            case mqtt.ResponseTopic(request_id, code, wait) if request_id == self._request_id:
+                self._request_id = None
+                self.answer = Response(status_code=code, body=message.payload, retry_after=wait)
+                return
+            case mqtt.ResponseTopic():
+                reason = "no such request"
+
+        self._ignore(f"message on {message.topic!a}: {reason}")
+
+    def _ignore(self, what: str) -> None:
+        self._ignored += 1
+        self._report(StepKind.IGNORED, self.phase, text=what)
+        if self._ignored > MAX_IGNORED_MESSAGES:
+            raise ConnectionLostError(
+                f"the connection was given up after {self._ignored} unrelated packets",
+                hint="something publishes to this device's topics, or replays old responses",
+            )

@@ -1,0 +1,134 @@
+"""The packets of a session of aiomqtt: its client writes them, numbers them, and acknowledges.
+
+aiomqtt 2.5 connects in a pool of six threads, hangs until a time-out when the server closes early,
+and leaks socket and task when it is cancelled. So it neither connects nor waits here: its paho
+client reads and writes memory. A test pins the two private names that this depends on.
+"""
+
+from __future__ import annotations
+
+import aiomqtt
+from paho.mqtt import client as paho
+
+from aiodps.errors import ProtocolError
+from aiodps.protocol.mqtt_packets import Packet, Publish
+
+_NOBODY = "dps"
+"""Host name for paho, which wants one and connects to nothing."""
+_UNUSED = (
+    *("on_connect", "on_disconnect", "on_message", "on_publish", "on_subscribe", "on_unsubscribe"),
+    *("on_socket_open", "on_socket_close"),
+    *("on_socket_register_write", "on_socket_unregister_write"),
+)
+"""Callbacks by which aiomqtt waits; without the last two, paho writes whenever it is asked to."""
+
+
+class PahoWriter:
+    """Has the client of aiomqtt write the packets; `PacketWriter` is its contract."""
+
+    def __init__(
+        self, *, client_id: str, user_name: str, password: str | None, keep_alive: int
+    ) -> None:
+        client = aiomqtt.Client(
+            _NOBODY,
+            identifier=client_id,
+            username=user_name,
+            password=password,
+            protocol=aiomqtt.ProtocolVersion.V311,
+            clean_session=True,
+            keepalive=keep_alive,
+            # A missing PUBACK must not block anything as long as responses arrive.
+            max_inflight_messages=0,
+        )
+        self._keep_alive = keep_alive
+        self._memory = memory = _Memory()
+        self._paho = client._client  # noqa: SLF001 (it has no public name)
+        # The only hook: paho calls this to connect.
+        self._paho._create_socket = lambda: memory  # type: ignore[method-assign]  # noqa: SLF001
+        self._paho.manual_ack_set(True)
+        self._paho.disable_logger()
+        for name in _UNUSED:
+            setattr(self._paho, name, None)
+
+    def connect(self) -> bytes:
+        """Return CONNECT."""
+        self._paho.connect(_NOBODY, keepalive=self._keep_alive)
+        return self._memory.taken()
+
+    def subscribe(self, topic_filter: str) -> tuple[int, bytes]:
+        """Return SUBSCRIBE."""
+        _, packet_id = self._paho.subscribe(topic_filter, qos=1)
+        assert packet_id is not None  # noqa: S101 (only without a connection)
+        return packet_id, self._memory.taken()
+
+    def publish(self, topic: str, payload: bytes) -> tuple[int, bytes]:
+        """Return PUBLISH."""
+        packet_id = self._paho.publish(topic, payload, qos=1).mid
+        return packet_id, self._memory.taken()
+
+    def received(self, packet: bytes, content: Packet) -> bytes:
+        """Return PUBACK for a message that asks for it.
+
+        paho does not read messages: it would look for callbacks by topic, and leave cycles.
+
+        Raises:
+            ProtocolError: If paho does not accept the packet.
+        """
+        match content:
+            case Publish(qos=qos, packet_id=packet_id):
+                self._paho.ack(packet_id, qos)
+            case _:
+                self._read(packet)
+
+        return self._memory.taken()
+
+    def _read(self, packet: bytes) -> None:
+        self._memory.inbound = packet
+        try:
+            code = self._paho.loop_read()
+        except Exception as exc:
+            raise _not_accepted() from exc
+
+        if code != paho.MQTT_ERR_SUCCESS:
+            raise _not_accepted()
+
+
+def _not_accepted() -> ProtocolError:
+    return ProtocolError("the MQTT library could not process a packet", reason="packet")
+
+
+class _Memory:
+    """What paho takes for a socket."""
+
+    def __init__(self) -> None:
+        self.inbound = b""
+        """What paho has not read yet of the last packet."""
+        self._outbound = b""
+
+    def taken(self) -> bytes:
+        """Return what paho has written, once."""
+        written, self._outbound = self._outbound, b""
+        return written
+
+    def recv(self, size: int) -> bytes:
+        """Return at most `size` bytes of the packet."""
+        if not self.inbound:
+            raise BlockingIOError
+
+        chunk, self.inbound = self.inbound[:size], self.inbound[size:]
+        return chunk
+
+    def send(self, data: bytes | bytearray) -> int:
+        """Take everything."""
+        self._outbound += data
+        return len(data)
+
+    def fileno(self) -> int:
+        """Return no descriptor."""
+        return -1
+
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001 (a socket's own signature)
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
