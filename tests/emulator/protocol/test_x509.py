@@ -158,27 +158,27 @@ def test_a_path_ends_where_nothing_is_known() -> None:
     """Presented certificates first, then one anchor at most."""
     leaf, low, top = DEVICE.certificate, intermediate().certificate, root().certificate
 
-    assert path_up(leaf, [], []) == ()
-    assert path_up(leaf, [low], []) == (low,)
-    assert path_up(leaf, [low], [top]) == (low, top)
-    assert path_up(leaf, [low, top], [top]) == (low, top)
-    assert path_up(leaf, [top, low, leaf], []) == (low, top)
-    assert path_up(leaf, [], [low, top]) == (low,)
-    assert path_up(leaf, [top], [top]) == ()
+    assert path_up(leaf, (), ()) == ()
+    assert path_up(leaf, (low,), ()) == (low,)
+    assert path_up(leaf, (low,), (top,)) == (low, top)
+    assert path_up(leaf, (low, top), (top,)) == (low, top)
+    assert path_up(leaf, (top, low, leaf), ()) == (low, top)
+    assert path_up(leaf, (), (low, top)) == (low,)
+    assert path_up(leaf, (top,), (top,)) == ()
 
 
 def test_a_path_is_finite() -> None:
     """A certificate is used once, however often it was presented."""
     leaf, low, top = DEVICE.certificate, intermediate().certificate, root().certificate
 
-    assert path_up(leaf, [low, top, top], [top]) == (low, top)
+    assert path_up(leaf, (low, top, top), (top,)) == (low, top)
 
 
 def test_no_certificate_stands_above_itself() -> None:
     """Neither presented twice, nor uploaded."""
     top = root().certificate
 
-    assert path_up(top, [top], [top]) == ()
+    assert path_up(top, (top,), (top,)) == ()
 
 
 def garbled(credential: Credential, old: bytes, new: bytes) -> x509.Certificate:
@@ -227,7 +227,7 @@ def test_an_unreadable_ca_issues_nothing() -> None:
     device = certify(issuer=Credential(certificate=certificate, private_key=key))
 
     assert is_signed_by(device.certificate, certificate)
-    assert path_up(device.certificate, [certificate], [certificate]) == ()
+    assert path_up(device.certificate, (certificate,), (certificate,)) == ()
 
 
 def test_subjects_are_told_as_text() -> None:

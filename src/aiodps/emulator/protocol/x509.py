@@ -10,7 +10,7 @@ import binascii
 import datetime as dt
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -24,6 +24,8 @@ _PEM = b"-----BEGIN"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _KNOWN = 4096
 """Valid signatures, names and thumbprints that are cached: about 6 MB of certificates."""
+_PATHS = 1024
+"""Paths that are cached: a device comes back for the outcome of its registration."""
 
 
 def read_certificate(certificate: x509.Certificate | str | bytes) -> x509.Certificate:
@@ -88,13 +90,18 @@ def certificate_info(certificate: x509.Certificate) -> dict[str, str | int]:
 
 def is_named(certificate: x509.Certificate, registration_id: str) -> bool:
     """Whether the certificate's CN is the registration id; casing is ignored."""
-    try:
-        name = common_name(certificate)
-    except UNREADABLE:
-        return False
-
+    name = _common_name(certificate)
     # Beyond ASCII there are letters that become ASCII ones in lower case, such as the Kelvin sign.
     return name.isascii() and name.lower() == registration_id.lower()
+
+
+@functools.lru_cache(maxsize=_KNOWN)
+def _common_name(certificate: x509.Certificate) -> str:
+    """Return the CN; empty if it cannot be read, and as a registration id never is."""
+    try:
+        return common_name(certificate)
+    except UNREADABLE:
+        return ""
 
 
 def is_valid_at(certificate: x509.Certificate, now: float) -> bool:
@@ -116,10 +123,11 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     return True
 
 
+@functools.lru_cache(maxsize=_PATHS)
 def path_up(
     leaf: x509.Certificate,
-    presented: Sequence[x509.Certificate],
-    anchors: Iterable[x509.Certificate],
+    presented: tuple[x509.Certificate, ...],
+    anchors: tuple[x509.Certificate, ...],
 ) -> tuple[x509.Certificate, ...]:
     """Return the CAs above a leaf, nearest first, as far as they are known.
 

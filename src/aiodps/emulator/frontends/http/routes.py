@@ -104,13 +104,13 @@ def http_deviations(request: HttpRequest, asked: Request) -> tuple[StrictRule, .
     known = unquote(path) == base + _end(asked) and query == f"api-version={asked.api_version}"
     content_type, _, _ = request.headers.get("content-type", "").partition(";")
     is_json = content_type.strip().lower() == "application/json"
-    breaks = {
-        StrictRule.HTTP_TARGET: not known,
-        StrictRule.CONTENT_ENCODING: "content-encoding" in request.headers,
-        StrictRule.BODY_ON_GET: request.body and request.method == "GET",
-        StrictRule.CONTENT_TYPE: request.body and not is_json,
-    }
-    return tuple(rule for rule, broken in breaks.items() if broken)
+    breaks = (
+        (StrictRule.HTTP_TARGET, not known),
+        (StrictRule.CONTENT_ENCODING, "content-encoding" in request.headers),
+        (StrictRule.BODY_ON_GET, request.body and request.method == "GET"),
+        (StrictRule.CONTENT_TYPE, request.body and not is_json),
+    )
+    return tuple(rule for rule, broken in breaks if broken)
 
 
 def _end(asked: Request) -> str:

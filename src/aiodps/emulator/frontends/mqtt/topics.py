@@ -113,13 +113,13 @@ _ENCODED = re.compile(r"(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 def connect_deviations(connect: Connect, user: UserName) -> tuple[StrictRule, ...]:
     """Return the strict rules that a CONNECT breaks."""
     known = f"{user.id_scope}/registrations/{user.registration_id}/api-version={user.api_version}"
-    breaks = {
-        StrictRule.USER_NAME: not _is_canonical(connect.user_name or "", known, "ClientVersion"),
-        StrictRule.CLIENT_ID: connect.client_id != user.registration_id,
-        StrictRule.CLEAN_SESSION: not connect.clean_session,
-        StrictRule.EMPTY_PASSWORD: connect.password == b"",
-    }
-    return tuple(rule for rule, broken in breaks.items() if broken)
+    breaks = (
+        (StrictRule.USER_NAME, not _is_canonical(connect.user_name or "", known, "ClientVersion")),
+        (StrictRule.CLIENT_ID, connect.client_id != user.registration_id),
+        (StrictRule.CLEAN_SESSION, not connect.clean_session),
+        (StrictRule.EMPTY_PASSWORD, connect.password == b""),
+    )
+    return tuple(rule for rule, broken in breaks if broken)
 
 
 def topic_deviations(topic: str, asked: TopicRequest) -> tuple[StrictRule, ...]:

@@ -166,7 +166,7 @@ class Authenticator:
         if self._group_of(leaf) is not None:
             raise _no_match("a CA that is enrolled is not a device of its own")
 
-        anchors = [each.certificate for each in self._certificates]
+        anchors = tuple(each.certificate for each in self._certificates)
         path = path_up(leaf, identity.certificates[1:], anchors)
         for index, ca in enumerate(path):
             group = self._group_of(ca)
