@@ -46,7 +46,7 @@ def route(request: HttpRequest) -> Route:
             body=request.body,
         )
 
-    match [unquote(part) for part in path.removesuffix("/").split("/")]:
+    match _segments(path):
         case ["", id_scope, literal, registration_id, *rest] if literal.lower() == "registrations":
             operation, operation_id = _operation(request, rest)
         case _:
@@ -61,6 +61,11 @@ def route(request: HttpRequest) -> Route:
         body=request.body,
     )
     return replace(asked, deviations=http_deviations(request, asked))
+
+
+def _segments(path: str) -> list[str]:
+    parts = path.removesuffix("/").split("/")
+    return [unquote(part) for part in parts] if "%" in path else parts
 
 
 def _is_management(path: str) -> bool:

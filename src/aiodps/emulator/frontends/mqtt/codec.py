@@ -181,16 +181,17 @@ class _Body:
     def __init__(self, flags: int, data: bytes) -> None:
         self.flags = flags
         self._data = data
+        self._size = len(data)
         self._at = 0
 
     @property
     def left(self) -> int:
-        return len(self._data) - self._at
+        return self._size - self._at
 
     def take(self, size: int) -> bytes:
         at = self._at
         self._at = end = at + size
-        if end > len(self._data):
+        if end > self._size:
             raise ProtocolViolation("a packet that ends too early")
 
         return self._data[at:end]

@@ -142,7 +142,8 @@ class CaCertificates:
 
     def of(self, certificate: x509.Certificate) -> tuple[CaCertificate, ...]:
         """Return the entries of a certificate, under any name."""
-        return tuple(each for each in self if each.certificate == certificate)
+        known = self._by_name.values()
+        return tuple([each for each in known if each.certificate == certificate])
 
     def delete(self, name: str, *, if_match: str | None = None) -> None:
         """Delete a certificate.

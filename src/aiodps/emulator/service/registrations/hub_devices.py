@@ -8,7 +8,7 @@ follows from this is our reading of its names.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from aiodps.emulator.state.store import Kind, MemoryStore, Store, reading
@@ -114,7 +114,10 @@ class HubDevices:
         self._store.put(
             Kind.HUB_DEVICE,
             hub_device.key,
-            lambda: {"hub_device": asdict(hub_device), "twin": twin},
+            lambda: {
+                "hub_device": {"hub": hub_device.hub, "device_id": hub_device.device_id},
+                "twin": twin,
+            },
         )
 
     def _remove(self, hub_device: HubDevice | None) -> Twin | None:

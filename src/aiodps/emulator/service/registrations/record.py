@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 from aiodps.emulator.service.registrations.custom_allocation import WebhookCall
@@ -180,4 +180,4 @@ def _members(
 
     A store writes them before anything can change.
     """
-    return None if one is None else {each.name: getattr(one, each.name) for each in fields(one)}
+    return None if one is None else {name: getattr(one, name) for name in one.__dataclass_fields__}
