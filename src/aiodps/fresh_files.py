@@ -1,4 +1,4 @@
-"""Files that are written anew: complete or not at all, and never through a link.
+"""Files that are replaced when written: complete or not at all, and never through a link.
 
 A file of the same name may have been put there by somebody else, as a link to another file, or
 with a mode that lets others read it. So nothing is ever written into it: a new file with a name

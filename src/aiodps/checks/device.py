@@ -67,7 +67,7 @@ async def check_device(device: Device, show: Show) -> tuple[str, ...]:
 
 
 def check_settings(settings: Settings, *, register: bool) -> Finding:
-    """Tell what is going to be checked, and whether anything is missing for a registration."""
+    """Return what is going to be checked, and whether anything is missing for a registration."""
     parts = [f"endpoint {settings.endpoint}", f"transport {settings.transport}"]
     if settings.address is not None:
         parts.insert(1, f"at {settings.address}")

@@ -17,7 +17,7 @@ ONCE = RetryPolicy(max_failures=1)
 
 
 def not_asked() -> Finding:
-    """Return that nobody asked for a registration."""
+    """Return that a registration was not asked for."""
     advice = "--register registers the device, as `aiodps provision` does; it is billed"
     return not_tried(NAME, "not asked for", advice)
 

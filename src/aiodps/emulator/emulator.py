@@ -346,7 +346,7 @@ class Emulator:
         try:
             self.save()
         except StoreError as exc:
-            log.error("%s", exc)  # noqa: TRY400 (nobody was told of it)
+            log.error("%s", exc)  # noqa: TRY400 (a traceback would add nothing)
 
     def _record(self, exchange: Exchange) -> None:
         self.counts.record(exchange)

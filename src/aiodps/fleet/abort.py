@@ -48,7 +48,7 @@ def _is_hopeless(threshold: Threshold, progress: TransportProgress, planned: int
 
     percent = {"max": "100"}.get(threshold.metric, threshold.metric.removeprefix("p"))
     if threshold.metric in {*PERCENTILES, "max"}:
-        # At most so many may be longer, if all others are assigned.
+        # At most this many may be longer, if all others are assigned.
         most = planned - _failed(progress)
         allowed = most - rank(most, Fraction(percent))
         return _certainly_longer(progress.latencies, threshold.limit) > allowed
@@ -78,7 +78,7 @@ def _failed(progress: TransportProgress) -> int:
 
 
 def _certainly_longer(latencies: Histogram, seconds: float) -> int:
-    """Return how many durations were longer, without those whose bucket leaves it open."""
+    """Return how many durations were longer, without those in the bucket of the limit."""
     return sum(
         count for bucket, count in latencies.buckets.items() if upper_bound(bucket - 1) >= seconds
     )

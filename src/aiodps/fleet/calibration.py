@@ -1,4 +1,4 @@
-"""Calibration: the plan of a run against a null service, whose latencies are the harness's own.
+"""Calibration: runs the plan of a run against a null service, to measure the harness itself.
 
 The null service is the emulator on this machine, which assigns each device at its first poll and
 asks it to wait for nothing. What the same arrivals, transports and shards measure against it is
@@ -116,7 +116,7 @@ class _EmulatorCpu:
 
     @property
     def seconds(self) -> float | None:
-        """Seconds since progress was reported first; None if the system does not tell."""
+        """Seconds of CPU time since the first progress; None if the system does not report it."""
         return self._readings[-1] - self._readings[0] if self._readings else None
 
 
@@ -168,7 +168,7 @@ def _sentences(figures: dict[str, Any]) -> list[str]:
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """Return the CPU time that a process has used so far; None if the system does not tell."""
+    """Return the CPU time that a process has used; None if the system does not report it."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except OSError:

@@ -41,7 +41,7 @@ class Fleet:
         retry_failed: bool = False,
         evaluation: Evaluation | None = None,
     ) -> None:
-        """Set up; nothing is read, written or sent yet.
+        """Prepare a fleet; nothing is read, written or sent yet.
 
         Args:
             folder: The run folder; created if it does not exist.

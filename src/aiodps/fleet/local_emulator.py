@@ -134,7 +134,7 @@ class LocalEmulator:
             raise ConfigurationError(
                 f"the emulator's folder {str(self.folder)!r} is a link",
                 setting="emulator",
-                hint="remove it, and run the devices anew",
+                hint="remove it, and start a new run of the devices",
             )
 
         check_run_folder(self.folder)
@@ -195,7 +195,7 @@ class LocalEmulator:
                 return facts
 
     def _left_behind(self) -> tuple[OwnProcess, dict[str, Any]] | None:
-        """Find this run's emulator if it is still running; what its file says proves nothing."""
+        """Find this run's emulator if it is still running; its file alone does not prove that."""
         ready = str(self._path("emulator.json"))
         try:
             facts = self._facts()
@@ -206,7 +206,7 @@ class LocalEmulator:
         return None if process is None else (process, facts)
 
     def _facts(self) -> dict[str, Any]:
-        """Return the ready line; address and CA are known, and not believed.
+        """Return the ready line; address and CA are those we know, not those of the file.
 
         `admin_page` is the address of its page; None without an admin port.
         """

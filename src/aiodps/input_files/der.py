@@ -1,4 +1,4 @@
-"""DER as far as it takes to tell what it encodes: the tags and lengths of its elements."""
+"""A minimal DER parser, to detect what is encoded: tags and lengths of elements."""
 
 from __future__ import annotations
 

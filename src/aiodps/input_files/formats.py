@@ -148,7 +148,7 @@ _BASE64 = re.compile(rb"\s*MI[A-Za-z0-9+/\s]{60,}={0,2}\s*")
 
 
 def recognize(data: bytes) -> Format | None:
-    """Tell what a file is; None if it is unknown."""
+    """Return what a file is; None if it is unknown."""
     begin = _BEGIN.search(data)
     if begin is not None:
         return _of_escaped(data) or of_label(begin[1].decode())

@@ -32,7 +32,7 @@ PrivateKey: TypeAlias = (
 )
 
 _KEYS = (PRIVATE_KEY, ENCRYPTED_KEY)
-_CONVERT = "OpenSSL may read it; write it anew: openssl pkey -in {file} -out {new}"
+_CONVERT = "OpenSSL may read it; convert it: openssl pkey -in {file} -out {new}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def _explained(
 ) -> tuple[str | None, str | None]:
     """Explain what can be explained.
 
-    Whoever is refused has chosen what the certificates contain: strings in old encodings, names of
+    The refused server has chosen what its certificates contain: strings in old encodings, names of
     types that cannot be read, values of any length. The refusal is certain, its explanation is
     not; no parser's error or warning may take its place.
     """

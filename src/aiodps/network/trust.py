@@ -127,7 +127,7 @@ def system_paths() -> tuple[str | None, str | None] | None:
 
 
 def _certifi() -> list[bytes]:
-    import certifi  # noqa: PLC0415 (not for whoever gives a file)
+    import certifi  # noqa: PLC0415 (not needed if a file is given)
 
     origin = Origin(what="certifi package", kind="trust")
     return _ders(Path(certifi.where()).read_bytes(), origin)

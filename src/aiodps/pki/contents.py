@@ -45,7 +45,7 @@ class Other:
     kind: str
     """What it is, without an article; of PEM the label in lower case."""
     next_step: str | None = None
-    """How to convert it; None if nobody has to."""
+    """How to convert it; None if that is not needed."""
 
 
 Thing: TypeAlias = x509.Certificate | x509.CertificateSigningRequest | Key | Other

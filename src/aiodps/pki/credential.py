@@ -37,7 +37,7 @@ class Credential:
     private_key: PrivateKey = field(repr=False)
     intermediates: tuple[x509.Certificate, ...] = ()
     """The CAs between the certificate and the root, nearest first; empty directly under a root.
-    The root is never among them: whoever verifies the certificate has it already."""
+    The root is never among them: a verifier has it already."""
 
     @property
     def name(self) -> str:

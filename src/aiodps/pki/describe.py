@@ -128,7 +128,7 @@ def _key_facts(key: Key, certificates: Sequence[x509.Certificate]) -> dict[str, 
 
 
 def _link(certificate: x509.Certificate, certificates: Sequence[x509.Certificate]) -> str:
-    """Tell where in the file the issuer is, by signature, not by name alone."""
+    """Describe where in the file the issuer is, by signature, not by name alone."""
     if certificate.issuer == certificate.subject and _issued(certificate, by=certificate):
         return "self-signed, the chain ends here"
 

@@ -36,7 +36,7 @@ class PreparedRegistration:
     """The request for a certificate; None if none is asked for."""
     entry: CacheEntry | None
     """Where the assignment is stored; None without a cache."""
-    anew: bool
+    bypasses_cache: bool
     """Whether the device registers even if its assignment is stored."""
 
     @classmethod
@@ -90,7 +90,7 @@ class PreparedRegistration:
             machine=machine,
             request=request,
             entry=entry,
-            anew=force or request is not None or operation_id is not None,
+            bypasses_cache=force or request is not None or operation_id is not None,
         )
 
     @property
@@ -100,7 +100,7 @@ class PreparedRegistration:
 
     async def find_stored(self) -> Assignment | None:
         """Return the assignment that is stored; None if there is none, or it is not wanted."""
-        if self.entry is None or self.anew:
+        if self.entry is None or self.bypasses_cache:
             return None
 
         return await self.entry.find(self.runner.credentials.assigned)

@@ -22,7 +22,7 @@ _OF_HANDLE_OR_SESSION: Final = 0x80
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A cause, in the words of an error."""
+    """A cause, as it is worded in an error."""
 
     reason: str
     message: str

@@ -204,7 +204,7 @@ class Challenge:
     """A challenge's parts (`authenticationKey` on the wire), each without its size."""
 
     credential: bytes
-    """`TPM2B_ID_OBJECT`: the inner key, for whoever has the storage root key's name."""
+    """`TPM2B_ID_OBJECT`: the inner key, for the TPM that has the storage root key of this name."""
     credential_seed: bytes
     """Encrypted to the endorsement key."""
     duplicate: bytes

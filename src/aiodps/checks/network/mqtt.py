@@ -1,6 +1,7 @@
 """MQTT: whether a server answers a CONNECT, which has no credential and no name of a device.
 
-Any answer will do, and a refusal is expected. It tells MQTT from HTTP, which TLS does not.
+Any answer will do, and a refusal is expected. It shows whether the port speaks MQTT or HTTP,
+which TLS does not.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def _not_found(error: ProvisioningError) -> Finding:
 async def check_families(
     addresses: Mapping[str, str], port: int, *, host: str, connect: Connector
 ) -> tuple[list[Finding], str | None]:
-    """Check TCP with all families at the same time; return an address that lets connections in."""
+    """Check TCP with all families at the same time; return an address that accepts connections."""
     if not addresses:
         return [not_tried(f"tcp {port}", "there is no address")], None
 

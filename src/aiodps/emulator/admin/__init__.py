@@ -1,1 +1,1 @@
-"""The admin port: an API and a page for whoever runs the emulator, never for devices."""
+"""The admin port: an API and a page for the operator of the emulator, never for devices."""

@@ -120,4 +120,4 @@ class AuthMiddleware:
 
 
 def _nothing() -> None:
-    """Do nothing, where nobody has to know."""
+    """Do nothing: the default of `AUTHENTICATED`."""

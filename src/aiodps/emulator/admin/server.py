@@ -1,4 +1,4 @@
-"""The server of the admin port: plain HTTP, on loopback unless it is told otherwise."""
+"""The server of the admin port: plain HTTP, on loopback by default."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SILENT_SECONDS: Final = 3.0
 _FEWEST: Final = 64
 _MOST: Final = 100_000
 _SHARE: Final = 32
-"""At the limit one connection in so many is closed at once: finding idle ones takes a while."""
+"""At the limit, one in this many connections is closed at once: finding idle ones takes long."""
 _RETRY_SECONDS: Final = 0.05
 """Seconds between two looks at whether a slot is free."""
 
@@ -48,7 +48,7 @@ class ConnectionLimit:
         self.completed: int = 0
         """TLS handshakes so far that were completed."""
         self.failed: int = 0
-        """TLS handshakes so far that were not, whoever ended them."""
+        """TLS handshakes so far that were not completed, whichever side ended them."""
         self._handshaking = set[PeerTimeout]()
         self._established = set[PeerTimeout]()
         self._warned = False

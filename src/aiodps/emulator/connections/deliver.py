@@ -28,12 +28,12 @@ def damage(content: bytes, delivery: Delivery | None) -> bytes:
 
 
 async def deliver(stream: Stream, message: bytes, delivery: Delivery) -> None:
-    """Send an answer as the fault wants it.
+    """Send a response as the fault demands.
 
     Args:
         stream: Where to.
-        message: The whole answer as it would be sent otherwise, its body damage already.
-        delivery: What the fault wants.
+        message: The whole response as it would be sent without a fault, its body already damaged.
+        delivery: What the fault demands.
 
     Raises:
         PeerLostError: If the fault ends the connection, or the peer did.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 
 class Part(enum.Enum):
-    """What of an answer is damage."""
+    """The part of a response that is damaged."""
 
     BODY = "body"
     """The JSON alone, in a valid message."""

@@ -22,7 +22,7 @@ log: Final = logging.getLogger(__name__)
 
 
 class HandshakeHook(Protocol):
-    """Draws the faults of handshakes, and is told of failed ones."""
+    """Draws the faults of handshakes, and records failed ones."""
 
     def on_accept(self) -> Delivery | None:
         """Return the fault of a new connection; None for none."""

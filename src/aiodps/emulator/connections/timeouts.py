@@ -46,7 +46,7 @@ class PeerTimeout:
         self._move(min(now + self._silence, self._latest))
 
     def ensure(self, seconds: float) -> None:
-        """Extend the deadline to at least so many seconds from now."""
+        """Extend the deadline to at least this many seconds from now."""
         if self._scope.deadline - self._now() < seconds:
             self.start(silence=seconds)
 

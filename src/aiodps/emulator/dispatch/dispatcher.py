@@ -231,7 +231,7 @@ def _management_error(status_code: int, message: str) -> ManagementResponse:
 
 
 def _reason(response: Response | ManagementResponse) -> str | None:
-    """Return the message of an error, with the cause that the client is not told.
+    """Return the message of an error, with the cause that is not sent to the client.
 
     A registration that has failed, or is disabled, is told by a 200: it has a reason too.
     """

@@ -15,7 +15,7 @@ from aiodps.emulator.faults.effects import Drop, Point, Range
 LONGEST_DELAY: Final = 600.0
 LARGEST_BODY: Final = 64 << 20
 MOST_COPIES: Final = 100
-"""Bounds of what a rule may ask for, so that a typing error does not bring down the machine."""
+"""Bounds of a rule's values, so that a typing error does not bring down the machine."""
 
 
 class WrongValueError(ValueError):

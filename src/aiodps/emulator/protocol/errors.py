@@ -42,7 +42,7 @@ class ErrorCode(enum.IntEnum):
     NOT_ALLOWED = 405000
     """The method does not fit the path; only its status is documented."""
     CONFLICT = 409000
-    """There is one already, or two changes meet; only its status is documented."""
+    """There is one already, or of two concurrent changes; only its status is documented."""
     REGISTRATION_CONFLICT = 409203
     """Two registrations of one device at once (seen on the wire)."""
     PRECONDITION_FAILED = 412000

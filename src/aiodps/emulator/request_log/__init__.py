@@ -1,1 +1,1 @@
-"""What the emulator has been asked: the request log, its counts, and its form as JSON."""
+"""The request log of the emulator, its counts, and its form as JSON."""

@@ -136,7 +136,7 @@ def _certificate_problems(enrollment: Enrollment) -> Iterator[str]:
 
 
 def _warn_of_another_name(enrollment: Enrollment) -> None:
-    """Tell the operator of an enrollment that lets nobody in; the service says nothing."""
+    """Warn the operator of an enrollment that matches no device; the service does not."""
     if not isinstance(enrollment, IndividualEnrollment):
         return
 

@@ -33,7 +33,7 @@ _WITH_BODY = frozenset({Operation.REGISTER, Operation.STATUS_LOOKUP})
 
 
 class Strict:
-    """The strict rules, and the waits that devices were told; `now` is in seconds since 1970."""
+    """The strict rules, and the waits asked of devices; `now` is in seconds since 1970."""
 
     def __init__(self, id_scope: str) -> None:
         self._id_scope = id_scope
@@ -82,7 +82,7 @@ class Strict:
             raise _broken(StrictRule.IN_FLIGHT, ErrorCode.REGISTRATION_CONFLICT)
 
     def note_retry_after(self, request: Request, response: Response, *, now: float) -> None:
-        """Record the wait that a device is told."""
+        """Record the wait that a device is asked for."""
         if response.status_code >= 300:  # noqa: PLR2004 (HTTP's successes)
             return
 

@@ -23,7 +23,7 @@ from aiodps.errors import ConfigurationError
 FORMAT: Final = 1
 """Of the documents and tables; a file with a higher number is of a newer version of aiodps."""
 APPLICATION: Final = int.from_bytes(b"aDPS")
-"""What tells such a file from those of other programs (`PRAGMA application_id`)."""
+"""Identifies such a file among those of other programs (`PRAGMA application_id`)."""
 
 _CREATE = f"""
     CREATE TABLE document (
@@ -79,7 +79,7 @@ class SqliteStore:
         """Iterate over the keys and documents of a kind, in the order they were first put.
 
         Raises:
-            ConfigurationError: If the file is damage.
+            ConfigurationError: If the file is damaged.
         """
         try:
             for key, text in self._connection.execute(_LOAD, (kind,)):

@@ -1,8 +1,8 @@
 """Bins of a histogram of latencies, as wide as the number of devices and their spread ask for.
 
-The width is Freedman's and Diaconis's, 2 * IQR / n^(1/3), rounded up to a number that can be
-said. If the slowest device took many times as long as the middle one, bins are wider to the right,
-by the same factor each, on a logarithmic axis; otherwise one slow device would leave a single bar.
+The width is Freedman's and Diaconis's, 2 * IQR / n^(1/3), rounded up to a round number.
+If the slowest device took many times as long as the median, each bin is wider than the one before,
+by the same factor, on a logarithmic axis; otherwise one slow device would leave a single bar.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _as_histogram(latencies: Iterable[float]) -> Histogram:
 
 
 def log_bins(histogram: Histogram, *, over: Histogram) -> list[Bin]:
-    """Return bins that are so many buckets wide as `over`, all that is shown, asks for."""
+    """Return bins whose width in buckets follows from `over`, the histogram of all series."""
     size = _buckets_a_bin(over)
     counts: dict[int, int] = {}
     for bucket, count in histogram.buckets.items():

@@ -24,7 +24,7 @@ class Line:
     y: Sequence[float]
     """NaN where the line is interrupted: there is nothing to show, which is not 0."""
     text: Sequence[str]
-    """What is shown at each point when it is pointed at."""
+    """The tooltip of each point."""
     dash: str = "solid"
     hover: bool = True
     filled: bool = False
@@ -138,7 +138,7 @@ def phase_bars(series: Sequence[Series]) -> dict[str, list[Bars]]:
 
 
 _SHORTEST_BAR: Final = 1e-6
-"""Seconds; less is what rounding leaves of the difference that "inside aiodps" is."""
+"""Seconds; a shorter bar is a rounding error: "inside aiodps" is a difference."""
 
 
 def _stacked(series: Sequence[Series], names: Iterable[str]) -> Iterator[Bars]:

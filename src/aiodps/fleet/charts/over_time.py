@@ -1,4 +1,4 @@
-"""Lines over time, in steps: each step is one slot, and says what was so in all of it."""
+"""Lines over time, in steps: each step is one slot of time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def timeline_lines(series: Iterable[Series]) -> dict[str, list[Line]]:
 
 
 def pauses_of(series: Iterable[Series]) -> list[tuple[float, float]]:
-    """Return the times between slots in which nobody ran, in seconds of the run."""
+    """Return the pauses of the run between slots, in seconds of the run."""
     return sorted(
         {
             (before.end, after.begin)
@@ -43,7 +43,7 @@ def pauses_of(series: Iterable[Series]) -> list[tuple[float, float]]:
 
 
 def _throughput(one: Series) -> Iterator[Line]:
-    if one.facts["offered_rate"] is not None:  # a burst would dwarf all other rates
+    if one.facts["offered_rate"] is not None:  # the rate of a burst would hide all others
         arrivals = _steps(one, lambda slot: slot.arrivals, units.rate, "arrive")
         yield replace(arrivals, dash="dotted")
 

@@ -50,7 +50,7 @@ class Series:
     bins: Sequence[Bin] = ()
     """How many latencies were how long."""
     slots: Sequence[Slot]
-    """The timeline; a gap between two slots is a time in which nobody ran."""
+    """The timeline; a gap between two slots is a pause of the run."""
 
 
 def curves(samples: Iterable[Sample]) -> dict[str, list[Point]]:

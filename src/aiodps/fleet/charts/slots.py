@@ -1,8 +1,8 @@
-"""Slots of time of a run, so wide that each carries enough devices to say something.
+"""Slots of time of a run, wide enough that each has enough devices for a rate.
 
-Fixed slots make a saw of a steady rate: at 3 devices a second, half a second has one or two. Here
-the width follows from the duration and the number of devices, and an event counts over the time
-since the one before it, so that what is cut at the edge of a slot counts to both in parts.
+Fixed slots turn a steady rate into a sawtooth: at 3 devices a second, half a second has one or
+two. Here the width follows from the duration and the number of devices, and an event counts over
+the time since the one before it, so that at the edge of two slots it counts to both in parts.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _SHORTEST: Final = 1e-3
 
 
 def slot_count(devices: int) -> int:
-    """Return how many slots are right for so many devices."""
+    """Return the number of slots for a number of devices."""
     return min(max(round(SLOTS_BY_ROOT * math.sqrt(devices)), LEAST_SLOTS), MOST_SLOTS)
 
 
 def slot_width(duration: float, devices: int) -> float:
-    """Return the width of a slot in seconds: a number that can be said.
+    """Return the width of a slot in seconds: a round number.
 
     Args:
         duration: Of the run, without its pauses, in seconds.

@@ -28,7 +28,7 @@ _INTERVALS: Final = 1000
 _NANOSECONDS: Final = 1_000_000_000
 _PER_MILLISECOND: Final = 1_000_000
 _LEAST: Final = 1000
-"""Nanoseconds that are told apart."""
+"""Smallest difference in nanoseconds."""
 _HOUR: Final = 3600 * _NANOSECONDS
 _DIGITS: Final = 3
 

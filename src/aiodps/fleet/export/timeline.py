@@ -36,7 +36,7 @@ class Slot:
 
 
 def slot_width(duration: float, *, slots: int = _POINTS) -> float:
-    """Return the width in seconds of about so many slots of a run: a round number."""
+    """Return a round width in seconds for about this number of slots of a run."""
     return next((width for width in _WIDTHS if width * slots >= duration), _WIDTHS[-1])
 
 
@@ -82,7 +82,7 @@ def timeline_between(samples: Sequence[Sample], edges: Sequence[float]) -> list[
 
 
 def slot_at(seconds: float, edges: Sequence[float]) -> int:
-    """Return the number of the slot of a moment; before the first and after the last, those."""
+    """Return the number of the slot of a time; the first and the last take what lies outside."""
     return min(max(bisect_right(edges, seconds) - 1, 0), len(edges) - 2)
 
 

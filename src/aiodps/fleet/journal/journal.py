@@ -102,7 +102,7 @@ class Journal:
     """The journal of one shard; used by one thread at a time."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        """Set up; use `create` or `open` instead."""
+        """Use `create` or `open` instead."""
         self.path = path
         self._connection = connection
 
@@ -189,7 +189,7 @@ class Journal:
         """Return all entries in the order of the run.
 
         Raises:
-            JournalError: If the checksum of a row is wrong, or it is not an entry.
+            JournalError: If the checksum of a row is wrong, or a row is not an entry.
         """
         with _as_journal_error(self.path):
             rows = self._connection.execute(
@@ -294,7 +294,7 @@ def _entry(row: tuple[Any, ...], path: Path) -> Entry:
 
         return _checked_entry(number, dict(zip(_COLUMNS.split(", "), cells, strict=True)))
     except (ValueError, TypeError, RecursionError) as exc:
-        # The checksum is no secret: whoever changes a row can change it, too.
+        # The checksum is not a secret: a changed row may have a valid one.
         raise _damaged(path) from exc
 
 

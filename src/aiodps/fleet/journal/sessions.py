@@ -31,7 +31,7 @@ class SessionFacts:
     """Its start in seconds since 1970, by the leader's clock if there is one."""
     skew: float | None = None
     """Seconds that the clock of its machine was ahead of the leader's; None without a leader:
-    nobody knows."""
+    it is not known."""
     began: float = 0.0
     """Its start in seconds of the run."""
     place: float = 0.0

@@ -79,7 +79,7 @@ class JournalingTransport:
 
         response = await self._inner.exchange(request)
         state.throttled += response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-        # A poll that tells of another operation is refused by the registration.
+        # The registration refuses the response to a poll that is about another operation.
         operation_id = _operation_id(response) if registers else None
         if operation_id is not None:
             await self._write(State.OPERATION, operation_id=operation_id)

@@ -21,7 +21,7 @@ from aiodps.fleet.journal.journal import Entry, Journal
 from aiodps.fleet.journal.sessions import SessionFacts
 
 INTERVAL = 0.5
-"""Most seconds between two writes: what a kill leaves unknown of entries nobody waits for."""
+"""Most seconds between two writes: a kill loses as much of the entries that nothing waits for."""
 
 
 class _Batch:
@@ -39,7 +39,7 @@ class JournalWriter:
     def __init__(
         self, journal: Journal, *, session: Callable[[], SessionFacts], durable: bool = True
     ) -> None:
-        """Set up; use `running` instead.
+        """Use `running` instead.
 
         Args:
             journal: Where entries are written.
@@ -95,7 +95,7 @@ class JournalWriter:
             self.check()
 
     def note(self, entry: Entry) -> None:
-        """Write an entry with the next batch, for which nobody waits."""
+        """Write an entry with the next batch, without waiting for it."""
         self._batch.entries[entry.number] = entry
 
     def check(self) -> None:

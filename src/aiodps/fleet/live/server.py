@@ -127,7 +127,7 @@ class _Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away."""
+        """Log nothing about a client that has disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -64,11 +64,11 @@ class GeneratorLoad:
     throttled_mean: float | None = None
     """Mean length of such a stop; None if it is not known."""
     fds_max: int = 0
-    """Most file descriptors open at once; 0 if the system does not tell."""
+    """Most file descriptors open at once; 0 if the system does not report it."""
     fds_limit: int = 0
-    """0 if the system does not tell."""
+    """0 if the system does not report it."""
     memory_max: int = 0
-    """Peak memory of the process in bytes; 0 if the system does not tell."""
+    """Peak memory of the process in bytes; 0 if the system does not report it."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> Self | None:
@@ -81,7 +81,7 @@ class GeneratorLoad:
 
 
 _NOT_TOLD_EVERYWHERE = {"run_delay", "throttled_share", "throttled_mean"}
-"""Figures that not every kernel tells."""
+"""Figures that not every kernel reports."""
 
 
 def worst(loads: Sequence[GeneratorLoad]) -> GeneratorLoad:
@@ -122,7 +122,7 @@ class SelfMonitor:
     def __init__(
         self, *, begin: float = -math.inf, read_usage: Callable[[], Usage] = usage
     ) -> None:
-        """Set up.
+        """Prepare the measurement.
 
         Args:
             begin: When devices begin to start, on the event loop's clock: nothing that happens
@@ -251,7 +251,7 @@ def _percentile(ordered: Sequence[float], percent: str) -> float:
 
 
 def open_fd_count() -> int:
-    """Return how many file descriptors are open; 0 if the system does not tell."""
+    """Return how many file descriptors are open; 0 if the system does not report it."""
     try:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (once a second)
     except OSError:
@@ -259,7 +259,7 @@ def open_fd_count() -> int:
 
 
 def fd_limit() -> int:
-    """Return how many file descriptors may be open; 0 if the system does not tell."""
+    """Return how many file descriptors may be open; 0 if the system does not report it."""
     if sys.platform == "win32":
         return 0
 

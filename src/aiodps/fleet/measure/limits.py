@@ -1,7 +1,7 @@
 """Whether the generator limited a run, and why: its load against the latencies that it measured.
 
 A latency is meant to be right within 5 % or 20 ms, whichever is more. A run is limited if the
-generator alone may have spoiled p50, p99 or p99.9 by more than that. Below 20 ms lies the ordinary
+generator alone may have changed p50, p99 or p99.9 by more than that. Below 20 ms lies the ordinary
 business of an event loop that also carries out TLS handshakes: it alarms nobody.
 """
 
@@ -35,13 +35,13 @@ _Transports: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """The percentiles that a load may have spoiled, in seconds; None for those not measured."""
+    """The percentiles that a load may have changed, in seconds; None for those not measured."""
 
     p50: float | None = None
     p99: float | None = None
     p999: float | None = None
     events: float = 0.0
-    """How often a device has to wait for the event loop, in the mean."""
+    """How often a device waits for the event loop, on average."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the kernel tells of the processor: time used, time waited for it, stops by a quota."""
+"""The kernel's accounting of CPU time: time used, time waited for a core, stops by a quota."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Usage:
     """Processor time used."""
     delay: float | None = None
     """Time in which the event loop's thread could have run and had no core (Linux, schedstat);
-    None if the kernel does not tell."""
+    None if the kernel does not report it."""
     throttled: float | None = None
     """Time for which the CPU quota of the control group has stopped it; None if there is none."""
     stops: int = 0
@@ -43,7 +43,7 @@ def usage() -> Usage:
 
 
 def run_delay(schedstat: Path = Path("/proc/thread-self/schedstat")) -> float | None:
-    """Return how long this thread has waited for a core; None if the kernel does not tell.
+    """Return how long this thread has waited for a core; None if the kernel does not report it.
 
     The file has three numbers: nanoseconds on a core, nanoseconds waiting for one, and time slices
     (Linux, Documentation/scheduler/sched-stats.rst).
@@ -64,7 +64,7 @@ def throttling(cpu_stat: Path) -> tuple[float, int] | None:
     """Return for how many seconds, and in how many periods, a quota has stopped the group.
 
     `throttled_usec` is of control groups version 2, `throttled_time` (nanoseconds) of version 1.
-    None if the file tells of neither: the group has no processor controller.
+    None if the file has neither: the group has no CPU controller.
     """
     try:
         lines = cpu_stat.read_text("ascii").splitlines()

@@ -87,7 +87,7 @@ class Sample:
 
     @property
     def latency(self) -> float:
-        """Seconds from the intended start to the end: what whoever waits for the device sees."""
+        """Seconds from the intended start to the end: the latency that users see."""
         return self.finished - self.intended
 
     @property

@@ -222,7 +222,7 @@ class _Rates:
         return self._counts[index] + elapsed * (first + (last - first) * elapsed / duration / 2)
 
     def time_of(self, count: float) -> float:
-        """Return when so many devices have started: the inverse of the integral of the rate."""
+        """Return when a number of devices has started: the inverse of the integral of the rate."""
         index = bisect.bisect_right(self._counts, count) - 1
         duration, first, last = self._segments[index]
         missing = count - self._counts[index]

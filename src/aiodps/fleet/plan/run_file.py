@@ -29,7 +29,7 @@ from aiodps.settings import Settings
 
 NAME: Final = "run.json"
 DRAFT: Final = f".{NAME}"
-"""What is written first: all that a process leaves that is killed while it writes."""
+"""The draft that is written first; a process that is killed while it writes leaves it behind."""
 VERSION: Final = 3
 """Of the file format; 2 has `options` in place of `plan`, 3 has `evaluation`."""
 _ARRIVALS: Final[Mapping[str, type[Closed | Open | Staged | Burst]]] = {
@@ -45,7 +45,7 @@ _UNREADABLE: Final = (
     *(ArithmeticError, AttributeError, LookupError, OSError, RecursionError),
     *(TypeError, ValueError),
 )
-"""What a file that somebody else has changed may lead to."""
+"""Errors that a file which was tampered with may cause."""
 
 
 def _now() -> str:

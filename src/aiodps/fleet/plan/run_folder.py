@@ -24,7 +24,7 @@ def check_run_folder(folder: Path) -> None:
         entries += [below for each in entries if _is_folder(each) for below in each.iterdir()]
         strange = [each for each in entries if not (_is_folder(each) or _is_file(each))]
     except (FileNotFoundError, NotADirectoryError):
-        return  # said better by whoever reads it, or a process that has just ended
+        return  # the reader's own error is clearer, or a process has just ended
     except OSError as exc:
         raise _refused(folder, f"cannot be read: {exc.strerror}") from exc
 

@@ -46,7 +46,7 @@ class EmulatorOptions:
     """Seconds it asks devices to wait between two polls."""
 
     def __post_init__(self) -> None:
-        """Check that they are numbers: they become words of a command."""
+        """Check that they are numbers: they become arguments of a command."""
         for name, value in dataclasses.asdict(self).items():
             if value is not None and (
                 type(value) not in {int, float} or not 0 <= value < math.inf
@@ -211,7 +211,7 @@ class RunOptions:
         """Return a client whose jitter comes from the seed."""
         return ProvisioningClient.from_settings(
             self.settings.replace(transport=transport),
-            # A gateway that restarts refuses connections for a while, and a fleet is patient.
+            # A gateway that restarts refuses connections for a while, and a fleet keeps trying.
             retry=RetryPolicy(min_poll_interval=self.min_poll_interval, max_unreachable=None),
             loud=False,
             seed=self.seed,

@@ -248,7 +248,7 @@ def _verdict(
         interval = ratio_interval(left, right, level=level)
         differs = interval.excludes(1.0)
     else:
-        # Rare events vary at least as in a Poisson process: a dozen more are told, two are not.
+        # Rare events vary at least as in a Poisson process: two more may be due to chance.
         least = abs(right.value - left.value) / devices if devices else 0.0
         difference = difference_interval(left, right, level=level, least_variance=least)
         differs = difference.excludes(0.0)

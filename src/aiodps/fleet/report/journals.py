@@ -1,7 +1,7 @@
 """The journals of a run's shards, on one time axis.
 
 Each shard counts its seconds from the start of its own first session. Shards that started at
-different times are shifted by the difference, so that what happened together is told together.
+different times are shifted by the difference, so that their time axes agree.
 """
 
 from __future__ import annotations

@@ -308,7 +308,7 @@ FEWEST: Final = 3
 
 
 def _charts(series: Sequence[Series], *, far: bool) -> dict[str, Model]:
-    """Draw the charts that say something of so many devices."""
+    """Draw the charts that are meaningful for this number of devices."""
     charts = draw(series, far=far)
     most = max((one.facts["devices"] for one in series), default=0)
     hidden = {"percentiles", "throughput"} if most < FEW_DEVICES else set()

@@ -10,7 +10,7 @@ from aiodps.fleet.report.sessions import OVERLAP
 from aiodps.fleet.report.summary import Summary
 
 _SKEW: Final = 0.5
-"""Seconds that a clock may be off; less changes no figure that a reader would look at."""
+"""Seconds that a clock may be off without changing a figure noticeably."""
 
 
 def session_cautions(summary: Summary) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Figures of the sessions and shards of a run: when each ran, and what it did.
 
-A run that was stopped and resumed has pauses, in which nobody ran. They are part of the latency of
-devices that waited in them, and no part of any rate.
+A run that was stopped and resumed has pauses, in which no shard ran. They are part of the latency
+of devices that waited in them, and no part of any rate.
 """
 
 from __future__ import annotations

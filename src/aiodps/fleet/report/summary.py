@@ -64,7 +64,7 @@ def summarize(samples: Iterable[Sample], facts: Facts) -> Summary:
         (by name, see `_transport`), `sessions` and `shards` (see `aiodps.fleet.report.sessions`),
         `errors` (see `_errors`) and `generator` (see `aiodps.fleet.measure.limits`);
         `unfinished`, `window`, `calibration` and `thresholds` as of a run in which all has ended,
-        and that has none. Whoever knows more adds `states`, `cautions` and `verdict`.
+        and that has none. `write_results` adds `states`, `cautions` and `verdict`.
     """
     samples = list(samples)
     by_transport: dict[str, list[Sample]] = {}

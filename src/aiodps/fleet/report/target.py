@@ -20,7 +20,7 @@ def target_name(environment: Mapping[str, Any]) -> str:
 
 
 def service_name(environment: Mapping[str, Any]) -> str:
-    """Return the service in a word or two."""
+    """Return a short name of the service."""
     if environment.get("emulator"):
         return OWN_EMULATOR
 

@@ -57,7 +57,7 @@ _FORM: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """One condition that a run must not meet."""
+    """One condition that makes a run fail."""
 
     text: str
     """The condition as given."""
@@ -77,7 +77,7 @@ class Threshold:
         return self.unit == "%"
 
     def met(self, value: float) -> bool:
-        """Whether a value is one that must not be."""
+        """Whether a value meets the condition, so that the run fails."""
         return _COMPARE[self.compare](value, self.limit)
 
 
@@ -97,7 +97,7 @@ class Result:
     unit: str
     """"s", "%" for shares, "/s" or "", as in `aiodps.fleet.measure.units.BY_UNIT`."""
     reason: str | None = None
-    """Why it is missed, where the value does not say; None otherwise."""
+    """Why it is missed, if the value does not show it; None otherwise."""
 
 
 def parse(text: str, *, transports: Collection[str] = TRANSPORTS) -> tuple[Threshold, ...]:

@@ -1,4 +1,4 @@
-"""The verdict of a run in one sentence, for somebody who does not know the field.
+"""The verdict of a run in one sentence, for readers outside the field.
 
 What was tried, on which service, whether it held, how long a device typically took, and how sure
 that is. It says less where less is known: a run that was limited by its generator, has failures,

@@ -84,7 +84,7 @@ class ControlFiles:
         """Report that a shard is ready: its first progress.
 
         Raises:
-            JournalError: If it cannot be written; nobody would know that the shard waits.
+            JournalError: If it cannot be written; nothing else shows that the shard waits.
         """
         with _as_journal_error(self._folder):
             self._report(shard, progress)
@@ -135,7 +135,7 @@ class ControlFiles:
     def order(self) -> Order | None:
         """Return the order that was sent last; None if there was none.
 
-        If the files are gone, so is whoever launched the shards: `Order.HALT`.
+        If the files are gone, so is the launcher of the shards: `Order.HALT`.
         """
         data = self._read("order.json")
         if data is None:

@@ -76,7 +76,7 @@ class Engine:
         self._running = anyio.CancelScope()
         self._zero = 0.0
         self.stopped: float | None = None
-        """When it was told to start no more devices, on the event loop's clock; None if not."""
+        """When it was asked to start no more devices, on the event loop's clock; None if not."""
         self.written: dict[int, Entry] = {}
         """The entries of registrations that ended in this session, by number."""
         self._states: dict[tuple[str, str], DeviceState] = {}

@@ -39,7 +39,7 @@ class Pacer:
         zero: float,
         limit_rate: float | None,
     ) -> None:
-        """Set up.
+        """Prepare the starts of one session.
 
         Args:
             arrivals: How devices arrive; its concurrency is this shard's.

@@ -20,7 +20,7 @@ _END_OF_REQUEST: Final = {
 
 
 class SampleBuilder:
-    """An `Observer` of one registration that tells whose each second of waiting was.
+    """An `Observer` of one registration that attributes each second of waiting.
 
     `wait` is what the service asked for. What was waited beyond it is ours: `poll_floor` before a
     poll, `backoff` before a retry. The journal's writes happen during requests, and are taken out

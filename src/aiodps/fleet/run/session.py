@@ -54,7 +54,7 @@ class Session:
     """
 
     def __init__(self, spec: ShardSpec, *, retry_failed: bool = False) -> None:
-        """Set up; `retry_failed` tries failed devices once more."""
+        """Prepare a session; `retry_failed` tries failed devices once more."""
         self._spec = spec
         self._retry_failed = retry_failed
         self._resources = ExitStack()
@@ -118,7 +118,7 @@ class Session:
             order(engine)
 
         if isinstance(self._arrivals, Open | Staged):
-            # How the service stands the rate is what is measured: nothing here may lower it. In a
+            # The rate is what the service is tested with: nothing here may lower it. In a
             # burst, honest servers would lose devices without the limit (docs/design/0013).
             lift_handshake_limit()
 

@@ -79,12 +79,12 @@ async def test_a_name_is_not_taken_twice() -> None:
 
 
 async def test_replace() -> None:
-    """The new one must be verified anew; a page of before replaces nothing."""
+    """The new one must be verified again; a page of before replaces nothing."""
     visitor = Visitor(instance(verified=[root()]))
     fields, files = {"etag": visitor.service.certificates.get("ca-0").etag}, {"replacement": PEM}
     page = await visitor.post("/certificates/ca-0/replace", fields, files)
 
-    assert "ca-0 was replaced, and must be verified anew." in page
+    assert "ca-0 was replaced, and must be verified again." in page
     replaced = visitor.service.certificates.get("ca-0")
     assert (replaced.certificate, replaced.verified) == (other_root().certificate, False)
     assert "It was changed after this page was loaded" in await visitor.refused(

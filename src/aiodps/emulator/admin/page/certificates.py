@@ -88,7 +88,7 @@ class CertificatesSection:
                 if_match=form.text("etag"),
                 now=time.time(),
             ),
-            f"{name} was replaced{'' if verified else ', and must be verified anew'}.",
+            f"{name} was replaced{'' if verified else ', and must be verified again'}.",
         )
 
     async def _generate_code(self, request: Request) -> Response:

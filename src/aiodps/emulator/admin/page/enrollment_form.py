@@ -37,8 +37,8 @@ ALLOCATION: Final = {
 }
 """Allocation policies, and how Azure's portal explains them."""
 REPROVISION: Final = {
-    "migrate": "Assign anew and migrate the device's data",
-    "reset": "Assign anew and reset the device's data to the initial twin",
+    "migrate": "Assign again and migrate the device's data",
+    "reset": "Assign again and reset the device's data to the initial twin",
     "never": "Never: it keeps its hub and data",
 }
 _REPROVISION: Final = {"migrate": (True, True), "reset": (True, False), "never": (False, False)}

@@ -141,7 +141,7 @@ class EnrollmentsSection:
         if found is None:
             return self._rendering.not_found(self._kind.section, name)
 
-        # Whoever has seen that it was changed meanwhile may save all the same.
+        # A user who has seen that it was changed meanwhile may save all the same.
         if_match = ANY if form.checked("overwrite") else form.text("etag")
         try:
             document = enrollment_form.document_of(

@@ -20,7 +20,7 @@ STEPS_KEPT: Final = 12
 REQUESTS_KEPT: Final = 200
 """Requests kept in all."""
 MAX_UPDATES: Final = 50
-"""Devices in one update of an open page: nobody can read more, and load tests go on."""
+"""Devices in one update of an open page: more cannot be read during a load test."""
 UPDATE_INTERVAL: Final = 0.2
 """Seconds between two updates of an open page."""
 

@@ -1,7 +1,7 @@
 """What to do about a refusal, by its cause in the request log, and about a failed registration.
 
 The causes are those that the service writes for its operator; a step with `{id}`, `{scope}`,
-`{new}` or `{enrollment}` is filled in by whoever knows them.
+`{new}` or `{enrollment}` is filled in by `next_steps`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from aiodps.emulator.service.enrollments.mechanisms import (
 )
 
 _SEARCHED: Final = re.compile("[0-9A-F]{6,64}")
-"""Fewer digits are rather a part of a name."""
+"""Fewer digits are more likely a part of a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def thumbprints_of(enrollment: Enrollment) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What somebody looks for: a part of a name, or the beginning of a thumbprint."""
+    """A search: for a part of a name, or the beginning of a thumbprint."""
 
     text: str
 

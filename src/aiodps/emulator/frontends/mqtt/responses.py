@@ -10,7 +10,7 @@ from aiodps.emulator.frontends.mqtt.topics import response_topic
 from aiodps.emulator.protocol.messages import Response, encode_json
 
 FOREIGN_RID = "11111111-2222-4333-8444-555555555555"
-"""`$rid` of a response to nobody's request."""
+"""`$rid` of a response that belongs to no request."""
 
 
 class ResponseWriter:
@@ -32,7 +32,7 @@ class ResponseWriter:
 
         Args:
             stream: Where to.
-            response: The answer, and what a fault wants of it.
+            response: The response, and how a fault delivers it.
             rid: Of the request.
             ack: The PUBACK; empty for a request at QoS 0.
 

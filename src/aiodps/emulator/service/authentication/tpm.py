@@ -35,7 +35,7 @@ class _Challenged:
 
 
 class TpmChallenges:
-    """The challenges of an instance; after a restart, devices are challenged anew."""
+    """The challenges of an instance; after a restart, devices are challenged again."""
 
     def __init__(self) -> None:
         self._devices: OrderedDict[str, _Challenged] = OrderedDict()

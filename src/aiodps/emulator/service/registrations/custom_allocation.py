@@ -21,7 +21,7 @@ MAX_RESPONSE: Final = 96 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookCall:
-    """A request to a webhook, to be sent by whoever takes it."""
+    """A request to a webhook, to be sent by the caller of `take_calls`."""
 
     registration_id: str
     """The device whose registration waits for the response."""
@@ -62,7 +62,7 @@ class Choice:
     hub: str
     """One of the hubs it may choose from, in their spelling."""
     initial_twin: Twin | None = field(default=None, repr=False)
-    """In place of the enrollment's, where a twin begins anew; None if it gave none."""
+    """In place of the enrollment's, where a twin is reset; None if it gave none."""
     payload: Mapping[str, Any] | None = field(default=None, repr=False)
     """For the device; None if there is none."""
 

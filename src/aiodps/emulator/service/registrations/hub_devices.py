@@ -46,7 +46,7 @@ class AssignmentTerms:
 
 
 def substatus(before: HubDevice | None, after: HubDevice, *, migrate: bool) -> Substatus:
-    """Tell the substatus of an assignment.
+    """Return the substatus of an assignment.
 
     Args:
         before: The previous assignment; None if there is none.

@@ -12,7 +12,7 @@ from aiodps.emulator.service.registrations.hub_devices import HubDevice
 from aiodps.models import RegistrationStatus, Substatus
 
 KEPT_OPERATIONS = 4
-"""Operations kept per registration id: a device that registers again for ever costs no memory."""
+"""Operations kept per registration id: a device that keeps registering costs no memory."""
 
 
 class Proof(enum.StrEnum):
@@ -74,14 +74,14 @@ class RegistrationOperation:
     etag: str
     """Of the record as the operation leaves it."""
     outcome: Outcome | None
-    """Known from the start, but told only when it is finished; None while a webhook is asked."""
+    """Known from the start, but sent only when it is finished; None while a webhook decides."""
     call: WebhookCall | None = field(default=None, repr=False)
     """The pending call of a webhook; None if there is none."""
     hub_key: str | None = field(default=None, repr=False)
     """The challenge with the device's key for the hub, in base64; None without a TPM."""
     issued: tuple[str, ...] = field(default=(), repr=False)
     """The certificate issued to the device and the CAs above it, base64 of DER; may be empty.
-    Only polls tell it."""
+    Sent in responses to polls only."""
 
     def result(self, now: float) -> Outcome | None:
         """Return the outcome, or None while the operation is in progress."""

@@ -67,7 +67,7 @@ class Registrations:
 
         Args:
             registration_id: Of the device.
-            outcome: Told once it is finished; None if a webhook decides.
+            outcome: Sent once it is finished; None if a webhook decides.
             proof: How the device was authenticated.
             enrollment_group_id: Its group; None for an individual enrollment.
             call: The pending call of a webhook; None if there is none.
