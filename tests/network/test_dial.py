@@ -50,7 +50,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 
 def slots_taken() -> int:
     """Count the slots that are taken on this event loop, at whatever endpoint."""
-    return sum(each.in_use for each in limiter_module._limiters.get({}).values())
+    return sum(each.in_use for each in limiter_module._of_this_loop().limiters.values())
 
 
 def lead_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:

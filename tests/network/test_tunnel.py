@@ -177,7 +177,7 @@ FAULTS: dict[str, tuple[Fault, type[ProvisioningError]]] = {
 
 def slots_taken() -> int:
     """Count the slots that are taken on this event loop, at whatever endpoint."""
-    return sum(each.in_use for each in handshake_limiter._limiters.get({}).values())
+    return sum(each.in_use for each in handshake_limiter._of_this_loop().limiters.values())
 
 
 @on_asyncio

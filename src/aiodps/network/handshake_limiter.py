@@ -23,12 +23,12 @@ so that the loop's other tasks never wait for more than one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Self
 from weakref import WeakValueDictionary
 
 import anyio
-from anyio.lowlevel import RunVar
+from anyio.lowlevel import RunVar, checkpoint
 
 from aiodps.observe import event_loop_clock
 
@@ -44,7 +44,7 @@ _SLOW = 2.0
 
 
 class Slot:
-    """One connection's slot; given back once, early or at the end."""
+    """One connection's slot, for `async with`; given back once, early or at the end."""
 
     def __init__(self, limiter: HandshakeLimiter) -> None:
         self.queued: bool = False
@@ -58,10 +58,22 @@ class Slot:
         self._limiter = limiter
         self.now: Callable[[], float] = limiter.now
         """The clock of the event loop."""
-        self._turn = handshake_turn()
         self._held = True
         self._waiting = 0
         self._since = 0.0
+
+    async def __aenter__(self) -> Self:
+        """Wait for the slot, first come, first served."""
+        await self._limiter.acquire(self)
+        self.started = self.now()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Give it back, and learn from a handshake that is done."""
+        if kind is None:
+            self._limiter.learn(self)
+
+        self.release()
 
     async def wait(
         self, for_peer: Callable[[], Awaitable[None]], *, limit: float = math.inf
@@ -75,32 +87,29 @@ class Slot:
         Raises:
             TimeoutError: If it takes longer.
         """
-        self._begin_wait()
-        end = self.now() + limit
+        now = self._begin_wait()
+        end = now + limit
         try:
-            while (left := end - self.now()) > 0:
-                if self._held and not self._limiter.is_stalled(self):
-                    left = min(left, self._limiter.stall_timeout)
+            while now < end:
+                until = end
+                if self._held and not self._limiter.is_stalled(self, now):
+                    until = min(end, now + self._limiter.stall_timeout)
                 else:
                     self.release()
 
-                with anyio.move_on_after(left):
+                with anyio.move_on_at(until):
                     await for_peer()
                     return
+
+                now = self.now()
 
             raise TimeoutError
         finally:
             self._end_wait()
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn of the event loop in which no other step of a handshake is taken."""
-        began, taken = self.now(), self._turn.locked()
-        async with self._turn:
-            if taken:
-                self.held_back += self.now() - began
-
-            yield
+    def turn(self) -> Turn:
+        """Return a turn of the event loop, for `async with`."""
+        return Turn(self, self._limiter.turn)
 
     def release(self) -> None:
         """Let the next one in; may be called more than once."""
@@ -108,17 +117,46 @@ class Slot:
             self._held = False
             self._limiter.release(self)
 
-    def _begin_wait(self) -> None:
+    def _begin_wait(self) -> float:
+        now = self.now()
         # Two addresses that are tried at once wait together.
         if not self._waiting:
-            self._since = self.now()
+            self._since = now
 
         self._waiting += 1
+        return now
 
     def _end_wait(self) -> None:
         self._waiting -= 1
         if not self._waiting:
             self.waited += self.now() - self._since
+
+
+class Turn:
+    """A turn of the event loop in which no other step of a handshake is taken."""
+
+    def __init__(self, slot: Slot, lock: anyio.Lock) -> None:
+        self._slot = slot
+        self._lock = lock
+
+    async def __aenter__(self) -> None:
+        """Wait for it, and count the time for which others had it."""
+        if self._lock.locked():
+            began = self._slot.now()
+            await self._lock.acquire()
+            self._slot.held_back += self._slot.now() - began
+            return
+
+        self._lock.acquire_nowait()
+        try:
+            await checkpoint()  # the step of another may have been taken in this one
+        except BaseException:
+            self._lock.release()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let the next one have its turn."""
+        self._lock.release()
 
 
 class HandshakeLimiter:
@@ -127,6 +165,8 @@ class HandshakeLimiter:
     def __init__(self, *, unlimited: bool = False) -> None:
         self.now: Callable[[], float] = event_loop_clock()
         """The clock of the event loop."""
+        self.turn: anyio.Lock = handshake_turn()
+        """See `handshake_turn`."""
         self._slots = anyio.CapacityLimiter(math.inf if unlimited else LEAST_CAPACITY)
         self._last_done = -math.inf
         self._newest_done = -math.inf
@@ -144,19 +184,12 @@ class HandshakeLimiter:
         """Slots that are held now."""
         return self._slots.borrowed_tokens
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Slot]:
-        """Wait for a slot, first come, first served, and give it back at the end at the latest."""
-        slot = Slot(self)
-        await self._acquire(slot)
-        slot.started = self.now()
-        try:
-            yield slot
-            self._learn(slot)
-        finally:
-            slot.release()
+    def slot(self) -> Slot:
+        """Return a slot, for `async with`."""
+        return Slot(self)
 
-    async def _acquire(self, slot: Slot) -> None:
+    async def acquire(self, slot: Slot) -> None:
+        """Wait until a slot is free."""
         try:
             # First without waiting: anyio before 4.16 loses a free token that asyncio cancels.
             self._slots.acquire_on_behalf_of_nowait(slot)
@@ -168,16 +201,16 @@ class HandshakeLimiter:
         """Take a slot back."""
         self._slots.release_on_behalf_of(slot)
 
-    def is_stalled(self, slot: Slot) -> bool:
+    def is_stalled(self, slot: Slot, now: float) -> bool:
         """Tell whether a connection was overtaken, or nobody comes through (rules 1 and 2)."""
-        silence = self.now() - max(slot.started, self._last_done)
+        silence = now - max(slot.started, self._last_done)
         if silence >= self.stall_timeout:
             self.stall_timeout = STALL_TIMEOUT
             return True
 
         return self._newest_done - slot.started >= self.stall_timeout
 
-    def _learn(self, slot: Slot) -> None:
+    def learn(self, slot: Slot) -> None:
         """Take a handshake that is done into account (rules 2 and 3)."""
         self._last_done = self.now()
         self._newest_done = max(self._newest_done, slot.started)
@@ -195,10 +228,25 @@ class HandshakeLimiter:
             )
 
 
-_Limiters = WeakValueDictionary[tuple[str, int, Hashable], HandshakeLimiter]
-_limiters: RunVar[_Limiters] = RunVar("aiodps_handshake_limiters")
-_turn: RunVar[anyio.Lock] = RunVar("aiodps_handshake_turn")
-_unlimited: RunVar[bool] = RunVar("aiodps_handshakes_unlimited", default=False)
+class _EventLoop:
+    """What the handshakes of one event loop share."""
+
+    def __init__(self) -> None:
+        self.limiters = WeakValueDictionary[tuple[str, int, Hashable], HandshakeLimiter]()
+        self.turn = anyio.Lock()
+        self.unlimited = False
+
+
+_event_loop: RunVar[_EventLoop] = RunVar("aiodps_handshakes")
+
+
+def _of_this_loop() -> _EventLoop:
+    try:
+        return _event_loop.get()
+    except LookupError:
+        shared = _EventLoop()
+        _event_loop.set(shared)
+        return shared
 
 
 def limiter_for(host: str, port: int, via: Hashable = None) -> HandshakeLimiter:
@@ -206,27 +254,17 @@ def limiter_for(host: str, port: int, via: Hashable = None) -> HandshakeLimiter:
 
     `via` is the proxy on the way, which has times of its own; None for none.
     """
-    try:
-        limiters = _limiters.get()
-    except LookupError:
-        limiters = WeakValueDictionary()
-        _limiters.set(limiters)
-
-    limiter = limiters.get((host, port, via))
+    shared, key = _of_this_loop(), (host, port, via)
+    limiter = shared.limiters.get(key)
     if limiter is None:
-        limiter = limiters[host, port, via] = HandshakeLimiter(unlimited=_unlimited.get())
+        limiter = shared.limiters[key] = HandshakeLimiter(unlimited=shared.unlimited)
 
     return limiter
 
 
 def handshake_turn() -> anyio.Lock:
     """Return the lock to hold while a step of a handshake is carried out on this event loop."""
-    try:
-        return _turn.get()
-    except LookupError:
-        turn = anyio.Lock()
-        _turn.set(turn)
-        return turn
+    return _of_this_loop().turn
 
 
 def lift_handshake_limit() -> None:
@@ -235,4 +273,4 @@ def lift_handshake_limit() -> None:
     For load generators: what the service makes of the arrivals is what they measure. Limiters in
     use stay as they are.
     """
-    _unlimited.set(True)
+    _of_this_loop().unlimited = True
