@@ -35,7 +35,7 @@ from aiodps.network.resolve import Address, is_literal, resolve
 from aiodps.network.tls_contexts import TLS_CONTEXTS
 from aiodps.network.tls_errors import translate
 from aiodps.network.tunnel import hinting_at, open_tunnel
-from aiodps.observe import StepKind, event_loop_clock
+from aiodps.observe import StepKind
 
 TCP_TIMEOUT = 10.0
 """Seconds for the TCP connection, all addresses together."""
@@ -124,11 +124,11 @@ async def dial(endpoint: Endpoint) -> Connection:
         TlsError: If one of the two sides did not accept the other.
         CredentialError: If the device's certificate or key cannot be loaded.
     """
+    limiter = limiter_for(*endpoint.server, via=endpoint.proxy)
     with hinting_at(endpoint.proxy):
-        addresses = await _look_up(endpoint)
+        addresses = await _look_up(endpoint, limiter.now)
 
     endpoint.report.phase = Phase.QUEUE
-    limiter = limiter_for(*endpoint.server, via=endpoint.proxy)
     began = limiter.now()
     async with limiter.slot() as slot:
         if slot.queued:
@@ -138,24 +138,24 @@ async def dial(endpoint: Endpoint) -> Connection:
         return await _secure(endpoint, sock, slot)
 
 
-async def _look_up(endpoint: Endpoint) -> tuple[Address, ...]:
+async def _look_up(endpoint: Endpoint, now: Callable[[], float]) -> tuple[Address, ...]:
     look_up = resolve(*endpoint.first_hop)
     if is_literal(endpoint.first_hop[0]):
         return await look_up
 
-    return await _timed(endpoint, StepKind.RESOLVED, Phase.DNS, look_up)
+    return await _timed(endpoint, StepKind.RESOLVED, Phase.DNS, look_up, now)
 
 
 async def _reach(endpoint: Endpoint, addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
     """Return a socket that leads to the service, directly or through the proxy."""
     connect = _connect(endpoint, addresses, slot)
     with hinting_at(endpoint.proxy):
-        sock = await _timed(endpoint, StepKind.CONNECTED, Phase.TCP, connect)
+        sock = await _timed(endpoint, StepKind.CONNECTED, Phase.TCP, connect, slot.now)
 
     if endpoint.proxy is not None:
         tunnel = open_tunnel(endpoint, endpoint.proxy, sock, slot)
         with _closed_on_error(sock):
-            await _timed(endpoint, StepKind.TUNNEL_OPENED, Phase.PROXY, tunnel)
+            await _timed(endpoint, StepKind.TUNNEL_OPENED, Phase.PROXY, tunnel, slot.now)
 
     return sock
 
@@ -173,12 +173,17 @@ async def _secure(endpoint: Endpoint, sock: socket.socket, slot: Slot) -> Connec
     return connection
 
 
-async def _timed(endpoint: Endpoint, kind: StepKind, phase: Phase, work: Awaitable[T]) -> T:
+async def _timed(
+    endpoint: Endpoint,
+    kind: StepKind,
+    phase: Phase,
+    work: Awaitable[T],
+    now: Callable[[], float],
+) -> T:
     endpoint.report.phase = phase
-    clock = event_loop_clock()
-    began = clock()
+    began = now()
     result = await work
-    endpoint.report(kind, phase, took=clock() - began)
+    endpoint.report(kind, phase, took=now() - began)
     return result
 
 
@@ -188,8 +193,10 @@ async def _connect(
     """Open a TCP connection to the address that accepts first."""
     host, _ = endpoint.first_hop
     try:
-        with anyio.fail_after(TCP_TIMEOUT):
+        with anyio.move_on_at(slot.now() + TCP_TIMEOUT):
             return await _race(addresses, slot)
+
+        raise TimeoutError  # noqa: TRY301 (as the system does)
     except TimeoutError as exc:
         raise TransportTimeoutError(
             f"{host!r} did not accept a connection within {TCP_TIMEOUT:g} s"
@@ -234,7 +241,7 @@ async def _race(addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
 
 async def _connect_one(address: Address, slot: Slot) -> socket.socket:
     sock = socket.socket(address.family, socket.SOCK_STREAM)
-    with _closed_on_error(sock):
+    try:
         sock.setblocking(False)
         # Otherwise a small packet may wait 40 ms for the acknowledgement of the previous one.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -245,6 +252,9 @@ async def _connect_one(address: Address, slot: Slot) -> socket.socket:
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, os.strerror(code)) from None
+    except BaseException:
+        sock.close()
+        raise
 
     return sock
 

@@ -87,13 +87,14 @@ class LookUp:
         self._finished.set()
 
     async def wait(self) -> None:
-        """Wait for the result.
+        """Wait for the result, if it is not there yet.
 
         Raises:
             TimeoutError: If it takes longer than 5 s; the look-up continues.
         """
-        with anyio.fail_after(LOOKUP_TIMEOUT):
-            await self._finished.wait()
+        if self.result is None:
+            with anyio.fail_after(LOOKUP_TIMEOUT):
+                await self._finished.wait()
 
 
 def _loop_scheduler() -> Callable[[Callable[[], None]], object]:
@@ -179,9 +180,12 @@ def _look_up(host: str, port: int) -> LookUp:
 
 
 def _cache() -> dict[tuple[str, int], LookUp]:
-    cache = _look_ups.get({})
-    _look_ups.set(cache)
-    return cache
+    try:
+        return _look_ups.get()
+    except LookupError:
+        cache = dict[tuple[str, int], LookUp]()
+        _look_ups.set(cache)
+        return cache
 
 
 def _not_found(error: Exception | None, host: str) -> ProvisioningError:
