@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from aiodps.input_files.formats import in_bytes
 from aiodps.input_files.origin import Origin
 
-_BEGIN = re.compile(rb"(?<!\w)(?<![^\s-] )-----BEGIN ([A-Z0-9 #]+)-----")
-"""Not after a word: text before a block may mention such a line."""
-_BLOCK = re.compile(_BEGIN.pattern + rb"\s*(.*?)\s*-----END \1-----", re.DOTALL)
+_BEGIN = re.compile(rb"-----BEGIN (?<!\w-----BEGIN )(?<![^\s-] -----BEGIN )([A-Z0-9 #]+)-----")
+"""Not after a word: text before a block may mention such a line. What is looked for comes first,
+and looks back, because `re` searches for a fixed beginning much faster."""
+_BLOCK = re.compile(_BEGIN.pattern + rb"(.*?)-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def blocks(data: bytes, origin: Origin) -> list[Block]:
     Raises:
         ProvisioningError: Of the origin's kind, if a block is cut off.
     """
-    found = [Block(match[1].decode(), match[2]) for match in _BLOCK.finditer(data)]
+    found = [Block(match[1].decode(), match[2].strip()) for match in _BLOCK.finditer(data)]
     if len(found) == len(_BEGIN.findall(data)) or in_bytes(data):
         return found
 
