@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
 )
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
@@ -104,9 +103,7 @@ class TlsKey:
 
     def _belongs_to(self, certificate: x509.Certificate) -> bool:
         if self.opened is not None:
-            return _public_der(certificate) == self.opened.public_key().public_bytes(
-                Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-            )
+            return _public_key(certificate) == self.opened.public_key()
 
         pem = certificate.public_bytes(Encoding.PEM) + self.given
         try:
@@ -133,9 +130,8 @@ def is_rsa_pss(certificate: x509.Certificate) -> bool:
     return certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
 
 
-def _public_der(certificate: x509.Certificate) -> bytes | None:
+def _public_key(certificate: x509.Certificate) -> object:
     try:
-        key = certificate.public_key()
-        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return certificate.public_key()
     except UNREADABLE:
         return None
