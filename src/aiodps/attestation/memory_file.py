@@ -18,9 +18,11 @@ def as_file(data: bytes) -> Iterator[str]:
     """
     if hasattr(os, "memfd_create") and _shows_open_files():
         handle = os.memfd_create("aiodps", os.MFD_CLOEXEC)
-        with os.fdopen(handle, "wb", buffering=0) as stream:
-            stream.write(data)
+        try:
+            os.write(handle, data)  # as a whole: it is memory
             yield f"/proc/self/fd/{handle}"
+        finally:
+            os.close(handle)
 
         return
 
