@@ -197,7 +197,7 @@ def swtpm(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def network(session: nox.Session) -> None:
-    """Proxies of Debian, and every path through a network in namespaces; as root."""
+    """Every path through a network in namespaces, proxies of Debian, the fault matrix; as root."""
     debian_packages(session, Path("tests/paths/debian-packages"))
     session.install(".[all]", *group("test"))
     if session.posargs:
@@ -205,7 +205,8 @@ def network(session: nox.Session) -> None:
         return
 
     networks = "tests/paths/test_networks.py"
-    session.run("pytest", *SPREAD, "-m", "network", f"--ignore={networks}", "tests/paths")
+    others = ("tests/paths", "tests/reliability", f"--ignore={networks}")
+    session.run("pytest", *SPREAD, "-m", "network", *others)
     session.run("pytest", "-m", "network", "-s", networks)
 
 

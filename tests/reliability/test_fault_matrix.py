@@ -46,9 +46,9 @@ HINTS = {("F04", "TLS"): "client certificate"} | {
     ("F34", phase): "a second client" for phase in ("SEND", "ANSWER", "POLL", "FINAL")
 }
 """What the hint speaks of where the fault has a usual cause."""
-OVER_WEBSOCKET = {"SEND", "ANSWER"}
-"""Phases in which the cells of mqtt hold for mqtt-ws as well: before, there is only the dialler,
-which is the same; later, an answer is an answer."""
+QUICK_OVER_WEBSOCKET = {"SEND", "ANSWER"}
+"""Phases whose cells of mqtt are always tried over WebSocket as well. Before, there is only the
+dialler, which is the same; later, an answer is an answer, as the session `network` shows."""
 PHASES = {
     "DNS": Phase.DNS,
     "TCP": Phase.TCP,
@@ -106,10 +106,19 @@ def ours(cell: Cell, strike: Strike) -> Cell:
 def params(*rules: str) -> list[Any]:
     """List the cells of these rules, with each way in which their faults strike."""
     return [
-        pytest.param(cell, strike, id="-".join(filter(None, (str(cell), strike.name))))
+        pytest.param(
+            *(cell, strike),
+            id="-".join(filter(None, (str(cell), strike.name))),
+            marks=[pytest.mark.network] if is_for_network(cell) else [],
+        )
         for cell, strike in EACH
         if cell.rule in rules
     ]
+
+
+def is_for_network(cell: Cell) -> bool:
+    """Tell whether a cell is left to the session `network`."""
+    return cell.transport == "mqtt-ws" and cell.phase not in QUICK_OVER_WEBSOCKET
 
 
 def each_strike() -> Iterator[tuple[Cell, Strike]]:
@@ -123,12 +132,10 @@ def each_strike() -> Iterator[tuple[Cell, Strike]]:
         for strike in strikes(*key, cell.phase, turn=turns[key]):
             yield ours(cell, strike), strike
 
-        if cell.transport == "mqtt" and cell.phase in OVER_WEBSOCKET:
-            strike = strikes(*key, cell.phase, turn=turns[key])[0]
-            yield ours(replace(cell, transport="mqtt-ws"), strike), strike
-
         if cell.transport == "mqtt" and cell.phase not in CONNECTING:
-            for strike in strikes(*key, cell.phase, turn=turns[key]):
+            first, *_ = each = strikes(*key, cell.phase, turn=turns[key])
+            yield ours(replace(cell, transport="mqtt-ws"), first), first
+            for strike in each:
                 yield ours(replace(cell, session="native"), strike), strike
 
         turns[key] += 1
