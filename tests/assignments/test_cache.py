@@ -163,11 +163,12 @@ def full_disk() -> Iterator[None]:
 
 @SOCKETS
 @QUIET
+@pytest.mark.parametrize("transport", ["rest", "mqtt"])
 async def test_a_full_disk(
-    dps: RunningEmulator, cache: AssignmentCache, caplog: pytest.LogCaptureFixture
+    dps: RunningEmulator, cache: AssignmentCache, caplog: pytest.LogCaptureFixture, transport: str
 ) -> None:
     """The assignment is returned with a warning, and what is out of date is not kept."""
-    made, client = enrolled(dps, "full"), client_of(dps, "rest")
+    made, client = enrolled(dps, "full"), client_of(dps, transport)
     await client.provision(attestation=made.right, cache=cache)
     with full_disk(), caplog.at_level(logging.WARNING, "aiodps"):
         assigned = await client.provision(attestation=made.right, cache=cache, force=True)
