@@ -105,8 +105,8 @@ _HOMES: Final = {
     "aiodps.transports.rest": ("REST",),
     "aiodps.version": ("__version__",),
 }
-"""Where public names are, but for errors. They are imported when they are used first (PEP 562):
-what is behind them all takes half a second."""
+"""The modules of public names, except for errors. They are imported when first used (PEP 562):
+importing all of them takes half a second."""
 _HOME: Final = {name: module for module, names in _HOMES.items() for name in names}
 
 

@@ -60,7 +60,7 @@ class AssignmentCache:
         return f"AssignmentCache({os.fspath(self.folder)!r})"
 
     def read(self, key: CacheKey) -> bytes | Miss:
-        """Return what is stored for a key, as it is; or why there is nothing to be read."""
+        """Return the stored bytes for a key, or why there are none."""
         return read_entry(self.folder / key.file_name)
 
     def look_up(
@@ -124,7 +124,7 @@ def _decoded(
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheEntry:
-    """The place of one registration in a cache. Nothing that is wrong with it is an error."""
+    """The entry of one registration in a cache. Failures are reported, and never raised."""
 
     cache: AssignmentCache
     key: CacheKey
@@ -143,7 +143,7 @@ class CacheEntry:
         payload: JsonObject | None,
         hub_suffixes: Sequence[str],
     ) -> Self:
-        """Return the place of a registration, with what is stored there.
+        """Return the entry of a registration, with what is stored in it.
 
         Args:
             cache: The cache.

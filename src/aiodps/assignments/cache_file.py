@@ -1,4 +1,4 @@
-"""The file of one stored assignment: how it is written, and read with suspicion.
+"""The file of one stored assignment: how it is written, and read as untrusted input.
 
 It is a JSON object with a checksum. Whatever does not hold is a reason not to use it, and none is
 an error: the device registers instead, and the file is replaced.
@@ -37,7 +37,7 @@ class Miss:
 
     why: str
     damaged: bool = False
-    """Whether there is a file that should not be as it is."""
+    """Whether there is a file, but a damaged or untrusted one."""
 
 
 def encode(key: CacheKey, assignment: Assignment) -> str:

@@ -19,8 +19,8 @@ from aiodps.libraries import crypto
 from aiodps.models import JsonObject
 
 _AUDIENCE = "aiodps assignment cache"
-"""Of the token that stands for a symmetric key. It is no audience of Azure, the token expired in
-1970, and its digest alone is kept."""
+"""Audience of the token that identifies a symmetric key. Azure has no such audience, the token
+expired in 1970, and only its digest is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,7 +133,8 @@ def check_attestation(value: object) -> Attestation:
     """Return an attestation, if it is one.
 
     Raises:
-        ConfigurationError: If it is anything else, such as a path, or a class without its call.
+        ConfigurationError: If it is anything else, such as a path, or a class in place
+            of an instance.
     """
     methods = (getattr(value, name, None) for name in ("tls_identity", "authorization", "check"))
     if not isinstance(value, type) and all(map(callable, methods)):

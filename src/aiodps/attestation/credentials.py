@@ -217,7 +217,7 @@ class Credentials:
         """Have a TPM import the device's key for its hub, if there is one.
 
         Raises:
-            TpmError: "activation", if it refused; the device is assigned all the same.
+            TpmError: "activation", if it refused; the device is assigned nevertheless.
         """
         challenge = hub_challenge(assignment.raw)
         if isinstance(self._current, Tpm) and challenge is not None:

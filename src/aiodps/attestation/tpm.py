@@ -29,7 +29,7 @@ class TpmDevice(Protocol):
     async def activate(self, challenge: bytes) -> None:
         """Import the HMAC key of a challenge: ActivateCredential, Import, Load.
 
-        It takes the place of a key that was imported before. May raise anything.
+        It replaces a key that was imported before. May raise anything.
         """
 
     async def sign(self, data: bytes) -> bytes:

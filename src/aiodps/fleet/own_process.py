@@ -28,7 +28,7 @@ class OwnProcess:
         """Return the process with a pid, if it is certainly ours; else None.
 
         Args:
-            pid: The pid, as a file says that anybody may have written.
+            pid: The pid, from an untrusted file.
             module: The words after `python -m` that it must have been started with.
             option: An option, with its value, that it must have been started with.
         """

@@ -63,7 +63,7 @@ def _check_empty(folder: Path) -> None:
 
 
 def _left_behind(folder: Path) -> bool:
-    """Whether a folder has nothing but files of a process that was killed while it created it."""
+    """Whether a folder only has files of a process that was killed while it created the folder."""
     return {path.name for path in folder.iterdir()} <= {LOCK_FILE, DRAFT}
 
 

@@ -254,7 +254,7 @@ def in_bytes(data: bytes) -> str | None:
 def unexpected(
     data: bytes, origin: Origin, *, wanted: str, hint: str | None = None
 ) -> ProvisioningError:
-    """Return the error about data that is not what it was given for: what it is instead.
+    """Return the error about data of another kind, which says what it is.
 
     Args:
         data: All of it.

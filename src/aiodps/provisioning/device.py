@@ -92,10 +92,20 @@ class Device:
                 it is for.
         """
         check_callable(on_step, "on_step")
-        ours, settings = self.configuration, self.configuration.settings
+        ours = self.configuration
         factory = ours.transport(needs_rest=needs_rest)
         report = Reporter(self.registration_id, factory.name, on_step, mask, ours.loud)
-        target = Target(
+        target = self._target(report, csr=csr, look_up=look_up)
+        return Runner(
+            params=self._params(factory.name),
+            target=target,
+            transport=factory.open(target),
+            credentials=self.credentials,
+        )
+
+    def _target(self, report: Reporter, *, csr: bool, look_up: bool) -> Target:
+        ours, settings = self.configuration, self.configuration.settings
+        return Target(
             endpoint=settings.endpoint,
             address=settings.address,
             proxy=ours.proxy,
@@ -108,18 +118,17 @@ class Device:
             csr=csr,
             look_up=look_up,
         )
-        params = RequestParams(
+
+    def _params(self, transport: str) -> RequestParams:
+        ours, settings = self.configuration, self.configuration.settings
+        return RequestParams(
             registration_id=self.registration_id,
-            transport=factory.name,
+            transport=transport,
             timeout=settings.timeout,
             exchange_timeout=settings.exchange_timeout,
             retry=ours.retry,
             seed=ours.seed,
             hub_suffixes=settings.hub_suffixes,
-        )
-        transport = factory.open(target)
-        return Runner(
-            params=params, target=target, transport=transport, credentials=self.credentials
         )
 
 

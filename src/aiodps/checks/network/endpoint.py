@@ -54,7 +54,7 @@ async def check_endpoint(plan: Plan, *, within: float, show: Show) -> tuple[str,
 
 
 async def _way_to_first_hop(plan: Plan, show: Show) -> Mapping[str, str]:
-    """Return the addresses to connect to, by family; of a proxy only one that lets us in."""
+    """Return the addresses to connect to, by family; of a proxy, one that accepts connections."""
     host, _ = plan.first_hop(0)
     found, addresses = await check_name(host)
     for each in found:
@@ -127,7 +127,7 @@ class _Port:
             self.finished = True
 
     async def _connect(self, addresses: Mapping[str, str]) -> str | None:
-        """Return an address that lets connections in: the proxy's, which was checked, or one."""
+        """Return an address that accepts connections: the proxy's, which was checked, or one."""
         plan, port = self._plan, self._port
         if plan.proxy is None:
             host, _ = plan.first_hop(port)

@@ -1,4 +1,4 @@
-"""Look: what a server presents to anybody, accepted or not. For diagnosis only.
+"""Look: what a server presents to any client, trusted or not. For diagnosis only.
 
 This is the one place that takes a server's certificate unverified. It sends nothing but a TLS
 handshake without any client certificate, and closes: nothing is ever provisioned over it.
@@ -131,10 +131,10 @@ def _is_tls(data: bytes) -> bool:
 
 
 async def look_at_host(plan: Plan, port: int) -> Presented:
-    """Look at what an endpoint presents, at the first of its addresses that lets connections in.
+    """Look at what an endpoint presents, at the first of its addresses that accepts connections.
 
     Raises:
-        TransportError: If it has no address, or none lets connections in.
+        TransportError: If it has no address, or none accepts connections.
     """
     host, first_port = plan.first_hop(port)
     for address in await resolve(host, first_port):

@@ -1,4 +1,4 @@
-"""Name and TCP: whether the endpoint's addresses are found, and let connections in."""
+"""Name and TCP: whether the endpoint's addresses are found, and accept connections."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ async def check_tls(
     Args:
         plan: What is checked.
         port: TCP port.
-        address: An address that lets connections in, for a second look at a refused server.
+        address: An address that accepts connections, for a second look at a refused server.
 
     Returns:
         A finding about the proxy, if there is one, and one about TLS, if it got so far.

@@ -17,7 +17,7 @@ from aiodps.cli.output import err, out, print_json
 from aiodps.fleet.report.compare import cautions, compare_runs, read_run, run_names
 
 _SEPARATOR: Final = "\0"
-"""Stands for `--`, which Click would take for its own; no path can be this."""
+"""Stands for `--`, which Click would consume; not a possible path."""
 
 
 class _CompareCommand(ResultsCommand):

@@ -104,7 +104,7 @@ def _damage_as_error() -> Iterator[None]:
             reason="unwritable",
             hint="check the folder, its permissions and the space on its disk",
         ) from exc
-    except Exception as exc:  # of whichever library was drawing it
+    except Exception as exc:  # of any library that draws
         raise ConfigurationError(
             f"the summary of the run cannot be used ({type(exc).__name__})",
             setting="summary",

@@ -1,4 +1,4 @@
-"""`--live` and `--metrics-port`: what is served while a run goes on."""
+"""`--live` and `--metrics-port`: what is served during a run."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ WATCHING: Final = in_group(
 
 @dataclass(frozen=True, slots=True)
 class Watching:
-    """What is to be served while a run goes on."""
+    """What is to be served during a run."""
 
     live: bool
     metrics_port: Address | None

@@ -15,7 +15,7 @@ import anyio
 from aiodps.emulator.connections.timeouts import PeerTimeout
 
 MOST: Final = 32
-"""Connections that may wait; beyond them the oldest is ended."""
+"""Most connections that may wait; one more ends the oldest."""
 SECONDS: Final = 5.0
 """Seconds until a connection must have shown the token, whatever it sends."""
 GRACE: Final = 0.5

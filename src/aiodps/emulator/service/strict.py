@@ -28,7 +28,7 @@ from aiodps.pki.credential import common_name, extension
 SLACK: Final = 0.01
 """Seconds by which a device may poll early: clocks and timers are not finer."""
 MAX_DEVICES: Final = 100_000
-"""Devices whose waits are kept; beyond that the oldest wait is dropped."""
+"""Most devices whose waits are kept; one more drops the oldest wait."""
 _WITH_BODY = frozenset({Operation.REGISTER, Operation.STATUS_LOOKUP})
 
 

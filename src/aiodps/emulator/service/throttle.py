@@ -20,7 +20,7 @@ POLLS: Final = (5, 10.0)
 SERVICE_CALLS: Final = (1000, 60.0)
 """Requests to the service API: number and seconds."""
 MAX_DEVICES: Final = 100_000
-"""Devices whose polls are counted; beyond that the one silent for longest is dropped."""
+"""Most devices whose polls are counted; one more drops the least recently active one."""
 
 
 class Window:
@@ -35,7 +35,7 @@ class Window:
         passed = self._passed
         if len(passed) == passed.maxlen:
             left = passed[0] + self._seconds - now
-            # A clock that was turned back must not lock anybody out.
+            # A clock that was set back must not block requests.
             if left > 0 and now >= passed[0]:
                 return min(left, self._seconds)  # rounding may have added to it
 

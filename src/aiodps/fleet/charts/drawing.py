@@ -95,7 +95,7 @@ def _log_range(columns: Iterable[Columns]) -> Range1d:
 
 
 def _doublings(columns: Iterable[Columns]) -> tuple[float, float]:
-    """Return a range of whole doublings, so that it seldom changes while a run goes on."""
+    """Return a range of whole doublings, so that it seldom changes during a run."""
     edges = [edge for one in columns for edge in (*one.left, *one.right)] or [0.1, 1.0]
     low, high = math.floor(math.log2(min(edges))), math.ceil(math.log2(max(edges)))
     return 2.0**low, 2.0 ** max(high, low + 1)

@@ -56,7 +56,7 @@ def edges_of(running: Iterable[Span], width: float) -> list[float]:
     """Return the edges of the slots of a run.
 
     No slot reaches into a pause, and none is less than half as wide as the others: a rate over a
-    moment says nothing.
+    short time is meaningless.
 
     Args:
         running: The spans of time in which the run ran, in order; between them are pauses.

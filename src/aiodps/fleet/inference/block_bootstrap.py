@@ -22,10 +22,10 @@ from typing import Final, Self
 from aiodps.fleet.measure.percentiles import rank
 
 REPLICATES: Final = 100
-"""Enough for a standard error, of which alone the interval is made: its own error of 7 % is small
+"""Enough for a standard error, which is all that the interval needs: its own error of 7 % is small
 against that of few blocks. Tails of the replicates would take thousands."""
 LEAST_BLOCKS: Final = 10
-"""Fewer say too little about how much blocks vary."""
+"""Fewer are not enough to estimate how much blocks vary."""
 MOST_BLOCKS: Final = 40
 """More would cost time and gain nothing: t with 39 degrees of freedom is nearly normal."""
 LEAST_BLOCK: Final = 1.0

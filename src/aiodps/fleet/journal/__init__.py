@@ -1,1 +1,1 @@
-"""The journal of a shard: the durable state of each registration while a run goes on."""
+"""The journal of a shard: the durable state of each registration during a run."""

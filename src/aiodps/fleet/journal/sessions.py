@@ -35,7 +35,7 @@ class SessionFacts:
     began: float = 0.0
     """Its start in seconds of the run."""
     place: float = 0.0
-    """Seconds of the schedule at which it went on."""
+    """Seconds of the schedule at which it continued."""
     shift: float = 0.0
     """Seconds of the run minus seconds of the schedule, for what it started on schedule."""
     seconds: float = 0.0
@@ -83,7 +83,7 @@ class SessionFacts:
 
     @property
     def reached(self) -> float:
-        """Seconds of the schedule that it reached: the next session goes on there."""
+        """Seconds of the schedule that it reached: the next session continues there."""
         ran = self.seconds if self.stopped is None else self.stopped
         return max(self.place, self.began + ran - self.shift)
 

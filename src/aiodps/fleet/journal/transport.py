@@ -97,7 +97,7 @@ class JournalingTransport:
     async def _write(self, new: State, **changes: object) -> None:
         started = time.monotonic()
         state = self._state
-        # Before the write: if that is cancelled, the entry may be on the disk all the same.
+        # Before the write: if that is cancelled, the entry may be on the disk nevertheless.
         state.entry = dataclasses.replace(state.entry, state=new, **changes)  # type: ignore[arg-type]  # names of fields
         await self._writer.write(state.entry)
         if self._writer.durable:

@@ -1,1 +1,1 @@
-"""A run while it goes on: a page with its charts, and its metrics for Prometheus."""
+"""A run in progress: a page with its charts, and its metrics for Prometheus."""

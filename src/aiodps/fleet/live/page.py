@@ -1,4 +1,4 @@
-"""The page of a run that goes on: the charts of its report, redrawn every second or two.
+"""The page of a run in progress: the charts of its report, redrawn every second or two.
 
 The page is made once; a script of its own fetches what has changed since. Only if a chart needs
 another line or axis, the page is loaded again. Needs the extra `[fleet]`.

@@ -54,7 +54,7 @@ class GeneratorLoad:
     busy_devices: float = 0.0
     """Share of devices."""
     starved_seconds: float = 0.0
-    """Seconds in which a core would have been more than 90 % busy if the process had got it."""
+    """Seconds in which it ran on a core, or waited for one, more than 90 % of the time."""
     starved_devices: float = 0.0
     """Share of devices."""
     run_delay: float | None = None

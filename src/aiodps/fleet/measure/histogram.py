@@ -1,4 +1,4 @@
-"""A histogram of durations that can be added up, subtracted and sent while a run goes on.
+"""A histogram of durations that can be added up, subtracted and sent during a run.
 
 Buckets are sixteen to a doubling, so that a percentile is at most 4.4 % too high. The results of a
 run are computed from its samples instead, exactly.

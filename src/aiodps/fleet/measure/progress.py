@@ -1,4 +1,4 @@
-"""Progress of a shard or a run while it goes on: counts, errors and recent latencies."""
+"""Progress of a shard or a run: counts, errors and recent latencies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`TransportProgress`: counts, latencies and their parts of one transport, while a run goes on."""
+"""`TransportProgress`: counts, latencies and their parts of one transport, during a run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What may be in a folder of a run: files and folders, no links, no pipes and no devices.
 
-A run folder may come from somebody else. Results are never written through a link, but a link or a
+A run folder may come from others. Results are never written through a link, but a link or a
 pipe in place of a journal would still be opened; so such a folder is refused before anything is
 read from it.
 """

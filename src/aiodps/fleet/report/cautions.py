@@ -16,7 +16,7 @@ _Sentences: TypeAlias = Iterator[str]
 
 
 def cautions(summary: Summary) -> list[str]:
-    """Return the cautions of a run, the gravest first; empty if its figures mean what they say."""
+    """Return the cautions of a run, the most serious first; empty if there is no reason for any."""
     return [
         *_limits(summary),
         *_unfinished(summary),

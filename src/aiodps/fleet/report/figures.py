@@ -15,7 +15,7 @@ from aiodps.fleet.report.summary import Summary, pick
 LEAST_RUNS: Final = 3
 """Runs of a side from which a variance between runs is taken."""
 LEAST_BEYOND: Final = 10
-"""Devices beyond a percentile; with fewer, a bootstrap of it says nothing."""
+"""Least devices beyond a percentile; with fewer, a bootstrap of it is meaningless."""
 
 Variance = Callable[[BlockBootstrap, Sequence[Sample]], float | None]
 """The variance of a figure within one run; None if there are too few devices for it."""

@@ -58,7 +58,7 @@ def verdict(summary: Summary, samples: Sequence[Sample]) -> RunVerdict:
 
 
 def _lead(summary: Summary) -> tuple[Kind, str]:
-    """Return the outcome in a few words; what is worst comes first."""
+    """Return the outcome in a few words; the worst comes first."""
     transports = summary["transports"].values()
     devices, failed = (sum(facts[name] for facts in transports) for name in ("devices", "failed"))
     thresholds, generator = summary["thresholds"], summary["generator"]
@@ -167,7 +167,7 @@ def _slow(latency: Summary) -> str:
 
 
 def _certainty(summary: Summary, samples: Sequence[Sample]) -> str:
-    """Return how sure the times are; "" if no device was assigned."""
+    """Return how reliable the times are; "" if no device was assigned."""
     transports, generator = summary["transports"].values(), summary["generator"]
     if not any(facts["assigned"] for facts in transports):
         return ""

@@ -1,4 +1,4 @@
-"""The starts of one session: a schedule that goes on at its place after a pause.
+"""The starts of one session: a schedule that continues after a pause.
 
 Devices that an earlier session left behind, in flight or due and not started, start first, spaced
 as the schedule is on average, so that a resumed run never exceeds its rate. Then the schedule goes

@@ -49,7 +49,7 @@ async def _run(session: Session, spec: ShardSpec) -> SessionEnd:
     control.report_ready(spec.shard, session.progress())
     order = await _wait_for_start(control)
     if order is None:
-        # No device began: such a session would make the next one look resumed.
+        # No device has started: with such a session, the next one would look resumed.
         load = GeneratorLoad()
         return SessionEnd(
             shard=spec.shard, progress=session.progress(), generator_load=load, seconds=0.0

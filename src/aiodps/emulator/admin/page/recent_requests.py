@@ -14,7 +14,7 @@ import anyio
 from aiodps.emulator.request_log.log import Exchange
 
 DEVICES_KEPT: Final = 2000
-"""Devices that are kept; the one that has been silent longest is dropped first."""
+"""Most devices that are kept; the least recently active one is dropped first."""
 STEPS_KEPT: Final = 12
 """Requests kept for each device."""
 REQUESTS_KEPT: Final = 200

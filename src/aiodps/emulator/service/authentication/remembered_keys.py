@@ -17,7 +17,7 @@ from aiodps.emulator.service.enrollments.mechanisms import SymmetricKeys
 
 REMEMBERED_SECONDS: Final = 1800.0
 MAX_DEVICES: Final = 100_000
-"""Devices whose keys are remembered; beyond that the oldest is forgotten."""
+"""Most devices whose keys are remembered; one more makes the oldest forgotten."""
 
 
 class RememberedKeys:

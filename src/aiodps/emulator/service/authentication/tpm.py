@@ -21,7 +21,7 @@ from aiodps.emulator.service.enrollments.mechanisms import TpmKeys
 from aiodps.tpm.structures import HMAC_KEY_BYTES, StructureError
 
 MAX_DEVICES: Final = 100_000
-"""Devices whose challenges are kept; beyond that the oldest is dropped."""
+"""Most devices whose challenges are kept; one more drops the oldest."""
 _MESSAGE = "Authorization required, resend request using supplied key"
 
 
@@ -49,7 +49,7 @@ class TpmChallenges:
         presented: TpmKeys | None,
         now: float,
     ) -> None:
-        """Let a device pass that signs with the key of its latest challenge.
+        """Accept a device that signs with the key of its latest challenge.
 
         Args:
             request: Of the device.

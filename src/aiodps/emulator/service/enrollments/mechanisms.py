@@ -106,7 +106,7 @@ def _read_thumbprint(info: JsonObject) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Certificates:
-    """Two certificates, of which one counts for a device."""
+    """A primary and a secondary certificate, either of which authenticates a device."""
 
     member: ClassVar[str]
     """Their name in the service API."""
@@ -139,14 +139,14 @@ class _Certificates:
 
 
 class ClientCertificates(_Certificates):
-    """The device's own certificate is one of two. For individual enrollments."""
+    """The device's own certificate, primary or secondary. For individual enrollments."""
 
     __slots__ = ()
     member = "clientCertificates"
 
 
 class SigningCertificates(_Certificates):
-    """One of two CAs signs the devices' certificates. For enrollment groups."""
+    """The CA of the devices' certificates, primary or secondary. For enrollment groups."""
 
     __slots__ = ()
     member = "signingCertificates"
@@ -154,7 +154,7 @@ class SigningCertificates(_Certificates):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaReferences:
-    """One of two CA certificates of the instance signs the devices'. For groups."""
+    """A CA certificate of the instance, primary or secondary, by name. For groups."""
 
     primary: str | None
     """Name of a CA certificate of the instance; None while there is only the other one."""

@@ -126,7 +126,7 @@ def read_choice(call: WebhookCall, reply: WebhookReply) -> Choice:
 def _payload(value: object) -> Mapping[str, Any] | None:
     """Return the payload for the device.
 
-    One that is not an object is not delivered, and the device is assigned all the same (a user's
+    One that is not an object is not delivered, and the device is assigned nevertheless (a user's
     report of Microsoft's own sample, which returns a string: azure-docs 51275).
     """
     return value if isinstance(value, dict) else None
