@@ -16,7 +16,7 @@ _Sentences: TypeAlias = Iterator[str]
 
 
 def cautions(summary: Summary) -> list[str]:
-    """Return the cautions of a run, the most serious first; empty if there is no reason for any."""
+    """Return the cautions of a run, the most serious first; empty if there is nothing to say."""
     return [
         *_limits(summary),
         *_unfinished(summary),
