@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -335,9 +336,13 @@ def release(session: nox.Session) -> None:
 
 @nox.session(default=False, python="3.11")
 def costs(session: nox.Session) -> None:
-    """Calls, system calls and instructions of a device: no more than is recorded."""
+    """Calls, system calls and instructions of a device: no more than is recorded.
+
+    With the libraries of the record: that there is a newer one is not a fault of a change.
+    """
     debian_packages(session, Path("benchmarks/debian-packages"))
-    session.install(".[all]")
+    recorded = json.loads(Path("benchmarks/costs.json").read_text("utf-8"))["libraries"]
+    session.install(".[all]", *(f"{name}=={version}" for name, version in recorded.items()))
     session.run("python", "-m", "benchmarks.costs", *session.posargs)
 
 

@@ -1,9 +1,10 @@
 """Provision devices one after the other, for whoever counts what this process does.
 
-    python -m benchmarks.counted ours:rest SERVER FOLDER DEVICES [--calls]
+    python -m benchmarks.counted ours:rest SERVER TURNS FOLDER DEVICES [--calls]
 
-With `--calls` it counts itself, and prints the fewest calls of a device. Run by
-`benchmarks/costs.py`, which counts from outside what cannot be counted here.
+With `--calls` it counts itself, and prints the calls of each device. Run by
+`benchmarks/costs.py`, which counts from outside what cannot be counted here, and has a service
+that takes turns with this process (`benchmarks/turns.py`).
 """
 
 from __future__ import annotations
@@ -15,23 +16,26 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from benchmarks.baseline import Server
 from benchmarks.one_client import Harness, load
+from benchmarks.turns import ClientSelector
 
 WARM_UP = 5
 """Devices before the first that is counted."""
 MARK = "getppid"
 """A system call that nothing else makes: there is one before each device, and one at the end."""
+_TURNS = ClientSelector.select.__code__.co_filename
 
 
 def calls_of(work: Callable[[], None]) -> int:
-    """Count the functions of Python and C that are called."""
+    """Count the functions of Python and C that are called, but not what takes turns."""
     count = 0
 
-    def on_event(_frame: object, event: str, _argument: object) -> None:
+    def on_event(frame: FrameType, event: str, _argument: object) -> None:
         nonlocal count
-        count += event in {"call", "c_call"}
+        count += event in {"call", "c_call"} and frame.f_code.co_filename != _TURNS
 
     sys.setprofile(on_event)
     try:
@@ -43,11 +47,11 @@ def calls_of(work: Callable[[], None]) -> int:
 
 
 def main() -> None:
-    """Provision, and print the fewest calls of a device if asked to."""
-    name, server_json, folder, devices, *options = sys.argv[1:]
+    """Provision, and print the calls of each device if asked to."""
+    name, server_json, turn, folder, devices, *options = sys.argv[1:]
     server, run = Server(**json.loads(server_json)), load(name)
     chains = sorted(Path(folder).glob("*_chain.pem"))[: WARM_UP + int(devices)]
-    with asyncio.Runner() as loop:
+    with asyncio.Runner(loop_factory=lambda: _event_loop(int(turn))) as loop:
         loop.run(run(server, chains[:WARM_UP], 1))
         gc.collect()
         gc.disable()  # its turns depend on what was there before
@@ -62,8 +66,11 @@ def main() -> None:
 
         os.getppid()
 
-    if counted:
-        print(min(counted))
+    print(*counted)
+
+
+def _event_loop(turn: int) -> asyncio.SelectorEventLoop:
+    return asyncio.SelectorEventLoop(ClientSelector(turn))
 
 
 def _one(loop: asyncio.Runner, run: Harness, server: Server, chain: Path) -> Callable[[], None]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.clients import CLIENTS
+from benchmarks.costs_table import costs_table
 from benchmarks.picture import picture
 from benchmarks.plans import PLANS, Plan
 from benchmarks.quiet import MOST_LOAD
@@ -23,6 +24,7 @@ ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results"
 PAGE: Final = ROOT / "docs" / "performance.md"
 PICTURES: Final = ROOT / "docs" / "pictures"
+COSTS: Final = ROOT / "benchmarks" / "costs.json"
 OTHERS: Final = {
     "scale": "about ten minutes",
     "waiting": "about six minutes",
@@ -44,6 +46,7 @@ def result(name: str, results: Path) -> tuple[Mapping[str, Any], list[Table]] | 
 def sections(results: Path = RESULTS) -> Iterator[tuple[str, str]]:
     """Write each part of the page, by its name."""
     yield "who", legend(list(CLIENTS))
+    yield "costs", costs_table(json.loads(COSTS.read_text("utf-8")))
     for plan in PLANS.values():
         yield plan.name, "\n\n".join(_section(plan, results))
 

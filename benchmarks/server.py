@@ -35,20 +35,29 @@ def https_port() -> int:
 
 
 @contextmanager
-def emulator(folder: Path, root: Authority, *options: str) -> Iterator[Server]:
-    """Run the emulator; it answers at once, asks for no wait, and takes devices of this root."""
+def emulator(
+    folder: Path, root: Authority, *options: str, turns: int | None = None
+) -> Iterator[Server]:
+    """Run the emulator; it answers at once, asks for no wait, and takes devices of this root.
+
+    With the descriptor of its `turns` it runs only while a client waits (`benchmarks/turns.py`).
+    """
     ca, ready, enrollments = folder / "server-ca.pem", folder / "ready", folder / "enrollments"
     verified = folder / "root.pem"
     verified.write_bytes(root.certificate_pem)
     enrollments.write_text(json.dumps([_group(root)]))
+    program = ("aiodps",) if turns is None else ("benchmarks.turns", str(turns))
     command = [
-        *(sys.executable, "-m", "aiodps", "emulator", "--quiet", "--host", HOST),
+        *(sys.executable, "-m", *program, "emulator", "--quiet", "--host", HOST),
         *("--https-port", "0", "--mqtt-port", "8883", "--retry-after", "0"),
         *("--enrollments", str(enrollments), "--verified-ca", str(verified)),
         *("--ca-out", str(ca), "--ready-file", str(ready), *options),
     ]
     with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=() if turns is None else (turns,),
     ) as process:
         try:
             while not ready.exists():
