@@ -29,6 +29,26 @@ def test_nothing_is_computed_for_nobody() -> None:
     Reporter("dev-1", "rest")(StepKind.SENT, Phase.REGISTER, text=lambda: 1 // 0)  # type: ignore[arg-type, return-value]  # never called
 
 
+def test_an_observer_without_the_wire() -> None:
+    """It is not called for what goes over the wire, whose text is not made either."""
+
+    class Counter:
+        wire = False
+
+        def __init__(self) -> None:
+            self.kinds: list[StepKind] = []
+
+        def __call__(self, step: Step, /) -> None:
+            self.kinds.append(step.kind)
+
+    counter = Counter()
+    report = Reporter("dev-1", "rest", counter)
+    report(StepKind.SENT, Phase.REGISTER, text=pytest.fail)
+    report(StepKind.ACCEPTED, Phase.REGISTER)
+
+    assert counter.kinds == [StepKind.ACCEPTED]
+
+
 def test_a_broken_observer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """An observer that raises does not disturb; the log says so."""
 

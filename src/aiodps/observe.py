@@ -117,7 +117,8 @@ class Observer(Protocol):
     """A callable that receives each step of a registration.
 
     It is called synchronously in the event loop, so it must be fast and not block. An exception
-    that it raises is logged, and does not affect the registration.
+    that it raises is logged, and does not affect the registration. One with an attribute `wire`
+    that is False is not called for `SENT` and `RECEIVED`, whose texts take longer than all else.
     """
 
     def __call__(self, step: Step, /) -> None:
@@ -200,6 +201,11 @@ class Reporter:
     """The current phase, set by the code that starts it, with or without an observer: an attempt
     that is cancelled cannot report its phase itself."""
 
+    @property
+    def hears_wire(self) -> bool:
+        """Whether somebody is told what goes over the wire."""
+        return self.observer is not None and bool(getattr(self.observer, "wire", True))
+
     def __call__(
         self,
         kind: StepKind,
@@ -214,7 +220,7 @@ class Reporter:
         """Report a step, and log it; if `text` is a function, it is called only if needed."""
         level = _LEVELS.get(kind, logging.DEBUG) if self.loud else logging.DEBUG
         logged = kind not in _WIRE and _log.isEnabledFor(level)
-        if self.observer is None and not logged:
+        if not logged and (self.observer is None or (kind in _WIRE and not self.hears_wire)):
             return
 
         words = text if isinstance(text, str) else text()
@@ -227,7 +233,7 @@ class Reporter:
             took=took,
             wait=wait,
             requested=requested,
-            text=words if self.mask is None else self.mask(words),
+            text=self.mask(words) if words and self.mask is not None else words,
             error=error,
         )
         if logged:

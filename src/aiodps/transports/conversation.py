@@ -117,7 +117,7 @@ class Conversation:
 
     def sent(self, packets: list[bytes]) -> None:
         """Report packets whose last byte has been sent."""
-        for packet in packets if self._report.observer is not None else ():
+        for packet in packets if self._report.hears_wire else ():
             self._report(StepKind.SENT, self.phase, text=packet_text(read_packet(packet)))
 
     def receive(self, data: bytes) -> None:
@@ -129,7 +129,7 @@ class Conversation:
         self._inbound.feed(data)
         while (packet := self._inbound.pop()) is not None:
             content = read_packet(packet)
-            if self._report.observer is not None:
+            if self._report.hears_wire:
                 self._report(StepKind.RECEIVED, self.phase, text=packet_text(content))
 
             self._take(content)

@@ -27,6 +27,9 @@ class SampleBuilder:
     of them.
     """
 
+    wire: Final = False
+    """It has no use for what goes over the wire, which is not written out for it."""
+
     def __init__(self, state: DeviceState, *, shard: int, resumed: bool = False) -> None:
         self._state = state
         self._shard = shard
