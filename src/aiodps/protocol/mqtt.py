@@ -5,6 +5,7 @@ Source: Microsoft Learn, "Communicate with DPS using the MQTT protocol".
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import assert_never
@@ -53,9 +54,15 @@ def user_name(
     The ids are not encoded: their characters (see `identifiers`) need no encoding, and the service
     compares them as strings.
     """
-    query = f"api-version={quote(api_version, safe='')}"
+    query = _versions(api_version, client_version)
+    return f"{id_scope}/registrations/{registration_id}/{query}"
+
+
+@functools.lru_cache
+def _versions(api_version: str, client_version: str) -> str:
+    """Return the query of the user name, which is the same for all devices of a client."""
     version = f"ClientVersion={quote(client_version, safe='')}"
-    return f"{id_scope}/registrations/{registration_id}/{query}&{version}"
+    return f"api-version={quote(api_version, safe='')}&{version}"
 
 
 @dataclass(frozen=True, slots=True)

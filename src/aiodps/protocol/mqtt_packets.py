@@ -283,22 +283,24 @@ def _read_publish(first: int, body: bytes) -> Publish:
     if qos == 0:
         return Publish(topic, rest, qos, bool(first & 1), bool(first & 8), 0)
 
-    if len(rest) < 2 or not _number(rest):  # noqa: PLR2004 (the two bytes of a packet id)
+    packet_id = _number(rest)
+    if len(rest) < 2 or not packet_id:  # noqa: PLR2004 (its two bytes)
         raise _broken("publish", "has no packet id")
 
-    return Publish(topic, rest[2:], qos, bool(first & 1), bool(first & 8), _number(rest))
+    return Publish(topic, rest[2:], qos, bool(first & 1), bool(first & 8), packet_id)
 
 
 def _read_topic(body: bytes) -> tuple[str, bytes]:
-    if len(body) < 2 or len(body) < 2 + _number(body):  # noqa: PLR2004 (two bytes of length)
+    size = _number(body)
+    if len(body) < 2 + size:
         raise _broken("topic", "is longer than its packet")
 
-    if not _number(body):
+    if not size:
         raise _broken("publish", "has no topic")
 
-    if _number(body) > MAX_TOPIC_BYTES:
+    if size > MAX_TOPIC_BYTES:
         raise ResponseTooLargeError(
-            f"a topic has {_number(body)} bytes, the maximum is {MAX_TOPIC_BYTES}", reason="topic"
+            f"a topic has {size} bytes, the maximum is {MAX_TOPIC_BYTES}", reason="topic"
         )
 
     try:
