@@ -77,7 +77,7 @@ EACH_LOOP = pytest.mark.parametrize(
 @pytest.mark.anyio
 @EACH_LOOP
 async def test_reading_until_that_is_all(pair: Pair) -> None:
-    """The function is called again as long as it says that there is more; then nobody watches."""
+    """The function is called again as long as it says that there is more, until it is stopped."""
     ours, theirs = pair
     received = bytearray()
 
@@ -85,16 +85,17 @@ async def test_reading_until_that_is_all(pair: Pair) -> None:
         received.extend(ours.recv(1))
         return received.endswith(b".")
 
-    watch = ReadWatch(ours, read)
+    watch = ReadWatch(ours)
     for _ in range(2):
         theirs.send(b"ab.")
-        await watch.until_read()
+        await watch.until_read(read)
 
     assert received == b"ab.ab."
     await anyio.wait_writable(ours)
     with anyio.move_on_after(0):
-        await watch.until_read()
+        await watch.until_read(read)
 
+    watch.stop()
     theirs.send(b".")
     await anyio.wait_readable(ours)  # nobody else watches
 
@@ -104,9 +105,9 @@ async def test_reading_until_that_is_all(pair: Pair) -> None:
 async def test_a_watch_ends_when_its_socket_is_closed(pair: Pair) -> None:
     """Whoever waits goes on."""
     ours, _ = pair
-    watch = ReadWatch(ours, bool)
+    watch = ReadWatch(ours)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch.until_read)
+        tasks.start_soon(watch.until_read, bool)
         await anyio.lowlevel.checkpoint()
         await anyio.lowlevel.checkpoint()
         watch.stop()
@@ -122,7 +123,29 @@ async def test_a_mistake_while_reading_is_raised_where_somebody_waits(pair: Pair
     ours, theirs = pair
     theirs.send(b"x")
     with pytest.raises(ZeroDivisionError):
-        await ReadWatch(ours, lambda: bool(1 / 0)).until_read()
+        await ReadWatch(ours).until_read(lambda: bool(1 / 0))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_a_watch_goes_on_between_two_waits(pair: Pair) -> None:
+    """What arrives then is read, and a mistake is told to the event loop, once."""
+    ours, theirs = pair
+    told: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    read = {b"a": True, b"b": False}
+
+    watch = ReadWatch(ours)
+    theirs.send(b"abc")
+    await watch.until_read(lambda: read[ours.recv(1)])
+    while not told:
+        await anyio.lowlevel.checkpoint()
+
+    assert [type(each) for each in told] == [KeyError]
+    await anyio.wait_writable(ours)
+    theirs.send(b"d")
+    await anyio.wait_readable(ours)  # nobody else watches
 
 
 @pytest.mark.anyio

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import traceback
+import weakref
 from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
 import pytest
 from tests.protocol.mqtt_bytes import PINGRESP
-from tests.scripted.mqtt import Line, MqttServer, open_to
+from tests.scripted.mqtt import Line, MqttServer, assigning, open_to
 from tests.scripted.server import silent, steps
 from tests.scripted.sockets import ScriptedSocket
 from tests.transports.conformance import EACH_SESSION
@@ -86,6 +88,26 @@ async def test_a_password_that_cannot_be_sent_is_not_shown(
     whole = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert isinstance(caught.value.__cause__, OSError)
     assert "s-e-c-r-e-t" not in "".join(whole.format())
+
+
+@sockets
+@EACH_SESSION
+@pytest.mark.usefixtures("session")
+async def test_a_closed_session_is_freed_at_once() -> None:
+    """It is in no cycle, which would keep the memory of TLS until the garbage is collected."""
+    with MqttServer(assigning) as peer:
+        async with open_to(peer) as transport:
+            await transport.connect()
+            await transport.exchange(Register())
+            assert transport._session is not None
+            session = weakref.ref(transport._session)
+            gc.disable()
+            try:
+                await transport.aclose()
+
+                assert session() is None
+            finally:
+                gc.enable()
 
 
 @sockets

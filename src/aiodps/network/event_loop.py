@@ -36,62 +36,65 @@ class HasFileno(Protocol):
 
 
 class ReadWatch:
-    """Calls a function whenever a socket is readable, as long as `until_read` waits.
+    """Calls a function whenever a socket is readable, for whoever waits for what it brings.
 
-    On asyncio it is a callback of the event loop: `anyio.wait_readable` would wake up the task
-    for each record, with two system calls.
+    On asyncio it is one callback, from the first wait until it is stopped: `anyio.wait_readable`
+    would wake up the task for each record, and ask the kernel twice. Elsewhere it is called only
+    while somebody waits.
     """
 
-    def __init__(self, sock: HasFileno, read: Callable[[], bool]) -> None:
-        """Prepare to watch.
-
-        Args:
-            sock: The socket; `stop` before it is closed.
-            read: Reads from it, and returns whether that was all.
-        """
+    def __init__(self, sock: HasFileno) -> None:
+        """Prepare to watch a socket; `stop` before it is closed, or others wait for it."""
         self._sock = sock
-        self._read = read
         self._loop = asyncio.get_running_loop() if watches_sockets() else None
+        self._watches = False
         self._done: asyncio.Future[None] | None = None
 
-    async def until_read(self) -> None:
-        """Wait until `read` has returned True, or the watch was stopped."""
+    async def until_read(self, read: Callable[[], bool]) -> None:
+        """Wait until a function has read all, or the watch was stopped.
+
+        Args:
+            read: Reads from the socket, and returns whether that was all; always the same. It is
+                not kept here, or whoever has the watch would be part of a cycle.
+        """
         if self._loop is None:
             with contextlib.suppress(anyio.ClosedResourceError):
                 await anyio.wait_readable(self._sock)
-                while not self._read():
+                while not read():
                     await anyio.wait_readable(self._sock)
 
             return
 
+        if not self._watches:
+            self._watches = True
+            self._loop.add_reader(self._sock.fileno(), self._on_readable, read)
+
         self._done = self._loop.create_future()
-        self._loop.add_reader(self._sock.fileno(), self._on_readable)
         try:
             await self._done
         finally:
-            self.stop()
+            self._done = None
 
-    def _on_readable(self) -> None:
+    def _on_readable(self, read: Callable[[], bool]) -> None:
         try:
-            if self._read():
-                self.stop()
-        except Exception as exc:  # noqa: BLE001 (raised in `until_read`)
-            self.stop(exc)
+            if read() and self._done is not None and not self._done.done():
+                self._done.set_result(None)
+        except Exception as exc:
+            waiting, self._done = self._done, None
+            self.stop()
+            if waiting is None or waiting.done():
+                raise
 
-    def stop(self, error: Exception | None = None) -> None:
+            waiting.set_exception(exc)
+
+    def stop(self) -> None:
         """Stop watching; elsewhere than on asyncio, the closing of the socket does."""
-        done, self._done = self._done, None
-        if done is None or self._loop is None:
-            return
+        if self._watches and self._loop is not None:
+            self._watches = False
+            self._loop.remove_reader(self._sock.fileno())
 
-        self._loop.remove_reader(self._sock.fileno())
-        if done.done():
-            return
-
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
 
 
 async def wait_for_either(sock: HasFileno) -> None:

@@ -1,7 +1,7 @@
 """An MQTT session over an open connection: it moves the bytes of a conversation.
 
 It does so on asyncio and trio, without a timer or a task of its own: whoever waits for an answer
-reads, and acknowledges and pings in between two requests.
+sends, and acknowledges and pings in between two requests.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class MqttSession:
         self._fault: ProvisioningError | None = None
         self._connection = connection
         self._socket = connection.socket
-        self._watch = ReadWatch(self._socket, self._arrived)
+        self._watch = ReadWatch(self._socket)
         self._keep_alive = keep_alive or math.inf
         self._clock = event_loop_clock()
         self._last_sent = self._clock()
@@ -116,6 +116,7 @@ class MqttSession:
     async def _answer(self) -> Connack | Suback | Response:
         """Send what is to be sent, and read until the open question is answered."""
         while self._fault is None and not self._flush():
+            self._watch.stop()
             await wait_for_either(self._socket)
             self._read()
 
@@ -186,12 +187,13 @@ class MqttSession:
 
     async def _wait_to_read(self) -> None:
         """Wait until the answer has arrived, this side closes the connection, or a ping is due."""
-        if self._ping_due >= anyio.current_effective_deadline():
-            # Whoever waits gives up before.
-            await self._watch.until_read()
+        opening = self._talk.phase is Phase.SESSION
+        if opening or self._ping_due >= anyio.current_effective_deadline():
+            # There is no ping before a session is open, or whoever waits gives up before.
+            await self._watch.until_read(self._arrived)
             return
 
         with anyio.move_on_after(self._ping_due - self._clock()):
-            await self._watch.until_read()
+            await self._watch.until_read(self._arrived)
 
         self._check_keep_alive()
