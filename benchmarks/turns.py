@@ -55,7 +55,7 @@ class ClientSelector(selectors.EpollSelector):
 class ServiceSelector(selectors.EpollSelector):
     """That of the service's event loop: stands still from one turn to the next.
 
-    It runs free when there is nobody left to give the turn.
+    When there is nobody left to give the turn it interrupts the loop, and runs free until the end.
     """
 
     def __init__(self, turns: int) -> None:
@@ -65,7 +65,11 @@ class ServiceSelector(selectors.EpollSelector):
         self._free = False
 
     def select(self, timeout: float | None = None) -> Ready:
-        """Return what is ready, if need be after the client's turn; nothing, if timers may be."""
+        """Return what is ready, if need be after the client's turn; nothing, if timers may be.
+
+        Raises:
+            KeyboardInterrupt: There is nobody left who gives the turn.
+        """
         if self._free:
             return super().select(timeout)
 
@@ -78,6 +82,9 @@ class ServiceSelector(selectors.EpollSelector):
 
         self._has_turn = _take(self._turns)
         self._free = not self._has_turn
+        if self._free:
+            raise KeyboardInterrupt
+
         return super().select(0)
 
 
