@@ -14,7 +14,7 @@ from paho.mqtt import client as paho
 from tests.protocol.mqtt_bytes import CONNACK, PINGRESP, puback, publish, suback
 
 from aiodps.errors import ProtocolError
-from aiodps.protocol.mqtt_packets import read_packet
+from aiodps.protocol.mqtt_packets import Puback, read_packet
 from aiodps.transports.conversation import PacketWriter
 from aiodps.transports.native_writer import NativeWriter
 from aiodps.transports.paho_writer import PahoWriter
@@ -89,7 +89,7 @@ async def test_library_stumbles(stumble: Exception, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(paho.Client, "loop_read", fail)
     writer = PahoWriter(client_id="dev1", user_name="u", password=None, keep_alive=60)
     with pytest.raises(ProtocolError) as caught:
-        writer.received(CONNACK, read_packet(CONNACK))
+        writer.received(puback(b"\0\1"), Puback(1))
 
     assert caught.value.__cause__ is stumble
 
@@ -99,7 +99,15 @@ async def test_a_packet_that_paho_does_not_accept() -> None:
     writer = PahoWriter(client_id="dev1", user_name="u", password=None, keep_alive=60)
     writer.connect()
     with pytest.raises(ProtocolError, match="could not process"):
-        writer.received(b"\xf0\0", read_packet(CONNACK))
+        writer.received(b"\xf0\0", Puback(1))
+
+
+async def test_what_is_acknowledged_is_forgotten() -> None:
+    """A device that polls for an hour keeps no message of it."""
+    writer = PahoWriter(client_id="dev1", user_name="u", password=None, keep_alive=60)
+    written(writer)
+
+    assert not writer._paho._out_messages
 
 
 async def test_nothing_is_left_to_the_collector() -> None:

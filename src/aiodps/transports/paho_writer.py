@@ -11,7 +11,7 @@ import aiomqtt
 from paho.mqtt import client as paho
 
 from aiodps.errors import ProtocolError
-from aiodps.protocol.mqtt_packets import Packet, Publish
+from aiodps.protocol.mqtt_packets import Packet, Puback, Publish
 
 _NOBODY = "dps"
 """Host name for paho, which wants one and connects to nothing."""
@@ -69,7 +69,8 @@ class PahoWriter:
     def received(self, packet: bytes, content: Packet) -> bytes:
         """Return PUBACK for a message that asks for it.
 
-        paho does not read messages: it would look for callbacks by topic, and leave cycles.
+        paho reads only what it waits for, the acknowledgements of messages that it keeps: for all
+        else it makes objects of MQTT 5, or looks for callbacks, and nobody asks it for the result.
 
         Raises:
             ProtocolError: If paho does not accept the packet.
@@ -77,7 +78,7 @@ class PahoWriter:
         match content:
             case Publish(qos=qos, packet_id=packet_id):
                 self._paho.ack(packet_id, qos)
-            case _:
+            case Puback():
                 self._read(packet)
 
         return self._memory.taken()
