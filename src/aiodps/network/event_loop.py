@@ -1,8 +1,8 @@
 """Capabilities of event loops: not all of them can watch sockets for readiness.
 
 The default loop of asyncio on Windows (proactor) cannot: it waits for operations to be completed.
-There anyio waits for sockets in a thread, which is enough for everything but aiomqtt, which needs
-`add_reader`.
+There anyio waits for sockets in a thread, and the native MQTT session is the default: the session
+of aiomqtt is not tested there.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ async def wait_for_either(sock: HasFileno) -> None:
 
 
 def check_watches_sockets(session: str) -> None:
-    """Refuse an event loop on which an MQTT session that needs `add_reader` cannot run.
+    """Refuse an event loop on which an MQTT session cannot run, or is not tested.
 
     Args:
         session: Its name, for the message.
