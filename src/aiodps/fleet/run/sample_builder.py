@@ -44,16 +44,15 @@ class SampleBuilder:
     def __call__(self, step: Step, /) -> None:
         """Count one step."""
         self._times(step)
-        beyond = max(0.0, (step.wait or 0.0) - (step.requested or 0.0))
         match step.kind:
             case StepKind.WAITING:
-                self._poll_floor += beyond
+                self._poll_floor += _beyond_requested(step)
             case StepKind.RETRYING:
                 self._retries += 1
-                self._backoff += beyond
+                self._backoff += _beyond_requested(step)
 
-        if step.kind in _END_OF_REQUEST:
-            written = self._state.journal_seconds
+        written = self._state.journal_seconds
+        if written != self._journal_seen and step.kind in _END_OF_REQUEST:
             self._journal[step.phase] += written - self._journal_seen
             self._journal_seen = written
 
@@ -100,6 +99,10 @@ class SampleBuilder:
         }
         own = {"journal": self._state.journal_seconds, "poll_floor": self._poll_floor}
         return phases | {name: spent for name, spent in own.items() if spent}
+
+
+def _beyond_requested(step: Step) -> float:
+    return max(0.0, (step.wait or 0.0) - (step.requested or 0.0))
 
 
 def _result_fields(result: Assignment | Exception | None) -> dict[str, Any]:
