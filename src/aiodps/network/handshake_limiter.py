@@ -1,23 +1,24 @@
-"""Handshake limiter: how many connections to one endpoint may be in the making at once.
+"""Handshake limiter: limits how many connections to one endpoint are opened concurrently.
 
-Ten thousand devices that shake hands at once overrun themselves, and a server that is slower than
-they are: each of them is late then. So a connection holds a slot from the start of TCP to the end
-of TLS, and the time limits of both begin when it gets one.
+Ten thousand devices that connect at once overload this process, and a server that is slower than
+it is: then all of them are late. So a connection holds a slot from the start of TCP to the end of
+TLS, and the time limits of both begin when it gets one.
 
-The rules, each for one endpoint, so that no other endpoint is touched:
+The rules, which apply to each endpoint by itself:
 
-1. A connection that is stalled gives its slot back and goes on without. It is stalled if one that
-   began a stall timeout later is done, or if none came through for a stall timeout. A server that
-   is only busy answers in the order of arrival: nobody is overtaken, and somebody always comes
-   through. So its slots are kept, and silent peers hold up nobody.
-2. The stall timeout is what the last handshake has waited, if that is more than `STALL_TIMEOUT`.
-   When none came through for that long, it begins anew: a memory of busy times would be patient
-   with peers that are silent.
-3. The capacity grows while all slots are taken and handshakes are as quick as the quickest: their
-   time goes into the way. It shrinks when they are not: they wait for each other.
+1. A stalled connection gives its slot back and continues without one. It is stalled if one that
+   began a stall timeout later has completed, or if none has completed for a stall timeout. A busy
+   server answers in the order of arrival: no connection is overtaken, and there is always one that
+   completes. So the slots of a busy server are kept, and silent peers block no others.
+2. The stall timeout is how long the last completed handshake has waited, and at least
+   `STALL_TIMEOUT`. If none has completed for that long, it is reset to `STALL_TIMEOUT`: what was
+   learned from a busy server is too long for silent peers.
+3. The capacity grows while all slots are taken and handshakes are about as fast as the fastest
+   one: what they take is the latency of the network. It shrinks when they are slower: then they
+   wait for each other.
 
-Besides, one step of a handshake is carried out in each turn of the event loop (`handshake_turn`),
-so that the loop's other tasks never wait for more than one of them.
+In addition, one step of a handshake is carried out in each turn of the event loop
+(`handshake_turn`), so that the loop's other tasks never wait for more than one of them.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from anyio.lowlevel import RunVar, checkpoint
 from aiodps.observe import event_loop_clock
 
 LEAST_CAPACITY = 128
-"""Slots to begin with. With 10 s for TLS, 13 handshakes a second is the slowest server that is not
-overrun by them."""
+"""Initial number of slots. With 10 s for TLS, a server must complete 13 handshakes a second not to
+be overloaded by them."""
 MAX_CAPACITY = 1024
-"""Slots at most: 500 handshakes a second of 2 s each."""
+"""Maximum number of slots: enough for 500 handshakes a second of 2 s each."""
 STALL_TIMEOUT = 0.25
-"""Seconds. 512 silent peers a second are let go; less than that overruns slow servers."""
+"""Seconds. So 512 silent peers a second give their slots back; less overloads slow servers."""
 _SLOW = 2.0
-"""How many times longer than the quickest handshake a slow one waits."""
+"""A handshake is slow if it waits this many times as long as the fastest."""
 
 
 class Slot:
@@ -69,7 +70,7 @@ class Slot:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Give it back, and learn from a handshake that is done."""
+        """Give it back, and learn from a completed handshake."""
         if kind is None:
             self._limiter.learn(self)
 
@@ -78,10 +79,10 @@ class Slot:
     async def wait(
         self, for_peer: Callable[[], Awaitable[None]], *, limit: float = math.inf
     ) -> None:
-        """Wait for the peer; without the slot from the moment at which the connection is stalled.
+        """Wait for the peer; the slot is given back as soon as the connection is stalled.
 
         Args:
-            for_peer: Waits; is cancelled and called again now and then.
+            for_peer: Waits; may be cancelled and called again.
             limit: Seconds to wait at most.
 
         Raises:
@@ -112,14 +113,14 @@ class Slot:
         return Turn(self, self._limiter.turn)
 
     def release(self) -> None:
-        """Let the next one in; may be called more than once."""
+        """Give the slot back; may be called more than once."""
         if self._held:
             self._held = False
             self._limiter.release(self)
 
     def _begin_wait(self) -> float:
         now = self.now()
-        # Two addresses that are tried at once wait together.
+        # Two addresses that are tried at once wait at the same time.
         if not self._waiting:
             self._since = now
 
@@ -160,7 +161,7 @@ class Turn:
 
 
 class HandshakeLimiter:
-    """Bounds the connections in the making to one endpoint, of one event loop."""
+    """Limits the connections that one event loop opens to one endpoint at a time."""
 
     def __init__(self, *, unlimited: bool = False) -> None:
         self.now: Callable[[], float] = event_loop_clock()
@@ -172,16 +173,16 @@ class HandshakeLimiter:
         self._newest_done = -math.inf
         self._quickest = math.inf
         self.stall_timeout: float = STALL_TIMEOUT
-        """Seconds without news after which a connection counts as stalled."""
+        """Seconds without a completed handshake after which a connection is stalled."""
 
     @property
     def capacity(self) -> float:
-        """Slots that there are now."""
+        """Current number of slots."""
         return self._slots.total_tokens
 
     @property
     def in_use(self) -> int:
-        """Slots that are held now."""
+        """Number of slots in use."""
         return self._slots.borrowed_tokens
 
     def slot(self) -> Slot:
@@ -202,7 +203,7 @@ class HandshakeLimiter:
         self._slots.release_on_behalf_of(slot)
 
     def is_stalled(self, slot: Slot, now: float) -> bool:
-        """Tell whether a connection was overtaken, or nobody comes through (rules 1 and 2)."""
+        """Return whether a connection was overtaken, or none completes (rules 1 and 2)."""
         silence = now - max(slot.started, self._last_done)
         if silence >= self.stall_timeout:
             self.stall_timeout = STALL_TIMEOUT
@@ -211,7 +212,7 @@ class HandshakeLimiter:
         return self._newest_done - slot.started >= self.stall_timeout
 
     def learn(self, slot: Slot) -> None:
-        """Take a handshake that is done into account (rules 2 and 3)."""
+        """Take a completed handshake into account (rules 2 and 3)."""
         self._last_done = self.now()
         self._newest_done = max(self._newest_done, slot.started)
         self._quickest = min(self._quickest, slot.waited)
@@ -252,7 +253,7 @@ def _of_this_loop() -> _EventLoop:
 def limiter_for(host: str, port: int, via: Hashable = None) -> HandshakeLimiter:
     """Return the running event loop's limiter for an endpoint; it is forgotten when unused.
 
-    `via` is the proxy on the way, which has times of its own; None for none.
+    `via` is the proxy, which has latencies of its own; None for none.
     """
     shared, key = _of_this_loop(), (host, port, via)
     limiter = shared.limiters.get(key)

@@ -1,7 +1,7 @@
-"""Transports, which speak DPS over a connection, and the registry of them.
+"""Transports, which exchange requests with DPS over a connection, and their registry.
 
-The module of a transport, and with it the library that it stands on, is imported when the
-transport is made: nobody waits for httpx who names MQTT, or has only said `import`.
+The module of a transport, and with it its library, is imported when the transport is made: MQTT
+does not import httpx, and `import aiodps` imports neither.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _auto(session: SessionName | None) -> Auto:
 TRANSPORTS: Final[Mapping[str, Callable[..., REST | MQTT]]] = MappingProxyType(
     {"rest": _rest, "mqtt": _mqtt, "mqtt-ws": functools.partial(_mqtt, websocket=True)}
 )
-"""What makes the settings of each transport, by name: the registry for settings, CLI, fleets."""
+"""Makers of the settings of each transport, by name: the registry for settings, CLI, fleets."""
 _HTTPS: Final = 443
 
 

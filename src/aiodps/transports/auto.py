@@ -19,8 +19,8 @@ from aiodps.transports.race import Entrant, Race
 from aiodps.transports.rest import REST
 
 STAGGER = 0.3
-"""Seconds before the next transport takes part. A connection opens in three round trips (TCP, TLS
-1.2), so a network of up to 100 ms opens only one; and what is blocked costs no more than this."""
+"""Seconds before the next transport starts. A connection opens in three round trips (TCP, TLS
+1.2), so only one is opened at up to 100 ms each; a blocked transport costs no more than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Auto:
     """
 
     transports: Sequence[REST | MQTT] = (MQTT(), MQTT(websocket=True), REST())
-    """The transports, the most welcome first; each name once."""
+    """The transports in order of preference; each name once."""
     stagger: float = STAGGER
-    """Seconds before the next one takes part; one that fails is followed at once."""
+    """Seconds before the next one starts; if one fails, the next starts at once."""
     _winners: dict[object, _Winner] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )

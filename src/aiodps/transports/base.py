@@ -68,8 +68,8 @@ class Target:
     look_up: bool = False
     """Whether the registration record is looked up, which not every transport can."""
     turn: Callable[[], Awaitable[None]] | None = field(default=None, repr=False)
-    """Awaited by `connect` when the connection is open, before a word of DPS is spoken over it:
-    connections race, and only one of them may speak. None if there is no race."""
+    """Awaited by `connect` when the connection is open, before anything of DPS is sent over it:
+    connections race, and only one of them may send. None if there is no race."""
 
     def at_port(self, port: int) -> Endpoint:
         """Return the endpoint of the service at a TCP port, for the dialler."""

@@ -1,8 +1,8 @@
 """A race between connections of several transports, of which only one may speak at a time.
 
 Two MQTT sessions of one device would take over each other. So each connection waits for its turn
-once it is open, and the turn passes on only when the connection that had it has failed and is
-closed. The winner keeps the turn, so that there is one.
+once it is open, and the turn passes to the next one only when the connection that had it has
+failed and is closed. The winner keeps the turn.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from aiodps.transports.mqtt import MQTT
 from aiodps.transports.rest import REST
 
 HEAD_START = 3.0
-"""Seconds before others take part if the first one has won before, or once TCP has got through,
-which is what firewalls block: five round trips of the slowest links. It is late because something
-is busy, more likely than because it is blocked, and a crowd must not connect three times each."""
+"""Seconds before others start if the first one has won before, or once its TCP connection is open,
+which is what firewalls block: five round trips of the slowest links. A late connection is more
+likely delayed by load than blocked, and a fleet must not connect three times for each device."""
 
 _DECISIVE = (CredentialError, UnauthorizedError, BadRequestError)
-"""Errors that say something of the device: every other transport would end with the same."""
+"""Errors that are about the device: every other transport would end with the same."""
 _PHASES = list(Phase)
 
 
@@ -43,10 +43,10 @@ class Entrant:
 
     settings: REST | MQTT
     report: Reporter
-    """Reports its steps under its own name, and knows how far it has come."""
+    """Reports its steps under its own name, and has its current phase."""
     transport: Transport
     error: ProvisioningError | None = None
-    """What has ended it in this race."""
+    """The error that has ended it in this race; None if there is none."""
     failed: anyio.Event = field(default_factory=anyio.Event)
     """Set with `error`."""
 
@@ -57,7 +57,7 @@ class Entrant:
 
 
 class Race:
-    """One race: who has the turn to speak, who has won, what has ended the others."""
+    """One race: which transport has the turn, which one has won, and the errors of the others."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Race:
         """Prepare a race.
 
         Args:
-            order: Who takes part, in the order of their starts; there is somebody.
+            order: The transports, in the order in which they start; at least one.
             stagger: Seconds between two starts.
             known: Whether the first one has won before.
             wins: Returns how often a transport has won; other devices may race at the same time.
@@ -88,13 +88,13 @@ class Race:
 
     @property
     def phase(self) -> Phase:
-        """How far the winner has come, or whoever has come furthest."""
+        """The phase of the winner, or the latest one of any transport."""
         runners = self._started if self._winner is None else [self._winner]
         return max((each.report.phase for each in runners), key=_PHASES.index)
 
     @property
     def summary(self) -> str:
-        """Who has won, and what became of those that failed."""
+        """The name of the winner, and the errors of those that failed."""
         losers = [f"{each.name}: {each.error.message}" for each in self._started if each.error]
         return "; ".join([self._winner.name if self._winner else "none", *losers])
 
@@ -102,7 +102,8 @@ class Race:
         """Return the winner, whose transport is connected.
 
         Raises:
-            ProvisioningError: If all have failed: what tells most, with the others in its message.
+            ProvisioningError: If all have failed: the most specific error, with the others in its
+                message.
         """
         async with anyio.create_task_group() as tasks:
             self._scope = tasks.cancel_scope
@@ -121,15 +122,15 @@ class Race:
         return self._winner
 
     async def take_turn(self, name: str) -> None:
-        """Wait until the connection of a transport may speak."""
+        """Wait until the connection of a transport may send DPS requests."""
         await self._turn.acquire()
         self._speaker = name
 
     async def _hold(self, entrant: Entrant) -> None:
-        """Hold the next one back: longer once TCP has got through, and while this process is busy.
+        """Delay the next transport: longer once TCP is open, and while this process is busy.
 
-        It is while the last one waits for the handshake limiter, while somebody speaks, and while
-        the connections of other devices win over the same transport.
+        It is busy while the last transport waits for the handshake limiter, while a connection has
+        the turn, and while other devices win their races over the same transport.
         """
         delay = self._head_start if entrant is self._order[0] else self._stagger
         while True:
@@ -149,7 +150,7 @@ class Race:
                 return
 
     async def _enter(self, entrant: Entrant) -> None:
-        """Connect; whoever ends the race keeps the turn, so that nobody else speaks."""
+        """Connect; the transport that ends the race keeps the turn, so that no other gets it."""
         try:
             await entrant.transport.connect()
         except ProvisioningError as error:
@@ -167,7 +168,7 @@ class Race:
             self._scope.cancel()
 
     def _pass_on(self, entrant: Entrant) -> None:
-        """Let the next one speak; the connection of this one is closed."""
+        """Pass the turn to the next transport; the connection of this one is closed."""
         entrant.failed.set()
         if self._speaker == entrant.name:
             self._speaker = None
@@ -179,7 +180,7 @@ class Race:
 
 
 def _failure(entrants: Sequence[Entrant]) -> ProvisioningError:
-    """Return the error that tells most, with the others in its message."""
+    """Return the most specific error, with the others in its message."""
     errors = {each.name: each.error for each in entrants if each.error is not None}
     name, best = max(errors.items(), key=lambda each: _tells(each[1]))
     others = [f"{each}: {error.message}" for each, error in errors.items() if each != name]
@@ -193,7 +194,7 @@ def _failure(entrants: Sequence[Entrant]) -> ProvisioningError:
 
 
 def _tells(error: ProvisioningError) -> tuple[int, int]:
-    """Return how much an error tells: what somebody said, more than silence; how far it came."""
+    """Return how specific an error is: a response more than silence, then by its phase."""
     match error:
         case ProxyError(reason="forbidden"):
             kind = 0  # of this port alone; whatever else has failed may pass

@@ -36,7 +36,7 @@ from aiodps.transports.websocket import WebSocketConnection
 BODY_TIMEOUT = 1.0
 """Seconds to wait for more of a refusal whose status is known."""
 _EXCERPT = 200
-"""Characters of the server's that are told."""
+"""Characters of a response that are shown in an error."""
 _MEANINGFUL = {b"content-type", b"date", b"location", b"retry-after"}
 _REFUSED_HINT = "something on the way refuses WebSockets: try transport 'rest', or 'mqtt' on 8883"
 _PORTAL_HINT = "look for a captive portal or a proxy: the service itself would have upgraded"
@@ -98,7 +98,7 @@ class _Upgrade:
         return b""
 
     def _accepted(self, data: bytes) -> WebSocketConnection | None:
-        """Take what has arrived; b"" is the end. None if there has to be more.
+        """Process what has arrived; b"" is the end. None if more is needed.
 
         Raises:
             ProvisioningError: If the server has refused.
@@ -181,7 +181,7 @@ def _invalid(exc: Exception) -> ProtocolError:
 
 
 def _refusal(answer: httpx.Response, excerpt: str) -> ProvisioningError:
-    """Return what a refusal means; DPS has not heard of the device, so it is never about that."""
+    """Return the error of a refusal, which is never about the device: DPS does not know it yet."""
     response = parse_response(answer)
     status = response.status_code
     said = f": {excerpt!a}" if excerpt else ""
