@@ -64,10 +64,8 @@ class RequestBuilder:
         self._host = host
         self._registration_id = registration_id
         self._user_agent = user_agent
-        self._device = (
-            f"/{quote(id_scope, safe='')}/registrations/{quote(registration_id, safe='')}"
-        )
-        self._query = f"?api-version={quote(api_version, safe='')}"
+        self._device = f"/{_quoted(id_scope)}/registrations/{quote(registration_id, safe='')}"
+        self._query = f"?api-version={_quoted(api_version)}"
 
     def build(
         self, request: Request, *, authorization: str | None = None, tpm: TpmKeys | None = None
@@ -108,6 +106,10 @@ class RequestBuilder:
                 return "POST", device, registration_body(name, None, tpm=tpm)
             case _:
                 assert_never(request)
+
+
+_quoted = functools.lru_cache(functools.partial(quote, safe=""))
+"""Quotes what devices have in common."""
 
 
 @functools.lru_cache

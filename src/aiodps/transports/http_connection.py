@@ -32,7 +32,7 @@ _HEADERS_TOO_LARGE = 431
 class _CompleteResponse(httpx.Response):
     """A response with its body, which has no encoding: there is nothing to read or to decode."""
 
-    def __init__(self, status_code: int, headers: httpx.Headers, body: bytes) -> None:
+    def __init__(self, status_code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         super().__init__(status_code, headers=headers, stream=httpx.ByteStream(body))
         self._body = body
 
@@ -70,6 +70,7 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
         await self._send(self._encode(request))
         # Sending and receiving may not wait at all; other tasks must still get their turn.
         await anyio.lowlevel.checkpoint()
+        await self._receive()
         status_code, headers = await self._read_head()
         response = _CompleteResponse(status_code, headers, await self._read_body())
         self._start_next_cycle()
@@ -94,13 +95,13 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
             # is still to be read. If there is neither, reading raises the error.
             self._http.send_failed()
 
-    async def _read_head(self) -> tuple[int, httpx.Headers]:
+    async def _read_head(self) -> tuple[int, list[tuple[bytes, bytes]]]:
         for _ in range(MAX_INTERIM_RESPONSES + 1):
             event = await self._next_event()
             if isinstance(event, h11.Response):
                 headers = event.headers.raw_items()
                 check_headers(headers)
-                return event.status_code, httpx.Headers(headers)
+                return event.status_code, headers
 
         raise ProtocolError("the server sent too many interim responses", reason="interim")
 
@@ -122,12 +123,15 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
             if event is not h11.NEED_DATA:
                 return event
 
-            data = await self._connection.receive()
-            self._received += len(data)
-            if self._received > _MAX_RESPONSE:
-                raise ResponseTooLargeError("the response is too large", reason="body")
+            await self._receive()
 
-            self._http.receive_data(data)
+    async def _receive(self) -> None:
+        data = await self._connection.receive()
+        self._received += len(data)
+        if self._received > _MAX_RESPONSE:
+            raise ResponseTooLargeError("the response is too large", reason="body")
+
+        self._http.receive_data(data)
 
     def _translate(self, exc: h11.RemoteProtocolError) -> ProvisioningError:
         _, closed = self._http.trailing_data
