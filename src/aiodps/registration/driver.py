@@ -106,7 +106,7 @@ async def _attempt(
     report: Reporter,
 ) -> Event:
     """Await a step until a deadline; an error becomes an event, cancellation passes through."""
-    with anyio.CancelScope(deadline=deadline):
+    with anyio.move_on_at(deadline):
         try:
             return done(await work())
         except ProvisioningError as error:
