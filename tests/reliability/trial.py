@@ -65,7 +65,8 @@ class Trial:
 
         async def connect_one(*words: Any) -> socket.socket:
             if struck := self.service.strikes("TCP"):
-                await struck.connect(self.service)
+                with anyio.fail_after(dial.TCP_TIMEOUT):
+                    await struck.connect(self.service)
 
             return await connect(*words)
 

@@ -193,10 +193,11 @@ async def _connect(
     """Open a TCP connection to the address that accepts first."""
     host, _ = endpoint.first_hop
     try:
-        with anyio.move_on_at(slot.now() + TCP_TIMEOUT):
-            return await _race(addresses, slot)
+        if len(addresses) == 1:
+            return await _connect_one(addresses[0], slot)
 
-        raise TimeoutError  # noqa: TRY301 (as the system does)
+        with anyio.fail_after(TCP_TIMEOUT):
+            return await _race(addresses, slot)
     except TimeoutError as exc:
         raise TransportTimeoutError(
             f"{host!r} did not accept a connection within {TCP_TIMEOUT:g} s"
@@ -207,9 +208,6 @@ async def _connect(
 
 async def _race(addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
     """Connect to the first address, and to the next ones if that takes long (Happy Eyeballs)."""
-    if len(addresses) == 1:
-        return await _connect_one(addresses[0], slot)
-
     connected: list[socket.socket] = []
     failures: list[OSError] = []
     try:
@@ -240,6 +238,7 @@ async def _race(addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
 
 
 async def _connect_one(address: Address, slot: Slot) -> socket.socket:
+    """Connect to an address, within the time for all of them."""
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -248,7 +247,7 @@ async def _connect_one(address: Address, slot: Slot) -> socket.socket:
         try:
             sock.connect(address.sockaddr)
         except BlockingIOError:
-            await slot.wait(lambda: anyio.wait_writable(sock))
+            await slot.wait(lambda: anyio.wait_writable(sock), limit=TCP_TIMEOUT)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, os.strerror(code)) from None
