@@ -7,7 +7,7 @@ its message. So what the device has sent is masked in everything that is shown o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ _OURS: Final = frozenset({"hint", "operation_id", "registration_id", "transport"
 class PayloadMask:
     """Masks the values of one payload, as they are or in the usual encodings."""
 
-    def __init__(self, payload: JsonObject | None, *, public: Iterable[str] = ()) -> None:
+    def __init__(self, payload: JsonObject | None, *, public: Collection[str] = ()) -> None:
         """Prepare the mask; values are collected when it is first used.
 
         Args:
@@ -35,13 +35,14 @@ class PayloadMask:
             public: Values that are no secret, although they may be in the payload.
         """
         self._payload = payload
-        self._public = {each.casefold() for each in public}
+        self._public = public
         self._forms: list[str] | None = None if payload else []
 
     def __call__(self, text: str) -> str:
         """Return a text with the values masked."""
         if self._forms is None:
-            values = {v for v in _values(self._payload) if v.casefold() not in self._public}
+            public = {each.casefold() for each in self._public}
+            values = {v for v in _values(self._payload) if v.casefold() not in public}
             forms = {form for value in values for form in _encodings(value)}
             self._forms = sorted(forms, key=len, reverse=True)
 

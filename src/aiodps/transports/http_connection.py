@@ -83,7 +83,8 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
             target=request_target(request),
             headers=_checked(request.headers).headers,
         )
-        body = [h11.Data(data=request.content)] if request.content else []
+        content = request.content
+        body = [h11.Data(data=content)] if content else []
         events = (head, *body, h11.EndOfMessage())
         return memoryview(b"".join(self._http.send(event) or b"" for event in events))
 
