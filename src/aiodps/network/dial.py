@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -49,6 +49,7 @@ _VERSIONS = {"TLSv1.2", "TLSv1.3"}
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 T = TypeVar("T")
+_Wait: TypeAlias = Callable[[socket.socket], Awaitable[None]]
 
 
 class Connection:
@@ -263,20 +264,28 @@ async def _handshake(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Co
     with _closed_on_error(plain):
         async with slot.turn():
             sock = _wrap(endpoint, plain)
+            with _translated(endpoint, sock):
+                wait = _take_step(sock)
 
+    with _translated(endpoint, sock):
+        await _complete_handshake(sock, wait, slot)
+        _check_established(sock, endpoint.host)
+
+    return Connection(sock, endpoint.host)
+
+
+@contextlib.contextmanager
+def _translated(endpoint: Endpoint, sock: ssl.SSLSocket) -> Iterator[None]:
+    """Raise an error of the handshake as one of aiodps, and close the socket."""
     with _closed_on_error(sock):
         try:
-            await _complete_handshake(sock, slot)
+            yield
         except TimeoutError as exc:
             raise TransportTimeoutError(
                 f"the TLS handshake with {endpoint.host!r} took more than {TLS_TIMEOUT:g} s"
             ).locate(phase=Phase.TLS) from exc
         except OSError as exc:
             raise translate(exc, phase=Phase.TLS, host=endpoint.host, sock=sock) from exc
-
-        _check_established(sock, endpoint.host)
-
-    return Connection(sock, endpoint.host)
 
 
 def _check_established(sock: ssl.SSLSocket, host: str) -> None:
@@ -301,23 +310,25 @@ def _check_established(sock: ssl.SSLSocket, host: str) -> None:
         )
 
 
-async def _complete_handshake(sock: ssl.SSLSocket, slot: Slot) -> None:
-    """Take the steps of the handshake, one in each turn; only waits for the server are counted."""
-    left = TLS_TIMEOUT
-    while True:
+async def _complete_handshake(sock: ssl.SSLSocket, wait: _Wait | None, slot: Slot) -> None:
+    """Take the other steps, one in each turn; only waits for the server are counted."""
+    end = slot.waited + TLS_TIMEOUT
+    while wait is not None:
+        await slot.wait(partial(wait, sock), limit=end - slot.waited)
         async with slot.turn():
-            try:
-                sock.do_handshake()
-            except ssl.SSLWantReadError:
-                wait = anyio.wait_readable
-            except ssl.SSLWantWriteError:
-                wait = anyio.wait_writable
-            else:
-                return
+            wait = _take_step(sock)
 
-        began = slot.now()
-        await slot.wait(functools.partial(wait, sock), limit=left)
-        left -= slot.now() - began
+
+def _take_step(sock: ssl.SSLSocket) -> _Wait | None:
+    """Take a step of the handshake; return what to wait for next, or None if it is done."""
+    try:
+        sock.do_handshake()
+    except ssl.SSLWantReadError:
+        return anyio.wait_readable
+    except ssl.SSLWantWriteError:
+        return anyio.wait_writable
+
+    return None
 
 
 def _check_connected(sock: socket.socket) -> None:
