@@ -59,6 +59,8 @@ def arm(phase: str, number: int, fleet: int, folder: Path) -> None:
         if (kind, at) == ENTERED[phase]:
             strike()
 
+    # A fleet's observer does not ask for what goes over the wire, and so is not told of it.
+    Reporter.hears_wire = True  # type: ignore[assignment, method-assign]  # for each of them
     Reporter.__call__ = reported  # type: ignore[assignment, method-assign]  # the same in effect
 
 
