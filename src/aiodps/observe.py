@@ -203,7 +203,7 @@ class Reporter:
 
     @property
     def hears_wire(self) -> bool:
-        """Whether somebody is told what goes over the wire."""
+        """Whether the observer wants `SENT` and `RECEIVED`."""
         return self.observer is not None and bool(getattr(self.observer, "wire", True))
 
     def __call__(

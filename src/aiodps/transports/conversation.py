@@ -1,7 +1,7 @@
-"""What is said in an MQTT session, without input and output: bytes go in, packets come out.
+"""The sans-IO part of an MQTT session: bytes go in, packets come out.
 
-`Conversation` reads what the service sends, strictly, and finds the answer to what was asked. The
-packets of this side are written by a `PacketWriter`: aiomqtt's client, or functions of our own.
+`Conversation` strictly parses what the service sends, and matches responses to requests. The
+client's packets are written by a `PacketWriter`: aiomqtt's client, or functions of our own.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from aiodps.protocol.mqtt_text import packet_text
 
 
 class PacketWriter(Protocol):
-    """Writes the packets of one clean MQTT 3.1.1 session, and numbers them.
+    """Writes and numbers the client's packets in one clean MQTT 3.1.1 session.
 
-    It is told of each packet of the service that was found valid.
+    Each valid packet of the service is passed to `received`.
     """
 
     def __init__(
@@ -51,22 +51,22 @@ class PacketWriter(Protocol):
         """Return the packet id and the bytes of PUBLISH with QoS 1."""
 
     def received(self, packet: bytes, content: Packet) -> bytes:
-        """Return what acknowledges a packet of the service; b"" for nothing."""
+        """Return the acknowledgement of a packet of the service; b"" for none."""
 
 
 class Conversation:
-    """A session with the service: one question at a time is open.
+    """A session with the service, with one open question at a time.
 
-    That is the connection, the subscription, or a request.
+    A question is CONNECT, SUBSCRIBE, or a request.
     """
 
     def __init__(self, writer: PacketWriter, *, registration_id: str, report: Reporter) -> None:
         self.phase: Phase = Phase.SESSION
         """The phase of the registration, for steps."""
         self.outgoing: list[bytes] = []
-        """Packets that are to be sent; whoever sends them takes them out."""
+        """Packets to send; the sender removes them."""
         self.answer: Connack | Suback | Response | None = None
-        """The answer to the last question; None as long as it has not arrived."""
+        """The answer to the last question; None until it arrives."""
         self.connected: bool = False
         """Whether the service has accepted the connection."""
         self.unanswered_pings: int = 0
@@ -81,11 +81,11 @@ class Conversation:
         self._ignored = 0
 
     def connect(self) -> None:
-        """Ask for the session."""
+        """Send CONNECT; the answer is CONNACK."""
         self._ask(self._writer.connect())
 
     def subscribe(self) -> None:
-        """Subscribe to all responses."""
+        """Subscribe to all responses; the answer is SUBACK."""
         self._subscription, packet = self._writer.subscribe(mqtt.RESPONSES)
         self._ask(packet)
 
@@ -106,12 +106,12 @@ class Conversation:
         self.outgoing.append(packet)
 
     def ping(self) -> None:
-        """Ask for a sign of life."""
+        """Send PINGREQ."""
         self.unanswered_pings += 1
         self.outgoing.append(PINGREQ)
 
     def disconnect(self) -> None:
-        """Say goodbye, if the service has accepted the connection."""
+        """Send DISCONNECT, if the service has accepted the connection."""
         if self.connected:
             self.outgoing.append(DISCONNECT)
 
@@ -121,7 +121,7 @@ class Conversation:
             self._report(StepKind.SENT, self.phase, text=packet_text(read_packet(packet)))
 
     def receive(self, data: bytes) -> None:
-        """Take what has arrived; b"" is the end.
+        """Process received bytes; b"" is the end of the connection.
 
         Raises:
             ProvisioningError: If the session has ended.
@@ -163,7 +163,7 @@ class Conversation:
                 self.unanswered_pings = 0
 
     def _take_message(self, message: Publish) -> None:
-        """Take the response to the open request, and ignore everything else."""
+        """Accept the response to the open request, and ignore everything else."""
         match None if message.retain else mqtt.parse_response_topic(message.topic):
             case None:
                 reason = "retained"

@@ -1,7 +1,7 @@
-"""An MQTT session over an open connection: it moves the bytes of a conversation.
+"""An MQTT session over an open connection: the input and output of a `Conversation`.
 
-It does so on asyncio and trio, without a timer or a task of its own: whoever waits for an answer
-sends, and acknowledges and pings in between two requests.
+It runs on asyncio and trio, without a timer or task of its own: the task that waits for an answer
+also sends, and the one that waits between two requests acknowledges and pings.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class MqttSession:
     """A session that is opened once, for one device and one task at a time.
 
-    When it ends, whoever waits gets an error of aiodps. `close` may be called at any time.
+    When it ends, the waiting task gets an error of aiodps. `close` may be called at any time.
     """
 
     def __init__(
         self, connection: ByteConnection, conversation: Conversation, *, keep_alive: int
     ) -> None:
-        """Take over an open connection; `keep_alive` is in seconds, 0 for none."""
+        """Become the owner of an open connection; `keep_alive` is in seconds, 0 for none."""
         self._fault: ProvisioningError | None = None
         self._connection = connection
         self._socket = connection.socket
@@ -50,7 +50,7 @@ class MqttSession:
         self._talk = conversation
 
     def is_alive(self) -> bool:
-        """Return whether the connection is open, after reading what has arrived."""
+        """Return whether the connection is open, after reading all that has arrived."""
         while self._fault is None and self._read():
             pass
 
@@ -79,7 +79,7 @@ class MqttSession:
         return answer
 
     async def wait_until(self, when: float) -> None:
-        """Wait until a time of the event loop's clock; acknowledge, and ping, meanwhile."""
+        """Wait until a time of the event loop's clock; acknowledge and ping meanwhile."""
         if self._fault is None:
             self._flush()
 
@@ -99,7 +99,7 @@ class MqttSession:
         self._end(ConnectionLostError("the connection was closed by this side"))
 
     def _end(self, exc: OSError | ProvisioningError) -> None:
-        """End the session; the first reason is the one that counts."""
+        """End the session; only the first reason is kept."""
         if self._fault is not None:
             return
 
@@ -114,7 +114,7 @@ class MqttSession:
         self._connection.close()
 
     async def _answer(self) -> Connack | Suback | Response:
-        """Send what is to be sent, and read until the open question is answered."""
+        """Send what is pending, and read until the open question is answered."""
         while self._fault is None and not self._flush():
             self._watch.stop()
             await wait_for_either(self._socket)
@@ -132,14 +132,14 @@ class MqttSession:
         raise self._fault
 
     def _arrived(self) -> bool:
-        """Take in what has arrived; return whether the open question is answered."""
+        """Read what has arrived; return whether the open question is answered."""
         while self._read() and self._socket.pending():
             pass
 
         return self._fault is not None or self._talk.answer is not None
 
     def _read(self) -> bool:
-        """Take in one record, if one has arrived; return whether there may be another."""
+        """Read one record, if one has arrived; return whether there may be another."""
         try:
             self._talk.receive(self._socket.recv(_RECORD))
         except _NOT_NOW:
@@ -172,7 +172,7 @@ class MqttSession:
 
     @property
     def _ping_due(self) -> float:
-        """When the service should hear of this side again, or its answer to a ping is late."""
+        """When a ping must be sent, or the response to the last one is late."""
         return self._last_sent + self._keep_alive
 
     def _check_keep_alive(self) -> None:

@@ -7,7 +7,7 @@ from aiodps.protocol.mqtt_packets import Packet, Publish
 
 
 class NativeWriter:
-    """Writes packets by functions of our own; `PacketWriter` is its contract."""
+    """A `PacketWriter` that needs no library."""
 
     def __init__(
         self, *, client_id: str, user_name: str, password: str | None, keep_alive: int

@@ -1,8 +1,8 @@
-"""The packets of a session of aiomqtt: its client writes them, numbers them, and acknowledges.
+"""The packets of an aiomqtt session: its client writes and numbers them, and acknowledges.
 
-aiomqtt 2.5 connects in a pool of six threads, hangs until a time-out when the server closes early,
-and leaks socket and task when it is cancelled. So it neither connects nor waits here: its paho
-client reads and writes memory. A test pins the two private names that this depends on.
+aiomqtt 2.5 connects in a pool of six threads, hangs until its timeout when the server closes
+early, and leaks a socket and a task when it is cancelled. So it neither connects nor waits here:
+its paho client reads and writes memory. A test pins the two private names that this depends on.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from aiodps.errors import ProtocolError
 from aiodps.protocol.mqtt_packets import Packet, Puback, Publish
 
 _NOBODY = "dps"
-"""Host name for paho, which wants one and connects to nothing."""
+"""Host name for paho, which requires one but does not connect."""
 _UNUSED = (
     *("on_connect", "on_disconnect", "on_message", "on_publish", "on_subscribe", "on_unsubscribe"),
     *("on_socket_open", "on_socket_close"),
     *("on_socket_register_write", "on_socket_unregister_write"),
 )
-"""Callbacks by which aiomqtt waits; without the last two, paho writes whenever it is asked to."""
+"""Callbacks of aiomqtt's coroutines; without the last two, paho writes immediately."""
 
 
 class PahoWriter:
-    """Has the client of aiomqtt write the packets; `PacketWriter` is its contract."""
+    """A `PacketWriter` that is the client of aiomqtt."""
 
     def __init__(
         self, *, client_id: str, user_name: str, password: str | None, keep_alive: int
@@ -69,8 +69,8 @@ class PahoWriter:
     def received(self, packet: bytes, content: Packet) -> bytes:
         """Return PUBACK for a message that asks for it.
 
-        paho reads only what it waits for, the acknowledgements of messages that it keeps: for all
-        else it makes objects of MQTT 5, or looks for callbacks, and nobody asks it for the result.
+        paho reads only what it waits for, the acknowledgements of messages that it keeps. For all
+        else it would create objects of MQTT 5 or look for callbacks, and nobody uses the result.
 
         Raises:
             ProtocolError: If paho does not accept the packet.
@@ -99,15 +99,15 @@ def _not_accepted() -> ProtocolError:
 
 
 class _Memory:
-    """What paho takes for a socket."""
+    """What paho uses as its socket."""
 
     def __init__(self) -> None:
         self.inbound = b""
-        """What paho has not read yet of the last packet."""
+        """What paho has not yet read of the last packet."""
         self._outbound = b""
 
     def taken(self) -> bytes:
-        """Return what paho has written, once."""
+        """Return what paho has written since the last call."""
         written, self._outbound = self._outbound, b""
         return written
 
@@ -120,12 +120,12 @@ class _Memory:
         return chunk
 
     def send(self, data: bytes | bytearray) -> int:
-        """Take everything."""
+        """Accept everything."""
         self._outbound += data
         return len(data)
 
     def fileno(self) -> int:
-        """Return no descriptor."""
+        """Return -1: there is no descriptor."""
         return -1
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001 (a socket's own signature)

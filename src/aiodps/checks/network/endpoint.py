@@ -90,7 +90,7 @@ def _summary(plan: Plan, usable: Sequence[str]) -> Finding:
             f"nothing gets through: neither {' nor '.join(others)}"
             if len(others) > 1
             else f"{others[0]} does not get through",
-            "mend what is bad above, beginning with the first",
+            "fix what is bad above, beginning with the first",
         )
 
     without = f"; not over {', '.join(others)}" if others else ""

@@ -41,7 +41,7 @@ class SessionFacts:
     seconds: float = 0.0
     """How long it ran; of a session that was killed, as far as the journal knows."""
     stopped: float | None = None
-    """Seconds after its start when it was told to start no more devices; None if it was not."""
+    """Seconds after its start of the order to start no more devices; None if there was none."""
     ended: bool = False
     """Whether it came to its end. False: it is running, or it was killed."""
     generator_load: Mapping[str, Any] | None = None
