@@ -34,6 +34,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -97,7 +98,20 @@ class Bench:
 
 def calls(bench: Bench, client: str) -> float:
     """Count the calls of a device."""
-    return statistics.median(map(int, bench.run(client, MANY, "--calls").split()))
+    return statistics.median(sum(each.values()) for each in _counted(bench, client))
+
+
+def calls_by_package(bench: Bench, client: str) -> Mapping[str, float]:
+    """Count the calls of a device by package, most first."""
+    counted = _counted(bench, client)
+    packages = {name for each in counted for name in each}
+    medians = {name: statistics.median(each.get(name, 0) for each in counted) for name in packages}
+    return dict(sorted(medians.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _counted(bench: Bench, client: str) -> list[dict[str, int]]:
+    """Count the calls of each device by package."""
+    return json.loads(bench.run(client, MANY, "--calls"))  # type: ignore[no-any-return]  # JSON
 
 
 def system_calls(bench: Bench, client: str) -> float:
@@ -171,8 +185,9 @@ def environment() -> dict[str, Mapping[str, str]]:
     return {"programs": programs, "libraries": {each: version(each) for each in _LIBRARIES}}
 
 
-def measure(names: list[str]) -> Figures:
-    """Count everything."""
+@contextmanager
+def benches() -> Iterator[Bench]:
+    """Start a service that takes turns with its clients, and issue devices."""
     with tempfile.TemporaryDirectory() as name:
         files, devices = Path(name), Path(name, "devices")
         devices.mkdir()
@@ -185,10 +200,7 @@ def measure(names: list[str]) -> Figures:
             for client in CLIENTS:  # which compiles what is imported: other memory, other figures
                 bench.run(client, MANY)
 
-            return {
-                client: {each: FIGURES[each](bench, client) for each in names}
-                for client in CLIENTS
-            }
+            yield bench
 
 
 def main() -> None:
@@ -197,8 +209,12 @@ def main() -> None:
     parser.add_argument("--only", choices=FIGURES, action="append", help="count only this")
     parser.add_argument("--record", metavar="WHY", help="take over the figures, with a note")
     options = parser.parse_args()
+    names = options.only or list(FIGURES)
+    with benches() as bench:
+        measured = {c: {each: FIGURES[each](bench, c) for each in names} for c in CLIENTS}
+        packages = {client: calls_by_package(bench, client) for client in CLIENTS}
+
     recorded = json.loads(RECORDED.read_text())
-    measured = measure(options.only or list(FIGURES))
     for client, figures in measured.items():
         for name, figure in figures.items():
             before = recorded["figures"].get(client, {}).get(name)
@@ -211,7 +227,7 @@ def main() -> None:
     if options.record:
         both = {c: {**recorded["figures"].get(c, {}), **f} for c, f in measured.items()}
         notes = [*recorded["notes"], options.record]
-        everything = {**environment(), "figures": both, "notes": notes}
+        everything = {**environment(), "figures": both, "calls": packages, "notes": notes}
         RECORDED.write_text(json.dumps(everything, indent=2) + "\n")
     elif faults := list(over(limited(measured), limited(recorded["figures"]))):
         hint = "cut it, or take it over and say why: python -m benchmarks.costs --record WHY"

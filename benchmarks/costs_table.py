@@ -14,6 +14,10 @@ _COLUMNS: Final = {
 }
 
 
+LEAST: Final = 20
+"""Calls of a package that is listed by itself."""
+
+
 def costs_table(recorded: Mapping[str, Any]) -> str:
     """Format as Markdown, with ratios to the baseline of the same protocol; and say of what."""
     titles = " | ".join(title for title, _ in _COLUMNS.values())
@@ -26,6 +30,30 @@ def costs_table(recorded: Mapping[str, Any]) -> str:
     parts = {**recorded["programs"], **recorded["libraries"]}
     made_with = ", ".join(" ".join(each) for each in parts.items())
     return "\n".join([*lines, "", f"`nox -s costs`; {made_with}."])
+
+
+def calls_table(recorded: Mapping[str, Any]) -> str:
+    """Format the calls of each client by package as Markdown."""
+    calls: Mapping[str, Mapping[str, float]] = recorded["calls"]
+    listed = _packages(calls)
+    lines = [f"| package | {' | '.join(calls)} |", f"| --- |{' --: |' * len(calls)}"]
+    for name in listed:
+        cells = (f"{own.get(name, 0):,.0f}" for own in calls.values())
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+
+    rest = (sum(n for name, n in own.items() if name not in listed) for own in calls.values())
+    lines.append(f"| all others | {' | '.join(f'{each:,.0f}' for each in rest)} |")
+    return "\n".join(lines)
+
+
+def _packages(calls: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Name the packages that make calls worth a line with any client, most first."""
+    most: dict[str, float] = {}
+    for own in calls.values():
+        for name, count in own.items():
+            most[name] = max(count, most.get(name, 0))
+
+    return [name for name in sorted(most, key=lambda name: -most[name]) if most[name] >= LEAST]
 
 
 def _cells(own: Mapping[str, float], base: Mapping[str, float] | None) -> Iterator[str]:

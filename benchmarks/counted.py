@@ -2,7 +2,7 @@
 
     python -m benchmarks.counted ours:rest SERVER TURNS FOLDER DEVICES [--calls]
 
-With `--calls` it counts itself, and prints the calls of each device. Run by
+With `--calls` it counts itself, and prints the calls of each device, by package. Run by
 `benchmarks/costs.py`, which counts from outside what cannot be counted here, and has a service
 that takes turns with this process (`benchmarks/turns.py`).
 """
@@ -14,12 +14,14 @@ import gc
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
 from benchmarks.baseline import Server
 from benchmarks.one_client import Harness, load
+from benchmarks.packages import package_of
 from benchmarks.turns import ClientSelector
 
 WARM_UP = 5
@@ -29,13 +31,13 @@ MARK = "getppid"
 _TURNS = ClientSelector.select.__code__.co_filename
 
 
-def calls_of(work: Callable[[], None]) -> int:
-    """Count the functions of Python and C that are called, but not what takes turns."""
-    count = 0
+def calls_of(work: Callable[[], None]) -> dict[str, int]:
+    """Count calls by package: of its own functions, and those that it makes to functions of C."""
+    files: Counter[str] = Counter()
 
     def on_event(frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event in {"call", "c_call"} and frame.f_code.co_filename != _TURNS
+        if event in {"call", "c_call"}:
+            files[frame.f_code.co_filename] += 1
 
     sys.setprofile(on_event)
     try:
@@ -43,11 +45,16 @@ def calls_of(work: Callable[[], None]) -> int:
     finally:
         sys.setprofile(None)
 
-    return count
+    del files[_TURNS]
+    packages: Counter[str] = Counter()
+    for file, count in files.items():
+        packages[package_of(file)] += count
+
+    return dict(packages)
 
 
 def main() -> None:
-    """Provision, and print the calls of each device if asked to."""
+    """Provision, and print the calls of each device, if asked to."""
     name, server_json, turn, folder, devices, *options = sys.argv[1:]
     server, run = Server(**json.loads(server_json)), load(name)
     chains = sorted(Path(folder).glob("*_chain.pem"))[: WARM_UP + int(devices)]
@@ -55,7 +62,7 @@ def main() -> None:
         loop.run(run(server, chains[:WARM_UP], 1))
         gc.collect()
         gc.disable()  # its turns depend on what was there before
-        counted: list[int] = []
+        counted: list[dict[str, int]] = []
         for chain in chains[WARM_UP:]:
             os.getppid()
             one = _one(loop, run, server, chain)
@@ -66,7 +73,7 @@ def main() -> None:
 
         os.getppid()
 
-    print(*counted)
+    print(json.dumps(counted))
 
 
 def _event_loop(turn: int) -> asyncio.SelectorEventLoop:

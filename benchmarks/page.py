@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.clients import CLIENTS
-from benchmarks.costs_table import costs_table
+from benchmarks.costs_table import calls_table, costs_table
 from benchmarks.picture import picture
 from benchmarks.plans import PLANS, Plan
 from benchmarks.quiet import MOST_LOAD
@@ -46,7 +46,9 @@ def result(name: str, results: Path) -> tuple[Mapping[str, Any], list[Table]] | 
 def sections(results: Path = RESULTS) -> Iterator[tuple[str, str]]:
     """Write each part of the page, by its name."""
     yield "who", legend(list(CLIENTS))
-    yield "costs", costs_table(json.loads(COSTS.read_text("utf-8")))
+    recorded = json.loads(COSTS.read_text("utf-8"))
+    yield "costs", costs_table(recorded)
+    yield "calls", calls_table(recorded)
     for plan in PLANS.values():
         yield plan.name, "\n\n".join(_section(plan, results))
 

@@ -8,6 +8,7 @@ import pytest
 
 costs = pytest.importorskip("benchmarks.costs", reason="not in a source distribution")
 costs_table = pytest.importorskip("benchmarks.costs_table")
+packages = pytest.importorskip("benchmarks.packages")
 
 STRACE = """\
 7 read(3, "", 5) = 0
@@ -77,6 +78,37 @@ def test_a_table() -> None:
     assert "Python 3.11.7, h11 0.16.0." in table
 
 
+def test_a_table_of_calls() -> None:
+    """Packages with few calls share a line, whichever client makes them."""
+    calls = {"baseline:rest": {"ssl": 90, "json": 12}, "ours:rest": {"h11": 500, "json": 15}}
+
+    assert costs_table.calls_table({"calls": calls}).splitlines()[2:] == [
+        "| h11 | 0 | 500 |",
+        "| ssl | 90 | 0 |",
+        "| all others | 12 | 15 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "package"),
+    [
+        ("/somewhere/src/aiodps/network/dial.py", "aiodps.network"),
+        ("/venv/lib/python3.11/site-packages/aiodps/observe.py", "aiodps.observe"),
+        ("/venv/lib/python3.11/site-packages/h11/_state.py", "h11"),
+        ("/venv/lib/python3.11/site-packages/typing_extensions.py", "typing_extensions"),
+        ("/somewhere/aiodps/benchmarks/ours.py", "benchmarks"),
+        ("/usr/lib/python3.11/asyncio/events.py", "asyncio"),
+        ("/usr/lib/python3.11/ssl.py", "ssl"),
+        ("/usr/lib/python3.11/contextlib.py", "other modules of Python"),
+        ("<frozen importlib._bootstrap>", "other modules of Python"),
+        ("<string>", "methods of dataclasses"),
+    ],
+)
+def test_the_package_of_a_file(file: str, package: str) -> None:
+    """A checkout, an installed package and a library are told apart."""
+    assert packages.package_of(file) == package
+
+
 def test_every_figure_is_recorded() -> None:
     """Each with what it depends on, and why it was taken over last."""
     recorded = json.loads(costs.RECORDED.read_text())
@@ -84,6 +116,7 @@ def test_every_figure_is_recorded() -> None:
     assert {client: set(figures) for client, figures in recorded["figures"].items()} == {
         client: set(costs.FIGURES) for client in costs.CLIENTS
     }
+    assert recorded["calls"].keys() == set(costs.CLIENTS)
     assert recorded["notes"]
     for kind, parts in costs.environment().items():
         assert recorded[kind].keys() == parts.keys()

@@ -1,0 +1,31 @@
+"""The package that a source file belongs to, as its calls are listed."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Final
+
+_GENERATED: Final = "methods of dataclasses"
+_STANDARD: Final = "other modules of Python"
+_SEPARATE: Final = {"asyncio", "ssl", "selectors", "json"}
+"""Modules of Python that are listed by themselves."""
+
+
+def package_of(file: str) -> str:
+    """Return the package: one of aiodps, a library's name, or a module of Python."""
+    if file == "<string>":
+        return _GENERATED
+
+    parts = PurePath(file).with_suffix("").parts
+    if "site-packages" in parts:
+        parts = parts[parts.index("site-packages") + 1 :]
+        return parts[0] if parts[0] != "aiodps" else ".".join(parts[:2])
+
+    for index in range(len(parts) - 2, -1, -1):
+        if parts[index] == "aiodps":
+            return ".".join(parts[index : index + 2])
+
+        if parts[index] == "benchmarks":
+            return parts[index]
+
+    return next((part for part in parts[-2:] if part in _SEPARATE), _STANDARD)
