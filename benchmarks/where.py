@@ -28,7 +28,7 @@ def environment(
     newest = environments and environments.newest_python
     return {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "commit": _output("git", "describe", "--always", "--dirty"),
+        "commit": _commit(),
         "command": f"python -m benchmarks.{module} {' '.join(sys.argv[1:])}".strip(),
         "machine": f"{os.cpu_count()} cores, {_processor()}, {platform.platform()}",
         "load_before": os.getloadavg()[0],
@@ -46,6 +46,12 @@ def python_facts(python: str) -> dict[str, str]:
     asked = "import platform, ssl; print(platform.python_version(), ssl.OPENSSL_VERSION)"
     release, _, openssl = _output(python, "-c", asked).partition(" ")
     return {"python": release, "openssl": openssl}
+
+
+def _commit() -> str:
+    """Name the commit, and whether files have changed since, other than results of before."""
+    changed = _output("git", "status", "--porcelain", "--", ".", ":!benchmarks/results")
+    return _output("git", "describe", "--always") + ("-dirty" if changed else "")
 
 
 def _output(*words: str) -> str:
