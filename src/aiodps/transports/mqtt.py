@@ -62,7 +62,7 @@ class MQTT:
     """Keep-alive interval in seconds, after which an idle connection is pinged; 0 for never."""
     session: SessionName | None = None
     """What speaks MQTT: "aiomqtt", on asyncio, or "native", which runs on every event loop and
-    costs less. None for aiomqtt, or for native where aiomqtt does not run: on trio, and on
+    needs no library. None for aiomqtt, or for native where aiomqtt does not run: on trio, and on
     asyncio's default event loop of Windows."""
 
     def __post_init__(self) -> None:
