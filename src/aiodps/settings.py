@@ -212,8 +212,8 @@ class Settings:
     """`rest`, `mqtt`, `mqtt-ws` (MQTT over WebSocket), `auto` (their connections race; rest alone
     for a TPM and for look-ups), or in Python a value such as `MQTT(port=18883)`."""
     mqtt_session: SessionName | None = field(default=None, metadata=_rule(_session))
-    """What speaks MQTT: `aiomqtt`, or `native`, which needs no library. By default aiomqtt where it
-    runs, and native elsewhere, such as on trio."""
+    """What speaks MQTT: `aiomqtt`, or `native`, which needs no library. By default aiomqtt where
+    it runs, and native elsewhere, such as on trio."""
     trust: Trust | str | bytes | Path | None = field(
         default=None, metadata=_rule(_trust, is_path=True)
     )

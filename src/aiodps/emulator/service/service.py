@@ -4,8 +4,8 @@ A register request is always answered by 202 and `assigning`; its outcome is the
 202 while the operation is in progress and 200 once it is finished. A device that is not
 authenticated gets 401, whether it is unknown or has a wrong certificate. A disabled enrollment is
 not an error of that kind: the poll is answered by 200 and `disabled`, as the Azure CLI's source
-expects; whether the live service answers 401 instead is not known. `failed` is reported in the same
-way, if no linked hub can take the device.
+expects; whether the live service answers 401 instead is not known. `failed` is reported in the
+same way, if no linked hub can take the device.
 """
 
 from __future__ import annotations
