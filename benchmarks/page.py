@@ -113,11 +113,20 @@ def _environments(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
     names = [name for name, value in runs[0].items() if isinstance(value, str | int | float)]
     lines = [f"| {' | '.join(names)} |".replace("_", " "), f"|{' --: |' * len(names)}"]
-    for run in runs:
-        cells = (f"{run[name]:,g}" if type(run[name]) is float else run[name] for name in names)
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+    rows = (f"| {' | '.join(_cell(run[name]) for name in names)} |" for run in runs)
+    return "\n".join([*lines, *rows])
 
-    return "\n".join(lines)
+
+def _cell(value: str | float) -> str:
+    match value:
+        case float() if abs(value) < 100:
+            return f"{value:.3g}"
+        case float():
+            return f"{value:,.0f}"
+        case int():
+            return f"{value:,}"
+        case str():
+            return value
 
 
 def page(text: str, results: Path = RESULTS) -> str:

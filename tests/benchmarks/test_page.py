@@ -88,7 +88,7 @@ def test_other_benchmarks(results: Path) -> None:
     text = page.page(page.PAGE.read_text("utf-8"), results)
 
     assert "| transport | kb each | devices |" in text
-    assert "| rest | 44.25 | 10000 |" in text
+    assert "| rest | 44.2 | 10,000 |" in text
     assert "a table\n\n![scale-rest](../benchmarks/results/scale-rest.svg)" in text
 
 
