@@ -42,7 +42,7 @@ from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Burst
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec
 from aiodps.fleet.run.session import Session
-from aiodps.network.event_loop import backend_options
+from aiodps.network.event_loop import backend_options, few_full_collections
 from aiodps.settings import Settings
 
 MOST_KB: Final = {"rest": 45.0, "mqtt": 50.0}
@@ -70,7 +70,7 @@ def wait_all(told: Mapping[str, Any]) -> None:
         source=emulator.devices(told["devices"]),
         folder=Path(told["folder"]),
     )
-    with Session(spec) as session:
+    with Session(spec) as session, few_full_collections():
         gc.collect()
         print(flush=True)
         sys.stdin.readline()

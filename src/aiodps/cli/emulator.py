@@ -173,8 +173,15 @@ def command(
         trust_cas(dps, name)
 
     _check_references(dps, enrollments)
-    # Where the event loop handles no signals, Ctrl-C cancels what runs.
-    with _ca_path(ca_out) as ca_file, _ready_file_of_this(ready_file), suppress(KeyboardInterrupt):
+    from aiodps.network.event_loop import few_full_collections  # noqa: PLC0415 (starts slowly)
+
+    with (
+        _ca_path(ca_out) as ca_file,
+        _ready_file_of_this(ready_file),
+        few_full_collections(),
+        # Where the event loop handles no signals, Ctrl-C cancels what runs.
+        suppress(KeyboardInterrupt),
+    ):
         anyio.run(_run, dps, ca_file, ready_file, as_json)
 
 

@@ -14,7 +14,7 @@ from aiodps.fleet.measure.generator_load import GeneratorLoad
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order, StartOrder
 from aiodps.fleet.run.session import Session, SessionEnd
-from aiodps.network.event_loop import backend_options
+from aiodps.network.event_loop import backend_options, few_full_collections
 
 _POLLS_PER_REPORT = 3
 """Polls of the control files between two progress reports."""
@@ -40,7 +40,7 @@ def run_shard(spec: ShardSpec, *, retry_failed: bool = False) -> SessionEnd:
             hint="put the run folder on a disk that all machines of the run share",
         )
 
-    with Session(spec, retry_failed=retry_failed) as session:
+    with Session(spec, retry_failed=retry_failed) as session, few_full_collections():
         return anyio.run(functools.partial(_run, session, spec), backend_options=backend_options())
 
 
