@@ -117,16 +117,14 @@ def _runs(runs: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*lines, *rows])
 
 
-def _cell(value: str | float) -> str:
+def _cell(value: Any) -> str:
     match value:
         case float() if abs(value) < 100:
             return f"{value:.3g}"
-        case float():
+        case float() | int():
             return f"{value:,.0f}"
-        case int():
-            return f"{value:,}"
-        case str():
-            return value
+        case _:
+            return str(value)
 
 
 def page(text: str, results: Path = RESULTS) -> str:
