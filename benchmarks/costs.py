@@ -212,7 +212,8 @@ def main() -> None:
     names = options.only or list(FIGURES)
     with benches() as bench:
         measured = {c: {each: FIGURES[each](bench, c) for each in names} for c in CLIENTS}
-        packages = {client: calls_by_package(bench, client) for client in CLIENTS}
+        listed = CLIENTS if options.record else ()
+        packages = {client: calls_by_package(bench, client) for client in listed}
 
     recorded = json.loads(RECORDED.read_text())
     for client, figures in measured.items():
