@@ -152,9 +152,9 @@ def backend_options(platform: str = sys.platform) -> dict[str, Any]:
 def few_full_collections() -> Iterator[None]:
     """Make full garbage collections rare in a process that has thousands of connections.
 
-    Each stops the event loop while it looks at every object: half a second with ten thousand
-    devices in flight, again and again as their number grows, and it finds nothing. The thresholds
-    are those of the process, so this is for processes of aiodps, and not for a caller's program.
+    Each stops the event loop while it looks at every object, for most of a second with ten
+    thousand devices in flight, and finds nothing (`benchmarks/waiting.py`). The thresholds are
+    those of the process, so this is for processes of aiodps, and not for a caller's program.
     """
     young, middle, old = gc.get_threshold()
     if old >= _FULL_COLLECTION:
