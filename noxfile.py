@@ -56,7 +56,7 @@ def plan(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and form."""
+    """Style, spelling, and the schemas of workflows and forms."""
     session.install(*group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -82,7 +82,7 @@ def man(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, strictly; and that a user's checker finds every type that we say."""
+    """Strict type checks, and whether a user's checker finds a type for every public name."""
     session.install(".[all]", *group("types"))
     session.run("mypy")
     session.run("pyright", "--verifytypes", "aiodps", "--ignoreexternal")
@@ -90,7 +90,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The suite against the built package, and the coverage of machine and protocol."""
+    """The suite against the built package; all branches of registration and protocol."""
     session.install(".[all]", *group("test"))
     if session.posargs:
         session.run("pytest", *session.posargs)
@@ -113,7 +113,7 @@ def unit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def processes(session: nox.Session) -> None:
-    """What starts many processes (kills, curl, paho), and simulations of thousands of devices."""
+    """Tests that start many processes, and simulations of thousands of devices."""
     session.install(".[all]", *group("test"))
     slow = ("-m", "processes or simulation")
     session.run("pytest", *SPREAD, *slow, *session.posargs, env=BYTECODE)
@@ -121,14 +121,14 @@ def processes(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS, default=False)
 def matrix(session: nox.Session) -> None:
-    """The suite on every Python that is here."""
+    """The suite on each Python that is installed."""
     session.install(".[all]", *group("test"))
     session.run("pytest", *(session.posargs or SPREAD), env=BYTECODE)
 
 
 @nox.session(default=False)
 def lowest(session: nox.Session) -> None:
-    """The oldest versions that are declared: the demo, and the tests of transports and network."""
+    """The demo and the tests of transports and network, with the oldest declared versions."""
     session.install("uv")
     session.run(
         "uv", "pip", "install", "--resolution", "lowest-direct", *(".[all]", "--group", "test")
@@ -139,7 +139,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(venv_backend="virtualenv", default=False)
 def httpx2(session: nox.Session) -> None:
-    """REST on httpx's successor, which answers to its name here (docs/design/0023)."""
+    """REST on httpx2, the successor of httpx, imported under its name (docs/design/0023)."""
     session.install(".[all]", *group("test"), "httpx2")
     session.run("python", "-m", "pip", "uninstall", "-y", "-q", "httpx", "httpcore")
     alias = "import sys, httpx2, pytest; sys.modules['httpx'] = httpx2; sys.exit(pytest.main())"
@@ -198,7 +198,7 @@ def swtpm(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def network(session: nox.Session) -> None:
-    """Every path through a network in namespaces, proxies of Debian, the fault matrix; as root."""
+    """Paths through networks and proxies, in network namespaces; the fault matrix; as root."""
     debian_packages(session, Path("tests/paths/debian-packages"))
     session.install(".[all]", *group("test"))
     if session.posargs:
@@ -213,9 +213,10 @@ def network(session: nox.Session) -> None:
 
 @nox.session(python="3.11", venv_backend="virtualenv", default=False)
 def container(session: nox.Session) -> None:
-    """The image of docs/examples/container, without an engine; as root, ten minutes at first.
+    """The image of docs/examples/container, built without a container engine; as root.
 
-    The Python is that of the base, a Debian that is made once, in build/container.
+    The Python is that of the base, a Debian that is made once, in build/container; with that,
+    it takes ten minutes.
     """
     debian_packages(session, Path("tests/containers/debian-packages"))
     session.install(".[all]", *group("test"))
@@ -286,7 +287,7 @@ def pkcs11(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """The emulator with --state, and the cache, killed hundreds of times amid writes."""
+    """The emulator with --state, and the cache, killed hundreds of times while they write."""
     session.install(".[all]", *group("test"))
     session.run(
         "pytest",
@@ -299,7 +300,7 @@ def kills(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """The properties and parsers with a hundred times as many examples, and a million attacks."""
+    """Properties and parsers with 400 times as many examples, and a million hostile messages."""
     session.install(".[all]", *group("test"))
     each = 1_000_000 // 3 + 1  # of three kinds
     plenty = {
@@ -312,7 +313,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def release(session: nox.Session) -> None:
-    """What is uploaded, into dist: built twice and compared, checked, installed, and listed."""
+    """The files of a release, in dist: built twice and compared, checked, and installed."""
     session.install(*group("release"))
     once, again = Path("dist"), Path(session.create_tmp()) / "again"
     for folder in (once, again):
@@ -348,7 +349,7 @@ def costs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """What a device costs, beside all else there is for it; the emulator; the page about both.
+    """Benchmarks of aiodps, of other clients and of the emulator, and the page of the results.
 
     Waits until the machine is quiet, and refuses if it does not become so. Hours: it says how many
     minutes each table takes; `nox -s bench -- --table rsa --rounds 5` makes one.
