@@ -24,12 +24,12 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Run the emulator as a user does, with a admin port."""
+    """Run the emulator as a user does, with an admin port."""
     with serve(tmp_path_factory.mktemp("emulator")) as server:
         yield server
 
 
-@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
+@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
 def browser(request: pytest.FixtureRequest, server: dict[str, Any]) -> Iterator[Chrome]:
     """Open the page in a window of this size; nothing may go wrong in its console."""
     with open_page(server, *request.param) as browser:

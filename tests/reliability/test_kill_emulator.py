@@ -27,8 +27,8 @@ KILLS: Final = int(os.environ.get("AIODPS_KILLS", "5"))
 """How often the emulator is killed; `nox -s kills` takes many more."""
 MOST_ANSWERS: Final = 120
 """That it gives from its start to its death."""
-PATIENCE: Final = 120.0
-"""Seconds after which a client that waits in vain has failed."""
+ANSWER_TIMEOUT: Final = 120.0
+"""Seconds that a client waits for an answer before the test fails."""
 SCOPE: Final = "0neKILL"
 API: Final = "api-version=2021-10-01"
 ADMINISTRATOR: Final = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
@@ -75,7 +75,7 @@ class Emulated:
     def connected(self) -> Iterator[Connection]:
         """Connect, to ask with `ask`."""
         connection = http.client.HTTPSConnection(
-            "localhost", self.port, context=self.context, timeout=PATIENCE
+            "localhost", self.port, context=self.context, timeout=ANSWER_TIMEOUT
         )
         with contextlib.closing(connection):
             yield connection
