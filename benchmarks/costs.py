@@ -14,7 +14,8 @@ MQTT, there with aiomqtt and with the native session, and by the baseline:
 - millions of user instructions, as callgrind counts them from one device to the next.
 
 Client and service take turns (`benchmarks/turns.py`): what has arrived when the client looks does
-not depend on how busy the machine is.
+not depend on how busy the machine is. With the calls of clients, those of the emulator are counted
+as well (`benchmarks/served.py`).
 
 It fails if a figure of ours is more than two per cent over the recorded one. Instructions are
 compared as a ratio to those of the baseline in the same run, because they depend on the processor,
@@ -42,6 +43,7 @@ from typing import Final
 
 from benchmarks.baseline import Server
 from benchmarks.counted import MARK, WARM_UP
+from benchmarks.packages import medians
 from benchmarks.server import emulator, issue
 from benchmarks.table import base_of
 from benchmarks.turns import SYSTEM_CALLS
@@ -103,10 +105,15 @@ def calls(bench: Bench, client: str) -> float:
 
 def calls_by_package(bench: Bench, client: str) -> Mapping[str, float]:
     """Count the calls of a device by package, most first."""
-    counted = _counted(bench, client)
-    packages = {name for each in counted for name in each}
-    medians = {name: statistics.median(each.get(name, 0) for each in counted) for name in packages}
-    return dict(sorted(medians.items(), key=lambda item: (-item[1], item[0])))
+    return medians(_counted(bench, client))
+
+
+def emulator_calls() -> Mapping[str, Mapping[str, float]]:
+    """Count the calls of the emulator by package, for each kind of connection."""
+    command = (sys.executable, "-m", "benchmarks.served")
+    env = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]  # JSON
 
 
 def _counted(bench: Bench, client: str) -> list[dict[str, int]]:
@@ -170,6 +177,11 @@ def _limited(own: Mapping[str, float], base: Mapping[str, float]) -> Iterator[tu
             yield "times the baseline's instructions", figure / base[name]
 
 
+def totals(served: Mapping[str, Mapping[str, float]]) -> Figures:
+    """Return the calls of the emulator for each kind of connection, as of a client."""
+    return {f"emulator:{kind}": {"calls": sum(calls.values())} for kind, calls in served.items()}
+
+
 def over(measured: Figures, recorded: Figures) -> Iterator[str]:
     """Name each figure that is over the recorded one, or has none."""
     for client, figures in measured.items():
@@ -211,14 +223,20 @@ def main() -> None:
     options = parser.parse_args()
     names = options.only or list(FIGURES)
     with benches() as bench:
-        measured = {c: {each: FIGURES[each](bench, c) for each in names} for c in CLIENTS}
+        measured: dict[str, Mapping[str, float]] = {
+            client: {each: FIGURES[each](bench, client) for each in names} for client in CLIENTS
+        }
         listed = CLIENTS if options.record else ()
         packages = {client: calls_by_package(bench, client) for client in listed}
 
+    served = emulator_calls() if "calls" in names else {}
     recorded = json.loads(RECORDED.read_text())
+    recorded_served = recorded.get("emulator", served)  # nothing to compare with before the first
+    recorded_figures = {**recorded["figures"], **totals(recorded_served)}
+    measured |= totals(served)
     for client, figures in measured.items():
         for name, figure in figures.items():
-            before = recorded["figures"].get(client, {}).get(name)
+            before = recorded_figures.get(client, {}).get(name)
             print(f"{client}: {figure:g} {name} (recorded: {before})")
 
     for kind, here in environment().items():
@@ -226,11 +244,12 @@ def main() -> None:
             print("recorded with " + ", ".join(sorted(" ".join(each) for each in differing)))
 
     if options.record:
-        both = {c: {**recorded["figures"].get(c, {}), **f} for c, f in measured.items()}
+        both = {c: {**recorded["figures"].get(c, {}), **measured[c]} for c in CLIENTS}
         notes = [*recorded["notes"], options.record]
-        everything = {**environment(), "figures": both, "calls": packages, "notes": notes}
+        calls_of_all = {"calls": packages, "emulator": served or recorded_served}
+        everything = {**environment(), "figures": both, **calls_of_all, "notes": notes}
         RECORDED.write_text(json.dumps(everything, indent=2) + "\n")
-    elif faults := list(over(limited(measured), limited(recorded["figures"]))):
+    elif faults := list(over(limited(measured), limited(recorded_figures))):
         hint = "cut it, or take it over and say why: python -m benchmarks.costs --record WHY"
         raise SystemExit("\n".join([*faults, hint]))
 

@@ -32,9 +32,8 @@ def costs_table(recorded: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", f"`nox -s costs`; {made_with}."])
 
 
-def calls_table(recorded: Mapping[str, Any]) -> str:
-    """Format the calls of each client by package as Markdown."""
-    calls: Mapping[str, Mapping[str, float]] = recorded["calls"]
+def calls_table(calls: Mapping[str, Mapping[str, float]]) -> str:
+    """Format calls by package, of each client or kind of connection, as Markdown."""
     listed = _packages(calls)
     lines = [f"| package | {' | '.join(calls)} |", f"| --- |{' --: |' * len(calls)}"]
     for name in listed:
@@ -44,6 +43,15 @@ def calls_table(recorded: Mapping[str, Any]) -> str:
     rest = (sum(n for name, n in own.items() if name not in listed) for own in calls.values())
     lines.append(f"| all others | {' | '.join(f'{each:,.0f}' for each in rest)} |")
     return "\n".join(lines)
+
+
+def emulator_table(calls: Mapping[str, Mapping[str, float]]) -> str:
+    """Format the emulator's calls for each kind of connection, with their sums."""
+    if not calls:
+        return "Not counted yet: `python -m benchmarks.costs --record WHY` takes some minutes."
+
+    sums = (f"**{sum(own.values()):,.0f}**" for own in calls.values())
+    return f"{calls_table(calls)}\n| **all** | {' | '.join(sums)} |"
 
 
 def _packages(calls: Mapping[str, Mapping[str, float]]) -> list[str]:

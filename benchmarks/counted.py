@@ -21,7 +21,7 @@ from types import FrameType
 
 from benchmarks.baseline import Server
 from benchmarks.one_client import Harness, load
-from benchmarks.packages import package_of
+from benchmarks.packages import by_package
 from benchmarks.turns import ClientSelector
 
 WARM_UP = 5
@@ -46,11 +46,7 @@ def calls_of(work: Callable[[], None]) -> dict[str, int]:
         sys.setprofile(None)
 
     del files[_TURNS]
-    packages: Counter[str] = Counter()
-    for file, count in files.items():
-        packages[package_of(file)] += count
-
-    return dict(packages)
+    return by_package(files)
 
 
 def main() -> None:

@@ -13,11 +13,14 @@ import socket
 import ssl
 import sys
 import time
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import anyio
 from anyio import to_thread
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,51 +56,64 @@ class Device:
         self._context.load_verify_locations(crowd.ca)
         self._context.load_cert_chain(f"{path}_chain.pem", f"{path}_key.pem")
         self._sock: socket.socket = socket.socket()
-        self._sock.setblocking(False)
 
     async def run(self) -> None:
         """Connect, shake hands, send and read."""
+        self._sock.setblocking(False)
         try:
             self._sock.connect((self._crowd.host, self._crowd.port))
         except BlockingIOError:
             await anyio.wait_writable(self._sock)
 
+        for _ in self.talk():
+            await anyio.wait_readable(self._sock)
+
+    def steps(self) -> Iterator[None]:
+        """Do the same without an event loop: each step goes as far as there are answers."""
+        self._sock.connect((self._crowd.host, self._crowd.port))
+        self._sock.setblocking(False)
+        yield from self.talk()
+
+    def talk(self) -> Iterator[None]:
+        """Shake hands, send and read; yield whenever the socket must become readable."""
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tls = self._context.wrap_socket(
             self._sock, server_hostname="localhost", do_handshake_on_connect=False
         )
         self._sock = tls
-        await self._do(tls.do_handshake)
+        yield from _do(tls.do_handshake)
         operation = b""
         for message, end in zip(self._crowd.messages, self._crowd.ends, strict=True):
             said = message.replace("{device}", self._name).encode("latin-1")
             tls.send(said.replace(b"{operation}", operation))
-            answer = await self._answer(tls, end.encode("latin-1"))
+            answer = yield from _answer(tls, end.encode("latin-1"))
             operation = answer.partition(b'"operationId":"')[2].partition(b'"')[0] or operation
-
-    async def _answer(self, tls: ssl.SSLSocket, end: bytes) -> bytes:
-        answer = b""
-        while end not in answer:
-            data = await self._do(lambda: tls.recv(16384))
-            if not data:
-                raise ConnectionError(f"closed after {answer!r}")
-
-            answer += data
-
-        return answer
-
-    async def _do(self, operation: Any) -> Any:
-        while True:
-            try:
-                return operation()
-            except ssl.SSLWantReadError:
-                wait = anyio.wait_readable
-
-            await wait(self._sock)
 
     def close(self) -> None:
         """Leave."""
         self._sock.close()
+
+
+def _answer(tls: ssl.SSLSocket, end: bytes) -> Generator[None, None, bytes]:
+    answer = b""
+    while end not in answer:
+        data = yield from _do(lambda: tls.recv(16384))
+        if not data:
+            raise ConnectionError(f"closed after {answer!r}")
+
+        answer += data
+
+    return answer
+
+
+def _do(operation: Callable[[], T]) -> Generator[None, None, T]:
+    while True:
+        try:
+            return operation()
+        except ssl.SSLWantReadError:
+            pass
+
+        yield
 
 
 async def run(crowd: Crowd) -> None:

@@ -50,6 +50,8 @@ KINDS: Final = {
     "mqtt-ws": "a registration over MQTT over WebSocket",
 }
 """What is measured: both handshakes, and each of `CONVERSATIONS`."""
+_DROPS: Final = ("ListenOverflows", "ListenDrops")
+"""Names of the kernel's counters of connections that nobody accepted in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def overflows() -> dict[str, int]:
     """Return how many connections this machine has dropped before they were accepted."""
     lines = Path("/proc/net/netstat").read_text(encoding="ascii").splitlines()
     names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
-    return {name: int(values[names.index(name)]) for name in ("ListenOverflows", "ListenDrops")}
+    return {name: int(values[names.index(name)]) for name in _DROPS}
 
 
 def measure(folder: Path, *, rounds: int, count: int, seconds: float) -> dict[str, Any]:
@@ -227,8 +229,19 @@ def summary(result: Mapping[str, Any]) -> str:
         f"\n{name}: {result[name]['kib_each']:.0f} KiB a connection"
         for name in (f"idle {each}" for each in CONVERSATIONS)
     ]
-    facts = ", ".join(f"{name} {value}" for name, value in result["burst"].items())
-    return "\n".join((*lines, f"\nburst of {BURST}: {facts}"))
+    return "\n".join((*lines, f"\n{burst_in_words(result['burst'])}"))
+
+
+def burst_in_words(facts: Mapping[str, Any]) -> str:
+    """Say how a burst went."""
+    answered, failures = facts["answered"], facts["failures"]
+    failed = f"; {failures:,} failed, the first by {facts['first_failure']}" if failures else ""
+    dropped = sum(facts[name] for name in _DROPS)
+    return (
+        f"A burst of {answered + failures:,} devices: {answered:,} were answered in "
+        f"{facts['seconds']:.1f} s, the last one after {facts['slowest']:.1f} s{failed}. "
+        f"The kernel dropped {dropped or 'no'} connections."
+    )
 
 
 def main() -> None:

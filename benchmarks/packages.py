@@ -1,7 +1,10 @@
-"""The package that a source file belongs to, as its calls are listed."""
+"""Calls by package: of counts by source file, and of several counts the median."""
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
@@ -29,3 +32,19 @@ def package_of(file: str) -> str:
             return parts[index]
 
     return next((part for part in parts[-2:] if part in _SEPARATE), _STANDARD)
+
+
+def by_package(files: Mapping[str, int]) -> dict[str, int]:
+    """Add up the counts of the files of each package."""
+    packages: Counter[str] = Counter()
+    for file, count in files.items():
+        packages[package_of(file)] += count
+
+    return dict(packages)
+
+
+def medians(counted: Sequence[Mapping[str, int]]) -> dict[str, float]:
+    """Return the median of each package, most first."""
+    packages = {name for each in counted for name in each}
+    middle = {name: statistics.median(each.get(name, 0) for each in counted) for name in packages}
+    return dict(sorted(middle.items(), key=lambda item: (-item[1], item[0])))

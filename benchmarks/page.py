@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.clients import CLIENTS
-from benchmarks.costs_table import calls_table, costs_table
+from benchmarks.costs_table import calls_table, costs_table, emulator_table
 from benchmarks.picture import picture
 from benchmarks.plans import PLANS, Plan
 from benchmarks.quiet import MOST_LOAD
@@ -48,7 +48,8 @@ def sections(results: Path = RESULTS) -> Iterator[tuple[str, str]]:
     yield "who", legend(list(CLIENTS))
     recorded = json.loads(COSTS.read_text("utf-8"))
     yield "costs", costs_table(recorded)
-    yield "calls", calls_table(recorded)
+    yield "calls", calls_table(recorded["calls"])
+    yield "emulator-calls", emulator_table(recorded.get("emulator", {}))
     for plan in PLANS.values():
         yield plan.name, "\n\n".join(_section(plan, results))
 

@@ -78,11 +78,21 @@ def test_a_table() -> None:
     assert "Python 3.11.7, h11 0.16.0." in table
 
 
+def test_the_emulators_calls() -> None:
+    """Each kind of connection has its sum, which is limited as that of a client."""
+    calls = {"handshake": {"anyio": 200, "h11": 10}, "rest": {"anyio": 300, "h11": 900}}
+
+    table = costs_table.emulator_table(calls).splitlines()
+    assert table[-1] == "| **all** | **210** | **1,200** |"
+    assert costs.limited(costs.totals(calls))["emulator:rest"] == {"calls": 1200}
+    assert "Not counted yet" in costs_table.emulator_table({})
+
+
 def test_a_table_of_calls() -> None:
     """Packages with few calls share a line, whichever client makes them."""
     calls = {"baseline:rest": {"ssl": 90, "json": 12}, "ours:rest": {"h11": 500, "json": 15}}
 
-    assert costs_table.calls_table({"calls": calls}).splitlines()[2:] == [
+    assert costs_table.calls_table(calls).splitlines()[2:] == [
         "| h11 | 0 | 500 |",
         "| ssl | 90 | 0 |",
         "| all others | 12 | 15 |",
