@@ -151,6 +151,29 @@ async def test_a_watch_goes_on_between_two_waits(pair: Pair) -> None:
 
 
 @pytest.mark.anyio
+@EACH_LOOP
+async def test_a_watch_that_is_interrupted_between_two_waits(pair: Pair) -> None:
+    """What arrives then is not read before somebody waits again, and is not lost."""
+    ours, theirs = pair
+    read = bytearray()
+
+    def take() -> bool:
+        read.extend(ours.recv(1))
+        return True
+
+    watch = ReadWatch(ours, between_waits=False)
+    theirs.send(b"ab")
+    await watch.until_read(take)
+    for _ in range(3):
+        await anyio.lowlevel.checkpoint()
+
+    assert read == b"a"
+    await watch.until_read(take)
+    watch.stop()
+    assert read == b"ab"
+
+
+@pytest.mark.anyio
 async def test_waiting_for_either(pair: Pair) -> None:
     """A socket that can be written need not be readable, and the other way round."""
     ours, theirs = pair

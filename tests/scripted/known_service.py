@@ -22,9 +22,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 from tests import certificates
@@ -38,6 +39,8 @@ from tests.virtual_time import elapse
 from aiodps.network import dial
 from aiodps.network.handshake_limiter import Slot
 from aiodps.network.resolve import Address
+
+T = TypeVar("T")
 
 HTTPS_PORT = 443
 PUBLISH = 0x30
@@ -162,7 +165,7 @@ class KnownService:
                 await self._respond_after(self._handshake)
 
             with _tls().wrap_socket(sock, server_side=True, do_handshake_on_connect=False) as tls:
-                await dial.run_nonblocking(tls, tls.do_handshake)
+                await _without_blocking(tls, tls.do_handshake)
                 talk = self._talk_http if https else self._talk_mqtt
                 await talk(_Stream(tls))
 
@@ -242,14 +245,26 @@ class _Stream:
         self._sock = sock
 
     async def receive(self) -> bytes:
-        data = await dial.run_nonblocking(self._sock, lambda: self._sock.recv(65536))
+        data = await _without_blocking(self._sock, lambda: self._sock.recv(65536))
         if not data:
             raise anyio.EndOfStream
 
         return data
 
     async def send(self, data: bytes, /) -> None:
-        await dial.run_nonblocking(self._sock, lambda: self._sock.send(data))
+        await _without_blocking(self._sock, lambda: self._sock.send(data))
+
+
+async def _without_blocking(sock: ssl.SSLSocket, operation: Callable[[], T]) -> T:
+    """Do something with a TLS socket, and wait for it when TLS asks for it."""
+    await anyio.lowlevel.checkpoint_if_cancelled()
+    while True:
+        try:
+            return operation()
+        except ssl.SSLWantReadError:
+            await anyio.wait_readable(sock)
+        except ssl.SSLWantWriteError:
+            await anyio.wait_writable(sock)
 
 
 def _number(name: str) -> int:

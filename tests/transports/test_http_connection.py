@@ -109,6 +109,22 @@ async def test_a_reason_is_read_after_a_failed_write() -> None:
             assert (response.status_code, transport.usable) == (413, False)
 
 
+async def test_closing_ends_a_wait() -> None:
+    """Whoever waits for a response is told that there will be none."""
+
+    async def ask(transport: SingleConnectionTransport) -> None:
+        with pytest.raises(ConnectionLostError, match="by this side"):
+            await transport.handle_async_request(REQUEST)
+
+    with HttpServer(lambda line: line.drain()) as peer:
+        async with dialled(peer) as transport, anyio.create_task_group() as tasks:
+            tasks.start_soon(ask, transport)
+            for _ in range(5):
+                await anyio.lowlevel.checkpoint()
+
+            await transport.aclose()
+
+
 async def test_some_interim_responses() -> None:
     """Interim responses up to the limit are read and dropped."""
     interim = b"HTTP/1.1 100 Continue\r\n\r\n" * MAX_INTERIM_RESPONSES

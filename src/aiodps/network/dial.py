@@ -44,6 +44,11 @@ TLS_TIMEOUT = 10.0
 ATTEMPT_DELAY = 0.25
 """Seconds before the next address is tried as well (Connection Attempt Delay, RFC 8305)."""
 
+RECORD = 16 * 1024
+"""Bytes read at once: as much as one TLS record holds."""
+NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a non-blocking TLS socket raises if it has to wait."""
+
 _VERSIONS = {"TLSv1.2", "TLSv1.3"}
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -61,8 +66,8 @@ class Connection:
         self.host = host
         """The host it leads to, as requested."""
 
-    async def receive(self, max_bytes: int = 65536) -> bytes:
-        """Return what has arrived, or b"" if the server has closed the connection.
+    def receive_nowait(self, max_bytes: int = RECORD) -> bytes | None:
+        """Return what has arrived: None if nothing has, b"" if the server closed the connection.
 
         Raises:
             ConnectionLostError: If the connection was lost, or closed by this side meanwhile.
@@ -71,14 +76,29 @@ class Connection:
             TlsProtocolError: If the TLS data is invalid.
         """
         try:
-            return await self._run(lambda: self.socket.recv(max_bytes))
+            return self.socket.recv(max_bytes)
+        except NOT_NOW:
+            return None
         except ssl.SSLZeroReturnError:
             return b""
         except OSError as exc:
             raise translate(exc, phase=Phase.SESSION, host=self.host) from exc
 
+    async def receive(self, max_bytes: int = RECORD) -> bytes:
+        """Return what has arrived, waiting for it, or b"" if the server closed the connection.
+
+        Raises:
+            TransportError: As `receive_nowait`.
+            TlsError: As `receive_nowait`.
+        """
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        while (data := self.receive_nowait(max_bytes)) is None:
+            await self._wait(anyio.wait_readable)
+
+        return data
+
     async def send(self, data: bytes | memoryview) -> None:
-        """Send everything.
+        """Send everything, without a checkpoint if there is nothing to wait for.
 
         Raises:
             ConnectionLostError: If the connection was lost, or closed by this side meanwhile. What
@@ -86,16 +106,19 @@ class Connection:
             TlsProtocolError: If the TLS data is invalid.
         """
         rest = memoryview(data)
-        try:
-            while rest:
-                sent = await self._run(lambda: self.socket.send(rest))  # noqa: B023 (awaited at once)
-                rest = rest[sent:]
-        except OSError as exc:
-            raise translate(exc, phase=Phase.SESSION, host=self.host) from exc
+        while rest:
+            try:
+                rest = rest[self.socket.send(rest) :]
+            except ssl.SSLWantWriteError:
+                await self._wait(anyio.wait_writable)
+            except ssl.SSLWantReadError:
+                await self._wait(anyio.wait_readable)
+            except OSError as exc:
+                raise translate(exc, phase=Phase.SESSION, host=self.host) from exc
 
-    async def _run(self, operation: Callable[[], T]) -> T:
+    async def _wait(self, wait: _Wait) -> None:
         try:
-            return await run_nonblocking(self.socket, operation)
+            await wait(self.socket)
         except anyio.ClosedResourceError as exc:
             raise ConnectionLostError("the connection was closed by this side").locate(
                 phase=Phase.SESSION
@@ -362,15 +385,3 @@ def _closed_on_error(sock: socket.socket) -> Iterator[None]:
     except BaseException:
         sock.close()
         raise
-
-
-async def run_nonblocking(sock: ssl.SSLSocket, operation: Callable[[], T]) -> T:
-    """Run a non-blocking TLS operation, waiting for the socket only when TLS asks for it."""
-    await anyio.lowlevel.checkpoint_if_cancelled()
-    while True:
-        try:
-            return operation()
-        except ssl.SSLWantReadError:
-            await anyio.wait_readable(sock)
-        except ssl.SSLWantWriteError:
-            await anyio.wait_writable(sock)

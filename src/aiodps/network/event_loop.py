@@ -47,9 +47,16 @@ class ReadWatch:
     while somebody waits.
     """
 
-    def __init__(self, sock: HasFileno) -> None:
-        """Prepare to watch a socket; `stop` before it is closed, or others wait for it."""
+    def __init__(self, sock: HasFileno, *, between_waits: bool = True) -> None:
+        """Prepare to watch a socket; `stop` before it is closed, or others wait for it.
+
+        Args:
+            sock: The socket.
+            between_waits: Whether to read, on asyncio, what arrives while nobody waits. If not, it
+                stays unread until the next wait.
+        """
         self._sock = sock
+        self._between_waits = between_waits
         self._loop = asyncio.get_running_loop() if watches_sockets() else None
         self._watches = False
         self._done: asyncio.Future[None] | None = None
@@ -80,6 +87,11 @@ class ReadWatch:
             self._done = None
 
     def _on_readable(self, read: Callable[[], bool]) -> None:
+        is_awaited = self._done is not None and not self._done.done()
+        if not is_awaited and not self._between_waits:
+            self.stop()
+            return
+
         try:
             if read() and self._done is not None and not self._done.done():
                 self._done.set_result(None)

@@ -6,9 +6,7 @@ Sizes are limited, and every error is one of aiodps.
 from __future__ import annotations
 
 import functools
-import ssl
 
-import anyio.lowlevel
 import h11
 import httpx
 
@@ -20,6 +18,7 @@ from aiodps.errors import (
     TransportError,
 )
 from aiodps.network.dial import Connection
+from aiodps.network.event_loop import ReadWatch
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_INTERIM_RESPONSES
 from aiodps.protocol.rest import check_body_size, check_headers, request_target, with_url
 
@@ -46,9 +45,11 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
     """An httpx transport over one open connection, for one request at a time."""
 
     def __init__(self, connection: Connection) -> None:
+        """Become the owner of the connection: `aclose` closes it."""
         self._connection = connection
+        self._watch = ReadWatch(connection.socket, between_waits=False)
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
-        self._received = 0
+        self._reader = _ResponseReader(self._http)
 
     @property
     def usable(self) -> bool:
@@ -66,15 +67,17 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
         if self._http.our_state is not h11.IDLE:
             raise ConnectionLostError("the connection cannot be reused for another request")
 
-        self._received = 0
+        self._reader = _ResponseReader(self._http)
         await self._send(self._encode(request))
-        # Sending and receiving may not wait at all; other tasks must still get their turn.
-        await anyio.lowlevel.checkpoint()
-        await self._receive()
-        status_code, headers = await self._read_head()
-        response = _CompleteResponse(status_code, headers, await self._read_body())
+        await self._watch.until_read(self._arrived)
+        response = self._reader.response()
         self._start_next_cycle()
         return response
+
+    def _arrived(self) -> bool:
+        """Read what has arrived; return whether the response is complete."""
+        data = self._connection.receive_nowait()
+        return data is not None and self._reader.receive(data)
 
     def _encode(self, request: httpx.Request) -> memoryview:
         """Return a view, which does not show the request's token in a traceback with locals."""
@@ -96,43 +99,89 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
             # is still to be read. If there is neither, reading raises the error.
             self._http.send_failed()
 
-    async def _read_head(self) -> tuple[int, list[tuple[bytes, bytes]]]:
-        for _ in range(MAX_INTERIM_RESPONSES + 1):
-            event = await self._next_event()
-            if isinstance(event, h11.Response):
-                headers = event.headers.raw_items()
-                check_headers(headers)
-                return event.status_code, headers
+    def _start_next_cycle(self) -> None:
+        """Prepare for another request, unless the server closes or sent surplus data.
 
-        raise ProtocolError("the server sent too many interim responses", reason="interim")
+        Surplus data must not be taken for the response to the next request.
+        """
+        complete = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        surplus, _ = self._http.trailing_data
+        if complete and not surplus:
+            self._http.start_next_cycle()
 
-    async def _read_body(self) -> bytes:
-        body = bytearray()
-        while isinstance(event := await self._next_event(), h11.Data):
-            body += event.data
-            check_body_size(len(body))
+    async def aclose(self) -> None:
+        """Close the connection immediately."""
+        self._watch.stop()
+        self._connection.close()
 
-        return bytes(body)
 
-    async def _next_event(self) -> object:
-        while True:
-            try:
-                event = self._http.next_event()
-            except h11.RemoteProtocolError as exc:
-                raise self._translate(exc) from exc
+class _ResponseReader:
+    """Reads the response to one request from what arrives, within the limits."""
 
-            if event is not h11.NEED_DATA:
-                return event
+    def __init__(self, http: h11.Connection) -> None:
+        self._http = http
+        self._received = 0
+        self._interim = 0
+        self._head: h11.Response | None = None
+        self._body = bytearray()
+        self._is_complete = False
 
-            await self._receive()
+    def receive(self, data: bytes) -> bool:
+        """Process received bytes; return whether the response is complete.
 
-    async def _receive(self) -> None:
-        data = await self._connection.receive()
+        Args:
+            data: The bytes; b"" is the end of the connection.
+
+        Raises:
+            ConnectionLostError: If the connection ended before the response was complete.
+            ProtocolError: If the response violates HTTP or exceeds a limit.
+        """
         self._received += len(data)
         if self._received > _MAX_RESPONSE:
             raise ResponseTooLargeError("the response is too large", reason="body")
 
         self._http.receive_data(data)
+        while not self._is_complete and (event := self._next_event()) is not h11.NEED_DATA:
+            self._take(event)
+
+        return self._is_complete
+
+    def response(self) -> httpx.Response:
+        """Return the response.
+
+        Raises:
+            ConnectionLostError: If it is not complete: waiting ended because the connection was
+                closed by this side.
+        """
+        if self._head is None or not self._is_complete:
+            raise ConnectionLostError("the connection was closed by this side")
+
+        return _CompleteResponse(
+            self._head.status_code, self._head.headers.raw_items(), bytes(self._body)
+        )
+
+    def _take(self, event: object) -> None:
+        match event:
+            case h11.InformationalResponse():
+                self._interim += 1
+                if self._interim > MAX_INTERIM_RESPONSES:
+                    raise ProtocolError(
+                        "the server sent too many interim responses", reason="interim"
+                    )
+            case h11.Response():
+                check_headers(event.headers.raw_items())
+                self._head = event
+            case h11.Data():
+                self._body += event.data
+                check_body_size(len(self._body))
+            case _:
+                self._is_complete = True
+
+    def _next_event(self) -> object:
+        try:
+            return self._http.next_event()
+        except h11.RemoteProtocolError as exc:
+            raise self._translate(exc) from exc
 
     def _translate(self, exc: h11.RemoteProtocolError) -> ProvisioningError:
         _, closed = self._http.trailing_data
@@ -147,20 +196,6 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
             )
 
         return ProtocolError("the response is not valid HTTP", reason="framing")
-
-    def _start_next_cycle(self) -> None:
-        """Prepare for another request, unless the server closes or sent surplus data.
-
-        Surplus data must not be taken for the response to the next request.
-        """
-        complete = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        surplus, _ = self._http.trailing_data
-        if complete and not surplus:
-            self._http.start_next_cycle()
-
-    async def aclose(self) -> None:
-        """Close the connection immediately."""
-        self._connection.close()
 
 
 def _checked(headers: httpx.Headers) -> h11.Request:
@@ -184,13 +219,9 @@ def _is_quiet(connection: Connection) -> bool:
     (session tickets), which make the socket readable without being data.
     """
     try:
-        connection.socket.recv(1)
-    except ssl.SSLWantReadError:
-        return True
-    except OSError:
+        return connection.receive_nowait() is None
+    except ProvisioningError:
         return False
-
-    return False
 
 
 class CustomTransport(httpx.AsyncBaseTransport):

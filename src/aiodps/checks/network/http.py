@@ -31,11 +31,12 @@ async def ask(connection: Connection, authority: str) -> httpx.Response:
     """
     headers = {"User-Agent": f"aiodps/{__version__}"}
     request = httpx.Request("GET", f"https://{authority}/", headers=headers)
+    transport = SingleConnectionTransport(connection)
     try:
         with anyio.fail_after(ANSWER_TIMEOUT):
-            return await SingleConnectionTransport(connection).handle_async_request(request)
+            return await transport.handle_async_request(request)
     finally:
-        connection.close()
+        await transport.aclose()
 
 
 async def check_http(
