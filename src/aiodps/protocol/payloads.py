@@ -196,7 +196,7 @@ def _state(value: Json) -> JsonObject:
     if value is None:
         return {}
 
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value
 
     raise malformed("registrationState", "registrationState is not an object")
@@ -347,7 +347,7 @@ def _texts(value: Json) -> tuple[str, ...]:
 
 def _enrollment_group_id(state: JsonObject) -> str | None:
     for mechanism in (state.get("x509"), state.get("symmetricKey")):
-        if isinstance(mechanism, Mapping):
+        if isinstance(mechanism, dict):
             group = mechanism.get("enrollmentGroupId")
             if isinstance(group, str):
                 return group

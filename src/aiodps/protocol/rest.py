@@ -41,6 +41,27 @@ _LONGEST_NAME = 253
 """Characters of the host name that a redirect may name. Source: RFC 1035."""
 
 
+class _CompleteRequest(httpx.Request):
+    """A request with its body: there is nothing to read."""
+
+    def __init__(
+        self, method: str, url: httpx.URL, headers: httpx.Headers, target: str, body: bytes
+    ) -> None:
+        super().__init__(
+            method,
+            url,
+            headers=headers,
+            stream=httpx.ByteStream(body),
+            extensions={"target": target.encode()},
+        )
+        self._body = body
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        return self._body
+
+
 class RequestBuilder:
     """Builds the HTTP requests of one device: what they have in common is made once.
 
@@ -83,15 +104,8 @@ class RequestBuilder:
             headers = httpx.Headers(headers)
             headers["Authorization"] = authorization
 
-        built = httpx.Request(
-            method,
-            _origin(self._host),
-            headers=headers,
-            stream=httpx.ByteStream(body),
-            extensions={"target": f"{path}{self._query}".encode()},
-        )
-        built.read()
-        return built
+        target = f"{path}{self._query}"
+        return _CompleteRequest(method, _origin(self._host), headers, target, body)
 
     def _parts(self, request: Request, tpm: TpmKeys | None) -> tuple[str, str, bytes]:
         """Return method, path and body."""

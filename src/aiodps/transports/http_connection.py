@@ -27,6 +27,11 @@ _MAX_RESPONSE = MAX_HEADER_BYTES + MAX_BODY + 64 * 1024
 _HEADERS_TOO_LARGE = 431
 """The status that h11 suggests for an endless head, chunk header or trailer."""
 
+_ANY_REQUEST = h11.Request(method="GET", target="/", headers=[("Host", "")])
+_END = h11.EndOfMessage()
+"""What h11 is told of each request: it has to know that a response follows, which it would read
+in another way only after HEAD and CONNECT."""
+
 
 class _CompleteResponse(httpx.Response):
     """A response with its body, which has no encoding: there is nothing to read or to decode."""
@@ -81,15 +86,11 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
 
     def _encode(self, request: httpx.Request) -> memoryview:
         """Return a view, which does not show the request's token in a traceback with locals."""
-        head = h11.Request(
-            method=request.method,
-            target=request_target(request),
-            headers=_checked(request.headers).headers,
-        )
-        content = request.content
-        body = [h11.Data(data=content)] if content else []
-        events = (head, *body, h11.EndOfMessage())
-        return memoryview(b"".join(self._http.send(event) or b"" for event in events))
+        for event in (_ANY_REQUEST, _END):
+            self._http.send(event)
+
+        first = b"%b %b HTTP/1.1\r\n" % (request.method.encode(), request_target(request))
+        return memoryview(b"".join((first, _header_lines(request.headers), request.content)))
 
     async def _send(self, data: memoryview) -> None:
         try:
@@ -161,21 +162,18 @@ class _ResponseReader:
         )
 
     def _take(self, event: object) -> None:
-        match event:
-            case h11.InformationalResponse():
-                self._interim += 1
-                if self._interim > MAX_INTERIM_RESPONSES:
-                    raise ProtocolError(
-                        "the server sent too many interim responses", reason="interim"
-                    )
-            case h11.Response():
-                check_headers(event.headers.raw_items())
-                self._head = event
-            case h11.Data():
-                self._body += event.data
-                check_body_size(len(self._body))
-            case _:
-                self._is_complete = True
+        if type(event) is h11.InformationalResponse:
+            self._interim += 1
+            if self._interim > MAX_INTERIM_RESPONSES:
+                raise ProtocolError("the server sent too many interim responses", reason="interim")
+        elif type(event) is h11.Response:
+            check_headers(event.headers.raw_items())
+            self._head = event
+        elif type(event) is h11.Data:
+            self._body += event.data
+            check_body_size(len(self._body))
+        else:
+            self._is_complete = True
 
     def _next_event(self) -> object:
         try:
@@ -198,18 +196,19 @@ class _ResponseReader:
         return ProtocolError("the response is not valid HTTP", reason="framing")
 
 
-def _checked(headers: httpx.Headers) -> h11.Request:
-    """Return a request with headers that h11 has checked: once for all devices that send them."""
+def _header_lines(headers: httpx.Headers) -> bytes:
+    """Return headers as h11 checks and writes them: once for all devices that send the same."""
     raw = tuple(headers.raw)
     has_secret = b"authorization" in map(bytes.lower, dict(raw))
-    return _check(raw) if has_secret else _check_once(raw)
+    return _write(raw) if has_secret else _write_once(raw)
 
 
-def _check(headers: tuple[tuple[bytes, bytes], ...]) -> h11.Request:
-    return h11.Request(method=b"GET", target=b"/", headers=list(headers))
+def _write(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    request = h11.Request(method="GET", target="/", headers=list(headers))
+    return h11.Connection(h11.CLIENT).send(request).removeprefix(b"GET / HTTP/1.1\r\n")
 
 
-_check_once = functools.lru_cache(_check)
+_write_once = functools.lru_cache(_write)
 
 
 def _is_quiet(connection: Connection) -> bool:
