@@ -430,10 +430,21 @@ async def test_a_peer_that_is_gone_before_tls_is_a_lost_connection() -> None:
 
         endpoint = peer.target().at_port(peer.port)
         with pytest.raises(ConnectionLostError) as caught:
-            async with limiter_module.HandshakeLimiter().slot() as slot:
+            async with limiter_module.limiter_for(HOST, peer.port).slot() as slot:
                 await dial_module._handshake(endpoint, plain, slot)
 
     assert caught.value.phase is Phase.TLS
+
+
+async def test_a_timeout_of_the_kernel_is_a_lost_connection() -> None:
+    """It gave up on packets without an acknowledgement; our limit has not passed."""
+    with ScriptedServer(silent) as peer, socket.socket() as plain:
+        endpoint = peer.target().at_port(peer.port)
+        exc = TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+        error = dial_module._handshake_error(exc, endpoint, plain)
+
+    assert isinstance(error, ConnectionLostError)
+    assert "Connection timed out" in error.message
 
 
 # Many at once

@@ -15,7 +15,7 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -24,8 +24,10 @@ import anyio.lowlevel
 
 from aiodps.errors import (
     ConnectionLostError,
+    ProvisioningError,
     ServerIdentityError,
     TlsProtocolError,
+    TransportError,
     TransportTimeoutError,
 )
 from aiodps.models import Phase
@@ -34,7 +36,7 @@ from aiodps.network.handshake_limiter import Slot, limiter_for
 from aiodps.network.resolve import Address, is_literal, resolve
 from aiodps.network.tls_contexts import TLS_CONTEXTS
 from aiodps.network.tls_errors import translate
-from aiodps.network.tunnel import hinting_at, open_tunnel
+from aiodps.network.tunnel import hint_at, open_tunnel
 from aiodps.observe import StepKind
 
 TCP_TIMEOUT = 10.0
@@ -149,17 +151,21 @@ async def dial(endpoint: Endpoint) -> Connection:
         CredentialError: If the device's certificate or key cannot be loaded.
     """
     limiter = limiter_for(*endpoint.server, via=endpoint.proxy)
-    with hinting_at(endpoint.proxy):
+    try:
         addresses = await _look_up(endpoint, limiter.now)
+        endpoint.report.phase = Phase.QUEUE
+        began = limiter.now()
+        async with limiter.slot() as slot:
+            if slot.queued:
+                endpoint.report(StepKind.DEQUEUED, Phase.QUEUE, took=slot.started - began)
 
-    endpoint.report.phase = Phase.QUEUE
-    began = limiter.now()
-    async with limiter.slot() as slot:
-        if slot.queued:
-            endpoint.report(StepKind.DEQUEUED, Phase.QUEUE, took=slot.started - began)
+            sock = await _reach(endpoint, addresses, slot)
+            return await _secure(endpoint, sock, slot)
+    except TransportError as error:
+        if endpoint.proxy is not None:
+            hint_at(endpoint.proxy, error)
 
-        sock = await _reach(endpoint, addresses, slot)
-        return await _secure(endpoint, sock, slot)
+        raise
 
 
 async def _look_up(endpoint: Endpoint, now: Callable[[], float]) -> tuple[Address, ...]:
@@ -173,13 +179,14 @@ async def _look_up(endpoint: Endpoint, now: Callable[[], float]) -> tuple[Addres
 async def _reach(endpoint: Endpoint, addresses: tuple[Address, ...], slot: Slot) -> socket.socket:
     """Return a socket that leads to the service, directly or through the proxy."""
     connect = _connect(endpoint, addresses, slot)
-    with hinting_at(endpoint.proxy):
-        sock = await _timed(endpoint, StepKind.CONNECTED, Phase.TCP, connect, slot.now)
-
+    sock = await _timed(endpoint, StepKind.CONNECTED, Phase.TCP, connect, slot.now)
     if endpoint.proxy is not None:
         tunnel = open_tunnel(endpoint, endpoint.proxy, sock, slot)
-        with _closed_on_error(sock):
+        try:
             await _timed(endpoint, StepKind.TUNNEL_OPENED, Phase.PROXY, tunnel, slot.now)
+        except BaseException:
+            sock.close()
+            raise
 
     return sock
 
@@ -283,32 +290,40 @@ async def _connect_one(address: Address, slot: Slot) -> socket.socket:
 
 
 async def _handshake(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Connection:
-    """Perform the TLS handshake on a connected socket."""
-    with _closed_on_error(plain):
+    """Perform the TLS handshake on a connected socket, one step in each turn."""
+    sock = plain
+    try:
         async with slot.turn():
-            sock = _wrap(endpoint, plain)
-            with _translated(endpoint, sock):
-                wait = _take_step(sock)
+            sock = tls = _wrap(endpoint, plain)
+            wait = _take_step(tls)
 
-    with _translated(endpoint, sock):
-        await _complete_handshake(sock, wait, slot)
-        _check_established(sock, endpoint.host)
+        end = slot.waited + TLS_TIMEOUT  # only waits for the server are counted
+        while wait is not None:
+            await slot.wait(partial(wait, tls), limit=end - slot.waited)
+            async with slot.turn():
+                wait = _take_step(tls)
 
-    return Connection(sock, endpoint.host)
+        _check_established(tls, endpoint.host)
+    except OSError as exc:
+        error = _handshake_error(exc, endpoint, sock)
+        sock.close()
+        raise error from exc
+    except BaseException:
+        sock.close()
+        raise
+
+    return Connection(tls, endpoint.host)
 
 
-@contextlib.contextmanager
-def _translated(endpoint: Endpoint, sock: ssl.SSLSocket) -> Iterator[None]:
-    """Raise an error of the handshake as one of aiodps, and close the socket."""
-    with _closed_on_error(sock):
-        try:
-            yield
-        except TimeoutError as exc:
-            raise TransportTimeoutError(
-                f"the TLS handshake with {endpoint.host!r} took more than {TLS_TIMEOUT:g} s"
-            ).locate(phase=Phase.TLS) from exc
-        except OSError as exc:
-            raise translate(exc, phase=Phase.TLS, host=endpoint.host, sock=sock) from exc
+def _handshake_error(exc: OSError, endpoint: Endpoint, sock: socket.socket) -> ProvisioningError:
+    """Return an error of the handshake as one of aiodps; the socket is still open."""
+    if isinstance(exc, TimeoutError) and exc.errno is None:
+        return TransportTimeoutError(
+            f"the TLS handshake with {endpoint.host!r} took more than {TLS_TIMEOUT:g} s"
+        ).locate(phase=Phase.TLS)
+
+    tls = sock if isinstance(sock, ssl.SSLSocket) else None
+    return translate(exc, phase=Phase.TLS, host=endpoint.host, sock=tls)
 
 
 def _check_established(sock: ssl.SSLSocket, host: str) -> None:
@@ -331,15 +346,6 @@ def _check_established(sock: ssl.SSLSocket, host: str) -> None:
             f"{host!r} chose {sock.version()} with {name}, which is not secure",
             reason="version" if cipher and cipher[2] else "no_encryption",
         )
-
-
-async def _complete_handshake(sock: ssl.SSLSocket, wait: _Wait | None, slot: Slot) -> None:
-    """Take the other steps, one in each turn; only waits for the server are counted."""
-    end = slot.waited + TLS_TIMEOUT
-    while wait is not None:
-        await slot.wait(partial(wait, sock), limit=end - slot.waited)
-        async with slot.turn():
-            wait = _take_step(sock)
 
 
 def _take_step(sock: ssl.SSLSocket) -> _Wait | None:
@@ -374,14 +380,3 @@ def _wrap(endpoint: Endpoint, plain: socket.socket) -> ssl.SSLSocket:
         raise ConnectionLostError(
             "the server closed the connection before the TLS handshake"
         ).locate(phase=Phase.TLS) from exc
-    except OSError as exc:
-        raise translate(exc, phase=Phase.TLS, host=endpoint.host) from exc
-
-
-@contextlib.contextmanager
-def _closed_on_error(sock: socket.socket) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        sock.close()
-        raise

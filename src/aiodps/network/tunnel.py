@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
 import anyio
 
-from aiodps.errors import (
-    ConnectError,
-    ConnectionLostError,
-    DnsError,
-    TransportError,
-    TransportTimeoutError,
-)
+from aiodps.errors import ResourceError, TransportError, TransportTimeoutError
 from aiodps.models import Phase
 from aiodps.network.endpoint import Endpoint
 from aiodps.network.handshake_limiter import Slot
@@ -82,13 +75,7 @@ async def _when(
             await slot.wait(partial(wait, sock))
 
 
-@contextlib.contextmanager
-def hinting_at(proxy: Proxy | None) -> Iterator[None]:
-    """Let errors say that it was the proxy, and not the service, that could not be reached."""
-    try:
-        yield
-    except (DnsError, ConnectError, ConnectionLostError, TransportTimeoutError) as error:
-        if proxy is not None:
-            error.hint = f"this was the way to the proxy {proxy}: check its host and port"
-
-        raise
+def hint_at(proxy: Proxy, error: TransportError) -> None:
+    """Let an error say that it was the proxy, and not the service, that could not be reached."""
+    if error.phase in {Phase.DNS, Phase.TCP} and not isinstance(error, ResourceError):
+        error.hint = f"this was the way to the proxy {proxy}: check its host and port"
