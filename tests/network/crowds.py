@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 from tests.virtual_time import elapse
 
-from aiodps.network.handshake_limiter import HandshakeLimiter
+from aiodps.network.handshake_limiter import HandshakeLimiter, handshake_turn
 
 
 async def settled() -> None:
@@ -21,7 +21,7 @@ class Model:
     """Handshakes with one endpoint: how many are under way, and when each was done."""
 
     def __init__(self, limiter: HandshakeLimiter | None = None) -> None:
-        self.limiter = limiter or HandshakeLimiter()
+        self.limiter = limiter or HandshakeLimiter(handshake_turn())
         self.under_way = 0
         self.most = 0
         self.done: list[float] = []

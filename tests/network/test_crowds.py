@@ -64,7 +64,10 @@ async def test_a_thousand_over_a_long_way() -> None:
 async def test_a_burst_needs_the_limiter(*, unlimited: bool) -> None:
     """At 285 a second: with it none waits long for the server, without it most run out of time."""
     waits: list[float] = []
-    model, server = Model(HandshakeLimiter(unlimited=unlimited)), InOrder(1 / 285)
+    model, server = (
+        Model(HandshakeLimiter(handshake_turn(), unlimited=unlimited)),
+        InOrder(1 / 285),
+    )
 
     async def measured() -> None:
         began = anyio.current_time()

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 @virtual_time
 async def test_no_more_than_there_are_slots_are_under_way() -> None:
     """The others queue, and get in when one is done."""
-    limiter, entered = HandshakeLimiter(), list[int]()
+    limiter, entered = HandshakeLimiter(handshake_turn()), list[int]()
     finish = [anyio.Event() for _ in range(LEAST_CAPACITY + 3)]
 
     async def one(number: int) -> None:
@@ -66,7 +66,7 @@ async def _fail(limiter: HandshakeLimiter) -> None:
 @virtual_time
 async def test_an_error_gives_the_slot_back_and_teaches_nothing() -> None:
     """Otherwise a fleet that fails would shut itself out."""
-    limiter = HandshakeLimiter()
+    limiter = HandshakeLimiter(handshake_turn())
     for _ in range(LEAST_CAPACITY * 2):
         with pytest.raises(ConnectionError):
             await _fail(limiter)
@@ -98,7 +98,7 @@ async def full(limiter: HandshakeLimiter) -> AsyncIterator[anyio.Event]:
 @pytest.mark.parametrize("let_in", [False, True], ids=["queueing", "just let in"])
 async def test_who_is_cancelled_in_the_queue_takes_no_slot(*, let_in: bool) -> None:
     """Neither while queueing nor at the very moment the turn comes."""
-    limiter, scope = HandshakeLimiter(), anyio.CancelScope()
+    limiter, scope = HandshakeLimiter(handshake_turn()), anyio.CancelScope()
 
     async def queue() -> None:
         with scope:
@@ -124,7 +124,7 @@ async def test_who_is_cancelled_in_the_queue_takes_no_slot(*, let_in: bool) -> N
 @on_virtual_asyncio
 async def test_a_task_that_asyncio_cancels_as_its_turn_comes_takes_no_slot() -> None:
     """Asyncio's own cancellation reaches a task that was let in and has not run yet."""
-    limiter = HandshakeLimiter()
+    limiter = HandshakeLimiter(handshake_turn())
 
     async def queue() -> None:
         async with limiter.slot():
@@ -266,7 +266,7 @@ async def test_capacity_does_not_grow_while_slots_are_free() -> None:
 @virtual_time
 async def test_a_peer_that_drips_loses_its_slot() -> None:
     """It is never silent for long, but nobody comes through."""
-    limiter, held = HandshakeLimiter(), list[int]()
+    limiter, held = HandshakeLimiter(handshake_turn()), list[int]()
 
     async def drop() -> None:
         await elapse(0.4 * STALL_TIMEOUT)
@@ -283,7 +283,7 @@ async def test_a_peer_that_drips_loses_its_slot() -> None:
 @virtual_time
 async def test_two_waits_at_once_are_one() -> None:
     """Two addresses that are tried side by side do not wait twice; nor is a failed wait lost."""
-    limiter = HandshakeLimiter()
+    limiter = HandshakeLimiter(handshake_turn())
 
     async def broken() -> None:
         await elapse(0.1)
@@ -326,7 +326,7 @@ KINDS: list[Callable[[], Awaitable[None]]] = [
 @pytest.mark.parametrize("seed", range(4))
 async def test_no_slot_is_ever_lost(seed: int) -> None:
     """Peers of all kinds, time limits, errors and cancellation at any moment: all slots are free."""
-    draw, limiter = random.Random(seed), HandshakeLimiter()  # noqa: S311 (a test's)
+    draw, limiter = random.Random(seed), HandshakeLimiter(handshake_turn())  # noqa: S311 (a test's)
 
     async def one() -> None:
         await elapse(draw.uniform(0, 3))
@@ -407,7 +407,7 @@ def test_each_event_loop_has_its_own(backend: str) -> None:
 @virtual_time
 async def test_the_wait_for_a_turn_is_told() -> None:
     """Who needs a turn while another has it is held back for that long; the first one is not."""
-    slots = [Slot(HandshakeLimiter()) for _ in range(3)]
+    slots = [Slot(HandshakeLimiter(handshake_turn())) for _ in range(3)]
 
     async def take_a_step(slot: Slot) -> None:
         async with slot.turn():

@@ -163,10 +163,10 @@ class Turn:
 class HandshakeLimiter:
     """Limits the connections that one event loop opens to one endpoint at a time."""
 
-    def __init__(self, *, unlimited: bool = False) -> None:
+    def __init__(self, turn: anyio.Lock, *, unlimited: bool = False) -> None:
         self.now: Callable[[], float] = event_loop_clock()
         """The clock of the event loop."""
-        self.turn: anyio.Lock = handshake_turn()
+        self.turn: anyio.Lock = turn
         """See `handshake_turn`."""
         self._slots = anyio.CapacityLimiter(math.inf if unlimited else LEAST_CAPACITY)
         self._last_done = -math.inf
@@ -258,7 +258,8 @@ def limiter_for(host: str, port: int, via: Hashable = None) -> HandshakeLimiter:
     shared, key = _of_this_loop(), (host, port, via)
     limiter = shared.limiters.get(key)
     if limiter is None:
-        limiter = shared.limiters[key] = HandshakeLimiter(unlimited=shared.unlimited)
+        limiter = HandshakeLimiter(shared.turn, unlimited=shared.unlimited)
+        shared.limiters[key] = limiter
 
     return limiter
 
