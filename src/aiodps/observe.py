@@ -218,7 +218,7 @@ class Reporter:
         error: ProvisioningError | None = None,
     ) -> None:
         """Report a step, and log it; if `text` is a function, it is called only if needed."""
-        level = _LEVELS.get(kind, logging.DEBUG) if self.loud else logging.DEBUG
+        level = _LEVELS[kind] if self.loud else logging.DEBUG
         logged = kind not in _WIRE and _log.isEnabledFor(level)
         if not logged and (self.observer is None or (kind in _WIRE and not self.hears_wire)):
             return
@@ -249,11 +249,12 @@ class Reporter:
 
 
 _LEVELS = {
+    **dict.fromkeys(StepKind, logging.DEBUG),
     StepKind.ASSIGNED: logging.INFO,
     StepKind.RETRYING: logging.WARNING,
     StepKind.CACHE_FAILED: logging.WARNING,
 }
-"""Levels of the steps that are logged above DEBUG."""
+"""Levels at which a loud reporter logs."""
 _WIRE = {StepKind.SENT, StepKind.RECEIVED}
 
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 from aiodps.errors import ConfigurationError, IdentityMismatchError
 
 
-class KeyType(enum.Enum):
+class KeyType(enum.StrEnum):
     """Type of a private key; an OpenSSL context has one certificate slot for each."""
 
     RSA = "rsa"

@@ -54,7 +54,7 @@ from aiodps.registration.events import (
 )
 
 
-class State(enum.Enum):
+class State(enum.StrEnum):
     """The state of a registration."""
 
     IDLE = "idle"
