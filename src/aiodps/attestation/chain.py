@@ -41,7 +41,7 @@ def sort_chain(
     """
     rest = [each for each in certificates if each != leaf]
     chain = [leaf]
-    while (above := _issuer(chain[-1], rest)) is not None:
+    while rest and (above := _issuer(chain[-1], rest)) is not None:
         rest.remove(above)
         if _is_self_signed(above):
             return tuple(chain), ()
@@ -187,30 +187,31 @@ def check_validity(certificate: x509.Certificate, now: datetime) -> None:
     )
 
 
-def check_strength(leaf: x509.Certificate) -> None:
-    """Raise `PrivateKeyError` if TLS servers do not accept a key of this kind."""
+def key_type(leaf: x509.Certificate) -> KeyType:
+    """Return the type of the key of a device's certificate.
+
+    Raises:
+        PrivateKeyError: If TLS servers do not accept a key of this kind.
+    """
     match leaf.public_key():
-        case rsa.RSAPublicKey(key_size=bits) if bits < _MIN_RSA_BITS:
-            raise PrivateKeyError(
-                f"the RSA key has {bits} bits, the minimum is {_MIN_RSA_BITS}",
-                reason="weak",
-                hint="create a new key: EC P-256, or RSA 2048",
-            )
-        case ec.EllipticCurvePublicKey(curve=curve) if not isinstance(curve, _CURVES):
+        case ec.EllipticCurvePublicKey(curve=curve):
+            if isinstance(curve, _CURVES):
+                return KeyType.EC
+
             raise PrivateKeyError(
                 f"the key uses the curve {curve.name}, which TLS servers do not support",
                 reason="unsupported_curve",
                 hint="create a new key: EC P-256",
             )
-        case _:
-            return
+        case rsa.RSAPublicKey(key_size=bits):
+            if bits >= _MIN_RSA_BITS:
+                return KeyType.RSA_PSS if is_rsa_pss(leaf) else KeyType.RSA
 
-
-def key_type(leaf: x509.Certificate) -> KeyType:
-    """Return the type of the key of a certificate."""
-    match leaf.public_key():
-        case rsa.RSAPublicKey():
-            return KeyType.RSA_PSS if is_rsa_pss(leaf) else KeyType.RSA
+            raise PrivateKeyError(
+                f"the RSA key has {bits} bits, the minimum is {_MIN_RSA_BITS}",
+                reason="weak",
+                hint="create a new key: EC P-256, or RSA 2048",
+            )
         case ed25519.Ed25519PublicKey():
             return KeyType.ED25519
         case ed448.Ed448PublicKey():

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from aiodps.argument_types import check_type
 from aiodps.attestation.base import ClientCertificate, KeyType, OwnContext, TlsIdentity
 from aiodps.attestation.chain import (
-    check_strength,
     check_validity,
     common_name,
     key_type,
@@ -181,7 +180,7 @@ class X509:
         cls, leaf: x509.Certificate, certificates: Sequence[x509.Certificate], key: Key
     ) -> Self:
         with warnings.catch_warnings(action="ignore"):  # of a CN that is too long: see `check`
-            check_strength(leaf)
+            kind = key_type(leaf)
             chain, hole = sort_chain(leaf, certificates)
             name = common_name(leaf)
 
@@ -190,7 +189,7 @@ class X509:
             chain=chain,
             _name=name,
             _pem=pem,
-            _key_type=key_type(leaf),
+            _key_type=kind,
             _password=key.password,
             _hole=hole,
             _reference=key if isinstance(key, KeyReference) else None,

@@ -34,12 +34,13 @@ def elements(data: bytes, *, cut_off: bool = False) -> list[Element]:
     """
     found: list[Element] = []
     at = 0
-    while (element := _element(data, at)) is not None:
-        if at + sum(_header(data, at) or ()) > len(data) and not cut_off:
+    while (header := _header(data, at)) is not None:
+        start, end = at + header[0], at + sum(header)
+        if end > len(data) and not cut_off:
             break
 
-        found.append(element)
-        at += len(element.whole)
+        found.append(Element(data[at], data[at:end], data[start:end]))
+        at = end
 
     return found
 
@@ -70,16 +71,6 @@ def element(tag: int, content: bytes) -> bytes:
 
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes([tag, 0x80 | len(length)]) + length + content
-
-
-def _element(data: bytes, at: int) -> Element | None:
-    header = _header(data, at)
-    if header is None:
-        return None
-
-    start, size = header
-    whole = data[at : at + start + size]
-    return Element(data[at], whole, whole[start:])
 
 
 def _header(data: bytes, at: int) -> tuple[int, int] | None:

@@ -81,9 +81,9 @@ def _read(origin: Origin, handle: int, limit: int, *, again: bool) -> bytes:
 
 
 def _read_regular(handle: int, limit: int) -> bytes:
-    """Read up to one byte more than the limit, in chunks: most files are small."""
+    """Read until the end, or more than the limit, in chunks: most files are small."""
     data = bytearray()
-    while len(data) <= limit and (chunk := os.read(handle, min(_CHUNK, limit + 1 - len(data)))):
+    while len(data) <= limit and (chunk := os.read(handle, _CHUNK)):
         data += chunk
 
     return bytes(data)
