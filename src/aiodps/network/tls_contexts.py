@@ -137,7 +137,7 @@ def fresh_context(trust: Trust) -> ssl.SSLContext:
 def _wrap(context: ssl.SSLContext, sock: socket.socket, name: str) -> ssl.SSLSocket:
     return context.wrap_socket(
         sock,
-        server_hostname=name,
+        server_hostname=name.encode(),  # Python would look for IDNA in a string
         do_handshake_on_connect=False,
         # Otherwise a reset connection would look like one that was closed properly.
         suppress_ragged_eofs=False,
