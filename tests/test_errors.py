@@ -106,3 +106,20 @@ def test_a_message_is_printable(text: str) -> None:
     error = errors.ServiceError(f"no: {text}", status_code=400, hint=f"see {text}")
 
     assert all(each.isprintable() for each in (str(error), *error.args, error.hint))
+
+
+def test_nothing_was_tried() -> None:
+    """An error before the first attempt speaks of no attempts and no time."""
+    error = errors.ConfigurationError("no id scope", setting="id_scope", hint="give it")
+
+    assert str(error) == "no id scope (phase configuration); give it"
+
+
+def test_the_facts_of_a_refusal() -> None:
+    """The service's time is a date, and the challenge, which is bytes, is left out."""
+    error = errors.UnauthorizedError("no", status_code=401)
+    error.service_time, error.challenge = 1.5, b"for the TPM alone"
+    facts = error.facts()
+
+    assert facts["service_time"] == "1970-01-01T00:00:01+00:00"
+    assert "challenge" not in facts

@@ -67,9 +67,9 @@ class ProvisioningError(Exception):
 
     def __str__(self) -> str:
         """Return one line that can be pasted into a support ticket."""
-        location = f"phase {self.phase.value}, attempts {self.attempts}, {self.elapsed:.2f} s"
+        tried = f", attempts {self.attempts}, {self.elapsed:.2f} s" if self.attempts else ""
         device = f", registration id {self.registration_id!r}" if self.registration_id else ""
-        return f"{self.message} ({location}{device}); {self.hint}"
+        return f"{self.message} (phase {self.phase.value}{tried}{device}); {self.hint}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with all attributes, although the constructors are keyword-only."""

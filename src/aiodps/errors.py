@@ -48,6 +48,9 @@ original exception, if there was one, is its `__cause__`. A message has no secre
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 from aiodps.error_base import ProvisioningError as ProvisioningError  # noqa: PLC0414 (its home)
 from aiodps.error_base import _ReasonedError
 from aiodps.models import Phase, RegistrationStatus
@@ -196,7 +199,7 @@ class ServerIdentityError(TlsError):
     "weak_signature", "revoked", "revocation_unknown", "no_certificate", "other".
     """
 
-    default_hint = "correct the endpoint, or give the server's CA with `trust=` (`--trust`)"
+    default_hint = "correct the endpoint, or give the server's CA with trust= (--trust)"
 
 
 class ClientCertificateRejectedError(TlsError):
@@ -247,7 +250,7 @@ class RedirectRefusedError(ProtocolError):
 class UntrustedHubError(ProtocolError):
     """The assigned hub is outside the allowed domains; `reason` is its name, shortened."""
 
-    default_hint = "the device would connect there next; to allow the domain, set `hub_suffixes=`"
+    default_hint = "the device would connect there next; allow the domain with hub_suffixes="
 
 
 class IssuanceError(_ReasonedError):
@@ -315,6 +318,16 @@ class UnauthorizedError(ServiceError):
     challenge: bytes | None = None
     """The challenge for a TPM, or None."""
 
+    def facts(self) -> dict[str, Any]:
+        """Return the error as plain values: the time in ISO 8601, and no challenge."""
+        facts = super().facts()
+        facts.pop("challenge", None)
+        if self.service_time is not None:
+            moment = datetime.fromtimestamp(self.service_time, UTC)
+            facts["service_time"] = moment.isoformat(timespec="seconds")
+
+        return facts
+
 
 class ForbiddenError(ServiceError):
     """The service is not permitted to do this (403)."""
@@ -379,7 +392,7 @@ class JournalError(_ReasonedError):
 class ProvisioningTimeoutError(ProvisioningError, TimeoutError):
     """The overall deadline passed."""
 
-    default_hint = "set a longer `timeout`, or look at `last_status` and `last_error`"
+    default_hint = "give a longer timeout=, or look at `last_status` and `last_error`"
 
     def __init__(
         self,
