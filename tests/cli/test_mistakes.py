@@ -16,7 +16,13 @@ from click.testing import CliRunner
 from tests.certificates import root
 
 from aiodps.cli.app import app
-from aiodps.cli.mistakes import BUG, UNWRITTEN, mistakes_as_exit_codes, without_secrets
+from aiodps.cli.mistakes import (
+    BUG,
+    UNWRITTEN,
+    mistakes_as_exit_codes,
+    name_options,
+    without_secrets,
+)
 
 KEY = root().private_key_pem.decode()
 BODY = "".join(KEY.splitlines()[1:-1])
@@ -188,3 +194,25 @@ def test_messages_of_click(write: Callable[[str], str]) -> None:
         assert SYMMETRIC[:24] not in without_secrets(f"no {write(secret)}", [secret])
 
     assert without_secrets("no such option: --x", ["--x"]) == "no such option: --x"
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("give id_scope= (--id-scope), or set X", "give --id-scope, or set X"),
+        ("use transport='rest'", "use --transport rest"),
+        ("allow it with hub_suffixes=", "allow it with --hub-suffix"),
+        ("give it with `trust=` (`--trust`)", "give it with --trust"),
+        ("allow it with `trust=`", "allow it with --trust"),
+        ("give private_key= (--key), or not", "give --key, or not"),
+        ("derived with SymmetricKey.derive (--a or --b)", "derived with --a or --b"),
+        ("give beyond_loopback=True (--i-know)", "give --i-know"),
+        ("give sign= for an HSM", "give sign= for an HSM"),
+        ("give the key's own file (--key)", "give the key's own file (--key)"),
+    ],
+)
+def test_hints_name_options(hint: str, shown: str) -> None:
+    """A hint names arguments of Python, and on the command line the options in their place."""
+    from aiodps.cli.provision import command  # noqa: PLC0415 (not all of these commands)
+
+    assert name_options(hint, click.Context(command)) == shown

@@ -256,7 +256,7 @@ class Credentials:
         )
         return (
             f"{clocks}, the key is not in an enrollment of this registration id: compare them; "
-            "a group's key has to be derived (SymmetricKey.derive, --group-key-file)"
+            "a group's key has to be derived with SymmetricKey.derive (--group-key-file)"
         )
 
 

@@ -80,8 +80,8 @@ class AttestationFiles:
             raise ConfigurationError(
                 "the device has no credential: neither a certificate nor a symmetric key",
                 setting="attestation",
-                hint="give attestation=, or certificate (--cert), symmetric_key_file, "
-                "group_key_file or tpm, as in AIODPS_CERTIFICATE",
+                hint="give attestation= (--cert, --symmetric-key-file, --group-key-file or "
+                "--tpm), or set AIODPS_CERTIFICATE or another of these",
             )
 
     def _x509(self, certificate: Path) -> X509:

@@ -87,7 +87,7 @@ def _with_certificate(certificate: Given) -> Given:
     raise PrivateKeyError(
         f"no private key was given, and {certificate.origin} contains none",
         reason="no_key",
-        hint="give the file of the private key: private_key= (--key)",
+        hint="give the file of the private key with private_key= (--key)",
     )
 
 

@@ -62,7 +62,7 @@ class KeyReference:
             raise origin.error(
                 "is a reference to a key in a token, and not a regular file",
                 reason="not_regular",
-                hint="write it to a file, and give its path to X509.from_files",
+                hint="write it to a file, and give the path of the file",
             )
 
         return cls(

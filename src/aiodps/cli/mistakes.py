@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,12 @@ BUG: Final = 70
 UNWRITTEN: Final = 74
 """Exit code if the result cannot be written; EX_IOERR."""
 _UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EPIPE})
+
+_NAMED: Final = re.compile(r"`?\w+(?:=[^\s`]*|\.\w+)`? \(`?(--[^)`]+)`?\)")
+"""An argument or a function in a hint, with the options that take its place in brackets."""
+
+_ARGUMENT: Final = re.compile(r"`?\b([a-z_]+)=(?:'([a-z-]+)')?`?")
+"""An argument in a hint, which may have a value."""
 
 _PATHS: Final = frozenset({"FILE", "DIR", "CERT", "KEY", "PART...", "A... -- B..."})
 """What the help calls parameters that are paths."""
@@ -135,6 +142,21 @@ def hide_secrets(error: ProvisioningError, ctx: click.Context) -> None:
     given = [str(value) for values in ctx.params.values() for value in _each(values)]
     error.message = without_secrets(error.message, given)
     error.hint = without_secrets(error.hint, given)
+
+
+def name_options(hint: str, ctx: click.Context) -> str:
+    """Name a command's options where a hint names the arguments of a call in Python.
+
+    A hint writes an argument as `trust=`, and behind it the options if they have other names:
+    `private_key= (--key)`.
+    """
+    options = {each.name: each.opts[0] for each in ctx.command.params}
+
+    def option(argument: re.Match[str]) -> str:
+        name, value = argument.groups("")
+        return f"{options[name]} {value}".rstrip() if name in options else argument[0]
+
+    return _ARGUMENT.sub(option, _NAMED.sub(r"\1", hint))
 
 
 def check_paths(ctx: click.Context) -> None:

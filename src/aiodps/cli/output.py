@@ -17,7 +17,14 @@ from rich.status import Status
 from rich.text import Text
 
 from aiodps.cli.completion.files import complete_files
-from aiodps.cli.mistakes import BAD_INPUT, INTERRUPTED, check_paths, hide_secrets, say_interrupted
+from aiodps.cli.mistakes import (
+    BAD_INPUT,
+    INTERRUPTED,
+    check_paths,
+    hide_secrets,
+    name_options,
+    say_interrupted,
+)
 from aiodps.errors import (
     ConfigurationError,
     CredentialError,
@@ -99,7 +106,7 @@ def show_error(error: ProvisioningError) -> None:
     details = {
         name: value
         for name, value in error.facts().items()
-        if name not in {"message", "hint"} and value not in (None, "", ())
+        if name not in {"message", "hint"} and value not in (None, "", (), 0)
     }
     line = "  ".join(f"{name}={value}" for name, value in details.items())
     err.print(Text(printable(line), "dim"))
@@ -176,6 +183,7 @@ class Command(click.Command):
                 return super().invoke(ctx)
             except ProvisioningError as error:
                 hide_secrets(error, ctx)
+                error.hint = name_options(error.hint, ctx)
                 raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ from aiodps.checks.device import Device, all_good, check_device
 from aiodps.checks.model.finding import Finding
 from aiodps.cli.check.output import FindingPrinter
 from aiodps.cli.device_options import device_options, endpoint_options, settings_of
+from aiodps.cli.mistakes import name_options
 from aiodps.cli.output import REFUSED, Command, print_json
 from aiodps.input_files.certificates import load_certificates
 from aiodps.input_files.origin import Origin
@@ -46,7 +48,9 @@ def command(*, verified_ca: str | None, register: bool, as_json: bool, **options
     findings: list[Finding] = []
     printer = FindingPrinter()
 
-    def show(finding: Finding) -> None:
+    def show(found: Finding) -> None:
+        advice = name_options(found.advice, click.get_current_context())
+        finding = replace(found, advice=advice)
         findings.append(finding)
         if not as_json:
             printer(finding)
