@@ -298,7 +298,7 @@ def _show(outcomes: list[Outcome]) -> None:
 
 
 _COLUMNS = {
-    "connect": (Phase.DNS, Phase.TCP, Phase.TLS, Phase.SESSION),
+    "connect": (Phase.DNS, Phase.QUEUE, Phase.TCP, Phase.TLS, Phase.SESSION),
     "register": (Phase.REGISTER,),
     "wait": (Phase.WAIT,),
     "poll": (Phase.POLL,),
@@ -316,7 +316,7 @@ def _next(folder: Path, *, kept: bool) -> None:
             "       run an emulator that takes them:",
             "aiodps emulator --ca-out ca.pem --group-ca line-4=certs/my-root_cert.pem",
         ),
-        ("       and provision the device:", "with what it says when it has started"),
+        ("       and provision the device:", "with the command that the emulator prints"),
     ):
         out.print(f"{label:41}{command}")
 

@@ -243,6 +243,7 @@ _LABELS = {
     StepKind.STARTED: "started",
     StepKind.LOOK_UP_STARTED: "started",
     StepKind.RESOLVED: "name looked up",
+    StepKind.DEQUEUED: "waited for other handshakes",
     StepKind.CONNECTED: "tcp connected",
     StepKind.TUNNEL_OPENED: "proxy tunnel opened",
     StepKind.SECURED: "tls secured",

@@ -51,7 +51,7 @@ class ProvisionCommand(Command):
     exit_codes: Callable[..., AbstractContextManager[None]] = staticmethod(
         partial(
             errors_as_exit_codes,
-            resume="run it again; if the service has accepted the registration, it goes on there",
+            resume="run it again; a registration that the service has accepted continues there",
         )
     )
 
@@ -175,7 +175,7 @@ def show(facts: dict[str, Any]) -> None:
     """Show an assignment or a record as a table."""
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():
-        if value not in {None, ()} if not isinstance(value, dict | list) else True:
+        if value or isinstance(value, dict | list):  # the first credential needs no line
             table.add_row(
                 Text(name.replace("_", " "), "dim"), Text(printable(str(value)), overflow="fold")
             )

@@ -29,7 +29,7 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class InsecureKeyFileWarning(UserWarning):
-    """Warning about a private key file that other users of the machine can read."""
+    """Warning about a file with a key that other users of the machine can read."""
 
 
 def read(origin: Origin, *, limit: int = MAX_BYTES, again: bool = False) -> bytes:
@@ -144,13 +144,13 @@ def _unreadable(origin: Origin, exc: OSError) -> Exception:
 
 
 def warn_if_others_may_read(path: Path) -> None:
-    """Warn if other users can read a private key file; for a link, its target counts."""
+    """Warn if other users can read a file with a key; for a link, its target counts."""
     status = path.stat()
     mode = stat.S_IMODE(status.st_mode)
     foreign = hasattr(os, "geteuid") and status.st_uid not in {0, os.geteuid()}
     if os.name == "posix" and stat.S_ISREG(status.st_mode) and (mode & 0o077 or foreign):
         warnings.warn(
-            f"other users can read the private key file {str(path)!r} (mode {mode:04o}); "
+            f"other users can read the key file {str(path)!r} (mode {mode:04o}); "
             f"restrict it with: chmod 600 {str(path)!r}",
             InsecureKeyFileWarning,
             stacklevel=_levels_of_this_package(),

@@ -205,7 +205,7 @@ def test_open_keys_are_told_once(tmp_path: Path) -> None:
     for each in rows:
         Path(str(each["private_key"])).chmod(0o644)
 
-    with pytest.warns(InsecureKeyFileWarning, match="2 private key files") as told:
+    with pytest.warns(InsecureKeyFileWarning, match="2 key files") as told:
         listed(tmp_path, *rows).prepare([0, 1])
 
     assert len(told) == 1

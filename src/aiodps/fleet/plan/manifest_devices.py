@@ -147,7 +147,7 @@ class ManifestDevices:
 
         if open_keys:
             warnings.warn(
-                f"{len(open_keys)} private key files can be read by others, the first: "
+                f"{len(open_keys)} key files can be read by others, the first: "
                 f"{open_keys[0].message}",
                 InsecureKeyFileWarning,
                 stacklevel=2,
