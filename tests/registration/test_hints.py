@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import httpx
 import pytest
 
 from aiodps import errors
 from aiodps.protocol.messages import Response
 from aiodps.protocol.mqtt import ResponseTopic, parse_response_topic
-from aiodps.protocol.rest import parse_response
+from aiodps.protocol.rest import HttpResponse, parse_response
 from aiodps.registration.responses import ResponseContext, interpret_response
 
 REGISTERED = ResponseContext(
@@ -46,8 +45,8 @@ Where only the code is public, the message is that of Microsoft's enumeration.
 
 def over_rest(status_code: int, body: bytes) -> Response:
     """Read it from HTTP."""
-    head = {"Content-Type": "application/json"}
-    return parse_response(httpx.Response(status_code, headers=head, content=body))
+    head = [(b"Content-Type", b"application/json")]
+    return parse_response(HttpResponse(status_code, head, body))
 
 
 def over_mqtt(status_code: int, body: bytes) -> Response:

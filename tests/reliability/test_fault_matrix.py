@@ -28,7 +28,7 @@ from aiodps.network import dial, resolve
 from aiodps.registration import machine
 from aiodps.transports import mqtt, rest
 from aiodps.transports.base import SessionName
-from aiodps.transports.http_connection import SingleConnectionTransport
+from aiodps.transports.http_connection import HttpConnection
 from aiodps.transports.mqtt_session import MqttSession
 
 pytestmark = [pytest.mark.sockets, pytest.mark.anyio]
@@ -232,7 +232,7 @@ async def test_out_of_time(cell: Cell, strike: Strike, monkeypatch: pytest.Monke
 
 OUT_OF_MEMORY: dict[tuple[str, str], tuple[object, str, int]] = {
     ("native", "SEND"): (MqttSession, "open", 1),
-    ("rest", "SEND"): (SingleConnectionTransport, "_encode", 1),
+    ("rest", "SEND"): (HttpConnection, "_encode", 1),
     ("mqtt", "SEND"): (MqttSession, "open", 1),
     **{
         (transport, phase): place

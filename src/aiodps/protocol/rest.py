@@ -1,4 +1,4 @@
-"""DPS over HTTPS: builds `httpx.Request`, parses `httpx.Response`."""
+"""DPS over HTTPS: builds requests of httpx, parses HTTP responses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import email.utils
 import functools
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import chain
@@ -159,10 +160,19 @@ def with_url(request: httpx.Request) -> httpx.Request:
     return httpx.Request(request.method, url, headers=request.headers, content=request.content)
 
 
-def parse_response(response: httpx.Response) -> Response:
-    """Parse an HTTP response, whatever its status; its body has to be read already."""
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """An HTTP response as it arrived, with its whole body."""
+
+    status_code: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes = field(repr=False)
+
+
+def parse_response(response: HttpResponse) -> Response:
+    """Parse an HTTP response, whatever its status."""
     headers: dict[bytes, list[str]] = {name: [] for name in _READ}
-    for name, value in response.headers.raw:
+    for name, value in response.headers:
         if (key := name.lower()) in headers:
             headers[key].append(value.decode("latin-1"))
 
@@ -171,7 +181,7 @@ def parse_response(response: httpx.Response) -> Response:
     refused = response.status_code >= HTTPStatus.BAD_REQUEST
     return Response(
         status_code=response.status_code,
-        body=response.content,
+        body=response.body,
         retry_after=retry_after(headers[b"retry-after"], date=date),
         request_id=_first(headers[b"x-ms-request-id"]),
         location=_host(_first(headers[b"location"])) if redirects else None,

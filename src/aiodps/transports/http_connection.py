@@ -1,4 +1,4 @@
-"""HTTP/1.1: an httpx transport on h11, over one connection of the dialler.
+"""HTTP/1.1 with h11, over one connection of the dialler: a request of httpx, then its response.
 
 Sizes are limited, and every error is one of aiodps.
 """
@@ -20,7 +20,13 @@ from aiodps.errors import (
 from aiodps.network.dial import Connection
 from aiodps.network.event_loop import ReadWatch
 from aiodps.protocol.limits import MAX_BODY, MAX_HEADER_BYTES, MAX_INTERIM_RESPONSES
-from aiodps.protocol.rest import check_body_size, check_headers, request_target, with_url
+from aiodps.protocol.rest import (
+    HttpResponse,
+    check_body_size,
+    check_headers,
+    request_target,
+    with_url,
+)
 
 _MAX_RESPONSE = MAX_HEADER_BYTES + MAX_BODY + 64 * 1024
 """Bytes of one response, including interim responses and chunk framing."""
@@ -33,21 +39,8 @@ _END = h11.EndOfMessage()
 in another way only after HEAD and CONNECT."""
 
 
-class _CompleteResponse(httpx.Response):
-    """A response with its body, which has no encoding: there is nothing to read or to decode."""
-
-    def __init__(self, status_code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        super().__init__(status_code, headers=headers, stream=httpx.ByteStream(body))
-        self._body = body
-
-    @property
-    def content(self) -> bytes:
-        """The body."""
-        return self._body
-
-
-class SingleConnectionTransport(httpx.AsyncBaseTransport):
-    """An httpx transport over one open connection, for one request at a time."""
+class HttpConnection:
+    """HTTP over one open connection, for one request at a time."""
 
     def __init__(self, connection: Connection) -> None:
         """Become the owner of the connection: `aclose` closes it."""
@@ -61,8 +54,8 @@ class SingleConnectionTransport(httpx.AsyncBaseTransport):
         """Whether another request can be sent: the last response is complete, nothing follows."""
         return self._http.our_state is h11.IDLE and _is_quiet(self._connection)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return its response, with the body read.
+    async def exchange(self, request: httpx.Request) -> HttpResponse:
+        """Send a request and return its response.
 
         Raises:
             ConnectionLostError: If the connection was lost, or cannot be reused.
@@ -147,7 +140,7 @@ class _ResponseReader:
 
         return self._is_complete
 
-    def response(self) -> httpx.Response:
+    def response(self) -> HttpResponse:
         """Return the response.
 
         Raises:
@@ -157,9 +150,8 @@ class _ResponseReader:
         if self._head is None or not self._is_complete:
             raise ConnectionLostError("the connection was closed by this side")
 
-        return _CompleteResponse(
-            self._head.status_code, self._head.headers.raw_items(), bytes(self._body)
-        )
+        head = self._head
+        return HttpResponse(head.status_code, head.headers.raw_items(), bytes(self._body))
 
     def _take(self, event: object) -> None:
         if type(event) is h11.InformationalResponse:
@@ -223,7 +215,7 @@ def _is_quiet(connection: Connection) -> bool:
         return False
 
 
-class CustomTransport(httpx.AsyncBaseTransport):
+class CustomTransport:
     """The caller's own httpx transport, with its responses checked and its errors translated."""
 
     usable = True
@@ -231,8 +223,8 @@ class CustomTransport(httpx.AsyncBaseTransport):
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return its response, with the body read.
+    async def exchange(self, request: httpx.Request) -> HttpResponse:
+        """Send a request and return its response.
 
         Raises:
             TransportError: If it raises an error of httpx or of the operating system. Anything
@@ -242,14 +234,16 @@ class CustomTransport(httpx.AsyncBaseTransport):
         try:
             response = await self._transport.handle_async_request(with_url(request))
             try:
-                check_headers(response.headers.raw)
-                check_body_size(len(await response.aread()))
+                headers = response.headers.raw
+                check_headers(headers)
+                body = await response.aread()
+                check_body_size(len(body))
             finally:
                 await response.aclose()
         except (httpx.HTTPError, OSError) as exc:
             raise TransportError(f"the HTTP transport failed ({type(exc).__name__})") from exc
 
-        return response
+        return HttpResponse(response.status_code, headers, body)
 
     async def aclose(self) -> None:
         """Do nothing: the caller closes it."""

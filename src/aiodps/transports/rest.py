@@ -1,4 +1,4 @@
-"""The REST transport: an httpx transport over a connection of the dialler, or the caller's own.
+"""The REST transport: HTTP over a connection of the dialler, or the caller's httpx transport.
 
 `httpx.AsyncClient` is not used: everything it adds (redirects, cookies, authentication, proxies
 from the environment, decompression) would have to be switched off.
@@ -6,7 +6,7 @@ from the environment, decompression) would have to be switched off.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import anyio
@@ -20,9 +20,15 @@ from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
 from aiodps.protocol.masking import masked_body, masked_headers
 from aiodps.protocol.messages import Register, Request, Response
-from aiodps.protocol.rest import API_VERSION, RequestBuilder, parse_response, request_target
+from aiodps.protocol.rest import (
+    API_VERSION,
+    HttpResponse,
+    RequestBuilder,
+    parse_response,
+    request_target,
+)
 from aiodps.transports.base import Target
-from aiodps.transports.http_connection import CustomTransport, SingleConnectionTransport
+from aiodps.transports.http_connection import CustomTransport, HttpConnection
 from aiodps.version import __version__
 
 _USER_AGENT = f"aiodps/{__version__}"
@@ -95,7 +101,7 @@ class RestTransport:
             ),
             user_agent=_USER_AGENT,
         )
-        self._http: SingleConnectionTransport | CustomTransport | None = None
+        self._http: HttpConnection | CustomTransport | None = None
 
     async def connect(self) -> None:
         """Connect, unless a connection is open already or an HTTP transport was given."""
@@ -107,7 +113,7 @@ class RestTransport:
             self._http = CustomTransport(given)
         else:
             connection = await dial(self._target.at_port(self._settings.port))
-            self._http = SingleConnectionTransport(connection)
+            self._http = HttpConnection(connection)
 
         if self._target.turn is not None:
             await self._take_turn(self._target.turn)
@@ -131,7 +137,7 @@ class RestTransport:
                 request, authorization=await target.authorization(), tpm=target.tpm_keys
             )
             report(StepKind.SENT, phase, text=lambda: _request_text(http_request))
-            response = await self._http.handle_async_request(http_request)
+            response = await self._http.exchange(http_request)
             report(StepKind.RECEIVED, phase, text=lambda: _response_text(response))
             return parse_response(response)
         except BaseException:
@@ -151,13 +157,13 @@ class RestTransport:
 
 def _request_text(request: httpx.Request) -> str:
     first = f"{request.method} {request_target(request).decode()} HTTP/1.1"
-    return _text(first, request.headers, request.content)
+    return _text(first, request.headers.raw, request.content)
 
 
-def _response_text(response: httpx.Response) -> str:
-    return _text(f"HTTP/1.1 {response.status_code}", response.headers, response.content)
+def _response_text(response: HttpResponse) -> str:
+    return _text(f"HTTP/1.1 {response.status_code}", response.headers, response.body)
 
 
-def _text(first: str, headers: httpx.Headers, body: bytes) -> str:
-    lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw]
+def _text(first: str, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> str:
+    lines = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
     return f"{first}\n{masked_headers(lines)}\n\n{masked_body(body)}"

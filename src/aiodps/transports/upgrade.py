@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import anyio
 import h11
-import httpx
 from wsproto.connection import ConnectionType
 from wsproto.events import AcceptConnection, Event, RejectConnection, RejectData, Request
 from wsproto.handshake import H11Handshake
@@ -30,7 +29,7 @@ from aiodps.printable import printable
 from aiodps.protocol.limits import MAX_HEADER_BYTES
 from aiodps.protocol.masking import masked_headers
 from aiodps.protocol.mqtt import WEBSOCKET_PATH, WEBSOCKET_SUBPROTOCOL
-from aiodps.protocol.rest import parse_response
+from aiodps.protocol.rest import HttpResponse, parse_response
 from aiodps.transports.websocket import WebSocketConnection
 
 BODY_TIMEOUT = 1.0
@@ -153,7 +152,7 @@ class _Upgrade:
         excerpt = printable(" ".join(self._body.decode(errors="replace").split()))[:_EXCERPT]
         self._tell(status, headers, excerpt)
         meaningful = [each for each in headers if each[0] in _MEANINGFUL]
-        return _refusal(httpx.Response(status, headers=meaningful), excerpt)
+        return _refusal(HttpResponse(status, meaningful, b""), excerpt)
 
     def _tell(
         self, status: int, headers: Iterable[tuple[bytes, bytes]], excerpt: str = ""
@@ -180,7 +179,7 @@ def _invalid(exc: Exception) -> ProtocolError:
             return ProtocolError(fault, reason="websocket")
 
 
-def _refusal(answer: httpx.Response, excerpt: str) -> ProvisioningError:
+def _refusal(answer: HttpResponse, excerpt: str) -> ProvisioningError:
     """Return the error of a refusal, which is never about the device: DPS does not know it yet."""
     response = parse_response(answer)
     status = response.status_code

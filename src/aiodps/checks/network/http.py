@@ -10,7 +10,7 @@ import httpx
 from aiodps.checks.model.finding import Finding, bad, good
 from aiodps.errors import ProvisioningError
 from aiodps.network.dial import Connection
-from aiodps.transports.http_connection import SingleConnectionTransport
+from aiodps.transports.http_connection import HttpConnection
 from aiodps.version import __version__
 
 ANSWER_TIMEOUT: Final = 10.0
@@ -31,12 +31,14 @@ async def ask(connection: Connection, authority: str) -> httpx.Response:
     """
     headers = {"User-Agent": f"aiodps/{__version__}"}
     request = httpx.Request("GET", f"https://{authority}/", headers=headers)
-    transport = SingleConnectionTransport(connection)
+    http = HttpConnection(connection)
     try:
         with anyio.fail_after(ANSWER_TIMEOUT):
-            return await transport.handle_async_request(request)
+            answer = await http.exchange(request)
     finally:
-        await transport.aclose()
+        await http.aclose()
+
+    return httpx.Response(answer.status_code, headers=answer.headers)
 
 
 async def check_http(
