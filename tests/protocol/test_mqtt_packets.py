@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,8 +35,7 @@ from aiodps.protocol.mqtt_packets import (
 def greeted() -> Inbound:
     """Give an `Inbound` that has seen its CONNACK."""
     inbound = Inbound()
-    inbound.feed(CONNACK)
-    assert inbound.pop() == CONNACK
+    assert list(inbound.packets(CONNACK)) == [CONNACK]
     return inbound
 
 
@@ -111,13 +112,11 @@ def test_any_cut(data: st.DataObject) -> None:
     stream = b"".join(packets)
     cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=8)))
     inbound = Inbound()
-    seen = []
+    seen: list[bytes] = []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        inbound.feed(stream[start:end])
-        while inbound.ready:
-            seen.append(inbound.pop())
-
-        assert inbound.pop() is None
+        seen += inbound.packets(stream[start:end])
+        complete = sum(end >= size for size in itertools.accumulate(map(len, packets)))
+        assert len(seen) == complete
 
     assert seen == packets
 
@@ -125,11 +124,10 @@ def test_any_cut(data: st.DataObject) -> None:
 def test_the_end() -> None:
     """The end is told, and whether it is in the middle of a packet."""
     whole, cut = greeted(), greeted()
-    cut.feed(b"\x30")
+    assert not list(cut.packets(b"\x30"))
     for inbound, where in ((whole, ""), (cut, " in the middle of a packet")):
-        assert not inbound.ready
         with pytest.raises(ConnectionLostError) as caught:
-            inbound.feed(b"")
+            list(inbound.packets(b""))
 
         assert caught.value.message == f"the service closed the connection{where}"
 
@@ -159,11 +157,8 @@ def test_the_end() -> None:
 )
 def test_forbidden_bytes(data: str, reason: str) -> None:
     """What no server may send is refused at its first bytes, before it is complete."""
-    inbound = Inbound()
-    inbound.feed(bytes.fromhex(data))
-    with pytest.raises(ProtocolError) as caught:  # noqa: PT012 (any of them may tell)
-        while inbound.ready:
-            inbound.pop()
+    with pytest.raises(ProtocolError) as caught:
+        list(Inbound().packets(bytes.fromhex(data)))
 
     assert caught.value.reason == reason
 
@@ -171,19 +166,15 @@ def test_forbidden_bytes(data: str, reason: str) -> None:
 def test_largest_packet() -> None:
     """A packet of the limit passes, header and all."""
     whole = packet(0x30, text("a") + bytes(MAX_PACKET - 4 - 3))
-    inbound = greeted()
-    inbound.feed(whole)
 
     assert len(whole) == MAX_PACKET
-    assert inbound.pop() == whole
+    assert list(greeted().packets(whole)) == [whole]
 
 
 def test_too_large_packet() -> None:
     """M18: a packet over the limit is refused by its header; none of it is held."""
-    inbound = greeted()
-    inbound.feed(packet(0x30, bytes(MAX_PACKET))[:5])
     with pytest.raises(ResponseTooLargeError) as caught:
-        inbound.pop()
+        list(greeted().packets(packet(0x30, bytes(MAX_PACKET))[:5]))
 
     assert caught.value.reason == "packet"
 
@@ -192,9 +183,8 @@ def test_too_large_packet() -> None:
 def test_reader_is_total(data: bytes, after_connack: bool) -> None:
     """Whatever a server sends is read or refused by name."""
     inbound = greeted() if after_connack else Inbound()
-    inbound.feed(data)
     try:
-        while (whole := inbound.pop()) is not None:
+        for whole in inbound.packets(data):
             assert isinstance(read_packet(whole), Connack | Publish | Puback | Suback | Pingresp)
     except ProtocolError as error:
         assert error.reason  # noqa: PT017 (the rule is about all of them)

@@ -8,6 +8,7 @@ builds its packets here, too. Numbers in brackets are sections of the OASIS stan
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -100,16 +101,13 @@ DISCONNECT = b"\xe0\x00"
 """The bytes of a `Disconnect`."""
 
 _CONNACK = 0x20
-_PUBLISH = 0x30
 _TYPE = 0xF0
 
-_FROM_SERVER = {
-    0x20: ("connack", 2),
-    0x40: ("puback", 2),
-    0x90: ("suback", 3),
-    0xD0: ("pingresp", 0),
-}
-"""First bytes that a server may send, besides PUBLISH: packet name and length of the body."""
+_FIRST: dict[int, int | None] = {0x20: 2}
+"""First byte of a server's first packet, CONNACK, and the length of the body."""
+_LATER = {0x40: 2, 0x90: 3, 0xD0: 0, **dict.fromkeys(range(0x30, 0x40))}
+"""The same of what it may send later; None for PUBLISH, which has no fixed length."""
+_NAMES = {0x20: "connack", 0x40: "puback", 0x90: "suback", 0xD0: "pingresp"}
 
 _FROM_CLIENT = {0x10, 0x80, 0xA0, 0xC0, 0xE0}
 """Types that only a client may send (DISCONNECT comes from servers in MQTT 5 only)."""
@@ -124,87 +122,72 @@ class Inbound:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._connected = False
+        self._allowed = _FIRST
 
-    def feed(self, data: bytes) -> None:
-        """Add received bytes; b"" is the end.
+    def packets(self, data: bytes) -> Iterator[bytes]:
+        """Add received bytes, b"" for the end, and return each packet that is now complete.
 
         Raises:
             ConnectionLostError: If it is the end.
+            ProtocolError: "connack", "direction", "length", "packet", or the packet's name.
+            ResponseTooLargeError: If a packet is over the limit.
         """
         if not data:
             where = " in the middle of a packet" if self._buffer else ""
             raise ConnectionLostError(f"the service closed the connection{where}")
 
         self._buffer += data
-
-    @property
-    def ready(self) -> bool:
-        """Whether `pop` would return a packet or raise an error."""
-        size = self._size()
-        return size is not None and len(self._buffer) >= size
-
-    def pop(self) -> bytes | None:
-        """Return the next packet, or None if it is not complete yet.
-
-        Raises:
-            ProtocolError: "connack", "direction", "length", "packet", or the packet's name.
-            ResponseTooLargeError: If the packet is over the limit.
-        """
-        size = self._size()
-        if size is None or len(self._buffer) < size:
-            return None
-
-        packet = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        self._connected = True
-        return packet
+        while self._buffer and (size := self._size()) is not None and len(self._buffer) >= size:
+            packet = bytes(self._buffer[:size])
+            del self._buffer[:size]
+            self._allowed = _LATER
+            yield packet
 
     def _size(self) -> int | None:
         """Return the size of the next packet with its header; None if it is not known yet."""
-        if not self._buffer:
-            return None
-
         first = self._buffer[0]
-        self._check_first(first)
+        if first not in self._allowed:
+            raise _unexpected(first, connected=self._allowed is _LATER)
+
         remaining = _remaining_length(self._buffer)
         if remaining is None:
             return None
 
         header, length = remaining
-        if first & _TYPE == _PUBLISH:
-            if header + length > MAX_PACKET:
-                raise ResponseTooLargeError(
-                    f"a packet has {header + length} bytes, the maximum is {MAX_PACKET}",
-                    reason="packet",
-                )
-        elif length != _FROM_SERVER[first][1]:
-            raise _broken(_FROM_SERVER[first][0], f"is {length} bytes long")
+        fixed = self._allowed[first]
+        if fixed is not None and length != fixed:
+            raise _broken(_NAMES[first], f"is {length} bytes long")
+
+        if header + length > MAX_PACKET:
+            raise ResponseTooLargeError(
+                f"a packet has {header + length} bytes, the maximum is {MAX_PACKET}",
+                reason="packet",
+            )
 
         return header + length
 
-    def _check_first(self, first: int) -> None:
-        """Check the first byte of a packet: type and flags."""
-        if self._connected == (first & _TYPE == _CONNACK):
-            raise ProtocolError(
-                "the service sent a second CONNACK"
-                if self._connected
-                else "the first packet of the service is not CONNACK",
-                reason="connack",
-                hint="check endpoint and port: 8883 is for mqtt, 443 for rest",
-            )
 
-        if first & _TYPE in _FROM_CLIENT:
-            raise ProtocolError(
-                f"the service sent a packet of type {first >> 4}, which only clients may send",
-                reason="direction",
-            )
+def _unexpected(first: int, *, connected: bool) -> ProtocolError:
+    """Return the error of a packet that a server may not send now, or never: type and flags."""
+    if connected == (first & _TYPE == _CONNACK):
+        return ProtocolError(
+            "the service sent a second CONNACK"
+            if connected
+            else "the first packet of the service is not CONNACK",
+            reason="connack",
+            hint="check endpoint and port: 8883 is for mqtt, 443 for rest",
+        )
 
-        if first & _TYPE != _PUBLISH and first not in _FROM_SERVER:
-            raise ProtocolError(
-                f"the service sent a packet with the invalid first byte 0x{first:02x}",
-                reason="connack" if first & _TYPE == _CONNACK else "packet",
-            )
+    if first & _TYPE in _FROM_CLIENT:
+        return ProtocolError(
+            f"the service sent a packet of type {first >> 4}, which only clients may send",
+            reason="direction",
+        )
+
+    return ProtocolError(
+        f"the service sent a packet with the invalid first byte 0x{first:02x}",
+        reason="packet" if connected else "connack",
+    )
 
 
 def _remaining_length(packet: bytes | bytearray) -> tuple[int, int] | None:
@@ -292,6 +275,7 @@ def _read_publish(first: int, body: bytes) -> Publish:
 
 def _read_topic(body: bytes) -> tuple[str, bytes]:
     size = _number(body)
+    encoded, rest = body[2 : 2 + size], body[2 + size :]
     if len(body) < 2 + size:
         raise _broken("topic", "is longer than its packet")
 
@@ -304,7 +288,7 @@ def _read_topic(body: bytes) -> tuple[str, bytes]:
         )
 
     try:
-        topic, rest = _text(body)
+        topic = encoded.decode()
     except UnicodeDecodeError as exc:
         raise _broken("topic", "is not UTF-8") from exc
 

@@ -74,6 +74,7 @@ class Conversation:
         self._writer = writer
         self._registration_id = registration_id
         self._report = report
+        self._hears_wire = report.hears_wire
         self._inbound = Inbound()
         self._subscription: int | None = None
         self._request_id: str | None = None
@@ -117,7 +118,7 @@ class Conversation:
 
     def sent(self, packets: list[bytes]) -> None:
         """Report packets whose last byte has been sent."""
-        for packet in packets if self._report.hears_wire else ():
+        for packet in packets if self._hears_wire else ():
             self._report(StepKind.SENT, self.phase, text=packet_text(read_packet(packet)))
 
     def receive(self, data: bytes) -> None:
@@ -126,10 +127,9 @@ class Conversation:
         Raises:
             ProvisioningError: If the session has ended.
         """
-        self._inbound.feed(data)
-        while (packet := self._inbound.pop()) is not None:
+        for packet in self._inbound.packets(data):
             content = read_packet(packet)
-            if self._report.hears_wire:
+            if self._hears_wire:
                 self._report(StepKind.RECEIVED, self.phase, text=packet_text(content))
 
             self._take(content)
