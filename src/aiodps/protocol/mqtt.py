@@ -179,6 +179,9 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _decoded(value: str) -> str:
+    if "%" not in value:
+        return value
+
     if _BROKEN_ESCAPE.search(value):
         raise _malformed("a broken percent escape")
 
