@@ -120,6 +120,25 @@ async def test_a_watch_ends_when_its_socket_is_closed(pair: Pair) -> None:
 
 @pytest.mark.anyio
 @EACH_LOOP
+async def test_a_wait_has_an_end(pair: Pair) -> None:
+    """Also if an earlier one had more time; what arrives later is read all the same."""
+    ours, theirs = pair
+
+    def read() -> bool:
+        return ours.recv(1) == b"."
+
+    watch = ReadWatch(ours)
+    with anyio.move_on_after(0):
+        await watch.until_read(read, until=anyio.current_time() + 3600)
+
+    await watch.until_read(read, until=anyio.current_time())
+    theirs.send(b".")
+    await watch.until_read(read, until=anyio.current_time() + 3600)
+    watch.stop()
+
+
+@pytest.mark.anyio
+@EACH_LOOP
 async def test_a_mistake_while_reading_is_raised_where_somebody_waits(pair: Pair) -> None:
     """Not in the event loop, where it would only be logged."""
     ours, theirs = pair

@@ -6,7 +6,7 @@ import pytest
 from tests.scripted import mqtt as scripted
 
 from aiodps.network import dial, resolve, tunnel
-from aiodps.transports import mqtt, upgrade
+from aiodps.transports import mqtt, mqtt_session, upgrade
 
 LIMITS = (
     (resolve, "LOOKUP_TIMEOUT"),
@@ -15,8 +15,7 @@ LIMITS = (
     (dial, "TLS_TIMEOUT"),
     (mqtt, "UPGRADE_TIMEOUT"),
     (upgrade, "BODY_TIMEOUT"),
-    (mqtt, "CONNACK_TIMEOUT"),
-    (mqtt, "SUBACK_TIMEOUT"),
+    (mqtt_session, "OPEN_TIMEOUT"),
 )
 
 

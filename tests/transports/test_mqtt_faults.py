@@ -21,14 +21,12 @@ from aiodps.errors import (
     ProvisioningError,
     ResponseTooLargeError,
     ServiceUnavailableError,
-    TransportTimeoutError,
     UnauthorizedError,
 )
 from aiodps.models import Phase
 from aiodps.observe import Step, StepKind
 from aiodps.protocol.limits import MAX_IGNORED_MESSAGES, MAX_PACKET
 from aiodps.protocol.messages import QueryStatus, Register
-from aiodps.transports import mqtt
 
 pytestmark = [
     pytest.mark.anyio,
@@ -108,24 +106,6 @@ async def test_no_session(
     assert type(caught.value) is kind
     assert caught.value.phase is Phase.SESSION
     assert {name: getattr(caught.value, name) for name in facts} == facts
-
-
-@pytest.mark.parametrize(
-    ("script", "limit"),
-    [
-        pytest.param(silent, "CONNACK_TIMEOUT", id="M02"),
-        pytest.param(connack("20020000"), "SUBACK_TIMEOUT", id="M16"),
-    ],
-)
-async def test_silence(script: Script, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that does not answer CONNECT or SUBSCRIBE is left after a time."""
-    monkeypatch.setattr(mqtt, limit, 0.1)
-    with MqttServer(script) as peer:
-        async with open_to(peer) as transport:
-            with pytest.raises(TransportTimeoutError) as caught:
-                await transport.connect()
-
-    assert caught.value.phase is Phase.SESSION
 
 
 def answering(reply: Callable[[str], bytes]) -> Script:

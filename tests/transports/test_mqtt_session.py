@@ -12,18 +12,24 @@ from typing import Any, cast
 import anyio
 import anyio.lowlevel
 import pytest
-from tests.protocol.mqtt_bytes import PINGRESP
-from tests.scripted.mqtt import Line, MqttServer, assigning, open_to
-from tests.scripted.server import silent, steps
+from tests.protocol.mqtt_bytes import CONNACK, PINGRESP
+from tests.scripted.mqtt import Line, MqttServer, assigning, open_to, takes_connect
+from tests.scripted.server import Script, silent, steps
 from tests.scripted.sockets import ScriptedSocket
 from tests.transports.conformance import EACH_SESSION
 from tests.virtual_time import jump, on_both_loops
 
-from aiodps.errors import ConnectionLostError, TlsProtocolError, UnauthorizedError
+from aiodps.errors import (
+    ConnectionLostError,
+    TlsProtocolError,
+    TransportTimeoutError,
+    UnauthorizedError,
+)
+from aiodps.models import Phase
 from aiodps.network.dial import Connection
 from aiodps.observe import Reporter, Step, StepKind
 from aiodps.protocol.messages import Register
-from aiodps.transports import mqtt
+from aiodps.transports import mqtt, mqtt_session
 from aiodps.transports.conversation import Conversation
 from aiodps.transports.mqtt_session import MqttSession
 from aiodps.transports.native_writer import NativeWriter
@@ -108,6 +114,30 @@ async def test_a_closed_session_is_freed_at_once() -> None:
                 assert session() is None
             finally:
                 gc.enable()
+
+
+@sockets
+@on_both_loops
+@pytest.mark.parametrize(
+    ("script", "question", "answer"),
+    [
+        pytest.param(silent, "CONNECT", "CONNACK", id="M02"),
+        pytest.param(steps(takes_connect, CONNACK, silent), "SUBSCRIBE", "SUBACK", id="M16"),
+    ],
+)
+async def test_a_silent_service(script: Script, question: str, answer: str) -> None:
+    """One that does not answer CONNECT or SUBSCRIBE is left after a time."""
+
+    def observe(step: Step) -> None:
+        if step.kind is StepKind.SENT and step.text.startswith(question):
+            jump(mqtt_session.OPEN_TIMEOUT)
+
+    with MqttServer(script) as peer:
+        async with open_to(peer, observe, session="native") as transport:
+            with pytest.raises(TransportTimeoutError, match=f"no {answer} ") as caught:
+                await transport.connect()
+
+    assert caught.value.phase is Phase.SESSION
 
 
 @sockets

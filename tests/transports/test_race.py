@@ -33,8 +33,7 @@ from aiodps.network import dial
 from aiodps.network.trust import Trust
 from aiodps.observe import StepKind
 from aiodps.protocol.messages import Register
-from aiodps.transports import mqtt as mqtt_transport
-from aiodps.transports import race
+from aiodps.transports import mqtt_session, race
 from aiodps.transports.auto import Auto
 from aiodps.transports.base import Target
 from aiodps.transports.mqtt import MQTT, MqttTransport
@@ -182,7 +181,7 @@ async def test_a_deadline_knows_how_far_it_came(monkeypatch: pytest.MonkeyPatch)
 
 async def test_the_turn_ends_with_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that takes CONNECT and is silent holds up the others no longer than that."""
-    monkeypatch.setattr(mqtt_transport, "CONNACK_TIMEOUT", 0.01)
+    monkeypatch.setattr(mqtt_session, "OPEN_TIMEOUT", 0.01)
     with Ways(mqtt=MUTE, ws=MUTE, rest=REST_ANSWERS).open() as ways:
         async with ways.racing() as transport:
             await transport.connect()

@@ -37,10 +37,6 @@ from aiodps.version import __version__
 
 UPGRADE_TIMEOUT = 10.0
 """Seconds from the request for a WebSocket to its answer."""
-CONNACK_TIMEOUT = 10.0
-"""Seconds from CONNECT to CONNACK."""
-SUBACK_TIMEOUT = 10.0
-"""Seconds from SUBSCRIBE to SUBACK."""
 
 _CLIENT_VERSION = f"aiodps/{__version__}"
 
@@ -130,6 +126,7 @@ class MqttTransport:
         self._api_version = choose_api_version(
             settings.api_version, default=API_VERSION, csr=target.csr
         )
+        self._clock = event_loop_clock()
         self._session: MqttSession | None = None
 
     async def connect(self) -> None:
@@ -176,31 +173,26 @@ class MqttTransport:
             report=report,
         )
         try:
-            return await self._step(
-                StepKind.UPGRADED, work, "answer to the upgrade", UPGRADE_TIMEOUT
-            )
+            with anyio.move_on_after(UPGRADE_TIMEOUT):
+                return await self._step(StepKind.UPGRADED, work)
         except ProvisioningError as error:
             error.locate(phase=Phase.SESSION)
             raise
 
+        raise TransportTimeoutError(
+            f"no answer to the upgrade arrived within {UPGRADE_TIMEOUT:g} s"
+        ).locate(phase=Phase.SESSION)
+
     async def _open(self, session: MqttSession) -> None:
         self._target.report.phase = Phase.SESSION
-        await self._step(StepKind.SESSION_OPENED, session.open, "CONNACK", CONNACK_TIMEOUT)
-        await self._step(StepKind.SUBSCRIBED, session.subscribe, "SUBACK", SUBACK_TIMEOUT)
+        await self._step(StepKind.SESSION_OPENED, session.open)
+        await self._step(StepKind.SUBSCRIBED, session.subscribe)
 
-    async def _step(
-        self, kind: StepKind, work: Callable[[], Awaitable[T]], answer: str, seconds: float
-    ) -> T:
-        clock = event_loop_clock()
-        began = clock()
-        with anyio.move_on_after(seconds):
-            result = await work()
-            self._target.report(kind, Phase.SESSION, took=clock() - began)
-            return result
-
-        raise TransportTimeoutError(f"no {answer} arrived within {seconds:g} s").locate(
-            phase=Phase.SESSION
-        )
+    async def _step(self, kind: StepKind, work: Callable[[], Awaitable[T]]) -> T:
+        began = self._clock()
+        result = await work()
+        self._target.report(kind, Phase.SESSION, took=self._clock() - began)
+        return result
 
     def _user_name(self) -> str:
         return user_name(

@@ -1,18 +1,18 @@
 """An MQTT session over an open connection: the input and output of a `Conversation`.
 
-It runs on asyncio and trio, without a timer or task of its own: the task that waits for an answer
-also sends, and the one that waits between two requests acknowledges and pings.
+It runs on asyncio and trio, without a task of its own: the task that waits for an answer also
+sends, and the one that waits between two requests acknowledges and pings.
 """
 
 from __future__ import annotations
 
 import math
-import ssl
 
 import anyio
 
-from aiodps.errors import ConnectionLostError, ProvisioningError
+from aiodps.errors import ConnectionLostError, ProvisioningError, TransportTimeoutError
 from aiodps.models import Phase
+from aiodps.network.dial import NOT_NOW, RECORD
 from aiodps.network.event_loop import ReadWatch, wait_for_either
 from aiodps.network.tls_errors import translate
 from aiodps.observe import event_loop_clock
@@ -21,10 +21,8 @@ from aiodps.protocol.mqtt_packets import Connack, Suback
 from aiodps.transports.conversation import Conversation
 from aiodps.transports.websocket import ByteConnection
 
-_RECORD = 16 * 1024
-"""Bytes read at once: as much as one TLS record holds."""
-_NOT_NOW = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
-"""What a non-blocking TLS socket raises if it has to wait."""
+OPEN_TIMEOUT = 10.0
+"""Seconds from CONNECT to SUBACK."""
 
 
 class MqttSession:
@@ -43,7 +41,7 @@ class MqttSession:
         self._watch = ReadWatch(self._socket)
         self._keep_alive = keep_alive or math.inf
         self._clock = event_loop_clock()
-        self._last_sent = self._clock()
+        self._began = self._last_sent = self._clock()
         self._packets: list[bytes] = []
         # A view, which shows no token in a traceback with locals.
         self._sending = memoryview(b"")
@@ -83,10 +81,10 @@ class MqttSession:
         if self._fault is None:
             self._flush()
 
-        while self._fault is None and (due := self._ping_due) < when:
+        while self._fault is None and (due := self._due) < when:
             await anyio.sleep_until(due)
             self.is_alive()
-            self._check_keep_alive()
+            self._check_time()
 
         await anyio.sleep_until(when)
 
@@ -117,8 +115,11 @@ class MqttSession:
         """Send what is pending, and read until the open question is answered."""
         while self._fault is None and not self._flush():
             self._watch.stop()
-            await wait_for_either(self._socket)
-            self._read()
+            with anyio.move_on_at(self._due):
+                await wait_for_either(self._socket)
+
+            self.is_alive()
+            self._check_time()
 
         if self._socket.pending():
             self.is_alive()
@@ -127,7 +128,8 @@ class MqttSession:
             if self._talk.answer is not None:
                 return self._talk.answer
 
-            await self._wait_to_read()
+            await self._watch.until_read(self._arrived, until=self._due)
+            self._check_time()
 
         raise self._fault
 
@@ -141,8 +143,8 @@ class MqttSession:
     def _read(self) -> bool:
         """Read one record, if one has arrived; return whether there may be another."""
         try:
-            self._talk.receive(self._socket.recv(_RECORD))
-        except _NOT_NOW:
+            self._talk.receive(self._socket.recv(RECORD))
+        except NOT_NOW:
             return False
         except (OSError, ProvisioningError) as exc:
             self._end(exc)
@@ -159,9 +161,9 @@ class MqttSession:
 
                 self._sending = self._sending[self._socket.send(self._sending) :]
                 if not self._sending:
-                    self._last_sent = self._clock()
+                    self._began = self._last_sent = self._clock()
                     self._talk.sent(self._packets)
-        except _NOT_NOW:
+        except NOT_NOW:
             return False
         except (OSError, ProvisioningError) as exc:
             # What the peer sent before it closed tells more than the broken pipe.
@@ -171,29 +173,27 @@ class MqttSession:
         return True
 
     @property
-    def _ping_due(self) -> float:
-        """When a ping must be sent, or the response to the last one is late."""
+    def _due(self) -> float:
+        """When the session must be open; then, when a ping must be sent, or answered."""
+        if self._opening:
+            return self._began + OPEN_TIMEOUT
+
         return self._last_sent + self._keep_alive
 
-    def _check_keep_alive(self) -> None:
-        if self._fault is not None or self._clock() < self._ping_due:
+    @property
+    def _opening(self) -> bool:
+        return self._talk.phase is Phase.SESSION
+
+    def _check_time(self) -> None:
+        """End a session that is late; send a ping if one is due."""
+        if self._fault is not None or self._clock() < self._due:
             return
 
-        if self._talk.unanswered_pings:
+        if self._opening:
+            answer = "SUBACK" if self._talk.connected else "CONNACK"
+            self._end(TransportTimeoutError(f"no {answer} arrived within {OPEN_TIMEOUT:g} s"))
+        elif self._talk.unanswered_pings:
             self._end(ConnectionLostError("the session was closed: keep alive timeout"))
         else:
             self._talk.ping()
             self._flush()
-
-    async def _wait_to_read(self) -> None:
-        """Wait until the answer has arrived, this side closes the connection, or a ping is due."""
-        opening = self._talk.phase is Phase.SESSION
-        if opening or self._ping_due >= anyio.current_effective_deadline():
-            # There is no ping before a session is open, or whoever waits gives up before.
-            await self._watch.until_read(self._arrived)
-            return
-
-        with anyio.move_on_after(self._ping_due - self._clock()):
-            await self._watch.until_read(self._arrived)
-
-        self._check_keep_alive()

@@ -18,11 +18,8 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 from wsproto.frame_protocol import CloseReason
 
 from aiodps.errors import ConnectionLostError, ProtocolError, ProvisioningError
-from aiodps.network.dial import Connection
+from aiodps.network.dial import RECORD, Connection
 from aiodps.protocol.limits import MAX_EMPTY_FRAMES
-
-_RECORD = 16 * 1024
-"""Bytes read at once: as much as one TLS record holds."""
 
 
 class ByteSocket(Protocol):
@@ -100,7 +97,7 @@ class WebSocketSocket:
             if self._end is not None:
                 raise self._end
 
-            data = self._socket.recv(_RECORD)
+            data = self._socket.recv(RECORD)
             if not data:
                 return b""
 
