@@ -363,6 +363,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "benchmarks.register", *publish, *words)
     if not session.posargs:
         session.run("python", "-m", "benchmarks.telemetry")
+        session.run("python", "-m", "benchmarks.sampled", *publish)
         session.run("python", "-m", "benchmarks.emulator", *publish)
 
     session.run("python", "-m", "benchmarks.page")

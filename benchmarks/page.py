@@ -26,6 +26,7 @@ PAGE: Final = ROOT / "docs" / "performance.md"
 PICTURES: Final = ROOT / "docs" / "pictures"
 COSTS: Final = ROOT / "benchmarks" / "costs.json"
 OTHERS: Final = {
+    "sampled": "about four minutes",
     "scale": "about ten minutes",
     "waiting": "about six minutes",
     "emulator": "about 25 minutes",
