@@ -14,7 +14,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ import psutil
 from aiodps.attestation.base import ClientCertificate
 from aiodps.attestation.x509 import X509
 from aiodps.fleet.local_emulator import LocalEmulator
+from aiodps.fleet.plan.devices import Device
 
 FIRST: Final = 100
 """Connections after which memory is counted: what is made once is made then."""
@@ -37,29 +38,42 @@ def bare_kb(told: Mapping[str, Any]) -> float:
     return float(done.stdout)
 
 
-def main(told: Mapping[str, Any]) -> None:
-    """Connect, and print by how much this process has grown with each connection."""
-    devices = LocalEmulator.for_run(Path(told["folder"])).devices(FIRST + COUNT)
-    loaded = devices.load(range(FIRST + COUNT))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(told["ca_file"])
+def context(told: Mapping[str, Any]) -> ssl.SSLContext:
+    """Return the one context of all connections."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.load_verify_locations(told["ca_file"])
+    return made
 
-    def connected(attestation: Any) -> ssl.SSLSocket:
-        assert isinstance(attestation, X509)
-        identity = attestation.tls_identity()
-        assert isinstance(identity, ClientCertificate)
-        identity.load(context)
-        sock = socket.create_connection((told["host"], told["https_port"]))
-        return context.wrap_socket(sock, server_hostname=told["host"])
 
-    first = [connected(each.attestation) for each in loaded[:FIRST]]
-    before = _memory()
-    others = [connected(each.attestation) for each in loaded[FIRST:]]
-    for tls in others:
+def connect(
+    made: ssl.SSLContext, told: Mapping[str, Any], devices: Iterable[Device]
+) -> list[ssl.SSLSocket]:
+    """Open a connection for each device, and take the tickets of the server."""
+    opened = [_connected(made, told, each) for each in devices]
+    for tls in opened:
         tls.setblocking(False)
         with suppress(ssl.SSLWantReadError):
             tls.recv(1)  # tickets
 
+    return opened
+
+
+def _connected(made: ssl.SSLContext, told: Mapping[str, Any], device: Device) -> ssl.SSLSocket:
+    assert isinstance(device.attestation, X509)
+    identity = device.attestation.tls_identity()
+    assert isinstance(identity, ClientCertificate)
+    identity.load(made)
+    sock = socket.create_connection((told["host"], told["https_port"]))
+    return made.wrap_socket(sock, server_hostname=told["host"])
+
+
+def main(told: Mapping[str, Any]) -> None:
+    """Connect, and print by how much this process has grown with each connection."""
+    devices = LocalEmulator.for_run(Path(told["folder"])).devices(FIRST + COUNT)
+    loaded, made = devices.load(range(FIRST + COUNT)), context(told)
+    first = connect(made, told, loaded[:FIRST])
+    before = _memory()
+    others = connect(made, told, loaded[FIRST:])
     print((_memory() - before) / 1000 / COUNT)
     for tls in (*first, *others):
         tls.close()

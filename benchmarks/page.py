@@ -29,6 +29,7 @@ OTHERS: Final = {
     "sampled": "about four minutes",
     "scale": "about ten minutes",
     "waiting": "about six minutes",
+    "holds": "about two minutes",
     "emulator": "about 25 minutes",
 }
 """Benchmarks that write results of their own, and how long they take."""
