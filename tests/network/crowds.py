@@ -17,6 +17,19 @@ async def settled() -> None:
         await anyio.lowlevel.checkpoint()
 
 
+def in_time(peer: Callable[[], Awaitable[None]]) -> Callable[[float], Awaitable[bool]]:
+    """Wait for a peer as for a socket: until a time at most."""
+
+    async def wait(until: float) -> bool:
+        with anyio.move_on_at(until):
+            await peer()
+            return True
+
+        return False
+
+    return wait
+
+
 class Model:
     """Handshakes with one endpoint: how many are under way, and when each was done."""
 
@@ -39,7 +52,7 @@ class Model:
             self.most = max(self.most, self.under_way)
             tasks.start_soon(answer)
             try:
-                await slot.wait(answered.wait)
+                await slot.wait(in_time(answered.wait))
             finally:
                 self.under_way -= 1
 
@@ -91,4 +104,4 @@ async def all_done(model: Model, count: int, peer: Callable[[], Awaitable[None]]
 async def say_nothing(limiter: HandshakeLimiter) -> None:
     """Shake hands with a server that is silent."""
     async with limiter.slot() as slot:
-        await slot.wait(anyio.sleep_forever)
+        await slot.wait(in_time(anyio.sleep_forever))

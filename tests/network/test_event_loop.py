@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import anyio
 import pytest
 from tests.proactor import WITHOUT_READERS
+from tests.scripted.server import LIMIT
 
 from aiodps.errors import ConfigurationError
 from aiodps.network.event_loop import (
@@ -18,6 +19,8 @@ from aiodps.network.event_loop import (
     backend_options,
     check_watches_sockets,
     few_full_collections,
+    until_readable,
+    until_writable,
     wait_for_either,
     watches_sockets,
 )
@@ -190,6 +193,27 @@ async def test_a_watch_that_is_interrupted_between_two_waits(pair: Pair) -> None
     await watch.until_read(take)
     watch.stop()
     assert read == b"ab"
+
+
+@pytest.mark.anyio
+@EACH_LOOP
+async def test_waiting_until_a_time(pair: Pair) -> None:
+    """A socket is ready in time or it is not; and nothing watches it afterwards."""
+    ours, theirs = pair
+    assert await until_writable(ours)
+    assert not await until_readable(ours, anyio.current_time())
+    with anyio.move_on_after(0) as scope:
+        await until_readable(ours)
+
+    assert scope.cancelled_caught
+    theirs.send(b"x")
+    assert await until_readable(ours, anyio.current_time() + LIMIT)
+    assert ours.recv(1) == b"x"
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            ours.send(bytes(65536))
+
+    assert not await until_writable(ours, anyio.current_time())
 
 
 @pytest.mark.anyio

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import anyio
 import anyio.lowlevel
 import pytest
-from tests.network.crowds import InOrder, Model, after, settled
+from tests.network.crowds import InOrder, Model, after, in_time, settled
 from tests.virtual_time import elapse, on_virtual_asyncio, virtual_time
 
 from aiodps.network.handshake_limiter import (
@@ -273,7 +273,7 @@ async def test_a_peer_that_drips_loses_its_slot() -> None:
 
     async with limiter.slot() as slot:
         for _ in range(4):
-            await slot.wait(drop)
+            await slot.wait(in_time(drop))
             held.append(limiter.in_use)
 
     assert held == [1, 1, 1, 0]
@@ -291,11 +291,11 @@ async def test_two_waits_at_once_are_one() -> None:
 
     async with limiter.slot() as slot:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(slot.wait, after(0.05))
-            tasks.start_soon(slot.wait, after(0.1))
+            tasks.start_soon(slot.wait, in_time(after(0.05)))
+            tasks.start_soon(slot.wait, in_time(after(0.1)))
 
         with pytest.raises(ConnectionResetError):
-            await slot.wait(broken)
+            await slot.wait(in_time(broken))
 
     assert slot.waited == pytest.approx(0.2)
 
@@ -332,7 +332,7 @@ async def test_no_slot_is_ever_lost(seed: int) -> None:
         await elapse(draw.uniform(0, 3))
         with anyio.move_on_after(draw.choice([0.0, 0.3, 5.0])), contextlib.suppress(OSError):
             async with limiter.slot() as slot:
-                await slot.wait(draw.choice(KINDS))
+                await slot.wait(in_time(draw.choice(KINDS)))
                 if draw.random() < 0.2:
                     raise ConnectionResetError
 

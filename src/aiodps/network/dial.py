@@ -32,6 +32,7 @@ from aiodps.errors import (
 )
 from aiodps.models import Phase
 from aiodps.network.endpoint import Endpoint
+from aiodps.network.event_loop import until_readable, until_writable
 from aiodps.network.handshake_limiter import Slot, limiter_for
 from aiodps.network.resolve import Address, is_literal, resolve
 from aiodps.network.tls_contexts import TLS_CONTEXTS
@@ -56,7 +57,7 @@ _VERSIONS = {"TLSv1.2", "TLSv1.3"}
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
 
 T = TypeVar("T")
-_Wait: TypeAlias = Callable[[socket.socket], Awaitable[None]]
+_Wait: TypeAlias = Callable[[socket.socket, float], Awaitable[bool]]
 
 
 class Connection:
@@ -118,7 +119,7 @@ class Connection:
             except OSError as exc:
                 raise translate(exc, phase=Phase.SESSION, host=self.host) from exc
 
-    async def _wait(self, wait: _Wait) -> None:
+    async def _wait(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
         try:
             await wait(self.socket)
         except anyio.ClosedResourceError as exc:
@@ -278,7 +279,7 @@ async def _connect_one(address: Address, slot: Slot) -> socket.socket:
         try:
             sock.connect(address.sockaddr)
         except BlockingIOError:
-            await slot.wait(lambda: anyio.wait_writable(sock), limit=TCP_TIMEOUT)
+            await slot.wait(partial(until_writable, sock), limit=TCP_TIMEOUT)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, os.strerror(code)) from None
@@ -353,9 +354,9 @@ def _take_step(sock: ssl.SSLSocket) -> _Wait | None:
     try:
         sock.do_handshake()
     except ssl.SSLWantReadError:
-        return anyio.wait_readable
+        return until_readable
     except ssl.SSLWantWriteError:
-        return anyio.wait_writable
+        return until_writable
 
     return None
 

@@ -77,12 +77,13 @@ class Slot:
         self.release()
 
     async def wait(
-        self, for_peer: Callable[[], Awaitable[None]], *, limit: float = math.inf
+        self, for_peer: Callable[[float], Awaitable[bool]], *, limit: float = math.inf
     ) -> None:
         """Wait for the peer; the slot is given back as soon as the connection is stalled.
 
         Args:
-            for_peer: Waits; may be cancelled and called again.
+            for_peer: Waits until a time at most, and returns whether the peer was ready by then;
+                may be called again.
             limit: Seconds to wait at most.
 
         Raises:
@@ -98,8 +99,7 @@ class Slot:
                 else:
                     self.release()
 
-                with anyio.move_on_at(until):
-                    await for_peer()
+                if await for_peer(until):
                     return
 
                 now = self.now()

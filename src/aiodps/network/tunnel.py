@@ -12,6 +12,7 @@ import anyio
 from aiodps.errors import ResourceError, TransportError, TransportTimeoutError
 from aiodps.models import Phase
 from aiodps.network.endpoint import Endpoint
+from aiodps.network.event_loop import until_readable, until_writable
 from aiodps.network.handshake_limiter import Slot
 from aiodps.network.proxy import Proxy
 from aiodps.network.proxy_handshake import Handshake, start
@@ -52,10 +53,10 @@ async def _run(handshake: Handshake, sock: socket.socket, slot: Slot) -> None:
     sending = next(handshake)
     while True:
         while sending:
-            sent = await _when(anyio.wait_writable, sock, slot, partial(sock.send, sending))
+            sent = await _when(until_writable, sock, slot, partial(sock.send, sending))
             sending = sending[sent:]
 
-        arrived = await _when(anyio.wait_readable, sock, slot, partial(sock.recv, _CHUNK))
+        arrived = await _when(until_readable, sock, slot, partial(sock.recv, _CHUNK))
         try:
             sending = handshake.send(arrived)
         except StopIteration:
@@ -63,7 +64,7 @@ async def _run(handshake: Handshake, sock: socket.socket, slot: Slot) -> None:
 
 
 async def _when(
-    wait: Callable[[socket.socket], Awaitable[None]],
+    wait: Callable[[socket.socket, float], Awaitable[bool]],
     sock: socket.socket,
     slot: Slot,
     operation: Callable[[], T],
