@@ -89,4 +89,4 @@ async def open_to(
     try:
         yield transport
     finally:
-        await transport.aclose()
+        transport.close()

@@ -114,7 +114,7 @@ async def open_to(
     try:
         yield transport
     finally:
-        await transport.aclose()
+        transport.close()
 
 
 def narrow(transport: MqttTransport) -> None:

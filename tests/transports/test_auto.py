@@ -77,7 +77,7 @@ async def test_a_failure_is_followed_at_once() -> None:
         )
         transport = settings.open(ways.target())
         await transport.connect()
-        await transport.aclose()
+        transport.close()
 
     (chosen,) = ways.told(StepKind.TRANSPORT_CHOSEN)
     winner, first, second = chosen.text.split("; ")
@@ -87,14 +87,14 @@ async def test_a_failure_is_followed_at_once() -> None:
 
 
 async def test_the_winner_is_remembered() -> None:
-    """It is the first to connect the next time, with a longer head start; also after `aclose`."""
+    """It is the first to connect the next time, with a longer head start; also after `close`."""
     with Ways(mqtt=CLOSES, ws=ANSWERS, rest=REST_ANSWERS).open() as ways:
         settings = ways.settings()
         for _ in range(2):
             transport = settings.open(ways.target())
             for _ in range(2):
                 await transport.connect()
-                await transport.aclose()
+                transport.close()
 
         assert settings.winner(ways.target()) == "mqtt-ws"
         assert settings.winner(ways.target(endpoint="localhost")) is None
@@ -124,7 +124,7 @@ async def test_a_winner_that_fails_is_forgotten() -> None:
         assert settings.winner(to) is None
         await transport.connect()
         await transport.exchange(Register())
-        await transport.aclose()
+        transport.close()
 
     assert (to.report.transport, settings.winner(to)) == ("rest", "rest")
 

@@ -37,7 +37,7 @@ async def test_cancelled_at_every_await() -> None:
             transport = ways.settings().open(ways.target())
             reached = await cancelled_at(k, transport.connect)
             if not reached:
-                await transport.aclose()
+                transport.close()
 
         assert traces() == before, f"cancelled at {k}"
 
@@ -57,7 +57,7 @@ async def test_cancelled_while_all_connect(turns: int) -> None:
 
             tasks.cancel_scope.cancel()
 
-        await transport.aclose()
+        transport.close()
 
     assert traces() == before
 

@@ -72,7 +72,7 @@ async def test_any_status_is_a_response(kit: Kit, status: int) -> None:
         transport = opened(kit, peer)
         await transport.connect()
         response = await transport.exchange(Register())
-        await transport.aclose()
+        transport.close()
 
     assert (response.status_code, response.body) == (status, body)
 
@@ -85,7 +85,7 @@ async def test_one_connection_for_all(kit: Kit) -> None:
             await transport.connect()
             await transport.exchange(QueryStatus("op"))
 
-        await transport.aclose()
+        transport.close()
 
     assert len(peer.lines) == 1
 
@@ -100,7 +100,7 @@ async def test_a_lost_connection_is_replaced(kit: Kit) -> None:
             await transport.connect()
 
         response = await transport.exchange(QueryStatus("op"))
-        await transport.aclose()
+        transport.close()
 
     assert response.status_code == 200
 
@@ -111,7 +111,7 @@ async def test_nothing_is_followed(kit: Kit) -> None:
         transport = opened(kit, peer)
         await transport.connect()
         assert (await transport.exchange(Register())).status_code == 302
-        await transport.aclose()
+        transport.close()
 
     assert len(peer.lines) == 1
 
@@ -124,7 +124,7 @@ async def test_early_close(kit: Kit) -> None:
         with pytest.raises(ConnectionLostError):
             await transport.exchange(Register())
 
-        await transport.aclose()
+        transport.close()
 
 
 async def test_oversized(kit: Kit) -> None:
@@ -137,7 +137,7 @@ async def test_oversized(kit: Kit) -> None:
             await transport.exchange(Register())
 
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        await transport.aclose()
+        transport.close()
 
     assert after - before < 16 * 1024
 
@@ -241,7 +241,7 @@ async def test_cancelled_at_every_await(kit: Kit) -> None:
     with kit.server(kit.answering(202, b"{}")) as peer:
         warm = opened(kit, peer)
         await flow(warm)
-        await warm.aclose()
+        warm.close()
 
     look_at_newer_objects_only()
     reached = True
@@ -253,24 +253,21 @@ async def test_cancelled_at_every_await(kit: Kit) -> None:
             transport = opened(kit, peer)
             reached = await cancelled_at(k, lambda: flow(transport))  # noqa: B023 (awaited at once)
             if not reached:
-                await transport.aclose()
+                transport.close()
 
         assert traces() == before, f"cancelled at {k}"
 
     assert k >= 4
 
 
-async def test_aclose_at_any_time(kit: Kit) -> None:
-    """6: closing is possible before, twice, and while cancelled."""
+async def test_close_at_any_time(kit: Kit) -> None:
+    """7: closing is possible before, and twice."""
     with kit.server(kit.answering(202, b"{}")) as peer:
         transport = opened(kit, peer)
-        await transport.aclose()
+        transport.close()
         await transport.connect()
-        with anyio.CancelScope() as scope:
-            scope.cancel()
-            await transport.aclose()
-
-        await transport.aclose()
+        transport.close()
+        transport.close()
         with pytest.raises(ConnectionLostError):
             await transport.exchange(Register())
 
@@ -292,7 +289,7 @@ async def test_silent_peers_delay_nobody(kit: Kit, monkeypatch: pytest.MonkeyPat
             await transport.exchange(Register())
             ended = [line for line in mute.lines if line.ended.is_set()]
             threads = set(threading.enumerate()) - before
-            await transport.aclose()
+            transport.close()
             tasks.cancel_scope.cancel()
 
     # The loop of trio has one of its own here, and anyio may.

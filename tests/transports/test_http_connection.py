@@ -27,7 +27,7 @@ async def dialled(peer: HttpServer) -> AsyncIterator[HttpConnection]:
     try:
         yield transport
     finally:
-        await transport.aclose()
+        transport.close()
 
 
 REQUEST = httpx.Request("GET", "https://dps.test/x?y=1")
@@ -122,7 +122,7 @@ async def test_closing_ends_a_wait() -> None:
             for _ in range(5):
                 await anyio.lowlevel.checkpoint()
 
-            await transport.aclose()
+            transport.close()
 
 
 async def test_some_interim_responses() -> None:

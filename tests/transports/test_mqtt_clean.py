@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 
-async def test_aclose_at_any_time() -> None:
+async def test_close_at_any_time() -> None:
     """Closing is polite, may come twice, before connecting, and while somebody waits."""
     asked = anyio.Event()
 
@@ -43,7 +43,7 @@ async def test_aclose_at_any_time() -> None:
 
     with MqttServer(script) as peer:
         async with open_to(peer, observe) as transport:
-            await transport.aclose()
+            transport.close()
             with pytest.raises(ConnectionLostError):
                 await transport.exchange(Register())
 
@@ -53,13 +53,13 @@ async def test_aclose_at_any_time() -> None:
                 with pytest.raises(ConnectionLostError):
                     await transport.exchange(Register())
 
-            await transport.aclose()
+            transport.close()
 
 
 async def close_when(asked: anyio.Event, transport: MqttTransport) -> None:
     """Close the transport while another task waits in it."""
     await asked.wait()
-    await transport.aclose()
+    transport.close()
 
 
 async def test_cancelled_in_the_middle_of_a_packet() -> None:

@@ -109,7 +109,7 @@ async def test_a_closed_session_is_freed_at_once() -> None:
             session = weakref.ref(transport._session)
             gc.disable()
             try:
-                await transport.aclose()
+                transport.close()
 
                 assert session() is None
             finally:

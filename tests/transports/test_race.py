@@ -109,7 +109,7 @@ async def failed(settings: Auto, target: Target) -> ProvisioningError:
     with pytest.raises(ProvisioningError) as caught:
         await transport.connect()
 
-    await transport.aclose()
+    transport.close()
     assert target.report.transport == "auto"
     return caught.value
 

@@ -186,7 +186,7 @@ async def test_a_token_goes_with_every_request() -> None:
         await transport.connect()
         await transport.exchange(Register())
         await transport.exchange(QueryStatus("op"))
-        await transport.aclose()
+        transport.close()
 
     header = b"Authorization: SAS 0ne00000000/registrations/dev1"
     assert [header in head.splitlines() for head in heads] == [True, True]

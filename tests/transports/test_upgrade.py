@@ -42,7 +42,7 @@ async def refused(script: Script, steps_seen: list[Step] | None = None) -> Provi
         with pytest.raises(ProvisioningError) as caught:
             await transport.connect()
 
-        await transport.aclose()
+        transport.close()
 
     assert traces() == before
     assert caught.value.phase is Phase.SESSION

@@ -228,7 +228,7 @@ async def test_it_is_closed_in_order() -> None:
     with Server(script, silent) as peer:
         transport = MQTT(port=peer.port, websocket=True).open(peer.target())
         await transport.connect()
-        await transport.aclose()
+        transport.close()
 
     line = cast("Late", peer.lines[0])
     assert line.frames == [(PONG, b"early"), (CLOSE, (1000).to_bytes(2))]

@@ -58,7 +58,7 @@ class Ways:
         try:
             yield transport
         finally:
-            await transport.aclose()
+            transport.close()
 
     def told(self, kind: StepKind) -> list[Step]:
         """The steps of a kind so far."""

@@ -61,7 +61,7 @@ async def drive(
     async def again(refusal: UnauthorizedError) -> str:
         way = await reauthenticate(refusal)
         # A session is authenticated once, and a connection has one certificate.
-        await transport.aclose()
+        transport.close()
         return way
 
     event: Event = Started()
@@ -93,9 +93,7 @@ async def drive(
                 case _:
                     assert_never(action)
     finally:
-        with anyio.CancelScope(shield=True):
-            await transport.aclose()
-
+        transport.close()
         report(StepKind.CLOSED, report.phase)
 
 

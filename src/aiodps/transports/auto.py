@@ -155,9 +155,9 @@ class AutoTransport:
         report.transport = AUTO
         try:
             winner = await race.run()
-            await self._close(but=winner)
+            self._close(but=winner)
         except BaseException:
-            await self._close()
+            self._close()
             raise
         finally:
             self._race = None
@@ -180,11 +180,11 @@ class AutoTransport:
         winner = self._winner
         await (anyio.sleep_until if winner is None else winner.transport.wait_until)(when)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the connection; the winner stays the winner until it fails to connect."""
-        await self._close()
+        self._close()
 
-    async def _close(self, *, but: Entrant | None = None) -> None:
+    def _close(self, *, but: Entrant | None = None) -> None:
         for entrant in self.entrants:
             if entrant is not but:
-                await entrant.transport.aclose()
+                entrant.transport.close()

@@ -130,8 +130,8 @@ class Transport(Protocol):
        connection is then closed, and `connect` may be called again.
     6. `wait_until` waits between two exchanges, until a time of the event loop's clock, and keeps
        the connection alive meanwhile. That it ends is noticed by the next `connect`.
-    7. `aclose` may be called at any time and repeatedly, also when cancelled, does not wait for
-       the network, and raises nothing.
+    7. `close` closes the connection at once. It may be called at any time and repeatedly, and
+       raises nothing.
     """
 
     async def connect(self) -> None:
@@ -143,7 +143,7 @@ class Transport(Protocol):
     async def wait_until(self, when: float) -> None:
         """Wait until a time of the event loop's clock."""
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the connection."""
 
 

@@ -43,7 +43,7 @@ class HttpConnection:
     """HTTP over one open connection, for one request at a time."""
 
     def __init__(self, connection: Connection) -> None:
-        """Become the owner of the connection: `aclose` closes it."""
+        """Become the owner of the connection: `close` closes it."""
         self._connection = connection
         self._watch = ReadWatch(connection.socket, between_waits=False)
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEADER_BYTES)
@@ -103,7 +103,7 @@ class HttpConnection:
         if complete and not surplus:
             self._http.start_next_cycle()
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the connection immediately."""
         self._watch.stop()
         self._connection.close()
@@ -245,5 +245,5 @@ class CustomTransport:
 
         return HttpResponse(response.status_code, headers, body)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Do nothing: the caller closes it."""

@@ -159,7 +159,7 @@ class MqttTransport:
             self._session = MqttSession(stream, talk, keep_alive=keep_alive)
             await self._open(self._session)
         except BaseException:
-            await self.aclose()
+            self.close()
             connection.close()
             raise
 
@@ -210,14 +210,14 @@ class MqttTransport:
         try:
             return await self._session.exchange(request)
         except BaseException:
-            await self.aclose()
+            self.close()
             raise
 
     async def wait_until(self, when: float) -> None:
         """Wait, and keep the session alive meanwhile."""
         await (anyio.sleep_until if self._session is None else self._session.wait_until)(when)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Send DISCONNECT and close the connection, without waiting."""
         session, self._session = self._session, None
         if session is not None:

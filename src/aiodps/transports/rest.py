@@ -108,7 +108,7 @@ class RestTransport:
         if self._http is not None and self._http.usable:
             return
 
-        await self.aclose()
+        self.close()
         if (given := self._settings.http_transport) is not None:
             self._http = CustomTransport(given)
         else:
@@ -122,7 +122,7 @@ class RestTransport:
         try:
             await turn()
         except BaseException:
-            await self.aclose()
+            self.close()
             raise
 
     async def exchange(self, request: Request) -> Response:
@@ -141,18 +141,18 @@ class RestTransport:
             report(StepKind.RECEIVED, phase, text=lambda: _response_text(response))
             return parse_response(response)
         except BaseException:
-            await self.aclose()
+            self.close()
             raise
 
     async def wait_until(self, when: float) -> None:
         """Wait; the server may close the connection meanwhile."""
         await anyio.sleep_until(when)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the connection, without waiting."""
         http, self._http = self._http, None
         if http is not None:
-            await http.aclose()
+            http.close()
 
 
 def _request_text(request: httpx.Request) -> str:

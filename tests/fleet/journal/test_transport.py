@@ -54,7 +54,7 @@ class Both:
         """Wait, as a transport does."""
         self.happened.append(f"wait until {when}")
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close, as a transport does."""
         self.happened.append("close")
 
@@ -71,7 +71,7 @@ async def test_sent_is_written_before_the_register_leaves() -> None:
     transport, record = recording(both)
     await transport.connect()
     response = await transport.exchange(Register(None))
-    await transport.aclose()
+    transport.close()
 
     sent = replace(PLANNED[0], state=State.SENT, sent=1)
     operation = replace(sent, state=State.OPERATION, operation_id=OPERATION)

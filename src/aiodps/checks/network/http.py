@@ -36,7 +36,7 @@ async def ask(connection: Connection, authority: str) -> httpx.Response:
         with anyio.fail_after(ANSWER_TIMEOUT):
             answer = await http.exchange(request)
     finally:
-        await http.aclose()
+        http.close()
 
     return httpx.Response(answer.status_code, headers=answer.headers)
 

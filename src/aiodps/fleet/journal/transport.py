@@ -90,9 +90,9 @@ class JournalingTransport:
         """Wait, with the real transport."""
         await self._inner.wait_until(when)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Close the real transport."""
-        await self._inner.aclose()
+        self._inner.close()
 
     async def _write(self, new: State, **changes: object) -> None:
         started = time.monotonic()
