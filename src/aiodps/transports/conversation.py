@@ -1,7 +1,8 @@
 """The sans-IO part of an MQTT session: bytes go in, packets come out.
 
 `Conversation` strictly parses what the service sends, and matches responses to requests. The
-client's packets are written by a `PacketWriter`: aiomqtt's client, or functions of our own.
+client's packets are written by a `PacketWriter`: aiomqtt's client, or functions of our own. Those
+of two and four bytes (PINGREQ, PUBACK, DISCONNECT) are the same, whoever writes the others.
 """
 
 from __future__ import annotations
@@ -25,16 +26,14 @@ from aiodps.protocol.mqtt_packets import (
     Puback,
     Publish,
     Suback,
+    puback_packet,
     read_packet,
 )
 from aiodps.protocol.mqtt_text import packet_text
 
 
 class PacketWriter(Protocol):
-    """Writes and numbers the client's packets in one clean MQTT 3.1.1 session.
-
-    Each valid packet of the service is passed to `received`.
-    """
+    """Writes and numbers the packets that a client asks with, in one clean MQTT 3.1.1 session."""
 
     def __init__(
         self, *, client_id: str, user_name: str, password: str | None, keep_alive: int
@@ -50,8 +49,8 @@ class PacketWriter(Protocol):
     def publish(self, topic: str, payload: bytes) -> tuple[int, bytes]:
         """Return the packet id and the bytes of PUBLISH with QoS 1."""
 
-    def received(self, packet: bytes, content: Packet) -> bytes:
-        """Return the acknowledgement of a packet of the service; b"" for none."""
+    def acknowledged(self, packet_id: int) -> None:
+        """Forget a message that the service has acknowledged."""
 
 
 class Conversation:
@@ -133,18 +132,18 @@ class Conversation:
                 self._report(StepKind.RECEIVED, self.phase, text=packet_text(content))
 
             self._take(content)
-            if acknowledgement := self._writer.received(packet, content):
-                self.outgoing.append(acknowledgement)
 
     def _take(self, packet: Packet) -> None:
         match packet:
             case Publish():
                 self._take_message(packet)
-            case Puback(packet_id):
-                if packet_id not in self._unacknowledged:
-                    self._ignore("PUBACK without a message")
-
-                self._unacknowledged.discard(packet_id)
+                if packet.qos:
+                    self.outgoing.append(puback_packet(packet.packet_id))
+            case Puback(packet_id) if packet_id in self._unacknowledged:
+                self._unacknowledged.remove(packet_id)
+                self._writer.acknowledged(packet_id)
+            case Puback():
+                self._ignore("PUBACK without a message")
             case Connack():
                 mqtt.check_connack(packet)
                 self.connected = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from aiodps.protocol import mqtt_packets
-from aiodps.protocol.mqtt_packets import Packet, Publish
 
 
 class NativeWriter:
@@ -31,13 +30,8 @@ class NativeWriter:
         packet_id = self._next_packet_id()
         return packet_id, mqtt_packets.publish_packet(packet_id, topic, payload)
 
-    def received(self, _packet: bytes, content: Packet) -> bytes:
-        """Return PUBACK for a message that asks for it."""
-        match content:
-            case Publish(qos=1, packet_id=packet_id):
-                return mqtt_packets.puback_packet(packet_id)
-            case _:
-                return b""
+    def acknowledged(self, packet_id: int) -> None:
+        """Do nothing: no message is kept."""
 
     def _next_packet_id(self) -> int:
         self._last_packet_id = self._last_packet_id % 0xFFFF + 1

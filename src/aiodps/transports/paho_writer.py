@@ -1,4 +1,4 @@
-"""The packets of an aiomqtt session: its client writes and numbers them, and acknowledges.
+"""The packets of an aiomqtt session: its client writes and numbers them.
 
 aiomqtt 2.5 connects in a pool of six threads, hangs until its timeout when the server closes
 early, and leaks a socket and a task when it is cancelled. So it neither connects nor waits here:
@@ -11,7 +11,7 @@ import aiomqtt
 from paho.mqtt import client as paho
 
 from aiodps.errors import ProtocolError
-from aiodps.protocol.mqtt_packets import Packet, Puback, Publish
+from aiodps.protocol.mqtt_packets import puback_packet
 
 _NOBODY = "dps"
 """Host name for paho, which requires one but does not connect."""
@@ -21,6 +21,9 @@ _UNUSED = (
     *("on_socket_register_write", "on_socket_unregister_write"),
 )
 """Callbacks of aiomqtt's coroutines; without the last two, paho writes immediately."""
+_ACKNOWLEDGEMENTS = 8 * 4
+"""Bytes of acknowledgements that paho reads at once: for each it creates objects of MQTT 5, which
+takes longer than to write a message. Until then it keeps at most eight messages too many."""
 
 
 class PahoWriter:
@@ -45,7 +48,6 @@ class PahoWriter:
         self._paho = client._client  # noqa: SLF001 (it has no public name)
         # The only hook: paho calls this to connect.
         self._paho._create_socket = lambda: memory  # type: ignore[method-assign]  # noqa: SLF001
-        self._paho.manual_ack_set(True)
         self._paho.disable_logger()
         for name in _UNUSED:
             setattr(self._paho, name, None)
@@ -66,25 +68,17 @@ class PahoWriter:
         packet_id = self._paho.publish(topic, payload, qos=1).mid
         return packet_id, self._memory.taken()
 
-    def received(self, packet: bytes, content: Packet) -> bytes:
-        """Return PUBACK for a message that asks for it.
-
-        paho reads only what it waits for, the acknowledgements of messages that it keeps. For all
-        else it would create objects of MQTT 5 or look for callbacks, and nobody uses the result.
+    def acknowledged(self, packet_id: int) -> None:
+        """Let paho forget a message, with others that were acknowledged before it.
 
         Raises:
-            ProtocolError: If paho does not accept the packet.
+            ProtocolError: If paho does not accept the acknowledgements.
         """
-        match content:
-            case Publish(qos=qos, packet_id=packet_id):
-                self._paho.ack(packet_id, qos)
-            case Puback():
-                self._read(packet)
+        self._memory.inbound += puback_packet(packet_id)
+        if len(self._memory.inbound) >= _ACKNOWLEDGEMENTS:
+            self._read()
 
-        return self._memory.taken()
-
-    def _read(self, packet: bytes) -> None:
-        self._memory.inbound = packet
+    def _read(self) -> None:
         try:
             code = self._paho.loop_read()
         except Exception as exc:
@@ -103,7 +97,7 @@ class _Memory:
 
     def __init__(self) -> None:
         self.inbound = b""
-        """What paho has not yet read of the last packet."""
+        """What paho has not yet read."""
         self._outbound = b""
 
     def taken(self) -> bytes:
