@@ -42,7 +42,8 @@ from aiodps.fleet.measure.sample import Outcome
 from aiodps.fleet.plan.arrivals import Burst
 from aiodps.fleet.plan.spec import RunOptions, ShardSpec
 from aiodps.fleet.run.session import Session
-from aiodps.network.event_loop import backend_options, few_full_collections
+from aiodps.network.event_loop import backend_options
+from aiodps.process.garbage_collection import few_full_collections
 from aiodps.settings import Settings
 
 MOST_KB: Final = {"rest": 45.0, "mqtt": 50.0}

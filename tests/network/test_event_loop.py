@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import socket
 from collections.abc import Iterator
 
@@ -18,7 +17,6 @@ from aiodps.network.event_loop import (
     ReadWatch,
     backend_options,
     check_watches_sockets,
-    few_full_collections,
     until_readable,
     until_writable,
     wait_for_either,
@@ -228,18 +226,3 @@ async def test_waiting_for_either(pair: Pair) -> None:
     theirs.send(b"x")
     await wait_for_either(ours)
     assert ours.recv(1) == b"x"
-
-
-def test_few_full_collections() -> None:
-    """The thresholds of the process are as before afterwards, however they are nested."""
-    before = gc.get_threshold()
-    with few_full_collections():
-        young, middle, old = gc.get_threshold()
-        with few_full_collections():
-            pass
-
-        assert gc.get_threshold() == (young, middle, old)
-
-    assert (young, middle) == before[:2]
-    assert old > before[2]
-    assert gc.get_threshold() == before

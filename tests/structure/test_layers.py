@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "argument_types": {"errors"},
     "printable": set[str](),
     "fresh_files": set[str](),
+    "process": set[str](),
     "error_base": {"models", "key_text", "printable"},
     "errors": {"error_base", "models"},
     "observe": {"error_base", "models"},
@@ -53,7 +54,7 @@ MAY_IMPORT = {
     },
     "fleet": BOTTOM
     | {"protocol", "attestation", "network", "registration", "transports", "settings", "client"}
-    | {"pki", "fleet", "__init__"},
+    | {"pki", "process", "fleet", "__init__"},
     "__init__": BOTTOM
     | {"attestation", "network", "registration", "transports", "settings", "client"}
     | {"assignments"},

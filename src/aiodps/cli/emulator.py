@@ -28,6 +28,7 @@ from aiodps.cli.emulator_files import (
 from aiodps.cli.output import Command, err, out, print_json, warn
 from aiodps.errors import ConfigurationError
 from aiodps.fresh_files import write_fresh
+from aiodps.process.garbage_collection import few_full_collections
 
 if TYPE_CHECKING:
     from aiodps.emulator import Emulator
@@ -173,8 +174,6 @@ def command(
         trust_cas(dps, name)
 
     _check_references(dps, enrollments)
-    from aiodps.network.event_loop import few_full_collections  # noqa: PLC0415 (starts slowly)
-
     with (
         _ca_path(ca_out) as ca_file,
         _ready_file_of_this(ready_file),

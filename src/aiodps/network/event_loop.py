@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import math
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import anyio
 
 from aiodps.errors import ConfigurationError
-
-_FULL_COLLECTION = 1000
-"""Collections of the middle generation before a full one; Python's default is 10."""
 
 
 def watches_sockets() -> bool:
@@ -240,23 +236,3 @@ def check_watches_sockets(session: str) -> None:
 def backend_options(platform: str = sys.platform) -> dict[str, Any]:
     """Return options of `anyio.run` for an event loop on which every transport runs."""
     return {"loop_factory": asyncio.SelectorEventLoop} if platform == "win32" else {}
-
-
-@contextlib.contextmanager
-def few_full_collections() -> Iterator[None]:
-    """Make full garbage collections rare in a process that has thousands of connections.
-
-    Each stops the event loop while it looks at every object, for most of a second with ten
-    thousand devices in flight, and finds nothing (`benchmarks/waiting.py`). The thresholds are
-    those of the process, so this is for processes of aiodps, and not for a caller's program.
-    """
-    young, middle, old = gc.get_threshold()
-    if old >= _FULL_COLLECTION:
-        yield
-        return
-
-    gc.set_threshold(young, middle, _FULL_COLLECTION)
-    try:
-        yield
-    finally:
-        gc.set_threshold(young, middle, old)

@@ -14,7 +14,8 @@ from aiodps.fleet.measure.generator_load import GeneratorLoad
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.control_files import POLL_INTERVAL, ControlFiles, Order, StartOrder
 from aiodps.fleet.run.session import Session, SessionEnd
-from aiodps.network.event_loop import backend_options, few_full_collections
+from aiodps.network.event_loop import backend_options
+from aiodps.process.garbage_collection import few_full_collections
 
 _POLLS_PER_REPORT = 3
 """Polls of the control files between two progress reports."""
