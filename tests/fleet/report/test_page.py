@@ -156,6 +156,15 @@ def test_a_run_without_samples() -> None:
     assert "Nothing was tried" in page
 
 
+def test_the_verdict_is_the_summarys() -> None:
+    """It is not made a second time, which takes long with many devices."""
+    verdict = {"kind": "good", "lead": "Just so", "sentence": "nothing else."}
+    samples = [sample()]
+    summary = {**summarize(samples, FACTS), "verdict": verdict}
+
+    assert "Just so" in render([Run(name="a", summary=summary, samples=samples)])
+
+
 def test_several_runs_a_side(tmp_path: Path) -> None:
     """Each run has its line, in the colour of its side; figures have verdicts."""
     runs = [simulated_run(seed, devices=100) for seed in range(6)]

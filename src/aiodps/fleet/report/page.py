@@ -44,7 +44,7 @@ from aiodps.fleet.report.compare import (
 from aiodps.fleet.report.sessions import pauses
 from aiodps.fleet.report.summary import LATENCIES, PERCENTILES, Summary, pick
 from aiodps.fleet.report.target import target_name, transport_names
-from aiodps.fleet.report.verdict import verdict
+from aiodps.fleet.report.verdict import RunVerdict, verdict
 
 
 def render(left: Sequence[Run], right: Sequence[Run] = ()) -> str:
@@ -264,7 +264,7 @@ def _target(runs: Sequence[Run]) -> str:
 
 def _verdict(runs: Sequence[Run]) -> dict[str, str]:
     """Return the outcome of the runs; the worst one decides the colour."""
-    verdicts = [verdict(run.summary, run.samples) for run in runs]
+    verdicts = [_verdict_of(run) for run in runs]
     if len(runs) == 1:
         (only,) = verdicts
         return {"kind": only.kind, "lead": only.lead, "sentence": only.sentence}
@@ -272,6 +272,12 @@ def _verdict(runs: Sequence[Run]) -> dict[str, str]:
     kind = max((one.kind for one in verdicts), key=("good", "warn", "bad").index)
     texts = [f"{run.name}: {one.lead}" for run, one in zip(runs, verdicts, strict=True)]
     return {"kind": kind, "lead": "; ".join(texts), "sentence": ""}
+
+
+def _verdict_of(run: Run) -> RunVerdict:
+    """Return the verdict in the summary; making it again takes seconds with many devices."""
+    found = run.summary.get("verdict")
+    return verdict(run.summary, run.samples) if found is None else RunVerdict(**found)
 
 
 def _run_context(run: Run, *, index: int, alone: bool) -> dict[str, Any]:
