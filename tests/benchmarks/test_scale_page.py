@@ -1,4 +1,4 @@
-"""The page of runs through one machine says who is the bottleneck."""
+"""The page of runs through one machine says what limited them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,9 @@ def test_the_processors() -> None:
     text = scale_page.page([RUN])
 
     assert "| 1,000 | rest | 1,000 | 150 | 6.60 |" in text
-    assert (
-        "1,000 over rest: the processors, busy for 95% of the time: 1.20 of 2 by the fleet" in text
-    )
-    assert "at 200 devices a second." in text
-    assert "warns" not in text
+    assert "rest: the processor: 95 % of the time of its 2 cores was used, 1.20 cores by" in text
+    assert "is enough for 200 devices per second." in text
+    assert "reports" not in text
 
 
 def test_something_else() -> None:
@@ -48,8 +46,8 @@ def test_something_else() -> None:
     stopped = {**RUN, "transport": "mqtt", "stopped": "over 6 GB", "devices_per_second": None}
     text = scale_page.page([idle, stopped])
 
-    assert "1,000 over rest: not the processors, which were busy for 48% of the time" in text
-    assert "1,000 over mqtt: the run was stopped, over 6 GB." in text
+    assert "1,000 over rest: not the processor: 48 % of the time of its 4 cores was used" in text
+    assert "1,000 over mqtt: it was stopped, because it took over 6 GB." in text
     assert "| 1,000 | mqtt | 1,000 | - |" in text
 
 
