@@ -24,7 +24,6 @@ async def test_full_concurrency_does_not_move_the_schedule() -> None:
     await elapse(0.02)
     pacer.release()
     third = await pacer.next_start(2)
-    pacer.__exit__()
 
     assert (first.intended, first.possible) == (zero, zero)
     assert second.intended == zero
@@ -43,7 +42,6 @@ async def test_closed_arrivals_begin_when_another_has_ended() -> None:
     freed = anyio.current_time()
     await elapse(0.02)
     third = await pacer.next_start(2)
-    pacer.__exit__()
 
     assert [start.intended for start in first] == [zero, zero]
     assert third.intended == third.possible == freed
@@ -54,7 +52,6 @@ async def test_a_limit_moves_the_intended_start() -> None:
     zero = anyio.current_time()
     pacer = Pacer(Closed(concurrency=5), None, zero=zero, limit_rate=600)
     starts = [await pacer.next_start(index) for index in range(3)]
-    pacer.__exit__()
 
     assert [start.intended - zero for start in starts] == pytest.approx([0, 0.1, 0.2])
     assert anyio.current_time() - zero == pytest.approx(0.2)
@@ -66,6 +63,5 @@ async def test_nobody_waits_in_a_burst_without_a_limit() -> None:
     pacer = Pacer(Burst(), [0.0] * 100, zero=zero, limit_rate=None)
     starts = [await pacer.next_start(index) for index in range(100)]
     pacer.release()
-    pacer.__exit__()
 
     assert {(start.intended, start.possible) for start in starts} == {(zero, zero)}

@@ -94,6 +94,19 @@ class JournalWriter:
             await batch.done.wait()
             self.check()
 
+    async def write_outcome(self, entry: Entry) -> None:
+        """Write an entry that must be in the journal even if its device is cancelled.
+
+        Raises:
+            JournalError: If it is not written.
+        """
+        if not self.durable:
+            await self.write(entry)
+            return
+
+        with anyio.CancelScope(shield=True):
+            await self.write(entry)
+
     def note(self, entry: Entry) -> None:
         """Write an entry with the next batch, without waiting for it."""
         self._batch.entries[entry.number] = entry

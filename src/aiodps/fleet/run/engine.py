@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -26,6 +26,7 @@ from aiodps.fleet.plan.spec import RunOptions
 from aiodps.fleet.run.pacer import Pacer, Start
 from aiodps.fleet.run.sample_builder import SampleBuilder
 from aiodps.models import Assignment
+from aiodps.observe import event_loop_clock
 
 GRACE = 10.0
 """Seconds until devices in flight must have ended when a run is drained."""
@@ -74,6 +75,7 @@ class Engine:
         self._monitor = monitor
         self._starting = anyio.CancelScope()
         self._running = anyio.CancelScope()
+        self._clock: Callable[[], float] = anyio.current_time
         self._zero = 0.0
         self.stopped: float | None = None
         """When it was asked to start no more devices, on the event loop's clock; None if not."""
@@ -110,9 +112,9 @@ class Engine:
             writer: Writes the state of each to the journal.
             zero: Start of the run on the event loop's clock; the times of samples count from it.
         """
-        self._zero = zero
+        self._clock, self._zero = event_loop_clock(), zero
         self._clients = {name: self._client(name, writer) for name in self._options.transports}
-        with pacer, self._running:
+        with self._running:
             async with anyio.create_task_group() as devices:
                 with self._starting:
                     await self._start_all(jobs, pacer, writer, devices)
@@ -140,7 +142,7 @@ class Engine:
     async def _register(
         self, job: Job, start: Start, pacer: Pacer, writer: JournalWriter
     ) -> Sample:
-        started = anyio.current_time()
+        started = self._clock()
         self._monitor.record_start(started - start.possible)
         intended, first_started = self._first_starts(job, start, started)
         entry = dataclasses.replace(job.entry, intended=intended, started=first_started)
@@ -175,11 +177,24 @@ class Engine:
     async def _provision(
         self, job: Job, state: DeviceState, builder: SampleBuilder
     ) -> Assignment | Exception:
-        """Provision one device; an error that concerns this device only is returned."""
+        """Provision one device, and save the certificate that it has asked for, if any.
+
+        Returns:
+            The assignment, or an error that concerns this device only.
+        """
         key = (job.entry.transport, job.entry.registration_id.casefold())
         self._states[key] = state
+        # The key of a certificate that an earlier session asked for is gone.
+        issues = self._options.settings.issue is not None
         try:
-            return await self._assignment(job, builder)
+            assignment = await self._clients[job.entry.transport].provision(
+                attestation=job.device.attestation,
+                payload=job.device.payload,
+                operation_id=None if issues else job.entry.operation_id,
+                on_step=builder,
+            )
+            if self._options.keys_out is not None:
+                await save_issued(assignment, self._options.keys_out)
         except JournalError:
             raise
         except ProvisioningError as error:
@@ -187,24 +202,10 @@ class Engine:
         except Exception as error:  # noqa: BLE001 (a bug of ours must not cost the other devices)
             _log.exception("%s failed with an unexpected error", key)
             return error
+        else:
+            return assignment
         finally:
             del self._states[key]
-
-    async def _assignment(self, job: Job, builder: SampleBuilder) -> Assignment:
-        """Provision one device, and save the certificate that it has asked for, if any."""
-        keys = self._options.keys_out
-        # The key of a certificate that an earlier session asked for is gone.
-        issues = self._options.settings.issue is not None
-        assignment = await self._clients[job.entry.transport].provision(
-            attestation=job.device.attestation,
-            payload=job.device.payload,
-            operation_id=None if issues else job.entry.operation_id,
-            on_step=builder,
-        )
-        if keys is not None:
-            await save_issued(assignment, keys)
-
-        return assignment
 
     async def _write(self, entry: Entry, sample: Sample, writer: JournalWriter) -> None:
         """Journal the outcome of a registration, before it is reported."""
@@ -214,13 +215,11 @@ class Engine:
             Outcome.INTERRUPTED: entry.state,
         }[sample.outcome]
         entry = dataclasses.replace(entry, state=state, sample=sample)
-        with anyio.CancelScope(shield=True):
-            await writer.write(entry)
-
+        await writer.write_outcome(entry)
         self.written[entry.number] = entry
 
     def _now(self) -> float:
-        return anyio.current_time() - self._zero
+        return self._clock() - self._zero
 
     def _client(self, name: str, writer: JournalWriter) -> ProvisioningClient:
         def state_of(registration_id: str) -> DeviceState:

@@ -8,14 +8,14 @@ device earlier.
 
 from __future__ import annotations
 
-import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import anyio
 
 from aiodps.fleet.plan.arrivals import Arrivals
+from aiodps.observe import event_loop_clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class Pacer:
         self._gap = 60.0 / limit_rate if limit_rate else 0.0
         self._next = zero
         self._concurrency = arrivals.concurrency
-        # One item for each free slot: the time when it became free.
-        self._released, self._free = anyio.create_memory_object_stream[float](math.inf)
-        for _ in range(self._concurrency or 0):
-            self._released.send_nowait(zero)
+        # For each free slot, the time when it became free.
+        self._free = deque([zero] * (self._concurrency or 0))
+        self._released = anyio.Event()
+        self._clock = event_loop_clock()
 
     async def until_zero(self) -> None:
         """Wait for the start of the run."""
-        await _until(self._zero)
+        await self._until(self._zero)
 
     async def next_start(self, index: int) -> Start:
         """Wait until the next device may start."""
@@ -67,39 +67,32 @@ class Pacer:
             freed = await self._acquire()
             due = max(freed, self._next) if self._gap else freed
             self._next = due + self._gap
-            await _until(due)
+            await self._until(due)
             return Start(due, due)
 
         due = self._zero + self._schedule[index]
-        await _until(due)
+        await self._until(due)
         return Start(due, max(due, await self._acquire()))
 
     def release(self) -> None:
         """Free the slot of a device that has ended."""
         if self._concurrency is not None:
-            self._released.send_nowait(anyio.current_time())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the queue of free slots."""
-        self._released.close()
-        self._free.close()
+            self._free.append(self._clock())
+            self._released.set()
 
     async def _acquire(self) -> float:
-        """Wait for a free slot; return when it became free."""
+        """Take a free slot, or wait for one; return when it became free."""
         if self._concurrency is None:
             return self._zero
 
-        try:
-            # Without a checkpoint: devices that are due start before others make progress.
-            return self._free.receive_nowait()
-        except anyio.WouldBlock:
-            return await self._free.receive()
+        # Without a checkpoint if there is one: devices that are due start before others go on.
+        while not self._free:
+            self._released = anyio.Event()
+            await self._released.wait()
 
+        return self._free.popleft()
 
-async def _until(due: float) -> None:
-    """Sleep until a time, unless it has passed."""
-    if anyio.current_time() < due:
-        await anyio.sleep_until(due)
+    async def _until(self, due: float) -> None:
+        """Sleep until a time, unless it has passed."""
+        if self._clock() < due:
+            await anyio.sleep_until(due)

@@ -247,7 +247,8 @@ def _load_jobs(spec: ShardSpec, entries: Sequence[Entry], *, retry_failed: bool)
 def _taken(jobs: deque[Job], first_intended: Iterable[float | None]) -> Iterator[Job]:
     """Take jobs one by one: a device that has ended gives back its certificate and key."""
     for first in first_intended:
-        yield dataclasses.replace(jobs.popleft(), first_intended=first)
+        job = jobs.popleft()
+        yield Job(job.entry, job.device, first)
 
 
 def _max_in_flight(arrivals: Arrivals, count: int) -> int:
