@@ -57,13 +57,12 @@ class JournalingTransport:
     """A transport that journals requests before it delegates to the real transport."""
 
     def __init__(self, inner: Transport, writer: JournalWriter, state: DeviceState) -> None:
-        self._inner = inner
+        self._exchange = inner.exchange
+        self.connect = inner.connect
+        self.wait_until = inner.wait_until
+        self.close = inner.close
         self._writer = writer
         self._state = state
-
-    async def connect(self) -> None:
-        """Connect; nothing is written."""
-        await self._inner.connect()
 
     async def exchange(self, request: Request) -> Response:
         """Journal a register request, send it, and journal the operation id of the response.
@@ -77,7 +76,7 @@ class JournalingTransport:
         else:
             state.polls += 1
 
-        response = await self._inner.exchange(request)
+        response = await self._exchange(request)
         state.throttled += response.status_code == HTTPStatus.TOO_MANY_REQUESTS
         # The registration refuses the response to a poll that is about another operation.
         operation_id = _operation_id(response) if registers else None
@@ -85,14 +84,6 @@ class JournalingTransport:
             await self._write(State.OPERATION, operation_id=operation_id)
 
         return response
-
-    async def wait_until(self, when: float) -> None:
-        """Wait, with the real transport."""
-        await self._inner.wait_until(when)
-
-    def close(self) -> None:
-        """Close the real transport."""
-        self._inner.close()
 
     async def _write(self, new: State, **changes: object) -> None:
         started = time.monotonic()
