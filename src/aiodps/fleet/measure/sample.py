@@ -6,6 +6,7 @@ import csv
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -97,10 +98,11 @@ class Sample:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name, not copied: `asdict` copies them, a hundred times slower."""
-        return {name: getattr(self, name) for name in _NAMES}
+        return dict(zip(_NAMES, _values_of(self), strict=True))
 
 
 _NAMES: Final = tuple(each.name for each in fields(Sample))
+_values_of: Final = attrgetter(*_NAMES)
 _OPTIONAL: Final = (
     *("error_class", "error_code", "tracking_id", "error_message", "assigned_hub", "device_id"),
     "credential",

@@ -86,17 +86,18 @@ class TransportCounter:
             self._requests[name] += getattr(sample, name)
 
         if sample.outcome is Outcome.ASSIGNED:
-            self._buckets[bucket_of(sample.latency)] += 1
-            self._latency += sample.latency
-            self._add_parts(sample)
+            self._add_latency(sample)
 
-    def _add_parts(self, sample: Sample) -> None:
+    def _add_latency(self, sample: Sample) -> None:
+        latency = sample.latency
+        self._buckets[bucket_of(latency)] += 1
+        self._latency += latency
         parts: dict[str, float] = {
             **sample.phases,
             "start_lag": sample.started - sample.intended,
             "backoff": sample.backoff,
         }
-        parts["other"] = sample.latency - sum(parts.values())
+        parts["other"] = latency - sum(parts.values())
         for name, seconds in parts.items():
             self._seconds[name] += seconds  # type: ignore[assignment]  # Counter adds floats, too
 

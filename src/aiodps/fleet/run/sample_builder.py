@@ -93,8 +93,8 @@ class SampleBuilder:
     def _phases(self) -> dict[str, float]:
         """Return seconds by phase: each second is in one of them, or in the backoff."""
         taken_out = {**self._journal, Phase.WAIT: self._poll_floor + self._backoff}
-        phases = {
-            phase.value: max(0.0, spent - taken_out.get(phase, 0.0))
+        phases: dict[str, float] = {
+            phase: max(0.0, spent - taken_out.get(phase, 0.0))
             for phase, spent in self._times.seconds.items()
         }
         own = {"journal": self._state.journal_seconds, "poll_floor": self._poll_floor}
