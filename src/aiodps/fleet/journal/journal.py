@@ -15,7 +15,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -182,7 +182,7 @@ class Journal:
         with _as_journal_error(self.path), self._connection:
             self._connection.executemany(_INSERT, [entry.row for entry in entries])
             if session is not None:
-                row = (session.number, json.dumps(asdict(session)))
+                row = (session.number, json.dumps(session.to_json()))
                 self._connection.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", row)
 
     def entries(self) -> list[Entry]:

@@ -47,9 +47,13 @@ class SessionFacts:
     generator_load: Mapping[str, Any] | None = None
     """Load of the generator; None until it has ended."""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts by name, not copied as by `asdict`: they are in each transaction."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
     @classmethod
     def from_json(cls, facts: object) -> Self:
-        """Return what `dataclasses.asdict` made a JSON object of.
+        """Return the facts that `to_json` made a JSON object of.
 
         Raises:
             TypeError: If it was changed to another type, or has other members.
