@@ -63,13 +63,17 @@ class TlsHandshake:
         line = throttled(sock, delivery, tasks) if delivery.drip or delivery.truncate else sock
         try:
             stream = await self._shake_hands(line, peer_timeout)
-            if delivery.ending is not None:
-                await end(stream, delivery.ending)
         except BaseException:
             line.close()
             raise
 
-        return stream
+        if delivery.ending is None:
+            return stream
+
+        try:
+            await end(stream, delivery.ending)
+        finally:
+            stream.close()
 
     async def _shake_hands(self, sock: socket.socket, peer_timeout: PeerTimeout) -> TlsStream:
         try:

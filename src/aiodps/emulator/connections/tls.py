@@ -11,6 +11,7 @@ import contextlib
 import socket
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from typing import Final, Self, TypeVar
 
 import anyio
@@ -18,6 +19,7 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from aiodps.emulator.connections.plain import CHUNK, linger, reset
+from aiodps.emulator.connections.read_watch import ReadWatch
 from aiodps.emulator.connections.stream import PeerLostError
 from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.input_files.certificates import UNREADABLE
@@ -65,15 +67,23 @@ class TlsStream:
     """One connection with TLS, for one task; each await obeys its `peer_timeout`."""
 
     def __init__(
-        self, sock: socket.socket, tls: SSL.Connection, peer_timeout: PeerTimeout
+        self, sock: socket.socket, context: SSL.Context, peer_timeout: PeerTimeout
     ) -> None:
         self.peer_timeout = peer_timeout
         self.certificates: tuple[x509.Certificate, ...] = ()
         """The client's certificates, leaf first, as sent; empty if it presented none."""
         self._socket = sock
-        self._tls = tls
+        self._context = context
+        self._watch = ReadWatch(sock, on_readable=peer_timeout.renew)
         self._sends = 0
         self._broken = False
+
+    @cached_property
+    def _tls(self) -> SSL.Connection:
+        """Made when something has arrived: a client that only connects costs no such memory."""
+        tls = SSL.Connection(self._context, self._socket)
+        tls.set_accept_state()
+        return tls
 
     @classmethod
     async def accept(
@@ -90,16 +100,13 @@ class TlsStream:
             PeerLostError: If the handshake fails.
         """
         peer_timeout.start(silence=HANDSHAKE_SILENCE, total=HANDSHAKE_TOTAL)
-        # A client that only connects costs no memory of OpenSSL.
-        await anyio.wait_readable(sock)
-        stream = cls(sock, SSL.Connection(context, sock), peer_timeout)
-        stream._tls.set_accept_state()
-        await stream._do(stream._tls.do_handshake)
+        stream = cls(sock, context, peer_timeout)
         try:
-            with warnings.catch_warnings(action="ignore"):  # of serial numbers below one
-                stream.certificates = _peer_chain(stream._tls)
-        except UNREADABLE as exc:
-            raise PeerLostError("the certificate cannot be read", explained=True) from exc
+            await stream._do(lambda: stream._tls.do_handshake(), at_once=False)  # noqa: PLW0108
+            stream.certificates = _peer_chain(stream._tls)
+        except BaseException:
+            stream._watch.stop()
+            raise
 
         return stream
 
@@ -109,9 +116,8 @@ class TlsStream:
         Raises:
             PeerLostError: If the connection broke.
         """
-        # A peer that sends without pause must not keep the others waiting.
-        await anyio.lowlevel.checkpoint()
-        return await self._do(self._receive)
+        # Each record is received whole: OpenSSL never has another one that the socket has not.
+        return await self._do(self._receive, at_once=False)
 
     async def send(self, data: bytes) -> None:
         """Send everything.
@@ -134,6 +140,7 @@ class TlsStream:
         with contextlib.suppress(SSL.Error, OSError):
             self._tls.shutdown()
 
+        self._watch.stop()
         await linger(self._socket, self.peer_timeout)
 
     def reset(self) -> None:
@@ -147,6 +154,7 @@ class TlsStream:
             with contextlib.suppress(SSL.Error, OSError):
                 self._tls.shutdown()
 
+        self._watch.stop()
         self._socket.close()
 
     def _receive(self) -> bytes:
@@ -155,34 +163,36 @@ class TlsStream:
         except SSL.ZeroReturnError:
             return b""
 
-    async def _do(self, operation: Callable[[], T]) -> T:
+    async def _do(self, operation: Callable[[], T], *, at_once: bool = True) -> T:
         """Try the operation, waiting whenever TLS needs to."""
         while True:
             try:
-                return operation()
+                return operation() if at_once else await self._watch.result_of(operation)
             except SSL.WantReadError:
-                wait = anyio.wait_readable
+                at_once = False
+                continue
             except SSL.WantWriteError:
-                wait = anyio.wait_writable
+                at_once = True
             except (SSL.Error, OSError) as exc:
                 raise _lost(exc) from exc
 
             # Not while handling the exception, whose traceback would be kept for as long.
-            await wait(self._socket)
+            await anyio.wait_writable(self._socket)
             self.peer_timeout.renew()
 
 
 def _peer_chain(connection: SSL.Connection) -> tuple[x509.Certificate, ...]:
-    leaf = connection.get_peer_certificate(as_cryptography=True)
-    if leaf is None:
-        return ()
-
     # On the server's side OpenSSL leaves the leaf out of the chain.
     others = connection.get_peer_cert_chain() or ()
     if len(others) >= MAX_CHAIN:
         raise PeerLostError(f"a chain of over {MAX_CHAIN} certificates", explained=True)
 
-    return (leaf, *(each.to_cryptography() for each in others))
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of serial numbers below one
+            leaf = connection.get_peer_certificate(as_cryptography=True)
+            return () if leaf is None else (leaf, *(each.to_cryptography() for each in others))
+    except UNREADABLE as exc:
+        raise PeerLostError("the certificate cannot be read", explained=True) from exc
 
 
 def _lost(error: Exception) -> PeerLostError:
