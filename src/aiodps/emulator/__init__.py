@@ -7,7 +7,7 @@ try:
 except ModuleNotFoundError as _exc:
     if (_exc.name or "").partition(".")[0] not in {
         "OpenSSL",
-        "h11",
+        "httptools",
         "starlette",
         "jinja2",
     }:

@@ -10,7 +10,9 @@ _OF_COMMANDS: Final = {"demo": "cli,emulator", "emulator": "cli,emulator", "flee
 _OF_PACKAGES: Final = {
     "click": "cli",
     "rich": "cli",
-    **dict.fromkeys(("OpenSSL", "wsproto", "starlette", "jinja2", "markupsafe"), "emulator"),
+    **dict.fromkeys(
+        ("OpenSSL", "httptools", "wsproto", "starlette", "jinja2", "markupsafe"), "emulator"
+    ),
     "prometheus_client": "emulator",
     **dict.fromkeys(("bokeh", "hdrh"), "fleet"),
     "distributed": "dask",

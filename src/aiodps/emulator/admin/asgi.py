@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Scope
 
 from aiodps.emulator.admin.auth import AUTHENTICATED
 from aiodps.emulator.connections.stream import PeerLostError, Stream
-from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest
+from aiodps.emulator.frontends.http.connection import HttpConnection
+from aiodps.emulator.frontends.http.requests import HttpRequest
 
 log: Final = logging.getLogger(__name__)
 

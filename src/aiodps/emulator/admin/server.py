@@ -16,7 +16,8 @@ from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.hosts import in_url, is_loopback, reachable_name
 from aiodps.emulator.connections.listener import Listener
 from aiodps.emulator.connections.stream import Stream
-from aiodps.emulator.frontends.http.connection import HttpConnection, RefusedError
+from aiodps.emulator.frontends.http.connection import HttpConnection
+from aiodps.emulator.frontends.http.requests import RefusedError
 
 HOST: Final = "127.0.0.1"
 """The default, whatever the other ports listen on."""
@@ -112,3 +113,5 @@ class AdminPort:
                 headers = {**_HEADERS, **refusal.headers, "Connection": "close"}
                 await http.send(exc.status_code, bytes(refusal.body), headers)
                 await stream.linger()
+            finally:
+                http.close()

@@ -12,7 +12,7 @@ from tests.scripted_client import HttpClient, http
 from tests.virtual_time import virtual_time
 
 from aiodps.emulator.frontends.http import connection
-from aiodps.emulator.frontends.http.connection import MAX_BODY, MAX_HEAD
+from aiodps.emulator.frontends.http.requests import MAX_BODY, MAX_HEAD
 
 pytestmark = [pytest.mark.anyio, pytest.mark.sockets]
 PATH = "/0ne00000000/registrations/device-1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
+from aiodps.emulator.frontends.http.requests import HttpRequest, RefusedError
 from aiodps.emulator.frontends.http.routes import WrongMethodError, route
 from aiodps.emulator.protocol.messages import ManagementRequest, Operation, Request
 from aiodps.emulator.protocol.strict_rules import StrictRule

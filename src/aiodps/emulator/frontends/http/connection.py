@@ -1,30 +1,23 @@
-"""HTTP/1.1 over a stream: requests within limits, responses in JSON.
-
-What clients do and a strict stack would refuse is accepted: a body on GET, and the header
-`Content-Encoding: utf-8` of Microsoft's articles, which is not a coding.
-"""
+"""HTTP/1.1 over a stream: requests within limits, responses in JSON."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
 import anyio.lowlevel
-import h11
 
 from aiodps.emulator.connections.deliver import damage, deliver
 from aiodps.emulator.connections.delivery import Delivery
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.timeouts import RESPONSE_SECONDS
+from aiodps.emulator.frontends.http.requests import HttpRequest, RefusedError, RequestReader
 from aiodps.emulator.protocol.messages import Json, encode_json
 
-MAX_HEAD: Final = 16 * 1024
-"""Bytes of request line and headers."""
-MAX_BODY: Final = 128 * 1024
-"""Bytes of a body that is read. The service itself refuses more than 96 KB."""
 IDLE_SECONDS: Final = 120.0
 """Seconds a connection may be kept alive without a request."""
 REQUEST_SILENCE: Final = 30.0
@@ -33,37 +26,24 @@ REQUEST_TOTAL: Final = 90.0
 """Seconds for a whole request."""
 
 
-class RefusedError(Exception):
-    """A request that the frontend refuses."""
-
-    def __init__(self, status_code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status_code: int = int(status_code)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """A complete request."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str] = field(repr=False)
-    """Names in lower case; the first of repeated headers."""
-    body: bytes = field(repr=False)
-
-
 class HttpConnection:
     """HTTP/1.1 over one stream."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._requests = RequestReader()
+        self._keep_alive = True
+        self._chunked = True
         self._head_only = False
 
     @property
     def unread(self) -> bytes:
         """Bytes that the client has sent after its request."""
-        return self._http.trailing_data[0]
+        return self._requests.unread
+
+    def close(self) -> None:
+        """Read no more requests; the stream stays open."""
+        self._requests.close()
 
     async def next_request(self) -> HttpRequest | None:
         """Wait for the next request.
@@ -75,20 +55,15 @@ class HttpConnection:
             RefusedError: If it is not HTTP/1.1, or exceeds a limit.
             PeerLostError: If the connection broke.
         """
-        if self._http.our_state is h11.MUST_CLOSE:
+        if not self._keep_alive:
             return None
 
-        if self._http.our_state is h11.DONE:
-            self._http.start_next_cycle()
-            if self.unread:
-                # A peer that pipelines requests must not keep the others waiting.
-                await anyio.lowlevel.checkpoint()
-
+        self._keep_alive = False
         self._stream.peer_timeout.start(silence=IDLE_SECONDS, total=IDLE_SECONDS)
-        try:
-            request = await self._read()
-        except h11.RemoteProtocolError as exc:
-            raise RefusedError(exc.error_status_hint, str(exc)) from exc
+        request = await self._read()
+        if request is not None:
+            self._keep_alive, self._chunked = request.keep_alive, request.chunked
+            self._head_only = request.method == "HEAD"
 
         # The time that the request took must not shorten that for the response.
         self._stream.peer_timeout.ensure(RESPONSE_SECONDS)
@@ -136,7 +111,7 @@ class HttpConnection:
         Raises:
             PeerLostError: If the connection broke.
         """
-        await self._stream.send(self._http.send(_head(status_code, headers)) or b"")
+        await self._stream.send(self._head(status_code, headers))
 
     async def send_piece(self, piece: bytes, *, last: bool) -> None:
         """Send a piece of a response.
@@ -144,94 +119,69 @@ class HttpConnection:
         Raises:
             PeerLostError: If the connection broke.
         """
-        data = self._http.send(h11.Data(data=piece)) or b""
-        if last:
-            data += self._http.send(h11.EndOfMessage()) or b""
-
-        await self._stream.send(data)
+        await self._stream.send(self._body(piece, last=last))
 
     def _write(self, status_code: int, content: bytes, headers: Mapping[str, str]) -> bytes:
-        if self._head_only or status_code == HTTPStatus.NOT_MODIFIED:
-            content = b""
+        head = self._head(status_code, headers)
+        has_body = not self._head_only and status_code not in _WITHOUT_BODY
+        return head + self._body(content, last=True) if has_body else head
 
-        # Without a length it is sent in chunks, as by the service.
-        events = (_head(status_code, headers), h11.Data(data=content), h11.EndOfMessage())
-        return b"".join(self._http.send(event) or b"" for event in events)
+    def _head(self, status_code: int, headers: Mapping[str, str]) -> bytes:
+        """Write a head; without a length the body is sent in chunks, as by the service."""
+        self._keep_alive = self._keep_alive and headers.get("Connection") != "close"
+        self._framed = self._chunked and "content-length" not in headers
+        own = {"Date": _date(int(time.time()))}
+        if self._framed and status_code not in _WITHOUT_BODY:
+            own["Transfer-Encoding"] = "chunked"
+
+        if not self._keep_alive:
+            own["Connection"] = "close"
+
+        lines = [f"{name}: {value}\r\n" for name, value in {**own, **headers}.items()]
+        phrase = _PHRASES.get(status_code, "")
+        return f"HTTP/1.1 {status_code} {phrase}\r\n{''.join(lines)}\r\n".encode("latin-1")
+
+    def _body(self, content: bytes, *, last: bool) -> bytes:
+        if not self._framed:
+            return content
+
+        chunk = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+        return chunk + _LAST_CHUNK if last else chunk
 
     async def _read(self) -> HttpRequest | None:
-        head: h11.Request | None = None
-        body = bytearray()
         pieces = 0
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                await self._take_more(pieces)
-                pieces += 1
-            elif isinstance(event, h11.Request):
-                head = event
-                self._head_only = head.method == b"HEAD"
-                _check_framing(head)
-            elif isinstance(event, h11.Data):
-                body += event.data
-                _check_length(len(body))
-            elif isinstance(event, h11.EndOfMessage) and head is not None:
-                return _request(head, bytes(body))
-            else:
+        while (request := self._requests.next_request()) is None:
+            if pieces == 1:  # it has not arrived all at once
+                self._stream.peer_timeout.start(silence=REQUEST_SILENCE, total=REQUEST_TOTAL)
+
+            if self._requests.awaits_continue():
+                await self._stream.send(_CONTINUE)
+
+            data = await self._stream.receive()
+            if not data:
+                if self._requests.has_begun:
+                    raise RefusedError(HTTPStatus.BAD_REQUEST, "the request is incomplete")
+
                 return None
 
-    async def _take_more(self, pieces: int) -> None:
-        if pieces == 1:  # it has not arrived all at once
-            self._stream.peer_timeout.start(silence=REQUEST_SILENCE, total=REQUEST_TOTAL)
+            self._requests.feed(data)
+            pieces += 1
 
-        if self._http.they_are_waiting_for_100_continue:
-            go_on = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
-            await self._stream.send(self._http.send(go_on) or b"")
+        if not pieces:
+            # A peer that pipelines requests must not keep the others waiting.
+            await anyio.lowlevel.checkpoint()
 
-        self._http.receive_data(await self._stream.receive())
+        return request
 
 
 _PHRASES: Mapping[int, str] = {status.value: status.phrase for status in HTTPStatus}
 _JSON: Mapping[str, str] = {"Content-Type": "application/json; charset=utf-8"}
 """`azure-iot-provisioning-device-http` reads bodies of exactly this type only."""
+_WITHOUT_BODY: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-def _head(status_code: int, headers: Mapping[str, str]) -> h11.Response:
-    return h11.Response(
-        status_code=status_code,
-        reason=_PHRASES.get(status_code, ""),
-        headers=list({"Date": formatdate(usegmt=True), **headers}.items()),
-    )
-
-
-def _request(head: h11.Request, body: bytes) -> HttpRequest:
-    headers = {name.decode(): value.decode("latin-1") for name, value in reversed(head.headers)}
-    return HttpRequest(
-        method=head.method.decode(), target=_origin_form(head), headers=headers, body=body
-    )
-
-
-def _origin_form(head: h11.Request) -> str:
-    """Return the target as path and query; a client may name scheme and host (RFC 9112, 3.2.2)."""
-    target = head.target.decode()
-    scheme, mark, rest = target.partition("://")
-    if mark and scheme.lower() in {"http", "https"}:
-        return "/" + rest.partition("/")[2]
-
-    return target
-
-
-def _check_framing(head: h11.Request) -> None:
-    """Refuse a body whose declared length is too large or ambiguous.
-
-    The latter allows request smuggling (RFC 9112, 6.3).
-    """
-    headers = dict(head.headers)
-    if b"content-length" in headers and b"transfer-encoding" in headers:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "both Content-Length and Transfer-Encoding")
-
-    _check_length(int(headers.get(b"content-length", 0)))
-
-
-def _check_length(length: int) -> None:
-    if length > MAX_BODY:
-        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of over {MAX_BODY} bytes")
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)

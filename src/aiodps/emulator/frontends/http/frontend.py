@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.dispatch.dispatcher import Dispatcher
-from aiodps.emulator.frontends.http.connection import HttpConnection, HttpRequest, RefusedError
+from aiodps.emulator.frontends.http.connection import HttpConnection
+from aiodps.emulator.frontends.http.requests import HttpRequest, RefusedError
 from aiodps.emulator.frontends.http.routes import WrongMethodError, route
 from aiodps.emulator.frontends.http.websocket import Handshake, asks_for_websocket
 from aiodps.emulator.frontends.mqtt.session import MqttFrontend
@@ -47,6 +48,8 @@ class HttpFrontend:
         except RefusedError as exc:
             await self._refuse(http, exc, "unreadable request", stream, {"Connection": "close"})
             await stream.linger()
+        finally:
+            http.close()
 
     async def _speak_websocket(
         self, http: HttpConnection, request: HttpRequest, stream: Stream

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 from aiodps.emulator.azure_api.arm import ARM_PREFIX
 from aiodps.emulator.azure_api.service_api import COLLECTIONS
-from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
+from aiodps.emulator.frontends.http.requests import HttpRequest, RefusedError
 from aiodps.emulator.protocol.messages import ManagementRequest, Operation, Request
 from aiodps.emulator.protocol.strict_rules import StrictRule
 

@@ -28,7 +28,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
-from aiodps.emulator.frontends.http.connection import HttpRequest, RefusedError
+from aiodps.emulator.frontends.http.requests import HttpRequest, RefusedError
 from aiodps.emulator.frontends.mqtt.codec import ProtocolViolation
 
 PATHS: Final = frozenset({"/$iothub/websocket", "/"})
