@@ -89,7 +89,7 @@ def ask(
         operation_id=operation_id,
         body=body,
         transport=transport,
-        deviations=tuple(deviations),
+        deviations=lambda: tuple(deviations),
     )
     response = service.handle(request, identity=identity, now=now)
     json.dumps(response.body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -46,8 +46,10 @@ class Request:
     """Only for `OPERATION_STATUS`."""
     body: bytes = field(default=b"", repr=False)
     transport: Transport = Transport.HTTPS
-    deviations: tuple[StrictRule, ...] = field(default=(), compare=False)
-    """Deviations from the specification, which `--strict` refuses."""
+    deviations: Callable[[], tuple[StrictRule, ...]] = field(
+        default=tuple, compare=False, repr=False
+    )
+    """Finds the deviations from the specification, which only `--strict` asks for."""
 
 
 @dataclass(frozen=True, slots=True)

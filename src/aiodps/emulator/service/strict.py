@@ -45,7 +45,7 @@ class Strict:
         Raises:
             Refusal: With the name of the first rule it breaks.
         """
-        for deviation in request.deviations:
+        for deviation in request.deviations():
             raise _broken(deviation)
 
         if request.id_scope != self._id_scope:

@@ -145,7 +145,7 @@ def taken(method: str, target: str, body: bytes = b"", **headers: str) -> tuple[
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     asked = route(HttpRequest(method=method, target=target, headers=named, body=body))
     assert isinstance(asked, Request)
-    return asked.deviations
+    return asked.deviations()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from http import HTTPStatus
 from typing import assert_never
-from urllib.parse import quote
 
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.dispatch.dispatcher import Dispatcher
@@ -121,5 +120,4 @@ def _location(asked: Request, request: HttpRequest, response: Response) -> dict[
         return {}
 
     host = request.headers.get("host", "").encode("ascii", "ignore").decode()
-    path = f"/{quote(asked.id_scope)}/registrations/{quote(asked.registration_id)}/register"
-    return {"Location": f"https://{host}{path}"}
+    return {"Location": f"https://{host}{request.target.partition('?')[0]}"}

@@ -5,7 +5,8 @@ Source: the OpenAPI file of the device API ("DeviceProvisioningServices", device
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TypeAlias, assert_never
 from urllib.parse import parse_qsl, unquote
@@ -52,15 +53,19 @@ def route(request: HttpRequest) -> Route:
         case _:
             raise _not_found(request)
 
-    asked = Request(
+    api_version = parameters.get("api-version")
+    base = f"/{id_scope}/registrations/{registration_id}"
+    return Request(
         operation=operation,
         id_scope=id_scope,
         registration_id=registration_id,
-        api_version=parameters.get("api-version"),
+        api_version=api_version,
         operation_id=operation_id,
         body=request.body,
+        deviations=lambda: http_deviations(
+            request, base + _end(operation, operation_id), f"api-version={api_version}"
+        ),
     )
-    return replace(asked, deviations=http_deviations(request, asked))
 
 
 def _segments(path: str) -> list[str]:
@@ -96,17 +101,22 @@ def _not_found(request: HttpRequest) -> RefusedError:
     return RefusedError(HTTPStatus.NOT_FOUND, f"there is nothing at {request.target[:80]!r}")
 
 
-def _parameters(query: str) -> dict[str, str]:
-    """Read the parameters, names in lower case; the first of repeated ones."""
+@lru_cache(maxsize=64)
+def _parameters(query: str) -> Mapping[str, str]:
+    """Read the parameters, names in lower case; the first of repeated ones.
+
+    Devices send the same few ones again and again.
+    """
     pairs = parse_qsl(query, keep_blank_values=True)
     return {name.lower(): value for name, value in reversed(pairs)}
 
 
-def http_deviations(request: HttpRequest, asked: Request) -> tuple[StrictRule, ...]:
+def http_deviations(
+    request: HttpRequest, known_path: str, known_query: str
+) -> tuple[StrictRule, ...]:
     """Return the strict rules that an HTTP request breaks."""
     path, _, query = request.target.partition("?")
-    base = f"/{asked.id_scope}/registrations/{asked.registration_id}"
-    known = unquote(path) == base + _end(asked) and query == f"api-version={asked.api_version}"
+    known = unquote(path) == known_path and query == known_query
     content_type, _, _ = request.headers.get("content-type", "").partition(";")
     is_json = content_type.strip().lower() == "application/json"
     breaks = (
@@ -118,14 +128,14 @@ def http_deviations(request: HttpRequest, asked: Request) -> tuple[StrictRule, .
     return tuple(rule for rule, broken in breaks if broken)
 
 
-def _end(asked: Request) -> str:
+def _end(operation: Operation, operation_id: str | None) -> str:
     """Return the part of the path after the registration id, as the specification writes it."""
-    match asked.operation:
+    match operation:
         case Operation.REGISTER:
             return "/register"
         case Operation.OPERATION_STATUS:
-            return f"/operations/{asked.operation_id}"
+            return f"/operations/{operation_id}"
         case Operation.STATUS_LOOKUP:
             return ""
         case _:
-            assert_never(asked.operation)
+            assert_never(operation)

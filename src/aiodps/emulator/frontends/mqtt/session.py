@@ -41,6 +41,7 @@ from aiodps.emulator.frontends.mqtt.codec import (
 from aiodps.emulator.frontends.mqtt.responses import ResponseWriter
 from aiodps.emulator.frontends.mqtt.topics import (
     RESPONSE_FILTER,
+    TopicRequest,
     UserName,
     connect_deviations,
     read_topic,
@@ -170,7 +171,8 @@ class _Session:
         password = (connect.password or b"").decode(errors="replace")
         self._identity = Identity(packets.stream.certificates, password or None)
         self._responses = ResponseWriter()
-        self._deviations = (*connect_deviations(connect, user), StrictRule.NOT_SUBSCRIBED)
+        self._connect = connect
+        self._is_subscribed = False
 
     async def run(self) -> None:
         """Handle packets until the client disconnects."""
@@ -201,9 +203,7 @@ class _Session:
         granted = [code for code in codes if code != FAILURE]
         if granted:
             self._responses.qos = granted[-1]
-            self._deviations = tuple(
-                each for each in self._deviations if each is not StrictRule.NOT_SUBSCRIBED
-            )
+            self._is_subscribed = True
 
         delivery = self._dispatcher.fault_for(
             Point.SUBSCRIBE,
@@ -229,13 +229,21 @@ class _Session:
                 operation_id=asked.operation_id,
                 body=packet.payload,
                 transport=Transport.MQTT,
-                deviations=self._deviations + topic_deviations(packet.topic, asked),
+                deviations=lambda: self._deviations(packet, asked),
             ),
             identity=self._identity,
             transport=self._transport,
         )
         ack = b"" if packet.packet_id is None else puback(packet.packet_id)
         await self._responses.send(self._packets.stream, response, asked.rid, ack=ack)
+
+    def _deviations(self, packet: Publish, asked: TopicRequest) -> tuple[StrictRule, ...]:
+        """Return the strict rules that a request breaks, with those of its session."""
+        return (
+            *connect_deviations(self._connect, self._user),
+            *(() if self._is_subscribed else (StrictRule.NOT_SUBSCRIBED,)),
+            *topic_deviations(packet.topic, asked),
+        )
 
 
 async def _send(stream: Stream, answer: bytes, delivery: Delivery | None) -> None:
