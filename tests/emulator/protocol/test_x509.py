@@ -25,10 +25,10 @@ from tests.certificates import (
 )
 
 from aiodps.emulator.protocol.x509 import (
+    are_valid_at,
     certificate_info,
     is_named,
     is_signed_by,
-    is_valid_at,
     path_up,
     read_certificate,
     subject,
@@ -137,10 +137,10 @@ def test_dates_include_their_ends() -> None:
     first = certificate.not_valid_before_utc.timestamp()
     last = certificate.not_valid_after_utc.timestamp()
 
-    assert is_valid_at(certificate, first)
-    assert is_valid_at(certificate, last)
-    assert not is_valid_at(certificate, first - 1)
-    assert not is_valid_at(certificate, last + 1)
+    assert are_valid_at([certificate], first)
+    assert are_valid_at([certificate], last)
+    assert not are_valid_at([certificate], first - 1)
+    assert not are_valid_at([certificate], last + 1)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_unreadable_dates_are_never_valid() -> None:
     year = f"{end:%Y%m}".encode()
     certificate = garbled(certify(ends=in_forty_years), year, b"000001")
 
-    assert not is_valid_at(certificate, time.time())
+    assert not are_valid_at([certificate], time.time())
 
 
 def test_an_unreadable_ca_issues_nothing() -> None:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -235,19 +235,20 @@ def _reason(response: Response | ManagementResponse) -> str | None:
 
     A registration that has failed, or is disabled, is told by a 200: it has a reason too.
     """
-    state = response.body.get("registrationState") if isinstance(response.body, Mapping) else None
-    if isinstance(state, Mapping) and state.get("status") in _UNASSIGNED:
+    body = response.body if isinstance(response.body, dict) else {}
+    state = body.get("registrationState")
+    if isinstance(state, dict) and state.get("status") in _UNASSIGNED:
         words = (state["status"], state.get("errorCode"), state.get("errorMessage"))
         return " ".join(str(word) for word in words if word is not None)
 
-    message = response.body.get("message") if isinstance(response.body, Mapping) else None
+    message = body.get("message")
     return message if response.why is None else f"{message} ({response.why})"
 
 
 def _error_code(response: Response) -> int | None:
     """Return the service's error code, also that of a failed registration."""
     state = response.body.get("registrationState")
-    inner = state.get("errorCode") if isinstance(state, Mapping) else None
+    inner = state.get("errorCode") if isinstance(state, dict) else None
     code = response.body.get("errorCode", inner)
     return code if isinstance(code, int) else None
 

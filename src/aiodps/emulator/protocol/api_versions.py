@@ -71,7 +71,7 @@ def shape_response(response: Response, request: Request) -> Response:
     if request.transport is Transport.MQTT and version < _WITH_STATUSES:
         return replace(response, status_code=200, retry_after=None, body=body)
 
-    return replace(response, body=body)
+    return response if body is response.body else replace(response, body=body)
 
 
 def _shape_body(body: Mapping[str, Any], version: str) -> Mapping[str, Any]:
@@ -79,7 +79,8 @@ def _shape_body(body: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     if state is None:
         return shape_state(body, version)
 
-    return {**body, "registrationState": shape_state(state, version)}
+    shaped = shape_state(state, version)
+    return body if shaped is state else {**body, "registrationState": shaped}
 
 
 def shape_state(state: Mapping[str, Any], version: str) -> Mapping[str, Any]:
@@ -90,6 +91,8 @@ def shape_state(state: Mapping[str, Any], version: str) -> Mapping[str, Any]:
     if version >= _WITH_PROFILE:
         return {**state, **_CLASSIC}
 
-    unknown = _SINCE.keys() & state.keys() if version < _WITH_CSR else ()
-    dropped = {name for name in unknown if version < _SINCE[name]}
+    dropped = {name for name, since in _SINCE.items() if version < since and name in state}
+    if not dropped:
+        return state
+
     return {name: value for name, value in state.items() if name not in dropped}

@@ -10,7 +10,7 @@ import binascii
 import datetime as dt
 import functools
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -104,13 +104,17 @@ def _common_name(certificate: x509.Certificate) -> str:
         return ""
 
 
-def is_valid_at(certificate: x509.Certificate, now: float) -> bool:
-    """Whether the certificate is valid at a time, given in seconds since 1970."""
+def are_valid_at(certificates: Sequence[x509.Certificate], now: float) -> bool:
+    """Whether all certificates are valid at a time, given in seconds since 1970."""
     time = dt.datetime.fromtimestamp(now, dt.UTC)
     try:
-        return certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc
+        for each in certificates:
+            if not each.not_valid_before_utc <= time <= each.not_valid_after_utc:
+                return False
     except UNREADABLE:
         return False
+
+    return True
 
 
 def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

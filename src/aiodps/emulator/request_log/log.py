@@ -120,9 +120,9 @@ class RequestLog:
 
 def _cut(exchange: Exchange) -> Exchange:
     """Cut long strings of hostile clients, such as the subject of a certificate."""
-    texts = {name: text for name in _TEXTS if (text := getattr(exchange, name))}
-    cut = {name: text[:MAX_TEXT_LENGTH] for name, text in texts.items()}
-    return exchange if cut == texts else replace(exchange, **cut)
+    texts = [(name, getattr(exchange, name)) for name in _TEXTS]
+    cut = {name: text[:MAX_TEXT_LENGTH] for name, text in texts if text and text[MAX_TEXT_LENGTH:]}
+    return replace(exchange, **cut) if cut else exchange
 
 
 @dataclass(slots=True)

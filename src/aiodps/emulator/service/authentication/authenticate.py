@@ -22,9 +22,9 @@ from cryptography import x509
 from aiodps.emulator.protocol.errors import ErrorCode, Refusal
 from aiodps.emulator.protocol.messages import Identity, Request
 from aiodps.emulator.protocol.x509 import (
+    are_valid_at,
     is_named,
     is_signed_by,
-    is_valid_at,
     issuer_name,
     path_up,
     subject,
@@ -166,8 +166,7 @@ class Authenticator:
         if self._group_of(leaf) is not None:
             raise _no_match("a CA that is enrolled is not a device of its own")
 
-        anchors = tuple(each.certificate for each in self._certificates)
-        path = path_up(leaf, identity.certificates[1:], anchors)
+        path = path_up(leaf, identity.certificates[1:], self._certificates.all)
         for index, ca in enumerate(path):
             group = self._group_of(ca)
             if group is not None:
@@ -225,7 +224,7 @@ def _no_match(why: str) -> Refusal:
 
 
 def _check_dates(certificates: tuple[x509.Certificate, ...], *, now: float) -> None:
-    if not all(is_valid_at(each, now) for each in certificates):
+    if not are_valid_at(certificates, now):
         raise _unauthorized("Invalid certificate.", "a certificate is not valid at this time")
 
 

@@ -78,6 +78,8 @@ class CaCertificates:
             kept = self._store.load(Kind.CERTIFICATE)
             self._by_name = {key: CaCertificate.from_json(each) for key, each in kept}
 
+        self._index()
+
     def __iter__(self) -> Iterator[CaCertificate]:
         """Iterate over all certificates, in the order of their upload."""
         return iter(self._by_name.values())
@@ -142,8 +144,7 @@ class CaCertificates:
 
     def of(self, certificate: x509.Certificate) -> tuple[CaCertificate, ...]:
         """Return the entries of a certificate, under any name."""
-        known = self._by_name.values()
-        return tuple([each for each in known if each.certificate == certificate])
+        return self._by_certificate.get(certificate, ())
 
     def delete(self, name: str, *, if_match: str | None = None) -> None:
         """Delete a certificate.
@@ -154,6 +155,7 @@ class CaCertificates:
         """
         self.get(name, if_match=if_match)
         del self._by_name[name.lower()]
+        self._index()
         self._store.delete(Kind.CERTIFICATE, name.lower())
 
     def generate_verification_code(
@@ -217,7 +219,18 @@ class CaCertificates:
     def _keep(self, certificate: CaCertificate) -> None:
         key = certificate.name.lower()
         self._by_name[key] = certificate
+        self._index()
         self._store.put(Kind.CERTIFICATE, key, certificate.to_json)
+
+    def _index(self) -> None:
+        """Note the entries of each certificate, which each request of a device looks for."""
+        found: dict[x509.Certificate, tuple[CaCertificate, ...]] = {}
+        for each in self:
+            found[each.certificate] = (*found.get(each.certificate, ()), each)
+
+        self._by_certificate = found
+        self.all: tuple[x509.Certificate, ...] = tuple(found)
+        """Each certificate once."""
 
 
 def _read(certificate: x509.Certificate | str | bytes) -> x509.Certificate:

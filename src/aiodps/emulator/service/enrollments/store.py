@@ -158,8 +158,11 @@ class Enrollments:
             names: Its names on the instance, for groups that refer to it by name.
         """
         found = self._by_thumbprint.get(thumbprint)
-        by_name = (self._by_ca_name.get(name.lower()) for name in names)
-        return found or next((group for group in by_name if group), None)
+        if found is None and self._by_ca_name:
+            by_name = (self._by_ca_name.get(name.lower()) for name in names)
+            found = next((group for group in by_name if group), None)
+
+        return found
 
     def groups_of_keys(self) -> Sequence[tuple[EnrollmentGroup, SymmetricKeys]]:
         """Return the groups with symmetric keys, oldest first."""
