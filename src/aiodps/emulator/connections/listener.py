@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, Self, TypeAlias
@@ -16,6 +17,7 @@ from anyio.abc import TaskGroup
 from aiodps.emulator.connections.connection_limit import ConnectionLimit
 from aiodps.emulator.connections.handshake import TlsHandshake
 from aiodps.emulator.connections.plain import PlainStream
+from aiodps.emulator.connections.read_watch import ReadWatch
 from aiodps.emulator.connections.stream import PeerLostError, Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
 from aiodps.emulator.connections.tls import TlsStream
@@ -40,6 +42,7 @@ class Listener:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self._accepted: deque[socket.socket] = deque()
         self.host: Any
         self.port: Any
         self.host, self.port = sock.getsockname()[:2]
@@ -72,7 +75,8 @@ class Listener:
 
     def close(self) -> None:
         """Close the port."""
-        self._socket.close()
+        for sock in (self._socket, *self._accepted):
+            sock.close()
 
     async def serve(
         self,
@@ -90,22 +94,43 @@ class Listener:
             connection_limit: Shared with other ports.
             tls: The TLS handshake; None for a port without TLS, for this machine only.
         """
-        while True:
-            await anyio.wait_readable(self._socket)
-            free = await connection_limit.wait()
-            try:
-                for _ in range(min(free, _BATCH)):
-                    sock, _peer = self._socket.accept()
+        watch = ReadWatch(self._socket)
+        try:
+            while True:
+                await self._accept_some(watch, connection_limit)
+                while self._accepted:
+                    sock = self._accepted.popleft()
                     tasks.start_soon(
                         _serve_connection, sock, frontend, tasks, connection_limit, tls
                     )
-            except BlockingIOError:
-                pass
-            except OSError as exc:
-                if exc.errno != errno.ECONNABORTED:  # the peer has gone already
-                    # Descriptors or memory have run out, sooner than expected.
-                    connection_limit.evict_idle()
-                    await anyio.sleep(_RETRY_SECONDS)
+        finally:
+            watch.stop()
+
+    async def _accept_some(self, watch: ReadWatch, connection_limit: ConnectionLimit) -> None:
+        """Wait for connections, and accept as many as there is room for, maybe none."""
+        try:
+            await watch.result_of(lambda: self._accept(connection_limit.free))
+        except OSError as exc:
+            if exc.errno != errno.ECONNABORTED:  # the peer has gone already
+                # Descriptors or memory have run out, sooner than expected.
+                connection_limit.evict_idle()
+                await anyio.sleep(_RETRY_SECONDS)
+        else:
+            if not self._accepted:
+                await connection_limit.wait()
+
+    def _accept(self, most: int) -> None:
+        """Accept what is waiting to be.
+
+        Raises:
+            BlockingIOError: If nothing is.
+        """
+        try:
+            while len(self._accepted) < min(most, _BATCH):
+                self._accepted.append(self._socket.accept()[0])
+        except OSError:
+            if not self._accepted:
+                raise
 
 
 async def _serve_connection(

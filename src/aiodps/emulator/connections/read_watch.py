@@ -58,10 +58,13 @@ class ReadWatch:
         finally:
             self._waiting = None
 
-        if isinstance(result, Exception):
-            raise result
+        if not isinstance(result, Exception):
+            return result
 
-        return result
+        try:
+            raise result
+        finally:
+            del result, outcome  # its traceback would refer to it by these
 
     def stop(self) -> None:
         """Stop watching, before the socket is closed or watched by others."""
