@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import anyio
-import anyio.lowlevel
 from OpenSSL import SSL
+
+from aiodps.emulator.connections.timeouts import asyncio_loop
 
 T = TypeVar("T")
 
@@ -101,8 +102,8 @@ class ReadWatch:
 
 def _loop_that_watches() -> asyncio.AbstractEventLoop | None:
     """Return asyncio's loop; None on trio, and for the one of Windows that watches no sockets."""
-    loop = anyio.lowlevel.current_token().native_token
-    if not isinstance(loop, asyncio.AbstractEventLoop):
+    loop = asyncio_loop()
+    if loop is None:
         return None
 
     return None if type(loop).add_reader is asyncio.AbstractEventLoop.add_reader else loop

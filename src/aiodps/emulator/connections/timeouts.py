@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
-import anyio.lowlevel
 
 RESPONSE_SECONDS: Final = 60.0
 """Seconds in which the peer must accept a response, however long its request took."""
@@ -26,9 +24,11 @@ class PeerTimeout:
 
     def __init__(self) -> None:
         self._scope = anyio.CancelScope()
+        self._deadline = math.inf
         self._silence = math.inf
         self._latest = math.inf
-        self._now = _clock()
+        loop = asyncio_loop()
+        self._now = anyio.current_time if loop is None else loop.time
         self.renewed: float = self._now()
         """Time of the peer's latest progress, by the event loop's clock."""
 
@@ -47,7 +47,7 @@ class PeerTimeout:
 
     def ensure(self, seconds: float) -> None:
         """Extend the deadline to at least this many seconds from now."""
-        if self._scope.deadline - self._now() < seconds:
+        if self._deadline - self._now() < seconds:
             self.start(silence=seconds)
 
     def end(self) -> None:
@@ -55,9 +55,8 @@ class PeerTimeout:
         self._scope.cancel()
 
     def _move(self, deadline: float) -> None:
-        later = deadline - self._scope.deadline
-        if not 0 <= later < self._silence * _TOLERANCE:
-            self._scope.deadline = deadline
+        if not 0 <= deadline - self._deadline < self._silence * _TOLERANCE:
+            self._deadline = self._scope.deadline = deadline
 
     def __enter__(self) -> Self:
         self._scope.__enter__()
@@ -72,7 +71,9 @@ class PeerTimeout:
         return bool(self._scope.__exit__(exc_type, exc, traceback))
 
 
-def _clock() -> Callable[[], float]:
-    """Return the event loop's clock: asyncio's own, which anyio looks up at each reading."""
-    loop = anyio.lowlevel.current_token().native_token
-    return loop.time if isinstance(loop, asyncio.AbstractEventLoop) else anyio.current_time
+def asyncio_loop() -> asyncio.AbstractEventLoop | None:
+    """Return asyncio's running event loop; None on trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -85,8 +85,7 @@ class FaultInjector:
         Returns:
             None if no fault applies.
         """
-        rules = self._rules[point]
-        if not rules:
+        if not self._plan.rules or not (rules := self._rules[point]):
             return None
 
         name = None if registration_id is None else registration_id.lower()
