@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Iterator
 
@@ -19,7 +20,6 @@ from aiodps.network.event_loop import (
     check_watches_sockets,
     until_readable,
     until_writable,
-    wait_for_either,
     watches_sockets,
 )
 
@@ -34,6 +34,13 @@ def pair() -> Iterator[Pair]:
         ours.setblocking(False)
         theirs.setblocking(False)
         yield ours, theirs
+
+
+def fill(sock: socket.socket) -> None:
+    """Send until nothing more can be sent."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sock.send(bytes(65536))
 
 
 async def _watches() -> bool:
@@ -105,18 +112,24 @@ async def test_reading_until_that_is_all(pair: Pair) -> None:
 
 @pytest.mark.anyio
 @EACH_LOOP
-async def test_a_watch_ends_when_its_socket_is_closed(pair: Pair) -> None:
-    """Whoever waits goes on."""
+@pytest.mark.parametrize("to_send", [False, True], ids=["read", "either"])
+async def test_a_watch_ends_before_its_socket_is_closed(pair: Pair, *, to_send: bool) -> None:
+    """Whoever waits goes on, also if it is stopped twice."""
     ours, _ = pair
+    fill(ours)
     watch = ReadWatch(ours)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch.until_read, bool)
-        await anyio.lowlevel.checkpoint()
-        await anyio.lowlevel.checkpoint()
+        if to_send:
+            tasks.start_soon(watch.until_either, math.inf)
+        else:
+            tasks.start_soon(watch.until_read, bool)
+
+        for _ in range(5):
+            await anyio.lowlevel.checkpoint()
+
         watch.stop()
-        watch.stop()
-        anyio.notify_closing(ours)
         ours.close()
+        watch.stop()
 
 
 @pytest.mark.anyio
@@ -207,10 +220,7 @@ async def test_waiting_until_a_time(pair: Pair) -> None:
     theirs.send(b"x")
     assert await until_readable(ours, anyio.current_time() + LIMIT)
     assert ours.recv(1) == b"x"
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            ours.send(bytes(65536))
-
+    fill(ours)
     assert not await until_writable(ours, anyio.current_time())
 
 
@@ -218,11 +228,10 @@ async def test_waiting_until_a_time(pair: Pair) -> None:
 async def test_waiting_for_either(pair: Pair) -> None:
     """A socket that can be written need not be readable, and the other way round."""
     ours, theirs = pair
-    await wait_for_either(ours)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            ours.send(bytes(65536))
-
+    watch = ReadWatch(ours)
+    await watch.until_either(math.inf)
+    fill(ours)
+    await watch.until_either(anyio.current_time())
     theirs.send(b"x")
-    await wait_for_either(ours)
+    await watch.until_either(math.inf)
     assert ours.recv(1) == b"x"

@@ -68,6 +68,7 @@ class Connection:
         """The non-blocking socket, for callers that read and write it themselves."""
         self.host = host
         """The host it leads to, as requested."""
+        self._waits = 0
 
     def receive_nowait(self, max_bytes: int = RECORD) -> bytes | None:
         """Return what has arrived: None if nothing has, b"" if the server closed the connection.
@@ -120,20 +121,19 @@ class Connection:
                 raise translate(exc, phase=Phase.SESSION, host=self.host) from exc
 
     async def _wait(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
+        self._waits += 1
         try:
             await wait(self.socket)
         except anyio.ClosedResourceError as exc:
             raise ConnectionLostError("the connection was closed by this side").locate(
                 phase=Phase.SESSION
             ) from exc
+        finally:
+            self._waits -= 1
 
     def close(self) -> None:
         """Close at once, without a TLS close_notify; may be called repeatedly, raises nothing."""
-        if self.socket.fileno() < 0:
-            return
-
-        # Tasks may be waiting for the socket, but not outside an event loop.
-        with contextlib.suppress(RuntimeError):
+        if self._waits:
             anyio.notify_closing(self.socket)
 
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
 import anyio
@@ -57,6 +57,7 @@ class ReadWatch:
         self._between_waits = between_waits
         self._loop = asyncio.get_running_loop() if watches_sockets() else None
         self._watches = False
+        self._waits = False
         self._done: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = math.inf
@@ -72,7 +73,7 @@ class ReadWatch:
             until: The latest time to return, of the event loop's clock.
         """
         if self._loop is None:
-            with contextlib.suppress(anyio.ClosedResourceError), anyio.move_on_at(until):
+            with self._waiting(until):
                 await anyio.wait_readable(self._sock)
                 while not read():
                     await anyio.wait_readable(self._sock)
@@ -93,6 +94,31 @@ class ReadWatch:
             await self._done
         finally:
             self._done = None
+
+    async def until_either(self, until: float) -> None:
+        """Wait until the socket can be read or written, the watch was stopped, or it is late."""
+
+        async def first(wait: Callable[[HasFileno], Awaitable[None]]) -> None:
+            with contextlib.suppress(anyio.ClosedResourceError):
+                await wait(self._sock)
+
+            tasks.cancel_scope.cancel()
+
+        self.stop()
+        with self._waiting(until):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(first, anyio.wait_writable)
+                tasks.start_soon(first, anyio.wait_readable)
+
+    @contextlib.contextmanager
+    def _waiting(self, until: float) -> Iterator[None]:
+        """Wait with anyio until a time, or until `stop` tells it."""
+        self._waits = True
+        try:
+            with contextlib.suppress(anyio.ClosedResourceError), anyio.move_on_at(until):
+                yield
+        finally:
+            self._waits = False
 
     def _on_readable(self, read: Callable[[], bool]) -> None:
         is_awaited = self._done is not None and not self._done.done()
@@ -125,7 +151,10 @@ class ReadWatch:
             self._done.set_result(None)
 
     def stop(self) -> None:
-        """Stop watching; elsewhere than on asyncio, the closing of the socket does."""
+        """Stop watching, and wake up whoever waits; the socket may be closed then."""
+        if self._waits:
+            anyio.notify_closing(self._sock)
+
         if self._watches and self._loop is not None:
             self._watches = False
             self._loop.remove_reader(self._sock.fileno())
@@ -189,20 +218,6 @@ async def _ready(
         remove(descriptor)
         if timer is not None:
             timer.cancel()
-
-
-async def wait_for_either(sock: HasFileno) -> None:
-    """Wait until a socket can be read or written, or is being closed."""
-
-    async def first(wait: Callable[[HasFileno], Awaitable[None]]) -> None:
-        with contextlib.suppress(anyio.ClosedResourceError):
-            await wait(sock)
-
-        tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(first, anyio.wait_writable)
-        tasks.start_soon(first, anyio.wait_readable)
 
 
 def check_watches_sockets(session: str) -> None:

@@ -13,7 +13,7 @@ import anyio
 from aiodps.errors import ConnectionLostError, ProvisioningError, TransportTimeoutError
 from aiodps.models import Phase
 from aiodps.network.dial import NOT_NOW, RECORD
-from aiodps.network.event_loop import ReadWatch, wait_for_either
+from aiodps.network.event_loop import ReadWatch
 from aiodps.network.tls_errors import translate
 from aiodps.observe import event_loop_clock
 from aiodps.protocol.messages import Request, Response
@@ -114,10 +114,7 @@ class MqttSession:
     async def _answer(self) -> Connack | Suback | Response:
         """Send what is pending, and read until the open question is answered."""
         while self._fault is None and not self._flush():
-            self._watch.stop()
-            with anyio.move_on_at(self._due):
-                await wait_for_either(self._socket)
-
+            await self._watch.until_either(self._due)
             self.is_alive()
             self._check_time()
 
