@@ -22,7 +22,7 @@ from aiodps.transports.conversation import Conversation
 from aiodps.transports.websocket import ByteConnection
 
 OPEN_TIMEOUT = 10.0
-"""Seconds from CONNECT to SUBACK."""
+"""Seconds from CONNECT to CONNACK, and from SUBSCRIBE to SUBACK."""
 
 
 class MqttSession:
@@ -35,13 +35,14 @@ class MqttSession:
         self, connection: ByteConnection, conversation: Conversation, *, keep_alive: int
     ) -> None:
         """Become the owner of an open connection; `keep_alive` is in seconds, 0 for none."""
+        self._is_open = True
         self._fault: ProvisioningError | None = None
         self._connection = connection
         self._socket = connection.socket
         self._watch = ReadWatch(self._socket)
         self._keep_alive = keep_alive or math.inf
         self._clock = event_loop_clock()
-        self._began = self._last_sent = self._clock()
+        self._last_sent = self._clock()
         self._packets: list[bytes] = []
         # A view, which shows no token in a traceback with locals.
         self._sending = memoryview(b"")
@@ -49,10 +50,10 @@ class MqttSession:
 
     def is_alive(self) -> bool:
         """Return whether the connection is open, after reading all that has arrived."""
-        while self._fault is None and self._read():
+        while self._is_open and self._read():
             pass
 
-        return self._fault is None
+        return self._is_open
 
     async def open(self) -> None:
         """Send CONNECT and wait for CONNACK."""
@@ -78,10 +79,10 @@ class MqttSession:
 
     async def wait_until(self, when: float) -> None:
         """Wait until a time of the event loop's clock; acknowledge and ping meanwhile."""
-        if self._fault is None:
+        if self._is_open:
             self._flush()
 
-        while self._fault is None and (due := self._due) < when:
+        while self._is_open and (due := self._due) < when:
             await anyio.sleep_until(due)
             self.is_alive()
             self._check_time()
@@ -90,15 +91,20 @@ class MqttSession:
 
     def close(self) -> None:
         """Send DISCONNECT if a session is open, and close the connection, without waiting."""
-        if self._fault is None:
+        if self._is_open:
             self._talk.disconnect()
             self._flush()
 
-        self._end(ConnectionLostError("the connection was closed by this side"))
+        self._close()
+
+    def _close(self) -> None:
+        self._is_open = False
+        self._watch.stop()
+        self._connection.close()
 
     def _end(self, exc: OSError | ProvisioningError) -> None:
-        """End the session; only the first reason is kept."""
-        if self._fault is not None:
+        """End the session with an error; only the first one is kept."""
+        if not self._is_open:
             return
 
         if isinstance(exc, ProvisioningError):
@@ -108,12 +114,11 @@ class MqttSession:
             self._fault.__cause__ = exc
 
         self._fault.locate(phase=self._talk.phase)
-        self._watch.stop()
-        self._connection.close()
+        self._close()
 
     async def _answer(self) -> Connack | Suback | Response:
         """Send what is pending, and read until the open question is answered."""
-        while self._fault is None and not self._flush():
+        while self._is_open and not self._flush():
             await self._watch.until_either(self._due)
             self.is_alive()
             self._check_time()
@@ -121,12 +126,17 @@ class MqttSession:
         if self._socket.pending():
             self.is_alive()
 
-        while self._fault is None:
+        while self._is_open:
             if self._talk.answer is not None:
                 return self._talk.answer
 
             await self._watch.until_read(self._arrived, until=self._due)
             self._check_time()
+
+        if self._fault is None:
+            raise ConnectionLostError("the connection was closed by this side").locate(
+                phase=self._talk.phase
+            )
 
         raise self._fault
 
@@ -135,7 +145,7 @@ class MqttSession:
         while self._read() and self._socket.pending():
             pass
 
-        return self._fault is not None or self._talk.answer is not None
+        return not self._is_open or self._talk.answer is not None
 
     def _read(self) -> bool:
         """Read one record, if one has arrived; return whether there may be another."""
@@ -146,7 +156,7 @@ class MqttSession:
         except (OSError, ProvisioningError) as exc:
             self._end(exc)
 
-        return self._fault is None
+        return self._is_open
 
     def _flush(self) -> bool:
         """Send what can be sent without waiting; return whether nothing is left."""
@@ -158,7 +168,7 @@ class MqttSession:
 
                 self._sending = self._sending[self._socket.send(self._sending) :]
                 if not self._sending:
-                    self._began = self._last_sent = self._clock()
+                    self._last_sent = self._clock()
                     self._talk.sent(self._packets)
         except NOT_NOW:
             return False
@@ -171,11 +181,8 @@ class MqttSession:
 
     @property
     def _due(self) -> float:
-        """When the session must be open; then, when a ping must be sent, or answered."""
-        if self._opening:
-            return self._began + OPEN_TIMEOUT
-
-        return self._last_sent + self._keep_alive
+        """When CONNACK or SUBACK is late; then, when a ping is to be sent, or not answered."""
+        return self._last_sent + (OPEN_TIMEOUT if self._opening else self._keep_alive)
 
     @property
     def _opening(self) -> bool:
@@ -183,7 +190,7 @@ class MqttSession:
 
     def _check_time(self) -> None:
         """End a session that is late; send a ping if one is due."""
-        if self._fault is not None or self._clock() < self._due:
+        if not self._is_open or self._clock() < self._due:
             return
 
         if self._opening:
