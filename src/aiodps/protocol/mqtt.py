@@ -76,16 +76,17 @@ class Publication:
 def publication(request: Request, *, registration_id: str, request_id: str) -> Publication:
     """Build the message of a request; the service echoes `request_id` in the response topic.
 
+    Its characters are hexadecimal digits, which need no encoding.
+
     Raises:
         ConfigurationError: For a look-up, which MQTT does not have; see `no_look_up`.
     """
-    rid = quote(request_id, safe="")
     match request:
         case Register(payload, csr):
-            topic = f"$dps/registrations/PUT/iotdps-register/?$rid={rid}"
+            topic = f"$dps/registrations/PUT/iotdps-register/?$rid={request_id}"
             return Publication(topic, registration_body(registration_id, payload, csr=csr))
         case QueryStatus(operation_id):
-            operation = f"$rid={rid}&operationId={quote(operation_id, safe='')}"
+            operation = f"$rid={request_id}&operationId={quote(operation_id, safe='')}"
             topic = f"$dps/registrations/GET/iotdps-get-operationstatus/?{operation}"
             return Publication(topic, b"")
         case LookUpStatus():
