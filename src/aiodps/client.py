@@ -80,7 +80,7 @@ async def registration_status(
     config: str | Path | None = None,
     **settings: Unpack[SettingsArguments],
 ) -> RegistrationRecord:
-    """Look up how the service's record of one device stands; changes nothing, and is not billed.
+    """Look up the service's record of one device; changes nothing, and is not billed.
 
     One request over REST, which is the only transport that has it: "auto" is "rest" here. The
     device authenticates as if it registered. The status may be any: a registration that failed,

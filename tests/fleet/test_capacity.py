@@ -1,4 +1,4 @@
-"""The search ends at the highest rate that keeps the thresholds, and says what that means."""
+"""The search ends at the highest rate that meets the thresholds, and says what that means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search for the highest rate that keeps the thresholds of a run.
+"""Search for the highest rate that meets the thresholds of a run.
 
 Each step is a run at one rate. The rate is doubled until a step misses a threshold; then the rates
 between the highest that kept them and the lowest that did not are halved, in ratio, until the two
@@ -129,7 +129,7 @@ class Search:
 
 
 def find_capacity(search: Search, run_step: Callable[[float, int], Step | End]) -> Capacity:
-    """Search for the highest rate that keeps the thresholds.
+    """Search for the highest rate that meets the thresholds.
 
     Args:
         search: The range.

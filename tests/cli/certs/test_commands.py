@@ -163,7 +163,7 @@ def test_nothing_is_overwritten_without_force(run: Run, tmp_path: Path) -> None:
         (("root", "x", "--password-file", "nowhere"), "password file (not shown"),
         (("intermediate", "r", "r"), "exists"),
         (("intermediate", "r", "r", "--force"), "that of the issuer"),
-        (("device", "d", "nowhere"), "nowhere_cert.pem"),
+        (("device", "d", "nowhere"), "has no CA 'nowhere'"),
         (("device", "d", "certs/r"), "file name"),
         (("device", "d", "leaf"), "not a CA"),
         (("device", "ends_", "r"), "registration id"),

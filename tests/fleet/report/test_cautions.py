@@ -51,7 +51,7 @@ def test_those_who_are_not_in_the_latencies() -> None:
     assert cautions(summary) == [
         (
             "1 of 2 devices over rest were not assigned, and are missing in its latencies: of all "
-            "that began, p99 is never."
+            "that started, p99 is never."
         )
     ]
     assert cautions(summary_of(*[sample()] * 100, broken)) == []

@@ -155,7 +155,7 @@ def test_few_runs(left: int, right: int) -> None:
     [found] = compare_runs(runs[:left], runs[left:])
 
     assert {one.verdict for one in found.rows} == {Verdict.FEW_RUNS, None}
-    assert "at least 3 a side" in found.basis
+    assert "at least 3 on each side" in found.basis
 
 
 def test_short_runs_and_few_devices() -> None:

@@ -70,8 +70,20 @@ class Creation:
         return files
 
     def issuer(self, parent: str) -> Authority:
-        """Read the CA called PARENT."""
+        """Read the CA called PARENT.
+
+        Raises:
+            ConfigurationError: If there is no such CA in the folder.
+        """
         files = CredentialFiles(directory=self.directory, name=parent)
+        if not files.certificate.exists():
+            raise ConfigurationError(
+                f"the folder {str(self.directory)!r} has no CA {parent!r}: there is no file "
+                f"{files.certificate.name!r}",
+                setting="parent",
+                hint="give the folder of the CA with --out: what it issues is written there, too",
+            )
+
         return files.read_authority(password=_password(self.ca_password_file))
 
     def write(self, files: CredentialFiles, credential: Credential) -> None:

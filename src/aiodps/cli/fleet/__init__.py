@@ -9,7 +9,7 @@ from aiodps.cli.app import LazyGroup
 COMMANDS = {
     "run": "Provision many devices: a load test, or a factory batch.",
     "resume": "Resume a run that was stopped or killed.",
-    "capacity": "Search for the highest rate that keeps thresholds.",
+    "capacity": "Search for the highest rate that meets thresholds.",
     "report": "Show the results of a run, and write its report.",
     "compare": "Compare two runs, figure by figure.",
     "merge": "Merge the shards of a run that ran on several machines.",

@@ -1,4 +1,4 @@
-"""`aiodps fleet capacity`: the highest rate that keeps the thresholds."""
+"""`aiodps fleet capacity`: the highest rate that meets the thresholds."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ OPTIONS = [
     ),
 ]
 EXIT_CODES = """\b
-Exit codes: 0 found, or all rates kept; 1 ended before: the generator was at its limit, or too few
-devices; 2 bad input; 99 the lowest rate missed a threshold; 105 stopped by Ctrl-C, 143 by
+Exit codes: 0 found, or all rates passed; 1 ended before: the generator was at its limit, or too
+few devices; 2 bad input; 99 the lowest rate missed a threshold; 105 stopped by Ctrl-C, 143 by
 SIGTERM."""
 
 
@@ -95,7 +95,7 @@ def command(
     as_json: bool,
     **arguments: Any,
 ) -> None:
-    """Search for the highest rate that keeps the thresholds.
+    """Search for the highest rate that meets the thresholds.
 
     aiodps fleet capacity --emulator --fail-if 'p99>5s' --from 10 --to 500
 
@@ -167,7 +167,7 @@ class _Steps:
         self._evaluation = figures.evaluation(Evaluation(), transports=options.transports)
         if self._evaluation.fail_if is None:
             raise ConfigurationError(
-                "a search needs thresholds to keep",
+                "a search needs thresholds to meet",
                 setting="fail_if",
                 hint="give --fail-if, for example 'p99>5s,errors>0'",
             )

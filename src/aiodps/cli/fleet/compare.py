@@ -41,7 +41,7 @@ def _two_sides(
         if not is_separator
     ]
     if words.count(_SEPARATOR) != 1 or len(sides) != 2:  # noqa: PLR2004
-        raise click.BadParameter("give A B, or A... -- B... for several runs a side")
+        raise click.BadParameter("give A B, or A... -- B... for several runs on a side")
 
     return sides[0], sides[1]
 
@@ -64,14 +64,14 @@ EPILOG = "Exit codes: 0 compared, 2 bad input, 130 Ctrl-C, 143 SIGTERM."
 def command(*, sides: tuple[list[Path], list[Path]], page: Path | None, as_json: bool) -> None:
     """Compare runs: each figure of A and of B, the ratio of B to A, and a verdict.
 
-    One run a side:  aiodps fleet compare runs/a runs/b
+    One run on each side:  aiodps fleet compare runs/a runs/b
 
     Several:  aiodps fleet compare runs/a1 runs/a2 runs/a3 -- runs/b1 runs/b2 runs/b3
 
     A verdict says whether B is better or worse by more than runs vary by themselves. Several runs
-    a side are compared by what differs from run to run (at least three, better ten); with one
-    run a side, only what varies within a run is known. Reasons not to compare the runs come
-    first: different machines or arrivals, or a run that was limited by its load generator.
+    on each side (at least three, better ten) show what differs from run to run; one on each side
+    shows only what varies within a run. Reasons not to compare the runs come first: different
+    machines or arrivals, or a run that was limited by its load generator.
     """
     folders = [*sides[0], *sides[1]]
     names = run_names(folders)

@@ -113,18 +113,18 @@ def _sentence(found: Capacity) -> str:
     more = "and the service may do more"
     match found.end:
         case End.FOUND:
-            return f"{kept} keeps the thresholds, {found.bound:g}/s does not"
+            return f"{kept} meets the thresholds, {found.bound:g}/s does not"
         case End.RANGE:
-            return f"{kept} keeps the thresholds, the highest rate of the search, {more}"
+            return f"{kept} meets the thresholds, the highest rate of the search, {more}"
         case End.LOWEST:
             return f"even the lowest rate, {found.bound:g}/s, misses a threshold"
         case End.GENERATOR:
             limit = f"limited by the generator at {found.bound:g}/s"
-            return f"{limit}: {kept} keeps the thresholds, {more}"
+            return f"{limit}: {kept} meets the thresholds, {more}"
         case End.DEVICES:
-            return f"too few devices for another step: {kept} keeps the thresholds so far"
+            return f"too few devices for another step: {kept} meets the thresholds so far"
         case End.STOPPED:
-            return f"stopped: {kept} keeps the thresholds so far"
+            return f"stopped: {kept} meets the thresholds so far"
         case _:
             assert_never(found.end)
 

@@ -88,7 +88,7 @@ class _Families(Collector):
     def _latencies(self) -> Metric:
         family = HistogramMetricFamily(
             f"{_PREFIX}_latency_seconds",
-            "Time from the intended start to assigned.",
+            "Time from the intended start to the assignment.",
             labels=["transport"],
             unit="seconds",
         )

@@ -46,7 +46,7 @@ def _failures(summary: Summary) -> _Sentences:
         if everyone["p99"] is None:
             yield (
                 f"{everyone['never']:,} of {everyone['count']:,} devices over {name} were not "
-                "assigned, and are missing in its latencies: of all that began, p99 is never."
+                "assigned, and are missing in its latencies: of all that started, p99 is never."
             )
 
 

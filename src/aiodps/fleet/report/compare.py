@@ -1,6 +1,6 @@
 """Comparison of runs, or of two transports of one run, with a verdict for each figure.
 
-Several runs a side are compared by what differs from run to run. With one run a side, that is
+Several runs on a side are compared by what differs from run to run. With one on each, that is
 unknown; a block bootstrap over the run's time says how much a figure varies within it.
 """
 
@@ -196,13 +196,13 @@ def _basis(left: _Side, right: _Side) -> str:
     runs = sorted((len(left.facts), len(right.facts)))
     if runs[1] > 1:
         if runs[0] < LEAST_RUNS:
-            return f"For a verdict over runs, at least {LEAST_RUNS} a side are needed."
+            return f"For a verdict over runs, at least {LEAST_RUNS} on each side are needed."
 
         return f"{together}. They are from what differs from run to run."
 
     blocks = [side.bootstrap.freedom + 1 for side in (left, right) if side.bootstrap is not None]
     if len(blocks) < 2:  # noqa: PLR2004
-        return "For a verdict from one run a side, the runs are too short; compare several."
+        return "The runs are too short for a verdict from one on each side; compare several."
 
     return (
         f"{together}. They are from {blocks[0]} and {blocks[1]} blocks of time within one run a "
