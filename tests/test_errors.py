@@ -123,3 +123,11 @@ def test_the_facts_of_a_refusal() -> None:
 
     assert facts["service_time"] == "1970-01-01T00:00:01+00:00"
     assert "challenge" not in facts
+
+
+def test_a_time_that_no_calendar_has() -> None:
+    """A response may claim any; the facts then have the number."""
+    error = errors.UnauthorizedError("no", status_code=401)
+    error.service_time = 1e300
+
+    assert error.facts()["service_time"] == 1e300

@@ -48,6 +48,7 @@ original exception, if there was one, is its `__cause__`. A message has no secre
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -323,8 +324,9 @@ class UnauthorizedError(ServiceError):
         facts = super().facts()
         facts.pop("challenge", None)
         if self.service_time is not None:
-            moment = datetime.fromtimestamp(self.service_time, UTC)
-            facts["service_time"] = moment.isoformat(timespec="seconds")
+            with suppress(OverflowError, ValueError, OSError):  # a time that no calendar has
+                moment = datetime.fromtimestamp(self.service_time, UTC)
+                facts["service_time"] = moment.isoformat(timespec="seconds")
 
         return facts
 
