@@ -225,8 +225,8 @@ def merge(folder: Path, parts: Sequence[Path]) -> Results:
     return read_results(folder)
 
 
-def exists(folder: Path) -> bool:
-    """Whether a folder holds a run."""
+def is_run_folder(folder: Path) -> bool:
+    """Whether a folder has a run."""
     return (folder / NAME).is_file()
 
 

@@ -121,7 +121,6 @@ def test_each_shard_is_like_the_run(transports: tuple[str, ...], shards: int) ->
     seen = []
     for shard in range(shards):
         mine = [number for number in range(len(jobs)) if whole.shard_of(number) == shard]
-        assert mine == [whole.number_in_run(index, shard) for index in range(len(mine))]
         ways = [jobs[number][1] for number in mine]
         assert ways == [*transports] * (len(mine) // len(transports))
         seen += mine

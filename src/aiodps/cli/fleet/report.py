@@ -23,7 +23,7 @@ from aiodps.fleet.plan.evaluation import Evaluation
 from aiodps.fleet.report.results import read_results, write_results
 from aiodps.fleet.report.thresholds import MISSED, evaluate, missed
 from aiodps.fleet.report.verdict import verdict
-from aiodps.fleet.runs import exists
+from aiodps.fleet.runs import is_run_folder
 
 
 @click.command(cls=ResultsCommand, params=[*EVALUATION, *JSON])
@@ -53,7 +53,7 @@ def command(*, folder: Path, as_json: bool, **given: Any) -> None:
 
 def _read(folder: Path, report: ModuleType, arguments: EvaluationArguments) -> Any:
     """Read the results from the journals, or from earlier result files if there is no run."""
-    if not exists(folder):
+    if not is_run_folder(folder):
         return _evaluated(report.read_run(folder), arguments)
 
     results = read_results(folder)

@@ -234,11 +234,6 @@ class RunOptions:
         """Return the shard of a registration; every shard uses all transports of the run."""
         return number // len(self.transports) % self.shards
 
-    def number_in_run(self, index: int, shard: int) -> int:
-        """Return the number in the run of a shard's N-th registration: inverse of `shard_of`."""
-        transports = len(self.transports)
-        return (index // transports * self.shards + shard) * transports + index % transports
-
 
 def _check_transports(names: tuple[str, ...]) -> None:
     """Refuse what is not the name of one path to the service, and "auto" with the reason."""

@@ -31,7 +31,7 @@ LAMP = self_signed("lamp")
         ),
         (
             EnrollmentGroup.signed_by(root().certificate, enrollment_group_id="lamp"),
-            "X.509, signed by",
+            "X.509, signed by a CA",
             root().certificate.subject.rfc4514_string(),
         ),
         (

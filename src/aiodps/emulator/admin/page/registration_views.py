@@ -183,9 +183,19 @@ def _status(exchange: Exchange) -> str:
     return str(exchange.status_code) if exchange.status_code else "no response"
 
 
+def _token(key_name: str | None) -> str:
+    """Describe a token by its key; that of a device has no name, or always the same one."""
+    match key_name:
+        case None:
+            return ""
+        case "" | "registration":
+            return "token"
+        case name:
+            return f"token of {name}"
+
+
 def _line(step: Step) -> StepLine:
     exchange = step.exchange
-    key = f"key {exchange.key_name}".strip() if exchange.key_name is not None else ""
     return StepLine(
         row_id=f"q-{step.number}",
         number=step.number,
@@ -199,7 +209,7 @@ def _line(step: Step) -> StepLine:
         message=exchange.message,
         error_code="" if exchange.error_code is None else str(exchange.error_code),
         took=f"{exchange.took * 1000:.1f} ms",
-        credential=exchange.certificate or key,
+        credential=exchange.certificate or _token(exchange.key_name),
         thumbprint=exchange.thumbprint or "",
         fault=exchange.fault or "",
     )

@@ -206,7 +206,7 @@ def _attestation(mechanism: Mechanism) -> tuple[str, str]:
         case ClientCertificates(primary=primary, secondary=secondary):
             return "X.509 certificate", _either(primary, secondary)
         case SigningCertificates(primary=primary, secondary=secondary):
-            return "X.509, signed by", _either(primary, secondary)
+            return "X.509, signed by a CA", _either(primary, secondary)
         case CaReferences(primary=name, secondary=other):
             return "X.509, CA of this instance", " or ".join(filter(None, (name, other)))
         case SymmetricKeys():
