@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Self, final
 
@@ -18,16 +17,6 @@ from aiodps.registration.driver import drive
 from aiodps.registration.retrying import RequestParams, RetryingMachine
 from aiodps.settings import Settings
 from aiodps.transports.base import Target, Transport
-
-
-@contextmanager
-def located(registration_id: str | None) -> Iterator[None]:
-    """Set the registration id in the errors of the block."""
-    try:
-        yield
-    except ProvisioningError as error:
-        error.locate(registration_id=registration_id)
-        raise
 
 
 @final

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from aiodps.attestation.credentials import Attestations
+from aiodps.errors import ProvisioningError
 from aiodps.models import Phase, RegistrationRecord
 from aiodps.observe import Observer, StepKind
 from aiodps.provisioning.configuration import Configuration
-from aiodps.provisioning.device import Device, located
+from aiodps.provisioning.device import Device
 from aiodps.registration.status_look_up import StatusLookUp
 
 
@@ -19,9 +20,12 @@ async def look_up(
 ) -> RegistrationRecord:
     """Look up one device; see `aiodps.registration_status` for arguments and errors."""
     requested = configuration.requested_id(registration_id)
-    with located(requested):
+    try:
         device = await Device.load(configuration, attestation, requested)
         runner = device.runner(on_step, needs_rest=True, look_up=True)
+    except ProvisioningError as error:
+        error.locate(registration_id=requested)
+        raise
 
     runner.report(StepKind.LOOK_UP_STARTED, Phase.CONFIGURATION, text=runner.target.endpoint)
     return await runner.run(StatusLookUp(runner.params))

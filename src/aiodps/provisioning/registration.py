@@ -18,7 +18,7 @@ from aiodps.protocol.identifiers import check_operation_id
 from aiodps.protocol.payload_mask import PayloadMask
 from aiodps.protocol.payloads import check_payload
 from aiodps.provisioning.configuration import Configuration
-from aiodps.provisioning.device import Device, Runner, located
+from aiodps.provisioning.device import Device, Runner
 from aiodps.registration.machine import Registration
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class PreparedRegistration:
             CredentialError: If the device's credential cannot be used.
         """
         requested = configuration.requested_id(registration_id)
-        with located(requested):
+        try:
             device = await Device.load(configuration, attestation, requested)
             checked = check_payload(payload)
             check_type(issue, KeySpec | None, "issue")
@@ -78,6 +78,9 @@ class PreparedRegistration:
                 csr=request is not None,
             )
             entry = None if cache is None else await _entry(cache, runner, checked)
+        except ProvisioningError as error:
+            error.locate(registration_id=requested)
+            raise
 
         machine = Registration(
             runner.params,
