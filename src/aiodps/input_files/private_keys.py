@@ -25,8 +25,8 @@ from aiodps.input_files.pem import Block, armoured, blocks
 
 Password: TypeAlias = str | bytes | Callable[[], str | bytes] | None
 PrivateKey: TypeAlias = (
-    rsa.RSAPrivateKey
-    | ec.EllipticCurvePrivateKey
+    ec.EllipticCurvePrivateKey
+    | rsa.RSAPrivateKey
     | ed25519.Ed25519PrivateKey
     | ed448.Ed448PrivateKey
 )

@@ -46,6 +46,7 @@ class Registration(RetryingMachine[Assignment]):
         """The operation to poll; None if there is none yet, or no longer."""
         self._register = Register(payload, csr)
         self._mask = PayloadMask(payload, public=[params.registration_id])
+        self._reserve = min(REGISTER_RESERVE, params.timeout / 2)
         self._register_sent = False
         self._forgotten = False
         self._last_status: RegistrationStatus | None = None
@@ -62,10 +63,7 @@ class Registration(RetryingMachine[Assignment]):
     @property
     def _last_start(self) -> float:
         """When it is too late to begin a request: a register request is billed, a poll is free."""
-        if self._is_query:
-            return self._deadline
-
-        return self._deadline - min(REGISTER_RESERVE, self.params.timeout / 2)
+        return self._deadline if self._is_query else self._deadline - self._reserve
 
     def _next_request(self) -> tuple[State, Request]:
         if self.operation_id is not None:
