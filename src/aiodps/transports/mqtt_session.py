@@ -141,11 +141,12 @@ class MqttSession:
         raise self._fault
 
     def _arrived(self) -> bool:
-        """Read what has arrived; return whether the open question is answered."""
-        while self._read() and self._socket.pending():
-            pass
+        """Read until nothing more has arrived, or the open question is answered: return which."""
+        while self._read():
+            if self._talk.answer is not None:
+                return True
 
-        return not self._is_open or self._talk.answer is not None
+        return not self._is_open
 
     def _read(self) -> bool:
         """Read one record, if one has arrived; return whether there may be another."""
