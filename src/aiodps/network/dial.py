@@ -131,6 +131,15 @@ class Connection:
         finally:
             self._waits -= 1
 
+    def release_buffer(self) -> None:
+        """Give back the write buffer until something is sent; raises nothing.
+
+        OpenSSL 3.0 makes one of 16 KiB to read session tickets, which come with the first
+        response, and frees it with the next write. An empty write does that, and sends nothing.
+        """
+        with contextlib.suppress(OSError):
+            self.socket.send(b"")
+
     def close(self) -> None:
         """Close at once, without a TLS close_notify; may be called repeatedly, raises nothing."""
         if self._waits:

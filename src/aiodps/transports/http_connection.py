@@ -103,6 +103,10 @@ class HttpConnection:
         if complete and not surplus:
             self._http.start_next_cycle()
 
+    def release_buffer(self) -> None:
+        """Give back memory that only the next request needs."""
+        self._connection.release_buffer()
+
     def close(self) -> None:
         """Close the connection immediately."""
         self._watch.stop()
@@ -244,6 +248,9 @@ class CustomTransport:
             raise TransportError(f"the HTTP transport failed ({type(exc).__name__})") from exc
 
         return HttpResponse(response.status_code, headers, body)
+
+    def release_buffer(self) -> None:
+        """Do nothing: the caller's connections are not known."""
 
     def close(self) -> None:
         """Do nothing: the caller closes it."""

@@ -146,6 +146,9 @@ class RestTransport:
 
     async def wait_until(self, when: float) -> None:
         """Wait; the server may close the connection meanwhile."""
+        if self._http is not None:
+            self._http.release_buffer()
+
         await anyio.sleep_until(when)
 
     def close(self) -> None:
