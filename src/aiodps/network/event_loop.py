@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import math
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Protocol
 
 import anyio
 
 from aiodps.errors import ConfigurationError
+from aiodps.observe import event_loop_clock
 
 
 def watches_sockets() -> bool:
@@ -27,6 +28,18 @@ def watches_sockets() -> bool:
         return False
 
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
+
+
+def sleep_until(when: float) -> Coroutine[Any, Any, None]:
+    """Wait until a time of the event loop's clock.
+
+    On asyncio without the three coroutines of `anyio.sleep_until`, which each device would hold.
+    """
+    clock = event_loop_clock()
+    if clock is anyio.current_time:
+        return anyio.sleep_until(when)
+
+    return asyncio.sleep(max(when - clock(), 0.0))
 
 
 class HasFileno(Protocol):

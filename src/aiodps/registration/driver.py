@@ -84,8 +84,8 @@ async def drive(
                         lambda: again(refusal), deadline, steps.reauthenticated, report
                     )
                 case Wait(until):
+                    event = WaitElapsed()  # and no longer the response
                     await transport.wait_until(until)
-                    event = WaitElapsed()
                 case Finish(result):
                     return result
                 case Fail(error):

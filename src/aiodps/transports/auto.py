@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-
-import anyio
+from typing import Any
 
 from aiodps.errors import ConfigurationError, ConnectionLostError
 from aiodps.models import Phase
+from aiodps.network.event_loop import sleep_until
 from aiodps.observe import StepKind
 from aiodps.protocol.messages import Request, Response
 from aiodps.transports.base import AUTO, Target, Transport
@@ -175,10 +175,10 @@ class AutoTransport:
 
         return await self._winner.transport.exchange(request)
 
-    async def wait_until(self, when: float) -> None:
+    def wait_until(self, when: float) -> Coroutine[Any, Any, None]:
         """Wait, and keep the winner's connection alive meanwhile."""
         winner = self._winner
-        await (anyio.sleep_until if winner is None else winner.transport.wait_until)(when)
+        return (sleep_until if winner is None else winner.transport.wait_until)(when)
 
     def close(self) -> None:
         """Close the connection; the winner stays the winner until it fails to connect."""

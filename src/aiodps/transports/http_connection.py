@@ -65,7 +65,6 @@ class HttpConnection:
         if self._http.our_state is not h11.IDLE:
             raise ConnectionLostError("the connection cannot be reused for another request")
 
-        self._reader = _ResponseReader(self._http)
         await self._send(self._encode(request))
         await self._watch.until_read(self._arrived)
         response = self._reader.response()
@@ -102,6 +101,7 @@ class HttpConnection:
         surplus, _ = self._http.trailing_data
         if complete and not surplus:
             self._http.start_next_cycle()
+            self._reader = _ResponseReader(self._http)
 
     def release_buffer(self) -> None:
         """Give back memory that only the next request needs."""

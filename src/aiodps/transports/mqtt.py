@@ -5,10 +5,10 @@ The connection is TLS on port 8883, or a WebSocket on port 443.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -21,7 +21,7 @@ from aiodps.errors import (
 )
 from aiodps.models import Phase
 from aiodps.network.dial import Connection, dial
-from aiodps.network.event_loop import check_watches_sockets, watches_sockets
+from aiodps.network.event_loop import check_watches_sockets, sleep_until, watches_sockets
 from aiodps.observe import StepKind, event_loop_clock
 from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
@@ -213,9 +213,9 @@ class MqttTransport:
             self.close()
             raise
 
-    async def wait_until(self, when: float) -> None:
+    def wait_until(self, when: float) -> Coroutine[Any, Any, None]:
         """Wait, and keep the session alive meanwhile."""
-        await (anyio.sleep_until if self._session is None else self._session.wait_until)(when)
+        return (sleep_until if self._session is None else self._session.wait_until)(when)
 
     def close(self) -> None:
         """Send DISCONNECT and close the connection, without waiting."""

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 
-import anyio
-
 from aiodps.errors import ConnectionLostError, ProvisioningError, TransportTimeoutError
 from aiodps.models import Phase
 from aiodps.network.dial import NOT_NOW, RECORD
-from aiodps.network.event_loop import ReadWatch
+from aiodps.network.event_loop import ReadWatch, sleep_until
 from aiodps.network.tls_errors import translate
 from aiodps.observe import event_loop_clock
 from aiodps.protocol.messages import Request, Response
@@ -23,6 +21,8 @@ from aiodps.transports.websocket import ByteConnection
 
 OPEN_TIMEOUT = 10.0
 """Seconds from CONNECT to CONNACK, and from SUBSCRIBE to SUBACK."""
+
+_NOTHING = memoryview(b"")
 
 
 class MqttSession:
@@ -45,7 +45,7 @@ class MqttSession:
         self._last_sent = self._clock()
         self._packets: list[bytes] = []
         # A view, which shows no token in a traceback with locals.
-        self._sending = memoryview(b"")
+        self._sending = _NOTHING
         self._talk = conversation
 
     def is_alive(self) -> bool:
@@ -83,11 +83,11 @@ class MqttSession:
             self._flush()
 
         while self._is_open and (due := self._due) < when:
-            await anyio.sleep_until(due)
+            await sleep_until(due)
             self.is_alive()
             self._check_time()
 
-        await anyio.sleep_until(when)
+        await sleep_until(when)
 
     def close(self) -> None:
         """Send DISCONNECT if a session is open, and close the connection, without waiting."""
@@ -128,7 +128,8 @@ class MqttSession:
 
         while self._is_open:
             if self._talk.answer is not None:
-                return self._talk.answer
+                answer, self._talk.answer = self._talk.answer, None
+                return answer
 
             await self._watch.until_read(self._arrived, until=self._due)
             self._check_time()
@@ -171,6 +172,7 @@ class MqttSession:
                 if not self._sending:
                     self._last_sent = self._clock()
                     self._talk.sent(self._packets)
+                    self._packets, self._sending = [], _NOTHING
         except NOT_NOW:
             return False
         except (OSError, ProvisioningError) as exc:

@@ -6,15 +6,16 @@ from the environment, decompression) would have to be switched off.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-import anyio
 import httpx
 
 from aiodps.errors import ConfigurationError, ConnectionLostError
 from aiodps.models import Phase
 from aiodps.network.dial import dial
+from aiodps.network.event_loop import sleep_until
 from aiodps.observe import StepKind
 from aiodps.protocol.api_versions import choose_api_version
 from aiodps.protocol.identifiers import check_api_version, check_port
@@ -144,12 +145,12 @@ class RestTransport:
             self.close()
             raise
 
-    async def wait_until(self, when: float) -> None:
+    def wait_until(self, when: float) -> Coroutine[Any, Any, None]:
         """Wait; the server may close the connection meanwhile."""
         if self._http is not None:
             self._http.release_buffer()
 
-        await anyio.sleep_until(when)
+        return sleep_until(when)
 
     def close(self) -> None:
         """Close the connection, without waiting."""
