@@ -116,6 +116,21 @@ async def test_what_is_sent_arrives_both_ways(version: int) -> None:
     assert not peer.lines[0].error
 
 
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION], ids=["1.2", "1.3"])
+async def test_a_buffer_is_given_back_and_made_again(version: int) -> None:
+    """Nothing is sent by that, and a connection that is closed has none."""
+    with ScriptedServer(says_and_hangs_up(b"there"), tls=serving(version=version)) as peer:
+        connection = await dial(peer.target().at_port(peer.port))
+        connection.release_buffer()
+        await connection.send(b"hello")
+        answer = await connection.receive()
+        connection.close()
+        connection.release_buffer()
+
+    assert peer.lines[0].received == b"hello"
+    assert answer == b"there"
+
+
 async def test_bytes_that_tls_holds_are_not_waited_for() -> None:
     """After a small read the socket is empty and TLS is not: the rest comes without a wait."""
     with ScriptedServer(says_and_hangs_up(b"0123456789" * 100), tls=serving()) as peer:

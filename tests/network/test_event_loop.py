@@ -18,6 +18,7 @@ from aiodps.network.event_loop import (
     ReadWatch,
     backend_options,
     check_watches_sockets,
+    sleep_until,
     until_readable,
     until_writable,
     watches_sockets,
@@ -82,6 +83,21 @@ def test_the_loop_of_a_program_of_ours() -> None:
 EACH_LOOP = pytest.mark.parametrize(
     "anyio_backend", ["asyncio", "trio", ("asyncio", WITHOUT_READERS)], ids=str, indirect=True
 )
+
+
+@pytest.mark.anyio
+@EACH_LOOP
+async def test_a_wait_until_a_time(anyio_backend: object) -> None:
+    """It ends at that time, at once if it has passed, and can be cancelled."""
+    due = anyio.current_time() + 0.01
+    await sleep_until(due)
+    late = anyio.current_time() - due
+    await sleep_until(due)
+    with anyio.move_on_after(0) as scope:
+        await sleep_until(due + 1000)
+
+    assert late > -0.001
+    assert scope.cancelled_caught
 
 
 @pytest.mark.anyio
