@@ -11,13 +11,11 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
-from aiodps.input_files.formats import in_bytes
 from aiodps.input_files.origin import Origin
 
 _BEGIN = re.compile(rb"-----BEGIN (?<!\w-----BEGIN )(?<![^\s-] -----BEGIN )([A-Z0-9 #]+)-----")
 """Not after a word: text before a block may mention such a line. What is looked for comes first,
 and looks back, because `re` searches for a fixed beginning much faster."""
-_BLOCK = re.compile(_BEGIN.pattern + rb"(.*?)-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +55,20 @@ def blocks(data: bytes, origin: Origin) -> list[Block]:
     Raises:
         ProvisioningError: Of the origin's kind, if a block is cut off.
     """
-    found = [Block(match[1].decode(), match[2].strip()) for match in _BLOCK.finditer(data)]
-    if len(found) == len(_BEGIN.findall(data)) or in_bytes(data):
-        return found
+    found: list[Block] = []
+    last = 0
+    for begin in _BEGIN.finditer(data):
+        end_line = b"-----END %b-----" % begin[1]
+        end = data.find(end_line, begin.end())
+        if end < 0 or begin.start() < last:
+            raise origin.error(
+                "is truncated before its END line", reason="truncated", hint="copy it again"
+            )
 
-    raise origin.error(
-        "is truncated before its END line", reason="truncated", hint="copy it again"
-    )
+        found.append(Block(begin[1].decode(), data[begin.end() : end].strip()))
+        last = end + len(end_line)
+
+    return found
 
 
 def armoured(der: bytes, label: str) -> Block:
