@@ -193,15 +193,16 @@ class _ResponseReader:
 
 
 def _header_lines(headers: httpx.Headers) -> bytes:
-    """Return headers as h11 checks and writes them: once for all devices that send the same."""
+    """Return the lines of headers, checked by h11: once for all devices that send the same."""
     raw = tuple(headers.raw)
     has_secret = b"authorization" in map(bytes.lower, dict(raw))
     return _write(raw) if has_secret else _write_once(raw)
 
 
 def _write(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    request = h11.Request(method="GET", target="/", headers=list(headers))
-    return h11.Connection(h11.CLIENT).send(request).removeprefix(b"GET / HTTP/1.1\r\n")
+    checked = h11.Request(method="GET", target="/", headers=list(headers))
+    lines = [b"%b: %b\r\n" % header for header in checked.headers.raw_items()]
+    return b"".join((*lines, b"\r\n"))
 
 
 _write_once = functools.lru_cache(_write)
