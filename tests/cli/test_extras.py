@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def test_in_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert outside == f"pip install '{tmp_path}[fleet]'"
     assert install(command="fleet", checkout=tmp_path) == "pip install '.[fleet]'"
+
+
+@pytest.mark.sockets
+def test_an_emulator_without_its_packages() -> None:
+    """The package that is missing is named, and what installs it."""
+    code = "import sys; sys.modules['httptools'] = None; from aiodps.cli import main; main()"
+    words = [sys.executable, "-c", code, "emulator"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: the package 'httptools' is not installed",
+        f"next:  install it: {install(command='emulator')}",
+    ]
 
 
 @pytest.mark.parametrize("as_json", [False, True])

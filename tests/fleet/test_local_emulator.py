@@ -86,7 +86,7 @@ def test_its_page(tmp_path: Path) -> None:
 
 
 def test_an_emulator_that_does_not_start_says_why(tmp_path: Path) -> None:
-    """Its last words are in the message, and nothing is left."""
+    """Its error is in the message, and nothing is left."""
     local_emulator = LocalEmulator.for_run(tmp_path / "a")
     local_emulator.create()
     with (

@@ -185,18 +185,11 @@ def command(
 
 
 def _import_emulator() -> type[Emulator]:
-    """Import the emulator, and raise this process's limit of connections for it.
-
-    Raises:
-        UsageError: If the extra is not installed.
-    """
-    try:
-        from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra)
-        from aiodps.emulator.connections.connection_limit import (  # noqa: PLC0415 (idem)
-            raise_descriptor_limit,
-        )
-    except ModuleNotFoundError as exc:
-        raise click.UsageError(str(exc)) from exc
+    """Import the emulator, and raise this process's limit of connections for it."""
+    from aiodps.emulator import Emulator  # noqa: PLC0415 (an extra)
+    from aiodps.emulator.connections.connection_limit import (  # noqa: PLC0415 (idem)
+        raise_descriptor_limit,
+    )
 
     raise_descriptor_limit()
     return Emulator

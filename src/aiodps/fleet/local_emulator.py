@@ -47,6 +47,8 @@ _POLICY: Final = {
 }
 """Certificates are issued to devices that ask for one."""
 _MODULE: Final = ("aiodps", "emulator")
+_ERROR: Final = "error: "
+"""Begins the line with which a command says why it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,7 @@ class LocalEmulator:
         process.terminate()
         _reap(process)
         raise ConfigurationError(
-            f"the emulator did not start: {_last_line(log)}",
+            f"the emulator did not start: {_reason(log)}",
             setting="emulator",
             hint="run `aiodps emulator` on its own to see why",
         )
@@ -262,6 +264,8 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _last_line(log: Path) -> str:
+def _reason(log: Path) -> str:
+    """Return the error that an emulator has printed, or else its last line."""
     lines = log.read_text("utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "no output"
+    errors = [line.removeprefix(_ERROR) for line in lines if line.startswith(_ERROR)]
+    return (errors or lines or ["no output"])[-1]

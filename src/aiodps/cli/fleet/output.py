@@ -36,6 +36,7 @@ from aiodps.fleet.measure.progress import Progress
 from aiodps.fleet.measure.sample import Sample
 from aiodps.fleet.plan.manifest import ManifestError
 from aiodps.fleet.plan.run_file import RunFile
+from aiodps.fleet.report.cautions import not_ended
 from aiodps.fleet.report.results import Results, write_results
 from aiodps.fleet.report.summary import Summary
 from aiodps.fleet.report.thresholds import MISSED, missed, parse
@@ -255,7 +256,7 @@ def _write_report(folder: Path, summary: Summary, samples: Sequence[Sample]) -> 
 
 def _show_next_step(folder: Path, results: Results) -> None:
     if results.left:
-        err.print(Text(f"{results.left} registrations have not ended", "bold yellow"))
+        err.print(Text(not_ended(results.left), "bold yellow"))
         err.print(f"next:  aiodps fleet resume {folder}")
     elif results.missing:
         err.print(Text(f"{len(results.missing)} shards are not in this folder", "bold yellow"))

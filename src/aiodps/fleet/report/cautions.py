@@ -37,7 +37,12 @@ def _limits(summary: Summary) -> _Sentences:
 def _unfinished(summary: Summary) -> _Sentences:
     left = unfinished(summary)
     if left:
-        yield f"{left:,} registration{' has' if left == 1 else 's have'} not ended."
+        yield f"{not_ended(left)}."
+
+
+def not_ended(count: int) -> str:
+    """Return how many registrations have not ended, in words."""
+    return f"{count:,} registration{' has' if count == 1 else 's have'} not ended"
 
 
 def _failures(summary: Summary) -> _Sentences:

@@ -205,8 +205,8 @@ def _basis(left: _Side, right: _Side) -> str:
         return "The runs are too short for a verdict from one on each side; compare several."
 
     return (
-        f"{together}. They are from {blocks[0]} and {blocks[1]} blocks of time within one run a "
-        "side; what differs from run to run is not in them. Compare several to be sure."
+        f"{together}. They are from {blocks[0]} and {blocks[1]} blocks of time within one run on "
+        "each side; what differs from run to run is not in them. Compare several to be sure."
     )
 
 
