@@ -53,7 +53,7 @@ class StepKind(enum.StrEnum):
     IGNORED = "ignored"
     """A packet was received that belongs to no request, or came too late; `text` says which."""
     CACHED = "cached"
-    """The assignment was stored in the cache: `ASSIGNED` is next, and nothing is sent; `text` is
+    """The assignment was found in the cache: `ASSIGNED` is next, and nothing is sent; `text` is
     the hub."""
     CACHE_MISSED = "cache-missed"
     """The cache has no assignment for this registration; `text` says why."""

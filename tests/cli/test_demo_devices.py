@@ -9,15 +9,15 @@ from pathlib import Path
 from aiodps.attestation.symmetric_key import SymmetricKey
 from aiodps.attestation.tpm import Tpm
 from aiodps.attestation.x509 import X509
-from aiodps.cli.demo_devices import Bench
+from aiodps.cli.demo_devices import DemoDevices
 from aiodps.emulator.service.enrollments.store import read_enrollments
 
 
 def test_devices_and_enrollments(tmp_path: Path) -> None:
     """Each can be loaded from its files, and belongs to one enrollment or group."""
-    bench = Bench.make(tmp_path)
-    enrolled = {each.id for each in read_enrollments(json.dumps(bench.enrollments()).encode())}
-    kinds = [type(each.attestation()) for each in bench.devices]
+    demo = DemoDevices.make(tmp_path)
+    enrolled = {each.id for each in read_enrollments(json.dumps(demo.enrollments()).encode())}
+    kinds = [type(each.attestation()) for each in demo.devices]
 
     assert kinds == [X509] * 6 + [SymmetricKey] * 4
     assert enrolled == {
@@ -30,24 +30,24 @@ def test_devices_and_enrollments(tmp_path: Path) -> None:
 
 def test_a_device_with_a_tpm(tmp_path: Path) -> None:
     """One more, whose enrollment has the key of its TPM."""
-    bench = Bench.make(tmp_path, tpm=True)
-    device = bench.devices[-1]
+    demo = DemoDevices.make(tmp_path, tpm=True)
+    device = demo.devices[-1]
 
-    assert len(bench.devices) == 11
+    assert len(demo.devices) == 11
     assert isinstance(device.attestation(), Tpm)
     assert device.attestation().registration_id == "tpm-rest"
-    assert "tpm-rest" in {each.get("registrationId") for each in bench.enrollments()}
+    assert "tpm-rest" in {each.get("registrationId") for each in demo.enrollments()}
 
 
 def test_devices_that_ask_for_certificates(tmp_path: Path) -> None:
     """Two more, whose enrollments have a policy."""
-    bench = Bench.make(tmp_path, issue=True)
+    demo = DemoDevices.make(tmp_path, issue=True)
     policies = {
         each["registrationId"]: each["certificatePolicyName"]
-        for each in bench.enrollments()
+        for each in demo.enrollments()
         if "certificatePolicyName" in each
     }
 
-    assert len(bench.devices) == 12
+    assert len(demo.devices) == 12
     assert policies == {"issued-rest": "demo-policy", "issued-mqtt": "demo-policy"}
-    read_enrollments(json.dumps(bench.enrollments()).encode())
+    read_enrollments(json.dumps(demo.enrollments()).encode())

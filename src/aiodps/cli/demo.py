@@ -24,7 +24,7 @@ from rich.text import Text
 
 from aiodps.attestation.issuance.key_spec import KeySpec
 from aiodps.attestation.issuance.saving import save_issued
-from aiodps.cli.demo_devices import Bench, Device
+from aiodps.cli.demo_devices import DemoDevices, Device
 from aiodps.cli.output import Command, StepPrinter, err, out, print_json
 from aiodps.client import ProvisioningClient
 from aiodps.errors import ConfigurationError, ProvisioningError
@@ -109,19 +109,19 @@ def _folder(kept: str | None) -> Iterator[Path]:
 
 
 async def _demo(folder: Path, issue: bool, tpm: bool, talk: bool) -> list[Outcome]:  # noqa: FBT001 (anyio.run passes positions only)
-    bench = Bench.make(folder, issue=issue, tpm=tpm)
+    demo = DemoDevices.make(folder, issue=issue, tpm=tpm)
     count = "six" if issue else "four"
     _say(talk, f"credentials: a root, an intermediate, six certificates (EC P-256), {count} keys")
     _say(talk, "emulator: starting in its own process")
-    async with _emulator(bench) as server:
+    async with _emulator(demo) as server:
         _say(
             talk,
             f"emulator: https on {server['https_port']}, mqtt on {server['mqtt_port']}, "
             f"id scope {server['id_scope']}",
         )
-        await _prove_possession(bench, server, talk=talk)
-        _say(talk, f"devices: provisioning {len(bench.devices)} at once\n")
-        return await _provision_all(bench, server, talk=talk)
+        await _prove_possession(demo, server, talk=talk)
+        _say(talk, f"devices: provisioning {len(demo.devices)} at once\n")
+        return await _provision_all(demo, server, talk=talk)
 
 
 def _say(talk: bool, text: str) -> None:  # noqa: FBT001 (private, one caller's flag)
@@ -130,18 +130,18 @@ def _say(talk: bool, text: str) -> None:  # noqa: FBT001 (private, one caller's 
 
 
 @contextlib.asynccontextmanager
-async def _emulator(bench: Bench) -> AsyncIterator[dict[str, Any]]:
+async def _emulator(demo: DemoDevices) -> AsyncIterator[dict[str, Any]]:
     """Run `aiodps emulator`, as a user would."""
-    ready = bench.folder / "emulator.json"
+    ready = demo.folder / "emulator.json"
     ready.unlink(missing_ok=True)
-    enrollments = bench.folder / "enrollments.json"
-    write_fresh(enrollments, json.dumps(bench.enrollments(), indent=1), mode=0o600)  # has keys
+    enrollments = demo.folder / "enrollments.json"
+    write_fresh(enrollments, json.dumps(demo.enrollments(), indent=1), mode=0o600)  # has keys
     command = [
         *(sys.executable, "-m", "aiodps", "emulator", "--quiet", "--json"),
         *("--https-port", "0", "--mqtt-port", "0", "--retry-after", "2"),
         *("--hub", "demo.azure-devices.net"),
         *("--enrollments", str(enrollments), "--ready-file", str(ready)),
-        *("--ca-out", str(bench.folder / "emulator-ca.pem")),
+        *("--ca-out", str(demo.folder / "emulator-ca.pem")),
     ]
     async with await anyio.open_process(
         command, stdout=asyncio.subprocess.PIPE, stderr=None
@@ -179,7 +179,7 @@ async def _reason(process: anyio.abc.Process) -> str:
         return f"it ended with {process.returncode}"
 
 
-async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool) -> None:
+async def _prove_possession(demo: DemoDevices, server: dict[str, Any], *, talk: bool) -> None:
     """Upload the root and prove possession with a verification code, as in Azure's portal."""
     base = f"https://{server['host']}:{server['https_port']}{_ARM}"
     async with httpx.AsyncClient(
@@ -188,11 +188,11 @@ async def _prove_possession(bench: Bench, server: dict[str, Any], *, talk: bool)
         headers={"Authorization": f"Bearer {server['bearer_token']}"},
         params={"api-version": "2021-10-15"},
     ) as http:
-        uploaded = await _call(http, "PUT", base, bench.root)
+        uploaded = await _call(http, "PUT", base, demo.root)
         code = await _call(http, "POST", f"{base}/generateVerificationCode", etag=uploaded["etag"])
         text = code["properties"]["verificationCode"]
         _say(talk, f"root: uploaded, verification code {text[:8]}...")
-        proof = bench.root.verification(text)
+        proof = demo.root.verification(text)
         verified = await _call(http, "POST", f"{base}/verify", proof, etag=code["etag"])
         _say(talk, f"root: possession proved, verified: {verified['properties']['isVerified']}")
 
@@ -213,8 +213,10 @@ async def _call(
     return response.json()  # type: ignore[no-any-return]  # JSON
 
 
-async def _provision_all(bench: Bench, server: dict[str, Any], *, talk: bool) -> list[Outcome]:
-    width = max(len(device.registration_id) for device in bench.devices)
+async def _provision_all(
+    demo: DemoDevices, server: dict[str, Any], *, talk: bool
+) -> list[Outcome]:
+    width = max(len(device.registration_id) for device in demo.devices)
     printer = StepPrinter(name_width=width) if talk else None
     outcomes: dict[str, Outcome] = {}
     failures: list[ProvisioningError] = []
@@ -226,13 +228,13 @@ async def _provision_all(bench: Bench, server: dict[str, Any], *, talk: bool) ->
             failures.append(error)
 
     async with anyio.create_task_group() as tasks:
-        for device in bench.devices:
+        for device in demo.devices:
             tasks.start_soon(one, device)
 
     if failures:
         raise failures[0]
 
-    return [outcomes[device.registration_id] for device in bench.devices]
+    return [outcomes[device.registration_id] for device in demo.devices]
 
 
 async def _provision(

@@ -58,7 +58,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class DemoDevices:
     """The demo's devices, and what their groups have in common."""
 
     folder: Path
@@ -68,7 +68,7 @@ class Bench:
     devices: tuple[Device, ...]
 
     @classmethod
-    def make(cls, folder: Path, *, issue: bool = False, tpm: bool = False) -> Bench:
+    def make(cls, folder: Path, *, issue: bool = False, tpm: bool = False) -> DemoDevices:
         """Make root, intermediate, group key and ten devices, and write their files.
 
         Args:
