@@ -54,7 +54,7 @@ def _is_hopeless(threshold: Threshold, progress: TransportProgress, planned: int
         return _certainly_longer(progress.latencies, threshold.limit) > allowed
 
     best = _best_value(threshold, progress, planned)
-    return best is not None and threshold.met(best)
+    return best is not None and threshold.missed_by(best)
 
 
 def _best_value(threshold: Threshold, progress: TransportProgress, planned: int) -> float | None:

@@ -76,14 +76,14 @@ class Threshold:
         """Whether devices are counted as a share of all."""
         return self.unit == "%"
 
-    def met(self, value: float) -> bool:
-        """Whether a value meets the condition, so that the run fails."""
+    def missed_by(self, value: float) -> bool:
+        """Whether a value misses the threshold, so that the run fails."""
         return _COMPARE[self.compare](value, self.limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Whether a run kept a threshold."""
+    """Whether a run met a threshold."""
 
     threshold: str
     """The condition as given."""
@@ -209,7 +209,7 @@ def _result(threshold: Threshold, of: str, value: float | None) -> Result:
     return Result(
         threshold=threshold.text,
         of=of,
-        passed=value is not None and not threshold.met(value),
+        passed=value is not None and not threshold.missed_by(value),
         value=value,
         limit=threshold.limit,
         unit="s" if threshold.unit in _SECONDS else threshold.unit,
