@@ -1,7 +1,7 @@
 """Search for the highest rate that meets the thresholds of a run.
 
 Each step is a run at one rate. The rate is doubled until a step misses a threshold; then the rates
-between the highest that kept them and the lowest that did not are halved, in ratio, until the two
+between the highest that met them and the lowest that did not are halved, in ratio, until the two
 are close. A step that the generator limited is a bound of the search like any other, but says
 nothing about the service.
 """
@@ -74,7 +74,7 @@ class Capacity:
     """Result of a search."""
 
     rate: float | None
-    """The highest rate that kept the thresholds, in devices per second; None if none did."""
+    """The highest rate that met the thresholds, in devices per second; None if none did."""
     bound: float | None
     """The lowest rate that did not; None if all did."""
     end: End
