@@ -30,8 +30,8 @@ def test_the_generator() -> None:
 
     assert cautions(late) == [
         (
-            "The run was limited by its generator: the event loop was late by 500 ms at p99, 50.0 % "
-            "of latency p99; 99 of 100 file descriptors were open."
+            "The run was limited by its generator: 99 of 100 file descriptors were open; the event "
+            "loop was late by 500 ms at p99, 50.0 % of latency p99."
         )
     ]
     assert cautions(summary_of(sample(), load=None)) == [

@@ -141,8 +141,13 @@ def _events(facts: Mapping[str, Any]) -> float:
 
 
 def load_reasons(load: GeneratorLoad, latency: Latency) -> Iterator[str]:
-    """Yield why a load has limited a run: one sentence each, with figures."""
+    """Yield why a load has limited a run: one sentence each, causes before their effects."""
     p50, p99, p999 = latency.p50, latency.p99, latency.p999
+    yield from _processor_reasons(load, tolerance(p50))
+    yield from _quota_reason(load, latency)
+    if load.fds_max > _MAX_FD_SHARE * load.fds_limit > 0:
+        yield f"{load.fds_max:,} of {load.fds_limit:,} file descriptors were open"
+
     lags = [
         _Delay(load.loop_lag_mean * latency.events, "p50", p50, "for each device on average"),
         _Delay(load.loop_lag_p99, "p99", p99),
@@ -151,10 +156,6 @@ def load_reasons(load: GeneratorLoad, latency: Latency) -> Iterator[str]:
     yield from _worst_delay("the event loop was late by", lags)
     starts = [_Delay(load.start_lag_p50, "p50", p50), _Delay(load.start_lag_p99, "p99", p99)]
     yield from _worst_delay("devices started late by", starts)
-    yield from _processor_reasons(load, tolerance(p50))
-    yield from _quota_reason(load, latency)
-    if load.fds_max > _MAX_FD_SHARE * load.fds_limit > 0:
-        yield f"{load.fds_max:,} of {load.fds_limit:,} file descriptors were open"
 
 
 def _worst_delay(what: str, delays: Sequence[_Delay]) -> Iterator[str]:
@@ -177,9 +178,9 @@ def _processor_reasons(load: GeneratorLoad, tolerated: float) -> Iterator[str]:
 
     if load.starved_devices > _FEW and load.starved_seconds > tolerated:
         yield (
-            f"other processes took the core: for {units.duration(load.starved_seconds)} the "
-            "generator had work for over 90 % of one, "
-            f"and it waited {units.duration(load.run_delay)}"
+            "other processes used the cores, an emulator and other shards included: for "
+            f"{units.duration(load.starved_seconds)} the generator had work for over 90 % of one "
+            f"core, and in the whole run it waited {units.duration(load.run_delay)} for one"
         )
 
 
