@@ -96,7 +96,8 @@ class Fleet:
         """
         session = self._opened()
         await session.run()
-        journal = ShardJournal(session.entries(), session.sessions()).with_interrupted()
+        entries = await to_thread.run_sync(session.entries)
+        journal = ShardJournal(entries, session.sessions()).with_interrupted()
         results = results_of(self._run, [journal])
         self._resources.close()
         await to_thread.run_sync(write_results, self._folder, results)

@@ -79,8 +79,6 @@ class Engine:
         self._zero = 0.0
         self.stopped: float | None = None
         """When it was asked to start no more devices, on the event loop's clock; None if not."""
-        self.written: dict[int, Entry] = {}
-        """The entries of registrations that ended in this session, by number."""
         self._states: dict[tuple[str, str], DeviceState] = {}
         self._clients: dict[str, ProvisioningClient] = {}
 
@@ -214,9 +212,7 @@ class Engine:
             Outcome.FAILED: State.FAILED,
             Outcome.INTERRUPTED: entry.state,
         }[sample.outcome]
-        entry = dataclasses.replace(entry, state=state, sample=sample)
-        await writer.write_outcome(entry)
-        self.written[entry.number] = entry
+        await writer.write_outcome(dataclasses.replace(entry, state=state, sample=sample))
 
     def _now(self) -> float:
         return self._clock() - self._zero

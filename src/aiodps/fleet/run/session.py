@@ -75,7 +75,6 @@ class Session:
         with ExitStack() as resources:
             self._journal = resources.enter_context(open_journal(spec))
             entries = self._journal.entries()
-            self._entries = {entry.number: entry for entry in entries}
             self._jobs = deque(_load_jobs(spec, entries, retry_failed=self._retry_failed))
             self._arrivals = share(spec.options.arrivals, spec.shard, spec.options.shards)
             raise_fd_limit(_max_in_flight(self._arrivals, len(self._jobs)))
@@ -132,7 +131,6 @@ class Session:
 
             raise
 
-        self._entries |= engine.written
         self._write_end(so_far, monitor)
         return SessionEnd(
             shard=self._spec.shard,
@@ -186,8 +184,12 @@ class Session:
         self._tell(Engine.halt)
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return the shard's entries as of the time when `run` started or returned."""
-        return tuple(self._entries.values())
+        """Return the shard's entries as they are in its journal; not while `run` writes to it.
+
+        Raises:
+            JournalError: If the journal cannot be read.
+        """
+        return tuple(self._journal.entries())
 
     def sessions(self) -> tuple[SessionFacts, ...]:
         """Return the facts of each session of the shard, oldest first."""
