@@ -16,8 +16,8 @@ _RANDOM: Final = 20
 
 HIDDEN: Final = "(not shown: it may be a key or a password)"
 
-_LINE_END = re.compile(r"[\r\n\0]")
 _PEM_BEGIN = re.compile(r"-----BEGIN|BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE KEY|CERTIFICATE)")
+_CONTENT = re.compile(rf"[\r\n\0]|{_PEM_BEGIN.pattern}")
 _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _NAMED = re.compile(r"(SharedAccessKey=|SharedAccessSignature\s+|(?i:pin-value=))[^;\s'\"]+")
 """After its name, in connection strings, tokens and PKCS#11 URIs."""
@@ -31,9 +31,7 @@ _KINDS = (str.isupper, str.islower, str.isdigit)
 
 def is_content(text: str) -> bool:
     """Whether a text is certainly the content of a file, and not its path."""
-    return (
-        len(text) > LONGEST_PATH or bool(_LINE_END.search(text)) or bool(_PEM_BEGIN.search(text))
-    )
+    return len(text) > LONGEST_PATH or bool(_CONTENT.search(text))
 
 
 def is_key(text: str) -> bool:

@@ -143,9 +143,9 @@ def find_key(data: bytes, origin: Origin) -> KeyBlock:
     else:
         all_blocks = blocks(data, origin)
         found = [each for each in all_blocks if of_label(each.label) in _KEYS]
-        others = [each for each in all_blocks if each.label.endswith(" KEY")]
-        if not found and others:  # a key in another format says more than a certificate before it
-            raise unexpected(others[0].pem, origin, wanted="a private key")
+        if not found:  # a key in another format says more than a certificate before it
+            others = (each.pem for each in all_blocks if each.label.endswith(" KEY"))
+            data = next(others, data)
 
     if not found:
         raise unexpected(data, origin, wanted="a private key")

@@ -83,8 +83,10 @@ def _read(origin: Origin, handle: int, limit: int, *, again: bool) -> bytes:
 def _read_regular(handle: int, limit: int) -> bytes:
     """Read until the end, or more than the limit, in chunks: most files are small."""
     data = bytearray()
-    while len(data) <= limit and (chunk := os.read(handle, _CHUNK)):
+    while chunk := os.read(handle, _CHUNK):
         data += chunk
+        if len(data) > limit:
+            break
 
     return bytes(data)
 
