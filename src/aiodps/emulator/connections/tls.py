@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import warnings
-from collections.abc import Callable
-from functools import cached_property
-from typing import Final, Self, TypeVar
+from collections.abc import Callable, Coroutine
+from functools import cached_property, partial
+from typing import Any, Final, Self, TypeVar
 
 import anyio
 from cryptography import x509
@@ -110,14 +110,14 @@ class TlsStream:
 
         return stream
 
-    async def receive(self) -> bytes:
+    def receive(self) -> Coroutine[Any, Any, bytes]:
         """Return what has arrived, or b"" if the peer has ended the connection properly.
 
         Raises:
             PeerLostError: If the connection broke.
         """
         # Each record is received whole: OpenSSL never has another one that the socket has not.
-        return await self._do(self._receive, at_once=False)
+        return self._do(self._receive, at_once=False)
 
     async def send(self, data: bytes) -> None:
         """Send everything.
@@ -127,8 +127,7 @@ class TlsStream:
         """
         rest = memoryview(data)
         while rest:
-            sent = await self._do(lambda: self._tls.send(rest))  # noqa: B023 (awaited at once)
-            rest = rest[sent:]
+            rest = rest[await self._do(partial(self._tls.send, rest)) :]
 
         # A peer that pipelines a thousand requests must not keep the others waiting.
         self._sends += 1

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from aiodps.emulator.protocol.messages import Operation
@@ -20,6 +21,7 @@ NO_STATUS: Final = 0
 MAX_TEXT_LENGTH: Final = 500
 """Characters of a string in the request log."""
 _TEXTS = ("what", "registration_id", "certificate", "key_name", "message")
+_texts = attrgetter(*_TEXTS)
 MAX_ENTRIES: Final = 10_000
 """Entries that the request log keeps; the oldest are dropped first."""
 
@@ -120,9 +122,12 @@ class RequestLog:
 
 def _cut(exchange: Exchange) -> Exchange:
     """Cut long strings of hostile clients, such as the subject of a certificate."""
-    texts = [(name, getattr(exchange, name)) for name in _TEXTS]
-    cut = {name: text[:MAX_TEXT_LENGTH] for name, text in texts if text and text[MAX_TEXT_LENGTH:]}
-    return replace(exchange, **cut) if cut else exchange
+    texts = _texts(exchange)
+    if len("".join(filter(None, texts))) <= MAX_TEXT_LENGTH:
+        return exchange  # as nearly always
+
+    cut = (text and text[:MAX_TEXT_LENGTH] for text in texts)
+    return replace(exchange, **dict(zip(_TEXTS, cut, strict=True)))
 
 
 @dataclass(slots=True)

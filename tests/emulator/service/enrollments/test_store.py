@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from tests.certificates import certify, intermediate, other_root, root
+from tests.certificates import certify, other_root, root
 from tests.emulator.dict_store import DictStore
 from tests.emulator.instance import GUID
 
@@ -39,7 +39,6 @@ NAMED = EnrollmentGroup.of_ca("My-Root", enrollment_group_id="Named")
 KEYS = SymmetricKeys(primary="A" * 64, secondary="B" * 64)
 ROOT = thumbprint(root().certificate)
 OTHER = thumbprint(other_root().certificate)
-NOBODY = thumbprint(intermediate().certificate)
 
 
 def test_ids_are_found_in_any_casing() -> None:
@@ -59,8 +58,8 @@ def test_groups_are_found_by_their_cas() -> None:
 
     assert enrollments.group_signed_by(ROOT) == GROUP
     assert enrollments.group_signed_by(OTHER) == GROUP
-    assert enrollments.group_signed_by(NOBODY, names=["other", "MY-ROOT"]) == NAMED
-    assert enrollments.group_signed_by(NOBODY, names=["other"]) is None
+    assert enrollments.group_of_ca(["other", "MY-ROOT"]) == NAMED
+    assert enrollments.group_of_ca(["other"]) is None
 
 
 def test_of_two_groups_of_one_ca_the_older_one_counts() -> None:

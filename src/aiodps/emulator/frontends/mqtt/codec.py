@@ -168,7 +168,8 @@ def unsuback(packet_id: int) -> bytes:
 
 def publish(topic: str, payload: bytes, *, packet_id: int | None) -> bytes:
     """Encode a PUBLISH: QoS 1 with a packet id, QoS 0 without."""
-    head = len(topic.encode()).to_bytes(2) + topic.encode()
+    name = topic.encode()
+    head = len(name).to_bytes(2) + name
     if packet_id is None:
         return _packet(0x30, head + payload)
 
@@ -200,8 +201,7 @@ class _Body:
         return self.take(1)[0]
 
     def number(self) -> int:
-        high, low = self.take(2)
-        return high << 8 | low
+        return int.from_bytes(self.take(2))
 
     def packet_id(self) -> int:
         number = self.number()
@@ -215,7 +215,7 @@ class _Body:
 
     def text(self) -> str:
         try:
-            text = self.binary().decode()
+            text = self.take(self.number()).decode()
         except UnicodeDecodeError as exc:  # 1.5.3-1
             raise ProtocolViolation("a string that is not UTF-8") from exc
 
@@ -317,15 +317,12 @@ def _unsubscribe(body: _Body) -> Unsubscribe:
 
 
 def _packet(first: int, body: bytes) -> bytes:
-    length, digits = len(body), bytearray()
-    if length < 0x80:  # noqa: PLR2004 (one digit)
-        return bytes((first, length)) + body
+    length, digits = len(body), b""
+    while length > 0x7F:  # noqa: PLR2004 (more than one digit)
+        digits += bytes((length & 0x7F | 0x80,))
+        length >>= 7
 
-    while True:
-        length, digit = divmod(length, 128)
-        digits.append(digit | 0x80 if length else digit)
-        if not length:
-            return bytes((first, *digits)) + body
+    return bytes((first, *digits, length)) + body
 
 
 _READERS: Mapping[int, Callable[[_Body], Packet]] = {

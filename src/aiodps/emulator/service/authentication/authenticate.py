@@ -178,8 +178,11 @@ class Authenticator:
         raise _no_match("no group has a CA of its chain")
 
     def _group_of(self, ca: x509.Certificate) -> EnrollmentGroup | None:
-        names = [each.name for each in self._certificates.of(ca)]
-        return self._enrollments.group_signed_by(thumbprint(ca), names=names)
+        group = self._enrollments.group_signed_by(thumbprint(ca))
+        if group is not None or not (entries := self._certificates.of(ca)):
+            return group
+
+        return self._enrollments.group_of_ca([each.name for each in entries])
 
     def _check_verified(self, chain: tuple[x509.Certificate, ...], *, above: int = 1) -> None:
         """Refuse a chain in which no CA, from a place upwards, is verified."""

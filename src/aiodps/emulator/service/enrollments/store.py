@@ -148,21 +148,18 @@ class Enrollments:
         """Return an enrollment group, or None."""
         return self._groups.get(enrollment_group_id.lower())
 
-    def group_signed_by(
-        self, thumbprint: str, *, names: Iterable[str] = ()
-    ) -> EnrollmentGroup | None:
-        """Return the group of a CA, or None; of two groups of one CA the older one.
+    def group_signed_by(self, thumbprint: str) -> EnrollmentGroup | None:
+        """Return the group that has a CA's certificate, or None; of two groups the older one.
 
         Args:
-            thumbprint: Of the CA's certificate: SHA-256, upper-case hex digits.
-            names: Its names on the instance, for groups that refer to it by name.
+            thumbprint: SHA-256, upper-case hex digits.
         """
-        found = self._by_thumbprint.get(thumbprint)
-        if found is None and self._by_ca_name:
-            by_name = (self._by_ca_name.get(name.lower()) for name in names)
-            found = next((group for group in by_name if group), None)
+        return self._by_thumbprint.get(thumbprint)
 
-        return found
+    def group_of_ca(self, names: Iterable[str]) -> EnrollmentGroup | None:
+        """Return the group that refers to a CA by one of its names on the instance, or None."""
+        by_name = (self._by_ca_name.get(name.lower()) for name in names)
+        return next((group for group in by_name if group), None)
 
     def groups_of_keys(self) -> Sequence[tuple[EnrollmentGroup, SymmetricKeys]]:
         """Return the groups with symmetric keys, oldest first."""
