@@ -6,6 +6,7 @@ over a dozen messages. Both use the path of IoT Hub; other SDKs use `/`. No exte
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
@@ -13,7 +14,6 @@ from urllib.parse import unquote
 from cryptography.x509 import Certificate
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import (
-    AcceptConnection,
     BytesMessage,
     CloseConnection,
     Event,
@@ -21,10 +21,8 @@ from wsproto.events import (
     Pong,
     TextMessage,
 )
-from wsproto.events import Request as Opening
 from wsproto.frame_protocol import CloseReason
-from wsproto.handshake import H11Handshake
-from wsproto.utilities import RemoteProtocolError
+from wsproto.utilities import generate_accept_token
 
 from aiodps.emulator.connections.stream import Stream
 from aiodps.emulator.connections.timeouts import PeerTimeout
@@ -45,7 +43,7 @@ def asks_for_websocket(request: HttpRequest) -> bool:
 
 
 class Handshake:
-    """The opening handshake of a WebSocket."""
+    """The opening handshake of a WebSocket (RFC 6455, 4.2)."""
 
     def __init__(self, request: HttpRequest) -> None:
         """Check the request.
@@ -56,8 +54,16 @@ class Handshake:
         if unquote(request.target.partition("?")[0]) not in PATHS:
             raise RefusedError(HTTPStatus.NOT_FOUND, "there is no WebSocket at that path")
 
-        self._handshake = H11Handshake(ConnectionType.SERVER)
-        self._subprotocol = _agree(_read(self._handshake, request))
+        headers = request.headers
+        _check("".join(headers.values()).isascii(), "a header that is not ASCII")
+        _check("upgrade" in _listed(headers, "connection"), "Connection is not Upgrade")
+        _check(headers.get("sec-websocket-version") == "13", "Sec-WebSocket-Version is not 13")
+        _check("sec-websocket-key" in headers, "Sec-WebSocket-Key is missing")
+        offered = _listed(headers, "sec-websocket-protocol")
+        # AMQP clients would wait for minutes.
+        _check(SUBPROTOCOL in offered, f"the subprotocol must be {SUBPROTOCOL}: {[*offered]}")
+        self._subprotocol = offered[SUBPROTOCOL]
+        self._token = generate_accept_token(headers["sec-websocket-key"].encode()).decode()
 
     async def accept(self, stream: Stream, early: bytes) -> WebSocketStream:
         """Accept the upgrade.
@@ -69,7 +75,14 @@ class Handshake:
         Raises:
             PeerLostError: If the connection broke.
         """
-        await stream.send(self._handshake.send(AcceptConnection(subprotocol=self._subprotocol)))
+        lines = (
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: WebSocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Accept: {self._token}",
+            f"Sec-WebSocket-Protocol: {self._subprotocol}",
+        )
+        await stream.send("\r\n".join((*lines, "", "")).encode())
         return WebSocketStream(stream, Connection(ConnectionType.SERVER, trailing_data=early))
 
 
@@ -164,35 +177,12 @@ class WebSocketStream:
             await self._stream.send(self._frames.send(CloseConnection(code=code, reason=reason)))
 
 
-def _read(handshake: H11Handshake, request: HttpRequest) -> Opening:
-    """Parse the upgrade request.
-
-    Raises:
-        RefusedError: If it is not a valid one.
-    """
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers.items()]
-    try:
-        handshake.initiate_upgrade_connection(headers, request.target)
-        opening = next(handshake.events())
-    except RemoteProtocolError as exc:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, str(exc)) from exc
-    except UnicodeError as exc:
-        raise RefusedError(HTTPStatus.BAD_REQUEST, "a header that is not ASCII") from exc
-
-    assert isinstance(opening, Opening)  # noqa: S101 (the only event there can be)
-    return opening
+def _check(condition: bool, reason: str) -> None:  # noqa: FBT001 (as in `assert`)
+    if not condition:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, reason)
 
 
-def _agree(opening: Opening) -> str:
-    """Choose the subprotocol, in the client's spelling.
-
-    Raises:
-        RefusedError: If the client does not offer MQTT: AMQP clients would wait for minutes.
-    """
-    for name in opening.subprotocols:
-        if name.lower() == SUBPROTOCOL:
-            return name
-
-    raise RefusedError(
-        HTTPStatus.BAD_REQUEST, f"the subprotocol must be {SUBPROTOCOL}: {opening.subprotocols}"
-    )
+def _listed(headers: Mapping[str, str], name: str) -> dict[str, str]:
+    """Return the items of a header in the client's spelling, by that in lower case."""
+    items = [item.strip() for item in headers.get(name, "").split(",")]
+    return {item.lower(): item for item in reversed(items)}
