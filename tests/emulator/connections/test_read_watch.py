@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import socket
 from collections.abc import AsyncIterator
 
@@ -70,6 +72,27 @@ async def test_errors_are_raised_to_who_waits(pair: Pair) -> None:
         await pair.watch.result_of(lambda: 1 // 0)
 
     assert await pair.watch.result_of(pair.receive) == b"abc"
+
+
+async def test_an_error_is_freed_at_once(pair: Pair) -> None:
+    """With all that its traceback refers to, such as the connection that it ended."""
+
+    class LostError(Exception):
+        pass
+
+    def fail() -> None:
+        raise LostError
+
+    pair.peer.send(b"abc")
+    gc.disable()
+    try:
+        with contextlib.suppress(LostError):
+            await pair.watch.result_of(fail)
+
+        await turns()
+        assert not any(isinstance(each, LostError) for each in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 async def test_nothing_is_taken_that_nobody_waits_for(pair: Pair) -> None:

@@ -65,7 +65,7 @@ class ReadWatch:
         try:
             raise result
         finally:
-            del result, outcome  # its traceback would refer to it by these
+            del result, outcome  # which the frame in the traceback would refer to
 
     def stop(self) -> None:
         """Stop watching, before the socket is closed or watched by others."""
@@ -89,6 +89,8 @@ class ReadWatch:
             pass
         except Exception as exc:  # noqa: BLE001 (raised where it is waited for)
             outcome.set_result(exc)
+        finally:
+            del outcome  # idem
 
     async def _retry(self, operation: Callable[[], T]) -> T:
         while True:
