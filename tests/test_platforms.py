@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,16 @@ def test_the_emulator_keeps_its_state(tmp_path: Path) -> None:
     assert anyio.run(run) == anyio.run(run)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt: shells ignore it in what they start in the background, as this suite."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.sockets
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("told", "handles_signals"),
     [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGINT, False)],
