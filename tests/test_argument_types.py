@@ -123,3 +123,11 @@ def test_the_checks_never_show_a_value() -> None:
         check_callable("secret", "sign")
 
     assert "secret" not in f"{one.value} {other.value}"
+
+
+def test_the_hint_names_the_types_as_they_are_imported() -> None:
+    """Without the modules that they come from."""
+    with pytest.raises(ConfigurationError) as caught:
+        check_type("folder", aiodps.AssignmentCache | None, "cache")
+
+    assert caught.value.hint == "give a value of type AssignmentCache | None"

@@ -210,3 +210,11 @@ def test_what_is_shown_of_settings() -> None:
     assert repr(settings) == (
         f"Settings(id_scope='0ne00012ABC', certificate={Path('a.pem')!r}, private_key={HIDDEN})"
     )
+
+
+def test_an_argument_that_is_not_a_setting() -> None:
+    """It is named, and the setting that it resembles."""
+    with pytest.raises(ConfigurationError, match=r"^'id_scop' is not a setting") as caught:
+        Settings.load(id_scop="0ne1")  # type: ignore[call-arg]  # the mistake
+
+    assert caught.value.hint.startswith("did you mean id_scope?")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import UnionType
+from types import NoneType, UnionType
+from typing import get_args
 
 from aiodps.errors import ConfigurationError
 
@@ -16,7 +17,8 @@ def check_type(value: object, kind: type | UnionType, setting: str) -> None:
     if isinstance(value, kind):
         return
 
-    wanted = str(kind) if isinstance(kind, UnionType) else kind.__name__
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    wanted = " | ".join("None" if each is NoneType else each.__name__ for each in kinds)
     raise ConfigurationError(
         f"{setting} cannot be of type {type(value).__name__!r}",
         setting=setting,

@@ -398,8 +398,9 @@ def _rule_for(name: str, source: str) -> _Rule:
         return rules[name]  # type: ignore[no-any-return]  # put there by `_rule`
 
     meant = "".join(f"did you mean {each}? " for each in get_close_matches(name, rules, n=1))
+    given = shown(name) if source == _ARGUMENT else f"{source} sets {shown(name)}, which"
     raise ConfigurationError(
-        f"{source} sets {shown(name)}, which is not a setting",
+        f"{given} is not a setting",
         setting=name,
         hint=f"{meant}known settings: {', '.join(sorted(rules))}",
     )
