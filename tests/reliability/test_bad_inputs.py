@@ -1,4 +1,4 @@
-"""Bad inputs: each row of the table is held by a test that names it, here or where its code is.
+"""Bad inputs that no other test holds; `tests/structure` holds each row of the table to a test.
 
 S are server certificates, K a device's own keys and certificates, C values from the caller, H
 answers over HTTP, J their JSON, M what arrives over MQTT.
@@ -6,11 +6,8 @@ answers over HTTP, J their JSON, M what arrives over MQTT.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-import re
-from pathlib import Path
 
 import pytest
 from tests.reliability.faulty_service import OPERATION, Strike, Turn
@@ -19,62 +16,6 @@ from tests.virtual_time import on_asyncio
 
 import aiodps
 from aiodps import errors
-
-FOLDER = Path(__file__).parent
-TESTS = FOLDER.parent
-PAGE = TESTS.parent / "docs" / "reliability.md"
-MATRIX = "reliability/test_fault_matrix.py"
-WORDS = {"accepted", "ignored", "argued"}
-"""What a bad input comes to that is no error."""
-
-
-def rows() -> list[dict[str, str]]:
-    """Read the table."""
-    with FOLDER.joinpath("bad_inputs.tsv").open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream, delimiter="\t"))
-
-
-def cells() -> set[str]:
-    """Name the cells of the fault matrix."""
-    with FOLDER.joinpath("fault_matrix.tsv").open(encoding="utf-8", newline="") as stream:
-        table = csv.DictReader(stream, delimiter="\t")
-        return {f"{row['fault']}-{row['transport']}-{row['phase']}" for row in table}
-
-
-def names(reference: str, row: str) -> bool:
-    """Tell whether a test file names a row, or the fault matrix has the cell."""
-    path, _, cell = reference.partition("::")
-    if cell:
-        return path == MATRIX and cell in cells()
-
-    return re.search(rf"\b{row}\b", TESTS.joinpath(path).read_text("utf-8")) is not None
-
-
-@pytest.mark.parametrize("row", rows(), ids=lambda row: row["id"])
-def test_each_row_is_held(row: dict[str, str]) -> None:
-    """By tests that exist and name it, and know its error."""
-    held_by, outcomes = row["held_by"].split(), row["outcome"].split(" or ")
-    if row["outcome"] == "argued":
-        assert held_by == []
-        return
-
-    assert held_by
-    assert [each for each in held_by if not names(each, row["id"])] == []
-    text = "".join(TESTS.joinpath(each.partition("::")[0]).read_text("utf-8") for each in held_by)
-    for outcome in set(outcomes) - WORDS:
-        assert issubclass(
-            getattr(errors, outcome, None) or getattr(aiodps, outcome), BaseException
-        )
-        assert outcome in text or MATRIX in row["held_by"]
-
-
-def test_no_row_is_missing() -> None:
-    """There are 188, each once; the page argues those that nothing holds, and no others."""
-    ids = [row["id"] for row in rows()]
-    listed = re.findall(r"^\| ([SKCHJM]\d\d) \|", PAGE.read_text("utf-8"), re.MULTILINE)
-
-    assert len(ids) == len(set(ids)) == 188
-    assert listed == [row["id"] for row in rows() if row["outcome"] == "argued"]
 
 
 def cut_at_its_end(turn: Turn) -> None:
