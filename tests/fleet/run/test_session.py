@@ -70,6 +70,19 @@ async def test_two_transports_over_the_same_devices(tmp_path: Path) -> None:
     assert [entry.transport for entry in entries(tmp_path)] == ["rest", "mqtt"] * 6
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_the_native_session(tmp_path: Path) -> None:
+    """`--native` is the session of all devices."""
+    async with emulator() as dps:
+        shard = spec(dps, tmp_path, 2, transports=("mqtt",))
+        settings = shard.options.settings.replace(mqtt_session="native")
+        native = dataclasses.replace(shard.options, settings=settings)
+        with Session(dataclasses.replace(shard, options=native)) as session:
+            end = await session.run()
+
+    assert end.progress.assigned == 2
+
+
 class _Watched(Device):
     """A device that a weak reference can be made to."""
 

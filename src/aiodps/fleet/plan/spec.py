@@ -210,7 +210,8 @@ class RunOptions:
     def client(self, transport: TransportFactory) -> ProvisioningClient:
         """Return a client whose jitter comes from the seed."""
         return ProvisioningClient.from_settings(
-            self.settings.replace(transport=transport),
+            # The transport has the session of its own already.
+            dataclasses.replace(self.settings, transport=transport, mqtt_session=None),
             # A gateway that restarts refuses connections for a while, and a fleet keeps trying.
             retry=RetryPolicy(min_poll_interval=self.min_poll_interval, max_unreachable=None),
             loud=False,
