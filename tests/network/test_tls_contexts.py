@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from tests import certificates as certs
 from tests.certificates import root
-from tests.scripted.server import HOST, ScriptedServer
+from tests.scripted.server import HOST, ScriptedServer, says_and_hangs_up
 from tests.scripted.tls import serving
 from tests.transports.hosts import DPS, hosts
 
@@ -114,6 +114,23 @@ async def test_all_kinds_from_one_event_loop() -> None:
 
     check(older, fleet(), times=1)
     check(newer, fleet(), times=1)
+
+
+@pytest.mark.anyio
+@pytest.mark.sockets
+@pytest.mark.parametrize("version", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION], ids=["1.2", "1.3"])
+async def test_a_key_is_held_while_it_may_be_asked_for(version: int) -> None:
+    """After the handshake only in TLS 1.2; the connection is none the worse for it."""
+    with ScriptedServer(says_and_hangs_up(b"there"), tls=serving(version=version)) as peer:
+        connection = await dial(peer.target(identity=ec()).at_port(peer.port))
+        trusted = connection.socket.context.get_ca_certs()
+        await connection.send(b"hello")
+        answer = await connection.receive()
+        connection.close()
+
+    assert answer == b"there"
+    assert peer.lines[0].certificate is not None
+    assert bool(trusted) is (version == SSL.TLS1_2_VERSION)
 
 
 @pytest.mark.sockets

@@ -22,6 +22,7 @@ from typing import TypeAlias, TypeVar
 import anyio
 import anyio.lowlevel
 
+from aiodps.attestation.base import ClientCertificate
 from aiodps.errors import (
     ConnectionLostError,
     ProvisioningError,
@@ -35,7 +36,7 @@ from aiodps.network.endpoint import Endpoint
 from aiodps.network.event_loop import until_readable, until_writable
 from aiodps.network.handshake_limiter import Slot, limiter_for
 from aiodps.network.resolve import Address, is_literal, resolve
-from aiodps.network.tls_contexts import TLS_CONTEXTS
+from aiodps.network.tls_contexts import TLS_CONTEXTS, drop_identity
 from aiodps.network.tls_errors import translate
 from aiodps.network.tunnel import hint_at, open_tunnel
 from aiodps.observe import StepKind
@@ -314,6 +315,8 @@ async def _handshake(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Co
                 wait = _take_step(tls)
 
         _check_established(tls, endpoint.host)
+        if isinstance(endpoint.identity, ClientCertificate):
+            drop_identity(tls)
     except OSError as exc:
         error = _handshake_error(exc, endpoint, sock)
         sock.close()
