@@ -6,7 +6,7 @@ import enum
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from cryptography import x509
 
@@ -122,6 +122,9 @@ class ManagementResponse:
     """Cause of a refusal, for the request log alone; None if the body says it all."""
 
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+
+
 def encode_json(body: Json) -> bytes:
     """Encode a body as both frontends send it."""
-    return json.dumps(body, separators=(",", ":")).encode()
+    return _ENCODER.encode(body).encode()

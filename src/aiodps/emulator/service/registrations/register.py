@@ -39,7 +39,12 @@ from aiodps.emulator.service.registrations.hub_devices import (
     HubDevice,
     HubDevices,
 )
-from aiodps.emulator.service.registrations.record import Outcome, Proof, RegistrationOperation
+from aiodps.emulator.service.registrations.record import (
+    Outcome,
+    Proof,
+    RegistrationOperation,
+    RegistrationRecord,
+)
 from aiodps.emulator.service.registrations.store import Registrations
 from aiodps.models import RegistrationStatus
 
@@ -117,7 +122,7 @@ class Registrar:
         if record is not None and pending is not None:
             return self._registrations.reissue(record, pending, device.issued, now=now)
 
-        decision = self._decide(device, now=now)
+        decision = self._decide(device, record, now=now)
         call = decision if isinstance(decision, WebhookCall) else None
         operation = self._registrations.begin(
             device.registration_id,
@@ -150,13 +155,15 @@ class Registrar:
         outcome = self._chosen(call, reply, record.hub_device(now))
         self._registrations.decide(record, operation, outcome, now=now)
 
-    def _decide(self, device: AuthenticatedDevice, *, now: float) -> Outcome | WebhookCall:
+    def _decide(
+        self, device: AuthenticatedDevice, record: RegistrationRecord | None, *, now: float
+    ) -> Outcome | WebhookCall:
         enrollment = device.enrollment
         if not enrollment.enabled:
             return DISABLED
 
-        before = self._registrations.hub_device_of(device.registration_id, now=now)
-        terms = self._terms(device)
+        before = None if record is None else record.hub_device(now)
+        terms = _terms(device, record)
         allocation = enrollment.allocation
         may_move = enrollment.reprovision_policy.update_hub_assignment
         if before is not None and not may_move and before.hub in self._hubs:
@@ -176,21 +183,6 @@ class Registrar:
     ) -> Outcome:
         substatus = self._devices.assign(before, after, terms)
         return Outcome(status=RegistrationStatus.ASSIGNED, hub_device=after, substatus=substatus)
-
-    def _terms(self, device: AuthenticatedDevice) -> AssignmentTerms:
-        """Return the terms of the assignment; at the hub, casing of the device id matters."""
-        enrollment = device.enrollment
-        if isinstance(enrollment, IndividualEnrollment):
-            device_id = enrollment.device_id or enrollment.registration_id
-        else:
-            record = self._registrations.record(device.registration_id)
-            device_id = record.registration_id if record else device.registration_id
-
-        return AssignmentTerms(
-            device_id=device_id,
-            migrate=enrollment.reprovision_policy.migrate_device_data,
-            initial_twin=enrollment.initial_twin,
-        )
 
     def _ask(
         self, device: AuthenticatedDevice, before: HubDevice | None, terms: AssignmentTerms
@@ -230,6 +222,21 @@ class Registrar:
 
         outcome = self._assign(before, HubDevice(hub=choice.hub, device_id=terms.device_id), terms)
         return replace(outcome, payload=choice.payload)
+
+
+def _terms(device: AuthenticatedDevice, record: RegistrationRecord | None) -> AssignmentTerms:
+    """Return the terms of the assignment; at the hub, casing of the device id matters."""
+    enrollment = device.enrollment
+    if isinstance(enrollment, IndividualEnrollment):
+        device_id = enrollment.device_id or enrollment.registration_id
+    else:
+        device_id = record.registration_id if record else device.registration_id
+
+    return AssignmentTerms(
+        device_id=device_id,
+        migrate=enrollment.reprovision_policy.migrate_device_data,
+        initial_twin=enrollment.initial_twin,
+    )
 
 
 def _failed(code: ErrorCode, message: str, before: HubDevice | None) -> Outcome:
