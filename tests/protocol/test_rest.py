@@ -99,6 +99,7 @@ def test_response() -> None:
         (b"Content-Type", b"Application/JSON; charset=utf-8"),
         (b"X-MS-Request-Id", b"8ad0"),
         (b"LOCATION", b"https://dps.test/x"),
+        (b"Set-Cookie", b"a=b"),
     ]
     response = parse_response(HttpResponse(202, headers, b"{}"))
 
