@@ -61,30 +61,34 @@ def mistakes_as_exit_codes(arguments: Sequence[str]) -> Iterator[None]:
         sys.exit(BAD_INPUT)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _UNWRITABLE:
-            _say(
-                f"the output cannot be written: {os.strerror(error.errno)}",
-                "the command itself has finished; write its output elsewhere",
-                (),  # as text: JSON would go where nothing can be written
-            )
-            _give_up_stdout()
+            _say_unwritten(error.errno)
             sys.exit(UNWRITTEN)
 
         if sys.flags.dev_mode:
             raise
 
-        # Neither the message nor the source line: either may hold a key.
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(last.filename).name}:{last.lineno}"
-        _say(
-            f"{type(error).__name__} in {where}: this is a bug in aiodps",
-            "report it; `python -X dev -m aiodps ...` shows the traceback",
-            arguments,
-        )
+        _say_bug(error, arguments)
         sys.exit(BUG)
 
 
-def _give_up_stdout() -> None:
-    """Have Python discard what is left of the output when it exits."""
+def _say_bug(error: Exception, arguments: Sequence[str]) -> None:
+    """Print where a bug is; neither the message nor the source line, which may have a key."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    _say(
+        f"{type(error).__name__} in {where}: this is a bug in aiodps",
+        "report it; `python -X dev -m aiodps ...` shows the traceback",
+        arguments,
+    )
+
+
+def _say_unwritten(code: int) -> None:
+    """Print why the output cannot be written, and have Python discard what is left of it."""
+    _say(
+        f"the output cannot be written: {os.strerror(code)}",
+        "the command itself has finished; write its output elsewhere",
+        (),  # as text: JSON would go where nothing can be written
+    )
     with suppress(OSError, ValueError):
         stdout = sys.stdout.fileno()
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)

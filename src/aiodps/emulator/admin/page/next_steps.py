@@ -220,17 +220,7 @@ class NextSteps:
                 known = [ca for ca in self._service.certificates if _is_named(ca, names)]
                 text = f"No CA certificate of this instance is called {' or '.join(names)}."
             case SigningCertificates() as pair:
-                enrolled = [
-                    each.certificate
-                    for each in (pair.primary, pair.secondary)
-                    if each is not None and each.certificate is not None
-                ]
-                known = [
-                    ca
-                    for ca in self._service.certificates
-                    if any(ca.certificate == each or is_signed_by(each, ca.certificate)
-                           for each in enrolled)
-                ]  # fmt: skip
+                known = [ca for ca in self._service.certificates if _is_above(ca, pair)]
                 text = "Neither its CA nor one above it is known to this instance."
             case _:
                 return None
@@ -283,6 +273,15 @@ class NextSteps:
                 _credential(name, enrollment, latest),
             ),
         )
+
+
+def _is_above(ca: CaCertificate, pair: SigningCertificates) -> bool:
+    """Whether a CA is enrolled, or has signed one that is."""
+    enrolled = (each.certificate for each in (pair.primary, pair.secondary) if each is not None)
+    return any(
+        each is not None and (each == ca.certificate or is_signed_by(each, ca.certificate))
+        for each in enrolled
+    )
 
 
 def _is_named(ca: CaCertificate, names: Sequence[str]) -> bool:
