@@ -136,6 +136,7 @@ def test_long_names_are_folded(capsys: pytest.CaptureFixture[str]) -> None:
         (End.FOUND, 80.0, "80/s meets the thresholds, 88/s does not"),
         (End.LOWEST, None, "even the lowest rate, 88/s, misses a threshold"),
         (End.GENERATOR, 80.0, "limited by the generator at 88/s: 80/s meets the thresholds"),
+        (End.GENERATOR, None, "by the generator at 88/s: what the service can do is not known"),
         (End.RANGE, 80.0, "the highest rate of the search"),
         (End.DEVICES, None, "too few devices for another step: no rate meets"),
         (End.STOPPED, 80.0, "stopped: 80/s meets the thresholds so far"),

@@ -120,6 +120,9 @@ def _sentence(found: Capacity) -> str:
             return f"even the lowest rate, {found.bound:g}/s, misses a threshold"
         case End.GENERATOR:
             limit = f"limited by the generator at {found.bound:g}/s"
+            if found.rate is None:
+                return f"{limit}: what the service can do is not known"
+
             return f"{limit}: {kept} meets the thresholds, {more}"
         case End.DEVICES:
             return f"too few devices for another step: {kept} meets the thresholds so far"
