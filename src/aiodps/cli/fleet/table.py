@@ -119,11 +119,9 @@ def _sentence(found: Capacity) -> str:
         case End.LOWEST:
             return f"even the lowest rate, {found.bound:g}/s, misses a threshold"
         case End.GENERATOR:
-            limit = f"limited by the generator at {found.bound:g}/s"
-            if found.rate is None:
-                return f"{limit}: what the service can do is not known"
-
-            return f"{limit}: {kept} meets the thresholds, {more}"
+            unknown = "what the service can do is not known"
+            known = unknown if found.rate is None else f"{kept} meets the thresholds, {more}"
+            return f"limited by the generator at {found.bound:g}/s: {known}"
         case End.DEVICES:
             return f"too few devices for another step: {kept} meets the thresholds so far"
         case End.STOPPED:
