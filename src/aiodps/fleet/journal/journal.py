@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from aiodps.errors import JournalError
 from aiodps.fleet.journal.sessions import SessionFacts
+from aiodps.fleet.measure.records import fields_of
 from aiodps.fleet.measure.sample import MAX_SECONDS, Sample, sample_from_json
 from aiodps.fresh_files import sync_folder
 from aiodps.protocol.identifiers import check_registration_id, is_operation_id
@@ -182,7 +183,7 @@ class Journal:
         with _as_journal_error(self.path), self._connection:
             self._connection.executemany(_INSERT, [entry.row for entry in entries])
             if session is not None:
-                row = (session.number, json.dumps(session.to_json()))
+                row = (session.number, json.dumps(fields_of(session)))
                 self._connection.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", row)
 
     def entries(self) -> list[Entry]:

@@ -47,13 +47,9 @@ class SessionFacts:
     generator_load: Mapping[str, Any] | None = None
     """Load of the generator; None until it has ended."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the facts by name, not copied as by `asdict`: they are in each transaction."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
-
     @classmethod
     def from_json(cls, facts: object) -> Self:
-        """Return the facts that `to_json` made a JSON object of.
+        """Return the facts whose fields were written as a JSON object.
 
         Raises:
             TypeError: If it was changed to another type, or has other members.

@@ -6,7 +6,6 @@ is each register request before it is sent, and if it cannot be written, it is n
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from http import HTTPStatus
 from aiodps.errors import ProvisioningError
 from aiodps.fleet.journal.journal import Entry, State
 from aiodps.fleet.journal.writer import JournalWriter
+from aiodps.fleet.measure.records import changed
 from aiodps.protocol.messages import Register, Request, Response
 from aiodps.protocol.payloads import parse_operation
 from aiodps.transports.base import Target, Transport, TransportFactory
@@ -89,7 +89,7 @@ class JournalingTransport:
         started = time.monotonic()
         state = self._state
         # Before the write: if that is cancelled, the entry may be on the disk nevertheless.
-        state.entry = dataclasses.replace(state.entry, state=new, **changes)  # type: ignore[arg-type]  # names of fields
+        state.entry = changed(state.entry, state=new, **changes)
         await self._writer.write(state.entry)
         if self._writer.durable:
             state.journal_seconds += time.monotonic() - started

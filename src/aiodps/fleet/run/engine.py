@@ -20,6 +20,7 @@ from aiodps.fleet.journal.transport import DeviceState, Journaling
 from aiodps.fleet.journal.writer import JournalWriter
 from aiodps.fleet.measure.generator_load import SelfMonitor
 from aiodps.fleet.measure.progress import ProgressCounter
+from aiodps.fleet.measure.records import changed
 from aiodps.fleet.measure.sample import Outcome, Sample
 from aiodps.fleet.plan.devices import Device
 from aiodps.fleet.plan.spec import RunOptions
@@ -143,7 +144,7 @@ class Engine:
         started = self._clock()
         self._monitor.record_start(started - start.possible)
         intended, first_started = self._first_starts(job, start, started)
-        entry = dataclasses.replace(job.entry, intended=intended, started=first_started)
+        entry = changed(job.entry, intended=intended, started=first_started)
         writer.note(entry)
         state = DeviceState(entry)
         builder = SampleBuilder(state, shard=self._shard, resumed=job.resumed)
@@ -212,7 +213,7 @@ class Engine:
             Outcome.FAILED: State.FAILED,
             Outcome.INTERRUPTED: entry.state,
         }[sample.outcome]
-        await writer.write_outcome(dataclasses.replace(entry, state=state, sample=sample))
+        await writer.write_outcome(changed(entry, state=state, sample=sample))
 
     def _now(self) -> float:
         return self._clock() - self._zero

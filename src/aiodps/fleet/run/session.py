@@ -22,6 +22,7 @@ from aiodps.fleet.journal.sessions import SessionFacts
 from aiodps.fleet.journal.writer import JournalWriter
 from aiodps.fleet.measure.generator_load import GeneratorLoad, SelfMonitor, raise_fd_limit
 from aiodps.fleet.measure.progress import Progress, ProgressCounter
+from aiodps.fleet.measure.records import changed
 from aiodps.fleet.plan.arrivals import Arrivals, Burst, Open, Staged, schedule, share
 from aiodps.fleet.plan.spec import ShardSpec
 from aiodps.fleet.run.engine import Engine, Job, remaining_jobs
@@ -210,9 +211,7 @@ class Session:
 def _so_far(facts: SessionFacts, engine: Engine, begin: float) -> SessionFacts:
     """Return the facts of a session as of now."""
     stopped = None if engine.stopped is None else max(0.0, engine.stopped - begin)
-    return dataclasses.replace(
-        facts, seconds=max(0.0, anyio.current_time() - begin), stopped=stopped
-    )
+    return changed(facts, seconds=max(0.0, anyio.current_time() - begin), stopped=stopped)
 
 
 def open_journal(spec: ShardSpec) -> Journal:
