@@ -124,8 +124,9 @@ class JournalWriter:
     async def _run(self) -> None:
         with self._scope:
             while True:
-                with anyio.move_on_after(INTERVAL):
-                    await self._pending.wait()
+                if not self._pending.is_set():
+                    with anyio.move_on_after(INTERVAL):
+                        await self._pending.wait()
 
                 await self._write()
 
