@@ -132,7 +132,8 @@ class MqttSession:
                 return answer
 
             await self._watch.until_read(self._arrived, until=self._due)
-            self._check_time()
+            if self._talk.answer is None:
+                self._check_time()
 
         if self._fault is None:
             raise ConnectionLostError("the connection was closed by this side").locate(
