@@ -7,9 +7,10 @@ is each register request before it is sent, and if it cannot be written, it is n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from aiodps.errors import ProvisioningError
 from aiodps.fleet.journal.journal import Entry, State
@@ -58,9 +59,9 @@ class JournalingTransport:
 
     def __init__(self, inner: Transport, writer: JournalWriter, state: DeviceState) -> None:
         self._exchange = inner.exchange
-        self.connect = inner.connect
-        self.wait_until = inner.wait_until
-        self.close = inner.close
+        self.connect: Callable[[], Coroutine[Any, Any, None]] = inner.connect
+        self.wait_until: Callable[[float], Coroutine[Any, Any, None]] = inner.wait_until
+        self.close: Callable[[], None] = inner.close
         self._writer = writer
         self._state = state
 

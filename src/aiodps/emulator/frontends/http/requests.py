@@ -60,9 +60,9 @@ class RequestReader:
         self._llhttp = HttpRequestParser(self)
         self._complete: deque[HttpRequest] = deque()
         self._refusal: Exception | None = None
-        self.unread = b""
+        self.unread: bytes = b""
         """What follows a request to change the protocol."""
-        self.has_begun = False
+        self.has_begun: bool = False
         """Whether a part of the next request has been received."""
         self._forget()
 
