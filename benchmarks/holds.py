@@ -103,7 +103,9 @@ async def _seen(
         for wave, count in zip(waves, (FIRST, told["devices"]), strict=True):
             opened += count
             tasks.start_soon(wave)
-            await _until_idle(opened)
+            with anyio.fail_after(WAIT):  # as long as the first one waits
+                await _until_idle(opened)
+
             seen.append(Memory.now())
 
         tasks.cancel_scope.cancel()
