@@ -19,6 +19,9 @@ import anyio
 from aiodps.errors import ConfigurationError
 from aiodps.observe import event_loop_clock
 
+_LOOK_AGAIN = 0.1
+"""Seconds without being able to send, after which somebody looks for what has arrived."""
+
 
 def watches_sockets() -> bool:
     """Return whether the running event loop is asyncio's, and has `add_reader`."""
@@ -108,20 +111,15 @@ class ReadWatch:
         finally:
             self._done = None
 
-    async def until_either(self, until: float) -> None:
-        """Wait until the socket can be read or written, the watch was stopped, or it is late."""
+    async def until_writable(self, until: float) -> None:
+        """Wait until the socket can be written, the watch was stopped, or it is late.
 
-        async def first(wait: Callable[[HasFileno], Awaitable[None]]) -> None:
-            with contextlib.suppress(anyio.ClosedResourceError):
-                await wait(self._sock)
-
-            tasks.cancel_scope.cancel()
-
+        It may return early: whoever waits looks for what has arrived, and again. To wait for both
+        at once would end the thread in which anyio 4.16 waits where the loop watches no sockets.
+        """
         self.stop()
-        with self._waiting(until):
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(first, anyio.wait_writable)
-                tasks.start_soon(first, anyio.wait_readable)
+        with self._waiting(min(until, event_loop_clock()() + _LOOK_AGAIN)):
+            await anyio.wait_writable(self._sock)
 
     @contextlib.contextmanager
     def _waiting(self, until: float) -> Iterator[None]:

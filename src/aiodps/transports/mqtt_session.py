@@ -119,7 +119,7 @@ class MqttSession:
     async def _answer(self) -> Connack | Suback | Response:
         """Send what is pending, and read until the open question is answered."""
         while self._is_open and not self._flush():
-            await self._watch.until_either(self._due)
+            await self._watch.until_writable(self._due)
             self.is_alive()
             self._check_time()
 
