@@ -6,8 +6,6 @@ import contextlib
 import resource
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -202,18 +200,6 @@ async def test_each_request_is_told_as_it_happens() -> None:
         (Operation.REGISTER, 401),
         (None, 404),
     ]
-
-
-def test_without_the_extra_it_says_what_to_install() -> None:
-    """In one sentence, also as a command."""
-    code = "import sys; sys.modules['OpenSSL'] = None; from aiodps.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "emulator"], capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 2
-    assert "pip install 'aiodps[emulator]'" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 async def test_its_connection_string_opens_the_service_api() -> None:
