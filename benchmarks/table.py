@@ -1,4 +1,4 @@
-"""What comes out of the rounds: the spread of each figure, and what may be claimed from it."""
+"""The results of the rounds: the spread of each figure, and what may be claimed from it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PAIRS: Final = (
     ("ours:mqtt_native", "azure_sdk:mqtt"),
     ("harness:mqtt", "ours:mqtt"),
 )
-"""Of whom something may be claimed."""
+"""The pairs of which something may be claimed."""
 BUSY: Final = 90.0
 """Per cent of a processor from which one counts as used up."""
 QUIET: Final = 0.15
@@ -121,10 +121,10 @@ def _ratio(
 def limit_of(row: Row, *, quiet: bool) -> str:
     """Say what keeps a client from being faster; it may be others, unless the machine is quiet."""
     if "busy" not in row:
-        return "it did not finish"
+        return "did not finish"
 
     if not quiet:
-        return "not known"
+        return "unknown"
 
     busy, server_busy = row["busy"][1], row["server_busy"][1]
     if max(busy, server_busy) < BUSY:
@@ -157,7 +157,7 @@ def written(values: Spread, decimals: int) -> str:
 
 
 def claims(rows: Sequence[Row], *, figure: str = "cpu_ms") -> Iterator[str]:
-    """Say what each pair is to each other: nothing where the rounds disagree, or there is one."""
+    """Say how each pair differs: nothing if the rounds disagree, or if there is only one."""
     less, more = COMPARED.get(figure, COMPARED_BY_WALL)
     for row, other in _pairs(rows):
         ratio = row["against"].get(other)
@@ -168,7 +168,9 @@ def claims(rows: Sequence[Row], *, figure: str = "cpu_ms") -> Iterator[str]:
         verdict = more if least > 1 else less if most < 1 else None
         one = row["client"]
         words = (
-            f"{one} {verdict} {other}" if verdict else f"{one} and {other}: no difference shown"
+            f"{one} {verdict} {other}"
+            if verdict
+            else f"no difference shown between {one} and {other}"
         )
         yield f"{words}: x {written(ratio, 2)}"
 
@@ -192,8 +194,8 @@ def _pairs(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
 def body(plan: Plan, facts: Mapping[str, Any], tables: Sequence[Table]) -> Iterator[str]:
     """Write the tables of a plan: what holds for them, and what may be claimed."""
     count, seconds = facts["rounds"], facts["seconds"]
-    last = "" if plan.devices else f" of {seconds:g} s and more"
-    yield f"Median (least to most) of {count} rounds{last}; {plan.conditions}."
+    last = "" if plan.devices else f" of at least {seconds:g} s"
+    yield f"Median (minimum to maximum) of {count} rounds{last}; {plan.conditions}."
     for each in tables:
         yield f"**{each.at_once} at a time.** {loads(each)}"
         yield table(each.rows, quiet=each.others <= QUIET)
@@ -201,17 +203,18 @@ def body(plan: Plan, facts: Mapping[str, Any], tables: Sequence[Table]) -> Itera
             yield "\n".join(said)
 
     if facts["left_out"]:
-        yield f"Left out, as they are not here: {', '.join(facts['left_out'])}."
+        yield f"Left out, because not installed here: {', '.join(facts['left_out'])}."
 
 
 def loads(each: Table) -> str:
-    """Say what else the machine had to do."""
-    words = f"Load before: {each.load:.1f}; others used {each.others:.2f} processors meanwhile."
+    """Say how busy the machine was otherwise."""
+    others = max(each.others, 0.0)
+    words = f"Load before: {each.load:.1f}; other processes used {others:.2f} cores meanwhile."
     return words if each.others <= QUIET else f"{words} **The machine was not quiet.**"
 
 
 def legend(names: Sequence[str]) -> str:
-    """Say who is who."""
+    """Describe the clients."""
     clients = dict.fromkeys(name.partition(" ")[0] for name in names)
     lines = [f"| `{name}` | {CLIENTS[name].what} |" for name in CLIENTS if name in clients]
     return "\n".join(("| client | what it is |", "| --- | --- |", *lines))
@@ -224,9 +227,9 @@ def page(plan: Plan, facts: Mapping[str, Any], tables: Sequence[Table]) -> str:
         f"# {plan.title}, {facts['date'][:10]}",
         plan.question,
         *body(plan, facts, tables),
-        "## Who",
+        "## Clients",
         legend(names),
-        "## Where and how",
+        "## Environment",
         "\n".join(f"- {key}: {value}" for key, value in facts.items()),
     )
     return "\n\n".join(parts) + "\n"

@@ -56,7 +56,7 @@ def test_a_table(results: Path) -> None:
 
     assert "| ours:rest | 1.75 (1.50 to 2.00) | -" in text
     assert "`python -m benchmarks.register --table main`, 2026-11-30, commit abc; 2 cores;" in text
-    assert "Load before: 0.5; others used 0.02 processors" in text
+    assert "Load before: 0.5; other processes used 0.02 cores" in text
     assert "(pictures/performance-main.svg)" in text
     assert "Not measured yet: `python -m benchmarks.register --table rsa" in text
 
