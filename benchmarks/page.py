@@ -26,7 +26,7 @@ PAGE: Final = ROOT / "docs" / "performance.md"
 PICTURES: Final = ROOT / "docs" / "pictures"
 COSTS: Final = ROOT / "benchmarks" / "costs.json"
 OTHERS: Final = {
-    "sampled": "about four minutes",
+    "sampled": "about five minutes",
     "scale": "about ten minutes",
     "waiting": "about six minutes",
     "holds": "about two minutes",

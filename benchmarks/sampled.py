@@ -1,11 +1,12 @@
 """Where the processor time of a device goes, sampled: what OpenSSL, libraries and aiodps spend.
 
-    python -m benchmarks.sampled                            # five rounds, about four minutes
+    python -m benchmarks.sampled                            # five rounds, five minutes
     python -m benchmarks.sampled --clients ours:rest --rounds 1 --functions 40
     python -m benchmarks.sampled --out benchmarks/results   # sampled.json, sampled.md
 
 The kernel interrupts the client whenever it has spent another tick of processor time, and the
-function that runs is noted: a function of C counts for the function of Python that called it.
+function that runs is noted: a function of C counts for the function of Python that called it, and
+what Python runs between two calls may count for the function that is called next.
 Ticks are 1 to 10 ms long, so a part of one per cent needs some thousand devices to be seen.
 Counted calls (`benchmarks/costs.py`) say what is done, and this says what it costs. A profiler
 that times each call would charge small functions of Python for its own work.
