@@ -330,7 +330,7 @@ async def _handshake(endpoint: Endpoint, plain: socket.socket, slot: Slot) -> Co
 
 def _handshake_error(exc: OSError, endpoint: Endpoint, sock: socket.socket) -> ProvisioningError:
     """Return an error of the handshake as one of aiodps; the socket is still open."""
-    if isinstance(exc, TimeoutError) and exc.errno is None:
+    if isinstance(exc, TimeoutError) and exc.errno is None:  # the kernel's has a number
         return TransportTimeoutError(
             f"the TLS handshake with {endpoint.host!r} took more than {TLS_TIMEOUT:g} s"
         ).locate(phase=Phase.TLS)
